@@ -1,0 +1,73 @@
+"""The ways accmine says no, one class per exit code of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["AccmineError", "CheckError", "Complaint", "InfeasibleError", "InputError"]
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing wrong with an input.
+
+    Attributes
+    ----------
+    where
+        ``file:line:column`` of the offending value, as exact as the source allows.
+    field
+        Dotted path of the field, e.g. ``limits.area``; empty for the file as a whole.
+    message
+        What is wrong and what is allowed.
+    """
+
+    where: str
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.field, self.message) if part)
+
+
+class AccmineError(Exception):
+    """Base of all errors that accmine raises on purpose; ``exit_code`` is the command line's."""
+
+    exit_code = 2
+
+
+class InputError(AccmineError):
+    """The input is wrong (exit code 2): every complaint at once, nothing was written."""
+
+    exit_code = 2
+
+    def __init__(self, complaints: Sequence[Complaint] | str, where: str = "", field: str = "") -> None:
+        if isinstance(complaints, str):
+            complaints = [Complaint(where, field, complaints)]
+        self.complaints = tuple(complaints)
+        super().__init__("\n".join(map(str, self.complaints)))
+
+
+class InfeasibleError(AccmineError):
+    """Proven that no solution exists (exit code 1).
+
+    Attributes
+    ----------
+    conflict
+        The limits in conflict, in the words of the input.
+    remedy
+        The least change that helps, one line per limit.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, conflict: Sequence[str] = (), remedy: Sequence[str] = ()) -> None:
+        self.conflict = tuple(conflict)
+        self.remedy = tuple(remedy)
+        super().__init__("\n".join([message, *self.remedy]))
+
+
+class CheckError(AccmineError):
+    """A solution failed its own problem's check (exit code 3): a defect, never a report."""
+
+    exit_code = 3

@@ -1,0 +1,111 @@
+"""Which problems, models and solvers exist: plain tables, imported when named.
+
+Other packages add rows through the entry-point groups ``accmine.problems``, ``accmine.models`` and
+``accmine.solvers``; the name of an entry point is ``kind/name`` and its value ``module:object``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any, cast
+
+from accmine.errors import InputError
+from accmine.ports import Model, Solver
+
+__all__ = [
+    "DEFAULT_SOLVER",
+    "MODELS",
+    "PROBLEMS",
+    "SOLVERS",
+    "make_model",
+    "make_solver",
+    "problem_module",
+    "solvers_of",
+]
+
+PROBLEMS: dict[str, str] = {
+    "operator-schedule": "accmine.problems.operator_schedule",
+    "stage-selection": "accmine.problems.stage_selection",
+}
+"""Problem kind -> module with ``Problem``, ``Solution``, ``check``, ``problem_from_json`` and so on."""
+
+MODELS: dict[tuple[str, str], str] = {
+    ("operator-schedule", "cp-sat"): "accmine.models.operator_schedule_cpsat:OperatorScheduleCpSat",
+    ("stage-selection", "cp-sat"): "accmine.models.stage_selection_cpsat:StageSelectionCpSat",
+    ("stage-selection", "highs"): "accmine.models.stage_selection_pyomo:StageSelectionPyomo",
+}
+"""(problem kind, solver name) -> declared model."""
+
+SOLVERS: dict[tuple[str, str], str] = {
+    ("operator-schedule", "critical-path"): "accmine.solvers.critical_path:CriticalPath",
+    ("operator-schedule", "cp-sat"): "accmine.solvers.cpsat:CpSat",
+    ("stage-selection", "cp-sat"): "accmine.solvers.cpsat:CpSat",
+    ("stage-selection", "highs"): "accmine.solvers.highs:Highs",
+    ("stage-selection", "brute-force"): "accmine.solvers.brute_force:BruteForce",
+}
+"""(problem kind, solver name) -> solver. Its class is called with no argument."""
+
+DEFAULT_SOLVER: dict[str, str] = {"operator-schedule": "cp-sat", "stage-selection": "highs"}
+"""Solver that ``accmine solve`` takes when none is named."""
+
+
+def _rows(group: str) -> dict[tuple[str, str], str]:
+    rows: dict[tuple[str, str], str] = {}
+    for point in entry_points(group=f"accmine.{group}"):
+        kind, _, name = point.name.partition("/")
+        rows[kind, name] = point.value
+    return rows
+
+
+def _load(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def problem_module(kind: str) -> ModuleType:
+    """The module that defines problem ``kind``.
+
+    Raises
+    ------
+    InputError
+        If no such problem is registered.
+    """
+    table = PROBLEMS | {kind: value for (kind, _), value in _rows("problems").items()}
+    if kind not in table:
+        raise InputError(f"unknown problem kind {kind!r}; known: {', '.join(sorted(table))}")
+    return import_module(table[kind])
+
+
+def solvers_of(kind: str) -> list[str]:
+    """Names of the solvers of problem ``kind``."""
+    return sorted(name for k, name in SOLVERS | _rows("solvers") if k == kind)
+
+
+def make_solver(kind: str, name: str) -> Solver:
+    """A new solver ``name`` for problem ``kind``.
+
+    Raises
+    ------
+    InputError
+        If no such solver is registered for this problem.
+    """
+    table = SOLVERS | _rows("solvers")
+    if (kind, name) not in table:
+        raise InputError(f"unknown solver {name!r} for {kind}; known: {', '.join(solvers_of(kind))}")
+    return cast(Solver, _load(table[kind, name])())
+
+
+def make_model(kind: str, name: str) -> Model:
+    """A new, unbuilt model of problem ``kind`` for the solver ``name``.
+
+    Raises
+    ------
+    InputError
+        If no such model is registered.
+    """
+    table = MODELS | _rows("models")
+    if (kind, name) not in table:
+        raise InputError(f"no model of {kind} for {name!r}; known: {', '.join(n for k, n in table if k == kind)}")
+    return cast(Model, _load(table[kind, name])())

@@ -1,0 +1,82 @@
+"""The operator kinds: which engine runs them and how their vector work is named.
+
+Tensor kinds are matrix products; vector kinds name an entry of the table of passes in
+``accmine.cost.vector``. Backward kinds of a forward kind ``x`` are ``x-input-gradient`` and
+``x-weight-gradient`` for tensor kinds and ``x-backward`` for vector kinds.
+
+Operand order of forward kinds (inputs -> outputs); ``[]`` is optional, ``…`` repeated:
+
+==================  ================================================================  =======================
+kind                inputs                                                            outputs
+==================  ================================================================  =======================
+linear              x[…,k] or several x of one k-split, weight[k,n], [bias[n]]        y[…,n] or several y (n-split)
+matmul              a, b (attributes transpose_a, transpose_b = 0/1)                  c
+conv2d              x[b,c,h,w], weight[o,c/groups,kh,kw], [bias[o]]                   y[b,o,oh,ow]
+embedding           ids, table[v,h]                                                   y
+add                 a, b, …                                                           y
+multiply            a, b (b may broadcast: squeeze-excite gates)                      y
+relu … swish        x                                                                 y
+softmax             x (row = last axis)                                               y
+mask                x, mask (added to or filled into attention scores)                y
+layer-norm          x, gamma, beta                                                    y
+rms-norm            x, gamma                                                          y
+batch-norm          x[b,c,h,w], gamma, beta                                           y
+dropout             x                                                                 y, mask (bool)
+max-pool, avg-pool  x                                                                 y [max-pool: y, indices int8]
+concat              a, b, … (channels)                                                y
+rotary              x                                                                 y
+lstm-cell           gates[b,4h], c[b,h]                                               h', c'
+cross-entropy       logits[…,v], labels                                               loss, probabilities
+==================  ================================================================  =======================
+
+Cross entropy holds the log-softmax. A linear layer may read its input as several tensors (attention
+heads, whose columns together are k) and write its output as several (the heads of q, k and v): no
+separate split or concatenation is needed.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TENSOR_KINDS", "UPDATE_KINDS", "VECTOR_KINDS"]
+
+TENSOR_KINDS: tuple[str, ...] = ("linear", "matmul", "conv2d")
+
+_FORWARD_VECTOR: tuple[str, ...] = (
+    "embedding",
+    "add",
+    "multiply",
+    "bias",
+    "relu",
+    "relu6",
+    "gelu",
+    "silu",
+    "sigmoid",
+    "tanh",
+    "hardswish",
+    "hardsigmoid",
+    "softmax",
+    "mask",
+    "scale",
+    "layer-norm",
+    "rms-norm",
+    "batch-norm",
+    "dropout",
+    "max-pool",
+    "avg-pool",
+    "concat",
+    "rotary",
+    "lstm-cell",
+    "cross-entropy",
+)
+
+UPDATE_KINDS: tuple[str, ...] = ("sgd-update", "adam-update")
+
+VECTOR_KINDS: tuple[str, ...] = (
+    *_FORWARD_VECTOR,
+    *(f"{kind}-backward" for kind in _FORWARD_VECTOR),
+    "accumulate",
+    "reduce",
+    *UPDATE_KINDS,
+)
+"""Every name a ``Vector`` may carry. ``bias`` is the addition of a bias vector behind a product and
+``bias-backward`` its column sum; ``accumulate`` sums the gradients of a tensor with several consumers;
+``reduce`` sums the partial results of a product split along k."""

@@ -41,6 +41,7 @@ MODELS: dict[tuple[str, str], str] = {
 SOLVERS: dict[tuple[str, str], str] = {
     ("operator-schedule", "critical-path"): "accmine.solvers.critical_path:CriticalPath",
     ("operator-schedule", "cp-sat"): "accmine.solvers.cpsat:CpSat",
+    ("design-search", "wham-like"): "accmine.solvers.wham_like:WhamLike",
     ("stage-selection", "cp-sat"): "accmine.solvers.cpsat:CpSat",
     ("stage-selection", "highs"): "accmine.solvers.highs:Highs",
     ("stage-selection", "brute-force"): "accmine.solvers.brute_force:BruteForce",
@@ -83,8 +84,8 @@ def solvers_of(kind: str) -> list[str]:
     return sorted(name for k, name in SOLVERS | _rows("solvers") if k == kind)
 
 
-def make_solver(kind: str, name: str) -> Solver:
-    """A new solver ``name`` for problem ``kind``.
+def make_solver(kind: str, name: str, **options: Any) -> Solver:
+    """A new solver ``name`` for problem ``kind``, with the options its class takes.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def make_solver(kind: str, name: str) -> Solver:
     table = SOLVERS | _rows("solvers")
     if (kind, name) not in table:
         raise InputError(f"unknown solver {name!r} for {kind}; known: {', '.join(solvers_of(kind))}")
-    return cast(Solver, _load(table[kind, name])())
+    return cast(Solver, _load(table[kind, name])(**options))
 
 
 def make_model(kind: str, name: str) -> Model:

@@ -1,0 +1,1 @@
+"""Hardware: designs, templates and their spaces, technologies, and the catalogue of accelerators."""

@@ -150,7 +150,7 @@ class Operator:
         return dict(self.attributes).get(key, default)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: graphs are keys of caches
 class OperatorGraph:
     """A directed acyclic graph of operators, in a topological order, linked by tensors.
 

@@ -1,0 +1,5 @@
+"""``python -m accmine``."""
+
+from accmine.cli import main
+
+main()

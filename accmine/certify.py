@@ -1,0 +1,131 @@
+"""The certificate of the whole: how far the answer can be from the best design of the space.
+
+The bound is the optimum of the same selection with every feasible design as a candidate and a lower bound
+of its phase times. For one design on all devices of a group it is a scan over the space; for a design per
+group it is the integer program over the lower front of each group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.candidates import GroupCandidates, selection_problem, study_value
+from accmine.plan import Plan
+from accmine.ports import Stop
+from accmine.problems.lower_front import LowerCandidate, lower_front
+from accmine.problems.space_bound import Block, PhaseSeconds, Value, scan
+from accmine.result import Status
+from accmine.solving import solve
+
+__all__ = ["ASSUMPTIONS", "WholeBound", "bound_whole", "scope_of"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_ONE_DEVICE = (
+    "One device: forward and backward of a microbatch form one graph, run batch/microbatch times without overlap; "
+    "the update graph runs once."
+)
+_PIPELINE = (
+    "Pipeline: forward, backward and update graphs of a stage are scheduled separately on its design and never "
+    "overlap; the timeline of the named schedule puts them together."
+)
+ASSUMPTIONS = (
+    _ONE_DEVICE,
+    _PIPELINE,
+    "An operator holds its cores and its share of the HBM bandwidth from start to end, without interruption.",
+    "Operator costs are those of the cost model; the bound is as true as they are.",
+)
+"""What objective and bound share."""
+
+
+@dataclass(frozen=True)
+class WholeBound:
+    """A proven limit of the study's value over every feasible design.
+
+    Attributes
+    ----------
+    value
+        Relative step time, or its product with TDP, that nothing in the space can be below.
+    feasible
+        Designs within the limits, summed over the groups.
+    method
+        How it was proved.
+    """
+
+    value: float
+    feasible: int
+    method: str
+
+
+def bound_whole(plan: Plan, mode: str, groups: Sequence[GroupCandidates], solver: str, stop: Stop, seed: int) -> WholeBound:
+    """The bound of ``mode`` over every feasible design of every group."""
+    if len(groups) == 1:
+        (group,) = groups
+        found = scan(group.problem, _value(plan, exact=True), _value(plan, exact=False))
+        return WholeBound(
+            found.value,
+            found.feasible,
+            "scan of every feasible design: longest path, work per core, bytes per bandwidth; simulated timeline",
+        )
+    return _by_selection(plan, mode, groups, solver, stop, seed)
+
+
+def _value(plan: Plan, *, exact: bool) -> Value:
+    """The study's value of one design on all devices, from bounds of phase times over a block of designs."""
+
+    def value(seconds: PhaseSeconds, block: Block) -> FloatArray:
+        rows = iter(seconds)
+        by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
+        found = study_value(plan, by_stage, block.tdp_w * plan.devices, exact=exact)
+        return np.asarray(found, dtype=np.float64)
+
+    return value
+
+
+def _by_selection(
+    plan: Plan, mode: str, groups: Sequence[GroupCandidates], solver: str, stop: Stop, seed: int
+) -> WholeBound:
+    """The integer program over the lower fronts of the groups."""
+    fronts: dict[object, tuple[list[LowerCandidate], int]] = {}
+    rows: dict[tuple[int, int], list[tuple[str, tuple[float, ...], float, float]]] = {}
+    feasible = 0
+    most = max(2 * p.microbatches + 4 * len(p.tasks) + 4 for p in plan.pipelines)
+    # The selection rounds times up to ticks; what that can add to a step is taken off before.
+    shrink = 1.0 - most * 2.0**-23
+    for g in groups:
+        key = (tuple(task.signature for task in g.problem.tasks), g.problem.memory_bytes)
+        if key not in fronts:
+            fronts[key] = lower_front(g.problem)
+        front, count = fronts[key]
+        feasible += count
+        for i, member in enumerate(g.group.members):
+            rows[member] = [
+                (f"box{n}", tuple(shrink * t for t in c.phase_s[i]), c.area_mm2, c.tdp_w) for n, c in enumerate(front)
+            ]
+    problem = selection_problem(plan, mode, rows)
+    result = solve(problem, solver, stop=stop, seed=seed)
+    method = f"selection among boxes of all feasible designs ({sum(map(len, rows.values()))} boxes, {result.status.value})"
+    if result.status is Status.INFEASIBLE:
+        return WholeBound(inf, feasible, method)
+    if result.bound is None:
+        return WholeBound(0.0, feasible, method)
+    value = 1.0 / result.bound if plan.study.objective == "throughput-per-tdp" else float(result.bound)
+    return WholeBound(value * (1 - 1e-9), feasible, method)
+
+
+def scope_of(plan: Plan, mode: str) -> tuple[str, ...]:
+    """What the bound holds fixed."""
+    lines = [f"mode {mode}, technology {plan.technology.name}, timing {plan.study.timing}"]
+    lines.append(f"operator_split {plan.study.operator_split}; every design of the template within the limits")
+    for pipeline, workload in zip(plan.pipelines, plan.study.workloads, strict=True):
+        fixed = f"{pipeline.name}: microbatch {pipeline.microbatch}, recompute {workload.recompute}, split {workload.split}"
+        if len(pipeline.stages) > 1:
+            cuts = ", ".join(str(stage.layers[0]) for stage in pipeline.stages[1:])
+            fixed += f", schedule {pipeline.schedule}, stages cut before layers {cuts}"
+        lines.append(fixed)
+    return tuple(lines)

@@ -1,0 +1,230 @@
+"""Cost arrays of works on cores, and how the tensor and the vector part of an operator make one cost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.cost.energy import FloatArray
+from accmine.cost.timing import IntArray
+from accmine.errors import InputError
+
+__all__ = ["INVALID", "BoolArray", "OperatorCosts", "TensorCosts", "TypeCosts", "VectorCosts", "combine", "durations"]
+
+BoolArray = npt.NDArray[np.bool_]
+
+INVALID = int(np.iinfo(np.int64).max)
+"""Cycles of an operator on more cores than it has parallel work for."""
+
+
+@dataclass(frozen=True, eq=False)
+class TypeCosts:
+    """One side (tensor or vector) of every work on one core type.
+
+    Attributes
+    ----------
+    cycles
+        On ``splits[j]`` cores, ``INVALID`` where that is too many; 0 for a work without this side;
+        shape (works, splits).
+    hbm_bytes
+        Compulsory traffic of the whole operator and this side's re-reads; shape (works, splits). An
+        invalid entry holds the compulsory traffic only.
+    energy_pj
+        Dynamic energy of this side without the compulsory HBM traffic, ``None`` without a technology,
+        infinite for invalid entries; shape (works, splits).
+    ideal_cycles
+        ⌈arithmetic / units⌉, a lower bound of ``cycles``; shape (works, splits).
+    used
+        Whether the work has this side; shape (works,).
+    compulsory_bytes, compulsory_pj
+        HBM traffic of each tensor touched once, and its energy; shape (works,).
+    splits
+        Split factors.
+    """
+
+    cycles: IntArray
+    hbm_bytes: IntArray
+    energy_pj: FloatArray | None
+    ideal_cycles: IntArray
+    used: BoolArray
+    compulsory_bytes: IntArray
+    compulsory_pj: FloatArray | None
+    splits: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _CoreCosts:
+    """Like ``TypeCosts``, for many core types: arrays of shape (works, types, splits)."""
+
+    cycles: IntArray
+    hbm_bytes: IntArray
+    energy_pj: FloatArray | None
+    ideal_cycles: IntArray
+    used: BoolArray
+    compulsory_bytes: IntArray
+    compulsory_pj: FloatArray | None
+    splits: tuple[int, ...]
+
+    def of_type(self, index: int) -> TypeCosts:
+        """The costs on core type ``index``."""
+        return TypeCosts(
+            self.cycles[:, index],
+            self.hbm_bytes[:, index],
+            None if self.energy_pj is None else self.energy_pj[:, index],
+            self.ideal_cycles[:, index],
+            self.used,
+            self.compulsory_bytes,
+            self.compulsory_pj,
+            self.splits,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TensorCosts(_CoreCosts):
+    """Tensor side of works on tensor-core types; arrays of shape (works, types, splits).
+
+    The attributes are those of ``TypeCosts``, and:
+
+    Attributes
+    ----------
+    grid
+        Chosen grid of each entry, an index into ``grids``; -1 where there is no product or no valid grid.
+    grids
+        Factors by which (batch, m, k, n) are cut; shape (grids, 4).
+    """
+
+    grid: npt.NDArray[np.int32]
+    grids: IntArray
+
+    def cut(self, work: int, core_type: int, split: int) -> tuple[int, int, int, int] | None:
+        """Factors by which (batch, m, k, n) of a work are cut (indices into the arrays); ``None`` without a cut."""
+        chosen = int(self.grid[work, core_type, split])
+        if chosen < 0:
+            return None
+        batch, m, k, n = self.grids[chosen].tolist()
+        return batch, m, k, n
+
+
+@dataclass(frozen=True, eq=False)
+class VectorCosts(_CoreCosts):
+    """Vector side of works on vector-core types; arrays of shape (works, types, splits), as in ``TypeCosts``."""
+
+
+@dataclass(frozen=True, eq=False)
+class OperatorCosts:
+    """Costs of whole operators on one pair of core types; arrays of shape (works, splits) unless said otherwise.
+
+    Attributes
+    ----------
+    cycles
+        max(tensor, vector) on ``splits[j]`` cores of each kind used; ``INVALID`` where that is too many.
+    hbm_bytes
+        Traffic of the operator with HBM, over all its cores.
+    energy_pj
+        Dynamic energy; ``None`` without a technology, infinite for invalid entries.
+    ideal_cycles
+        Lower bound of ``cycles`` by arithmetic alone, from both sides.
+    mac_cycles
+        ⌈MACs / (R · C · split)⌉.
+    tensor_cycles, vector_cycles
+        The two sides of ``cycles``.
+    uses_tensor, uses_vector
+        Which cores the operator holds; shape (works,).
+    compulsory_bytes
+        Lower bound of ``hbm_bytes``; shape (works,).
+    splits
+        Split factors.
+    """
+
+    cycles: IntArray
+    hbm_bytes: IntArray
+    energy_pj: FloatArray | None
+    ideal_cycles: IntArray
+    mac_cycles: IntArray
+    tensor_cycles: IntArray
+    vector_cycles: IntArray
+    uses_tensor: BoolArray
+    uses_vector: BoolArray
+    compulsory_bytes: IntArray
+    splits: tuple[int, ...]
+
+
+def combine(tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts) -> OperatorCosts:
+    """Whole operators from their tensor and vector sides, each on one core type.
+
+    A table of one type may be given as it is; from a larger one take a type with ``of_type``.
+
+    A fused operator takes as long as its slower side: tiles stream from the array to the vector units, and
+    the time of the one tile by which the vector side starts later is left out. Re-reads of both sides add to the
+    compulsory traffic.
+
+    Raises
+    ------
+    InputError
+        If a table has several types, or the two sides are of different works or split factors, or only one
+        has energies.
+    """
+    tensor, vector = _one_type(tensor), _one_type(vector)
+    if tensor.splits != vector.splits or tensor.cycles.shape != vector.cycles.shape:
+        raise InputError("tensor and vector costs must be of the same works and the same split factors")
+    if not np.array_equal(tensor.compulsory_bytes, vector.compulsory_bytes):
+        raise InputError("tensor and vector costs are of different works")
+    if (tensor.energy_pj is None) != (vector.energy_pj is None):
+        raise InputError("tensor and vector costs must both have a technology, or neither")
+    cycles = np.maximum(tensor.cycles, vector.cycles)  # INVALID is the largest int64 and wins
+    valid = cycles != INVALID
+    compulsory = tensor.compulsory_bytes[:, None]
+    hbm_bytes = np.where(valid, tensor.hbm_bytes + (vector.hbm_bytes - compulsory), compulsory)
+    energy: FloatArray | None = None
+    if tensor.energy_pj is not None and vector.energy_pj is not None and tensor.compulsory_pj is not None:
+        energy = tensor.energy_pj + vector.energy_pj + tensor.compulsory_pj[:, None]
+    return OperatorCosts(
+        cycles,
+        hbm_bytes,
+        energy,
+        np.maximum(tensor.ideal_cycles, vector.ideal_cycles),
+        tensor.ideal_cycles,
+        tensor.cycles,
+        vector.cycles,
+        tensor.used,
+        vector.used,
+        tensor.compulsory_bytes,
+        tensor.splits,
+    )
+
+
+def _one_type(costs: TypeCosts | TensorCosts | VectorCosts) -> TypeCosts:
+    if isinstance(costs, TypeCosts):
+        return costs
+    if costs.cycles.shape[1] != 1:
+        raise InputError(f"costs of {costs.cycles.shape[1]} core types: choose one with of_type(index)")
+    return costs.of_type(0)
+
+
+def durations(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> IntArray:
+    """Cycles an operator takes with all of the HBM bandwidth: max(cycles, ⌈bytes / bandwidth⌉).
+
+    ``INVALID`` entries stay ``INVALID``. Traffic over duration never exceeds the bandwidth, also by rounding.
+
+    Parameters
+    ----------
+    costs
+        Costs of operators.
+    hbm_bytes_per_cycle
+        Peak bandwidth, bytes per clock cycle.
+
+    Raises
+    ------
+    InputError
+        If the bandwidth is not positive and finite.
+    """
+    if not (hbm_bytes_per_cycle > 0 and math.isfinite(hbm_bytes_per_cycle)):
+        raise InputError(f"hbm_bytes_per_cycle must be positive and finite, got {hbm_bytes_per_cycle!r}")
+    memory = np.ceil(costs.hbm_bytes / hbm_bytes_per_cycle)
+    memory += memory * hbm_bytes_per_cycle < costs.hbm_bytes  # the division may have rounded down to an integer
+    if memory.size and memory.max() >= float(INVALID):
+        raise InputError(f"hbm_bytes_per_cycle {hbm_bytes_per_cycle!r} is too small for 64-bit cycle counts")
+    return np.asarray(np.maximum(costs.cycles, memory.astype(np.int64)), dtype=np.int64)

@@ -1,0 +1,185 @@
+"""Why: where the time goes, one change at a time from the baseline, active limits, and what nearly won."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+
+from accmine.candidates import Selection, study_value
+from accmine.hardware.design import Design
+from accmine.hardware.technology import area_mm2, linear_costs, tdp_w
+from accmine.outcome import Change, LimitRow, Nearest, TimeSplit
+from accmine.plan import Plan
+from accmine.problems.collapse import collapse
+from accmine.schedules import TaskSchedule
+
+__all__ = ["STEPS", "change_designs", "limit_rows", "nearest", "time_split"]
+
+Step = tuple[str, Callable[[Design, Design], Design]]
+
+STEPS: tuple[Step, ...] = (
+    (
+        "array size and dataflow",
+        lambda d, to: replace(
+            d, tensor=replace(d.tensor, rows=to.tensor.rows, cols=to.tensor.cols, dataflow=to.tensor.dataflow)
+        ),
+    ),
+    ("tensor cores", lambda d, to: replace(d, tensor_cores=to.tensor_cores)),
+    ("vector cores", lambda d, to: replace(d, vector_cores=to.vector_cores)),
+    (
+        "vector lanes",
+        lambda d, to: replace(
+            d, vector=replace(d.vector, lanes=to.vector.lanes, ops_per_lane=to.vector.ops_per_lane)
+        ),
+    ),
+    (
+        "SRAM",
+        lambda d, to: replace(
+            d,
+            tensor=replace(d.tensor, sram_bytes=to.tensor.sram_bytes),
+            vector=replace(d.vector, sram_bytes=to.vector.sram_bytes),
+            shared_sram_bytes=to.shared_sram_bytes,
+        ),
+    ),
+    (
+        "HBM and clock",
+        lambda d, to: replace(
+            d, hbm_bytes=to.hbm_bytes, hbm_bytes_per_s=to.hbm_bytes_per_s, frequency_hz=to.frequency_hz
+        ),
+    ),
+)
+"""From one design to another, one group of tunables at a time."""
+
+
+def change_designs(start: Design, targets: Sequence[Design]) -> list[tuple[str, tuple[Design, ...]]]:
+    """(what changes, design of each target) from ``start`` on every device to ``targets``; steps without change left out."""
+    current = tuple(start for _ in targets)
+    rows: list[tuple[str, tuple[Design, ...]]] = []
+    for what, move in STEPS:
+        moved = tuple(move(design, target) for design, target in zip(current, targets, strict=True))
+        if moved != current:
+            rows.append((what, moved))
+            current = moved
+    return rows
+
+
+def time_split(schedule: TaskSchedule) -> TimeSplit:
+    """Busy time of a device, split by what bounds it.
+
+    Per phase, as a rising chain of lower bounds of its makespan: MACs at peak, tensor cores with fill, then
+    the largest with vector cores, HBM, longest path; the rest is idle. The differences sum to the makespan.
+    """
+    parts = np.zeros(6)
+    design = schedule.design
+    for run, phase in zip(schedule.task.phases, schedule.phases, strict=True):
+        graph, problem = run.graph, phase.lowered.problem
+        count = collapse(graph).count
+        shortest = np.array([int(t.duration.min()) for t in phase.lowered.tables], dtype=np.float64)
+        held = np.array(
+            [(t.uses[:, :2] * t.duration[:, None]).min(axis=0) for t in phase.lowered.tables], dtype=np.float64
+        ).reshape(-1, 2)
+        moved = np.array([int(t.hbm_bytes.min()) for t in phase.lowered.tables], dtype=np.float64)
+        macs = graph.macs / (design.tensor_cores * design.tensor.macs)
+        tensor = max(macs, float(count @ held[:, 0]) / design.tensor_cores)
+        vector = max(tensor, float(count @ held[:, 1]) / design.vector_cores)
+        memory = max(vector, float(count @ moved) / float(problem.capacity[2]))
+        path = max(memory, float(collapse(graph).longest_path(shortest[:, None])[0]))
+        chain = np.array([macs, tensor, vector, memory, path, float(phase.cycles)])
+        parts += run.repeats * np.diff(chain, prepend=0.0) / design.frequency_hz
+    return TimeSplit(*(float(part) for part in parts))
+
+
+def limit_rows(plan: Plan, selection: Selection, devices: Sequence[Design]) -> tuple[LimitRow, ...]:
+    """Use of every limit; active when one more core of either kind, on any device that may grow, does not fit."""
+    steps_area, steps_tdp = [], []
+    for design in dict.fromkeys(devices):
+        costs = linear_costs(
+            design.tensor,
+            design.vector,
+            hbm_bytes=design.hbm_bytes,
+            hbm_bytes_per_s=design.hbm_bytes_per_s,
+            frequency_hz=design.frequency_hz,
+            shared_sram_bytes=design.shared_sram_bytes,
+            technology=plan.technology,
+        )
+        times = len(devices) if selection.mode != "heterogeneous" else 1
+        growing = (
+            (design.tensor_cores < max(plan.template.tensor_cores), costs.area_per_tensor_mm2, costs.tdp_per_tensor_w),
+            (design.vector_cores < max(plan.template.vector_cores), costs.area_per_vector_mm2, costs.tdp_per_vector_w),
+        )
+        steps_area += [(times, area) for may, area, _ in growing if may]
+        steps_tdp += [(times, tdp) for may, _, tdp in growing if may]
+
+    def row(name: str, limit: float, used: float, unit: str, steps: list[tuple[int, float]], alone: bool) -> LimitRow:
+        least = min(((1 if alone else times) * step for times, step in steps), default=inf)
+        return LimitRow(name, limit, used, unit, limit < inf and least < inf and limit - used < least, least)
+
+    largest_area = max(area_mm2(design, plan.technology) for design in devices)
+    largest_tdp = max(tdp_w(design, plan.technology) for design in devices)
+    rows = (
+        row("limits.area", plan.area_mm2, selection.area_mm2, "mm^2", steps_area, False),
+        row("limits.tdp", plan.tdp_w, selection.tdp_w, "W", steps_tdp, False),
+        row("device_limits.area", plan.device_area_mm2, largest_area, "mm^2", steps_area, True),
+        row("device_limits.tdp", plan.device_tdp_w, largest_tdp, "W", steps_tdp, True),
+    )
+    return tuple(r for r in rows if r.limit < inf)
+
+
+def nearest(plan: Plan, selection: Selection) -> Nearest | None:
+    """The best selection that differs in the design of one group and meets the limits, and what it loses."""
+    best: tuple[float, float, float, Nearest] | None = None
+    for index, group in enumerate(selection.groups):
+        own = selection.chosen[index]
+        for other in group.candidates:
+            if other.design == own.design:
+                continue
+            count = _devices(plan, group.group.members)
+            area = selection.area_mm2 + count * (other.area_mm2 - own.area_mm2)
+            tdp = selection.tdp_w + count * (other.tdp_w - own.tdp_w)
+            if area > plan.area_mm2 * (1 + 1e-9) or tdp > plan.tdp_w * (1 + 1e-9):
+                continue
+            times = [list(stage) for stage in selection.phase_s]
+            for i, (w, s) in enumerate(group.group.members):
+                times[w][s] = group.phase_s(other, i)
+            value = float(study_value(plan, times, tdp))
+            loss = value / selection.value - 1.0
+            tied = abs(loss) <= 1e-3
+            reason = (
+                f"tied within 0.1 %, but {'more TDP' if other.tdp_w > own.tdp_w else 'more area'}"
+                if tied
+                else f"value {100 * loss:.2f} % worse"
+            )
+            row = Nearest(
+                other.design.name, group.group.name, loss, tdp - selection.tdp_w, area - selection.area_mm2, reason
+            )
+            key = (value, tdp, area, row)
+            if value < inf and (best is None or key[:3] < best[:3]):
+                best = key
+    return None if best is None else best[3]
+
+
+def _devices(plan: Plan, members: Sequence[tuple[int, int]]) -> int:
+    if plan.study.deployment == "time-shared":
+        return max(sum(1 for w, _ in members if w == i) for i in range(len(plan.pipelines)))
+    return len(members)
+
+
+def changes(
+    plan: Plan,
+    rows: Sequence[tuple[str, tuple[Design, ...]]],
+    steps: Sequence[tuple[float, ...]],
+) -> tuple[Change, ...]:
+    """The table of changes, from the designs of all devices and the step times of all pipelines in each row."""
+    found = []
+    for (what, designs), step_s in zip(rows, steps, strict=True):
+        counted = designs[: plan.devices] if plan.study.deployment == "time-shared" else designs
+        area = sum(area_mm2(design, plan.technology) for design in counted)
+        tdp = sum(tdp_w(design, plan.technology) for design in counted)
+        within = area <= plan.area_mm2 * (1 + 1e-9) and tdp <= plan.tdp_w * (1 + 1e-9)
+        within = within and all(area_mm2(d, plan.technology) <= plan.device_area_mm2 * (1 + 1e-9) for d in counted)
+        rates = tuple(p.batch / t for p, t in zip(plan.pipelines, step_s, strict=True))
+        found.append(Change(what, rates, area, tdp, within))
+    return tuple(found)

@@ -1,0 +1,100 @@
+"""Accelerators as files: designs to compare with, written and read, and the published peaks they reproduce."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from accmine.catalogue import names
+from accmine.errors import Complaint, InputError
+from accmine.hardware.design import Design
+from accmine.hardware.space import DesignSpace
+from accmine.hardware.template import open_keys, read_accelerator, template_of
+from accmine.units import format_quantity
+
+__all__ = ["Peak", "describe", "dump_design", "list_accelerators", "load_accelerator", "peaks"]
+
+
+class Peak(NamedTuple):
+    """Peak of an accelerator: modelled from its design file, and published; in TOP/s or TFLOP/s."""
+
+    name: str
+    model: float
+    published: float
+
+
+_PEAKS: tuple[tuple[str, str, float], ...] = (
+    ("TPUv1", "tpuv1", 91.8),
+    ("TPUv2", "tpuv2-like", 45.9),
+    ("TPUv3", "tpuv3-like", 123.2),
+    ("TPUv4", "tpuv4-like", 275.3),
+    ("A100", "a100-like", 311.9),
+)
+"""Chip, design file and published peak: int8 TOP/s of TPUv1, bf16 or fp16 TFLOP/s of the others."""
+
+
+def load_accelerator(name_or_path: str | Path, relative_to: Path | None = None) -> Design:
+    """The design in a file of the catalogue or in a user's own file.
+
+    Parameters
+    ----------
+    name_or_path
+        Name of a shipped design, or a file.
+    relative_to
+        Folder in which a relative file is looked up; default: the current one.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or file, a wrong value, or a file that leaves a choice (a template).
+    """
+    document = read_accelerator(name_or_path, relative_to)
+    template = template_of(document)
+    if template.size == 1:
+        return next(iter(DesignSpace(template)))
+    message = "a design needs one value here; this file is a template"
+    raise InputError([Complaint(document.locate((key,)), key, message) for key in open_keys(document)])
+
+
+def dump_design(design: Design, description: str = "") -> str:
+    """YAML text of a design that ``load_accelerator`` reads back as the same design.
+
+    It is also valid for ``accelerator: {use: FILE}`` and ``baseline:`` of a study.
+    """
+    tensor, vector = design.tensor, design.vector
+    note = [f"description: >-\n  {' '.join(description.split())}"] if description.strip() else []
+    lines = [
+        f"name: {design.name}",
+        *note,
+        f"tensor_cores: {design.tensor_cores}",
+        f"tensor_rows: {tensor.rows}",
+        f"tensor_cols: {tensor.cols}",
+        f"dataflow: {tensor.dataflow}",
+        f"tensor_sram: {format_quantity(tensor.sram_bytes, 'bytes')}",
+        f"vector_cores: {design.vector_cores}",
+        f"vector_lanes: {vector.lanes}",
+        f"vector_ops_per_lane: {vector.ops_per_lane}",
+        f"vector_sram: {format_quantity(vector.sram_bytes, 'bytes')}",
+        f"shared_sram: {format_quantity(design.shared_sram_bytes, 'bytes')}",
+        f"hbm: {format_quantity(design.hbm_bytes, 'bytes')}",
+        f"hbm_bandwidth: {format_quantity(design.hbm_bytes_per_s, 'bytes/s')}",
+        f"frequency: {format_quantity(design.frequency_hz, 'hertz')}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def list_accelerators() -> tuple[str, ...]:
+    """Names of the shipped designs; templates, which leave choices, are not among them."""
+    return tuple(name for name in names("accelerators") if template_of(read_accelerator(name)).size == 1)
+
+
+def describe(name_or_path: str | Path) -> str:
+    """The ``description`` of an accelerator file, in one line; empty if it has none."""
+    data = read_accelerator(name_or_path).data
+    return " ".join(str(data.get("description", "")).split()) if isinstance(data, Mapping) else ""
+
+
+def peaks() -> list[Peak]:
+    """Modelled and published peaks of known chips; the model is 2 · cores · rows · columns · clock."""
+    return [Peak(chip, load_accelerator(file).peak_flops_per_s / 1e12, published) for chip, file, published in _PEAKS]

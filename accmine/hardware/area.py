@@ -1,0 +1,142 @@
+"""Area of a chip as the sum of its parts: an uncore, the HBM interfaces, and what every core adds.
+
+Area = multiplier · (uncore + stacks · HBM interface + #TC · tensor core + #VC · vector core + shared SRAM): linear
+in the core counts. Constants come from a technology file; ``docs/technology.md`` lists them with their sources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from accmine.hardware.design import TensorCore, VectorCore
+
+__all__ = ["AreaLaw", "Chip", "PartsArea", "constant", "tensor_port_bytes", "vector_port_bytes"]
+
+_MIB = 1 << 20
+
+
+def constant(unit: str) -> Any:
+    """A dataclass field that a technology file has to give in ``unit``."""
+    return field(metadata={"unit": unit})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Chip:
+    """What a design has beside its cores: HBM, clock and shared SRAM."""
+
+    hbm_bytes: int
+    hbm_bytes_per_s: int
+    frequency_hz: int
+    shared_sram_bytes: int = 0
+
+
+class AreaLaw(Protocol):
+    """Named parts of the area in mm²; the sum over parts is the area."""
+
+    def fixed_mm2(self, chip: Chip) -> dict[str, float]:
+        """Parts that no core count changes."""
+        ...
+
+    def tensor_mm2(self, core: TensorCore) -> dict[str, float]:
+        """Parts of one tensor core."""
+        ...
+
+    def vector_mm2(self, core: VectorCore) -> dict[str, float]:
+        """Parts of one vector core."""
+        ...
+
+    def stacks(self, chip: Chip) -> int:
+        """HBM stacks of the chip."""
+        ...
+
+
+def tensor_port_bytes(core: TensorCore) -> int:
+    """Bytes per cycle between a systolic array and its SRAM when both are busy.
+
+    bf16 operands enter at the rows and at the columns (2 B each); fp32 partial sums are read and
+    written at the columns (4 B each way). Taken for every dataflow.
+    """
+    return 2 * core.rows + 2 * core.cols + 8 * core.cols
+
+
+def vector_port_bytes(core: VectorCore) -> int:
+    """Bytes per cycle between a vector unit and its SRAM: one 32-bit access per operation slot.
+
+    A TPU's vector unit has two ALUs per sublane and one load and one store slot: as many accesses as ALUs.
+    """
+    return 4 * core.lanes * core.ops_per_lane
+
+
+@dataclass(frozen=True)
+class PartsArea:
+    """Constants of the sum-of-parts law; every field stands in the technology file with unit and source."""
+
+    uncore_mm2: float = constant("mm2")
+    """What the other parts do not explain: interconnect of the board, host interface, scalar units, white space."""
+    multiplier: float = constant("1")
+    """On every part; 1 where the residual is a fixed uncore."""
+    hbm_stack_bytes: float = constant("B")
+    hbm_stack_bytes_per_s: float = constant("B/s")
+    hbm_phy_mm2_per_stack: float = constant("mm2")
+    hbm_controller_mm2_per_stack: float = constant("mm2")
+    mac_um2: float = constant("um2")
+    """bf16 multiplier with fp32 accumulator."""
+    register_um2_per_bit: float = constant("um2/bit")
+    pe_register_bits: float = constant("bit")
+    """Pipeline registers of one processing element: activation, two weights, partial sum."""
+    port_um2_per_byte_per_cycle: float = constant("um2/(B/cycle)")
+    tensor_overhead_mm2: float = constant("mm2")
+    vector_overhead_mm2: float = constant("mm2")
+    network_port_mm2: float = constant("mm2")
+    """Port of one core on the on-chip network to HBM and the other cores."""
+    vector_alu_um2: float = constant("um2")
+    vector_register_bits_per_alu: float = constant("bit")
+    sram_mm2_per_mib: float = constant("mm2/MiB")
+    relative_error: float = constant("1")
+    """Band around every area, ± fraction."""
+
+    def stacks(self, chip: Chip) -> int:
+        """HBM stacks that capacity and bandwidth need, whichever is more."""
+        by_capacity = -(-chip.hbm_bytes // int(self.hbm_stack_bytes))
+        by_bandwidth = -(-chip.hbm_bytes_per_s // int(self.hbm_stack_bytes_per_s))
+        return max(by_capacity, by_bandwidth)
+
+    def _sram(self, size_bytes: int) -> float:
+        return self.multiplier * self.sram_mm2_per_mib * size_bytes / _MIB
+
+    def fixed_mm2(self, chip: Chip) -> dict[str, float]:
+        """Uncore, HBM PHYs and controllers, and shared SRAM, in mm²."""
+        interface = self.hbm_phy_mm2_per_stack + self.hbm_controller_mm2_per_stack
+        return {
+            "uncore": self.multiplier * self.uncore_mm2,
+            "hbm_interface": self.multiplier * self.stacks(chip) * interface,
+            "shared_sram": self._sram(chip.shared_sram_bytes),
+        }
+
+    def tensor_mm2(self, core: TensorCore) -> dict[str, float]:
+        """Array, skew registers and SRAM ports, SRAM, and overhead of one tensor core, in mm².
+
+        A systolic array skews its 16-bit inputs by row (0 … R−1 registers) and straightens its
+        32-bit results by column (0 … C−1 registers).
+        """
+        element_um2 = self.mac_um2 + self.pe_register_bits * self.register_um2_per_bit
+        skew_bits = 8 * core.rows * (core.rows - 1) + 16 * core.cols * (core.cols - 1)
+        edge_um2 = skew_bits * self.register_um2_per_bit + tensor_port_bytes(core) * self.port_um2_per_byte_per_cycle
+        return {
+            "tensor_array": self.multiplier * core.macs * element_um2 * 1e-6,
+            "tensor_edge": self.multiplier * edge_um2 * 1e-6,
+            "tensor_sram": self._sram(core.sram_bytes),
+            "tensor_overhead": self.multiplier * (self.tensor_overhead_mm2 + self.network_port_mm2),
+        }
+
+    def vector_mm2(self, core: VectorCore) -> dict[str, float]:
+        """ALUs with their registers, SRAM ports, SRAM, and overhead of one vector core, in mm²."""
+        alus = core.lanes * core.ops_per_lane
+        alu_um2 = self.vector_alu_um2 + self.vector_register_bits_per_alu * self.register_um2_per_bit
+        return {
+            "vector_alus": self.multiplier * alus * alu_um2 * 1e-6,
+            "vector_edge": self.multiplier * vector_port_bytes(core) * self.port_um2_per_byte_per_cycle * 1e-6,
+            "vector_sram": self._sram(core.sram_bytes),
+            "vector_overhead": self.multiplier * (self.vector_overhead_mm2 + self.network_port_mm2),
+        }

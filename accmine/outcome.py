@@ -1,0 +1,308 @@
+"""Outcome: everything a run found, as plain records with a JSON form."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "BaselineRow",
+    "Certificate",
+    "Change",
+    "ChosenDesign",
+    "LimitRow",
+    "ModeRow",
+    "Nearest",
+    "Outcome",
+    "PhaseRow",
+    "StageRow",
+    "TimeSplit",
+    "WorkloadRow",
+]
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    """The schedule of one graph on its design.
+
+    Attributes
+    ----------
+    operators, repeats
+        Size of the graph, and how often a step runs it.
+    cycles, bound_cycles
+        Makespan of the verified schedule and proven lower bound of this schedule problem.
+    status, solver, bound_method
+        What is known of the schedule, who found it, how the bound was proved.
+    """
+
+    name: str
+    operators: int
+    repeats: int
+    cycles: int
+    bound_cycles: int
+    status: str
+    solver: str
+    bound_method: str
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """Step time of a device, split by what bounds it; the parts sum to the whole.
+
+    Attributes
+    ----------
+    macs_s
+        All multiply-accumulates at peak rate.
+    fill_s
+        Added by array fill and drain, and by shapes that do not fill the array.
+    vector_s, hbm_s
+        Added because the vector cores, or HBM, need longer than the tensor cores.
+    dependency_s
+        Added because the longest path is longer than all of these.
+    idle_s
+        What the schedule adds to the largest of these bounds.
+    """
+
+    macs_s: float
+    fill_s: float
+    vector_s: float
+    hbm_s: float
+    dependency_s: float
+    idle_s: float
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """One device of the system."""
+
+    workload: str
+    name: str
+    layers: tuple[str, str]
+    design: str
+    phases: tuple[PhaseRow, ...]
+    busy_s: float
+    memory_bytes: int
+    hbm_bytes: int
+    average_power_w: float
+    time_split: TimeSplit
+
+
+@dataclass(frozen=True)
+class WorkloadRow:
+    """Training performance of one workload.
+
+    Attributes
+    ----------
+    step_s, samples_per_s
+        Time of an optimiser step of ``batch`` samples, and throughput.
+    mfu, hfu
+        Model and hardware FLOP utilisation, 0 to 1; HFU counts recomputation.
+    bubble
+        Share of device time in which a device of the pipeline waits, 0 to 1.
+    energy_j
+        Of a step: dynamic energy of all operators and static energy of all devices.
+    """
+
+    name: str
+    batch: int
+    microbatch: int
+    microbatches: int
+    step_s: float
+    samples_per_s: float
+    mfu: float
+    hfu: float
+    bubble: float
+    energy_j: float
+
+
+@dataclass(frozen=True)
+class ChosenDesign:
+    """A design of the answer and the devices that are built as it."""
+
+    name: str
+    yaml: str
+    devices: tuple[str, ...]
+    area_mm2: float
+    tdp_w: float
+    peak_tflops: float
+
+
+@dataclass(frozen=True)
+class LimitRow:
+    """A limit, what the answer uses of it, and whether it binds.
+
+    Attributes
+    ----------
+    active
+        True if the slack is smaller than the least step: one more core of either kind on any device.
+    """
+
+    name: str
+    limit: float
+    used: float
+    unit: str
+    active: bool
+    least_step: float
+
+
+@dataclass(frozen=True)
+class BaselineRow:
+    """A reference design under the same cost model and rules.
+
+    Attributes
+    ----------
+    operator_split
+        ``even`` or ``none``; the answer is compared with the baseline under the same rule.
+    ratio
+        Throughput of the answer over that of the baseline; with several workloads the aggregate.
+    ratio_per_tdp
+        The same of throughput per TDP.
+    note
+        Empty, or why the baseline cannot run the study.
+    """
+
+    name: str
+    operator_split: str
+    samples_per_s: tuple[float, ...]
+    own_samples_per_s: tuple[float, ...]
+    ratio: float
+    ratio_per_tdp: float
+    area_mm2: float
+    tdp_w: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ModeRow:
+    """The optimum of the selection in another mode, from the same candidates."""
+
+    mode: str
+    relative: float
+    samples_per_s: tuple[float, ...]
+    area_mm2: float
+    tdp_w: float
+    status: str
+    designs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step on the way from the baseline to the answer."""
+
+    what: str
+    samples_per_s: tuple[float, ...]
+    area_mm2: float
+    tdp_w: float
+    within_limits: bool
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The best alternative that lost, and what it lost by."""
+
+    design: str
+    device: str
+    value_loss: float
+    tdp_difference_w: float
+    area_difference_mm2: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How good the answer is, who proved it, and for what the proof holds.
+
+    Attributes
+    ----------
+    metric, unit, sense
+        What the numbers below are.
+    heuristic
+        Value of the critical-path heuristic alone.
+    objective
+        Value of the best verified solution.
+    bound
+        No design of the space is better under this cost model.
+    gap
+        Relative distance of the two, 0 to 1.
+    method
+        How the bound was proved.
+    selection_status
+        Whether the choice among the candidates is proven optimal.
+    feasible_designs, evaluated_designs, within_one_percent
+        Size of the space within the limits, designs scheduled, and how many of these come within 1 %.
+    scope
+        What is held fixed: the bound says nothing about other choices of it.
+    assumptions
+        Sentences on the execution model that objective and bound share.
+    """
+
+    metric: str
+    unit: str
+    sense: str
+    heuristic: float
+    objective: float
+    bound: float
+    gap: float
+    method: str
+    selection_status: str
+    selection_solver: str
+    feasible_designs: int
+    evaluated_designs: int
+    within_one_percent: int
+    scope: tuple[str, ...]
+    assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What ``accmine run`` reports.
+
+    Attributes
+    ----------
+    status
+        ``optimal``, ``feasible``; an infeasible study raises instead.
+    stop
+        ``proved``, ``finished``, ``time`` or ``interrupted``.
+    value
+        Of the study's objective: relative step time (lower is better) or its product with TDP.
+    """
+
+    study: str
+    status: str
+    stop: str
+    objective: str
+    value: float
+    designs: tuple[ChosenDesign, ...]
+    workloads: tuple[WorkloadRow, ...]
+    stages: tuple[StageRow, ...]
+    area_mm2: float
+    tdp_w: float
+    samples_per_s_per_w: float
+    limits: tuple[LimitRow, ...]
+    baselines: tuple[BaselineRow, ...]
+    modes: tuple[ModeRow, ...]
+    changes: tuple[Change, ...]
+    nearest: Nearest | None
+    certificate: Certificate
+    variant: str
+    warnings: tuple[str, ...]
+    seconds: dict[str, float]
+    trace: tuple[tuple[float, float | None, float | None], ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    folder: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; infinities become ``None``."""
+        return _plain(dataclasses.asdict(self))  # type: ignore[no-any-return]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

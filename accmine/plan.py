@@ -1,0 +1,273 @@
+"""Plan: a study made concrete — tasks, groups of devices that share a design, limits, references.
+
+This is where the words of a study become the data of the problems; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from accmine.cost.modes import CostLibrary, splits_up_to
+from accmine.errors import InputError
+from accmine.hardware.accelerators import load_accelerator
+from accmine.hardware.design import Design
+from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
+from accmine.hardware.template import Template, template_from_mapping
+from accmine.pipeline.cluster import load_cluster
+from accmine.pipeline.timeline import step_time
+from accmine.problems import design_search
+from accmine.study import Study, StudyWorkload
+from accmine.workload.fusion import fuse
+from accmine.workload.graph import OperatorGraph
+from accmine.workload.memory import Memory, memory
+from accmine.workload.models import forward_graph, load_model
+from accmine.workload.stages import Stage, balance, cut, device_stage, in_flight
+from accmine.workload.task import PhaseRun, Task
+from accmine.workload.training import training_graph
+
+__all__ = ["Group", "PipelinePlan", "Plan", "make_plan"]
+
+
+@dataclass(frozen=True, eq=False)
+class PipelinePlan:
+    """One workload on its devices.
+
+    Attributes
+    ----------
+    tasks, stages, memory
+        One per device, in pipeline order.
+    transfer_s
+        Per boundary: time of the activations of a microbatch forward, and of their gradients backward.
+    tied_s
+        Per stage: time to send the gradients of parameters that other stages hold as well.
+    model_macs, hardware_macs
+        Multiply-accumulates of a step without, and with, recomputation.
+    """
+
+    name: str
+    weight: float
+    batch: int
+    microbatch: int
+    schedule: str
+    tasks: tuple[Task, ...]
+    stages: tuple[Stage, ...]
+    memory: tuple[Memory, ...]
+    transfer_s: tuple[tuple[float, float], ...]
+    tied_s: tuple[float, ...]
+    model_macs: int
+    hardware_macs: int
+
+    @property
+    def microbatches(self) -> int:
+        """Microbatches of a step."""
+        return self.batch // self.microbatch
+
+    def times(self, stage: int, phase_s: Sequence[Any]) -> tuple[Any, Any, Any]:
+        """(forward, backward, update) of a stage from its phase times.
+
+        On one device forward and backward are one phase. A stage sends the gradients of its tied
+        parameters before it updates.
+        """
+        if len(phase_s) == 3:
+            return phase_s[0], phase_s[1], phase_s[2] + self.tied_s[stage]
+        return phase_s[0], phase_s[0] * 0, phase_s[1] + self.tied_s[stage]
+
+    def step_s(self, phase_s: Sequence[Sequence[Any]]) -> Any:
+        """Step time from the phase times of each stage (numbers, or arrays over designs)."""
+        forward, backward, update = zip(*(self.times(s, own) for s, own in enumerate(phase_s)), strict=True)
+        return step_time(self.schedule, forward, backward, update, self.transfer_s, self.microbatches)
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Devices that share a design: indices (pipeline, stage) of their tasks."""
+
+    name: str
+    members: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything a run needs.
+
+    Attributes
+    ----------
+    devices
+        Chips that count against the limits.
+    area_mm2, tdp_w
+        Limits of all devices together; ``inf`` for none.
+    device_area_mm2, device_tdp_w
+        Limits of one chip.
+    reference_s, reference_busy_s
+        Step time of each pipeline with the baseline on every device, and the busy time of each of its
+        stages; empty until the baseline is scheduled.
+    """
+
+    study: Study
+    pipelines: tuple[PipelinePlan, ...]
+    template: Template
+    technology: Technology
+    baseline: Design
+    devices: int
+    area_mm2: float
+    tdp_w: float
+    device_area_mm2: float
+    device_tdp_w: float
+    reference_s: tuple[float, ...] = ()
+    reference_busy_s: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def floor(self) -> float:
+        """Least throughput relative to the baseline; 0 for none."""
+        return self.study.floor or 0.0
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """All tasks, pipeline by pipeline."""
+        return tuple(task for pipeline in self.pipelines for task in pipeline.tasks)
+
+    def groups(self, mode: str) -> tuple[Group, ...]:
+        """The groups of devices that share a design in ``mode``."""
+        everything = [(w, s) for w, pipeline in enumerate(self.pipelines) for s in range(len(pipeline.tasks))]
+        if mode == "common":
+            return (Group("all devices", tuple(everything)),)
+        if mode == "homogeneous":
+            return tuple(
+                Group(pipeline.name, tuple((w, s) for s in range(len(pipeline.tasks))))
+                for w, pipeline in enumerate(self.pipelines)
+            )
+        return tuple(Group(self.pipelines[w].tasks[s].name, ((w, s),)) for w, s in everything)
+
+    def library(self, operator_split: str | None = None) -> CostLibrary:
+        """Costs of all tasks; ``operator_split`` defaults to the study's."""
+        most = max(*self.template.tensor_cores, *self.template.vector_cores, self.baseline.tensor_cores)
+        return design_search.cost_library(
+            self.tasks, most, operator_split or self.study.operator_split, self.study.timing, self.technology
+        )
+
+
+def make_plan(study: Study) -> Plan:
+    """Build every graph and read every file that ``study`` names.
+
+    Raises
+    ------
+    InputError
+        If a file or a value is wrong.
+    """
+    technology = load_technology(study.technology)
+    template = template_from_mapping(study.accelerator.mapping(), where="accelerator")
+    baseline = load_accelerator(study.baseline)
+    pipelines = tuple(_pipeline(study, workload, baseline, technology) for workload in study.workloads)
+    counted = [len(p.tasks) for p in pipelines]
+    devices = max(counted) if study.deployment == "time-shared" else sum(counted)
+    area, tdp = _up(area_mm2(baseline, technology)), _up(tdp_w(baseline, technology))
+    return Plan(
+        study=study,
+        pipelines=pipelines,
+        template=template,
+        technology=technology,
+        baseline=baseline,
+        devices=devices,
+        area_mm2=study.limits.area_mm2(area * devices),
+        tdp_w=study.limits.tdp_w(tdp * devices),
+        device_area_mm2=study.device_limits.area_mm2(area),
+        device_tdp_w=study.device_limits.tdp_w(tdp),
+    )
+
+
+def _up(value: float) -> float:
+    """Rounded up to a thousandth, so that the baseline itself is within its own area and TDP."""
+    return ceil(value * 1000) / 1000
+
+
+def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technology: Technology) -> PipelinePlan:
+    model = load_model(workload.use)
+    microbatches = workload.batch // workload.microbatch
+    forward = forward_graph(
+        model,
+        batch=workload.microbatch,
+        sequence=workload.sequence,
+        image=workload.image,
+        split=workload.split,
+        dtype=workload.dtype,
+    )
+    plain = training_graph(forward, optimizer=workload.optimizer, recompute="none", accumulate=microbatches > 1)
+    training = plain
+    if workload.recompute != "none":
+        training = training_graph(
+            forward, optimizer=workload.optimizer, recompute=workload.recompute, accumulate=microbatches > 1
+        )
+    fused = fuse(training, workload.fusion)
+    depth = study.system.pipeline
+    if depth == 1:
+        stages: tuple[Stage, ...] = (device_stage(fused),)
+    else:
+        if depth > len(fused.layers):
+            raise InputError(f"pipeline of {depth} stages, but {workload.name} has {len(fused.layers)} layers")
+        boundaries = study.system.stages or balance(_layer_cost(fused, baseline, study, technology), depth)
+        stages = cut(fused, boundaries)
+    held = [in_flight(study.system.schedule, s, depth, microbatches) for s in range(depth)]
+    needs = tuple(memory(stage.training, in_flight=n) for stage, n in zip(stages, held, strict=True))
+    tasks = tuple(
+        _task(workload.name, stage, microbatches, need.total_bytes, alone=depth == 1)
+        for stage, need in zip(stages, needs, strict=True)
+    )
+    cluster = None if study.system.cluster is None else load_cluster(study.system.cluster)
+    transfers = tuple(
+        (cluster.transfer_s(here.sends_forward_bytes), cluster.transfer_s(there.sends_backward_bytes))
+        for here, there in zip(stages, stages[1:], strict=False)
+        if cluster is not None
+    )
+    return PipelinePlan(
+        name=workload.name,
+        weight=workload.weight,
+        batch=workload.batch,
+        microbatch=workload.microbatch,
+        schedule=study.system.schedule,
+        tasks=tasks,
+        stages=stages,
+        memory=needs,
+        transfer_s=transfers,
+        tied_s=tuple(
+            cluster.transfer_s(stage.tied_bytes) if cluster is not None and stage.tied_bytes else 0.0 for stage in stages
+        ),
+        model_macs=microbatches * plain.macs,
+        hardware_macs=microbatches * training.macs,
+    )
+
+
+def _task(workload: str, stage: Stage, microbatches: int, memory_bytes: int, *, alone: bool) -> Task:
+    if alone:
+        phases = (
+            PhaseRun("forward and backward", stage.training.phase("forward", "backward"), microbatches),
+            PhaseRun("update", stage.update, 1),
+        )
+    else:
+        phases = (
+            PhaseRun("forward", stage.forward, microbatches),
+            PhaseRun("backward", stage.backward, microbatches),
+            PhaseRun("update", stage.update, 1),
+        )
+    name = workload if alone else f"{workload}/{stage.name}"
+    return Task(name, workload, phases, microbatches, memory_bytes)
+
+
+def _layer_cost(graph: OperatorGraph, design: Design, study: Study, technology: Technology) -> list[float]:
+    """Cycles of a microbatch per layer on ``design`` as if all its cores were busy: what stages are balanced by."""
+    once = graph.phase("forward", "backward")
+    splits = splits_up_to(design.tensor_cores) if study.operator_split == "even" else (1,)
+    library = CostLibrary([once], splits, study.timing, technology)
+    costs = library.costs(design.tensor, design.vector)
+    memory_cycles = costs.hbm_bytes[:, 0] / design.hbm_bytes_per_cycle
+    tensor = np.where(costs.uses_tensor, costs.cycles[:, 0] / design.tensor_cores, 0.0)
+    vector = np.where(costs.uses_vector, costs.cycles[:, 0] / design.vector_cores, 0.0)
+    layers = np.array([operator.layer for operator in once.operators])
+    work = library.index(once)[once.work_index]
+    total = [np.bincount(layers, weights=part[work], minlength=len(graph.layers)) for part in (tensor, vector, memory_cycles)]
+    return [float(cost) for cost in np.maximum.reduce(total)]

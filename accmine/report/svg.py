@@ -1,0 +1,130 @@
+"""Small charts as inline SVG, made by hand so that an HTML report needs no other file and no library.
+
+Colours are CSS classes (``c0`` … ``c5``, ``axis``, ``objective``, ``bound``) of the page around them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from itertools import pairwise
+
+from accmine.report.numbers import number, percent, seconds
+
+__all__ = ["progress", "stacked_bars"]
+
+_WIDTH = 760
+_TEXT = 7.2  # width of a character at the font size of the page's charts, px
+
+Trace = Sequence[tuple[float, float | None, float | None]]
+
+
+def stacked_bars(rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str]) -> str:
+    """One bar of full width per row, divided by shares.
+
+    Parameters
+    ----------
+    rows
+        (label, shares 0 to 1 that sum to at most 1) per bar; shares as long as ``names``.
+    names
+        Of the parts, for the legend and the tooltips.
+    """
+    left = 12 + _TEXT * max((len(label) for label, _ in rows), default=0)
+    span, top, step = _WIDTH - left - 4, 28, 26
+    parts = [_legend(names)]
+    for i, (label, shares) in enumerate(rows):
+        y, x = top + i * step, left
+        parts.append(f'<text x="{left - 8:.1f}" y="{y + 14}" text-anchor="end">{escape(label)}</text>')
+        for part, (name, share) in enumerate(zip(names, shares, strict=True)):
+            width = span * share
+            if width <= 0:
+                continue
+            text = percent(share)
+            parts.append(
+                f'<rect class="c{part}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="20">'
+                f"<title>{escape(label)}, {escape(name)}: {escape(text)}</title></rect>"
+            )
+            if width > _TEXT * len(text) + 4:
+                middle = x + width / 2
+                parts.append(f'<text class="in" x="{middle:.1f}" y="{y + 14}" text-anchor="middle">{text}</text>')
+            x += width
+    return _svg(top + step * len(rows), "time split of every device", parts)
+
+
+def _legend(names: Sequence[str]) -> str:
+    x, parts = 4.0, []
+    for i, name in enumerate(names):
+        parts.append(f'<rect class="c{i}" x="{x:.1f}" y="4" width="12" height="12"/>')
+        parts.append(f'<text x="{x + 17:.1f}" y="14">{escape(name)}</text>')
+        x += 34 + _TEXT * len(name)
+    return "".join(parts)
+
+
+def progress(trace: Trace, label: str) -> str:
+    """Objective and bound over time as steps; empty when fewer than two moments have a value.
+
+    Parameters
+    ----------
+    trace
+        (seconds, objective, bound); ``None`` or a value that is not finite is not drawn.
+    label
+        What the values are.
+    """
+    lines = [_finite(trace, column) for column in (1, 2)]
+    points = [point for line in lines for point in line]
+    end = max((time for time, _ in points), default=0.0)
+    if len({time for time, _ in points}) < 2 or end <= 0:
+        return ""
+    low, high = min(value for _, value in points), max(value for _, value in points)
+    room = (high - low) * 0.08 or abs(high) * 0.05 or 1.0
+    low, high = low - room, high + room
+    left, right, top, bottom = 76.0, _WIDTH - 12.0, 28.0, 196.0
+
+    def place(time: float, value: float) -> tuple[float, float]:
+        across = (right - left - 24) * time / end  # leaves room to see the last value
+        return left + across, bottom - (bottom - top) * (value - low) / (high - low)
+
+    parts = [f'<text x="4" y="14">{escape(label)}</text>']
+    for value in (low + room, (low + high) / 2, high - room):
+        _, y = place(0, value)
+        parts.append(f'<line class="axis" x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>')
+    for share in (0.0, 0.5, 1.0):
+        x, _ = place(share * end, low)
+        anchor = ("start", "middle", "end")[round(2 * share)]
+        text = seconds(share * end)
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="{anchor}">{text}</text>')
+    for name, line in zip(("objective", "bound"), lines, strict=True):
+        if line:
+            parts.append(f'<path class="{name}" d="{_steps([place(*point) for point in line], right)}"/>')
+    for i, (name, line) in enumerate(zip(("objective", "bound"), lines, strict=True)):
+        if line:
+            x = right - 190 + 100 * i
+            parts.append(f'<path class="{name}" d="M{x} 10H{x + 22}"/><text x="{x + 27}" y="14">{name}</text>')
+    return _svg(bottom + 22, f"{label}: objective and bound over time", parts)
+
+
+def _finite(trace: Trace, column: int) -> list[tuple[float, float]]:
+    found = []
+    for row in trace:
+        value = row[column]
+        if isinstance(value, (int, float)) and math.isfinite(value):
+            found.append((float(row[0]), float(value)))
+    return found
+
+
+def _steps(points: Sequence[tuple[float, float]], right: float) -> str:
+    """A path that keeps each value until the next one, and the last one up to ``right``."""
+    x, y = points[0]
+    path = [f"M{x:.1f} {y:.1f}"]
+    for _, (x, y) in pairwise(points):
+        path.append(f"H{x:.1f}V{y:.1f}")
+    return "".join([*path, f"H{right:.1f}"])
+
+
+def _svg(height: float, title: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg role="img" viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" height="{height:.0f}" class="chart" '
+        f'aria-label="{escape(title)}">{"".join(parts)}</svg>'
+    )

@@ -1,0 +1,406 @@
+"""A run: from a study to its outcome, written to a run folder.
+
+plan → schedule the baseline → mine candidates → select → refine what was selected and select again →
+bound over the whole space → compare and explain → write.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from accmine.candidates import GroupCandidates, Selection, mine, search_problem, select, settle
+from accmine.certify import WholeBound, bound_whole
+from accmine.compare import baseline_rows, change_rows, variant_sentence
+from accmine.cost.modes import CostLibrary
+from accmine.errors import CheckError, InfeasibleError
+from accmine.feasibility import require_feasible
+from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.outcome import Outcome
+from accmine.plan import Group, Plan, make_plan
+from accmine.ports import Incumbent, Stop
+from accmine.problems import design_search
+from accmine.problems.design_search import Evaluation, Mined
+from accmine.result import Status
+from accmine.schedules import TaskSchedule, schedule_tasks
+from accmine.store import RunFolder, RunState, open_run
+from accmine.study import LoadedStudy
+from accmine.summary import Findings, summarize, trace_lanes
+
+__all__ = ["run"]
+
+MODES = ("common", "homogeneous", "heterogeneous")
+
+MINING, REFINING, SELECTING, BOUNDING, COMPARING = 0.4, 0.15, 0.1, 0.1, 0.1
+"""Shares of the time budget; what a part leaves is not handed on, so that a run ends well within it."""
+
+REFINED = 3
+"""Candidates of each group that are refined at least: refining may change which is best."""
+
+
+@dataclass
+class _Context:
+    """What every step of a run needs."""
+
+    plan: Plan
+    library: CostLibrary
+    stop: Stop
+    seed: int
+    executor: Executor | None
+    on_progress: Incumbent
+    began: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+    trace: list[tuple[float, float | None, float | None]] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Measure a step by name."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+
+    def part(self, share: float) -> Stop:
+        """A share of the budget."""
+        return replace(
+            self.stop,
+            seconds=None if self.stop.seconds is None else self.stop.seconds * share,
+            work=self.stop.work,
+        )
+
+    def mined(self, seconds: float, objective: float | None, bound: float | None) -> None:
+        """Progress of a miner whose value is the study's."""
+        del seconds, bound
+        self.progress(objective, None)
+
+    def progress(self, objective: float | None, bound: float | None) -> None:
+        """Tell the values of the study; the last known ones stay."""
+        last = self.trace[-1] if self.trace else (0.0, None, None)
+        row = (time.monotonic() - self.began, objective or last[1], bound or last[2])
+        if row[1:] != last[1:]:
+            self.trace.append(row)
+            self.on_progress(*row)
+
+
+def run(
+    loaded: LoadedStudy, *, runs_dir: Path = Path("runs"), again: bool = False, on_progress: Incumbent | None = None
+) -> Outcome:
+    """Run a study; a finished run is read from its folder unless ``again``.
+
+    Raises
+    ------
+    InputError
+        If the study or a file it names is wrong; nothing is written.
+    InfeasibleError
+        If no design meets the limits; says which, and the smallest value that works.
+    CheckError
+        If a solution fails its check.
+    """
+    from accmine.report.load import outcome_from_json
+
+    folder = open_run(runs_dir, loaded.study, again=again)
+    if folder.finished:
+        return outcome_from_json(folder.read_json("result.json"))
+    plan = make_plan(loaded.study)
+    folder.start(loaded.study)
+    try:
+        outcome, trace = _solve(plan, folder, on_progress or (lambda *_: None))
+    except InfeasibleError as error:
+        folder.write_json(
+            "result.json",
+            {"status": "infeasible", "message": str(error), "conflict": list(error.conflict), "remedy": list(error.remedy)},
+        )
+        folder.end(RunState.FAILED, error.exit_code, str(error))
+        raise
+    except KeyboardInterrupt:
+        folder.end(RunState.INTERRUPTED, 130, "interrupted before anything was verified")
+        raise
+    except Exception as error:
+        folder.end(RunState.FAILED, getattr(error, "exit_code", 3), str(error))
+        raise
+    outcome = replace(outcome, folder=str(folder.path))
+    _write(folder, outcome, trace)
+    interrupted = outcome.stop == "interrupted"
+    folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)
+    return outcome
+
+
+def _solve(plan: Plan, folder: RunFolder, on_progress: Incumbent) -> tuple[Outcome, list[Any]]:
+    """Everything between the plan and the files; the second value holds the lanes of the trace."""
+    budget = plan.study.budget
+    stop = Stop(
+        seconds=None if budget.deterministic else budget.seconds,
+        work=budget.work,
+        workers=1 if budget.deterministic else budget.workers,
+    )
+    with _executor(stop.workers) as executor:
+        context = _Context(plan, plan.library(), stop, budget.seed, executor, on_progress)
+        return _solve_in(context, folder)
+
+
+@contextmanager
+def _executor(workers: int) -> Iterator[Executor | None]:
+    """Worker processes; none for one worker. Forked, so that scripts need no main guard."""
+    if workers == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as executor:
+        yield executor
+
+
+def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]:
+    require_feasible(context.plan, context.plan.groups(context.plan.study.mode))
+    with context.step("baseline"):
+        _schedule_baseline(context)
+    plan = context.plan
+    interrupted = False
+    groups: dict[str, list[GroupCandidates]] = {}
+    with context.step("mine"):
+        for mode in _modes(plan):
+            groups[mode] = _mine(context, mode, folder)
+    if len(groups) > 1:
+        groups["heterogeneous"] = _share_designs(groups["heterogeneous"], groups["common"])
+    study = plan.study
+    with context.step("select"):
+        first = _select(context, study.mode, groups[study.mode])
+        context.progress(first.value, None)
+    schedules: dict[tuple[tuple[int, int], Design], TaskSchedule] = {}
+    with context.step("refine"):
+        try:
+            chosen = _refine(context, study.mode, groups, first, schedules)
+        except KeyboardInterrupt:
+            chosen, interrupted = first, True
+    final = _final_schedules(context, chosen, schedules)
+    chosen = settle(plan, chosen, final)
+    _check(context, chosen, final)
+    with context.step("bound"):
+        whole = bound_whole(plan, study.mode, chosen.groups, study.search.select, context.part(BOUNDING), context.seed)
+        if whole.value > chosen.value * (1 + 1e-9):
+            raise CheckError(f"bound {whole.value} of the whole is above a verified value, {chosen.value}")
+        context.progress(chosen.value, whole.value)
+    findings = _compare(context, groups, first, chosen, final, whole, interrupted)
+    return summarize(findings), trace_lanes(findings)
+
+
+def _modes(plan: Plan) -> tuple[str, ...]:
+    """The modes that are selected: of a pipeline all three, side by side, when the study asks for the richest."""
+    deep = any(len(pipeline.tasks) > 1 for pipeline in plan.pipelines)
+    return ("common", "homogeneous", "heterogeneous") if deep and plan.study.mode == "heterogeneous" else (plan.study.mode,)
+
+
+def _schedule_baseline(context: _Context) -> None:
+    """Schedule the baseline on every device; its step times are the references of the plan."""
+    plan = context.plan
+    jobs = [(task, context.library, plan.baseline) for task in plan.tasks]
+    rows = iter(schedule_tasks(jobs, plan.study.search.refine, context.part(REFINING), context.seed, context.executor))
+    by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
+    steps = tuple(
+        float(pipeline.step_s([schedule.phase_s for schedule in own]))
+        for pipeline, own in zip(plan.pipelines, by_stage, strict=True)
+    )
+    busy = tuple(tuple(schedule.busy_s for schedule in own) for own in by_stage)
+    context.plan = replace(plan, reference_s=steps, reference_busy_s=busy)
+
+
+def _mine(context: _Context, mode: str, folder: RunFolder) -> list[GroupCandidates]:
+    """Candidates of every group of a mode; finished ones are read from the folder."""
+    plan, search = context.plan, context.plan.study.search
+    groups = plan.groups(mode)
+    problems = [(group, search_problem(plan, group, len(groups), context.library)) for group in groups]
+    options = {"top_k": search.top_k, "hysteresis": search.hysteresis, "growth": search.growth}
+    known = folder.get(f"mine-{mode}")
+    if known is not None and known["reference_s"] == list(plan.reference_s):
+        mined = [_mined_from_json(problem, row) for (_, problem), row in zip(problems, known["groups"], strict=True)]
+        return mine(problems, search.method, options, context.part(MINING), known=mined)
+    share = MINING / len(_modes(plan))
+    same_value = mode == plan.study.mode and len(groups) == 1 and all(len(p.tasks) == 1 for p in plan.pipelines)
+    heard = context.mined if same_value and plan.study.objective != "bottleneck" else None
+    found = mine(problems, search.method, options, context.part(share), heard, executor=context.executor)
+    if all(g.mined.finished for g in found):
+        rows = [_mined_to_json(g.mined) for g in found]
+        folder.put(f"mine-{mode}", {"reference_s": list(plan.reference_s), "groups": rows})
+    return found
+
+
+def _mined_to_json(mined: Mined) -> dict[str, Any]:
+    ranked = {evaluation: i for i, evaluation in enumerate(mined.pool)}
+    return {
+        "pool": [{"design": asdict(e.design), "cycles": e.cycles} for e in mined.pool],
+        "ranked": [ranked[e] for e in mined.ranked],
+        "effort": [mined.visited, mined.pruned, mined.schedules],
+    }
+
+
+def _mined_from_json(problem: design_search.Problem, row: dict[str, Any]) -> Mined:
+    pool = []
+    for entry in row["pool"]:
+        fields = dict(entry["design"])
+        design = Design(**(fields | {"tensor": TensorCore(**fields["tensor"]), "vector": VectorCore(**fields["vector"])}))
+        pool.append(design_search.evaluate(problem, design, entry["cycles"]))
+    visited, pruned, schedules = row["effort"]
+    return Mined(tuple(pool[i] for i in row["ranked"]), tuple(pool), visited, pruned, schedules, True)
+
+
+def _share_designs(groups: list[GroupCandidates], common: Sequence[GroupCandidates]) -> list[GroupCandidates]:
+    """Designs mined for all stages at once are candidates of each stage as well."""
+    (everywhere,) = common
+    at = {member: i for i, member in enumerate(everywhere.group.members)}
+    shared = []
+    for g in groups:
+        (member,) = g.group.members
+        known = {e.design for e in g.candidates}
+        more = [
+            design_search.evaluate(g.problem, e.design, [e.cycles[at[member]]])
+            for e in everywhere.candidates
+            if e.design not in known
+        ]
+        shared.append(replace(g, candidates=(*g.candidates, *more)))
+    return shared
+
+
+def _select(context: _Context, mode: str, groups: Sequence[GroupCandidates]) -> Selection:
+    plan = context.plan
+    empty = [g.group.name for g in groups if not g.candidates]
+    if empty:
+        raise InfeasibleError(
+            f"no design found for {', '.join(empty)} within the limits and the floor of the study",
+            [f"floor: {plan.floor:g}"] if plan.floor else [],
+            ["a smaller floor, larger limits, or a longer budget"],
+        )
+    chosen = select(plan, mode, groups, plan.study.search.select, context.part(SELECTING), context.seed)
+    if not chosen.chosen:
+        result = chosen.result
+        if result.status is Status.INFEASIBLE:
+            raise InfeasibleError("no choice among the candidates meets the limits", result.conflict, result.remedy)
+        raise InfeasibleError("no choice among the candidates was found in time", (), ("a longer budget",))
+    return chosen
+
+
+def _refine(
+    context: _Context,
+    mode: str,
+    groups: dict[str, list[GroupCandidates]],
+    selection: Selection,
+    schedules: dict[tuple[tuple[int, int], Design], TaskSchedule],
+) -> Selection:
+    """Refine the schedules of what is selected, and select again, until everything selected is refined."""
+    plan = context.plan
+    effort = plan.study.search.refine
+    for _ in range(REFINED):
+        jobs: list[tuple[tuple[int, int], Design]] = []
+        for g, own in zip(selection.groups, selection.chosen, strict=True):
+            count = REFINED if len(selection.groups) == 1 else 1
+            designs = [own.design, *(e.design for e in g.candidates[:count])]
+            jobs += [(member, d) for d in dict.fromkeys(designs) for member in g.group.members]
+        jobs = [job for job in jobs if job not in schedules]
+        if not jobs:
+            break
+        work = [(plan.pipelines[w].tasks[s], context.library, design) for (w, s), design in jobs]
+        done = schedule_tasks(work, effort, context.part(REFINING), context.seed, context.executor)
+        schedules.update(zip(jobs, done, strict=True))
+        for name in groups:
+            groups[name] = [_with_schedules(g, schedules) for g in groups[name]]
+        selection = _select(context, mode, groups[mode])
+        context.progress(selection.value, None)
+    return selection
+
+
+def _with_schedules(
+    g: GroupCandidates, schedules: dict[tuple[tuple[int, int], Design], TaskSchedule]
+) -> GroupCandidates:
+    """The group with the makespans of refined schedules where they are shorter."""
+
+    def improved(evaluation: Evaluation) -> Evaluation:
+        cycles = []
+        for member, own in zip(g.group.members, evaluation.cycles, strict=True):
+            refined = schedules.get((member, evaluation.design))
+            found = own if refined is None else tuple(phase.cycles for phase in refined.phases)
+            cycles.append(tuple(min(pair) for pair in zip(own, found, strict=True)))
+        return evaluation if tuple(cycles) == evaluation.cycles else design_search.evaluate(g.problem, evaluation.design, cycles)
+
+    return replace(g, candidates=tuple(improved(e) for e in g.candidates))
+
+
+def _final_schedules(
+    context: _Context, selection: Selection, schedules: dict[tuple[tuple[int, int], Design], TaskSchedule]
+) -> dict[tuple[int, int], TaskSchedule]:
+    """The schedule of every device as selected."""
+    final: dict[tuple[int, int], TaskSchedule] = {}
+    for g, own in zip(selection.groups, selection.chosen, strict=True):
+        for member in g.group.members:
+            key = (member, own.design)
+            if key not in schedules:
+                w, s = member
+                job = (context.plan.pipelines[w].tasks[s], context.library, own.design)
+                schedules[key] = schedule_tasks([job], "list", Stop(), context.seed)[0]
+            final[member] = schedules[key]
+    return final
+
+
+def _check(context: _Context, selection: Selection, final: dict[tuple[int, int], TaskSchedule]) -> None:
+    """Check every design and schedule of the answer against the search problem of its group."""
+    for g, own in zip(selection.groups, selection.chosen, strict=True):
+        schedules = tuple(
+            tuple(phase.result.solution for phase in final[member].phases) for member in g.group.members
+        )
+        wrong = design_search.check(g.problem, design_search.Solution(own.design, schedules), own)  # type: ignore[arg-type]
+        if wrong:
+            raise CheckError(f"{g.group.name}: {'; '.join(wrong)}")
+
+
+def _compare(
+    context: _Context,
+    groups: dict[str, list[GroupCandidates]],
+    first: Selection,
+    chosen: Selection,
+    final: dict[tuple[int, int], TaskSchedule],
+    whole: WholeBound,
+    interrupted: bool,
+) -> Findings:
+    plan = context.plan
+    with context.step("compare"):
+        modes = {mode: chosen if mode == plan.study.mode else _select(context, mode, groups[mode]) for mode in groups}
+        designs = [final[w, s].design for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))]
+        baselines = baseline_rows(plan, context.library, chosen, designs, context.part(COMPARING), context.seed, context.executor)
+        changed = change_rows(plan, context.library, chosen, designs, context.seed)
+        variant = variant_sentence(plan, chosen, context.part(SELECTING), context.seed)
+    return Findings(
+        plan=plan,
+        first=first,
+        chosen=chosen,
+        modes=modes,
+        final=final,
+        whole=whole,
+        baselines=baselines,
+        changes=changed,
+        variant=variant,
+        interrupted=interrupted,
+        seconds=dict(context.seconds),
+        trace=tuple(context.trace),
+    )
+
+
+def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
+    """The files of a run beside ``study.yaml``."""
+    from accmine.report.html import render
+    from accmine.report.trace import perfetto
+
+    folder.write_json("schedule.json", perfetto(lanes))
+    for row in outcome.trace:
+        folder.append_trace(dict(zip(("seconds", "objective", "bound"), row, strict=True)))
+    if len(outcome.designs) == 1:
+        folder.write_text("design.yaml", outcome.designs[0].yaml)
+    else:
+        for number, design in enumerate(outcome.designs):
+            folder.write_text(f"design-{number}.yaml", design.yaml)
+    folder.write_text("report.html", render(outcome))
+    folder.write_json("result.json", outcome.to_json())

@@ -1,0 +1,157 @@
+"""Schedules: the operator schedule of every phase of a task on a design, solved, refined and verified."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from accmine.cost.modes import CostLibrary
+from accmine.hardware.design import Design
+from accmine.ports import Stop
+from accmine.problems.lowering import Lowered, lower
+from accmine.problems.operator_schedule import Problem, Solution
+from accmine.result import Result, StopReason
+from accmine.solving import solve
+from accmine.workload.task import Task
+
+__all__ = ["LIST_PASSES", "PhaseSchedule", "TaskSchedule", "schedule_task", "schedule_tasks"]
+
+LIST_PASSES = 3
+"""List schedules that the quick effort makes per graph."""
+
+REFINED_OPERATORS = 600
+"""Graphs up to this size are refined whole by CP-SAT, larger ones window by window."""
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseSchedule:
+    """The schedule of one phase, with what is proven of it."""
+
+    lowered: Lowered
+    result: Result[Solution]
+
+    @property
+    def cycles(self) -> int:
+        """Makespan."""
+        assert self.result.objective is not None
+        return int(self.result.objective)
+
+
+@dataclass(frozen=True, eq=False)
+class TaskSchedule:
+    """The schedules of all phases of a task on a design."""
+
+    task: Task
+    design: Design
+    phases: tuple[PhaseSchedule, ...]
+
+    @property
+    def phase_s(self) -> tuple[float, ...]:
+        """Makespans in seconds."""
+        return tuple(phase.cycles / self.design.frequency_hz for phase in self.phases)
+
+    @property
+    def busy_s(self) -> float:
+        """Time the device works in a step."""
+        return sum(p.repeats * s for p, s in zip(self.task.phases, self.phase_s, strict=True))
+
+    @property
+    def energy_j(self) -> float:
+        """Dynamic energy of a step."""
+        return sum(
+            run.repeats * phase.lowered.energy_j(_solution(phase.result))
+            for run, phase in zip(self.task.phases, self.phases, strict=True)
+        )
+
+
+def _solution(result: Result[Solution]) -> Solution:
+    assert result.solution is not None
+    return result.solution
+
+
+def schedule_task(task: Task, library: CostLibrary, design: Design, refine: str, stop: Stop, seed: int) -> TaskSchedule:
+    """Schedule every phase of ``task`` on ``design``.
+
+    Parameters
+    ----------
+    refine
+        ``list`` for a few list schedules, ``none`` for the whole portfolio of list schedules, ``cp-sat``
+        to refine the best of them with CP-SAT.
+    stop
+        Limits of the whole task; ``seconds`` and ``work`` are divided by what the phases weigh in a step.
+    """
+    problems = [lower(phase.graph, library, design) for phase in task.phases]
+    quick = [solve(part.problem, "critical-path", stop=Stop(work=LIST_PASSES), seed=seed) for part in problems]
+    if refine == "list":
+        return TaskSchedule(task, design, tuple(map(PhaseSchedule, problems, quick)))
+    weight = [p.repeats * int(r.objective or 0) for p, r in zip(task.phases, quick, strict=True)]
+    total = max(1, sum(weight))
+    refined = [
+        _refine(part.problem, result, refine, _part(stop, w / total), seed)
+        for part, result, w in zip(problems, quick, weight, strict=True)
+    ]
+    return TaskSchedule(task, design, tuple(map(PhaseSchedule, problems, refined)))
+
+
+def _part(stop: Stop, share: float) -> Stop:
+    return Stop(
+        seconds=None if stop.seconds is None else stop.seconds * share,
+        work=None if stop.work is None else max(1.0, stop.work * share),
+        gap=stop.gap,
+        workers=stop.workers,
+    )
+
+
+def _refine(problem: Problem, start: Result[Solution], refine: str, stop: Stop, seed: int) -> Result[Solution]:
+    """The best of the portfolio and of CP-SAT, each starting from the best so far."""
+    best = start
+    if best.stop is not StopReason.PROVED:
+        best = better(best, solve(problem, "critical-path", stop=_part(stop, 0.3), seed=seed, hint=best.solution))
+    if refine == "cp-sat" and best.stop is not StopReason.PROVED:
+        name = "cp-sat" if len(problem) <= REFINED_OPERATORS else "cp-sat-windows"
+        best = better(best, solve(problem, name, stop=_part(stop, 0.7), seed=seed, hint=best.solution))
+    return best
+
+
+def better(a: Result[Solution], b: Result[Solution]) -> Result[Solution]:
+    """The better solution, with the better bound of the two."""
+    from dataclasses import replace
+
+    from accmine.result import Status
+
+    assert a.objective is not None and b.objective is not None
+    best, other = (b, a) if b.objective < a.objective else (a, b)
+    if other.bound is not None and (best.bound is None or other.bound > best.bound):
+        best = replace(best, bound=other.bound, bound_method=other.bound_method)
+    if best.objective == best.bound:
+        best = replace(best, status=Status.OPTIMAL, stop=StopReason.PROVED)
+    return best
+
+
+def schedule_tasks(
+    jobs: Sequence[tuple[Task, CostLibrary, Design]],
+    refine: str,
+    stop: Stop,
+    seed: int,
+    executor: Executor | None = None,
+) -> list[TaskSchedule]:
+    """Schedule several tasks; equal tasks on equal designs once, the others in parallel with an executor."""
+    first: dict[object, int] = {}
+    twin = [first.setdefault((task.signature, design, id(library)), i) for i, (task, library, design) in enumerate(jobs)]
+    distinct = sorted(set(twin))
+    share = _part(stop, max(1, 1 if executor is None else stop.workers) / max(1, len(distinct)))
+    one = Stop(
+        seconds=None if share.seconds is None or stop.seconds is None else min(stop.seconds, share.seconds),
+        work=share.work,
+        gap=stop.gap,
+        workers=1 if executor is not None and len(distinct) > 1 else stop.workers,
+    )
+    if executor is None or len(distinct) == 1:
+        done = {i: schedule_task(*jobs[i], refine, one, seed) for i in distinct}
+    else:
+        futures = {i: executor.submit(schedule_task, *jobs[i], refine, one, seed) for i in distinct}
+        done = {i: future.result() for i, future in futures.items()}
+    return [
+        TaskSchedule(task, design, done[t].phases) for (task, _, design), t in zip(jobs, twin, strict=True)
+    ]

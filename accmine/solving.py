@@ -1,0 +1,345 @@
+"""Solve and check problems of any kind: the one door between files or scripts and the solvers.
+
+A solver is never believed: every solution passes through the ``check`` and ``objective`` of its problem's
+own module before it leaves here.
+
+A problem module offers ``KIND``, ``SENSE`` or ``sense(problem)``, ``objective``, ``check`` and the four JSON
+functions; optionally ``bound(problem) -> (value, method)``, a valid bound that needs no search, and
+``EXACT_DECIMALS`` if ``problem_from_json`` wants decimals as ``decimal.Decimal``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from accmine.errors import CheckError, Complaint, InputError
+from accmine.ports import Incumbent, Stop
+from accmine.registry import DEFAULT_SOLVER, make_solver, problem_module, solvers_of
+from accmine.result import Result, Sense, Status, gap
+from accmine.source import Document, load_yaml
+
+__all__ = [
+    "bound_of",
+    "load_problem",
+    "load_solution",
+    "module_of",
+    "problem_kind",
+    "rate",
+    "result_to_json",
+    "sense_of",
+    "solve",
+    "verify",
+    "versions",
+]
+
+_PACKAGES = ("accmine", "numpy", "ortools", "pyomo", "highspy")
+_NO_LIMIT = Stop()
+_LOCATED = 100  # complaints that are given a line: finding one searches the document
+_TOLERANCE = 1e-9  # of objectives that are floating-point numbers; integers must be equal
+
+
+def module_of(problem: Any) -> ModuleType:
+    """The module that defines the class of ``problem``.
+
+    Raises
+    ------
+    InputError
+        If that module is no problem module.
+    """
+    module = sys.modules[type(problem).__module__]
+    if not hasattr(module, "KIND"):
+        raise InputError(f"{type(problem).__module__}.{type(problem).__qualname__} is not a problem")
+    return module
+
+
+def problem_kind(problem: Any) -> str:
+    """Kind of a problem, e.g. ``operator-schedule``."""
+    return str(module_of(problem).KIND)
+
+
+def sense_of(problem: Any) -> Sense:
+    """Direction of the objective of ``problem``."""
+    module = module_of(problem)
+    own = getattr(module, "sense", None)
+    return Sense(own(problem) if own is not None else module.SENSE)
+
+
+def bound_of(problem: Any) -> tuple[float | int | None, str]:
+    """The bound that needs no search, and how it is obtained; (None, "") if the kind has none."""
+    own = getattr(module_of(problem), "bound", None)
+    return (None, "") if own is None else own(problem)
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Versions of accmine and of what decides or computes, as installed."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # an engine that is not installed solved nothing
+            continue
+    return found
+
+
+def solve(
+    problem: Any,
+    solver: str | None = None,
+    *,
+    stop: Stop = _NO_LIMIT,
+    seed: int = 0,
+    hint: Any | None = None,
+    on_progress: Incumbent | None = None,
+) -> Result[Any]:
+    """Decide ``problem`` and verify the answer.
+
+    Parameters
+    ----------
+    solver
+        Name of a solver of this kind; default: ``registry.DEFAULT_SOLVER``.
+    stop, seed, hint, on_progress
+        See ``accmine.ports``.
+
+    Raises
+    ------
+    InputError
+        If the solver is unknown, or the problem or the hint is not valid.
+    CheckError
+        If the solution fails its check, or solution, objective, bound and status contradict each other.
+    """
+    kind = problem_kind(problem)
+    name = solver or DEFAULT_SOLVER.get(kind) or next(iter(solvers_of(kind)), "")
+    result = make_solver(kind, name).solve(problem, stop=stop, seed=seed, hint=hint, on_progress=on_progress)
+    return replace(verify(problem, result), versions=versions())
+
+
+def _close(a: float | int, b: float | int) -> bool:
+    if isinstance(a, int) and isinstance(b, int):
+        return a == b
+    return math.isclose(a, b, rel_tol=_TOLERANCE, abs_tol=0.0)
+
+
+def verify(problem: Any, result: Result[Any]) -> Result[Any]:
+    """The result with ``verified=True`` once its solution passed the problem's own check.
+
+    Raises
+    ------
+    CheckError
+        If a constraint is violated, the objective is another one, the bound lies on the wrong side of it,
+        or the status says more than is known.
+    """
+    module = module_of(problem)
+    if result.solution is None:
+        if result.status in (Status.OPTIMAL, Status.FEASIBLE):
+            raise CheckError(f"{result.solver}: status {result.status.value} without a solution")
+        return result
+    wrong = list(module.check(problem, result.solution))
+    value = module.objective(problem, result.solution)
+    sense = sense_of(problem)
+    if result.objective is None or not _close(result.objective, value):
+        wrong.append(f"objective {result.objective} claimed, {value} recomputed")
+    if result.bound is not None and not _close(result.bound, value):
+        beyond = result.bound > value if sense is Sense.MINIMIZE else result.bound < value
+        if beyond:
+            wrong.append(f"bound {result.bound} is better than impossible: a solution has {value}")
+        elif result.status is Status.OPTIMAL:
+            wrong.append(f"status optimal with objective {value} and bound {result.bound}")
+    if result.status not in (Status.OPTIMAL, Status.FEASIBLE) or (
+        result.status is Status.OPTIMAL and result.bound is None
+    ):
+        wrong.append(f"status {result.status.value} with a solution and bound {result.bound}")
+    if wrong:
+        raise CheckError(f"{result.solver} on {result.kind}: {'; '.join(wrong)}")
+    return replace(result, objective=value, sense=sense, verified=True)
+
+
+def result_to_json(problem: Any, result: Result[Any]) -> dict[str, Any]:
+    """The JSON object of a result, in the form that ``rate`` reads back."""
+    solution = None if result.solution is None else module_of(problem).solution_to_json(problem, result.solution)
+    header = result.header()
+    verified = header.pop("verified")
+    return {**header, "solution": solution, "verified": verified}
+
+
+def rate(problem: Any, solution: Any) -> dict[str, Any]:
+    """What a solution from anywhere is worth.
+
+    Parameters
+    ----------
+    solution
+        A solution object of the problem's module, a JSON object, or a file with one; a whole result (an
+        object with ``solution``) is accepted, and its claimed ``objective`` is compared as well.
+
+    Returns
+    -------
+    dict
+        ``kind``, ``valid``, ``objective`` (of the solution as it is, also when it is not valid; ``None`` if it
+        cannot be computed), ``bound`` with ``bound_method`` (without search; ``None`` if the kind has none),
+        ``gap`` (``None`` unless valid), ``violations``.
+
+    Raises
+    ------
+    InputError
+        If the solution cannot be read.
+    """
+    module = module_of(problem)
+    claimed = None
+    if isinstance(solution, str | Path | Mapping):
+        solution, claimed = load_solution(problem, solution)
+    violations = list(module.check(problem, solution))
+    try:
+        value = module.objective(problem, solution)
+    except (IndexError, ValueError):
+        if not violations:
+            raise
+        value = None  # wrong shape or mode: the violations say so
+    if claimed is not None and value is not None and not _close(claimed, value):
+        violations.append(f"objective {claimed} claimed, {value} recomputed")
+    bound, method = bound_of(problem)
+    return {
+        "kind": problem_kind(problem),
+        "valid": not violations,
+        "objective": value,
+        "bound": bound,
+        "bound_method": method,
+        "gap": None if violations else gap(value, bound, sense_of(problem)),
+        "violations": violations,
+    }
+
+
+def load_problem(source: str | Path) -> Any:
+    """The problem of a JSON or YAML file, or of JSON or YAML text, by its ``kind``.
+
+    Raises
+    ------
+    InputError
+        For anything that is wrong, as ``file:line:column: field: what is wrong``.
+    """
+    text, name, path = _text(source)
+    data = _parse(text, name, path, exact=False)
+    if not isinstance(data, Mapping) or "kind" not in data:
+        raise InputError('needs an object with "kind"', where=name)
+    try:
+        module = problem_module(str(data["kind"]))
+    except InputError as error:
+        raise _located(error, data, text, name, path, field="kind") from None
+    if getattr(module, "EXACT_DECIMALS", False):
+        data = _parse(text, name, path, exact=True)
+    try:
+        return module.problem_from_json(data, name)
+    except InputError as error:
+        raise _located(error, data, text, name, path) from None
+
+
+def load_solution(problem: Any, source: str | Path | Mapping[str, Any]) -> tuple[Any, float | int | None]:
+    """A solution of ``problem`` from a file, text or JSON object, and the objective a result file claims.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, belongs to another kind, or is a result without a solution.
+    """
+    if isinstance(source, Mapping):
+        data, text, name, path = source, "", "", None
+    else:
+        text, name, path = _text(source)
+        data = _parse(text, name, path, exact=False)
+    kind = problem_kind(problem)
+    claimed = None
+    if isinstance(data, Mapping) and "solution" in data:
+        if data.get("kind", kind) != kind:
+            raise InputError(f"is a result of {data['kind']}, the problem is {kind}", name, "kind")
+        claimed, data = data.get("objective"), data["solution"]
+        if data is None:
+            raise InputError("the result holds no solution", name, "solution")
+        if claimed is not None and not isinstance(claimed, int | float):
+            raise InputError(f"needs a number, got {claimed!r}", name, "objective")
+    try:
+        return module_of(problem).solution_from_json(problem, data, name), claimed
+    except InputError as error:
+        raise _located(error, data, text, name, path) from None
+
+
+def _text(source: str | Path) -> tuple[str, str, Path | None]:
+    """(text, name for messages, path) of a file, or of text: what holds a brace or a line break."""
+    if isinstance(source, str) and ("{" in source or "\n" in source):
+        return source, "<text>", None
+    path = Path(source)
+    try:
+        return path.read_text(encoding="utf-8-sig"), str(path), path
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8 text (byte {error.start})", where=str(path)) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
+
+
+def _parse(text: str, name: str, path: Path | None, *, exact: bool) -> Any:
+    """JSON, or YAML if the name says so or the text does not start like a JSON object."""
+    is_yaml = path.suffix.lower() in {".yaml", ".yml"} if path is not None else not text.lstrip().startswith("{")
+    if is_yaml:
+        return load_yaml(text=text, name=name).data
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(items)
+        if len(table) < len(items):
+            seen: set[str] = set()
+            twice = sorted({key for key, _ in items if key in seen or seen.add(key)})  # type: ignore[func-returns-value]
+            raise InputError(f"duplicate key {', '.join(map(repr, twice))}; give it once", where=name)
+        return table
+
+    def refuse(constant: str) -> Any:
+        raise InputError(f"{constant} is not a JSON number", where=name)
+
+    number = Decimal if exact else float
+    try:
+        return json.loads(text, object_pairs_hook=pairs, parse_float=number, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise InputError(f"not valid JSON: {error.msg}", where=f"{name}:{error.lineno}:{error.colno}") from None
+    except RecursionError:
+        raise InputError("nested too deeply", where=name) from None
+
+
+def _place(data: Any, field: str) -> tuple[str | int, ...]:
+    """Keys and indices of a field such as ``operations[3].uses.hbm``; keys may hold dots themselves."""
+    place: list[str | int] = []
+    while field:
+        index = re.match(r"\[(\d+)\]\.?", field)
+        if isinstance(data, list) and index and int(index[1]) < len(data):
+            step: str | int = int(index[1])
+            field = field[index.end() :]
+        elif isinstance(data, Mapping):
+            fitting = [k for k in data if field.startswith(str(k)) and field[len(str(k)) :][:1] in ("", ".", "[")]
+            if not fitting:
+                break
+            step = max(fitting, key=lambda k: len(str(k)))
+            field = field[len(str(step)) :].removeprefix(".")
+        else:
+            break
+        place.append(step)
+        data = data[step]
+    return tuple(place)
+
+
+def _located(error: InputError, data: Any, text: str, name: str, path: Path | None, field: str = "") -> InputError:
+    """The same complaints, each with line and column where the text is at hand."""
+    if not text:
+        return error
+    document = Document(data, name, text, path)
+    found = [
+        Complaint(document.locate(_place(data, c.field or field)), c.field or field, c.message)
+        if c.where in ("", name)
+        else c
+        for c in error.complaints[:_LOCATED]
+    ]
+    return InputError([*found, *error.complaints[_LOCATED:]])

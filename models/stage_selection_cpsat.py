@@ -1,0 +1,255 @@
+"""Stage selection in CP-SAT: the whole timeline as integer precedence rows.
+
+One Boolean per slot and option; the three durations of every stage are linear in them; every forward and backward
+pass of every microbatch has an end variable behind the pass before it on its stage and the message it waits for.
+So the step is the simulated one, without lazy rows, which makes the model independent of the one for HiGHS. The
+product of ``throughput-per-tdp`` is a product of two integer variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ortools.sat.python import cp_model
+
+from accmine.errors import InputError
+from accmine.pipeline.schedules import BACKWARD, FORWARD, stage_order
+from accmine.pipeline.timeline import simulate
+from accmine.ports import Stop
+from accmine.problems.selection_greedy import greedy_result
+from accmine.problems.selection_integers import IntegerPipeline, integers
+from accmine.problems.selection_pareto import BOUND_METHOD, lower_bound, useful_options
+from accmine.problems.stage_selection import Problem, Solution
+from accmine.result import Result
+
+__all__ = ["StageSelectionCpSat"]
+
+_LARGEST = 1 << 61  # CP-SAT refuses sums near int64
+
+
+class StageSelectionCpSat:
+    """Declared model for CP-SAT; see the module."""
+
+    engine = "cp-sat"
+    bound_method = BOUND_METHOD
+
+    def build(self, problem: Problem) -> cp_model.CpModel:
+        """Declare variables, limits, timelines and objective; returns the CP-SAT model.
+
+        Raises
+        ------
+        InputError
+            If the slowest choice is so much slower than a good one that its integer value does not fit 61 bits.
+        """
+        self.numbers = numbers = integers(problem)
+        self._kept = useful_options(numbers)
+        self._floor = lower_bound(numbers, self._kept)
+        self.model = model = cp_model.CpModel()
+        self.x = [{o: model.new_bool_var(f"x[{i},{o}]") for o in kept} for i, kept in enumerate(self._kept)]
+        self._tops: dict[int, int] = {}  # upper end of each integer variable
+        self._hints: list[tuple[Any, Callable[[Solution], int]]] = []
+        self._durations_of: list[tuple[Any, int, int, tuple[tuple[int, ...], ...]]] = []
+        self._ends: list[dict[tuple[int, int, int], Any]] = [{} for _ in numbers.pipelines]
+        self._arrivals: list[dict[tuple[int, int, int], Any]] = [{} for _ in numbers.pipelines]
+        if self._floor is None:
+            model.add_bool_or([])  # a slot without option: no choice exists
+            return model
+        for row in self.x:
+            model.add_exactly_one(row.values())
+        for limit, name in ((numbers.area_limit, "area"), (numbers.tdp_limit, "tdp")):
+            if limit is not None:
+                model.add(self._total(name) <= limit)
+        each = [self._pipeline(w, pipeline) for w, pipeline in enumerate(numbers.pipelines)]
+        self._objective(each)
+        return model
+
+    def _total(self, name: str) -> Any:
+        """Σ of a cost of the chosen options."""
+        rows = zip(self.numbers.slots, self.x, strict=True)
+        return sum(x * getattr(slot.options[o], name) for slot, row in rows for o, x in row.items())
+
+    def _durations(self, w: int, table: tuple[tuple[int, ...], ...], phase: str) -> list[Any]:
+        """Duration variable of each stage, linear in the choice."""
+        found: list[Any] = [None] * len(table)
+        for slot, row in zip(self.numbers.slots, self.x, strict=True):
+            for position, (pipeline, s) in enumerate(slot.members):
+                if pipeline != w:
+                    continue
+                ticks = {o: table[s][slot.options[o].picks[position]] for o in row}
+                found[s] = self._integer(min(ticks.values()), max(ticks.values()), f"{phase}[{w},{s}]")
+                self.model.add(found[s] == sum(x * ticks[o] for o, x in row.items()))
+                self._durations_of.append((found[s], w, s, table))
+        return found
+
+    def _integer(self, least: int, most: int, name: str) -> Any:
+        if most > _LARGEST:
+            raise InputError(
+                f"{name} may reach {most}, beyond 61 bits: a candidate is too much slower than the best; leave it out"
+            )
+        variable = self.model.new_int_var(least, most, name)
+        self._tops[variable.index] = most
+        return variable
+
+    def _pipeline(self, w: int, p: IntegerPipeline) -> Any:
+        """Step variable of pipeline ``w`` with the rows that push it up."""
+        forward = self._durations(w, p.forward, "forward")
+        backward = self._durations(w, p.backward, "backward")
+        most = [[max(row) for row in table] for table in (p.forward, p.backward, p.update)]
+        if self.numbers.objective == "bottleneck":
+            highest = max(p.microbatches * max(*(f + b for f, b in zip(*most[:2], strict=True)), p.link), 1)
+            step = self._integer(p.microbatches * p.link, highest, f"step[{w}]")
+            for f, b in zip(forward, backward, strict=True):
+                self.model.add(step >= p.microbatches * (f + b))
+        else:
+            update = self._durations(w, p.update, "update")
+            horizon = p.microbatches * (sum(most[0]) + sum(most[1]) + sum(map(sum, p.transfer))) + sum(most[2])
+            step = self._integer(0, horizon, f"step[{w}]")
+            ends = self._timeline(w, p, (forward, backward), horizon)
+            for end, duration in zip(ends, update, strict=True):
+                self.model.add(step >= end + duration)
+            # redundant: what one stage alone needs, which propagates better than the chain
+            for f, b, u in zip(forward, backward, update, strict=True):
+                self.model.add(step >= p.microbatches * (f + b) + u)
+        self._hints.append((step, lambda solution: self.numbers.pipeline_steps(solution.choice)[w]))
+        return step
+
+    def _timeline(self, w: int, p: IntegerPipeline, durations: tuple[list[Any], list[Any]], horizon: int) -> list[Any]:
+        """Precedence rows of every pass; returns the end of the last pass of each stage."""
+        stages = len(p.forward)
+        end = {
+            (s, kind, j): self._integer(0, horizon, f"end[{w},{s},{kind},{j}]")
+            for s in range(stages)
+            for kind in (FORWARD, BACKWARD)
+            for j in range(p.microbatches)
+        }
+        self._ends[w] = end
+        arrived: dict[tuple[int, int, int], Any] = {}
+        orders = [stage_order(p.schedule, s, stages, p.microbatches) for s in range(stages)]
+        for kind in (FORWARD, BACKWARD):
+            for s in range(stages):
+                target = s + 1 if kind == FORWARD else s - 1
+                if 0 <= target < stages:
+                    sent = [j for k, j in orders[s] if k == kind]
+                    self._link(w, p, (s, target), kind, sent, end, arrived, horizon)
+        for s, order in enumerate(orders):
+            before: Any = 0
+            for kind, j in order:
+                duration = durations[kind][s]
+                self.model.add(end[s, kind, j] >= before + duration)
+                if (s, kind, j) in arrived:
+                    self.model.add(end[s, kind, j] >= arrived[s, kind, j] + duration)
+                before = end[s, kind, j]
+        return [end[s, order[-1][0], order[-1][1]] for s, order in enumerate(orders)]
+
+    def _link(
+        self,
+        w: int,
+        p: IntegerPipeline,
+        pair: tuple[int, int],
+        kind: int,
+        sent: list[int],
+        end: dict[tuple[int, int, int], Any],
+        arrived: dict[tuple[int, int, int], Any],
+        horizon: int,
+    ) -> None:
+        """Arrival of every message over a boundary in one direction, in the order of sending.
+
+        A message no longer than the sender's shortest pass never queues: its arrival needs no variable.
+        """
+        source, target = pair
+        ticks = p.transfer[min(pair)][kind]
+        queues = ticks > min((p.forward, p.backward)[kind][source])
+        before: Any = None
+        for j in sent:
+            arrived[target, kind, j] = end[source, kind, j] + ticks
+            if queues:
+                arrival = self._integer(0, horizon, f"arrival[{w},{target},{kind},{j}]")
+                self.model.add(arrival >= end[source, kind, j] + ticks)
+                if before is not None:
+                    self.model.add(arrival >= before + ticks)
+                before = arrived[target, kind, j] = self._arrivals[w][target, kind, j] = arrival
+
+    def _objective(self, each: list[Any]) -> None:
+        model, numbers, floor = self.model, self.numbers, self._floor
+        assert floor is not None
+        tops = [self._tops[step.index] for step in each]
+        worst = numbers.aggregate == "worst"
+        steps = self._integer(floor.steps, max(max(tops) if worst else sum(tops), floor.steps), "steps")
+        if worst:
+            for step in each:
+                model.add(steps >= step)
+        else:
+            model.add(steps == sum(each))
+        self._hints.append((steps, lambda solution: numbers.steps(solution.choice)))
+        if numbers.step_limit is not None:
+            model.add(steps <= numbers.step_limit)
+        if numbers.objective != "throughput-per-tdp":
+            model.minimize(steps)
+            return
+        top = sum(max(slot.options[o].power for o in row) for slot, row in zip(numbers.slots, self.x, strict=True))
+        power = self._integer(floor.power, top, "power")
+        model.add(power == self._total("power"))
+        most = self._tops[steps.index]
+        if numbers.step_limit is not None:
+            most = min(most, max(numbers.step_limit, floor.steps))
+        product = self._integer(max(1, floor.score), max(1, most * top), "steps x power")
+        model.add_multiplication_equality(product, [steps, power])
+        self._hints.append((power, lambda solution: numbers.power(solution.choice)))
+        self._hints.append((product, lambda solution: numbers.score(solution.choice)))
+        model.minimize(product)
+
+    def hint(self, solution: Solution) -> None:
+        """Hint every variable: the choice, durations, the timeline, the steps and the objective.
+
+        The Booleans of a slot stay 0 if ``solution`` takes an option that another one dominates.
+        """
+        picked = self.numbers.picked(solution.choice)
+        for row, option in zip(self.x, picked, strict=True):
+            for o, x in row.items():
+                self.model.add_hint(x, o == option)
+        for variable, w, s, table in self._durations_of:
+            self.model.add_hint(variable, table[s][solution.choice[w][s]])
+        for variable, value in self._hints:
+            self.model.add_hint(variable, value(solution))
+        for w, ends in enumerate(self._ends):
+            if ends:
+                self._hint_timeline(w, solution.choice[w])
+
+    def _hint_timeline(self, w: int, picks: tuple[int, ...]) -> None:
+        p = self.numbers.pipelines[w]
+        forward, backward, update = (
+            [row[c] for row, c in zip(table, picks, strict=True)] for table in (p.forward, p.backward, p.update)
+        )
+        timeline = simulate(p.schedule, forward, backward, update, p.transfer, p.microbatches)
+        sent: dict[tuple[int, int], int] = {}
+        for event in sorted(timeline.events, key=lambda e: e.end):
+            if event.kind == "update":
+                continue
+            kind = FORWARD if event.kind == "forward" else BACKWARD
+            self.model.add_hint(self._ends[w][event.stage, kind, event.microbatch], int(event.end))
+            target = event.stage + (1 if kind == FORWARD else -1)
+            arrival = self._arrivals[w].get((target, kind, event.microbatch))
+            if arrival is not None:
+                ticks = p.transfer[min(event.stage, target)][kind]
+                sent[target, kind] = max(int(event.end), sent.get((target, kind), 0)) + ticks
+                self.model.add_hint(arrival, sent[target, kind])
+
+    def bounds(self) -> tuple[float | None, float | None]:
+        """(lower, upper) limit of the objective known before solving, in the problem's unit."""
+        if self._floor is None:
+            return None, None
+        value = self.numbers.value(self._floor.score)
+        return (None, value) if self.numbers.objective == "throughput-per-tdp" else (value, None)
+
+    def read(self, value: Callable[[Any], float | int]) -> Solution:
+        """The choice, from the value of each variable."""
+        return Solution(self.numbers.choice([next(o for o, x in row.items() if value(x)) for row in self.x]))
+
+    def warm_start(self, problem: Problem, stop: Stop | None = None, seed: int = 0) -> Result[Solution]:
+        """A quick choice within the limits, if one is found; always the same one."""
+        return greedy_result(problem)
+
+    def to_objective(self, score: int) -> float:
+        """An integer score, or a bound of it, in the problem's unit."""
+        return self.numbers.value(score)

@@ -21,11 +21,22 @@ from accmine.result import Result
 from accmine.schedules import TaskSchedule
 from accmine.solving import solve
 
-__all__ = ["GroupCandidates", "Selection", "mine", "pareto", "search_problem", "select", "selection_problem", "settle", "shares", "study_value"]
+__all__ = [
+    "GroupCandidates",
+    "Selection",
+    "mine",
+    "pareto",
+    "search_problem",
+    "select",
+    "selection_problem",
+    "settle",
+    "shares",
+    "study_value",
+]
 
 
 def shares(count: int) -> tuple[float, ...]:
-    """``count`` shares of the budget of one device relative to an even split: 1 and a geometric grid of √2 around it."""
+    """``count`` shares of an even split of the budget: 1 and a geometric grid of √2 around it."""
     return tuple(2.0 ** ((i - count // 2) / 2) for i in range(count))
 
 
@@ -51,9 +62,7 @@ def search_problem(plan: Plan, group: Group, groups: int, library: CostLibrary) 
     serves several stages has to speed up, whatever the schedule.
     """
     alone = all(len(plan.pipelines[w].tasks) == 1 for w, _ in group.members)
-    reference = [
-        plan.reference_s[w] if alone else max(plan.reference_busy_s[w]) for w, _ in group.members
-    ]
+    reference = [plan.reference_s[w] if alone else max(plan.reference_busy_s[w]) for w, _ in group.members]
     area, tdp = plan.area_mm2 / plan.devices, plan.tdp_w / plan.devices
     one_design = groups == 1
     return design_search.Problem(
@@ -266,9 +275,8 @@ def select(plan: Plan, mode: str, groups: Sequence[GroupCandidates], solver: str
     )
     steps = tuple(float(p.step_s(own)) for p, own in zip(plan.pipelines, by_stage, strict=True))
     area, tdp = stage_selection.totals(problem, result.solution)
-    return Selection(
-        mode, tuple(groups), problem, result, tuple(chosen), by_stage, steps, float(study_value(plan, by_stage, tdp)), area, tdp
-    )
+    value = float(study_value(plan, by_stage, tdp))
+    return Selection(mode, tuple(groups), problem, result, tuple(chosen), by_stage, steps, value, area, tdp)
 
 
 def settle(plan: Plan, chosen: Selection, final: Mapping[tuple[int, int], TaskSchedule]) -> Selection:

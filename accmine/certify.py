@@ -62,7 +62,9 @@ class WholeBound:
     method: str
 
 
-def bound_whole(plan: Plan, mode: str, groups: Sequence[GroupCandidates], solver: str, stop: Stop, seed: int) -> WholeBound:
+def bound_whole(
+    plan: Plan, mode: str, groups: Sequence[GroupCandidates], solver: str, stop: Stop, seed: int
+) -> WholeBound:
     """The bound of ``mode`` over every feasible design of every group."""
     if len(groups) == 1:
         (group,) = groups
@@ -109,7 +111,8 @@ def _by_selection(
             ]
     problem = selection_problem(plan, mode, rows)
     result = solve(problem, solver, stop=stop, seed=seed)
-    method = f"selection among boxes of all feasible designs ({sum(map(len, rows.values()))} boxes, {result.status.value})"
+    boxes = sum(map(len, rows.values()))
+    method = f"selection among {boxes} boxes that hold all feasible designs ({result.status.value}, {result.solver})"
     if result.status is Status.INFEASIBLE:
         return WholeBound(inf, feasible, method)
     if result.bound is None:
@@ -123,7 +126,8 @@ def scope_of(plan: Plan, mode: str) -> tuple[str, ...]:
     lines = [f"mode {mode}, technology {plan.technology.name}, timing {plan.study.timing}"]
     lines.append(f"operator_split {plan.study.operator_split}; every design of the template within the limits")
     for pipeline, workload in zip(plan.pipelines, plan.study.workloads, strict=True):
-        fixed = f"{pipeline.name}: microbatch {pipeline.microbatch}, recompute {workload.recompute}, split {workload.split}"
+        fixed = f"{pipeline.name}: microbatch {pipeline.microbatch}, recompute {workload.recompute}, "
+        fixed += f"attention split {workload.split}"
         if len(pipeline.stages) > 1:
             cuts = ", ".join(str(stage.layers[0]) for stage in pipeline.stages[1:])
             fixed += f", schedule {pipeline.schedule}, stages cut before layers {cuts}"

@@ -176,7 +176,8 @@ def variant_sentence(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> st
     value = float(study_value(other, times, tdp_there))
     area_there = plan.devices / max(1, len(before)) * sum(area_mm2(design, technology) for design in before)
     fits = area_there <= other.area_mm2 * (1 + 1e-9) and tdp_there <= other.tdp_w * (1 + 1e-9)
-    loss = f"{100 * (value / again.value - 1):.2f} % worse there" if fits and value < inf else "outside the limits there"
+    worse = 100 * (value / again.value - 1)
+    loss = f"{worse:.2f} % worse there" if fits and value < inf else "outside the limits there"
     names = ", ".join(dict.fromkeys(design.name for design in after))
     return f"under {name} the winner is another of {count} evaluated designs: {names}; the one above is {loss}"
 

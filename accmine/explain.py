@@ -31,9 +31,7 @@ STEPS: tuple[Step, ...] = (
     ("vector cores", lambda d, to: replace(d, vector_cores=to.vector_cores)),
     (
         "vector lanes",
-        lambda d, to: replace(
-            d, vector=replace(d.vector, lanes=to.vector.lanes, ops_per_lane=to.vector.ops_per_lane)
-        ),
+        lambda d, to: replace(d, vector=replace(d.vector, lanes=to.vector.lanes, ops_per_lane=to.vector.ops_per_lane)),
     ),
     (
         "SRAM",
@@ -55,7 +53,7 @@ STEPS: tuple[Step, ...] = (
 
 
 def change_designs(start: Design, targets: Sequence[Design]) -> list[tuple[str, tuple[Design, ...]]]:
-    """(what changes, design of each target) from ``start`` on every device to ``targets``; steps without change left out."""
+    """(what changes, designs after it) from ``start`` on every device to ``targets``; only steps that change one."""
     current = tuple(start for _ in targets)
     rows: list[tuple[str, tuple[Design, ...]]] = []
     for what, move in STEPS:

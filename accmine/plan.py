@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -221,7 +221,7 @@ def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technolog
     cluster = None if study.system.cluster is None else load_cluster(study.system.cluster)
     transfers = tuple(
         (cluster.transfer_s(here.sends_forward_bytes), cluster.transfer_s(there.sends_backward_bytes))
-        for here, there in zip(stages, stages[1:], strict=False)
+        for here, there in pairwise(stages)
         if cluster is not None
     )
     return PipelinePlan(
@@ -235,7 +235,8 @@ def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technolog
         memory=needs,
         transfer_s=transfers,
         tied_s=tuple(
-            cluster.transfer_s(stage.tied_bytes) if cluster is not None and stage.tied_bytes else 0.0 for stage in stages
+            cluster.transfer_s(stage.tied_bytes) if cluster is not None and stage.tied_bytes else 0.0
+            for stage in stages
         ),
         model_macs=microbatches * plain.macs,
         hardware_macs=microbatches * training.macs,
@@ -244,7 +245,7 @@ def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technolog
 
 def _task(workload: str, stage: Stage, microbatches: int, memory_bytes: int, *, alone: bool) -> Task:
     if alone:
-        phases = (
+        phases: tuple[PhaseRun, ...] = (
             PhaseRun("forward and backward", stage.training.phase("forward", "backward"), microbatches),
             PhaseRun("update", stage.update, 1),
         )
@@ -264,10 +265,10 @@ def _layer_cost(graph: OperatorGraph, design: Design, study: Study, technology: 
     splits = splits_up_to(design.tensor_cores) if study.operator_split == "even" else (1,)
     library = CostLibrary([once], splits, study.timing, technology)
     costs = library.costs(design.tensor, design.vector)
-    memory_cycles = costs.hbm_bytes[:, 0] / design.hbm_bytes_per_cycle
+    moved = costs.hbm_bytes[:, 0] / design.hbm_bytes_per_cycle
     tensor = np.where(costs.uses_tensor, costs.cycles[:, 0] / design.tensor_cores, 0.0)
     vector = np.where(costs.uses_vector, costs.cycles[:, 0] / design.vector_cores, 0.0)
     layers = np.array([operator.layer for operator in once.operators])
     work = library.index(once)[once.work_index]
-    total = [np.bincount(layers, weights=part[work], minlength=len(graph.layers)) for part in (tensor, vector, memory_cycles)]
+    total = [np.bincount(layers, weights=part[work], minlength=len(graph.layers)) for part in (tensor, vector, moved)]
     return [float(cost) for cost in np.maximum.reduce(total)]

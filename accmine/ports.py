@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from accmine.result import Result
 
@@ -39,10 +39,6 @@ class Stop:
     def deadline(self) -> float:
         """Value of ``time.monotonic()`` at which the wall-clock limit, counted from now, passes."""
         return float("inf") if self.seconds is None else time.monotonic() + self.seconds
-
-
-P = TypeVar("P", contravariant=True)
-S = TypeVar("S")
 
 
 @runtime_checkable

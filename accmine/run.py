@@ -6,13 +6,11 @@ bound over the whole space → compare and explain → write.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from math import inf
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from accmine.errors import CheckError, InfeasibleError
 from accmine.feasibility import require_feasible
 from accmine.hardware.design import Design, TensorCore, VectorCore
 from accmine.outcome import Outcome
-from accmine.plan import Group, Plan, make_plan
+from accmine.plan import Plan, make_plan
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
@@ -117,7 +115,12 @@ def run(
     except InfeasibleError as error:
         folder.write_json(
             "result.json",
-            {"status": "infeasible", "message": str(error), "conflict": list(error.conflict), "remedy": list(error.remedy)},
+            {
+                "status": "infeasible",
+                "message": str(error),
+                "conflict": list(error.conflict),
+                "remedy": list(error.remedy),
+            },
         )
         folder.end(RunState.FAILED, error.exit_code, str(error))
         raise
@@ -194,7 +197,7 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
 def _modes(plan: Plan) -> tuple[str, ...]:
     """The modes that are selected: of a pipeline all three, side by side, when the study asks for the richest."""
     deep = any(len(pipeline.tasks) > 1 for pipeline in plan.pipelines)
-    return ("common", "homogeneous", "heterogeneous") if deep and plan.study.mode == "heterogeneous" else (plan.study.mode,)
+    return MODES if deep and plan.study.mode == "heterogeneous" else (plan.study.mode,)
 
 
 def _schedule_baseline(context: _Context) -> None:
@@ -244,7 +247,8 @@ def _mined_from_json(problem: design_search.Problem, row: dict[str, Any]) -> Min
     pool = []
     for entry in row["pool"]:
         fields = dict(entry["design"])
-        design = Design(**(fields | {"tensor": TensorCore(**fields["tensor"]), "vector": VectorCore(**fields["vector"])}))
+        types = {"tensor": TensorCore(**fields["tensor"]), "vector": VectorCore(**fields["vector"])}
+        design = Design(**(fields | types))
         pool.append(design_search.evaluate(problem, design, entry["cycles"]))
     visited, pruned, schedules = row["effort"]
     return Mined(tuple(pool[i] for i in row["ranked"]), tuple(pool), visited, pruned, schedules, True)
@@ -307,8 +311,8 @@ def _refine(
         work = [(plan.pipelines[w].tasks[s], context.library, design) for (w, s), design in jobs]
         done = schedule_tasks(work, effort, context.part(REFINING), context.seed, context.executor)
         schedules.update(zip(jobs, done, strict=True))
-        for name in groups:
-            groups[name] = [_with_schedules(g, schedules) for g in groups[name]]
+        for name, known in groups.items():
+            groups[name] = [_with_schedules(g, schedules) for g in known]
         selection = _select(context, mode, groups[mode])
         context.progress(selection.value, None)
     return selection
@@ -325,7 +329,9 @@ def _with_schedules(
             refined = schedules.get((member, evaluation.design))
             found = own if refined is None else tuple(phase.cycles for phase in refined.phases)
             cycles.append(tuple(min(pair) for pair in zip(own, found, strict=True)))
-        return evaluation if tuple(cycles) == evaluation.cycles else design_search.evaluate(g.problem, evaluation.design, cycles)
+        if tuple(cycles) == evaluation.cycles:
+            return evaluation
+        return design_search.evaluate(g.problem, evaluation.design, cycles)
 
     return replace(g, candidates=tuple(improved(e) for e in g.candidates))
 
@@ -349,9 +355,7 @@ def _final_schedules(
 def _check(context: _Context, selection: Selection, final: dict[tuple[int, int], TaskSchedule]) -> None:
     """Check every design and schedule of the answer against the search problem of its group."""
     for g, own in zip(selection.groups, selection.chosen, strict=True):
-        schedules = tuple(
-            tuple(phase.result.solution for phase in final[member].phases) for member in g.group.members
-        )
+        schedules = tuple(tuple(phase.result.solution for phase in final[member].phases) for member in g.group.members)
         wrong = design_search.check(g.problem, design_search.Solution(own.design, schedules), own)  # type: ignore[arg-type]
         if wrong:
             raise CheckError(f"{g.group.name}: {'; '.join(wrong)}")
@@ -370,7 +374,8 @@ def _compare(
     with context.step("compare"):
         modes = {mode: chosen if mode == plan.study.mode else _select(context, mode, groups[mode]) for mode in groups}
         designs = [final[w, s].design for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))]
-        baselines = baseline_rows(plan, context.library, chosen, designs, context.part(COMPARING), context.seed, context.executor)
+        stop = context.part(COMPARING)
+        baselines = baseline_rows(plan, context.library, chosen, designs, stop, context.seed, context.executor)
         changed = change_rows(plan, context.library, chosen, designs, context.seed)
         variant = variant_sentence(plan, chosen, context.part(SELECTING), context.seed)
     return Findings(

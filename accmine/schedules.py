@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
 from accmine.ports import Stop
 from accmine.problems.lowering import Lowered, lower
 from accmine.problems.operator_schedule import Problem, Solution
-from accmine.result import Result, StopReason
+from accmine.result import Result, Status, StopReason
 from accmine.solving import solve
 from accmine.workload.task import Task
 
@@ -116,11 +116,8 @@ def _refine(problem: Problem, start: Result[Solution], refine: str, stop: Stop, 
 
 def better(a: Result[Solution], b: Result[Solution]) -> Result[Solution]:
     """The better solution, with the better bound of the two."""
-    from dataclasses import replace
-
-    from accmine.result import Status
-
-    assert a.objective is not None and b.objective is not None
+    assert a.objective is not None
+    assert b.objective is not None
     best, other = (b, a) if b.objective < a.objective else (a, b)
     if other.bound is not None and (best.bound is None or other.bound > best.bound):
         best = replace(best, bound=other.bound, bound_method=other.bound_method)
@@ -138,7 +135,8 @@ def schedule_tasks(
 ) -> list[TaskSchedule]:
     """Schedule several tasks; equal tasks on equal designs once, the others in parallel with an executor."""
     first: dict[object, int] = {}
-    twin = [first.setdefault((task.signature, design, id(library)), i) for i, (task, library, design) in enumerate(jobs)]
+    keys = [(task.signature, design, id(library)) for task, library, design in jobs]
+    twin = [first.setdefault(key, i) for i, key in enumerate(keys)]
     distinct = sorted(set(twin))
     share = _part(stop, max(1, 1 if executor is None else stop.workers) / max(1, len(distinct)))
     one = Stop(
@@ -152,6 +150,4 @@ def schedule_tasks(
     else:
         futures = {i: executor.submit(schedule_task, *jobs[i], refine, one, seed) for i in distinct}
         done = {i: future.result() for i, future in futures.items()}
-    return [
-        TaskSchedule(task, design, done[t].phases) for (task, _, design), t in zip(jobs, twin, strict=True)
-    ]
+    return [TaskSchedule(task, design, done[t].phases) for (task, _, design), t in zip(jobs, twin, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from accmine.candidates import Selection
@@ -171,7 +172,7 @@ def _modes(f: Findings) -> tuple[ModeRow, ...]:
             area_mm2=chosen.area_mm2,
             tdp_w=chosen.tdp_w,
             status=chosen.result.status.value,
-            designs=tuple(chosen.design_of((w, s)).design.name for w, p in enumerate(f.plan.pipelines) for s in range(len(p.tasks))),
+            designs=tuple(chosen.design_of(member).design.name for member in sorted(f.final)),
         )
         for mode, chosen in f.modes.items()
     )
@@ -222,10 +223,13 @@ def _metric(plan: Plan) -> tuple[str, str, str, Any]:
         return f"{plan.study.aggregate} relative step time × TDP", "W", "minimize", float
     (pipeline,) = plan.pipelines
     at_baseline = pipeline.batch / plan.reference_s[0]
+
+    def rate(value: float) -> float:
+        return at_baseline / value if value > 0 else inf
+
     if objective == "throughput-per-tdp":
-        return "throughput per TDP", "samples/s/W", "maximize", lambda value: at_baseline / value if value > 0 else float("inf")
-    what = "throughput" if objective == "throughput" else "throughput of the bottleneck"
-    return what, "samples/s", "maximize", lambda value: at_baseline / value if value > 0 else float("inf")
+        return "throughput per TDP", "samples/s/W", "maximize", rate
+    return "throughput" if objective == "throughput" else "throughput of the bottleneck", "samples/s", "maximize", rate
 
 
 def _warnings(workloads: tuple[WorkloadRow, ...]) -> tuple[str, ...]:

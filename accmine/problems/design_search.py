@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,20 @@ from accmine.problems import operator_schedule
 from accmine.problems.lowering import Lowered, lower
 from accmine.workload.task import Task
 
-__all__ = ["TIE", "Evaluation", "Mined", "Problem", "Solution", "aggregate", "best", "check", "cost_library", "evaluate", "lowered", "score"]
+__all__ = [
+    "TIE",
+    "Evaluation",
+    "Mined",
+    "Problem",
+    "Solution",
+    "aggregate",
+    "best",
+    "check",
+    "cost_library",
+    "evaluate",
+    "lowered",
+    "score",
+]
 
 KIND = "design-search"
 
@@ -73,7 +87,9 @@ class Problem:
         return max(task.memory_bytes for task in self.tasks)
 
 
-def cost_library(tasks: Sequence[Task], most_cores: int, operator_split: str, timing: str, technology: Technology) -> CostLibrary:
+def cost_library(
+    tasks: Sequence[Task], most_cores: int, operator_split: str, timing: str, technology: Technology
+) -> CostLibrary:
     """Costs of all operators of ``tasks``; ``operator_split`` is ``even`` or ``none``."""
     graphs = [phase.graph for task in tasks for phase in task.phases]
     return CostLibrary(graphs, splits_up_to(most_cores) if operator_split == "even" else (1,), timing, technology)
@@ -136,21 +152,21 @@ class Solution:
     schedules: tuple[tuple[operator_schedule.Solution, ...], ...]
 
 
-def aggregate(
-    relative: Sequence[float] | Sequence[FloatArray], weights: Sequence[float], how: str
-) -> float | FloatArray:
+def aggregate(relative: Sequence[Any], weights: Sequence[float], how: str) -> Any:
     """Aggregate relative step times of tasks (numbers, or arrays over designs)."""
     if how == "worst":
         worst = relative[0]
         for other in relative[1:]:
             worst = np.maximum(worst, other)
         return worst
-    total = sum(w * r for w, r in zip(weights, relative, strict=True))
+    total = weights[0] * relative[0]
+    for w, r in zip(weights[1:], relative[1:], strict=True):
+        total = total + w * r
     return total / sum(weights)
 
 
-def score(problem: Problem, relative: float | FloatArray, tdp: float | FloatArray) -> float | FloatArray:
-    """The value that is minimised; ``inf`` where the throughput is below the floor."""
+def score(problem: Problem, relative: Any, tdp: Any) -> Any:
+    """The value that is minimised (numbers or arrays over designs); ``inf`` where the throughput is below the floor."""
     if problem.objective != "throughput-per-tdp":
         return relative
     if problem.floor <= 0:
@@ -166,7 +182,9 @@ def evaluate(problem: Problem, design: Design, cycles: Sequence[Sequence[int]]) 
         for task, own in zip(problem.tasks, cycles, strict=True)
     )
     relative = float(
-        aggregate([t / t0 for t, t0 in zip(step_s, problem.reference_s, strict=True)], problem.weights, problem.aggregate)
+        aggregate(
+            [t / t0 for t, t0 in zip(step_s, problem.reference_s, strict=True)], problem.weights, problem.aggregate
+        )
     )
     tdp = tdp_w(design, problem.technology)
     return Evaluation(
@@ -221,5 +239,5 @@ def check(problem: Problem, solution: Solution, claim: Evaluation) -> tuple[str,
             cycles[-1].append(operator_schedule.objective(part.problem, schedule))
     actual = evaluate(problem, design, cycles)
     if actual.cycles != claim.cycles or abs(actual.value - claim.value) > 1e-12 * abs(actual.value):
-        wrong.append(f"claimed {claim.value} with cycles {claim.cycles}, recomputed {actual.value} with {actual.cycles}")
+        wrong.append(f"claimed {claim.value}, {claim.cycles} cycles; recomputed {actual.value}, {actual.cycles} cycles")
     return tuple(wrong)

@@ -92,7 +92,8 @@ def _boxed(table: FloatArray, boxes: int) -> FloatArray:
     area, tdp = table[:, 1], table[:, 2]
     step_a = max((area.max() - area.min()) / boxes, 1e-9)
     step_p = max((tdp.max() - tdp.min()) / boxes, 1e-9)
-    box = ((area - area.min()) // step_a).astype(np.int64) * (boxes + 2) + ((tdp - tdp.min()) // step_p).astype(np.int64)
+    row, column = ((area - area.min()) // step_a).astype(np.int64), ((tdp - tdp.min()) // step_p).astype(np.int64)
+    box = row * (boxes + 2) + column
     names, at = np.unique(box, return_inverse=True)
     least = np.full((len(names), table.shape[1] - 1), inf)
     np.minimum.at(least, at, table[:, 1:])
@@ -105,7 +106,7 @@ def _undominated(rows: FloatArray) -> FloatArray:
     kept: list[FloatArray] = []
     table = np.empty((0, rows.shape[1]))
     for row in rows:
-        if len(kept) and bool((table[: len(kept)] <= row).all(axis=1).any()):
+        if kept and bool((table[: len(kept)] <= row).all(axis=1).any()):
             continue
         if len(kept) == len(table):
             table = np.concatenate([table, np.empty((max(64, len(table)), rows.shape[1]))])

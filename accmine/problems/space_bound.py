@@ -13,7 +13,6 @@ millions of designs is arithmetic on the cost table of each pair of core types.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -23,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost.table import INVALID
-from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.hardware.design import Design
+from accmine.hardware.space import core_pairs
 from accmine.hardware.technology import linear_costs
 from accmine.problems.collapse import collapse
 from accmine.problems.design_search import Problem, aggregate, score
@@ -124,32 +124,16 @@ def block_of(problem: Problem, types: Design) -> Block:
 
 def blocks(problem: Problem) -> Iterator[Block]:
     """Every block of the template that has a feasible design."""
-    t = problem.template
-    axes = (
-        t.tensor_rows,
-        t.tensor_cols,
-        t.tensor_sram_bytes,
-        t.dataflow,
-        t.vector_lanes,
-        t.vector_ops_per_lane,
-        t.vector_sram_bytes,
-        t.hbm_bytes,
-        t.hbm_bytes_per_s,
-        t.frequency_hz,
-        t.shared_sram_bytes,
-    )
-    for rows, cols, tensor_sram, dataflow, lanes, ops, vector_sram, hbm, bandwidth, frequency, shared in itertools.product(
-        *axes
-    ):
+    for tensor, vector, chip in core_pairs(problem.template):
         types = Design(
             1,
-            TensorCore(rows, cols, tensor_sram, dataflow),
+            tensor,
             1,
-            VectorCore(lanes, ops, vector_sram),
-            hbm,
-            bandwidth,
-            frequency,
-            shared,
+            vector,
+            chip.hbm_bytes,
+            chip.hbm_bytes_per_s,
+            chip.frequency_hz,
+            chip.shared_sram_bytes,
         )
         block = block_of(problem, types)
         if block.fits.any():
@@ -210,12 +194,12 @@ class _Columns:
         t = np.where(tensor[:, None], self.tensor_levels[None, :], last)
         v = np.where(vector[:, None], self.vector_levels[None, :], last)
         level = np.minimum(t[:, :, None], v[:, None, :]).reshape(len(duration), -1)
-        return cast(FloatArray, np.take_along_axis(shortest, level, axis=1))
+        return np.take_along_axis(shortest, level, axis=1)
 
     def expand(self, columns: FloatArray) -> FloatArray:
         """From columns to core counts; shape (a, b)."""
         grid = columns.reshape(len(self.tensor_levels), len(self.vector_levels))
-        return cast(FloatArray, grid[np.ix_(self.tensor_at, self.vector_at)])
+        return grid[np.ix_(self.tensor_at, self.vector_at)]
 
 
 def relative_value(problem: Problem) -> Value:

@@ -206,36 +206,32 @@ def core_lanes(
     if max_operators is not None and max_operators < 1:
         raise InputError(f"max_operators {max_operators}; at least 1, or none for all, is needed")
     held = _Held.of(problem, solution)
-    if not len(held.index):
+    operators = len(held.index)
+    if not operators:
         return []
-    shown = len(held.index) if max_operators is None else min(max_operators, len(held.index))
-    lanes = []
-    for thread, rows, cores in _threads(problem, held, shown):
-        for row, core in zip(rows, cores, strict=True):
-            if row < 0:
-                lanes.append(Lane(process, f"{thread}{core}", "unused", offset_s, 0.0))
-                continue
-            op = int(held.index[row])
-            lanes.append(
-                Lane(
-                    process,
-                    f"{thread}{core}",
-                    problem.names[op],
-                    offset_s + int(held.start[row]) * seconds_per_unit,
-                    int(held.length[row]) * seconds_per_unit,
-                    {**(labels[op] if labels else {}), "mode": int(solution.mode[op]), **_used(problem, held, row)},
-                )
-            )
+    shown = operators if max_operators is None else min(max_operators, operators)
     end = int(held.end.max())
-    cut = end if shown == len(held.index) else int(held.start[shown])
-    if shown < len(held.index):
-        name = f"{len(held.index) - shown:,} more operators"
-        span = (offset_s + cut * seconds_per_unit, (end - cut) * seconds_per_unit)
-        lanes.append(Lane(process, "not shown", name, *span))
+    cut = end if shown == operators else int(held.start[shown])
+
+    def lane(thread: str, name: str, start: int, stop: int, args: Mapping[str, Any], counter: bool = False) -> Lane:
+        begin_s = offset_s + start * seconds_per_unit
+        return Lane(process, thread, name, begin_s, (stop - start) * seconds_per_unit, args, counter)
+
+    lanes = []
+    for thread, row in _threads(problem, held, shown):
+        if row < 0:
+            lanes.append(lane(thread, "unused", 0, 0, {}))
+            continue
+        op, start = int(held.index[row]), int(held.start[row])
+        args = {**(labels[op] if labels else {}), "mode": int(solution.mode[op]), **_used(problem, held, row)}
+        lanes.append(lane(thread, problem.names[op], start, start + int(held.length[row]), args))
+    if shown < operators:
+        lanes.append(lane("not shown", f"{operators - shown:,} more operators", cut, end, {}))
     for resource, name in enumerate(problem.resources):
         if name not in CORES:
-            levels = _levels(held, resource, int(problem.capacity[resource]), cut, end)
-            lanes += _counter(process, name, levels, seconds_per_unit, offset_s)
+            title = "HBM rate, % of peak" if name == "hbm" else f"{name}, % of capacity"
+            for start, stop, level in _levels(held, resource, int(problem.capacity[resource]), cut, end):
+                lanes.append(lane(name, title, start, stop, {"%": round(level, 3)}, counter=True))
     return lanes
 
 
@@ -266,28 +262,28 @@ def _used(problem: Problem, held: _Held, row: int) -> dict[str, int]:
     return {name: amount for name, amount in zip(problem.resources, amounts, strict=True) if amount}
 
 
-def _threads(problem: Problem, held: _Held, shown: int) -> Iterable[tuple[str, list[int], list[str]]]:
-    """(thread prefix, rows of ``held``, thread number of each), a row once per core it holds; -1 on unused cores."""
-    start, end = held.start.tolist(), held.end.tolist()
+def _threads(problem: Problem, held: _Held, shown: int) -> Iterable[tuple[str, int]]:
+    """(thread, row of ``held``) by thread, a row once per core it holds; -1 on a core that is never used."""
     on_core = np.zeros(len(held.index), dtype=bool)
     for resource, name in enumerate(problem.resources):
         if name in CORES:
-            capacity = int(problem.capacity[resource])
-            amount = held.uses[:, resource]
-            on_core |= amount > 0
-            rows = np.flatnonzero(amount).tolist()
-            given = _colour(name, [(start[r], end[r], int(amount[r])) for r in rows], capacity)
-            unused = set(range(capacity)).difference(*given)
-            pairs = [(core, row) for row, cores in zip(rows, given, strict=True) for core in cores if row < shown]
-            pairs = sorted(pairs + [(core, -1) for core in unused])
-            # Equal widths keep the order of the names: viewers sort threads by name.
-            width = len(str(capacity - 1))
-            yield f"{name} ", [row for _, row in pairs], [str(core).zfill(width) for core, _ in pairs]
-    rows = np.flatnonzero(~on_core[:shown]).tolist()
-    given = _colour("other", [(start[r], end[r], 1) for r in rows], len(rows))
-    width = len(str(max((core for (core,) in given), default=0)))
-    pairs = sorted((core, row) for row, (core,) in zip(rows, given, strict=True))
-    yield "other ", [row for _, row in pairs], [str(core).zfill(width) for core, _ in pairs]
+            on_core |= held.uses[:, resource] > 0
+            yield from _numbered(name, held, held.uses[:, resource], int(problem.capacity[resource]), shown)
+    rest = (~on_core).astype(np.int64)
+    yield from _numbered("other", held, rest, 0, shown)
+
+
+def _numbered(name: str, held: _Held, amount: IntArray, capacity: int, shown: int) -> Iterable[tuple[str, int]]:
+    """Threads of one kind; without a capacity there are as many as needed."""
+    rows = np.flatnonzero(amount).tolist()
+    intervals = [(int(held.start[r]), int(held.end[r]), int(amount[r])) for r in rows]
+    given = _colour(name, intervals, capacity or len(rows))
+    pairs = [(core, row) for row, cores in zip(rows, given, strict=True) for core in cores if row < shown]
+    pairs += [(core, -1) for core in set(range(capacity)).difference(*given)]
+    # Equal widths keep the order of the names: viewers sort threads by name.
+    width = len(str(max(capacity - 1, *(core for core, _ in pairs)))) if pairs else 0
+    for core, row in sorted(pairs):
+        yield f"{name} {core:0{width}d}", row
 
 
 def _colour(name: str, intervals: Iterable[tuple[int, int, int]], capacity: int) -> list[tuple[int, ...]]:
@@ -322,24 +318,6 @@ def _levels(held: _Held, resource: int, capacity: int, cut: int, end: int) -> li
         rest = sum((b - max(a, cut)) * level for a, b, level in spans if b > cut)
         levels.append((cut, end, rest / (end - cut)))
     return levels
-
-
-def _counter(
-    process: str, resource: str, levels: list[tuple[int, int, float]], seconds_per_unit: float, offset_s: float
-) -> list[Lane]:
-    name = "HBM rate, % of peak" if resource == "hbm" else f"{resource}, % of capacity"
-    return [
-        Lane(
-            process,
-            resource,
-            name,
-            offset_s + start * seconds_per_unit,
-            (end - start) * seconds_per_unit,
-            {"%": round(level, 3)},
-            counter=True,
-        )
-        for start, end, level in levels
-    ]
 
 
 _SHORT = {"forward": "F", "backward": "B"}

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from accmine.cost.modes import CostLibrary
+from accmine.hardware.design import Design
+from accmine.hardware.space import smallest
 from accmine.pipeline.timeline import step_bound
 from accmine.plan import Group, Plan
 from accmine.ports import Incumbent, Stop
@@ -77,7 +79,22 @@ def search_problem(plan: Plan, group: Group, groups: int, library: CostLibrary) 
         objective=plan.study.objective if plan.study.objective == "throughput-per-tdp" else "throughput",
         aggregate=plan.study.aggregate if alone else "worst",
         floor=plan.floor if alone else 0.0,
-        shares=() if one_design else tuple((f * area, f * tdp) for f in shares(plan.study.search.shares)),
+        shares=() if one_design else _share_limits(plan, group, area, tdp),
+    )
+
+
+def _share_limits(plan: Plan, group: Group, area: float, tdp: float) -> tuple[tuple[float, float], ...]:
+    """Limits to mine under: shares of what an even split leaves above the smallest design.
+
+    The smallest design has most of the area (uncore, HBM interfaces): shares of the whole would mostly be
+    infeasible or out of reach.
+    """
+    need = max(plan.pipelines[w].tasks[s].memory_bytes for w, s in group.members)
+    holding = tuple(size for size in plan.template.hbm_bytes if size >= need)
+    least = smallest(replace(plan.template, hbm_bytes=holding), plan.technology)
+    base_area, base_tdp = least.area_mm2, least.tdp_w or 0.0
+    return tuple(
+        (base_area + f * (area - base_area), base_tdp + f * (tdp - base_tdp)) for f in shares(plan.study.search.shares)
     )
 
 
@@ -88,6 +105,7 @@ def mine(
     stop: Stop,
     on_progress: Incumbent | None = None,
     *,
+    first: Sequence[Design] = (),
     executor: Executor | None = None,
     known: Sequence[Mined] | None = None,
 ) -> list[GroupCandidates]:
@@ -95,22 +113,24 @@ def mine(
 
     Parameters
     ----------
+    first
+        Designs to evaluate before the search, such as the baseline.
     known
         What an earlier run mined for each group; nothing is searched then.
     """
     if known is not None:
         return [_candidates(group, problem, mined) for (group, problem), mined in zip(problems, known, strict=True)]
-    first: dict[tuple[Any, ...], int] = {}
-    twin = [first.setdefault(_likeness(problem), i) for i, (_, problem) in enumerate(problems)]
+    seen: dict[tuple[Any, ...], int] = {}
+    twin = [seen.setdefault(_likeness(problem), i) for i, (_, problem) in enumerate(problems)]
     distinct = sorted(set(twin))
     parallel = executor is not None and len(distinct) > 1
     rounds = -(-len(distinct) // (stop.workers if parallel else 1))
     part = replace(stop, seconds=None if stop.seconds is None else stop.seconds / rounds, workers=1)
     if executor is not None and parallel:
-        jobs = {i: executor.submit(_mine_one, problems[i][1], method, options, part) for i in distinct}
+        jobs = {i: executor.submit(_mine_one, problems[i][1], method, options, part, first) for i in distinct}
         found = {i: job.result() for i, job in jobs.items()}
     else:
-        found = {i: _mine_one(problems[i][1], method, options, part, on_progress) for i in distinct}
+        found = {i: _mine_one(problems[i][1], method, options, part, first, on_progress) for i in distinct}
     return [_candidates(group, problem, found[t]) for (group, problem), t in zip(problems, twin, strict=True)]
 
 
@@ -125,10 +145,11 @@ def _mine_one(
     method: str,
     options: Mapping[str, Any],
     stop: Stop,
+    first: Sequence[Design],
     on_progress: Incumbent | None = None,
 ) -> Mined:
     result: Result[Mined] = make_solver(design_search.KIND, method, **options).solve(
-        problem, stop=stop, on_progress=on_progress
+        problem, stop=stop, hint=first, on_progress=on_progress
     )
     assert result.solution is not None
     return result.solution

@@ -15,9 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.candidates import GroupCandidates, selection_problem, study_value
+from accmine.pipeline.timeline import step_time
 from accmine.plan import Plan
 from accmine.ports import Stop
+from accmine.problems import stage_selection
 from accmine.problems.lower_front import LowerCandidate, lower_front
+from accmine.problems.selection_integers import IntegerPipeline, integers
+from accmine.problems.selection_pareto import lower_bound, useful_options
 from accmine.problems.space_bound import Block, PhaseSeconds, Value, scan
 from accmine.result import Status
 from accmine.solving import solve
@@ -25,6 +29,9 @@ from accmine.solving import solve
 __all__ = ["ASSUMPTIONS", "WholeBound", "bound_whole", "scope_of"]
 
 FloatArray = npt.NDArray[np.float64]
+
+_FLOAT = 1e-12
+"""Bounds are lowered by more than the error of the few floating-point operations behind them."""
 
 _ONE_DEVICE = (
     "One device: forward and backward of a microbatch form one graph, run batch/microbatch times without overlap; "
@@ -96,9 +103,6 @@ def _by_selection(
     fronts: dict[object, tuple[list[LowerCandidate], int]] = {}
     rows: dict[tuple[int, int], list[tuple[str, tuple[float, ...], float, float]]] = {}
     feasible = 0
-    most = max(2 * p.microbatches + 4 * len(p.tasks) + 4 for p in plan.pipelines)
-    # The selection rounds times up to ticks; what that can add to a step is taken off before.
-    shrink = 1.0 - most * 2.0**-23
     for g in groups:
         key = (tuple(task.signature for task in g.problem.tasks), g.problem.memory_bytes)
         if key not in fronts:
@@ -106,9 +110,7 @@ def _by_selection(
         front, count = fronts[key]
         feasible += count
         for i, member in enumerate(g.group.members):
-            rows[member] = [
-                (f"box{n}", tuple(shrink * t for t in c.phase_s[i]), c.area_mm2, c.tdp_w) for n, c in enumerate(front)
-            ]
+            rows[member] = [(f"{g.group.name} box {n}", c.phase_s[i], c.area_mm2, c.tdp_w) for n, c in enumerate(front)]
     problem = selection_problem(plan, mode, rows)
     result = solve(problem, solver, stop=stop, seed=seed)
     boxes = sum(map(len, rows.values()))
@@ -117,8 +119,37 @@ def _by_selection(
         return WholeBound(inf, feasible, method)
     if result.bound is None:
         return WholeBound(0.0, feasible, method)
-    value = 1.0 / result.bound if plan.study.objective == "throughput-per-tdp" else float(result.bound)
-    return WholeBound(value * (1 - 1e-9), feasible, method)
+    return WholeBound(_without_rounding(problem, result.bound), feasible, method)
+
+
+def _without_rounding(problem: stage_selection.Problem, bound: float) -> float:
+    """The value in real numbers that a bound of the integer selection problem proves; always minimised.
+
+    The integer problem rounds every duration up to ticks and every TDP up to power units. With a duration of one
+    tick everywhere the timeline counts the durations on its longest chain: no more ticks than these were added to
+    a step. With S the bound of steps x power, at most u ticks and v power units added, and no choice below t ticks
+    or p power units: T · P >= S / ((1 + u / (t - u)) · (1 + v / (p - v))) for every choice.
+    """
+    numbers = integers(problem)
+    added = [_durations(problem, pipeline) for pipeline in numbers.pipelines]
+    ticks = max(added) if problem.aggregate == "worst" else sum(added)
+    if problem.objective != "throughput-per-tdp":
+        return max(0.0, (bound - float(ticks / numbers.ticks)) * (1 - _FLOAT))
+    least = lower_bound(numbers, useful_options(numbers))
+    units = sum(1 + len(slot.members) for slot in numbers.slots)
+    if least is None or least.steps <= ticks or least.power <= units or not 0 < bound < inf:
+        return 0.0
+    widened = (1 + ticks / (least.steps - ticks)) * (1 + units / (least.power - units))
+    return 1.0 / bound / widened * (1 - _FLOAT)
+
+
+def _durations(problem: stage_selection.Problem, pipeline: IntegerPipeline) -> int:
+    """The most durations on a chain of the timeline of a pipeline."""
+    stages = len(pipeline.forward)
+    if problem.objective == "bottleneck":
+        return 2 * pipeline.microbatches
+    once = [1] * stages
+    return int(step_time(pipeline.schedule, once, once, once, [(1, 1)] * (stages - 1), pipeline.microbatches))
 
 
 def scope_of(plan: Plan, mode: str) -> tuple[str, ...]:

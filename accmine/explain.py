@@ -14,6 +14,7 @@ from accmine.hardware.technology import area_mm2, linear_costs, tdp_w
 from accmine.outcome import Change, LimitRow, Nearest, TimeSplit
 from accmine.plan import Plan
 from accmine.problems.collapse import collapse
+from accmine.problems.design_search import TIE
 from accmine.schedules import TaskSchedule
 
 __all__ = ["STEPS", "change_designs", "limit_rows", "nearest", "time_split"]
@@ -91,9 +92,10 @@ def time_split(schedule: TaskSchedule) -> TimeSplit:
 
 
 def limit_rows(plan: Plan, selection: Selection, devices: Sequence[Design]) -> tuple[LimitRow, ...]:
-    """Use of every limit; active when one more core of either kind, on any device that may grow, does not fit."""
+    """Use of every limit; active when the next allowed number of cores of either kind fits on no device."""
     steps_area, steps_tdp = [], []
-    for design in dict.fromkeys(devices):
+    for group, chosen in zip(selection.groups, selection.chosen, strict=True):
+        design, times = chosen.design, _devices(plan, group.group.members)
         costs = linear_costs(
             design.tensor,
             design.vector,
@@ -103,13 +105,14 @@ def limit_rows(plan: Plan, selection: Selection, devices: Sequence[Design]) -> t
             shared_sram_bytes=design.shared_sram_bytes,
             technology=plan.technology,
         )
-        times = len(devices) if selection.mode != "heterogeneous" else 1
+        more_tensor = _next_step(plan.template.tensor_cores, design.tensor_cores)
+        more_vector = _next_step(plan.template.vector_cores, design.vector_cores)
         growing = (
-            (design.tensor_cores < max(plan.template.tensor_cores), costs.area_per_tensor_mm2, costs.tdp_per_tensor_w),
-            (design.vector_cores < max(plan.template.vector_cores), costs.area_per_vector_mm2, costs.tdp_per_vector_w),
+            (more_tensor, costs.area_per_tensor_mm2, costs.tdp_per_tensor_w),
+            (more_vector, costs.area_per_vector_mm2, costs.tdp_per_vector_w),
         )
-        steps_area += [(times, area) for may, area, _ in growing if may]
-        steps_tdp += [(times, tdp) for may, _, tdp in growing if may]
+        steps_area += [(times, more * area) for more, area, _ in growing if more]
+        steps_tdp += [(times, more * tdp) for more, _, tdp in growing if more]
 
     def row(name: str, limit: float, used: float, unit: str, steps: list[tuple[int, float]], alone: bool) -> LimitRow:
         least = min(((1 if alone else times) * step for times, step in steps), default=inf)
@@ -124,6 +127,11 @@ def limit_rows(plan: Plan, selection: Selection, devices: Sequence[Design]) -> t
         row("device_limits.tdp", plan.device_tdp_w, largest_tdp, "W", steps_tdp, True),
     )
     return tuple(r for r in rows if r.limit < inf)
+
+
+def _next_step(allowed: Sequence[int], count: int) -> int:
+    """Cores from ``count`` to the next allowed number; 0 if there is none."""
+    return min((more - count for more in allowed if more > count), default=0)
 
 
 def nearest(plan: Plan, selection: Selection) -> Nearest | None:
@@ -144,12 +152,7 @@ def nearest(plan: Plan, selection: Selection) -> Nearest | None:
                 times[w][s] = group.phase_s(other, i)
             value = float(study_value(plan, times, tdp))
             loss = value / selection.value - 1.0
-            tied = abs(loss) <= 1e-3
-            reason = (
-                f"tied within 0.1 %, but {'more TDP' if other.tdp_w > own.tdp_w else 'more area'}"
-                if tied
-                else f"value {100 * loss:.2f} % worse"
-            )
+            reason = _reason(loss, tdp - selection.tdp_w, area - selection.area_mm2)
             row = Nearest(
                 other.design.name, group.group.name, loss, tdp - selection.tdp_w, area - selection.area_mm2, reason
             )
@@ -157,6 +160,18 @@ def nearest(plan: Plan, selection: Selection) -> Nearest | None:
             if value < inf and (best is None or key[:3] < best[:3]):
                 best = key
     return None if best is None else best[3]
+
+
+def _reason(loss: float, more_tdp_w: float, more_area_mm2: float) -> str:
+    """Why a selection lost: by its value, or in the order of the rule for ties."""
+    if loss > TIE:
+        return f"value {100 * loss:.2f} % worse"
+    if loss < -TIE:
+        return f"value {-100 * loss:.2f} % better: the selection is not proven optimal"
+    for more, what in ((more_tdp_w, "TDP"), (more_area_mm2, "area")):
+        if abs(more) > 1e-9:
+            return f"tied within 0.1 %, {'but more' if more > 0 else 'with less'} {what}"
+    return "tied within 0.1 %, with equal TDP and area"
 
 
 def _devices(plan: Plan, members: Sequence[tuple[int, int]]) -> int:
@@ -178,6 +193,7 @@ def changes(
         tdp = sum(tdp_w(design, plan.technology) for design in counted)
         within = area <= plan.area_mm2 * (1 + 1e-9) and tdp <= plan.tdp_w * (1 + 1e-9)
         within = within and all(area_mm2(d, plan.technology) <= plan.device_area_mm2 * (1 + 1e-9) for d in counted)
+        within = within and all(tdp_w(d, plan.technology) <= plan.device_tdp_w * (1 + 1e-9) for d in counted)
         rates = tuple(p.batch / t for p, t in zip(plan.pipelines, step_s, strict=True))
         found.append(Change(what, rates, area, tdp, within))
     return tuple(found)

@@ -136,7 +136,8 @@ class LimitRow:
     Attributes
     ----------
     active
-        True if the slack is smaller than the least step: one more core of either kind on any device.
+        True if the slack is smaller than the least step: the next allowed number of cores of either kind on any
+        device, and on all devices that share its design.
     """
 
     name: str

@@ -146,7 +146,8 @@ class Plan:
 
     def library(self, operator_split: str | None = None) -> CostLibrary:
         """Costs of all tasks; ``operator_split`` defaults to the study's."""
-        most = max(*self.template.tensor_cores, *self.template.vector_cores, self.baseline.tensor_cores)
+        own = (self.baseline.tensor_cores, self.baseline.vector_cores)
+        most = max(*self.template.tensor_cores, *self.template.vector_cores, *own)
         return design_search.cost_library(
             self.tasks, most, operator_split or self.study.operator_split, self.study.timing, self.technology
         )
@@ -212,7 +213,8 @@ def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technolog
             raise InputError(f"pipeline of {depth} stages, but {workload.name} has {len(fused.layers)} layers")
         boundaries = study.system.stages or balance(_layer_cost(fused, baseline, study, technology), depth)
         stages = cut(fused, boundaries)
-    held = [in_flight(study.system.schedule, s, depth, microbatches) for s in range(depth)]
+    # On one device a microbatch ends before the next begins, whatever the schedule is called.
+    held = [in_flight(study.system.schedule, s, depth, microbatches) for s in range(depth)] if depth > 1 else [1]
     needs = tuple(memory(stage.training, in_flight=n) for stage, n in zip(stages, held, strict=True))
     tasks = tuple(
         _task(workload.name, stage, microbatches, need.total_bytes, alone=depth == 1)

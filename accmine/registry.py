@@ -27,12 +27,14 @@ __all__ = [
 
 PROBLEMS: dict[str, str] = {
     "operator-schedule": "accmine.problems.operator_schedule",
+    "schedule-window": "accmine.problems.schedule_window",
     "stage-selection": "accmine.problems.stage_selection",
 }
 """Problem kind -> module with ``Problem``, ``Solution``, ``check``, ``problem_from_json`` and so on."""
 
 MODELS: dict[tuple[str, str], str] = {
     ("operator-schedule", "cp-sat"): "accmine.models.operator_schedule_cpsat:OperatorScheduleCpSat",
+    ("schedule-window", "cp-sat"): "accmine.models.schedule_window_cpsat:ScheduleWindowCpSat",
     ("stage-selection", "cp-sat"): "accmine.models.stage_selection_cpsat:StageSelectionCpSat",
     ("stage-selection", "highs"): "accmine.models.stage_selection_pyomo:StageSelectionPyomo",
 }
@@ -41,6 +43,8 @@ MODELS: dict[tuple[str, str], str] = {
 SOLVERS: dict[tuple[str, str], str] = {
     ("operator-schedule", "critical-path"): "accmine.solvers.critical_path:CriticalPath",
     ("operator-schedule", "cp-sat"): "accmine.solvers.cpsat:CpSat",
+    ("operator-schedule", "cp-sat-windows"): "accmine.solvers.cpsat_windows:CpSatWindows",
+    ("schedule-window", "cp-sat"): "accmine.solvers.cpsat:CpSat",
     ("design-search", "wham-like"): "accmine.solvers.wham_like:WhamLike",
     ("stage-selection", "cp-sat"): "accmine.solvers.cpsat:CpSat",
     ("stage-selection", "highs"): "accmine.solvers.highs:Highs",
@@ -48,7 +52,11 @@ SOLVERS: dict[tuple[str, str], str] = {
 }
 """(problem kind, solver name) -> solver. Its class is called with no argument."""
 
-DEFAULT_SOLVER: dict[str, str] = {"operator-schedule": "cp-sat", "stage-selection": "highs"}
+DEFAULT_SOLVER: dict[str, str] = {
+    "operator-schedule": "cp-sat",
+    "schedule-window": "cp-sat",
+    "stage-selection": "highs",
+}
 """Solver that ``accmine solve`` takes when none is named."""
 
 

@@ -169,9 +169,9 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
     groups: dict[str, list[GroupCandidates]] = {}
     with context.step("mine"):
         for mode in _modes(plan):
-            groups[mode] = _mine(context, mode, folder)
-    if len(groups) > 1:
-        groups["heterogeneous"] = _share_designs(groups["heterogeneous"], groups["common"])
+            # What serves all stages well is where the search for each stage begins.
+            known = [e.design for g in groups.get("common", []) for e in g.candidates]
+            groups[mode] = _mine(context, mode, folder, [plan.baseline, *known])
     study = plan.study
     with context.step("select"):
         first = _select(context, study.mode, groups[study.mode])
@@ -214,8 +214,8 @@ def _schedule_baseline(context: _Context) -> None:
     context.plan = replace(plan, reference_s=steps, reference_busy_s=busy)
 
 
-def _mine(context: _Context, mode: str, folder: RunFolder) -> list[GroupCandidates]:
-    """Candidates of every group of a mode; finished ones are read from the folder."""
+def _mine(context: _Context, mode: str, folder: RunFolder, first: Sequence[Design]) -> list[GroupCandidates]:
+    """Candidates of every group of a mode, ``first`` among them; finished ones are read from the folder."""
     plan, search = context.plan, context.plan.study.search
     groups = plan.groups(mode)
     problems = [(group, search_problem(plan, group, len(groups), context.library)) for group in groups]
@@ -227,7 +227,8 @@ def _mine(context: _Context, mode: str, folder: RunFolder) -> list[GroupCandidat
     share = MINING / len(_modes(plan))
     same_value = mode == plan.study.mode and len(groups) == 1 and all(len(p.tasks) == 1 for p in plan.pipelines)
     heard = context.mined if same_value and plan.study.objective != "bottleneck" else None
-    found = mine(problems, search.method, options, context.part(share), heard, executor=context.executor)
+    stop = context.part(share)
+    found = mine(problems, search.method, options, stop, heard, first=first, executor=context.executor)
     if all(g.mined.finished for g in found):
         rows = [_mined_to_json(g.mined) for g in found]
         folder.put(f"mine-{mode}", {"reference_s": list(plan.reference_s), "groups": rows})
@@ -252,23 +253,6 @@ def _mined_from_json(problem: design_search.Problem, row: dict[str, Any]) -> Min
         pool.append(design_search.evaluate(problem, design, entry["cycles"]))
     visited, pruned, schedules = row["effort"]
     return Mined(tuple(pool[i] for i in row["ranked"]), tuple(pool), visited, pruned, schedules, True)
-
-
-def _share_designs(groups: list[GroupCandidates], common: Sequence[GroupCandidates]) -> list[GroupCandidates]:
-    """Designs mined for all stages at once are candidates of each stage as well."""
-    (everywhere,) = common
-    at = {member: i for i, member in enumerate(everywhere.group.members)}
-    shared = []
-    for g in groups:
-        (member,) = g.group.members
-        known = {e.design for e in g.candidates}
-        more = [
-            design_search.evaluate(g.problem, e.design, [e.cycles[at[member]]])
-            for e in everywhere.candidates
-            if e.design not in known
-        ]
-        shared.append(replace(g, candidates=(*g.candidates, *more)))
-    return shared
 
 
 def _select(context: _Context, mode: str, groups: Sequence[GroupCandidates]) -> Selection:

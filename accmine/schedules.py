@@ -138,13 +138,9 @@ def schedule_tasks(
     keys = [(task.signature, design, id(library)) for task, library, design in jobs]
     twin = [first.setdefault(key, i) for i, key in enumerate(keys)]
     distinct = sorted(set(twin))
-    share = _part(stop, max(1, 1 if executor is None else stop.workers) / max(1, len(distinct)))
-    one = Stop(
-        seconds=None if share.seconds is None or stop.seconds is None else min(stop.seconds, share.seconds),
-        work=share.work,
-        gap=stop.gap,
-        workers=1 if executor is not None and len(distinct) > 1 else stop.workers,
-    )
+    # Several run at once with an executor, but none for longer than the whole may take.
+    share = _part(stop, min(1.0, (1 if executor is None else stop.workers) / max(1, len(distinct))))
+    one = replace(share, workers=1 if executor is not None and len(distinct) > 1 else stop.workers)
     if executor is None or len(distinct) == 1:
         done = {i: schedule_task(*jobs[i], refine, one, seed) for i in distinct}
     else:

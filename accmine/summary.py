@@ -184,7 +184,7 @@ def _certificate(f: Findings) -> Certificate:
     objective, bound = shown(chosen.value), shown(f.whole.value)
     worse, better = (objective, bound) if sense == "minimize" else (bound, objective)
     gap = 0.0 if objective == bound else max(0.0, (worse - better) / worse)
-    pool = {e.design for g in chosen.groups for e in g.mined.pool}
+    pool = {e.design for g in chosen.groups for e in (*g.mined.pool, *g.candidates)}
     return Certificate(
         metric=metric,
         unit=unit,
@@ -206,11 +206,10 @@ def _certificate(f: Findings) -> Certificate:
 
 def _near(f: Findings) -> int:
     """Evaluated designs that come within 1 % of the answer in the place of the one chosen for their group."""
-    count = 0
+    near: set[Any] = set()
     for g, own in zip(f.chosen.groups, f.chosen.chosen, strict=True):
-        known = {e.design: e for e in (*g.mined.pool, *g.candidates)}
-        count += sum(1 for e in known.values() if e.value <= own.value * 1.01)
-    return count
+        near |= {e.design for e in (*g.mined.pool, *g.candidates) if e.value <= own.value * 1.01}
+    return len(near)
 
 
 def _metric(plan: Plan) -> tuple[str, str, str, Any]:

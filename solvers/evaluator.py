@@ -11,6 +11,7 @@ from accmine.hardware.design import Design
 from accmine.problems import operator_schedule
 from accmine.problems.design_search import Evaluation, Problem, evaluate
 from accmine.problems.lowering import Lowered, lower
+from accmine.problems.space_bound import Block, phase_bounds, relative_value
 from accmine.workload.graph import OperatorGraph
 
 from .critical_path import quick
@@ -46,11 +47,15 @@ class Evaluator:
         List schedules made: the work of a search.
     """
 
+    # Bounds of all core counts of a choice of core types, whatever the limits; with and without longest paths.
+    _values: dict[tuple[Design, bool], FloatArray]
+
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.pool: dict[Design, Evaluation] = {}
         self.delays: dict[Design, Delay] = {}
         self.schedules_made = 0
+        self._values = {}
         first: dict[object, int] = {}
         self._twin = [first.setdefault(task.signature, i) for i, task in enumerate(problem.tasks)]
 
@@ -75,6 +80,15 @@ class Evaluator:
             self.pool[design] = evaluate(self.problem, design, cycles)
             self.delays[design] = Delay(float(lost[0]), float(lost[1]))
         return self.pool[design]
+
+
+    def bounds(self, block: Block, *, paths: bool) -> FloatArray:
+        """Bound of the value of every design of a block, computed once; shape (a, b)."""
+        key = (block.types, paths)
+        if key not in self._values:
+            seconds = phase_bounds(self.problem, block, paths=paths)
+            self._values[key] = relative_value(self.problem)(seconds, block)
+        return self._values[key]
 
 
 def _lost_cycles(

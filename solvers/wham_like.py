@@ -1,8 +1,8 @@
 """The critical-path heuristic: our reading of WHAM's local search, every undocumented decision an option.
 
 Core dimensions form a tree: the root has the largest of everything, a child is one step smaller in one
-dimension. From the root down, each visited node starts with the fewest cores and is given cores where
-critical operators wait, while limits hold and the value falls. A branch is left when its nodes have not
+dimension. From the root down, each visited node starts with few cores and is given cores where critical
+operators wait, while limits hold and the value falls. A branch is left when its nodes have not
 improved on their ancestors for more than ``hysteresis`` levels. Source: arXiv 2404.14632 for the idea
 (dimension descent, pruner with hysteresis, cores to critical operators, top-k); the details are ours.
 """
@@ -12,17 +12,19 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from accmine.errors import InputError
 from accmine.hardware.design import Design, TensorCore, VectorCore
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.ports import Incumbent, Stop
 from accmine.problems.design_search import KIND, Evaluation, Mined, Problem, best
-from accmine.problems.space_bound import block_of, phase_bounds, relative_value
+from accmine.problems.space_bound import Block, block_of
 from accmine.result import Result, Status, StopReason
 
 from .evaluator import Evaluator
@@ -30,6 +32,7 @@ from .evaluator import Evaluator
 __all__ = ["Options", "WhamLike"]
 
 Node = tuple[int, ...]
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,16 @@ class Options:
         Designs to keep.
     hysteresis
         Levels a branch may go on without improving on its ancestors.
+    start
+        Cores a node starts with: ``bound`` (the counts of the least bound, from which growth goes on) or ``one``
+        (the fewest, as in the paper; many more schedules).
     growth
         ``double`` (the next allowed count up to twice as many) or ``one`` (the next allowed count).
     min_gain
         Relative fall of the value that an added core has to bring.
     order
-        ``breadth`` (level by level) or ``best`` (children of the best node first).
+        Which node is next: ``bound`` (the least bound), ``best`` (a child of the best node) or ``breadth``
+        (level by level).
     bound_pruning
         Skip a node whose bound over all its core counts cannot enter the top k. It saves evaluations
         and never loses a design that would have entered.
@@ -57,9 +64,10 @@ class Options:
 
     top_k: int = 10
     hysteresis: int = 2
+    start: str = "bound"
     growth: str = "double"
     min_gain: float = 1e-3
-    order: str = "best"
+    order: str = "bound"
     bound_pruning: bool = True
     polish: int = 2
 
@@ -77,6 +85,10 @@ class WhamLike:
 
     def __init__(self, **options: Any) -> None:
         self.options = Options(**options)
+        allowed = {"start": ("bound", "one"), "growth": ("double", "one"), "order": ("bound", "best", "breadth")}
+        for name, words in allowed.items():
+            if getattr(self.options, name) not in words:
+                raise InputError(f"must be one of {', '.join(words)}, got {getattr(self.options, name)!r}", field=name)
 
     def solve(
         self,
@@ -84,12 +96,14 @@ class WhamLike:
         *,
         stop: Stop,
         seed: int = 0,
-        hint: None = None,
+        hint: Sequence[Design] | None = None,
         on_progress: Incumbent | None = None,
     ) -> Result[Mined]:
         """Search once within each of ``problem.shares``; ``stop.work`` counts list schedules.
 
-        The search is deterministic: ``seed`` and ``hint`` change nothing.
+        ``hint`` holds designs to evaluate first, such as the baseline: the answer is never worse than those
+        of them that are in the template and within the limits. The search is deterministic: ``seed`` changes
+        nothing.
         """
         began = time.monotonic()
         evaluator = Evaluator(problem)
@@ -110,7 +124,7 @@ class WhamLike:
             deadline = inf if stop.seconds is None else now + (began + stop.seconds - now) / left
             work = inf if stop.work is None else done + (stop.work - done) / left
             descents.append(_Descent(limited, self.options, evaluator, deadline, work, found))
-            descents[-1].run()
+            descents[-1].run(hint or ())
         mined = _merge(descents, evaluator)
         return Result(
             kind=KIND,
@@ -182,17 +196,22 @@ class _Descent:
             t.dataflow,
         )
 
-    def run(self) -> None:
-        """Search until the tree is done or the limits pass."""
+    def run(self, first: Sequence[Design] = ()) -> None:
+        """Search until the tree is done or the limits pass, after a look at the designs ``first``."""
+        for design in (*first, *self.evaluate.pool):
+            if self._feasible(design):
+                self._try(design)
         if any(len(axis) == 0 for axis in self.axes):
             self.finished = True
             return
         root: Node = (0,) * len(self.axes)
-        queue: list[tuple[float, int, Node, float, int]] = [(0.0, 0, root, inf, 0)]
+        queue = [_Open(0.0, 0, root, self._bounds(root), inf, 0)]
         seen = {root}
         while queue and not self._out_of_budget():
-            _, level, node, ancestor, stale = heapq.heappop(queue)
-            bounds = _NodeBounds(self.problem, self._design(node, 1, 1))
+            entry = heapq.heappop(queue)
+            level, node, bounds, ancestor, stale = entry.level, entry.node, entry.bounds, entry.ancestor, entry.stale
+            if bounds.least < self._threshold():
+                bounds = self._bounds(node, paths=True)
             skip = bounds.least == inf or (self.options.bound_pruning and bounds.least >= self._threshold())
             value = inf if skip else self._grow(node, bounds)
             self.visited, self.pruned = self.visited + (not skip), self.pruned + skip
@@ -204,11 +223,17 @@ class _Descent:
             for child in self._children(node):
                 if child not in seen:
                     seen.add(child)
-                    key = float(level + 1) if self.options.order == "breadth" else best_so_far
-                    heapq.heappush(queue, (key, level + 1, child, best_so_far, stale))
+                    own = self._bounds(child)
+                    key = {"breadth": float(level + 1), "best": best_so_far, "bound": own.least}[self.options.order]
+                    heapq.heappush(queue, _Open(key, level + 1, child, own, best_so_far, stale))
         self.finished = not queue
         for _ in range(self.options.polish):
             self.finished = self._polish() and self.finished
+
+    def _bounds(self, node: Node, *, paths: bool = False) -> _NodeBounds:
+        block = block_of(self.problem, self._design(node, 1, 1))
+        value = self.evaluate.bounds(block, paths=paths) if block.fits.any() else np.zeros(block.fits.shape)
+        return _NodeBounds(block, value)
 
     def ranked(self) -> list[Evaluation]:
         """The k best; the first is the best under the rule for ties."""
@@ -257,6 +282,9 @@ class _Descent:
         which kind of core is short.
         """
         counts = (0, 0)
+        if self.options.start == "bound":
+            row, column = np.unravel_index(int(bounds.value.argmin()), bounds.value.shape)
+            counts = (int(row), int(column))
         if not bounds.fits[counts]:
             return inf
         least = inf
@@ -308,7 +336,6 @@ class _Descent:
 
     def _polish(self) -> bool:
         """Single-core steps around the best designs; False if the budget ran out."""
-        template = self.problem.template
         for evaluation in self.ranked()[:3]:
             design = evaluation.design
             for more_tensor, more_vector in ((1, 0), (0, 1), (-1, 0), (0, -1), (1, -1), (-1, 1)):
@@ -319,26 +346,41 @@ class _Descent:
                     tensor_cores=design.tensor_cores + more_tensor,
                     vector_cores=design.vector_cores + more_vector,
                 )
-                if near.tensor_cores not in template.tensor_cores or near.vector_cores not in template.vector_cores:
-                    continue
-                area, tdp = area_mm2(near, self.problem.technology), tdp_w(near, self.problem.technology)
-                if area <= self.problem.area_mm2 and tdp <= self.problem.tdp_w:
+                if self._feasible(near):
                     self._try(near)
         return True
+
+    def _feasible(self, design: Design) -> bool:
+        """Whether a design is in the template, within the limits, and holds the tasks."""
+        problem = self.problem
+        return (
+            problem.template.contains(design)
+            and design.hbm_bytes >= problem.memory_bytes
+            and area_mm2(design, problem.technology) <= problem.area_mm2
+            and tdp_w(design, problem.technology) <= problem.tdp_w
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Open:
+    """A node to visit: ordered by key, then by level and position, so that the search is deterministic."""
+
+    key: float
+    level: int
+    node: Node
+    bounds: _NodeBounds = field(compare=False)
+    ancestor: float = field(compare=False)
+    stale: int = field(compare=False)
 
 
 class _NodeBounds:
     """Limits and bounds of all core counts of one node, by position in the allowed counts."""
 
-    def __init__(self, problem: Problem, types: Design) -> None:
-        block = block_of(problem, types)
+    def __init__(self, block: Block, value: FloatArray) -> None:
         self.tensor_counts: list[int] = block.tensor_counts.tolist()
         self.vector_counts: list[int] = block.vector_counts.tolist()
         self.fits = block.fits
-        self.value = np.full(block.fits.shape, inf)
-        if block.fits.any():
-            value = relative_value(problem)(phase_bounds(problem, block, paths=True), block)
-            self.value[block.fits] = value[block.fits]
+        self.value = np.where(block.fits, value, inf)
         self.least = float(self.value.min())
 
     def design(self, position: tuple[int, int], make: Callable[[Node, int, int], Design], node: Node) -> Design:

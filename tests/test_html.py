@@ -125,6 +125,11 @@ def test_bars_are_as_long_as_their_shares(rows: list[tuple[str, list[float]]]) -
         assert all(float(rect.get("x", "")) + float(rect.get("width", "")) <= width for rect in mine)
 
 
+def test_page_draws_the_progress_of_the_objective() -> None:
+    assert "value of the objective throughput, lower is better" in _Page(html.render(single())).text
+    assert "value of the objective" not in html.render(common())  # no trace was kept
+
+
 def test_progress_shows_what_is_known() -> None:
     chart = ET.fromstring(svg.progress(single().trace, "throughput, samples/s"))
     paths = {path.get("class"): path.get("d", "") for path in chart.iter("path") if "V" in path.get("d", "")}
@@ -141,6 +146,7 @@ def test_progress_shows_what_is_known() -> None:
 number = st.none() | st.floats(allow_nan=True, allow_infinity=True)
 
 
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1e6), number, number), max_size=20))
 def test_progress_is_always_well_formed(trace: list[tuple[float, float | None, float | None]]) -> None:
     chart = svg.progress(sorted(trace, key=lambda row: row[0]), "a < b")

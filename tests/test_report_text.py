@@ -134,6 +134,8 @@ def test_stages_of_several_workloads_carry_their_names() -> None:
     assert [row[0] for row in _section(common(), "stages").rows] == ["bert-large", "resnet-50", "gnmt-4"]
     two = replace(common(), stages=(*common().stages, replace(common().stages[0], name="second")))
     assert [row[0] for row in _section(two, "stages").rows][::3] == ["bert-large/device", "bert-large/second"]
+    named = replace(common(), stages=tuple(replace(s, name=f"{s.workload}/s0") for s in common().stages))
+    assert [row[0] for row in _section(named, "stages").rows] == ["bert-large/s0", "resnet-50/s0", "gnmt-4/s0"]
 
 
 def test_nearest_losing_design() -> None:

@@ -6,6 +6,7 @@ classes first: sixteen attention heads become one chain. The longest path is the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from accmine.workload.graph import OperatorGraph
 
-__all__ = ["CollapsedGraph", "collapse"]
+__all__ = ["CollapsedGraph", "collapse", "collapse_parts"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -75,9 +76,14 @@ def collapse(graph: OperatorGraph) -> CollapsedGraph:
     predecessors: list[list[int]] = [[] for _ in graph.operators]
     for before, after in graph.edges.tolist():
         predecessors[after].append(before)
+    return collapse_parts(graph.work_index.tolist(), predecessors, len(graph.works))
+
+
+def collapse_parts(works: Sequence[int], predecessors: Sequence[Sequence[int]], distinct: int) -> CollapsedGraph:
+    """Collapse operators given by work and predecessors (positions, in topological order); ``distinct`` works exist."""
     class_of: list[int] = []
     key_class: dict[tuple[int, frozenset[int]], int] = {}
-    for work, before_operators in zip(graph.work_index.tolist(), predecessors, strict=True):
+    for work, before_operators in zip(works, predecessors, strict=True):
         key = (work, frozenset(class_of[p] for p in before_operators))
         class_of.append(key_class.setdefault(key, len(key_class)))
     has_successor = {c for _, before in key_class for c in before}
@@ -85,5 +91,5 @@ def collapse(graph: OperatorGraph) -> CollapsedGraph:
         work=np.array([work for work, _ in key_class], dtype=np.int64),
         before=tuple(np.array(sorted(before), dtype=np.int64) for _, before in key_class),
         sinks=np.array([c for c in range(len(key_class)) if c not in has_successor], dtype=np.int64),
-        count=np.bincount(graph.work_index, minlength=len(graph.works)).astype(np.int64),
+        count=np.bincount(np.array(works, dtype=np.int64), minlength=distinct).astype(np.int64),
     )

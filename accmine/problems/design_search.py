@@ -217,16 +217,17 @@ def lowered(problem: Problem, design: Design) -> list[list[Lowered]]:
 def check(problem: Problem, solution: Solution, claim: Evaluation) -> tuple[str, ...]:
     """Everything wrong with a solution and the claimed evaluation; empty when all holds.
 
-    Recomputes the membership in the template, the limits, the memory and every schedule.
+    Recomputes the membership in the template, the limits (to a part in 1e9, as everywhere: a limit divided by
+    the number of devices admits the design it was computed from), the memory and every schedule.
     """
     wrong: list[str] = []
     design = solution.design
     if not problem.template.contains(design):
         wrong.append(f"{design.name} is not in the template")
     area, tdp = area_mm2(design, problem.technology), tdp_w(design, problem.technology)
-    if area > problem.area_mm2:
+    if area > problem.area_mm2 * (1 + 1e-9):
         wrong.append(f"area {area} mm2 exceeds {problem.area_mm2} mm2")
-    if tdp > problem.tdp_w:
+    if tdp > problem.tdp_w * (1 + 1e-9):
         wrong.append(f"TDP {tdp} W exceeds {problem.tdp_w} W")
     if problem.memory_bytes > design.hbm_bytes:
         wrong.append(f"needs {problem.memory_bytes} bytes of HBM, {design.name} has {design.hbm_bytes}")

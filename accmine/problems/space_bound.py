@@ -8,7 +8,8 @@ For a graph on a design with core counts n_r and B bytes of HBM per cycle, every
 
 because an operator holds its s cores for d_i(s) cycles and moves b_i(s) bytes. The first term depends on
 the counts only through the largest split that fits, the others are sums divided by counts: a bound for
-millions of designs is arithmetic on the cost table of each pair of core types.
+millions of designs is arithmetic on the cost table of each pair of core types. Pieces of the graph that run
+one after the other are bounded one by one (``accmine.problems.barriers``).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from accmine.cost.table import INVALID
 from accmine.hardware.design import Design
 from accmine.hardware.space import core_pairs
 from accmine.hardware.technology import linear_costs
-from accmine.problems.collapse import collapse
+from accmine.problems.barriers import Barriers, barriers
+from accmine.problems.collapse import CollapsedGraph, collapse
 from accmine.problems.design_search import Problem, aggregate, score
 from accmine.workload.graph import OperatorGraph
 
@@ -146,15 +148,7 @@ def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[Fl
     ``paths`` adds the longest path, which costs a pass over each graph.
     """
     types = block.types
-    bytes_per_cycle = types.hbm_bytes_per_s / types.frequency_hz
-    costs = problem.library.costs(types.tensor, types.vector)
-    valid = costs.cycles < INVALID
-    memory = costs.hbm_bytes / bytes_per_cycle
-    duration = np.where(valid, np.maximum(costs.cycles, memory), inf)
-    splits = np.array(problem.library.splits, dtype=np.float64)
-    core_time = (duration * splits).min(axis=1)
-    least_memory = np.where(valid, memory, inf).min(axis=1)
-    columns = _Columns(block, problem.library.splits)
+    terms = _Terms(problem, block)
     cache: dict[OperatorGraph, FloatArray] = {}
     result: list[list[FloatArray]] = []
     for task in problem.tasks:
@@ -162,20 +156,67 @@ def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[Fl
         for phase in task.phases:
             graph = phase.graph
             if graph not in cache:
-                at = problem.library.index(graph)
-                count = collapse(graph).count
-                tensor_work = float((count * core_time[at] * costs.uses_tensor[at]).sum())
-                vector_work = float((count * core_time[at] * costs.uses_vector[at]).sum())
-                cycles = np.maximum(
-                    (tensor_work / block.tensor_counts)[:, None], (vector_work / block.vector_counts)[None, :]
-                )
-                cycles = np.maximum(cycles, float((count * least_memory[at]).sum()))
+                own = _Graph(terms, problem.library.index(graph))
+                cycles = own.work(collapse(graph).count)
                 if paths:
-                    table = columns.durations(duration[at], costs.uses_tensor[at], costs.uses_vector[at])
-                    cycles = np.maximum(cycles, columns.expand(collapse(graph).longest_path(table)))
+                    cycles = np.maximum(cycles, own.path(collapse(graph)))
+                    cuts = barriers(graph)
+                    if cuts is not None:
+                        cycles = np.maximum(cycles, _barrier_bound(own, cuts))
                 cache[graph] = np.ceil(cycles * _SAFE) / types.frequency_hz
             result[-1].append(cache[graph])
     return result
+
+
+class _Terms:
+    """Shortest durations, core time and bytes of every work of the library on the core types of a block."""
+
+    def __init__(self, problem: Problem, block: Block) -> None:
+        types = block.types
+        costs = problem.library.costs(types.tensor, types.vector)
+        valid = costs.cycles < INVALID
+        memory = costs.hbm_bytes / (types.hbm_bytes_per_s / types.frequency_hz)
+        splits = np.array(problem.library.splits, dtype=np.float64)
+        self.duration = np.where(valid, np.maximum(costs.cycles, memory), inf)
+        core_time = (self.duration * splits).min(axis=1)
+        self.tensor_time = core_time * costs.uses_tensor
+        self.vector_time = core_time * costs.uses_vector
+        self.memory_time = np.where(valid, memory, inf).min(axis=1)
+        self.uses_tensor, self.uses_vector = costs.uses_tensor, costs.uses_vector
+        self.block = block
+        self.columns = _Columns(block, problem.library.splits)
+
+
+class _Graph:
+    """The terms of the works of one graph; bounds in cycles, of shape (..., a, b)."""
+
+    def __init__(self, terms: _Terms, at: IntArray) -> None:
+        self.terms = terms
+        self.rates = np.stack([terms.tensor_time[at], terms.vector_time[at], terms.memory_time[at]], axis=1)
+        self.durations = terms.columns.durations(terms.duration[at], terms.uses_tensor[at], terms.uses_vector[at])
+
+    def work(self, counts: IntArray) -> FloatArray:
+        """Work per core and bytes per bandwidth of so many operators of each work; ``counts`` is (..., works)."""
+        tensor, vector, memory = np.moveaxis(counts @ self.rates, -1, 0)
+        block = self.terms.block
+        cycles = np.maximum(
+            tensor[..., None, None] / block.tensor_counts[:, None], vector[..., None, None] / block.vector_counts
+        )
+        return np.asarray(np.maximum(cycles, memory[..., None, None]), dtype=np.float64)
+
+    def path(self, collapsed: CollapsedGraph) -> FloatArray:
+        """Longest path; shape (a, b)."""
+        return self.terms.columns.expand(collapsed.longest_path(self.durations))
+
+
+def _barrier_bound(graph: _Graph, cuts: Barriers) -> FloatArray:
+    """The bound of ``accmine.problems.barriers``; shape (a, b)."""
+    length = np.maximum(graph.work(cuts.counts), np.stack([graph.path(segment) for segment in cuts.segments]))
+    flat = length.reshape(len(length), -1)
+    through = (cuts.through @ flat).reshape(-1, *length.shape[1:])
+    beyond = ((cuts.total - cuts.through) @ flat).reshape(-1, *length.shape[1:])
+    both = np.maximum(through, graph.work(cuts.before)) + np.maximum(beyond, graph.work(cuts.after))
+    return np.asarray(both.max(axis=0), dtype=np.float64)
 
 
 class _Columns:

@@ -126,7 +126,7 @@ def _chart(section: Section, outcome: Outcome) -> str:
         rows = [(stage_name(outcome, stage), split_shares(stage)) for stage in outcome.stages]
         return stacked_bars(rows, [name for _, name, _ in PARTS])
     if section.key == "certificate":
-        known = outcome.certificate
-        label = f"{known.metric}, {known.unit}" if known.unit else known.metric
+        # The values of the trace are those of ``Outcome.value``, which is minimised, not of the certificate's metric.
+        label = f"value of the objective {outcome.objective}, lower is better"
         return progress(outcome.trace, label)
     return ""

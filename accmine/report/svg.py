@@ -62,7 +62,7 @@ def _legend(names: Sequence[str]) -> str:
 
 
 def progress(trace: Trace, label: str) -> str:
-    """Objective and bound over time as steps; empty when fewer than two moments have a value.
+    """Objective and bound over time as steps; empty when fewer than two moments have a value that can be drawn.
 
     Parameters
     ----------
@@ -79,14 +79,16 @@ def progress(trace: Trace, label: str) -> str:
     low, high = min(value for _, value in points), max(value for _, value in points)
     room = (high - low) * 0.08 or abs(high) * 0.05 or 1.0
     low, high = low - room, high + room
+    if not math.isfinite(high - low):
+        return ""
     left, right, top, bottom = 76.0, _WIDTH - 12.0, 28.0, 196.0
 
     def place(time: float, value: float) -> tuple[float, float]:
-        across = (right - left - 24) * time / end  # leaves room to see the last value
-        return left + across, bottom - (bottom - top) * (value - low) / (high - low)
+        across = (right - left - 24) * (time / end)  # leaves room to see the last value
+        return left + across, bottom - (bottom - top) * ((value - low) / (high - low))
 
     parts = [f'<text x="4" y="14">{escape(label)}</text>']
-    for value in (low + room, (low + high) / 2, high - room):
+    for value in (low + room, low / 2 + high / 2, high - room):
         _, y = place(0, value)
         parts.append(f'<line class="axis" x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>')

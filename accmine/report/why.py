@@ -21,8 +21,8 @@ PARTS: tuple[tuple[str, str, str], ...] = (
 
 
 def stage_name(outcome: Outcome, stage: StageRow) -> str:
-    """Name of a stage; with several workloads the workload, and the stage where it has more than one."""
-    if len(outcome.workloads) < 2:
+    """Name of a stage; with several workloads the workload too, unless the name holds it or it has one stage."""
+    if len(outcome.workloads) < 2 or stage.name.split("/")[0] == stage.workload:
         return stage.name
     alone = sum(other.workload == stage.workload for other in outcome.stages) == 1
     return stage.workload if alone else f"{stage.workload}/{stage.name}"

@@ -20,14 +20,17 @@ from accmine.problems import design_search, stage_selection
 from accmine.problems.design_search import Evaluation, Mined
 from accmine.registry import make_solver
 from accmine.result import Result
-from accmine.schedules import TaskSchedule
+from accmine.schedules import TaskSchedule, list_cycles
 from accmine.solving import solve
+from accmine.workload.task import Task
 
 __all__ = [
     "GroupCandidates",
     "Selection",
+    "confirm",
     "mine",
     "pareto",
+    "proposed",
     "search_problem",
     "select",
     "selection_problem",
@@ -44,7 +47,17 @@ def shares(count: int) -> tuple[float, ...]:
 
 @dataclass(frozen=True, eq=False)
 class GroupCandidates:
-    """A group, its search problem, and what the miner proposes for it."""
+    """A group, its search problem, and what is proposed for it.
+
+    Attributes
+    ----------
+    problem
+        The search of the group's own tasks: what bounds and answers speak of.
+    mined
+        What the miner found on the sketches of the tasks.
+    candidates
+        The proposed designs with list schedules of the tasks themselves, best value first.
+    """
 
     group: Group
     problem: design_search.Problem
@@ -56,8 +69,10 @@ class GroupCandidates:
         return tuple(cycles / candidate.design.frequency_hz for cycles in candidate.cycles[member])
 
 
-def search_problem(plan: Plan, group: Group, groups: int, library: CostLibrary) -> design_search.Problem:
-    """The design search of one group: its tasks under the limits of one device.
+def search_problem(
+    plan: Plan, group: Group, groups: int, library: CostLibrary, *, sketch: bool = False
+) -> design_search.Problem:
+    """The design search of one group: its tasks, or their sketches, under the limits of one device.
 
     Devices that are not part of a pipeline are valued as the study says. Stages of a pipeline are valued
     by the slowest one relative to the slowest stage of the baseline: the bottleneck is what a design that
@@ -68,7 +83,9 @@ def search_problem(plan: Plan, group: Group, groups: int, library: CostLibrary) 
     area, tdp = plan.area_mm2 / plan.devices, plan.tdp_w / plan.devices
     one_design = groups == 1
     return design_search.Problem(
-        tasks=tuple(plan.pipelines[w].tasks[s] for w, s in group.members),
+        tasks=tuple(
+            (p.sketch if sketch else p.tasks)[s] for p, s in ((plan.pipelines[w], s) for w, s in group.members)
+        ),
         reference_s=tuple(reference),
         weights=tuple(plan.pipelines[w].weight for w, _ in group.members),
         template=plan.template,
@@ -99,7 +116,7 @@ def _share_limits(plan: Plan, group: Group, area: float, tdp: float) -> tuple[tu
 
 
 def mine(
-    problems: Sequence[tuple[Group, design_search.Problem]],
+    problems: Sequence[design_search.Problem],
     method: str,
     options: Mapping[str, Any],
     stop: Stop,
@@ -107,31 +124,71 @@ def mine(
     *,
     first: Sequence[Design] = (),
     executor: Executor | None = None,
-    known: Sequence[Mined] | None = None,
-) -> list[GroupCandidates]:
-    """Mine every group; groups of equal tasks, references and limits are mined once, others in parallel.
+) -> list[Mined]:
+    """Mine every problem; those of equal tasks, references and limits once, others in parallel.
 
     Parameters
     ----------
     first
         Designs to evaluate before the search, such as the baseline.
-    known
-        What an earlier run mined for each group; nothing is searched then.
     """
-    if known is not None:
-        return [_candidates(group, problem, mined) for (group, problem), mined in zip(problems, known, strict=True)]
     seen: dict[tuple[Any, ...], int] = {}
-    twin = [seen.setdefault(_likeness(problem), i) for i, (_, problem) in enumerate(problems)]
+    twin = [seen.setdefault(_likeness(problem), i) for i, problem in enumerate(problems)]
     distinct = sorted(set(twin))
     parallel = executor is not None and len(distinct) > 1
     rounds = -(-len(distinct) // (stop.workers if parallel else 1))
     part = replace(stop, seconds=None if stop.seconds is None else stop.seconds / rounds, workers=1)
     if executor is not None and parallel:
-        jobs = {i: executor.submit(_mine_one, problems[i][1], method, options, part, first) for i in distinct}
+        jobs = {i: executor.submit(_mine_one, problems[i], method, options, part, first) for i in distinct}
         found = {i: job.result() for i, job in jobs.items()}
     else:
-        found = {i: _mine_one(problems[i][1], method, options, part, first, on_progress) for i in distinct}
-    return [_candidates(group, problem, found[t]) for (group, problem), t in zip(problems, twin, strict=True)]
+        found = {i: _mine_one(problems[i], method, options, part, first, on_progress) for i in distinct}
+    return [found[t] for t in twin]
+
+
+def proposed(mined: Mined, shared: bool, more: Sequence[Design], top_k: int) -> list[Design]:
+    """The designs to schedule on the tasks themselves.
+
+    One design for the whole budget: the 2k best, because the order on a sketch is only nearly that on the task.
+    Under shared limits: of the designs of all shares, and of those on the way to them, 3k of the Pareto front in
+    time, area and TDP, evenly spread. And ``more``.
+    """
+    if not shared:
+        return list(dict.fromkeys([*(e.design for e in (*mined.ranked, *mined.pool[: 2 * top_k])), *more]))
+    front, most = pareto(mined.pool), 3 * top_k
+    if len(front) > most:
+        front = [front[round(i * (len(front) - 1) / (most - 1))] for i in range(most)]
+    return list(dict.fromkeys([*(e.design for e in front), *more]))
+
+
+def confirm(
+    problem: design_search.Problem,
+    designs: Sequence[Design],
+    known: dict[tuple[Task, Design], tuple[int, ...]],
+    executor: Executor | None,
+    stop: Stop,
+) -> tuple[Evaluation, ...]:
+    """Evaluations of the designs that fit, from list schedules of the tasks themselves; best value first.
+
+    ``known`` holds makespans by task and design and is added to. Designs that the time limit leaves
+    unscheduled are left out, the last ones first.
+    """
+    workers = stop.workers
+    fitting = [d for d in designs if design_search.fits(problem, d)]
+    missing = [d for d in fitting if any((task, d) not in known for task in problem.tasks)]
+    parts = [missing[i::workers] for i in range(workers)] if executor is not None else [missing]
+    parts = [part for part in parts if part]
+    if executor is not None and len(parts) > 1:
+        jobs = [executor.submit(list_cycles, problem.tasks, problem.library, part, stop.seconds) for part in parts]
+        done = [job.result() for job in jobs]
+    else:
+        done = [list_cycles(problem.tasks, problem.library, part, stop.seconds) for part in parts]
+    for part, rows in zip(parts, done, strict=True):
+        for design, row in zip(part, rows, strict=False):
+            known |= {(task, design): cycles for task, cycles in zip(problem.tasks, row, strict=True)}
+    done_all = [d for d in fitting if all((task, d) in known for task in problem.tasks)]
+    found = [design_search.evaluate(problem, d, [known[task, d] for task in problem.tasks]) for d in done_all]
+    return tuple(sorted(found, key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name)))
 
 
 def _likeness(problem: design_search.Problem) -> tuple[Any, ...]:
@@ -153,14 +210,6 @@ def _mine_one(
     )
     assert result.solution is not None
     return result.solution
-
-
-def _candidates(group: Group, problem: design_search.Problem, mined: Mined) -> GroupCandidates:
-    chosen = list(mined.ranked)
-    if problem.shares:
-        # Under shared limits designs on the way to one share's best are candidates for another share.
-        chosen = list(dict.fromkeys([*chosen, *pareto(mined.pool)]))
-    return GroupCandidates(group, problem, mined, tuple(chosen))
 
 
 def pareto(evaluations: Sequence[Evaluation]) -> list[Evaluation]:

@@ -8,6 +8,7 @@ group it is the integer program over the lower front of each group.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import inf
 
@@ -70,7 +71,13 @@ class WholeBound:
 
 
 def bound_whole(
-    plan: Plan, mode: str, groups: Sequence[GroupCandidates], solver: str, stop: Stop, seed: int
+    plan: Plan,
+    mode: str,
+    groups: Sequence[GroupCandidates],
+    solver: str,
+    stop: Stop,
+    seed: int,
+    executor: Executor | None = None,
 ) -> WholeBound:
     """The bound of ``mode`` over every feasible design of every group."""
     if len(groups) == 1:
@@ -81,7 +88,7 @@ def bound_whole(
             found.feasible,
             "scan of every feasible design: longest path, work per core, bytes per bandwidth; simulated timeline",
         )
-    return _by_selection(plan, mode, groups, solver, stop, seed)
+    return _by_selection(plan, mode, groups, solver, stop, seed, executor)
 
 
 def _value(plan: Plan, *, exact: bool) -> Value:
@@ -97,16 +104,22 @@ def _value(plan: Plan, *, exact: bool) -> Value:
 
 
 def _by_selection(
-    plan: Plan, mode: str, groups: Sequence[GroupCandidates], solver: str, stop: Stop, seed: int
+    plan: Plan,
+    mode: str,
+    groups: Sequence[GroupCandidates],
+    solver: str,
+    stop: Stop,
+    seed: int,
+    executor: Executor | None,
 ) -> WholeBound:
     """The integer program over the lower fronts of the groups."""
-    fronts: dict[object, tuple[list[LowerCandidate], int]] = {}
+    keys = [(tuple(task.signature for task in g.problem.tasks), g.problem.memory_bytes) for g in groups]
+    distinct = {key: g.problem for key, g in reversed(list(zip(keys, groups, strict=True)))}
+    parts = (executor.map if executor is not None else map)(lower_front, distinct.values())
+    fronts: dict[object, tuple[list[LowerCandidate], int]] = dict(zip(distinct, parts, strict=True))
     rows: dict[tuple[int, int], list[tuple[str, tuple[float, ...], float, float]]] = {}
     feasible = 0
-    for g in groups:
-        key = (tuple(task.signature for task in g.problem.tasks), g.problem.memory_bytes)
-        if key not in fronts:
-            fronts[key] = lower_front(g.problem)
+    for key, g in zip(keys, groups, strict=True):
         front, count = fronts[key]
         feasible += count
         for i, member in enumerate(g.group.members):
@@ -117,9 +130,8 @@ def _by_selection(
     method = f"selection among {boxes} boxes that hold all feasible designs ({result.status.value}, {result.solver})"
     if result.status is Status.INFEASIBLE:
         return WholeBound(inf, feasible, method)
-    if result.bound is None:
-        return WholeBound(0.0, feasible, method)
-    return WholeBound(_without_rounding(problem, result.bound), feasible, method)
+    bound = stage_selection.bound(problem)[0] if result.bound is None else result.bound
+    return WholeBound(0.0 if bound is None else _without_rounding(problem, bound), feasible, method)
 
 
 def _without_rounding(problem: stage_selection.Problem, bound: float) -> float:

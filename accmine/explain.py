@@ -8,7 +8,7 @@ from math import inf
 
 import numpy as np
 
-from accmine.candidates import Selection, study_value
+from accmine.candidates import Selection
 from accmine.hardware.design import Design
 from accmine.hardware.technology import area_mm2, linear_costs, tdp_w
 from accmine.outcome import Change, LimitRow, Nearest, TimeSplit
@@ -16,6 +16,7 @@ from accmine.plan import Plan
 from accmine.problems.collapse import collapse
 from accmine.problems.design_search import TIE
 from accmine.schedules import TaskSchedule
+from accmine.ties import chips_of, exchanges
 
 __all__ = ["STEPS", "change_designs", "limit_rows", "nearest", "time_split"]
 
@@ -68,8 +69,9 @@ def change_designs(start: Design, targets: Sequence[Design]) -> list[tuple[str, 
 def time_split(schedule: TaskSchedule) -> TimeSplit:
     """Busy time of a device, split by what bounds it.
 
-    Per phase, as a rising chain of lower bounds of its makespan: MACs at peak, tensor cores with fill, then
-    the largest with vector cores, HBM, longest path; the rest is idle. The differences sum to the makespan.
+    Per phase, as a rising chain of lower bounds of its makespan: MACs at peak, tensor cores computing with fill,
+    then the largest with vector cores computing, HBM, longest path; the rest is idle. The differences sum to the
+    makespan. A core that waits for its operator's bytes is not computing: that time is HBM's.
     """
     parts = np.zeros(6)
     design = schedule.design
@@ -78,7 +80,7 @@ def time_split(schedule: TaskSchedule) -> TimeSplit:
         count = collapse(graph).count
         shortest = np.array([int(t.duration.min()) for t in phase.lowered.tables], dtype=np.float64)
         held = np.array(
-            [(t.uses[:, :2] * t.duration[:, None]).min(axis=0) for t in phase.lowered.tables], dtype=np.float64
+            [(t.uses[:, :2] * t.cycles[:, None]).min(axis=0) for t in phase.lowered.tables], dtype=np.float64
         ).reshape(-1, 2)
         moved = np.array([int(t.hbm_bytes.min()) for t in phase.lowered.tables], dtype=np.float64)
         macs = graph.macs / (design.tensor_cores * design.tensor.macs)
@@ -95,7 +97,7 @@ def limit_rows(plan: Plan, selection: Selection, devices: Sequence[Design]) -> t
     """Use of every limit; active when the next allowed number of cores of either kind fits on no device."""
     steps_area, steps_tdp = [], []
     for group, chosen in zip(selection.groups, selection.chosen, strict=True):
-        design, times = chosen.design, _devices(plan, group.group.members)
+        design, times = chosen.design, chips_of(plan, group.group.members)
         costs = linear_costs(
             design.tensor,
             design.vector,
@@ -136,30 +138,14 @@ def _next_step(allowed: Sequence[int], count: int) -> int:
 
 def nearest(plan: Plan, selection: Selection) -> Nearest | None:
     """The best selection that differs in the design of one group and meets the limits, and what it loses."""
-    best: tuple[float, float, float, Nearest] | None = None
-    for index, group in enumerate(selection.groups):
-        own = selection.chosen[index]
-        for other in group.candidates:
-            if other.design == own.design:
-                continue
-            count = _devices(plan, group.group.members)
-            area = selection.area_mm2 + count * (other.area_mm2 - own.area_mm2)
-            tdp = selection.tdp_w + count * (other.tdp_w - own.tdp_w)
-            if area > plan.area_mm2 * (1 + 1e-9) or tdp > plan.tdp_w * (1 + 1e-9):
-                continue
-            times = [list(stage) for stage in selection.phase_s]
-            for i, (w, s) in enumerate(group.group.members):
-                times[w][s] = group.phase_s(other, i)
-            value = float(study_value(plan, times, tdp))
-            loss = value / selection.value - 1.0
-            reason = _reason(loss, tdp - selection.tdp_w, area - selection.area_mm2)
-            row = Nearest(
-                other.design.name, group.group.name, loss, tdp - selection.tdp_w, area - selection.area_mm2, reason
-            )
-            key = (value, tdp, area, row)
-            if value < inf and (best is None or key[:3] < best[:3]):
-                best = key
-    return None if best is None else best[3]
+    others = [e for e in exchanges(plan, selection) if e.value < inf]
+    if not others:
+        return None
+    best = min(others, key=lambda e: (e.value, e.tdp_w, e.area_mm2))
+    loss = best.value / selection.value - 1.0
+    more_tdp, more_area = best.tdp_w - selection.tdp_w, best.area_mm2 - selection.area_mm2
+    name = selection.groups[best.group].group.name
+    return Nearest(best.evaluation.design.name, name, loss, more_tdp, more_area, _reason(loss, more_tdp, more_area))
 
 
 def _reason(loss: float, more_tdp_w: float, more_area_mm2: float) -> str:
@@ -172,12 +158,6 @@ def _reason(loss: float, more_tdp_w: float, more_area_mm2: float) -> str:
         if abs(more) > 1e-9:
             return f"tied within 0.1 %, {'but more' if more > 0 else 'with less'} {what}"
     return "tied within 0.1 %, with equal TDP and area"
-
-
-def _devices(plan: Plan, members: Sequence[tuple[int, int]]) -> int:
-    if plan.study.deployment == "time-shared":
-        return max(sum(1 for w, _ in members if w == i) for i in range(len(plan.pipelines)))
-    return len(members)
 
 
 def changes(

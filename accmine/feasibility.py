@@ -33,11 +33,11 @@ def require_feasible(plan: Plan, groups: Sequence[Group]) -> None:
         ("tdp", "W", plan.tdp_w, plan.device_tdp_w, least_tdp),
     ):
         if total > limit * (1 + 1e-9):
-            conflict.append(f"limits.{name}: {limit:g} {unit}")
-            remedy.append(f"limits.{name}: at least {_up(total):g} {unit} is needed for {plan.devices} device(s)")
+            conflict.append(f"limits.{name}: {limit:.10g} {unit}")
+            remedy.append(f"limits.{name}: at least {_up(total):.10g} {unit} is needed for {plan.devices} device(s)")
         if single > device_limit * (1 + 1e-9):
-            conflict.append(f"device_limits.{name}: {device_limit:g} {unit}")
-            remedy.append(f"device_limits.{name}: at least {_up(single):g} {unit} is needed")
+            conflict.append(f"device_limits.{name}: {device_limit:.10g} {unit}")
+            remedy.append(f"device_limits.{name}: at least {_up(single):.10g} {unit} is needed")
     if conflict:
         raise InfeasibleError(f"no design of the template meets {' and '.join(conflict)}", conflict, remedy)
 

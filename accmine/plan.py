@@ -42,6 +42,8 @@ class PipelinePlan:
     ----------
     tasks, stages, memory
         One per device, in pipeline order.
+    sketch
+        The same with attention as one operator: few operators, for searches; answers are made on ``tasks``.
     transfer_s
         Per boundary: time of the activations of a microbatch forward, and of their gradients backward.
     tied_s
@@ -56,6 +58,7 @@ class PipelinePlan:
     microbatch: int
     schedule: str
     tasks: tuple[Task, ...]
+    sketch: tuple[Task, ...]
     stages: tuple[Stage, ...]
     memory: tuple[Memory, ...]
     transfer_s: tuple[tuple[float, float], ...]
@@ -144,13 +147,12 @@ class Plan:
             )
         return tuple(Group(self.pipelines[w].tasks[s].name, ((w, s),)) for w, s in everything)
 
-    def library(self, operator_split: str | None = None) -> CostLibrary:
-        """Costs of all tasks; ``operator_split`` defaults to the study's."""
+    def library(self) -> CostLibrary:
+        """Costs of all tasks and sketches under the study's rule for splitting operators."""
         own = (self.baseline.tensor_cores, self.baseline.vector_cores)
         most = max(*self.template.tensor_cores, *self.template.vector_cores, *own)
-        return design_search.cost_library(
-            self.tasks, most, operator_split or self.study.operator_split, self.study.timing, self.technology
-        )
+        tasks = [task for pipeline in self.pipelines for task in (*pipeline.tasks, *pipeline.sketch)]
+        return design_search.cost_library(tasks, most, self.study.operator_split, self.study.timing, self.technology)
 
 
 def make_plan(study: Study) -> Plan:
@@ -187,32 +189,32 @@ def _up(value: float) -> float:
     return ceil(value * 1000) / 1000
 
 
-def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technology: Technology) -> PipelinePlan:
-    model = load_model(workload.use)
-    microbatches = workload.batch // workload.microbatch
+def _training(study: Study, workload: StudyWorkload, split: str, recompute: str) -> OperatorGraph:
+    """The training graph of a microbatch, not fused."""
     forward = forward_graph(
-        model,
+        load_model(workload.use),
         batch=workload.microbatch,
         sequence=workload.sequence,
         image=workload.image,
-        split=workload.split,
+        split=split,
         dtype=workload.dtype,
     )
-    plain = training_graph(forward, optimizer=workload.optimizer, recompute="none", accumulate=microbatches > 1)
-    training = plain
-    if workload.recompute != "none":
-        training = training_graph(
-            forward, optimizer=workload.optimizer, recompute=workload.recompute, accumulate=microbatches > 1
-        )
+    accumulate = workload.batch > workload.microbatch
+    return training_graph(forward, optimizer=workload.optimizer, recompute=recompute, accumulate=accumulate)
+
+
+def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technology: Technology) -> PipelinePlan:
+    microbatches = workload.batch // workload.microbatch
+    training = _training(study, workload, workload.split, workload.recompute)
+    plain = training if workload.recompute == "none" else _training(study, workload, workload.split, "none")
     fused = fuse(training, workload.fusion)
     depth = study.system.pipeline
-    if depth == 1:
-        stages: tuple[Stage, ...] = (device_stage(fused),)
-    else:
-        if depth > len(fused.layers):
-            raise InputError(f"pipeline of {depth} stages, but {workload.name} has {len(fused.layers)} layers")
+    if depth > len(fused.layers):
+        raise InputError(f"pipeline of {depth} stages, but {workload.name} has {len(fused.layers)} layers")
+    boundaries: Sequence[int] = ()
+    if depth > 1:
         boundaries = study.system.stages or balance(_layer_cost(fused, baseline, study, technology), depth)
-        stages = cut(fused, boundaries)
+    stages = _stages(fused, boundaries)
     # On one device a microbatch ends before the next begins, whatever the schedule is called.
     held = [in_flight(study.system.schedule, s, depth, microbatches) for s in range(depth)] if depth > 1 else [1]
     needs = tuple(memory(stage.training, in_flight=n) for stage, n in zip(stages, held, strict=True))
@@ -233,6 +235,7 @@ def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technolog
         microbatch=workload.microbatch,
         schedule=study.system.schedule,
         tasks=tasks,
+        sketch=_sketch(study, workload, tasks, boundaries),
         stages=stages,
         memory=needs,
         transfer_s=transfers,
@@ -242,6 +245,25 @@ def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technolog
         ),
         model_macs=microbatches * plain.macs,
         hardware_macs=microbatches * training.macs,
+    )
+
+
+def _stages(graph: OperatorGraph, boundaries: Sequence[int]) -> tuple[Stage, ...]:
+    return cut(graph, boundaries) if boundaries else (device_stage(graph),)
+
+
+def _sketch(
+    study: Study, workload: StudyWorkload, tasks: Sequence[Task], boundaries: Sequence[int]
+) -> tuple[Task, ...]:
+    """The same tasks with attention in one operator, where operators may be split over cores anyway."""
+    if workload.split == "none" or study.operator_split == "none":
+        return tuple(tasks)
+    coarse = fuse(_training(study, workload, "none", workload.recompute), workload.fusion)
+    if len(coarse) >= sum(len(phase.graph) for task in tasks for phase in task.phases):
+        return tuple(tasks)
+    return tuple(
+        _task(workload.name, stage, task.microbatches, task.memory_bytes, alone=not boundaries)
+        for stage, task in zip(_stages(coarse, boundaries), tasks, strict=True)
     )
 
 

@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from accmine.candidates import GroupCandidates, Selection, mine, search_problem, select, settle
+from accmine.candidates import GroupCandidates, Selection, confirm, mine, proposed, search_problem, select, settle
 from accmine.certify import WholeBound, bound_whole
 from accmine.compare import baseline_rows, change_rows, variant_sentence
 from accmine.cost.modes import CostLibrary
@@ -32,12 +32,13 @@ from accmine.schedules import TaskSchedule, schedule_tasks
 from accmine.store import RunFolder, RunState, open_run
 from accmine.study import LoadedStudy
 from accmine.summary import Findings, summarize, trace_lanes
+from accmine.workload.task import Task
 
 __all__ = ["run"]
 
 MODES = ("common", "homogeneous", "heterogeneous")
 
-MINING, REFINING, SELECTING, BOUNDING, COMPARING = 0.4, 0.15, 0.1, 0.1, 0.1
+MINING, CONFIRMING, REFINING, SELECTING, BOUNDING, COMPARING = 0.3, 0.15, 0.1, 0.05, 0.1, 0.05
 """Shares of the time budget; what a part leaves is not handed on, so that a run ends well within it."""
 
 REFINED = 3
@@ -57,6 +58,7 @@ class _Context:
     began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
     trace: list[tuple[float, float | None, float | None]] = field(default_factory=list)
+    cycles: dict[tuple[Task, Design], tuple[int, ...]] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -170,8 +172,8 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
     with context.step("mine"):
         for mode in _modes(plan):
             # What serves all stages well is where the search for each stage begins.
-            known = [e.design for g in groups.get("common", []) for e in g.candidates]
-            groups[mode] = _mine(context, mode, folder, [plan.baseline, *known])
+            known = [e.design for g in groups.get("common", []) for e in g.candidates[:5]]
+            groups[mode] = _candidates(context, mode, folder, [plan.baseline, *known])
     study = plan.study
     with context.step("select"):
         first = _select(context, study.mode, groups[study.mode])
@@ -186,7 +188,9 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
     chosen = settle(plan, chosen, final)
     _check(context, chosen, final)
     with context.step("bound"):
-        whole = bound_whole(plan, study.mode, chosen.groups, study.search.select, context.part(BOUNDING), context.seed)
+        whole = bound_whole(
+            plan, study.mode, chosen.groups, study.search.select, context.part(BOUNDING), context.seed, context.executor
+        )
         if whole.value > chosen.value * (1 + 1e-9):
             raise CheckError(f"bound {whole.value} of the whole is above a verified value, {chosen.value}")
         context.progress(chosen.value, whole.value)
@@ -197,7 +201,9 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
 def _modes(plan: Plan) -> tuple[str, ...]:
     """The modes that are selected: of a pipeline all three, side by side, when the study asks for the richest."""
     deep = any(len(pipeline.tasks) > 1 for pipeline in plan.pipelines)
-    return MODES if deep and plan.study.mode == "heterogeneous" else (plan.study.mode,)
+    if not deep or plan.study.mode != "heterogeneous":
+        return (plan.study.mode,)
+    return MODES if len(plan.pipelines) > 1 else ("common", "heterogeneous")
 
 
 def _schedule_baseline(context: _Context) -> None:
@@ -214,25 +220,39 @@ def _schedule_baseline(context: _Context) -> None:
     context.plan = replace(plan, reference_s=steps, reference_busy_s=busy)
 
 
-def _mine(context: _Context, mode: str, folder: RunFolder, first: Sequence[Design]) -> list[GroupCandidates]:
-    """Candidates of every group of a mode, ``first`` among them; finished ones are read from the folder."""
+def _candidates(context: _Context, mode: str, folder: RunFolder, first: Sequence[Design]) -> list[GroupCandidates]:
+    """Candidates of every group of a mode, ``first`` among them."""
     plan, search = context.plan, context.plan.study.search
     groups = plan.groups(mode)
-    problems = [(group, search_problem(plan, group, len(groups), context.library)) for group in groups]
-    options = {"top_k": search.top_k, "hysteresis": search.hysteresis, "growth": search.growth}
+    mined = _mine(context, mode, folder, first)
+    found = []
+    for group, own in zip(groups, mined, strict=True):
+        problem = search_problem(plan, group, len(groups), context.library)
+        designs = proposed(own, bool(problem.shares), first, search.top_k)
+        stop = context.part(CONFIRMING / len(_modes(plan)) / len(groups))
+        evaluated = confirm(problem, designs, context.cycles, context.executor, stop)
+        found.append(GroupCandidates(group, problem, own, evaluated))
+    return found
+
+
+def _mine(context: _Context, mode: str, folder: RunFolder, first: Sequence[Design]) -> list[Mined]:
+    """What the miner finds for every group of a mode; a finished search is read from the folder."""
+    plan, search = context.plan, context.plan.study.search
+    groups = plan.groups(mode)
+    problems = [search_problem(plan, group, len(groups), context.library, sketch=True) for group in groups]
     known = folder.get(f"mine-{mode}")
     if known is not None and known["reference_s"] == list(plan.reference_s):
-        mined = [_mined_from_json(problem, row) for (_, problem), row in zip(problems, known["groups"], strict=True)]
-        return mine(problems, search.method, options, context.part(MINING), known=mined)
-    share = MINING / len(_modes(plan))
+        return [_mined_from_json(problem, row) for problem, row in zip(problems, known["groups"], strict=True)]
+    options = {"top_k": search.top_k, "hysteresis": search.hysteresis, "growth": search.growth}
     same_value = mode == plan.study.mode and len(groups) == 1 and all(len(p.tasks) == 1 for p in plan.pipelines)
     heard = context.mined if same_value and plan.study.objective != "bottleneck" else None
-    stop = context.part(share)
-    found = mine(problems, search.method, options, stop, heard, first=first, executor=context.executor)
-    if all(g.mined.finished for g in found):
-        rows = [_mined_to_json(g.mined) for g in found]
-        folder.put(f"mine-{mode}", {"reference_s": list(plan.reference_s), "groups": rows})
-    return found
+    stop = context.part(MINING / len(_modes(plan)))
+    mined = mine(problems, search.method, options, stop, heard, first=first, executor=context.executor)
+    if all(own.finished for own in mined):
+        folder.put(
+            f"mine-{mode}", {"reference_s": list(plan.reference_s), "groups": [_mined_to_json(own) for own in mined]}
+        )
+    return mined
 
 
 def _mined_to_json(mined: Mined) -> dict[str, Any]:
@@ -357,6 +377,9 @@ def _compare(
     plan = context.plan
     with context.step("compare"):
         modes = {mode: chosen if mode == plan.study.mode else _select(context, mode, groups[mode]) for mode in groups}
+        if len(modes) > 1 and len(plan.pipelines) == 1:
+            # One design for the stages of one pipeline is one design for all devices.
+            modes = {"common": modes["common"], "homogeneous": modes["common"], "heterogeneous": chosen}
         designs = [final[w, s].design for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))]
         stop = context.part(COMPARING)
         baselines = baseline_rows(plan, context.library, chosen, designs, stop, context.seed, context.executor)

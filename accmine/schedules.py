@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from accmine.result import Result, Status, StopReason
 from accmine.solving import solve
 from accmine.workload.task import Task
 
-__all__ = ["LIST_PASSES", "PhaseSchedule", "TaskSchedule", "schedule_task", "schedule_tasks"]
+__all__ = ["LIST_PASSES", "PhaseSchedule", "TaskSchedule", "list_cycles", "schedule_task", "schedule_tasks"]
 
 LIST_PASSES = 3
 """List schedules that the quick effort makes per graph."""
@@ -92,6 +93,31 @@ def schedule_task(task: Task, library: CostLibrary, design: Design, refine: str,
         for part, result, w in zip(problems, quick, weight, strict=True)
     ]
     return TaskSchedule(task, design, tuple(map(PhaseSchedule, problems, refined)))
+
+
+def list_cycles(
+    tasks: Sequence[Task], library: CostLibrary, designs: Sequence[Design], seconds: float | None = None
+) -> list[list[tuple[int, ...]]]:
+    """Makespans of a few list schedules of each phase of each task on each design, every one checked.
+
+    After ``seconds`` no further design is begun; the first one always is.
+    """
+    deadline = Stop(seconds=seconds).deadline()
+    first: dict[object, int] = {}
+    twin = [first.setdefault(task.signature, i) for i, task in enumerate(tasks)]
+    rows: list[list[tuple[int, ...]]] = []
+    for design in designs:
+        if rows and time.monotonic() > deadline:
+            break
+        row: list[tuple[int, ...]] = []
+        for i, task in enumerate(tasks):
+            if twin[i] < i:
+                row.append(row[twin[i]])
+            else:
+                done = schedule_task(task, library, design, "list", Stop(), 0)
+                row.append(tuple(phase.cycles for phase in done.phases))
+        rows.append(row)
+    return rows
 
 
 def _part(stop: Stop, share: float) -> Stop:

@@ -9,7 +9,7 @@ mode of theirs needs. While one of these resources is used up the whole line wai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
 
@@ -20,7 +20,7 @@ from accmine.errors import InputError
 from accmine.problems.operator_schedule import Problem, Solution, heads, lower_bound, order, reverse_solution, tails
 from accmine.problems.order import Order
 
-__all__ = ["POLICIES", "ListScheduler", "Policy", "schedule"]
+__all__ = ["POLICIES", "Allowed", "ListScheduler", "Policy", "schedule"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -41,11 +41,16 @@ class Policy:
     fair
         Hold at most an equal share of what is free, divided by the ready operations that need it, so that
         many small operations run side by side and a lone one is spread wide.
+    aside
+        Largest share of any resource that an operation of a class (mode set) with slack may hold: it runs
+        aside, in what the critical ones leave. A class has slack when the mean of its operations is above a
+        tenth of the critical path; those without so small a mode take the smallest.
     """
 
     prefer: str
     stretch: float
     fair: bool
+    aside: float = 1.0
 
 
 POLICIES: dict[str, Policy] = {
@@ -55,8 +60,14 @@ POLICIES: dict[str, Policy] = {
     "efficient": Policy("lean", 8.0, fair=False),
     "slack": Policy("slack", 4.0, fair=False),
     "fair-slack": Policy("slack", 4.0, fair=True),
+    "aside": Policy("fast", 4.0, fair=False, aside=0.25),
 }
 """Policies by name, for ``schedule``."""
+
+_HAS_SLACK = 0.1  # of the critical path
+
+Allowed = Sequence[Collection[int] | None]
+"""For each mode set the modes that may be used; ``None`` for all."""
 
 _Mode = tuple[int, int, tuple[tuple[int, int], ...]]
 """Duration, index in its mode set, and (resource, amount) pairs; nothing is held for duration 0."""
@@ -82,13 +93,15 @@ def _pairs(uses: Sequence[int], duration: int) -> tuple[tuple[int, int], ...]:
     return tuple((r, amount) for r, amount in enumerate(uses) if amount) if duration else ()
 
 
-def _sorted_modes(problem: Problem, index: int, capacity: list[int], stretch: float, by: str) -> tuple[_Mode, ...]:
-    """The modes of one set that fit and are not too long, best first."""
+def _sorted_modes(
+    problem: Problem, index: int, capacity: list[int], stretch: float, by: str, allowed: Collection[int] | None
+) -> tuple[_Mode, ...]:
+    """The modes of one set that are allowed, fit and are not too long, best first."""
     modes = problem.mode_sets[index]
     rows = [
         (d, k, u)
         for k, (d, u) in enumerate(zip(modes.duration.tolist(), modes.uses.tolist(), strict=True))
-        if all(a <= c for a, c in zip(u, capacity, strict=True))
+        if (allowed is None or k in allowed) and all(a <= c for a, c in zip(u, capacity, strict=True))
     ]
     if not rows:
         return ()
@@ -106,13 +119,14 @@ def _sorted_modes(problem: Problem, index: int, capacity: list[int], stretch: fl
     return tuple((d, k, _pairs(u, d)) for d, k, u in rows if d <= limit)
 
 
-def _table(problem: Problem, policy: Policy) -> _Table:
+def _table(problem: Problem, policy: Policy, allowed: Allowed | None = None) -> _Table:
     capacity = problem.capacity.tolist()
     everything = range(len(capacity))
     groups = range(len(problem.mode_sets))
     by = "lean" if policy.prefer == "lean" else "fast"
-    modes = [_sorted_modes(problem, g, capacity, policy.stretch, by) for g in groups]
-    lean = [_sorted_modes(problem, g, capacity, policy.stretch, "share") for g in groups]
+    only = [None] * len(groups) if allowed is None else allowed
+    modes = [_sorted_modes(problem, g, capacity, policy.stretch, by, only[g]) for g in groups]
+    lean = [_sorted_modes(problem, g, capacity, policy.stretch, "share", only[g]) for g in groups]
     least: list[tuple[int, ...]] = []
     line: list[int] = []
     lines: dict[tuple[int, ...], int] = {}
@@ -148,6 +162,7 @@ class ListScheduler:
         policy: str = "earliest-finish",
         reverse: bool = False,
         target: int | None = None,
+        allowed: Allowed | None = None,
     ) -> Solution:
         """One pass.
 
@@ -163,12 +178,22 @@ class ListScheduler:
             time as well (heads instead of tails).
         target
             Makespan from which the policies with slack count it; default: the lower bound.
+        allowed
+            For each mode set the indices of the modes that may be used; ``None`` for all of them.
+
+        Raises
+        ------
+        InputError
+            If the policy is unknown, or an operation has no allowed mode that fits.
         """
         if policy not in POLICIES:
             raise InputError(f"unknown policy {policy!r}; known: {', '.join(POLICIES)}")
         chosen = POLICIES[policy]
-        if chosen not in self._tables:
-            self._tables[chosen] = _table(self.problem, chosen)
+        table = self._tables.get(chosen) if allowed is None else None
+        if table is None:
+            table = _table(self.problem, chosen, self._limited(chosen, allowed))
+            if allowed is None:
+                self._tables[chosen] = table
         n = len(self.problem)
         if n == 0:
             return Solution(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
@@ -180,10 +205,35 @@ class ListScheduler:
         rank = np.empty(n, dtype=np.int64)
         rank[ranked] = np.arange(n)
         line_up = self.order.reversed() if reverse else self.order
-        state = _Pass(self.problem, self._tables[chosen], line_up, ranked.tolist(), rank.tolist(), latest.tolist())
+        if allowed is not None:
+            for group in sorted(set(self.problem.mode_set.tolist())):
+                if not table.modes[group]:
+                    name = self.problem.names[int(np.argmax(self.problem.mode_set == group))]
+                    raise InputError(f"no allowed mode of {name} fits the capacities")
+        state = _Pass(self.problem, table, line_up, ranked.tolist(), rank.tolist(), latest.tolist())
         start, mode = state.run(chosen)
         solution = Solution(np.array(start, dtype=np.int64), np.array(mode, dtype=np.int64))
         return reverse_solution(self.problem, solution) if reverse else solution
+
+    def _limited(self, policy: Policy, allowed: Allowed | None) -> Allowed | None:
+        """``allowed``, and where it says nothing what ``policy.aside`` leaves to classes with slack."""
+        problem = self.problem
+        if policy.aside >= 1.0 or not len(problem):
+            return allowed
+        shortest = problem.shortest[problem.mode_set]
+        length = int((self.heads + shortest).max())
+        slack = length - self.heads - self.tails - shortest
+        classes = len(problem.mode_sets)
+        count = np.bincount(problem.mode_set, minlength=classes)
+        total = np.bincount(problem.mode_set, weights=slack, minlength=classes)
+        limits: list[Collection[int] | None] = []
+        for g, modes in enumerate(problem.mode_sets):
+            own = None if allowed is None else allowed[g]
+            if own is None and total[g] > _HAS_SLACK * length * count[g]:
+                share = (modes.uses / np.maximum(problem.capacity, 1)).max(axis=1, initial=0.0)
+                own = np.flatnonzero(share <= max(policy.aside, float(share.min()))).tolist()
+            limits.append(own)
+        return limits
 
 
 class _Pass:

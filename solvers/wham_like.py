@@ -21,9 +21,8 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.hardware.design import Design, TensorCore, VectorCore
-from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.ports import Incumbent, Stop
-from accmine.problems.design_search import KIND, Evaluation, Mined, Problem, best
+from accmine.problems.design_search import KIND, Evaluation, Mined, Problem, best, fits
 from accmine.problems.space_bound import Block, block_of
 from accmine.result import Result, Status, StopReason
 
@@ -199,7 +198,7 @@ class _Descent:
     def run(self, first: Sequence[Design] = ()) -> None:
         """Search until the tree is done or the limits pass, after a look at the designs ``first``."""
         for design in (*first, *self.evaluate.pool):
-            if self._feasible(design):
+            if fits(self.problem, design):
                 self._try(design)
         if any(len(axis) == 0 for axis in self.axes):
             self.finished = True
@@ -346,19 +345,9 @@ class _Descent:
                     tensor_cores=design.tensor_cores + more_tensor,
                     vector_cores=design.vector_cores + more_vector,
                 )
-                if self._feasible(near):
+                if fits(self.problem, near):
                     self._try(near)
         return True
-
-    def _feasible(self, design: Design) -> bool:
-        """Whether a design is in the template, within the limits, and holds the tasks."""
-        problem = self.problem
-        return (
-            problem.template.contains(design)
-            and design.hbm_bytes >= problem.memory_bytes
-            and area_mm2(design, problem.technology) <= problem.area_mm2
-            and tdp_w(design, problem.technology) <= problem.tdp_w
-        )
 
 
 @dataclass(frozen=True, slots=True, order=True)

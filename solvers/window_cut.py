@@ -102,7 +102,7 @@ def borders(timeline: Timeline, least: int, most: int, first: int) -> list[tuple
 
 def cut(timeline: Timeline, begin: int, stop: int) -> Cut:
     """The window that frees positions ``begin`` to ``stop`` (excluded) of the line."""
-    problem, solution, end, rank = timeline.problem, timeline.solution, timeline.end, timeline.rank
+    problem, solution, end = timeline.problem, timeline.solution, timeline.end
     start = solution.start
     free = timeline.line[begin:stop]
     origin = int(start[free[0]])
@@ -115,40 +115,47 @@ def cut(timeline: Timeline, begin: int, stop: int) -> Cut:
     earliest, inner = _precedences(timeline, begin, stop, free, moving)
     members = np.concatenate([free, running, moving])
     role = np.repeat(np.array([FREE, FIXED, MOVING]), [len(free), len(running), len(moving)])
-    begins = np.concatenate([np.maximum(earliest, origin), np.full(len(running), origin), start[moving]]) - origin
-    left = np.minimum(end[members] - origin, end[members] - start[members])  # of running ones what is left
-    chosen = problem.first_mode[problem.mode_set] + solution.mode
-    uses = problem.modes.uses[chosen[members]]
-    sets: dict[bytes, int] = {}
-    mode_sets: list[whole.ModeSet] = []
-    mode_set = np.zeros(len(members), dtype=np.int64)
-    for k, i in enumerate(members.tolist()):
-        group = int(problem.mode_set[i])
-        name = b"free" + group.to_bytes(8) if k < len(free) else left[k].tobytes() + uses[k].tobytes()
-        if name not in sets:
-            sets[name] = len(mode_sets)
-            mode_sets.append(
-                problem.mode_sets[group] if k < len(free) else whole.ModeSet(left[k : k + 1], uses[k : k + 1])
-            )
-        mode_set[k] = sets[name]
+    place = np.concatenate([np.maximum(earliest, origin), np.full(len(running), origin), start[moving]]) - origin
+    due = np.where(role == FREE, last - origin, 0)
+    # Of those that are running only what is left of them.
+    left = np.minimum(end[members] - origin, end[members] - start[members])
+    uses = problem.modes.uses[(problem.first_mode[problem.mode_set] + solution.mode)[members]]
+    mode_sets, mode_set = _modes(problem, members, len(free), left, uses)
     inside = whole.Problem(
         problem.resources,
         problem.capacity,
         tuple(problem.names[i] for i in members.tolist()),
-        tuple(mode_sets),
+        mode_sets,
         mode_set,
         inner,
         problem.time_unit,
     )
-    due = np.where(role == FREE, last - origin, 0)
     now = window.Solution(
-        np.where(role == FREE, start[members] - origin, begins),
+        np.where(role == FREE, start[members] - origin, place),
         np.where(role == FREE, solution.mode[members], 0),
         0,
     )
-    parts = (problem.mode_set[free], mode_set, begins, due, inner, now.start, now.mode, left[len(free) :])
-    key = b"".join((len(p).to_bytes(4) + p.tobytes()) for p in parts) + uses[len(free) :].tobytes() + most.to_bytes(8)
-    return Cut(window.Problem(inside, role, begins, due, most), now, free, stop, origin, key)
+    parts = (problem.mode_set[free], role, place, due, inner, now.start, now.mode, left[len(free) :])
+    key = b"".join(len(p).to_bytes(4) + p.tobytes() for p in parts) + uses[len(free) :].tobytes() + most.to_bytes(8)
+    return Cut(window.Problem(inside, role, place, due, most), now, free, stop, origin, key)
+
+
+def _modes(
+    problem: whole.Problem, members: IntArray, free: int, left: IntArray, uses: IntArray
+) -> tuple[tuple[whole.ModeSet, ...], IntArray]:
+    """Mode sets of the window: all modes for the first ``free`` members, and the chosen one for the others."""
+    index: dict[object, int] = {}
+    mode_sets: list[whole.ModeSet] = []
+    mode_set = np.zeros(len(members), dtype=np.int64)
+    for k, i in enumerate(members.tolist()):
+        group = int(problem.mode_set[i])
+        name: object = group if k < free else (int(left[k]), uses[k].tobytes())
+        if name not in index:
+            index[name] = len(mode_sets)
+            one = whole.ModeSet(left[k : k + 1], uses[k : k + 1])
+            mode_sets.append(problem.mode_sets[group] if k < free else one)
+        mode_set[k] = index[name]
+    return tuple(mode_sets), mode_set
 
 
 def _most_gain(timeline: Timeline, begin: int, stop: int, origin: int) -> int:

@@ -45,15 +45,16 @@ def test_splits_are_powers_of_two(cores: int, splits: tuple[int, ...]) -> None:
 def test_a_mode_is_no_shorter_than_its_cycles_and_its_bytes(found: list[Shape], d: Design) -> None:
     lib = library(found)
     costs = lib.costs(d.tensor, d.vector)
+    assert costs.energy_pj is not None
     for w, table in enumerate(lib.modes(d)):
         held = set()
-        for duration, (tensor, vector, rate), moved, energy in zip(
-            table.duration, table.uses, table.hbm_bytes, table.energy_pj, strict=True
+        for duration, cycles, (tensor, vector, rate), moved, energy in zip(
+            table.duration, table.cycles, table.uses, table.hbm_bytes, table.energy_pj, strict=True
         ):
             split = max(int(tensor), int(vector))
             s = lib.splits.index(split)
             held.add(split)
-            assert costs.cycles[w, s] < INVALID
+            assert cycles == costs.cycles[w, s] < INVALID
             assert (tensor, vector) == (split * costs.uses_tensor[w], split * costs.uses_vector[w])
             assert moved == costs.hbm_bytes[w, s]
             assert energy == costs.energy_pj[w, s] > 0
@@ -95,6 +96,7 @@ def test_within_keeps_what_fits_and_nothing_else(found: list[Shape], d: Design, 
         kept = table.within(tensor, vector)
         keep = [k for k, u in enumerate(table.uses) if u[0] <= tensor and u[1] <= vector]
         assert rows(kept) == [rows(table)[k] for k in keep]
+        assert kept.cycles.tolist() == [table.cycles[k] for k in keep]
         assert kept.hbm_bytes.tolist() == [table.hbm_bytes[k] for k in keep]
         assert kept.energy_pj.tolist() == [table.energy_pj[k] for k in keep]
         assert kept.uses.shape == (len(keep), len(RESOURCES))

@@ -63,7 +63,7 @@ def test_no_optimal_schedule_is_below_the_bound(found: list[Shape], split: str) 
     for d in designs(small):
         part = lower(problem.tasks[0].phases[0].graph, problem.library, d)
         result = solve(part.problem, "cp-sat", stop=Stop(work=5), seed=0)
-        assert result.solution is not None
+        assert result.objective is not None
         ((with_paths,),) = bound_of(problem, d, paths=True)
         ((without,),) = bound_of(problem, d, paths=False)
         assert without <= with_paths
@@ -104,7 +104,7 @@ def test_scan_is_the_least_bound_of_all_designs(
     )
     areas = sorted(area_mm2(d, free.technology) for d in designs(WIDE))
     limit = areas[int(tightness * (len(areas) - 1))]
-    values = [e.relative for e in map(lambda d: listed(free, d), designs(WIDE))]
+    values = [e.relative for e in (listed(free, d) for d in designs(WIDE))]
     floor = data.draw(st.sampled_from((0.0, 1 / float(np.median(values))))) if objective != "throughput" else 0.0
     problem = replace(free, area_mm2=limit, floor=floor)
     within = [d for d in designs(WIDE) if fits(problem, d)]

@@ -35,6 +35,10 @@ HBM_SHARES = (1.0, 0.75, 0.5, 0.25)
 """Shares of the HBM bandwidth that an operator bound by memory may hold."""
 
 
+_Row = tuple[int, int, int, int, int, int, float]
+"""Duration, tensor cores, vector cores, HBM rate, computing cycles, bytes and energy of a mode."""
+
+
 def splits_up_to(cores: int) -> tuple[int, ...]:
     """Powers of two up to ``cores``: the split factors an operator may have."""
     return tuple(1 << e for e in range(cores.bit_length()))
@@ -48,6 +52,8 @@ class ModeTable:
     ----------
     duration
         Cycles; shape (modes,).
+    cycles
+        Cycles of computing alone, whatever the HBM; shape (modes,).
     uses
         Cores of each kind and HBM bytes per cycle, in the order of ``RESOURCES``; shape (modes, 3).
     hbm_bytes
@@ -57,6 +63,7 @@ class ModeTable:
     """
 
     duration: IntArray
+    cycles: IntArray
     uses: IntArray
     hbm_bytes: IntArray
     energy_pj: FloatArray
@@ -66,7 +73,9 @@ class ModeTable:
         keep = (self.uses[:, 0] <= tensor_cores) & (self.uses[:, 1] <= vector_cores)
         if bool(keep.all()):
             return self
-        return ModeTable(self.duration[keep], self.uses[keep], self.hbm_bytes[keep], self.energy_pj[keep])
+        return ModeTable(
+            self.duration[keep], self.cycles[keep], self.uses[keep], self.hbm_bytes[keep], self.energy_pj[keep]
+        )
 
 
 class CostLibrary:
@@ -136,7 +145,7 @@ def hbm_capacity(design: Design) -> int:
 
 
 def _mode_table(costs: OperatorCosts, work: int, splits: Sequence[int], bandwidth: int) -> ModeTable:
-    rows: list[tuple[int, int, int, int, int, float]] = []
+    rows: list[_Row] = []
     uses_tensor, uses_vector = bool(costs.uses_tensor[work]), bool(costs.uses_vector[work])
     for s, split in enumerate(splits):
         cycles = int(costs.cycles[work, s])
@@ -149,19 +158,20 @@ def _mode_table(costs: OperatorCosts, work: int, splits: Sequence[int], bandwidt
             available = max(1, int(bandwidth * share))
             duration = max(cycles, -(-moved // available))
             rate = -(-moved // duration) if duration else 0
-            rows.append((duration, split * uses_tensor, split * uses_vector, rate, moved, energy))
+            rows.append((duration, split * uses_tensor, split * uses_vector, rate, cycles, moved, energy))
     return _without_dominated(sorted(rows))
 
 
-def _without_dominated(rows: list[tuple[int, int, int, int, int, float]]) -> ModeTable:
+def _without_dominated(rows: list[_Row]) -> ModeTable:
     """Rows sorted by duration; a row is dominated if an earlier one holds no more of anything."""
-    kept: list[tuple[int, int, int, int, int, float]] = []
+    kept: list[_Row] = []
     for row in rows:
         if not any(k[1] <= row[1] and k[2] <= row[2] and k[3] <= row[3] for k in kept):
             kept.append(row)
     return ModeTable(
         duration=np.array([r[0] for r in kept], dtype=np.int64),
         uses=np.array([r[1:4] for r in kept], dtype=np.int64).reshape(-1, 3),
-        hbm_bytes=np.array([r[4] for r in kept], dtype=np.int64),
-        energy_pj=np.array([r[5] for r in kept], dtype=np.float64),
+        cycles=np.array([r[4] for r in kept], dtype=np.int64),
+        hbm_bytes=np.array([r[5] for r in kept], dtype=np.int64),
+        energy_pj=np.array([r[6] for r in kept], dtype=np.float64),
     )

@@ -37,6 +37,7 @@ __all__ = [
     "check",
     "cost_library",
     "evaluate",
+    "fits",
     "lowered",
     "score",
 ]
@@ -206,6 +207,16 @@ def best(evaluations: Iterable[Evaluation]) -> Evaluation | None:
     least = min(e.value for e in pool)
     return min(
         (e for e in pool if e.value <= least * (1 + TIE)), key=lambda e: (e.tdp_w, e.area_mm2, e.value, e.design.name)
+    )
+
+
+def fits(problem: Problem, design: Design) -> bool:
+    """Whether a design is in the template, within the limits of one chip, and holds every task."""
+    return (
+        problem.template.contains(design)
+        and design.hbm_bytes >= problem.memory_bytes
+        and area_mm2(design, problem.technology) <= problem.area_mm2 * (1 + 1e-9)
+        and tdp_w(design, problem.technology) <= problem.tdp_w * (1 + 1e-9)
     )
 
 

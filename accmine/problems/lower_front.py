@@ -36,7 +36,7 @@ class LowerCandidate:
     tdp_w: float
 
 
-def lower_front(problem: Problem, *, boxes: int = 400, rounds: int = 6) -> tuple[list[LowerCandidate], int]:
+def lower_front(problem: Problem, *, boxes: int = 200, rounds: int = 5) -> tuple[list[LowerCandidate], int]:
     """The candidates for the tasks of ``problem`` and the number of feasible designs.
 
     Parameters

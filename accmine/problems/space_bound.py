@@ -213,10 +213,17 @@ def _barrier_bound(graph: _Graph, cuts: Barriers) -> FloatArray:
     """The bound of ``accmine.problems.barriers``; shape (a, b)."""
     length = np.maximum(graph.work(cuts.counts), np.stack([graph.path(segment) for segment in cuts.segments]))
     flat = length.reshape(len(length), -1)
-    through = (cuts.through @ flat).reshape(-1, *length.shape[1:])
-    beyond = ((cuts.total - cuts.through) @ flat).reshape(-1, *length.shape[1:])
+    through = _sums(cuts.through, flat).reshape(-1, *length.shape[1:])
+    beyond = _sums(cuts.total - cuts.through, flat).reshape(-1, *length.shape[1:])
     both = np.maximum(through, graph.work(cuts.before)) + np.maximum(beyond, graph.work(cuts.after))
     return np.asarray(both.max(axis=0), dtype=np.float64)
+
+
+def _sums(counts: IntArray, lengths: FloatArray) -> FloatArray:
+    """``counts @ lengths`` in pieces so small that BLAS takes one thread: several lose more than they gain."""
+    weights = counts.astype(np.float64)
+    pieces = [weights @ lengths[:, i : i + 256] for i in range(0, lengths.shape[1], 256)]
+    return np.concatenate(pieces, axis=1)
 
 
 class _Columns:

@@ -1,5 +1,95 @@
-"""accmine: accelerators for distributed DNN training, designed by constrained optimisation with certificates."""
+"""accmine: accelerators for distributed DNN training, designed by constrained optimisation with certificates.
+
+>>> import accmine
+>>> outcome = accmine.load("quickstart", ["limits.area=580 mm^2"]).run()  # doctest: +SKIP
+>>> outcome.certificate.gap  # doctest: +SKIP
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from accmine.outcome import Outcome
+    from accmine.ports import Incumbent
+    from accmine.study import LoadedStudy, Study
+
+__all__ = ["ReadyStudy", "__version__", "load"]
+
 __version__ = "0.1.0"
+
+
+@dataclass(frozen=True)
+class ReadyStudy:
+    """A valid study that can be run.
+
+    Attributes
+    ----------
+    loaded
+        The study with the document and the file it was read from.
+    """
+
+    loaded: LoadedStudy
+
+    @property
+    def study(self) -> Study:
+        """Every key with its value, as checked objects."""
+        return self.loaded.study
+
+    def effective(self) -> str:
+        """The study with every default written out, as YAML; itself a valid study."""
+        from accmine.study import effective
+
+        return effective(self.loaded.study)
+
+    def run(
+        self, *, runs_dir: str | Path = "runs", again: bool = False, on_progress: Incumbent | None = None
+    ) -> Outcome:
+        """Find the best design; the same as ``accmine run``.
+
+        Parameters
+        ----------
+        runs_dir
+            Folder of the run folders. A finished run of the same study, code and solvers is read from there.
+        again
+            Compute also what is there already.
+        on_progress
+            Called with (seconds, objective, bound) whenever one of the two moves.
+
+        Raises
+        ------
+        InputError
+            If a file that the study names is wrong; nothing is written.
+        InfeasibleError
+            If no design meets the limits; says which, and the smallest value that works.
+        CheckError
+            If a solution fails its check.
+        """
+        from accmine.run import run
+
+        return run(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
+
+
+def load(name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str | Path | None = None) -> ReadyStudy:
+    """Read and check a study.
+
+    Parameters
+    ----------
+    name_or_path
+        Name of a shipped study, or a file.
+    overrides
+        ``key.key=value`` each, as ``--set`` takes them.
+    design
+        A design (name or file) to study instead of the accelerator's space, as ``--design`` takes it.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong.
+    """
+    from accmine.study import load_study
+
+    return ReadyStudy(load_study(name_or_path, overrides, design=design))

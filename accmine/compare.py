@@ -18,6 +18,7 @@ from accmine.plan import Plan
 from accmine.ports import Stop
 from accmine.problems.design_search import Evaluation, cost_library
 from accmine.schedules import TaskSchedule, schedule_tasks
+from accmine.ties import break_ties
 
 __all__ = ["VARIANTS", "baseline_rows", "change_rows", "variant_sentence"]
 
@@ -166,6 +167,7 @@ def variant_sentence(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> st
     again = select(other, chosen.mode, groups, plan.study.search.select, stop, seed)
     if not again.chosen:
         return f"under {name} no evaluated design meets the limits"
+    again = break_ties(other, again)
     count = sum(len(g.candidates) for g in groups)
     before = [e.design for e in chosen.chosen]
     after = [e.design for e in again.chosen]

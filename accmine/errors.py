@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["AccmineError", "CheckError", "Complaint", "InfeasibleError", "InputError"]
+__all__ = ["AccmineError", "CheckError", "Complaint", "InfeasibleError", "InputError", "NothingFoundError"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,22 @@ class InfeasibleError(AccmineError):
         self.conflict = tuple(conflict)
         self.remedy = tuple(remedy)
         super().__init__("\n".join([message, *self.remedy]))
+
+
+class NothingFoundError(AccmineError):
+    """Nothing was found in time, and not proven that there is nothing (exit code 4).
+
+    Attributes
+    ----------
+    bound
+        What is proven of the objective all the same; ``None``: nothing.
+    """
+
+    exit_code = 4
+
+    def __init__(self, message: str, bound: float | None = None) -> None:
+        self.bound = bound
+        super().__init__(message)
 
 
 class CheckError(AccmineError):

@@ -1,94 +1,20 @@
-"""A run: from a study to its outcome, written to a run folder.
-
-plan → schedule the baseline → mine candidates → select → refine what was selected and select again →
-bound over the whole space → compare and explain → write.
-"""
+"""A run: a study in, an outcome and its run folder out."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from multiprocessing import get_context
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accmine.candidates import GroupCandidates, Selection, confirm, mine, proposed, search_problem, select, settle
-from accmine.certify import WholeBound, bound_whole
-from accmine.compare import baseline_rows, change_rows, variant_sentence
-from accmine.cost.modes import CostLibrary
-from accmine.errors import CheckError, InfeasibleError
-from accmine.feasibility import require_feasible
-from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.errors import InfeasibleError, NothingFoundError
+from accmine.flow import solve_study
 from accmine.outcome import Outcome
-from accmine.plan import Plan, make_plan
-from accmine.ports import Incumbent, Stop
-from accmine.problems import design_search
-from accmine.problems.design_search import Evaluation, Mined
-from accmine.result import Status
-from accmine.schedules import TaskSchedule, schedule_tasks
+from accmine.plan import make_plan
+from accmine.ports import Incumbent
 from accmine.store import RunFolder, RunState, open_run
 from accmine.study import LoadedStudy
-from accmine.summary import Findings, summarize, trace_lanes
-from accmine.workload.task import Task
 
 __all__ = ["run"]
-
-MODES = ("common", "homogeneous", "heterogeneous")
-
-MINING, CONFIRMING, REFINING, SELECTING, BOUNDING, COMPARING = 0.3, 0.15, 0.1, 0.05, 0.1, 0.05
-"""Shares of the time budget; what a part leaves is not handed on, so that a run ends well within it."""
-
-REFINED = 3
-"""Candidates of each group that are refined at least: refining may change which is best."""
-
-
-@dataclass
-class _Context:
-    """What every step of a run needs."""
-
-    plan: Plan
-    library: CostLibrary
-    stop: Stop
-    seed: int
-    executor: Executor | None
-    on_progress: Incumbent
-    began: float = field(default_factory=time.monotonic)
-    seconds: dict[str, float] = field(default_factory=dict)
-    trace: list[tuple[float, float | None, float | None]] = field(default_factory=list)
-    cycles: dict[tuple[Task, Design], tuple[int, ...]] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Measure a step by name."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
-
-    def part(self, share: float) -> Stop:
-        """A share of the budget."""
-        return replace(
-            self.stop,
-            seconds=None if self.stop.seconds is None else self.stop.seconds * share,
-            work=self.stop.work,
-        )
-
-    def mined(self, seconds: float, objective: float | None, bound: float | None) -> None:
-        """Progress of a miner whose value is the study's."""
-        del seconds, bound
-        self.progress(objective, None)
-
-    def progress(self, objective: float | None, bound: float | None) -> None:
-        """Tell the values of the study; the last known ones stay."""
-        last = self.trace[-1] if self.trace else (0.0, None, None)
-        row = (time.monotonic() - self.began, objective or last[1], bound or last[2])
-        if row[1:] != last[1:]:
-            self.trace.append(row)
-            self.on_progress(*row)
 
 
 def run(
@@ -100,6 +26,8 @@ def run(
     ------
     InputError
         If the study or a file it names is wrong; nothing is written.
+    NothingFoundError
+        If nothing was found in time and not proven that there is nothing.
     InfeasibleError
         If no design meets the limits; says which, and the smallest value that works.
     CheckError
@@ -109,21 +37,28 @@ def run(
 
     folder = open_run(runs_dir, loaded.study, again=again)
     if folder.finished:
-        return outcome_from_json(folder.read_json("result.json"))
+        known = folder.read_json("result.json")
+        if known.get("status") == "infeasible":
+            raise InfeasibleError(known["message"], known["conflict"], known["remedy"])
+        return outcome_from_json(known)
     plan = make_plan(loaded.study)
     folder.start(loaded.study)
     try:
-        outcome, trace = _solve(plan, folder, on_progress or (lambda *_: None))
+        outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None))
     except InfeasibleError as error:
         folder.write_json(
             "result.json",
             {
                 "status": "infeasible",
-                "message": str(error),
+                "message": str(error).split("\n")[0],
                 "conflict": list(error.conflict),
                 "remedy": list(error.remedy),
             },
         )
+        folder.end(RunState.FINISHED, error.exit_code, str(error))
+        raise
+    except NothingFoundError as error:
+        folder.write_json("result.json", {"status": "unknown", "message": str(error), "bound": error.bound})
         folder.end(RunState.FAILED, error.exit_code, str(error))
         raise
     except KeyboardInterrupt:
@@ -133,272 +68,10 @@ def run(
         folder.end(RunState.FAILED, getattr(error, "exit_code", 3), str(error))
         raise
     outcome = replace(outcome, folder=str(folder.path))
-    _write(folder, outcome, trace)
+    _write(folder, outcome, lanes)
     interrupted = outcome.stop == "interrupted"
     folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)
     return outcome
-
-
-def _solve(plan: Plan, folder: RunFolder, on_progress: Incumbent) -> tuple[Outcome, list[Any]]:
-    """Everything between the plan and the files; the second value holds the lanes of the trace."""
-    budget = plan.study.budget
-    stop = Stop(
-        seconds=None if budget.deterministic else budget.seconds,
-        work=budget.work,
-        workers=1 if budget.deterministic else budget.workers,
-    )
-    with _executor(stop.workers) as executor:
-        context = _Context(plan, plan.library(), stop, budget.seed, executor, on_progress)
-        return _solve_in(context, folder)
-
-
-@contextmanager
-def _executor(workers: int) -> Iterator[Executor | None]:
-    """Worker processes; none for one worker. Forked, so that scripts need no main guard."""
-    if workers == 1:
-        yield None
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as executor:
-        yield executor
-
-
-def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]:
-    require_feasible(context.plan, context.plan.groups(context.plan.study.mode))
-    with context.step("baseline"):
-        _schedule_baseline(context)
-    plan = context.plan
-    interrupted = False
-    groups: dict[str, list[GroupCandidates]] = {}
-    with context.step("mine"):
-        for mode in _modes(plan):
-            # What serves all stages well is where the search for each stage begins.
-            known = [e.design for g in groups.get("common", []) for e in g.candidates[:5]]
-            groups[mode] = _candidates(context, mode, folder, [plan.baseline, *known])
-    study = plan.study
-    with context.step("select"):
-        first = _select(context, study.mode, groups[study.mode])
-        context.progress(first.value, None)
-    schedules: dict[tuple[tuple[int, int], Design], TaskSchedule] = {}
-    with context.step("refine"):
-        try:
-            chosen = _refine(context, study.mode, groups, first, schedules)
-        except KeyboardInterrupt:
-            chosen, interrupted = first, True
-    final = _final_schedules(context, chosen, schedules)
-    chosen = settle(plan, chosen, final)
-    _check(context, chosen, final)
-    with context.step("bound"):
-        whole = bound_whole(
-            plan, study.mode, chosen.groups, study.search.select, context.part(BOUNDING), context.seed, context.executor
-        )
-        if whole.value > chosen.value * (1 + 1e-9):
-            raise CheckError(f"bound {whole.value} of the whole is above a verified value, {chosen.value}")
-        context.progress(chosen.value, whole.value)
-    findings = _compare(context, groups, first, chosen, final, whole, interrupted)
-    return summarize(findings), trace_lanes(findings)
-
-
-def _modes(plan: Plan) -> tuple[str, ...]:
-    """The modes that are selected: of a pipeline all three, side by side, when the study asks for the richest."""
-    deep = any(len(pipeline.tasks) > 1 for pipeline in plan.pipelines)
-    if not deep or plan.study.mode != "heterogeneous":
-        return (plan.study.mode,)
-    return MODES if len(plan.pipelines) > 1 else ("common", "heterogeneous")
-
-
-def _schedule_baseline(context: _Context) -> None:
-    """Schedule the baseline on every device; its step times are the references of the plan."""
-    plan = context.plan
-    jobs = [(task, context.library, plan.baseline) for task in plan.tasks]
-    rows = iter(schedule_tasks(jobs, plan.study.search.refine, context.part(REFINING), context.seed, context.executor))
-    by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
-    steps = tuple(
-        float(pipeline.step_s([schedule.phase_s for schedule in own]))
-        for pipeline, own in zip(plan.pipelines, by_stage, strict=True)
-    )
-    busy = tuple(tuple(schedule.busy_s for schedule in own) for own in by_stage)
-    context.plan = replace(plan, reference_s=steps, reference_busy_s=busy)
-
-
-def _candidates(context: _Context, mode: str, folder: RunFolder, first: Sequence[Design]) -> list[GroupCandidates]:
-    """Candidates of every group of a mode, ``first`` among them."""
-    plan, search = context.plan, context.plan.study.search
-    groups = plan.groups(mode)
-    mined = _mine(context, mode, folder, first)
-    found = []
-    for group, own in zip(groups, mined, strict=True):
-        problem = search_problem(plan, group, len(groups), context.library)
-        designs = proposed(own, bool(problem.shares), first, search.top_k)
-        stop = context.part(CONFIRMING / len(_modes(plan)) / len(groups))
-        evaluated = confirm(problem, designs, context.cycles, context.executor, stop)
-        found.append(GroupCandidates(group, problem, own, evaluated))
-    return found
-
-
-def _mine(context: _Context, mode: str, folder: RunFolder, first: Sequence[Design]) -> list[Mined]:
-    """What the miner finds for every group of a mode; a finished search is read from the folder."""
-    plan, search = context.plan, context.plan.study.search
-    groups = plan.groups(mode)
-    problems = [search_problem(plan, group, len(groups), context.library, sketch=True) for group in groups]
-    known = folder.get(f"mine-{mode}")
-    if known is not None and known["reference_s"] == list(plan.reference_s):
-        return [_mined_from_json(problem, row) for problem, row in zip(problems, known["groups"], strict=True)]
-    options = {"top_k": search.top_k, "hysteresis": search.hysteresis, "growth": search.growth}
-    same_value = mode == plan.study.mode and len(groups) == 1 and all(len(p.tasks) == 1 for p in plan.pipelines)
-    heard = context.mined if same_value and plan.study.objective != "bottleneck" else None
-    stop = context.part(MINING / len(_modes(plan)))
-    mined = mine(problems, search.method, options, stop, heard, first=first, executor=context.executor)
-    if all(own.finished for own in mined):
-        folder.put(
-            f"mine-{mode}", {"reference_s": list(plan.reference_s), "groups": [_mined_to_json(own) for own in mined]}
-        )
-    return mined
-
-
-def _mined_to_json(mined: Mined) -> dict[str, Any]:
-    ranked = {evaluation: i for i, evaluation in enumerate(mined.pool)}
-    return {
-        "pool": [{"design": asdict(e.design), "cycles": e.cycles} for e in mined.pool],
-        "ranked": [ranked[e] for e in mined.ranked],
-        "effort": [mined.visited, mined.pruned, mined.schedules],
-    }
-
-
-def _mined_from_json(problem: design_search.Problem, row: dict[str, Any]) -> Mined:
-    pool = []
-    for entry in row["pool"]:
-        fields = dict(entry["design"])
-        types = {"tensor": TensorCore(**fields["tensor"]), "vector": VectorCore(**fields["vector"])}
-        design = Design(**(fields | types))
-        pool.append(design_search.evaluate(problem, design, entry["cycles"]))
-    visited, pruned, schedules = row["effort"]
-    return Mined(tuple(pool[i] for i in row["ranked"]), tuple(pool), visited, pruned, schedules, True)
-
-
-def _select(context: _Context, mode: str, groups: Sequence[GroupCandidates]) -> Selection:
-    plan = context.plan
-    empty = [g.group.name for g in groups if not g.candidates]
-    if empty:
-        raise InfeasibleError(
-            f"no design found for {', '.join(empty)} within the limits and the floor of the study",
-            [f"floor: {plan.floor:g}"] if plan.floor else [],
-            ["a smaller floor, larger limits, or a longer budget"],
-        )
-    chosen = select(plan, mode, groups, plan.study.search.select, context.part(SELECTING), context.seed)
-    if not chosen.chosen:
-        result = chosen.result
-        if result.status is Status.INFEASIBLE:
-            raise InfeasibleError("no choice among the candidates meets the limits", result.conflict, result.remedy)
-        raise InfeasibleError("no choice among the candidates was found in time", (), ("a longer budget",))
-    return chosen
-
-
-def _refine(
-    context: _Context,
-    mode: str,
-    groups: dict[str, list[GroupCandidates]],
-    selection: Selection,
-    schedules: dict[tuple[tuple[int, int], Design], TaskSchedule],
-) -> Selection:
-    """Refine the schedules of what is selected, and select again, until everything selected is refined."""
-    plan = context.plan
-    effort = plan.study.search.refine
-    for _ in range(REFINED):
-        jobs: list[tuple[tuple[int, int], Design]] = []
-        for g, own in zip(selection.groups, selection.chosen, strict=True):
-            count = REFINED if len(selection.groups) == 1 else 1
-            designs = [own.design, *(e.design for e in g.candidates[:count])]
-            jobs += [(member, d) for d in dict.fromkeys(designs) for member in g.group.members]
-        jobs = [job for job in jobs if job not in schedules]
-        if not jobs:
-            break
-        work = [(plan.pipelines[w].tasks[s], context.library, design) for (w, s), design in jobs]
-        done = schedule_tasks(work, effort, context.part(REFINING), context.seed, context.executor)
-        schedules.update(zip(jobs, done, strict=True))
-        for name, known in groups.items():
-            groups[name] = [_with_schedules(g, schedules) for g in known]
-        selection = _select(context, mode, groups[mode])
-        context.progress(selection.value, None)
-    return selection
-
-
-def _with_schedules(
-    g: GroupCandidates, schedules: dict[tuple[tuple[int, int], Design], TaskSchedule]
-) -> GroupCandidates:
-    """The group with the makespans of refined schedules where they are shorter."""
-
-    def improved(evaluation: Evaluation) -> Evaluation:
-        cycles = []
-        for member, own in zip(g.group.members, evaluation.cycles, strict=True):
-            refined = schedules.get((member, evaluation.design))
-            found = own if refined is None else tuple(phase.cycles for phase in refined.phases)
-            cycles.append(tuple(min(pair) for pair in zip(own, found, strict=True)))
-        if tuple(cycles) == evaluation.cycles:
-            return evaluation
-        return design_search.evaluate(g.problem, evaluation.design, cycles)
-
-    return replace(g, candidates=tuple(improved(e) for e in g.candidates))
-
-
-def _final_schedules(
-    context: _Context, selection: Selection, schedules: dict[tuple[tuple[int, int], Design], TaskSchedule]
-) -> dict[tuple[int, int], TaskSchedule]:
-    """The schedule of every device as selected."""
-    final: dict[tuple[int, int], TaskSchedule] = {}
-    for g, own in zip(selection.groups, selection.chosen, strict=True):
-        for member in g.group.members:
-            key = (member, own.design)
-            if key not in schedules:
-                w, s = member
-                job = (context.plan.pipelines[w].tasks[s], context.library, own.design)
-                schedules[key] = schedule_tasks([job], "list", Stop(), context.seed)[0]
-            final[member] = schedules[key]
-    return final
-
-
-def _check(context: _Context, selection: Selection, final: dict[tuple[int, int], TaskSchedule]) -> None:
-    """Check every design and schedule of the answer against the search problem of its group."""
-    for g, own in zip(selection.groups, selection.chosen, strict=True):
-        schedules = tuple(tuple(phase.result.solution for phase in final[member].phases) for member in g.group.members)
-        wrong = design_search.check(g.problem, design_search.Solution(own.design, schedules), own)  # type: ignore[arg-type]
-        if wrong:
-            raise CheckError(f"{g.group.name}: {'; '.join(wrong)}")
-
-
-def _compare(
-    context: _Context,
-    groups: dict[str, list[GroupCandidates]],
-    first: Selection,
-    chosen: Selection,
-    final: dict[tuple[int, int], TaskSchedule],
-    whole: WholeBound,
-    interrupted: bool,
-) -> Findings:
-    plan = context.plan
-    with context.step("compare"):
-        modes = {mode: chosen if mode == plan.study.mode else _select(context, mode, groups[mode]) for mode in groups}
-        if len(modes) > 1 and len(plan.pipelines) == 1:
-            # One design for the stages of one pipeline is one design for all devices.
-            modes = {"common": modes["common"], "homogeneous": modes["common"], "heterogeneous": chosen}
-        designs = [final[w, s].design for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))]
-        stop = context.part(COMPARING)
-        baselines = baseline_rows(plan, context.library, chosen, designs, stop, context.seed, context.executor)
-        changed = change_rows(plan, context.library, chosen, designs, context.seed)
-        variant = variant_sentence(plan, chosen, context.part(SELECTING), context.seed)
-    return Findings(
-        plan=plan,
-        first=first,
-        chosen=chosen,
-        modes=modes,
-        final=final,
-        whole=whole,
-        baselines=baselines,
-        changes=changed,
-        variant=variant,
-        interrupted=interrupted,
-        seconds=dict(context.seconds),
-        trace=tuple(context.trace),
-    )
 
 
 def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:

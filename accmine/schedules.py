@@ -18,7 +18,7 @@ from accmine.workload.task import Task
 
 __all__ = ["LIST_PASSES", "PhaseSchedule", "TaskSchedule", "list_cycles", "schedule_task", "schedule_tasks"]
 
-LIST_PASSES = 3
+LIST_PASSES = 4
 """List schedules that the quick effort makes per graph."""
 
 REFINED_OPERATORS = 600
@@ -168,8 +168,33 @@ def schedule_tasks(
     share = _part(stop, min(1.0, (1 if executor is None else stop.workers) / max(1, len(distinct))))
     one = replace(share, workers=1 if executor is not None and len(distinct) > 1 else stop.workers)
     if executor is None or len(distinct) == 1:
-        done = {i: schedule_task(*jobs[i], refine, one, seed) for i in distinct}
+        done = {i: _results(*jobs[i], refine, one, seed) for i in distinct}
     else:
-        futures = {i: executor.submit(schedule_task, *jobs[i], refine, one, seed) for i in distinct}
-        done = {i: future.result() for i, future in futures.items()}
-    return [TaskSchedule(task, design, done[t].phases) for (task, _, design), t in zip(jobs, twin, strict=True)]
+        # A chunk per worker ships graphs and costs once; schedules come back without the problems they solve.
+        chunks = [distinct[i :: stop.workers] for i in range(stop.workers)]
+        futures = {
+            tuple(chunk): executor.submit(_results_of, [jobs[i] for i in chunk], refine, one, seed)
+            for chunk in chunks
+            if chunk
+        }
+        done = {i: r for chunk, f in futures.items() for i, r in zip(chunk, f.result(), strict=True)}
+    return [_put_together(*jobs[i], done[t]) for i, t in enumerate(twin)]
+
+
+def _results_of(
+    jobs: Sequence[tuple[Task, CostLibrary, Design]], refine: str, stop: Stop, seed: int
+) -> list[tuple[Result[Solution], ...]]:
+    return [_results(*job, refine, stop, seed) for job in jobs]
+
+
+def _results(
+    task: Task, library: CostLibrary, design: Design, refine: str, stop: Stop, seed: int
+) -> tuple[Result[Solution], ...]:
+    return tuple(phase.result for phase in schedule_task(task, library, design, refine, stop, seed).phases)
+
+
+def _put_together(
+    task: Task, library: CostLibrary, design: Design, results: Sequence[Result[Solution]]
+) -> TaskSchedule:
+    parts = [lower(phase.graph, library, design) for phase in task.phases]
+    return TaskSchedule(task, design, tuple(map(PhaseSchedule, parts, results)))

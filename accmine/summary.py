@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from typing import Any
 
 from accmine.candidates import Selection
@@ -31,8 +31,8 @@ from accmine.solving import versions
 
 __all__ = ["Findings", "summarize", "trace_lanes"]
 
-MFU_DOUBT = 0.75
-"""Above this model FLOP utilisation a figure deserves doubt: large systems reach about half of it."""
+ROUNDING = 1e-12
+"""Objective and bound come from different orders of floating-point operations: below this they are equal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ def summarize(f: Findings) -> Outcome:
         nearest=nearest(plan, chosen),
         certificate=certificate,
         variant=f.variant,
-        warnings=_warnings(workloads),
+        warnings=_warnings(f),
         seconds={name: round(value, 3) for name, value in f.seconds.items()},
         trace=f.trace,
         versions=dict(versions()),
@@ -183,7 +183,9 @@ def _certificate(f: Findings) -> Certificate:
     metric, unit, sense, shown = _metric(plan)
     objective, bound = shown(chosen.value), shown(f.whole.value)
     worse, better = (objective, bound) if sense == "minimize" else (bound, objective)
-    gap = 0.0 if objective == bound else max(0.0, (worse - better) / worse)
+    gap = 1.0 if not isfinite(worse) else max(0.0, (worse - better) / worse)
+    if gap < ROUNDING:
+        gap = 0.0
     pool = {e.design for g in chosen.groups for e in (*g.mined.pool, *g.candidates)}
     return Certificate(
         metric=metric,
@@ -231,13 +233,14 @@ def _metric(plan: Plan) -> tuple[str, str, str, Any]:
     return "throughput" if objective == "throughput" else "throughput of the bottleneck", "samples/s", "maximize", rate
 
 
-def _warnings(workloads: tuple[WorkloadRow, ...]) -> tuple[str, ...]:
-    return tuple(
-        f"{row.name}: MFU of {100 * row.mfu:.0f} % is above {100 * MFU_DOUBT:.0f} %: launch overheads, collectives and "
-        "cache effects that the cost model leaves out would lower it"
-        for row in workloads
-        if row.mfu > MFU_DOUBT
-    )
+def _warnings(f: Findings) -> tuple[str, ...]:
+    """What a reader has to know of this run beside its numbers."""
+    found = []
+    if f.interrupted:
+        found.append("interrupted: the best verified so far; baselines and changes were not compared")
+    elif not all(g.mined.finished for g in f.chosen.groups):
+        found.append("the search for designs ended by its time limit: a longer budget may find a better one")
+    return tuple(found)
 
 
 def trace_lanes(f: Findings) -> list[Any]:

@@ -22,7 +22,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 
-_PASSES = ("fair/reverse", "earliest-finish/reverse")
+_PASSES = ("earliest-finish/reverse", "aside", "patient/reverse")
 """List schedules per graph: on training graphs one of these is nearly always the best of the portfolio."""
 
 

@@ -116,6 +116,7 @@ class WhamLike:
 
         searches = problem.shares or ((inf, inf),)
         descents = []
+        interrupted = False
         for number, (area, tdp) in enumerate(searches):
             left = len(searches) - number
             limited = replace(problem, area_mm2=min(problem.area_mm2, area), tdp_w=min(problem.tdp_w, tdp), shares=())
@@ -123,13 +124,17 @@ class WhamLike:
             deadline = inf if stop.seconds is None else now + (began + stop.seconds - now) / left
             work = inf if stop.work is None else done + (stop.work - done) / left
             descents.append(_Descent(limited, self.options, evaluator, deadline, work, found))
-            descents[-1].run(hint or ())
-        mined = _merge(descents, evaluator)
+            try:
+                descents[-1].run(hint or ())
+            except KeyboardInterrupt:
+                interrupted = True
+                break
+        mined = replace(_merge(descents, evaluator), interrupted=interrupted)
         return Result(
             kind=KIND,
             solver=self.name,
             status=Status.FEASIBLE if mined.ranked else Status.UNKNOWN,
-            stop=StopReason.FINISHED if mined.finished else StopReason.TIME,
+            stop=_reason(mined),
             objective=mined.ranked[0].value if mined.ranked else None,
             bound=None,
             bound_method="none: a heuristic",
@@ -138,6 +143,12 @@ class WhamLike:
             seed=seed,
             trace=tuple(trace),
         )
+
+
+def _reason(mined: Mined) -> StopReason:
+    if mined.interrupted:
+        return StopReason.INTERRUPTED
+    return StopReason.FINISHED if mined.finished else StopReason.TIME
 
 
 def _merge(descents: Sequence[_Descent], evaluator: Evaluator) -> Mined:

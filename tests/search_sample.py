@@ -176,13 +176,15 @@ def everything(problem: design_search.Problem) -> list[Evaluation]:
     return [listed(problem, design) for design in designs(problem.template) if fits(problem, design)]
 
 
-def brute_groups(plan: Plan, library: CostLibrary, mode: str) -> list[GroupCandidates]:
-    """Every feasible design as a candidate of every group."""
+def brute_groups(plan: Plan, library: CostLibrary, mode: str, *, count: int | None = None) -> list[GroupCandidates]:
+    """Every feasible design, or about ``count`` of them spread over all, as a candidate of every group."""
     found = []
     groups = plan.groups(mode)
     for group in groups:
         problem = search_problem(plan, group, len(groups), library)
-        pool = tuple(everything(problem))
+        feasible = [d for d in designs(problem.template) if fits(problem, d)]
+        step = 1 if count is None else max(1, len(feasible) // count)
+        pool = tuple(listed(problem, d) for d in feasible[::step])
         found.append(GroupCandidates(group, problem, Mined(pool, pool, len(pool), 0, 0, True), pool))
     return found
 

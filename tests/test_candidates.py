@@ -39,11 +39,6 @@ from tests.search_sample import brute_groups, design, fits, pipeline, planned
 CLOSE = 1e-5  # the integer selection rounds times up
 
 
-def thin(groups: list[GroupCandidates], count: int) -> list[GroupCandidates]:
-    """Few candidates of each group, spread over all."""
-    return [replace(g, candidates=g.candidates[:: max(1, len(g.candidates) // count)]) for g in groups]
-
-
 def brute(plan: Plan, groups: list[GroupCandidates]) -> list[tuple[float, float, float]]:
     """(value, area, TDP) of every choice within the limits."""
     found = []
@@ -91,7 +86,7 @@ SAMPLED = [*SOME, *(pytest.param(*pair, marks=pytest.mark.full) for pair in OTHE
 @pytest.mark.parametrize(("case", "objective"), SAMPLED)
 def test_select_is_the_best_of_all_choices(case: dict[str, Any], objective: dict[str, Any]) -> None:
     plan, library = planned(**case, **objective)
-    groups = thin(brute_groups(plan, library, case["mode"]), 9)
+    groups = brute_groups(plan, library, case["mode"], count=9)
     every = [row for row in brute(plan, groups) if row[0] < inf]
     found = select(plan, case["mode"], groups, "cp-sat", Stop(), 0)
     if not every:
@@ -116,8 +111,8 @@ def test_select_is_the_best_of_all_choices(case: dict[str, Any], objective: dict
 @pytest.mark.parametrize(("case", "objective"), SAMPLED)
 def test_study_value_is_the_objective_of_the_selection(case: dict[str, Any], objective: dict[str, Any]) -> None:
     plan, library = planned(**case, **objective)
-    groups = thin(brute_groups(plan, library, "heterogeneous" if case["mode"] != "common" else "common"), 4)
     mode = "heterogeneous" if case["mode"] != "common" else "common"
+    groups = brute_groups(plan, library, mode, count=4)
     rows = {
         member: [(c.design.name, g.phase_s(c, i), c.area_mm2, c.tdp_w) for c in g.candidates]
         for g in groups
@@ -261,7 +256,7 @@ def test_under_shared_limits_a_spread_of_the_front_is_proposed() -> None:
 
 def test_settle_takes_the_times_of_the_final_schedules() -> None:
     plan, library = planned(models=("gpt",), **pipeline(2))
-    groups = thin(brute_groups(plan, library, "heterogeneous"), 5)
+    groups = brute_groups(plan, library, "heterogeneous", count=5)
     chosen = select(plan, "heterogeneous", groups, "cp-sat", Stop(), 0)
     final = {
         (w, s): schedule_task(task, library, chosen.design_of((w, s)).design, "none", Stop(), 0)
@@ -280,7 +275,7 @@ def test_settle_takes_the_times_of_the_final_schedules() -> None:
 
 def test_an_impossible_selection_says_so() -> None:
     plan, library = planned(models=("mlp",), **pipeline(2))
-    groups = thin(brute_groups(plan, library, "heterogeneous"), 3)
+    groups = brute_groups(plan, library, "heterogeneous", count=3)
     tight = replace(plan, area_mm2=700.0)
     found = select(tight, "heterogeneous", groups, "cp-sat", Stop(), 0)
     assert found.result.status is Status.INFEASIBLE

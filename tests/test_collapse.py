@@ -25,6 +25,7 @@ def longest(graph: OperatorGraph, duration: np.ndarray[tuple[int, ...], np.dtype
     return float(nx.dag_longest_path_length(g))
 
 
+@settings(max_examples=40, deadline=None)
 @given(shapes(12), st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_longest_path_equals_networkx(found: list[Shape], seed: int, columns: int) -> None:
     graph = graph_of(found)
@@ -43,6 +44,7 @@ def test_longest_path_equals_the_heads_of_the_schedule(found: list[Shape], tenso
     assert collapse(graph).longest_path(problem.shortest.astype(np.float64)[:, None]).tolist() == [expected]
 
 
+@settings(max_examples=40, deadline=None)
 @given(shapes(12))
 def test_classes_are_a_topological_order_and_count_every_operator(found: list[Shape]) -> None:
     graph = graph_of(found)

@@ -21,7 +21,7 @@ from tests.search_sample import BASE, brute_groups, folder, pipeline, planned
 def settled(mode: str = "heterogeneous", refine: str = "none", **keys: Any) -> tuple[Plan, CostLibrary, Selection]:
     """The best of all designs, with the schedules a run would make."""
     plan, library = planned(mode=mode, search={"refine": refine, "select": "cp-sat"}, **keys)
-    groups = brute_groups(plan, library, mode)
+    groups = brute_groups(plan, library, mode, count=16)
     chosen = select(plan, mode, groups, "cp-sat", Stop(), 0)
     assert chosen.chosen
     final = {

@@ -8,7 +8,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from accmine.hardware.technology import area_mm2, tdp_w
@@ -51,6 +51,7 @@ def solved(problem: Problem) -> tuple[Solution, Evaluation]:
     return Solution(chosen, schedules), evaluate(problem, chosen, cycles)
 
 
+@settings(max_examples=40, deadline=None)
 @given(RATIOS, st.data())
 def test_aggregates_lie_between_least_and_largest(ratios: list[float], data: st.DataObject) -> None:
     weights = data.draw(st.lists(st.floats(0.1, 10), min_size=len(ratios), max_size=len(ratios)))
@@ -60,6 +61,7 @@ def test_aggregates_lie_between_least_and_largest(ratios: list[float], data: st.
     assert min(ratios) * (1 - 1e-12) <= mean <= max(ratios) * (1 + 1e-12)
 
 
+@settings(max_examples=40, deadline=None)
 @given(RATIOS, st.data(), st.sampled_from(("worst", "mean")))
 def test_aggregates_are_monotone_and_work_on_arrays(ratios: list[float], data: st.DataObject, how: str) -> None:
     weights = [1.0 + i for i in range(len(ratios))]
@@ -70,6 +72,7 @@ def test_aggregates_are_monotone_and_work_on_arrays(ratios: list[float], data: s
     assert joined.tolist() == pytest.approx([aggregate(ratios, weights, how), aggregate(slower, weights, how)])
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.floats(0.01, 100), st.floats(1, 1000), st.floats(0, 10))
 def test_scores(relative: float, tdp: float, floor: float) -> None:
     plain = search(TASKS[:1])
@@ -85,6 +88,7 @@ def test_scores(relative: float, tdp: float, floor: float) -> None:
     assert np.asarray(both).tolist() == [value, float(score(efficient, relative * 2, tdp))]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.floats(0.01, 100))
 def test_the_reference_itself_meets_a_floor_of_one(step_s: float) -> None:
     problem = search(TASKS[:1], objective="throughput-per-tdp", floor=1.0)
@@ -96,6 +100,7 @@ POOL = st.lists(st.tuples(st.floats(0.5, 0.502), st.integers(1, 3), st.integers(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(POOL)
 def test_ties_go_to_the_least_tdp_then_area(pool: list[Evaluation]) -> None:
     winner = best(pool)
@@ -171,6 +176,7 @@ def test_every_mutation_is_caught() -> None:
         check(problem, Solution(solution.design, solution.schedules[:1]), claim)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1), st.integers(0, 5), st.sampled_from((-1, -3, 1)))
 def test_a_moved_operator_is_caught(task: int, operator: int, by: int) -> None:
     problem = search(TASKS)

@@ -11,18 +11,18 @@ from accmine.errors import InfeasibleError
 from accmine.feasibility import format_gib, require_feasible
 from accmine.hardware.space import count_feasible
 from accmine.plan import make_plan
-from tests.search_sample import designs, folder, pipeline, planned, study
+from tests.search_sample import designs, folder, pipeline, study
 
 
 def refusal(mode: str = "heterogeneous", **keys: Any) -> InfeasibleError:
-    plan, _ = planned(mode=mode, **keys)
+    plan = make_plan(study(mode=mode, **keys))
     with pytest.raises(InfeasibleError) as caught:
         require_feasible(plan, plan.groups(mode))
     return caught.value
 
 
 def accepted(mode: str = "heterogeneous", **keys: Any) -> None:
-    plan, _ = planned(mode=mode, **keys)
+    plan = make_plan(study(mode=mode, **keys))
     require_feasible(plan, plan.groups(mode))
 
 
@@ -73,7 +73,7 @@ def test_every_limit_in_conflict_is_named_at_once() -> None:
         for where in ("limits", "device_limits")
     }
     accepted(**values)
-    plan, _ = planned(**values)
+    plan = make_plan(study(**values))
     assert count_feasible(plan.template, plan.technology, area_mm2=plan.area_mm2, tdp_w=plan.tdp_w) >= 1
 
 

@@ -41,6 +41,7 @@ def test_splits_are_powers_of_two(cores: int, splits: tuple[int, ...]) -> None:
     assert splits_up_to(cores) == splits
 
 
+@settings(max_examples=30, deadline=None)
 @given(shapes(), DESIGNS)
 def test_a_mode_is_no_shorter_than_its_cycles_and_its_bytes(found: list[Shape], d: Design) -> None:
     lib = library(found)
@@ -67,6 +68,7 @@ def test_a_mode_is_no_shorter_than_its_cycles_and_its_bytes(found: list[Shape], 
         assert 1 in held, "nothing holds less than one core"
 
 
+@settings(max_examples=30, deadline=None)
 @given(shapes(), DESIGNS)
 def test_modes_are_sorted_and_none_is_dominated(found: list[Shape], d: Design) -> None:
     for table in library(found).modes(d):
@@ -77,6 +79,7 @@ def test_modes_are_sorted_and_none_is_dominated(found: list[Shape], d: Design) -
             assert not any(i != j and all(x <= y for x, y in zip(b, a, strict=True)) for j, b in enumerate(every))
 
 
+@settings(max_examples=30, deadline=None)
 @given(shapes(), DESIGNS)
 def test_the_fastest_mode_of_each_split_is_kept_unless_a_smaller_one_is_as_fast(found: list[Shape], d: Design) -> None:
     lib = library(found)
@@ -90,6 +93,7 @@ def test_the_fastest_mode_of_each_split_is_kept_unless_a_smaller_one_is_as_fast(
             assert any(row[0] <= best and max(row[1], row[2]) <= split for row in rows(table))
 
 
+@settings(max_examples=30, deadline=None)
 @given(shapes(), DESIGNS, st.integers(1, 9), st.integers(1, 9))
 def test_within_keeps_what_fits_and_nothing_else(found: list[Shape], d: Design, tensor: int, vector: int) -> None:
     for table in library(found).modes(d):

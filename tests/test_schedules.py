@@ -49,14 +49,14 @@ def test_better_keeps_the_best_of_both(a: tuple[int, int | None], b: tuple[int, 
     assert (joined.status is Status.OPTIMAL) == (joined.stop is StopReason.PROVED) == proved
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(shapes(7), st.integers(1, 4), st.integers(1, 2))
 def test_more_effort_is_never_worse(found: list[Shape], tensor: int, vector: int) -> None:
     problem = search([task_of(graph_of(found), graph_of(found[:2]), repeats=(3, 1))])
     (task,) = problem.tasks
     d = design(tensor, vector)
     cycles = {}
-    for refine, stop in (("list", Stop()), ("none", Stop()), ("cp-sat", Stop(work=3))):
+    for refine, stop in (("list", Stop()), ("none", Stop()), ("cp-sat", Stop(work=1))):
         done = schedule_task(task, problem.library, d, refine, stop, 0)
         cycles[refine] = [phase.cycles for phase in done.phases]
         for phase in done.phases:
@@ -70,7 +70,7 @@ def test_more_effort_is_never_worse(found: list[Shape], tensor: int, vector: int
     for a, b, c in zip(cycles["list"], cycles["none"], cycles["cp-sat"], strict=True):
         assert c <= b <= a
     evaluated = listed(problem, d).cycles[0]
-    assert all(a <= e for a, e in zip(cycles["list"], evaluated, strict=True)), "no worse than what the miner saw"
+    assert all(b <= e for b, e in zip(cycles["none"], evaluated, strict=True)), "no worse than what the miner saw"
 
 
 def test_without_time_there_is_still_a_schedule() -> None:
@@ -121,7 +121,7 @@ def test_equal_tasks_on_equal_designs_are_scheduled_once(monkeypatch: pytest.Mon
     done = schedule_tasks(jobs, "list", Stop(), 0)
     assert len(made) == 3
     assert [schedule.task.name for schedule in done] == ["a", "b", "c", "a"]
-    assert done[0].phases == done[1].phases
+    assert [p.result for p in done[0].phases] == [p.result for p in done[1].phases]
     assert [schedule.design for schedule in done] == [design(), design(), design(), design(4)]
     assert schedule_tasks([], "list", Stop(), 0) == []
 

@@ -9,6 +9,7 @@ from accmine.workload.task import PhaseRun, Task
 from tests.search_sample import Shape, design, graph_of, listed, planned, search, shapes, task_of
 
 
+@settings(max_examples=30, deadline=None)
 @given(shapes(), st.integers(1, 5))
 def test_macs_count_every_repeat(found: list[Shape], repeats: int) -> None:
     graph = graph_of(found)
@@ -16,12 +17,14 @@ def test_macs_count_every_repeat(found: list[Shape], repeats: int) -> None:
     assert task.macs == (repeats + 1) * sum(operator.work.macs for operator in graph.operators)
 
 
+@settings(max_examples=30, deadline=None)
 @given(shapes())
 def test_names_of_operators_do_not_matter(found: list[Shape]) -> None:
     renamed = graph_of(found, [f"another{i}" for i in range(len(found))])
     assert task_of(graph_of(found)).signature == task_of(renamed).signature
 
 
+@settings(max_examples=30, deadline=None)
 @given(shapes(), st.data())
 def test_another_order_work_or_count_makes_another_task(found: list[Shape], data: st.DataObject) -> None:
     graph = graph_of(found)

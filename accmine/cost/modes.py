@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,6 +107,11 @@ class CostLibrary:
         self._vector: dict[VectorCore, VectorCosts] = {}
         self._pair: dict[tuple[TensorCore, VectorCore], OperatorCosts] = {}
         self._modes: dict[tuple[TensorCore, VectorCore, int], tuple[ModeTable, ...]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is computed again where it is needed does not travel to other processes."""
+        caches = ("_index", "_tensor", "_vector", "_pair", "_modes")
+        return {key: {} if key in caches else value for key, value in self.__dict__.items()}
 
     def index(self, graph: OperatorGraph) -> IntArray:
         """Position in the library of each distinct work of ``graph``; shape (works of the graph,)."""

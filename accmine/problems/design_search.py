@@ -134,7 +134,9 @@ class Mined:
     schedules
         List schedules made.
     finished
-        False if a time or work limit ended the search.
+        False if a time or work limit, or the user, ended the search.
+    interrupted
+        True if the user did.
     """
 
     ranked: tuple[Evaluation, ...]
@@ -143,6 +145,7 @@ class Mined:
     pruned: int
     schedules: int
     finished: bool
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, eq=False)

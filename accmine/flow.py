@@ -1,0 +1,390 @@
+"""The flow of a run: what is computed after what, and what an interrupt leaves.
+
+plan → schedule the baseline → mine candidates → select → refine what was selected and select again →
+bound over the whole space → compare and explain.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
+from typing import Any
+
+from accmine.candidates import (
+    GroupCandidates,
+    Selection,
+    confirm,
+    mine,
+    proposed,
+    search_problem,
+    select,
+    settle,
+)
+from accmine.certify import bound_whole
+from accmine.compare import baseline_rows, change_rows, variant_sentence
+from accmine.cost.modes import CostLibrary
+from accmine.errors import CheckError, InfeasibleError, NothingFoundError
+from accmine.feasibility import require_feasible
+from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.outcome import Outcome
+from accmine.plan import Plan
+from accmine.ports import Incumbent, Stop
+from accmine.problems import design_search
+from accmine.problems.design_search import Evaluation, Mined
+from accmine.schedules import TaskSchedule, schedule_tasks
+from accmine.store import RunFolder
+from accmine.summary import Findings, summarize, trace_lanes
+from accmine.ties import break_ties
+from accmine.workers import stop_workers, workers
+from accmine.workload.task import Task
+
+__all__ = ["solve_study"]
+
+MODES = ("common", "homogeneous", "heterogeneous")
+
+MINING, CONFIRMING, REFINING, SELECTING, BOUNDING, COMPARING = 0.3, 0.15, 0.1, 0.05, 0.1, 0.05
+"""Shares of the time budget; what a part leaves is not handed on, so that a run ends well within it."""
+
+REFINED = 3
+"""Candidates of each group that are refined at least: refining may change which is best."""
+
+
+@dataclass
+class _Context:
+    """What every step of a run needs."""
+
+    plan: Plan
+    library: CostLibrary
+    stop: Stop
+    seed: int
+    executor: Executor | None
+    on_progress: Incumbent
+    began: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+    trace: list[tuple[float, float | None, float | None]] = field(default_factory=list)
+    cycles: dict[tuple[Task, Design], tuple[int, ...]] = field(default_factory=dict)
+    interrupted: bool = False
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Measure a step by name."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Leave the block at the first Ctrl-C with what is there and stop the workers; a second one ends the run."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.interrupted:
+                raise
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """From now on nothing is searched or refined, and everything left is done in this process."""
+        self.interrupted = True
+        if self.executor is not None:
+            stop_workers(self.executor)
+            self.executor = None
+
+    def part(self, share: float) -> Stop:
+        """A share of the budget."""
+        return replace(
+            self.stop,
+            seconds=None if self.stop.seconds is None else self.stop.seconds * share,
+            work=self.stop.work,
+        )
+
+    def mined(self, seconds: float, objective: float | None, bound: float | None) -> None:
+        """Progress of a miner whose value is the study's."""
+        del seconds, bound
+        self.progress(objective, None)
+
+    def progress(self, objective: float | None, bound: float | None) -> None:
+        """Tell the values of the study; the last known ones stay."""
+        last = self.trace[-1] if self.trace else (0.0, None, None)
+        row = (time.monotonic() - self.began, objective or last[1], bound or last[2])
+        if row[1:] != last[1:]:
+            self.trace.append(row)
+            self.on_progress(*row)
+
+
+def solve_study(plan: Plan, folder: RunFolder, on_progress: Incumbent) -> tuple[Outcome, list[Any]]:
+    """Everything between the plan and the files.
+
+    Returns the outcome and the lanes of its schedule trace. Ctrl-C ends what is being searched or refined;
+    what is verified by then is reported with stop ``interrupted``. A second one ends the run.
+    """
+    budget = plan.study.budget
+    stop = Stop(
+        seconds=None if budget.deterministic else budget.seconds,
+        work=budget.work,
+        workers=1 if budget.deterministic else budget.workers,
+    )
+    library = plan.library()
+    with workers(stop.workers, [*plan.tasks, library]) as executor:
+        return _solve_in(_Context(plan, library, stop, budget.seed, executor, on_progress), folder)
+
+
+def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]:
+    study = context.plan.study
+    require_feasible(context.plan, context.plan.groups(study.mode))
+    with context.step("baseline"):
+        _schedule_baseline(context)
+    plan = context.plan
+    groups: dict[str, list[GroupCandidates]] = {}
+    with context.step("mine"):
+        for mode in _modes(plan):
+            # What serves all stages well is where the search for each stage begins.
+            known = [e.design for g in groups.get("common", []) for e in g.candidates[:5]]
+            groups[mode] = _candidates(context, mode, folder, [plan.baseline, *known])
+    with context.step("select"):
+        first = _select(context, study.mode, groups[study.mode])
+        context.progress(first.value, None)
+    schedules: dict[tuple[tuple[int, int], Design], TaskSchedule] = {}
+    chosen = first
+    if not context.interrupted:
+        with context.step("refine"), context.interruptible():
+            chosen = _refine(context, study.mode, groups, first, schedules)
+    final = _final_schedules(context, chosen, schedules)
+    chosen = settle(plan, chosen, final)
+    _check(context, chosen, final)
+    with context.step("bound"):
+        stop = context.part(BOUNDING)
+        solver = study.search.select
+        whole = bound_whole(plan, study.mode, chosen.groups, solver, stop, context.seed, context.executor)
+        if whole.value > chosen.value * (1 + 1e-9):
+            raise CheckError(f"bound {whole.value} of the whole is above a verified value, {chosen.value}")
+        context.progress(chosen.value, whole.value)
+    findings = Findings(
+        plan=plan,
+        first=first,
+        chosen=chosen,
+        modes={study.mode: chosen},
+        final=final,
+        whole=whole,
+        baselines=(),
+        changes=(),
+        variant="not looked at: the run was interrupted",
+        interrupted=context.interrupted,
+        seconds=context.seconds,
+        trace=tuple(context.trace),
+    )
+    if not context.interrupted:
+        with context.step("compare"), context.interruptible():
+            findings = _compare(context, groups, findings)
+    return summarize(replace(findings, interrupted=context.interrupted)), trace_lanes(findings)
+
+
+def _modes(plan: Plan) -> tuple[str, ...]:
+    """The modes that are selected: of a pipeline all three, side by side, when the study asks for the richest."""
+    deep = any(len(pipeline.tasks) > 1 for pipeline in plan.pipelines)
+    if not deep or plan.study.mode != "heterogeneous":
+        return (plan.study.mode,)
+    return MODES if len(plan.pipelines) > 1 else ("common", "heterogeneous")
+
+
+def _schedule_baseline(context: _Context) -> None:
+    """Schedule the baseline on every device; its step times are the references of the plan."""
+    plan = context.plan
+    jobs = [(task, context.library, plan.baseline) for task in plan.tasks]
+    rows = iter(schedule_tasks(jobs, plan.study.search.refine, context.part(REFINING), context.seed, context.executor))
+    by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
+    steps = tuple(
+        float(pipeline.step_s([schedule.phase_s for schedule in own]))
+        for pipeline, own in zip(plan.pipelines, by_stage, strict=True)
+    )
+    busy = tuple(tuple(schedule.busy_s for schedule in own) for own in by_stage)
+    context.plan = replace(plan, reference_s=steps, reference_busy_s=busy)
+
+
+def _candidates(context: _Context, mode: str, folder: RunFolder, first: Sequence[Design]) -> list[GroupCandidates]:
+    """Candidates of every group of a mode, ``first`` among them."""
+    plan, search = context.plan, context.plan.study.search
+    groups = plan.groups(mode)
+    mined = _mine(context, mode, folder, first)
+    found = []
+    for group, own in zip(groups, mined, strict=True):
+        problem = search_problem(plan, group, len(groups), context.library)
+        designs = proposed(own, bool(problem.shares), first, search.top_k)
+        stop = context.part(CONFIRMING / len(_modes(plan)) / len(groups))
+        evaluated = confirm(problem, designs, context.cycles, context.executor, stop)
+        found.append(GroupCandidates(group, problem, own, evaluated))
+    return found
+
+
+def _mine(context: _Context, mode: str, folder: RunFolder, first: Sequence[Design]) -> list[Mined]:
+    """What the miner finds for every group of a mode; a finished search is read from the folder."""
+    plan, search = context.plan, context.plan.study.search
+    groups = plan.groups(mode)
+    problems = [search_problem(plan, group, len(groups), context.library, sketch=True) for group in groups]
+    known = folder.get(f"mine-{mode}")
+    if known is not None:
+        return [_mined_from_json(problem, row) for problem, row in zip(problems, known["groups"], strict=True)]
+    options = {"top_k": search.top_k, "hysteresis": search.hysteresis, "growth": search.growth}
+    same_value = mode == plan.study.mode and len(groups) == 1 and all(len(p.tasks) == 1 for p in plan.pipelines)
+    heard = context.mined if same_value and plan.study.objective != "bottleneck" else None
+    stop = context.part(MINING / len(_modes(plan)))
+    mined = [NOTHING] * len(problems)
+    if context.interrupted:
+        return mined
+    with context.interruptible():
+        mined = mine(problems, search.method, options, stop, heard, first=first, executor=context.executor)
+        if any(own.interrupted for own in mined):
+            context.interrupt()
+    if all(own.finished for own in mined):
+        folder.put(f"mine-{mode}", {"groups": [_mined_to_json(own) for own in mined]})
+    return mined
+
+
+NOTHING = Mined((), (), 0, 0, 0, False, True)
+"""What an interrupted search leaves: the designs it was to begin with are scheduled all the same."""
+
+
+def _mined_to_json(mined: Mined) -> dict[str, Any]:
+    ranked = {evaluation: i for i, evaluation in enumerate(mined.pool)}
+    return {
+        "pool": [{"design": asdict(e.design), "cycles": e.cycles} for e in mined.pool],
+        "ranked": [ranked[e] for e in mined.ranked],
+        "effort": [mined.visited, mined.pruned, mined.schedules],
+    }
+
+
+def _mined_from_json(problem: design_search.Problem, row: dict[str, Any]) -> Mined:
+    pool = []
+    for entry in row["pool"]:
+        fields = dict(entry["design"])
+        types = {"tensor": TensorCore(**fields["tensor"]), "vector": VectorCore(**fields["vector"])}
+        design = Design(**(fields | types))
+        pool.append(design_search.evaluate(problem, design, entry["cycles"]))
+    visited, pruned, schedules = row["effort"]
+    return Mined(tuple(pool[i] for i in row["ranked"]), tuple(pool), visited, pruned, schedules, True, False)
+
+
+def _select(context: _Context, mode: str, groups: Sequence[GroupCandidates]) -> Selection:
+    plan = context.plan
+    empty = [g.group.name for g in groups if not g.candidates]
+    if empty:
+        raise _nothing(context, mode, groups, f"no design found for {', '.join(empty)}")
+    chosen = select(plan, mode, groups, plan.study.search.select, context.part(SELECTING), context.seed)
+    if not chosen.chosen:
+        remedy = "; ".join(chosen.result.remedy)
+        why = f"no choice among the candidates meets all limits ({remedy})" if remedy else "no choice was found in time"
+        raise _nothing(context, mode, groups, why)
+    return break_ties(plan, chosen)
+
+
+def _nothing(
+    context: _Context, mode: str, groups: Sequence[GroupCandidates], why: str
+) -> InfeasibleError | NothingFoundError:
+    """Whether it is proven that there is nothing, or only nothing was found."""
+    plan = context.plan
+    solver, stop = plan.study.search.select, context.part(BOUNDING)
+    whole = bound_whole(plan, mode, groups, solver, stop, context.seed, context.executor)
+    if whole.value < inf:
+        message = f"{why}; proven is only that the value is at least {whole.value:.6g}; a longer budget may help"
+        return NothingFoundError(message, whole.value)
+    limits = [f"limits.area: {plan.area_mm2:g} mm^2", f"limits.tdp: {plan.tdp_w:g} W"]
+    if plan.floor > 0:
+        limits.append(f"floor: {plan.floor:g}")
+        return InfeasibleError("no design is fast enough", limits, ["a smaller floor, or larger limits"])
+    return InfeasibleError(f"no choice of designs meets the limits: {why}", limits, ["larger limits"])
+
+
+def _refine(
+    context: _Context,
+    mode: str,
+    groups: dict[str, list[GroupCandidates]],
+    selection: Selection,
+    schedules: dict[tuple[tuple[int, int], Design], TaskSchedule],
+) -> Selection:
+    """Refine the schedules of what is selected, and select again, until everything selected is refined."""
+    plan = context.plan
+    effort = plan.study.search.refine
+    for _ in range(REFINED):
+        jobs: list[tuple[tuple[int, int], Design]] = []
+        for g, own in zip(selection.groups, selection.chosen, strict=True):
+            count = REFINED if len(selection.groups) == 1 else 1
+            designs = [own.design, *(e.design for e in g.candidates[:count])]
+            jobs += [(member, d) for d in dict.fromkeys(designs) for member in g.group.members]
+        jobs = [job for job in jobs if job not in schedules]
+        if not jobs:
+            break
+        work = [(plan.pipelines[w].tasks[s], context.library, design) for (w, s), design in jobs]
+        done = schedule_tasks(work, effort, context.part(REFINING), context.seed, context.executor)
+        schedules.update(zip(jobs, done, strict=True))
+        for name, known in groups.items():
+            groups[name] = [_with_schedules(g, schedules) for g in known]
+        selection = _select(context, mode, groups[mode])
+        context.progress(selection.value, None)
+    return selection
+
+
+def _with_schedules(
+    g: GroupCandidates, schedules: dict[tuple[tuple[int, int], Design], TaskSchedule]
+) -> GroupCandidates:
+    """The group with the makespans of refined schedules where they are shorter."""
+
+    def improved(evaluation: Evaluation) -> Evaluation:
+        cycles = []
+        for member, own in zip(g.group.members, evaluation.cycles, strict=True):
+            refined = schedules.get((member, evaluation.design))
+            found = own if refined is None else tuple(phase.cycles for phase in refined.phases)
+            cycles.append(tuple(min(pair) for pair in zip(own, found, strict=True)))
+        if tuple(cycles) == evaluation.cycles:
+            return evaluation
+        return design_search.evaluate(g.problem, evaluation.design, cycles)
+
+    return replace(g, candidates=tuple(improved(e) for e in g.candidates))
+
+
+def _final_schedules(
+    context: _Context, selection: Selection, schedules: dict[tuple[tuple[int, int], Design], TaskSchedule]
+) -> dict[tuple[int, int], TaskSchedule]:
+    """The schedule of every device as selected."""
+    final: dict[tuple[int, int], TaskSchedule] = {}
+    for g, own in zip(selection.groups, selection.chosen, strict=True):
+        for member in g.group.members:
+            key = (member, own.design)
+            if key not in schedules:
+                w, s = member
+                job = (context.plan.pipelines[w].tasks[s], context.library, own.design)
+                schedules[key] = schedule_tasks([job], "list", Stop(), context.seed)[0]
+            final[member] = schedules[key]
+    return final
+
+
+def _check(context: _Context, selection: Selection, final: dict[tuple[int, int], TaskSchedule]) -> None:
+    """Check every design and schedule of the answer against the search problem of its group."""
+    for g, own in zip(selection.groups, selection.chosen, strict=True):
+        schedules = tuple(tuple(phase.result.solution for phase in final[member].phases) for member in g.group.members)
+        wrong = design_search.check(g.problem, design_search.Solution(own.design, schedules), own)  # type: ignore[arg-type]
+        if wrong:
+            raise CheckError(f"{g.group.name}: {'; '.join(wrong)}")
+
+
+def _compare(context: _Context, groups: dict[str, list[GroupCandidates]], findings: Findings) -> Findings:
+    """The findings with modes, baselines, changes and the technology variant."""
+    plan, chosen, final = context.plan, findings.chosen, findings.final
+    own = plan.study.mode
+    modes = {mode: chosen if mode == own else _select(context, mode, groups[mode]) for mode in groups}
+    if len(modes) > 1 and len(plan.pipelines) == 1:
+        # One design for the stages of one pipeline is one design for all devices.
+        modes = {"common": modes["common"], "homogeneous": modes["common"], "heterogeneous": chosen}
+    designs = [final[w, s].design for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))]
+    stop = context.part(COMPARING)
+    return replace(
+        findings,
+        modes=modes,
+        baselines=baseline_rows(plan, context.library, chosen, designs, stop, context.seed, context.executor),
+        changes=change_rows(plan, context.library, chosen, designs, context.seed),
+        variant=variant_sentence(plan, chosen, context.part(SELECTING), context.seed),
+    )

@@ -86,7 +86,8 @@ def bound_whole(
         return WholeBound(
             found.value,
             found.feasible,
-            "scan of every feasible design: longest path, work per core, bytes per bandwidth; simulated timeline",
+            "scan of every feasible design: longest path, work per core and bytes per bandwidth, of the graph and of "
+            "its pieces between barriers; simulated timeline",
         )
     return _by_selection(plan, mode, groups, solver, stop, seed, executor)
 

@@ -16,13 +16,13 @@ from accmine.workload.graph import OperatorGraph
 
 from .critical_path import quick
 
-__all__ = ["Delay", "Evaluator"]
+__all__ = ["PASSES", "Delay", "Evaluator"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 
-_PASSES = ("earliest-finish/reverse", "aside", "patient/reverse")
+PASSES = ("earliest-finish/reverse", "aside", "patient/reverse")
 """List schedules per graph: on training graphs one of these is nearly always the best of the portfolio."""
 
 
@@ -72,7 +72,7 @@ class Evaluator:
                 cycles.append([])
                 for phase in task.phases:
                     part = lower(phase.graph, self.problem.library, design)
-                    solution = quick(part.problem, _PASSES)
+                    solution = quick(part.problem, PASSES)
                     self.schedules_made += 1
                     cycles[-1].append(operator_schedule.objective(part.problem, solution))
                     unlimited = fastest[self.problem.library.index(phase.graph)]

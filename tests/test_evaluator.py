@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from accmine.problems.design_search import Solution, check, lowered
 from accmine.problems.space_bound import block_of
 from accmine.solvers.critical_path import quick
-from accmine.solvers.evaluator import Evaluator
+from accmine.solvers.evaluator import PASSES, Evaluator
 from tests.search_sample import Shape, design, designs, graph_of, search, shapes, task_of, template
 
 
@@ -21,7 +21,7 @@ def test_cycles_are_those_of_valid_schedules(found: list[Shape], tensor: int, ve
     evaluate = Evaluator(problem)
     found_value = evaluate(design(tensor, vector))
     parts = lowered(problem, design(tensor, vector))[0]
-    own = tuple(quick(part.problem, ("fair/reverse", "earliest-finish/reverse")) for part in parts)
+    own = tuple(quick(part.problem, PASSES) for part in parts)
     assert check(problem, Solution(design(tensor, vector), (own,)), found_value) == ()
     assert evaluate.schedules_made == 2
 

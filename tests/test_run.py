@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
-import accmine.flow as flow
 import accmine.run as run_module
-import accmine.solving as solving
-from accmine import cli
+from accmine import certify, cli, flow, registry, schedules, solving
 from accmine.errors import CheckError, InfeasibleError, InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.outcome import Outcome
 from accmine.report.load import outcome_from_json
+from accmine.result import Status, StopReason
 from accmine.run import run
 from accmine.store import RUN_FILES, RunFolder, RunState, list_runs
 from accmine.study import as_mapping, load_study
@@ -32,7 +31,7 @@ SEARCH = {"refine": "none", "top_k": 3, "shares": 3}
 
 def write(folder: Path, **keys: Any) -> Path:
     """A tiny study that repeats exactly, as a file; keys as ``study_text``."""
-    settings = {"space": SPACE, "limits": LIMITS, "budget": BUDGET, "search": SEARCH} | keys
+    settings: dict[str, Any] = {"space": SPACE, "limits": LIMITS, "budget": BUDGET, "search": SEARCH} | keys
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "tiny.yaml"
     path.write_text(study_text(**settings))
@@ -240,9 +239,7 @@ def test_the_folder_of_a_run(case: str, done: Done) -> None:
     designs = ["design.yaml"] if count == 1 else [f"design-{i}.yaml" for i in range(count)]
     assert files == {*shared, *designs, "state.json", "tasks"}
     assert outcome_from_json(found.read_json("result.json")).to_json() == outcome.to_json()
-    assert as_mapping(load_study(found.path / "study.yaml").study) == as_mapping(
-        load_study(folder / "tiny.yaml").study
-    )
+    assert as_mapping(load_study(found.path / "study.yaml").study) == as_mapping(load_study(folder / "tiny.yaml").study)
     for name, design in zip(designs, outcome.designs, strict=True):
         assert load_accelerator(found.path / name).name == design.name
     events = found.read_json("schedule.json")["traceEvents"]
@@ -327,7 +324,7 @@ def test_interrupted_in_mining_keeps_the_baseline_and_resumes(tmp_path: Path, mo
 
 def test_interrupted_in_refining_keeps_the_best_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, search=SEARCH | {"refine": "cp-sat"}, budget={"work": 1000, "deterministic": True})
-    real = flow.schedule_tasks
+    real = schedules.schedule_tasks
     calls: list[int] = []
 
     def second_interrupts(*arguments: Any, **named: Any) -> Any:
@@ -349,6 +346,31 @@ def test_interrupted_in_refining_keeps_the_best_and_resumes(tmp_path: Path, monk
     assert found.finished
     assert resumed.stop != "interrupted"
     assert resumed.value <= kept.value * (1 + 1e-9)
+
+
+class Interrupted:
+    """A solver of operator schedules that hears Ctrl-C: it keeps its solution and says so, as solvers do."""
+
+    def __init__(self, solver: Any) -> None:
+        self._solver = solver
+        self.name = solver.name
+
+    def solve(self, problem: Any, **named: Any) -> Any:
+        return replace(self._solver.solve(problem, **named), status=Status.FEASIBLE, stop=StopReason.INTERRUPTED)
+
+
+def test_an_interrupt_that_a_solver_hears_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = registry.make_solver
+
+    def heard(kind: str, name: str, **options: Any) -> Any:
+        solver = real(kind, name, **options)
+        return Interrupted(solver) if (kind, name) == ("operator-schedule", "cp-sat") else solver
+
+    monkeypatch.setattr(solving, "make_solver", heard)
+    budget = {"work": 2, "deterministic": True}
+    path = write(tmp_path, search=SEARCH | {"refine": "cp-sat"}, budget=budget)
+    assert call("run", path, "--runs", tmp_path / "runs") == 130
+    assert only_run(tmp_path).state is RunState.INTERRUPTED
 
 
 def test_an_unfinished_search_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,7 +395,7 @@ class Tampering:
 
 
 def test_a_wrong_schedule_is_never_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = solving.make_solver
+    real = registry.make_solver
 
     def tampered(kind: str, name: str, **options: Any) -> Any:
         solver = real(kind, name, **options)
@@ -391,7 +413,7 @@ def test_a_wrong_schedule_is_never_a_report(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_bound_above_a_verified_value_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = flow.bound_whole
+    real = certify.bound_whole
     monkeypatch.setattr(flow, "bound_whole", lambda *a, **n: replace(real(*a, **n), value=1e9))
     with pytest.raises(CheckError, match="bound"):
         outcome_of(tmp_path)
@@ -419,8 +441,14 @@ def test_a_limit_nobody_can_meet(limit: str, unit: str, depth: int, tmp_path: Pa
 
 
 def test_memory_that_nothing_fits(tmp_path: Path) -> None:
-    path = write(tmp_path, models=("gpt",), workload={"batch": 1024, "microbatch": 512}, space=SPACE | {"hbm": "1 MiB"}, **pipeline(2))
-    with pytest.raises(InfeasibleError, match="gpt/stage0 needs .* of HBM, .* allowed has .*: weights") as caught:
+    path = write(
+        tmp_path,
+        models=("gpt",),
+        workload={"batch": 1024, "microbatch": 512},
+        space=SPACE | {"hbm": "1 MiB"},
+        **pipeline(2),
+    )
+    with pytest.raises(InfeasibleError, match=r"gpt/stage0 needs .* of HBM, .* allowed has .*: weights") as caught:
         run(load_study(path), runs_dir=tmp_path / "runs")
     assert caught.value.conflict == ("accelerator.hbm: 1 MiB",)
     (size,) = [re.search(r"accelerator\.hbm: at least (\S+ \S+) is needed", r) for r in caught.value.remedy[:1]]
@@ -447,9 +475,7 @@ def test_a_floor_that_nothing_reaches(tmp_path: Path) -> None:
     assert call("run", path, "--runs", tmp_path / "runs") == 1
 
 
-def test_an_infeasible_run_can_be_shown(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_infeasible_run_can_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path, limits={"area": "3 mm^2"})
     assert call("run", path, "--runs", tmp_path / "runs") == 1
     capsys.readouterr()

@@ -294,7 +294,7 @@ def test_the_readme_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     write(tmp_path, example)
     assert load_study("study.yaml").study.system.pipeline == 4
-    write(tmp_path, example.replace("microbatch: 1", "microbatch: 3").replace("1600 mm^2", "1600"))
+    write(tmp_path, example.replace("microbatch: 1", "microbatch: 3").replace("2200 mm^2", "2200"))
     with pytest.raises(InputError) as caught:
         load_study("study.yaml")
     assert str(caught.value) == printed.strip()

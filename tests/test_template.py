@@ -31,7 +31,7 @@ def test_shipped_template() -> None:
     assert WHAM.hbm_bytes == (16 * GIB,)
     assert WHAM.hbm_bytes_per_s == (700 * 10**9,)
     assert WHAM.shared_sram_bytes == (0,)
-    assert WHAM.size == 64 * 25 * 5 * 64 * 5 * 3
+    assert WHAM.size == 64 * 25 * 6 * 64 * 5 * 3
 
 
 def test_keys_override_the_shipped_values() -> None:

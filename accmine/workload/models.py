@@ -8,10 +8,7 @@ language: ``configs/workloads``. A JSON file with ``model_type`` is read as a Hu
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
@@ -23,6 +20,7 @@ from typing import Any
 from accmine.errors import Complaint, InputError
 from accmine.workload import transformer_config
 from accmine.workload.attention import SPLITS
+from accmine.workload.collector import collector_paused
 from accmine.workload.convnet import ConvnetConfig, convnet_graph, read_convnet
 from accmine.workload.fields import POSITIVE, TEXT, Field, Source, choice, optional, read_fields, read_source
 from accmine.workload.graph import OperatorGraph
@@ -290,20 +288,8 @@ def forward_graph(
     for field, text, allowed in (("split", split, SPLITS), ("dtype", dtype, DTYPES)):
         if text not in allowed:
             raise InputError(f"unknown {field} {text!r}; allowed: {', '.join(allowed)}", field=field)
-    with _collector_paused():
+    with collector_paused():
         return _forward_graph(model, batch, sequence, image, split, dropout, loss, dtype)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No cyclic garbage collection meanwhile: passes over 10^5 live records are most of the time of a large graph."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _forward_graph(

@@ -167,7 +167,9 @@ def _durations(problem: stage_selection.Problem, pipeline: IntegerPipeline) -> i
 
 def scope_of(plan: Plan, mode: str) -> tuple[str, ...]:
     """What the bound holds fixed."""
-    lines = [f"mode {mode}, technology {plan.technology.name}, timing {plan.study.timing}"]
+    lines = [f"technology {plan.technology.name}, timing {plan.study.timing}"]
+    if len(plan.tasks) > 1:
+        lines[0] = f"mode {mode}, {lines[0]}"
     lines.append(f"operator_split {plan.study.operator_split}; every design of the template within the limits")
     for pipeline, workload in zip(plan.pipelines, plan.study.workloads, strict=True):
         fixed = f"{pipeline.name}: microbatch {pipeline.microbatch}, recompute {workload.recompute}, "

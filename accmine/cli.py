@@ -285,10 +285,18 @@ def validate(
     from accmine.study import as_mapping, effective, load_study
 
     loaded = load_study(study, overrides or [])
+    _check_files(loaded)
     if as_json:
         _echo_json(as_mapping(loaded.study))
     else:
         typer.echo(effective(loaded.study), nl=False)
+
+
+def _check_files(loaded: LoadedStudy) -> None:
+    """Read every file a study names, as a run does: what is wrong in them is wrong with the study."""
+    from accmine.plan import make_plan
+
+    make_plan(loaded.study)
 
 
 @app.command()

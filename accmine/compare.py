@@ -16,11 +16,11 @@ from accmine.hardware.technology import area_mm2, load_technology, tdp_w
 from accmine.outcome import BaselineRow, Change
 from accmine.plan import Plan
 from accmine.ports import Stop
-from accmine.problems.design_search import Evaluation, cost_library
+from accmine.problems.design_search import TIE, Evaluation, cost_library
 from accmine.schedules import TaskSchedule, schedule_tasks
 from accmine.ties import break_ties
 
-__all__ = ["VARIANTS", "baseline_rows", "change_rows", "variant_sentence"]
+__all__ = ["VARIANTS", "baseline_rows", "binding_limits", "change_rows", "variant_sentence"]
 
 VARIANTS = {"tpu-16nm": "tpu-16nm-multiplier", "tpu-16nm-multiplier": "tpu-16nm"}
 """The technology under which the winner is looked at again."""
@@ -121,25 +121,42 @@ def _row(
 def change_rows(
     plan: Plan, library: CostLibrary, chosen: Selection, designs: Sequence[Design], seed: int
 ) -> tuple[Change, ...]:
-    """From the baseline to the answer, one change at a time; list schedules until the last row."""
+    """From the baseline to the answer, one change at a time; list schedules until the last row.
+
+    Splitting comes first: with one core per operator more cores than a graph is wide look useless.
+    """
     start = tuple(plan.baseline for _ in designs)
-    split = plan.study.operator_split
-    path = [("baseline", start), *change_designs(plan.baseline, designs)]
+    final = tuple(designs)
     whole = _library(plan, library, "none", [plan.baseline, *designs])
+    path = [(f"{plan.study.baseline}, one core per operator", start, whole)]
+    if plan.study.operator_split == "even":
+        whole = _library(plan, library, "even", [plan.baseline, *designs])
+        path.append(("operators split evenly over cores", start, whole))
+    path += [(what, fleet, whole) for what, fleet in change_designs(plan.baseline, designs)]
     rows: list[tuple[str, tuple[Design, ...]]] = []
     steps: list[tuple[float, ...]] = []
-    for what, fleet in path:
-        done = schedule_tasks([(t, whole, d) for t, d in zip(plan.tasks, fleet, strict=True)], "list", Stop(), seed)
-        rows.append((what if what != "baseline" else f"{plan.study.baseline}, one core per operator", fleet))
-        steps.append(_steps(plan, done))
-    final = tuple(designs)
-    if split == "even":
-        done = schedule_tasks([(t, library, d) for t, d in zip(plan.tasks, final, strict=True)], "list", Stop(), seed)
-        rows.append(("operators split evenly over cores", final))
+    for what, fleet, costs in path:
+        done = schedule_tasks([(t, costs, d) for t, d in zip(plan.tasks, fleet, strict=True)], "list", Stop(), seed)
+        rows.append((what, fleet))
         steps.append(_steps(plan, done))
     rows.append(("schedule refined", final))
     steps.append(chosen.step_s)
     return changes(plan, rows, steps)
+
+
+def binding_limits(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> frozenset[str]:
+    """Limits without which the selection among the same candidates would be better."""
+    if len(chosen.groups) == 1:
+        return frozenset()  # its candidates are all within the limits of one device
+    binding = set()
+    for name, field in (("limits.area", "area_mm2"), ("limits.tdp", "tdp_w")):
+        if getattr(plan, field) == inf:
+            continue
+        without = replace(plan, area_mm2=inf) if field == "area_mm2" else replace(plan, tdp_w=inf)
+        free = select(without, chosen.mode, chosen.groups, plan.study.search.select, stop, seed)
+        if free.chosen and free.value < chosen.value * (1 - TIE):
+            binding.add(name)
+    return frozenset(binding)
 
 
 def variant_sentence(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> str:
@@ -163,16 +180,16 @@ def variant_sentence(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> st
             tdp_w=tdp_w(evaluation.design, technology),
         )
 
-    groups = [replace(g, candidates=tuple(map(moved, _evaluated(g.candidates, g.mined.pool)))) for g in chosen.groups]
+    groups = [replace(g, candidates=tuple(map(moved, g.candidates))) for g in chosen.groups]
     again = select(other, chosen.mode, groups, plan.study.search.select, stop, seed)
     if not again.chosen:
-        return f"under {name} no evaluated design meets the limits"
+        return f"under {name} no candidate meets the limits"
     again = break_ties(other, again)
-    count = sum(len(g.candidates) for g in groups)
+    count = len({e.design for g in groups for e in g.candidates})
     before = [e.design for e in chosen.chosen]
     after = [e.design for e in again.chosen]
     if before == after:
-        return f"the winner is the same under {name} (of {count} evaluated designs)"
+        return f"the winner is the same under {name} (of {count} candidates)"
     times = [list(own) for own in chosen.phase_s]
     tdp_there = plan.devices / max(1, len(before)) * sum(tdp_w(design, technology) for design in before)
     value = float(study_value(other, times, tdp_there))
@@ -181,9 +198,4 @@ def variant_sentence(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> st
     worse = 100 * (value / again.value - 1)
     loss = f"{worse:.2f} % worse there" if fits and value < inf else "outside the limits there"
     names = ", ".join(dict.fromkeys(design.name for design in after))
-    return f"under {name} the winner is another of {count} evaluated designs: {names}; the one above is {loss}"
-
-
-def _evaluated(candidates: Sequence[Evaluation], pool: Sequence[Evaluation]) -> list[Evaluation]:
-    known = {e.design for e in candidates}
-    return [*candidates, *(e for e in pool if e.design not in known)]
+    return f"under {name} the winner is another of {count} candidates: {names}; the one above is {loss}"

@@ -93,8 +93,14 @@ def time_split(schedule: TaskSchedule) -> TimeSplit:
     return TimeSplit(*(float(part) for part in parts))
 
 
-def limit_rows(plan: Plan, selection: Selection, devices: Sequence[Design]) -> tuple[LimitRow, ...]:
-    """Use of every limit; active when the next allowed number of cores of either kind fits on no device."""
+def limit_rows(
+    plan: Plan, selection: Selection, devices: Sequence[Design], binding: frozenset[str] = frozenset()
+) -> tuple[LimitRow, ...]:
+    """Use of every limit.
+
+    A limit is active when the next allowed number of cores of either kind fits on no device, or when it is one
+    of ``binding``: without it the selection would be better.
+    """
     steps_area, steps_tdp = [], []
     for group, chosen in zip(selection.groups, selection.chosen, strict=True):
         design, times = chosen.design, chips_of(plan, group.group.members)
@@ -118,7 +124,8 @@ def limit_rows(plan: Plan, selection: Selection, devices: Sequence[Design]) -> t
 
     def row(name: str, limit: float, used: float, unit: str, steps: list[tuple[int, float]], alone: bool) -> LimitRow:
         least = min(((1 if alone else times) * step for times, step in steps), default=inf)
-        return LimitRow(name, limit, used, unit, limit < inf and least < inf and limit - used < least, least)
+        active = limit < inf and (name in binding or (least < inf and limit - used < least))
+        return LimitRow(name, limit, used, unit, active, least)
 
     largest_area = max(area_mm2(design, plan.technology) for design in devices)
     largest_tdp = max(tdp_w(design, plan.technology) for design in devices)

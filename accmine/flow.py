@@ -25,7 +25,7 @@ from accmine.candidates import (
     settle,
 )
 from accmine.certify import bound_whole
-from accmine.compare import baseline_rows, change_rows, variant_sentence
+from accmine.compare import baseline_rows, binding_limits, change_rows, variant_sentence
 from accmine.cost.modes import CostLibrary
 from accmine.errors import CheckError, InfeasibleError, NothingFoundError
 from accmine.feasibility import require_feasible
@@ -35,6 +35,7 @@ from accmine.plan import Plan
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
+from accmine.problems.space_bound import promising
 from accmine.schedules import TaskSchedule, schedule_tasks
 from accmine.store import RunFolder
 from accmine.summary import Findings, summarize, trace_lanes
@@ -44,9 +45,12 @@ from accmine.workload.task import Task
 
 __all__ = ["solve_study"]
 
+PROMISING = 6
+"""Designs of the least bound that the search for all stages of a pipeline begins with."""
+
 MODES = ("common", "homogeneous", "heterogeneous")
 
-MINING, CONFIRMING, REFINING, SELECTING, BOUNDING, COMPARING = 0.3, 0.15, 0.1, 0.05, 0.1, 0.05
+MINING, CONFIRMING, REFINING, SELECTING, BOUNDING, COMPARING = 0.35, 0.15, 0.1, 0.05, 0.1, 0.05
 """Shares of the time budget; what a part leaves is not handed on, so that a run ends well within it."""
 
 REFINED = 3
@@ -145,7 +149,7 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
         for mode in _modes(plan):
             # What serves all stages well is where the search for each stage begins.
             known = [e.design for g in groups.get("common", []) for e in g.candidates[:5]]
-            groups[mode] = _candidates(context, mode, folder, [plan.baseline, *known])
+            groups[mode] = _candidates(context, mode, folder, [plan.baseline, *known, *_promising(context, mode)])
     with context.step("select"):
         first = _select(context, study.mode, groups[study.mode])
         context.progress(first.value, None)
@@ -219,6 +223,15 @@ def _candidates(context: _Context, mode: str, folder: RunFolder, first: Sequence
         evaluated = confirm(problem, designs, context.cycles, context.executor, stop)
         found.append(GroupCandidates(group, problem, own, evaluated))
     return found
+
+
+def _promising(context: _Context, mode: str) -> list[Design]:
+    """Designs of the least bounds for all stages of a pipeline: a search of few, slow evaluations needs them early."""
+    plan = context.plan
+    groups = plan.groups(mode)
+    if len(groups) > 1 or len(plan.tasks) == 1 or context.interrupted:
+        return []
+    return promising(search_problem(plan, groups[0], 1, context.library, sketch=True), PROMISING)
 
 
 def _mine(context: _Context, mode: str, folder: RunFolder, first: Sequence[Design]) -> list[Mined]:
@@ -386,5 +399,6 @@ def _compare(context: _Context, groups: dict[str, list[GroupCandidates]], findin
         modes=modes,
         baselines=baseline_rows(plan, context.library, chosen, designs, stop, context.seed, context.executor),
         changes=change_rows(plan, context.library, chosen, designs, context.seed),
+        binding=binding_limits(plan, chosen, context.part(SELECTING), context.seed),
         variant=variant_sentence(plan, chosen, context.part(SELECTING), context.seed),
     )

@@ -51,6 +51,7 @@ class Findings:
     interrupted: bool
     seconds: dict[str, float]
     trace: tuple[tuple[float, float | None, float | None], ...]
+    binding: frozenset[str] = frozenset()
 
 
 def summarize(f: Findings) -> Outcome:
@@ -73,7 +74,7 @@ def summarize(f: Findings) -> Outcome:
         area_mm2=chosen.area_mm2,
         tdp_w=chosen.tdp_w,
         samples_per_s_per_w=rate / chosen.tdp_w,
-        limits=limit_rows(plan, chosen, devices),
+        limits=limit_rows(plan, chosen, devices, f.binding),
         baselines=f.baselines,
         modes=_modes(f),
         changes=f.changes,
@@ -186,7 +187,7 @@ def _certificate(f: Findings) -> Certificate:
     gap = 1.0 if not isfinite(worse) else max(0.0, (worse - better) / worse)
     if gap < ROUNDING:
         gap = 0.0
-    pool = {e.design for g in chosen.groups for e in (*g.mined.pool, *g.candidates)}
+    pool = {e.design for g in chosen.groups for e in g.candidates}
     return Certificate(
         metric=metric,
         unit=unit,
@@ -210,7 +211,7 @@ def _near(f: Findings) -> int:
     """Evaluated designs that come within 1 % of the answer in the place of the one chosen for their group."""
     near: set[Any] = set()
     for g, own in zip(f.chosen.groups, f.chosen.chosen, strict=True):
-        near |= {e.design for e in (*g.mined.pool, *g.candidates) if e.value <= own.value * 1.01}
+        near |= {e.design for e in g.candidates if e.value <= own.value * 1.01}
     return len(near)
 
 

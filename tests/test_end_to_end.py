@@ -47,9 +47,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outcomes(place: Path) -> dict[str, Any]:
-    """The studies on one workload, each run once with a third of its time."""
+    """The studies on one workload, each run once with less than its time."""
     names = ("quickstart", "constrained", "perf-per-watt")
-    return {name: ran("run", name, "--set", "budget.seconds=15", cwd=place) for name in names}
+    return {name: ran("run", name, "--set", "budget.seconds=30", cwd=place) for name in names}
 
 
 @pytest.mark.full
@@ -120,13 +120,15 @@ def test_the_report_in_every_form(outcomes: dict[str, Any], place: Path) -> None
     done = accmine("show", "quickstart", "--gantt", "gantt.png", cwd=place)
     assert done.returncode == 0
     assert (place / "gantt.png").read_bytes().startswith(b"\x89PNG")
-    assert outcomes["quickstart"]["designs"][0]["name"] in done.stdout
+    assert "Certificate" in done.stdout
 
 
 def console_commands(text: str) -> list[list[str]]:
     """Commands of ``console`` and ``sh`` blocks that start with accmine, also behind a prompt."""
     blocks = re.findall(r"^```(?:console|sh|bash)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    lines = [
+        line.strip().removeprefix("$ ") for block in blocks for row in block.splitlines() for line in row.split("&&")
+    ]
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("accmine ")]
 
 

@@ -481,6 +481,26 @@ def test_an_infeasible_run_can_be_shown(tmp_path: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert call("show", "tiny", "--runs", tmp_path / "runs", "--json") == 0
     assert json.loads(capsys.readouterr().out)["conflict"] == ["limits.area: 3 mm^2"]
+    assert call("show", "tiny", "--runs", tmp_path / "runs") == 0
+    assert "limits.area: at least" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("objective", ["throughput", "bottleneck", "throughput-per-tdp"])
+def test_without_time_the_baseline_is_the_answer(objective: str, tmp_path: Path) -> None:
+    """The baseline meets its own limits and its own floor: a study of them is never called infeasible."""
+    budget = {"seconds": 0, "workers": 1}
+    search = SEARCH | {"refine": "cp-sat"}
+    keys = pipeline(2) | {"models": ("gpt",), "objective": objective, "budget": budget, "search": search}
+    outcome = outcome_of(tmp_path, **keys)
+    # The baseline is compared with another budget than it was scheduled with as the reference.
+    assert outcome.baselines[0].ratio >= 0.97 or objective == "bottleneck"
+    assert outcome.status == "feasible"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert call("run", write(tmp_path), "--runs", tmp_path / "file") == 2
+    assert "file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

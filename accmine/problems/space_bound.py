@@ -31,7 +31,17 @@ from accmine.problems.collapse import CollapsedGraph, collapse
 from accmine.problems.design_search import Problem, aggregate, score
 from accmine.workload.graph import OperatorGraph
 
-__all__ = ["Block", "SpaceBound", "block_of", "blocks", "pair_bound", "phase_bounds", "relative_value", "scan"]
+__all__ = [
+    "Block",
+    "SpaceBound",
+    "block_of",
+    "blocks",
+    "pair_bound",
+    "phase_bounds",
+    "promising",
+    "relative_value",
+    "scan",
+]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -271,6 +281,23 @@ def pair_bound(problem: Problem, types: Design) -> float:
         return inf
     values = relative_value(problem)(phase_bounds(problem, block, paths=False), block)
     return float(values[block.fits].min())
+
+
+def promising(problem: Problem, count: int) -> list[Design]:
+    """The designs of least bound of ``count`` choices of core types, least first: good places to begin a search."""
+    value = relative_value(problem)
+    order: list[tuple[float, int, Block]] = []
+    for index, block in enumerate(blocks(problem)):
+        cheap = value(phase_bounds(problem, block, paths=False), block)
+        order.append((float(cheap[block.fits].min()), index, block))
+    order.sort(key=lambda row: row[:2])
+    found: list[tuple[float, int, Design]] = []
+    for lowest, index, block in order:
+        if len(found) >= count and lowest >= sorted(found)[count - 1][0]:
+            break
+        full = np.where(block.fits, value(phase_bounds(problem, block, paths=True), block), inf)
+        found.append((float(full.min()), index, block.design(int(full.argmin()))))
+    return [design for _, _, design in sorted(found)[:count]]
 
 
 def scan(problem: Problem, value: Value | None = None, cheap_value: Value | None = None) -> SpaceBound:

@@ -92,18 +92,25 @@ def throughput(outcome: Outcome) -> Section:
     return Section("throughput", "Throughput", columns, tuple(rows), tuple(notes), tuple(marked))
 
 
+_ACTIVE = "A limit is active when one more core no longer fits, or when the selection would be better without it."
+
+
 def limits(outcome: Outcome) -> Section:
     """Every limit: used, slack, and whether it binds."""
     rows = tuple(_limit_row(row) for row in outcome.limits)
     marked = tuple(i for i, row in enumerate(outcome.limits) if row.active)
     names = ", ".join(row.name for row in outcome.limits if row.active)
-    note = f"Active: {names}." if names else "No limit is active: the answer is bound by the space, not by a limit."
+    note = (
+        f"Active: {names}."
+        if names
+        else "No limit is active: no larger design or selection that was looked at is better."
+    )
     return Section(
         "limits",
         "Limits",
         (*texts("limit"), *figures("used", "limit", "slack", "slack %", "least step"), *texts("unit", "active")),
         rows,
-        (f"{note} A limit is active when one more core no longer fits.",) if rows else (),
+        (note, _ACTIVE) if rows else (),
         marked,
     )
 

@@ -151,14 +151,14 @@ def proposed(mined: Mined, shared: bool, more: Sequence[Design], top_k: int) -> 
 
     One design for the whole budget: the 2k best, because the order on a sketch is only nearly that on the task.
     Under shared limits: of the designs of all shares, and of those on the way to them, 3k of the Pareto front in
-    time, area and TDP, evenly spread. And ``more``.
+    time, area and TDP, evenly spread. ``more`` first: these are scheduled whatever the time.
     """
     if not shared:
-        return list(dict.fromkeys([*(e.design for e in (*mined.ranked, *mined.pool[: 2 * top_k])), *more]))
+        return list(dict.fromkeys([*more, *(e.design for e in (*mined.ranked, *mined.pool[: 2 * top_k]))]))
     front, most = pareto(mined.pool), 3 * top_k
     if len(front) > most:
         front = [front[round(i * (len(front) - 1) / (most - 1))] for i in range(most)]
-    return list(dict.fromkeys([*(e.design for e in front), *more]))
+    return list(dict.fromkeys([*more, *(e.design for e in front)]))
 
 
 def confirm(

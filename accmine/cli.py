@@ -63,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except AccmineError as error:
         typer.echo(f"{_KINDS.get(type(error), 'error')}: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        typer.echo(f"error: {error.filename or 'file'}: {error.strerror or error}", err=True)
+        sys.exit(InputError.exit_code)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
@@ -349,6 +352,8 @@ def show(
         raise InputError(f"{folder.path} has no result; its state is: {folder.state}")
     if as_json:
         _echo_json(result)
+    elif result.get("status") in ("infeasible", "unknown"):
+        typer.echo("\n".join([f"{result['status']}: {result['message']}", *result.get("remedy", [])]))
     else:
         from accmine.report.load import outcome_from_json
 

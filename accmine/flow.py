@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any
@@ -71,6 +71,7 @@ class _Context:
     seconds: dict[str, float] = field(default_factory=dict)
     trace: list[tuple[float, float | None, float | None]] = field(default_factory=list)
     cycles: dict[tuple[Task, Design], tuple[int, ...]] = field(default_factory=dict)
+    baseline: dict[tuple[tuple[int, int], Design], TaskSchedule] = field(default_factory=dict)
     interrupted: bool = False
 
     @contextmanager
@@ -153,7 +154,7 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
     with context.step("select"):
         first = _select(context, study.mode, groups[study.mode])
         context.progress(first.value, None)
-    schedules: dict[tuple[tuple[int, int], Design], TaskSchedule] = {}
+    schedules = dict(context.baseline)
     chosen = first
     if not context.interrupted:
         with context.step("refine"), context.interruptible():
@@ -206,6 +207,10 @@ def _schedule_baseline(context: _Context) -> None:
         float(pipeline.step_s([schedule.phase_s for schedule in own]))
         for pipeline, own in zip(plan.pipelines, by_stage, strict=True)
     )
+    for w, own in enumerate(by_stage):
+        for s, schedule in enumerate(own):  # as a candidate the baseline is as fast as it is as the reference
+            context.baseline[(w, s), plan.baseline] = schedule
+            context.cycles[schedule.task, plan.baseline] = tuple(phase.cycles for phase in schedule.phases)
     busy = tuple(tuple(schedule.busy_s for schedule in own) for own in by_stage)
     context.plan = replace(plan, reference_s=steps, reference_busy_s=busy)
 
@@ -387,11 +392,16 @@ def _check(context: _Context, selection: Selection, final: dict[tuple[int, int],
 def _compare(context: _Context, groups: dict[str, list[GroupCandidates]], findings: Findings) -> Findings:
     """The findings with modes, baselines, changes and the technology variant."""
     plan, chosen, final = context.plan, findings.chosen, findings.final
-    own = plan.study.mode
-    modes = {mode: chosen if mode == own else _select(context, mode, groups[mode]) for mode in groups}
-    if len(modes) > 1 and len(plan.pipelines) == 1:
+    own: str = plan.study.mode
+    modes: dict[str, Selection] = {own: chosen}
+    for mode, candidates in groups.items():
+        if mode != own:
+            with suppress(InfeasibleError, NothingFoundError):  # another mode that nothing fits is left out
+                modes[mode] = _select(context, mode, candidates)
+    if "common" in modes and len(plan.pipelines) == 1 and own == "heterogeneous":
         # One design for the stages of one pipeline is one design for all devices.
-        modes = {"common": modes["common"], "homogeneous": modes["common"], "heterogeneous": chosen}
+        modes["homogeneous"] = modes["common"]
+    modes = {mode: modes[mode] for mode in MODES if mode in modes}
     designs = [final[w, s].design for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))]
     stop = context.part(COMPARING)
     return replace(

@@ -83,7 +83,9 @@ def schedule_task(task: Task, library: CostLibrary, design: Design, refine: str,
         Limits of the whole task; ``seconds`` and ``work`` are divided by what the phases weigh in a step.
     """
     problems = [lower(phase.graph, library, design) for phase in task.phases]
-    quick = [solve(part.problem, "critical-path", stop=Stop(work=LIST_PASSES), seed=seed) for part in problems]
+    quick = [
+        _heard(solve(part.problem, "critical-path", stop=Stop(work=LIST_PASSES), seed=seed)) for part in problems
+    ]
     if refine == "list":
         return TaskSchedule(task, design, tuple(map(PhaseSchedule, problems, quick)))
     weight = [p.repeats * int(r.objective or 0) for p, r in zip(task.phases, quick, strict=True)]
@@ -129,14 +131,22 @@ def _part(stop: Stop, share: float) -> Stop:
     )
 
 
+def _heard(result: Result[Solution]) -> Result[Solution]:
+    """The result, unless its solver was interrupted: solvers keep what they have, a run of them ends."""
+    if result.stop is StopReason.INTERRUPTED:
+        raise KeyboardInterrupt
+    return result
+
+
 def _refine(problem: Problem, start: Result[Solution], refine: str, stop: Stop, seed: int) -> Result[Solution]:
     """The best of the portfolio and of CP-SAT, each starting from the best so far."""
     best = start
     if best.stop is not StopReason.PROVED:
-        best = better(best, solve(problem, "critical-path", stop=_part(stop, 0.3), seed=seed, hint=best.solution))
+        found = solve(problem, "critical-path", stop=_part(stop, 0.3), seed=seed, hint=best.solution)
+        best = better(best, _heard(found))
     if refine == "cp-sat" and best.stop is not StopReason.PROVED:
         name = "cp-sat" if len(problem) <= REFINED_OPERATORS else "cp-sat-windows"
-        best = better(best, solve(problem, name, stop=_part(stop, 0.7), seed=seed, hint=best.solution))
+        best = better(best, _heard(solve(problem, name, stop=_part(stop, 0.7), seed=seed, hint=best.solution)))
     return best
 
 

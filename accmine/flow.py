@@ -24,14 +24,14 @@ from accmine.candidates import (
     select,
     settle,
 )
-from accmine.certify import bound_whole
+from accmine.certify import WholeBound, bound_whole
 from accmine.compare import baseline_rows, binding_limits, change_rows, variant_sentence
 from accmine.cost.modes import CostLibrary
 from accmine.errors import CheckError, InfeasibleError, NothingFoundError
 from accmine.feasibility import require_feasible
 from accmine.hardware.design import Design, TensorCore, VectorCore
 from accmine.outcome import Outcome
-from accmine.plan import Plan
+from accmine.plan import Group, Plan
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
@@ -146,6 +146,15 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
         _schedule_baseline(context)
     plan = context.plan
     groups: dict[str, list[GroupCandidates]] = {}
+    whole: WholeBound | None = None
+    if len(plan.groups(study.mode)) == 1:
+        # One design: the scan needs no candidates, so there is a gap to look at from the first incumbent on.
+        alone = [_without_candidates(context, plan.groups(study.mode)[0])]
+        with context.step("bound"):
+            whole = _bound(context, study.mode, alone)
+        if whole.value == inf:
+            raise _nothing(context, study.mode, alone, "proven by the bound of every design")
+        context.progress(None, whole.value)
     with context.step("mine"):
         for mode in _modes(plan):
             # What serves all stages well is where the search for each stage begins.
@@ -162,13 +171,12 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
     final = _final_schedules(context, chosen, schedules)
     chosen = settle(plan, chosen, final)
     _check(context, chosen, final)
-    with context.step("bound"):
-        stop = context.part(BOUNDING)
-        solver = study.search.select
-        whole = bound_whole(plan, study.mode, chosen.groups, solver, stop, context.seed, context.executor)
-        if whole.value > chosen.value * (1 + 1e-9):
-            raise CheckError(f"bound {whole.value} of the whole is above a verified value, {chosen.value}")
-        context.progress(chosen.value, whole.value)
+    if whole is None:
+        with context.step("bound"):
+            whole = _bound(context, study.mode, chosen.groups)
+    if whole.value > chosen.value * (1 + 1e-9):
+        raise CheckError(f"bound {whole.value} of the whole is above a verified value, {chosen.value}")
+    context.progress(chosen.value, whole.value)
     findings = Findings(
         plan=plan,
         first=first,
@@ -300,13 +308,22 @@ def _select(context: _Context, mode: str, groups: Sequence[GroupCandidates]) -> 
     return break_ties(plan, chosen)
 
 
+def _bound(context: _Context, mode: str, groups: Sequence[GroupCandidates]) -> WholeBound:
+    """The bound of the whole; of the groups only the problems matter."""
+    solver, stop = context.plan.study.search.select, context.part(BOUNDING)
+    return bound_whole(context.plan, mode, groups, solver, stop, context.seed, context.executor)
+
+
+def _without_candidates(context: _Context, group: Group) -> GroupCandidates:
+    return GroupCandidates(group, search_problem(context.plan, group, 1, context.library), NOTHING, ())
+
+
 def _nothing(
     context: _Context, mode: str, groups: Sequence[GroupCandidates], why: str
 ) -> InfeasibleError | NothingFoundError:
     """Whether it is proven that there is nothing, or only nothing was found."""
     plan = context.plan
-    solver, stop = plan.study.search.select, context.part(BOUNDING)
-    whole = bound_whole(plan, mode, groups, solver, stop, context.seed, context.executor)
+    whole = _bound(context, mode, groups)
     if whole.value < inf:
         message = f"{why}; proven is only that the value is at least {whole.value:.6g}; a longer budget may help"
         return NothingFoundError(message, whole.value)

@@ -86,6 +86,7 @@ def workers(count: int, inherited: Sequence[Any]) -> Iterator[Executor | None]:
 
 def stop_workers(pool: Executor) -> None:
     """End the workers at once; what they were doing is lost."""
-    pool.shutdown(wait=False, cancel_futures=True)
     for process in active_children():
         process.terminate()
+    # The pool notices that its workers are gone; waiting for that leaves nothing to do at exit.
+    pool.shutdown(wait=True, cancel_futures=True)

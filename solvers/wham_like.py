@@ -55,8 +55,8 @@ class Options:
         Which node is next: ``bound`` (the least bound), ``best`` (a child of the best node) or ``breadth``
         (level by level).
     bound_pruning
-        Skip a node whose bound over all its core counts cannot enter the top k. It saves evaluations
-        and never loses a design that would have entered.
+        Skip a node whose bound over all its core counts cannot enter the top k. None of its designs could
+        have entered; its children are reached all the same, but it counts as a level that did not improve.
     polish
         Rounds of single-core steps around the best designs at the end.
     """

@@ -59,6 +59,7 @@ def test_below_every_schedule_and_above_the_longest_path(seed: int, n: int) -> N
     assert osp.bound(problem)[0] == max(known.bound, osp.lower_bound(problem)[0])
     result = CriticalPath().solve(problem, stop=Stop())
     assert result.solution is not None
+    assert result.objective is not None
     assert (known.head <= result.solution.start).all()
     end = result.solution.start + osp.durations(problem, result.solution)
     assert (known.tail <= result.objective - end).all()

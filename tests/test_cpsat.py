@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ortools.sat.python import cp_model
 
 from accmine.errors import AccmineError, InputError
 from accmine.models.operator_schedule_cpsat import OperatorScheduleCpSat
@@ -135,11 +136,11 @@ def test_the_hint_is_complete_and_feasible(seed: int, n: int) -> None:
     for index, value in hints.items():
         domain = list(built.proto.variables[index].domain)
         assert domain[0] <= value <= domain[-1]
-    solver = cpsat.cp_model.CpSolver()
+    solver = cp_model.CpSolver()
     solver.parameters.fix_variables_to_their_hinted_value = True
     solver.parameters.num_workers = 1
     solver.parameters.catch_sigint_signal = False  # else it leaves SIGINT to its default, which kills pytest
-    assert solver.solve(built) == cpsat.cp_model.OPTIMAL
+    assert solver.solve(built) == cp_model.OPTIMAL
     found = model.read(solver.value)
     assert check(problem, found) == ()
     assert objective(problem, found) <= objective(problem, start)
@@ -291,7 +292,7 @@ class Toy:
     engine = "cp-sat"
 
     def build(self, problem: Problem) -> Any:
-        self.model = cpsat.cp_model.CpModel()
+        self.model = cp_model.CpModel()
         self.x = self.model.new_int_var(0, 10, "x")
         self.model.add(self.x >= len(problem))
         self.model.add(2 * self.x >= 9)

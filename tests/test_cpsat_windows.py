@@ -82,7 +82,7 @@ def test_windows_alone_improve_and_equal_ones_are_decided_once(monkeypatch: pyte
     assert objective(problem, start) == 12 * 11  # 5 and 4 first, then 3, 3, 3 do not fill two cores
     monkeypatch.setattr(CpSatWindows, "_straighten", staticmethod(lambda search: None))
     decided: list[Any] = []
-    real = cpsat_windows.make_solver
+    real = make_solver
 
     def spy(kind: str, name: str) -> Any:
         decided.append(kind)
@@ -152,7 +152,7 @@ def test_ctrl_c_keeps_the_best() -> None:
 def test_ctrl_c_while_a_window_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = make(5, 80)
     start = poor(problem)
-    real: Callable[..., Any] = cpsat_windows.make_solver
+    real: Callable[..., Any] = make_solver
 
     class Stopped:
         def solve(self, *args: Any, **options: Any) -> Any:

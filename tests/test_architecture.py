@@ -149,7 +149,7 @@ def test_public_names_are_documented(name: str) -> None:
 
 def test_the_command_line_starts_without_anything_slow() -> None:
     script = f"import sys, accmine.cli; print([m for m in {SLOW!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
 
 
@@ -158,7 +158,7 @@ def test_validating_a_study_needs_no_solver() -> None:
         "import sys; from accmine.study import load_study; load_study('quickstart'); "
         f"print([m for m in {OPTIONAL!r} if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -311,6 +311,6 @@ def test_scalesim_ledger(accmine: Any, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_python_m_accmine() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "accmine", "--version"], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-P", "-m", "accmine", "--version"], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout == f"accmine {__version__}\n"

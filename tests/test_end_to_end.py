@@ -21,7 +21,7 @@ SMALL = ("--set", "search.refine=none", "--set", "budget.seconds=5")
 
 
 def accmine(*arguments: str | Path, cwd: Path, seconds: float = 300) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "accmine", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "accmine", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=seconds, check=False)
 
 
@@ -196,7 +196,7 @@ START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
 def started(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
     """A command in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", START, *map(str, arguments)],
+        [sys.executable, "-P", "-c", START, *map(str, arguments)],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -31,5 +31,7 @@ assert round(pyo.value(m.x)) == 3, pyo.value(m.x)
 
 @pytest.mark.parametrize("script", [_ORTOOLS + _PYOMO, _PYOMO + _ORTOOLS], ids=["ortools-first", "highs-first"])
 def test_ortools_and_highs_share_a_process(script: str) -> None:
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -43,7 +43,7 @@ def shipped() -> set[str]:
 
 def python(folder: Path, script: str, executable: Path | str = sys.executable, **environment: str) -> str:
     done = subprocess.run(
-        [executable, "-c", script],
+        [executable, "-P", "-c", script],  # what is installed, not what lies in the current folder
         cwd=folder,
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,

@@ -220,7 +220,7 @@ class _Descent:
         while queue and not self._out_of_budget():
             entry = heapq.heappop(queue)
             level, node, bounds, ancestor, stale = entry.level, entry.node, entry.bounds, entry.ancestor, entry.stale
-            if bounds.least < self._threshold():
+            if not self.options.bound_pruning or bounds.least < self._threshold():
                 bounds = self._bounds(node, paths=True)
             skip = bounds.least == inf or (self.options.bound_pruning and bounds.least >= self._threshold())
             value = inf if skip else self._grow(node, bounds)

@@ -36,7 +36,6 @@ __all__ = [
     "SpaceBound",
     "block_of",
     "blocks",
-    "pair_bound",
     "phase_bounds",
     "promising",
     "relative_value",
@@ -272,15 +271,6 @@ def relative_value(problem: Problem) -> Value:
         return cast(FloatArray, score(problem, aggregate(relative, problem.weights, problem.aggregate), block.tdp_w))
 
     return value
-
-
-def pair_bound(problem: Problem, types: Design) -> float:
-    """Least bound of the value over all core counts for the core types of ``types``; ``inf`` if none fits."""
-    block = block_of(problem, types)
-    if not block.fits.any():
-        return inf
-    values = relative_value(problem)(phase_bounds(problem, block, paths=False), block)
-    return float(values[block.fits].min())
 
 
 def promising(problem: Problem, count: int) -> list[Design]:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -116,7 +117,7 @@ def training_problem(graph: OperatorGraph, microbatches: int = 1) -> Problem:
             own[v] = at_update
     for own in places:
         edges += [(own[a], own[b]) for a, b in graph.edges.tolist()]
-    for earlier, later in zip(places, places[1:], strict=False):  # a gradient is added to that of the microbatch before
+    for earlier, later in pairwise(places):  # a gradient is added to that of the microbatch before
         edges += [(earlier[v], later[v]) for v in _accumulating(graph)]
     return _problem(rows, edges)
 

@@ -7,7 +7,7 @@ group it is the integer program over the lower front of each group.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import inf
@@ -15,7 +15,7 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from accmine.candidates import GroupCandidates, selection_problem, study_value
+from accmine.candidates import GroupCandidates, Selection, selection_problem, study_value
 from accmine.pipeline.timeline import step_time
 from accmine.plan import Plan
 from accmine.ports import Stop
@@ -25,9 +25,10 @@ from accmine.problems.selection_integers import IntegerPipeline, integers
 from accmine.problems.selection_pareto import lower_bound, useful_options
 from accmine.problems.space_bound import Block, PhaseSeconds, Value, scan
 from accmine.result import Status
+from accmine.schedules import TaskSchedule
 from accmine.solving import solve
 
-__all__ = ["ASSUMPTIONS", "WholeBound", "bound_whole", "scope_of"]
+__all__ = ["ASSUMPTIONS", "WholeBound", "bound_whole", "only_design", "own_bound", "scope_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -90,6 +91,25 @@ def bound_whole(
             "its pieces between barriers; simulated timeline",
         )
     return _by_selection(plan, mode, groups, solver, stop, seed, executor)
+
+
+def own_bound(plan: Plan, chosen: Selection, final: Mapping[tuple[int, int], TaskSchedule]) -> float:
+    """No schedules of the chosen designs give a lower value: that of the bounds of their operator schedules."""
+    by_stage = [
+        [
+            [float(phase.result.bound or 0) / final[w, s].design.frequency_hz for phase in final[w, s].phases]
+            for s in range(len(pipeline.tasks))
+        ]
+        for w, pipeline in enumerate(plan.pipelines)
+    ]
+    return float(study_value(plan, by_stage, chosen.tdp_w)) * (1 - _FLOAT)
+
+
+def only_design(whole: WholeBound, groups: int, own: float) -> WholeBound:
+    """The bound of the whole where every group has one design only: that of its own schedules, if it is better."""
+    if whole.feasible != groups or own <= whole.value:
+        return whole
+    return WholeBound(own, whole.feasible, "bounds of the operator schedules of the only design; simulated timeline")
 
 
 def _value(plan: Plan, *, exact: bool) -> Value:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine import __version__
+from accmine.command_gap import gap as gap_command
+from accmine.command_sensitivity import sensitivity as sensitivity_command
 from accmine.errors import AccmineError, CheckError, InfeasibleError, InputError
 
 if TYPE_CHECKING:
@@ -45,6 +47,9 @@ Set = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Seconds = Annotated[float | None, typer.Option(min=0, help="Wall-clock limit.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes or threads.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="Format of the problem file, accmine or psplib; default: recognised.")
+]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
 RUNS = Path("runs")
 
@@ -185,6 +190,11 @@ def run(
     live = _Live(silent=as_json)
     try:
         report = _run(loaded, runs, again, live)
+    except InfeasibleError as error:
+        if not as_json:
+            raise
+        _echo_json(error.to_json())
+        raise typer.Exit(InfeasibleError.exit_code) from None
     finally:
         live.close()
     if as_json:
@@ -196,7 +206,7 @@ def run(
 
 @app.command()
 def solve(
-    problem: Annotated[Path, typer.Argument(help="Problem file, JSON or YAML.")],
+    problem: Annotated[Path, typer.Argument(help="Problem file: JSON, YAML, or .sm and .mm of PSPLIB.")],
     solver: Annotated[str | None, typer.Option(help="Solver; accmine list solvers names them.")] = None,
     seconds: Seconds = None,
     work: Annotated[float | None, typer.Option(min=0, help="Deterministic limit, in the solver's unit.")] = None,
@@ -204,6 +214,7 @@ def solve(
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     workers: Workers = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the result to this file.")] = None,
+    file_format: Format = None,
     as_json: Json = False,
 ) -> None:
     """Solve a problem file. Without --seconds and --work, the limit is 60 seconds."""
@@ -212,7 +223,7 @@ def solve(
     from accmine.solving import solve as solve_problem
 
     _writable(output)
-    loaded = load_problem(problem)
+    loaded = load_problem(problem, file_format)
     limit = 60.0 if seconds is None and work is None else seconds
     stop = Stop(seconds=limit, work=work, gap=gap, workers=workers or 1)
     live = _Live(silent=as_json)
@@ -221,6 +232,10 @@ def solve(
     finally:
         live.close()
     table = result_to_json(loaded, result)
+    if table["conflict"]:
+        from accmine.conflict import where_in_file
+
+        table["where"] = where_in_file(problem, table["conflict"])
     if output is not None:
         from accmine.store import write_atomic
 
@@ -244,9 +259,10 @@ def _summary(table: dict[str, Any]) -> None:
     }
     for key, text in lines.items():
         typer.echo(f"{key:<10}{text}")
-    for title in ("conflict", "remedy"):
-        for line in table.get(title, []):
-            typer.echo(f"{title:<10}{line}")
+    for line, where in zip(table.get("conflict", []), table.get("where", []), strict=True):
+        typer.echo(f"conflict  {line} ({where})")
+    for line in table.get("remedy", []):
+        typer.echo(f"remedy    {line}")
 
 
 def _writable(output: Path | None) -> None:
@@ -259,12 +275,13 @@ def _writable(output: Path | None) -> None:
 def check(
     problem: Annotated[Path, typer.Argument(help="Problem file.")],
     solution: Annotated[Path, typer.Argument(help="Solution or result file, from anywhere.")],
+    file_format: Format = None,
     as_json: Json = False,
 ) -> None:
     """Check a solution: objective, bound, gap, and everything it violates (exit code 3)."""
     from accmine.solving import load_problem, rate
 
-    rating = rate(load_problem(problem), solution)
+    rating = rate(load_problem(problem, file_format), solution)
     if as_json:
         _echo_json(rating)
     else:
@@ -320,6 +337,10 @@ def schema(
         _echo_json(study_schema())
 
 
+app.command("gap")(gap_command)
+app.command("sensitivity")(sensitivity_command)
+
+
 @app.command("list")
 def list_entries(
     what: Annotated[str, typer.Argument(help="workloads, accelerators, technologies, clusters, studies or solvers.")],
@@ -353,7 +374,8 @@ def show(
     if as_json:
         _echo_json(result)
     elif result.get("status") in ("infeasible", "unknown"):
-        typer.echo("\n".join([f"{result['status']}: {result['message']}", *result.get("remedy", [])]))
+        known = [result.get(key, ()) for key in ("conflict", "remedy", "places", "where")]
+        typer.echo(f"{result['status']}: {InfeasibleError(result['message'], *known)}")
     else:
         from accmine.report.load import outcome_from_json
 

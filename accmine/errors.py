@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["AccmineError", "CheckError", "Complaint", "InfeasibleError", "InputError", "NothingFoundError"]
 
@@ -53,18 +54,48 @@ class InfeasibleError(AccmineError):
 
     Attributes
     ----------
+    summary
+        What is impossible, in a sentence.
     conflict
-        The limits in conflict, in the words of the input.
+        The limits in conflict, in the words of the input: ``key: value`` each.
     remedy
-        The least change that helps, one line per limit.
+        The least change that helps, ``key: change``: one line for each limit, then further ones.
+    places, where
+        Of each limit: keys and indices that lead to it in its document, and ``file:line:column``, empty
+        while it is not known; both empty if the limits stand in no document.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, conflict: Sequence[str] = (), remedy: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        conflict: Sequence[str] = (),
+        remedy: Sequence[str] = (),
+        places: Sequence[tuple[str | int, ...]] = (),
+        where: Sequence[str] = (),
+    ) -> None:
+        self.summary = message
         self.conflict = tuple(conflict)
         self.remedy = tuple(remedy)
-        super().__init__("\n".join([message, *self.remedy]))
+        self.places = tuple(map(tuple, places))
+        self.where = tuple(where) or ("",) * len(self.places)
+        lines = list(self.remedy)
+        for i, (limit, place) in enumerate(zip(self.conflict, self.where, strict=bool(self.places))):
+            if place:
+                lines[i] = f"{limit} ({place}) -> {self.remedy[i].partition(': ')[2]}"
+        super().__init__("\n".join([message, *lines]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, as the result of a run holds them."""
+        return {
+            "status": "infeasible",
+            "message": self.summary,
+            "conflict": list(self.conflict),
+            "remedy": list(self.remedy),
+            "where": list(self.where),
+            "places": [list(place) for place in self.places],
+        }
 
 
 class NothingFoundError(AccmineError):

@@ -24,11 +24,12 @@ from accmine.candidates import (
     select,
     settle,
 )
-from accmine.certify import WholeBound, bound_whole
+from accmine.certify import WholeBound, bound_whole, only_design, own_bound
 from accmine.compare import baseline_rows, binding_limits, change_rows, variant_sentence
 from accmine.cost.modes import CostLibrary
 from accmine.errors import CheckError, InfeasibleError, NothingFoundError
 from accmine.feasibility import require_feasible
+from accmine.floor_conflict import FloorQuestion, floor_conflict
 from accmine.hardware.design import Design, TensorCore, VectorCore
 from accmine.outcome import Outcome
 from accmine.plan import Group, Plan
@@ -36,7 +37,8 @@ from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
 from accmine.problems.space_bound import promising
-from accmine.schedules import TaskSchedule, schedule_tasks
+from accmine.prove import prove, provable, with_evaluations
+from accmine.schedules import TaskSchedule, schedule_task, schedule_tasks
 from accmine.store import RunFolder
 from accmine.summary import Findings, summarize, trace_lanes
 from accmine.ties import break_ties
@@ -50,7 +52,7 @@ PROMISING = 6
 
 MODES = ("common", "homogeneous", "heterogeneous")
 
-MINING, CONFIRMING, REFINING, SELECTING, BOUNDING, COMPARING = 0.35, 0.15, 0.1, 0.05, 0.1, 0.05
+MINING, CONFIRMING, REFINING, SELECTING, BOUNDING, COMPARING, PROVING = 0.3, 0.1, 0.1, 0.05, 0.1, 0.05, 0.25
 """Shares of the time budget; what a part leaves is not handed on, so that a run ends well within it."""
 
 REFINED = 3
@@ -73,6 +75,8 @@ class _Context:
     cycles: dict[tuple[Task, Design], tuple[int, ...]] = field(default_factory=dict)
     baseline: dict[tuple[tuple[int, int], Design], TaskSchedule] = field(default_factory=dict)
     interrupted: bool = False
+    first: tuple[Design, ...] = ()
+    compare: bool = True
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -122,11 +126,22 @@ class _Context:
             self.on_progress(*row)
 
 
-def solve_study(plan: Plan, folder: RunFolder, on_progress: Incumbent) -> tuple[Outcome, list[Any]]:
+def solve_study(
+    plan: Plan, folder: RunFolder, on_progress: Incumbent, *, first: Sequence[Design] = (), compare: bool = True
+) -> tuple[Outcome, list[Any]]:
     """Everything between the plan and the files.
 
     Returns the outcome and the lanes of its schedule trace. Ctrl-C ends what is being searched or refined;
     what is verified by then is reported with stop ``interrupted``. A second one ends the run.
+
+    Parameters
+    ----------
+    plan
+        With references, its baseline is not scheduled again: values of several plans can be compared.
+    first
+        Designs that are candidates beside the baseline and what the search proposes.
+    compare
+        Whether to compare the answer with baselines, other modes and another technology.
     """
     budget = plan.study.budget
     stop = Stop(
@@ -136,14 +151,17 @@ def solve_study(plan: Plan, folder: RunFolder, on_progress: Incumbent) -> tuple[
     )
     library = plan.library()
     with workers(stop.workers, [*plan.tasks, library]) as executor:
-        return _solve_in(_Context(plan, library, stop, budget.seed, executor, on_progress), folder)
+        context = _Context(plan, library, stop, budget.seed, executor, on_progress)
+        context.first, context.compare = tuple(first), compare
+        return _solve_in(context, folder)
 
 
 def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]:
     study = context.plan.study
     require_feasible(context.plan, context.plan.groups(study.mode))
-    with context.step("baseline"):
-        _schedule_baseline(context)
+    if not context.plan.reference_s:
+        with context.step("baseline"):
+            _schedule_baseline(context)
     plan = context.plan
     groups: dict[str, list[GroupCandidates]] = {}
     whole: WholeBound | None = None
@@ -159,7 +177,8 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
         for mode in _modes(plan):
             # What serves all stages well is where the search for each stage begins.
             known = [e.design for g in groups.get("common", []) for e in g.candidates[:5]]
-            groups[mode] = _candidates(context, mode, folder, [plan.baseline, *known, *_promising(context, mode)])
+            begin = [plan.baseline, *context.first, *known, *_promising(context, mode)]
+            groups[mode] = _candidates(context, mode, folder, begin)
     with context.step("select"):
         first = _select(context, study.mode, groups[study.mode])
         context.progress(first.value, None)
@@ -168,12 +187,17 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
     if not context.interrupted:
         with context.step("refine"), context.interruptible():
             chosen = _refine(context, study.mode, groups, first, schedules)
+    if whole is not None and not context.interrupted and provable(plan, study.mode):
+        with context.step("prove"), context.interruptible():
+            chosen, whole = _prove(context, groups, chosen, whole, schedules)
     final = _final_schedules(context, chosen, schedules)
     chosen = settle(plan, chosen, final)
     _check(context, chosen, final)
     if whole is None:
         with context.step("bound"):
             whole = _bound(context, study.mode, chosen.groups)
+    own = own_bound(plan, chosen, final)
+    whole = only_design(whole, len(chosen.groups), own)
     if whole.value > chosen.value * (1 + 1e-9):
         raise CheckError(f"bound {whole.value} of the whole is above a verified value, {chosen.value}")
     context.progress(chosen.value, whole.value)
@@ -184,14 +208,15 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
         modes={study.mode: chosen},
         final=final,
         whole=whole,
+        own_bound=own,
         baselines=(),
         changes=(),
-        variant="not looked at: the run was interrupted",
+        variant="not looked at" + (": the run was interrupted" if context.interrupted else ""),
         interrupted=context.interrupted,
         seconds=context.seconds,
         trace=tuple(context.trace),
     )
-    if not context.interrupted:
+    if context.compare and not context.interrupted:
         with context.step("compare"), context.interruptible():
             findings = _compare(context, groups, findings)
     return summarize(replace(findings, interrupted=context.interrupted)), trace_lanes(findings)
@@ -255,7 +280,6 @@ def _mine(context: _Context, mode: str, folder: RunFolder, first: Sequence[Desig
     known = folder.get(f"mine-{mode}")
     if known is not None:
         return [_mined_from_json(problem, row) for problem, row in zip(problems, known["groups"], strict=True)]
-    options = {"top_k": search.top_k, "hysteresis": search.hysteresis, "growth": search.growth}
     same_value = mode == plan.study.mode and len(groups) == 1 and all(len(p.tasks) == 1 for p in plan.pipelines)
     heard = context.mined if same_value and plan.study.objective != "bottleneck" else None
     stop = context.part(MINING / len(_modes(plan)))
@@ -263,7 +287,7 @@ def _mine(context: _Context, mode: str, folder: RunFolder, first: Sequence[Desig
     if context.interrupted:
         return mined
     with context.interruptible():
-        mined = mine(problems, search.method, options, stop, heard, first=first, executor=context.executor)
+        mined = mine(problems, search.method, search.options(), stop, heard, first=first, executor=context.executor)
         if any(own.interrupted for own in mined):
             context.interrupt()
     if all(own.finished for own in mined):
@@ -327,11 +351,10 @@ def _nothing(
     if whole.value < inf:
         message = f"{why}; proven is only that the value is at least {whole.value:.6g}; a longer budget may help"
         return NothingFoundError(message, whole.value)
-    limits = [f"limits.area: {plan.area_mm2:g} mm^2", f"limits.tdp: {plan.tdp_w:g} W"]
     if plan.floor > 0:
-        limits.append(f"floor: {plan.floor:g}")
-        return InfeasibleError("no design is fast enough", limits, ["a smaller floor, or larger limits"])
-    return InfeasibleError(f"no choice of designs meets the limits: {why}", limits, ["larger limits"])
+        stop = context.part(BOUNDING)
+        return floor_conflict(FloorQuestion(plan, mode, groups, context.library, stop, context.seed, context.executor))
+    return InfeasibleError(f"no choice of designs meets the limits: {why}")
 
 
 def _refine(
@@ -361,6 +384,48 @@ def _refine(
         selection = _select(context, mode, groups[mode])
         context.progress(selection.value, None)
     return selection
+
+
+def _prove(
+    context: _Context,
+    groups: dict[str, list[GroupCandidates]],
+    selection: Selection,
+    whole: WholeBound,
+    schedules: dict[tuple[tuple[int, int], Design], TaskSchedule],
+) -> tuple[Selection, WholeBound]:
+    """Search every design with a proof; what it finds joins the candidates, with its schedules."""
+    plan, mode = context.plan, selection.mode
+    (g,) = selection.groups
+    first = [*(e.design for e in selection.chosen), *(e.design for e in g.candidates[:REFINED])]
+
+    def heard(seconds: float, objective: float | None, bound: float | None) -> None:
+        del seconds, objective  # not the study's until the flow has scheduled it
+        context.progress(None, bound)
+
+    proof = prove(plan, g, whole, first, context.part(PROVING), context.seed, heard)
+    known = {e.design: e.value for e in g.candidates}
+    better = [x for x in proof.mined.solutions if known.get(x.design, inf) > selection.chosen[0].value]
+    for found in better:
+        for i, (w, s) in enumerate(g.group.members):
+            schedules[(w, s), found.design] = schedule_task(
+                plan.pipelines[w].tasks[s],
+                context.library,
+                found.design,
+                "list",
+                Stop(),
+                context.seed,
+                known=found.schedules[i],
+            )
+    if proof.mined.interrupted:
+        context.interrupt()
+    if not better:
+        return selection, proof.whole
+    scheduled = {x.design for x in better}
+    evaluations = [e for e in proof.mined.pool if e.design in scheduled]
+    groups[mode] = [_with_schedules(with_evaluations(g, evaluations), schedules)]
+    chosen = _select(context, mode, groups[mode])
+    context.progress(chosen.value, None)
+    return chosen, proof.whole
 
 
 def _with_schedules(

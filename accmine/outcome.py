@@ -227,6 +227,9 @@ class Certificate:
         No design of the space is better under this cost model.
     gap
         Relative distance of the two, 0 to 1.
+    own_bound
+        No schedules of the printed designs are better: what lies between it and the objective is for better schedules
+        (or bounds of them), what lies beyond it for other designs (or better bounds of the space).
     method
         How the bound was proved.
     selection_status
@@ -246,6 +249,7 @@ class Certificate:
     objective: float
     bound: float
     gap: float
+    own_bound: float
     method: str
     selection_status: str
     selection_solver: str

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from accmine.conflict import ConflictingLimit, infeasible
 from accmine.cost.modes import CostLibrary, splits_up_to
-from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design
 from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
@@ -162,6 +162,8 @@ def make_plan(study: Study) -> Plan:
     ------
     InputError
         If a file or a value is wrong.
+    InfeasibleError
+        If a pipeline has more stages than its model has layers.
     """
     technology = load_technology(study.technology)
     template = template_from_mapping(study.accelerator.mapping(), where="accelerator")
@@ -210,7 +212,11 @@ def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technolog
     fused = fuse(training, workload.fusion)
     depth = study.system.pipeline
     if depth > len(fused.layers):
-        raise InputError(f"pipeline of {depth} stages, but {workload.name} has {len(fused.layers)} layers")
+        most = f"at most {len(fused.layers)}, the layers of {workload.name}"
+        raise infeasible(
+            f"a pipeline stage holds at least one layer of {workload.name}",
+            [ConflictingLimit("system.pipeline", str(depth), most, ("system", "pipeline"))],
+        )
     boundaries: Sequence[int] = ()
     if depth > 1:
         boundaries = study.system.stages or balance(_layer_cost(fused, baseline, study, technology), depth)

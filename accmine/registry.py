@@ -6,6 +6,7 @@ Other packages add rows through the entry-point groups ``accmine.problems``, ``a
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -37,29 +38,37 @@ MODELS: dict[tuple[str, str], str] = {
     ("schedule-window", "cp-sat"): "accmine.models.schedule_window_cpsat:ScheduleWindowCpSat",
     ("stage-selection", "cp-sat"): "accmine.models.stage_selection_cpsat:StageSelectionCpSat",
     ("stage-selection", "highs"): "accmine.models.stage_selection_pyomo:StageSelectionPyomo",
+    ("stage-selection", "limit-conflict"): "accmine.models.limit_conflict_cpsat:LimitConflictCpSat",
 }
 """(problem kind, solver name) -> declared model."""
 
 SOLVERS: dict[tuple[str, str], str] = {
+    ("operator-schedule", "auto"): "accmine.solvers.auto:Auto",
     ("operator-schedule", "critical-path"): "accmine.solvers.critical_path:CriticalPath",
     ("operator-schedule", "cp-sat"): "accmine.solvers.cpsat:CpSat",
     ("operator-schedule", "cp-sat-windows"): "accmine.solvers.cpsat_windows:CpSatWindows",
     ("schedule-window", "cp-sat"): "accmine.solvers.cpsat:CpSat",
     ("design-search", "wham-like"): "accmine.solvers.wham_like:WhamLike",
+    ("design-search", "best-first"): "accmine.solvers.best_first:BestFirst",
+    ("stage-selection", "auto"): "accmine.solvers.selection_auto:SelectionAuto",
+    ("stage-selection", "bisection"): "accmine.solvers.bottleneck_bisection:BottleneckBisection",
+    ("stage-selection", "lagrangian"): "accmine.solvers.prefix_lagrangian:PrefixLagrangian",
     ("stage-selection", "cp-sat"): "accmine.solvers.cpsat:CpSat",
     ("stage-selection", "highs"): "accmine.solvers.highs:Highs",
     ("stage-selection", "brute-force"): "accmine.solvers.brute_force:BruteForce",
+    ("stage-selection", "limit-conflict"): "accmine.solvers.limit_conflict:LimitConflict",
 }
 """(problem kind, solver name) -> solver. Its class is called with no argument."""
 
 DEFAULT_SOLVER: dict[str, str] = {
-    "operator-schedule": "cp-sat",
+    "operator-schedule": "auto",
     "schedule-window": "cp-sat",
-    "stage-selection": "highs",
+    "stage-selection": "auto",
 }
 """Solver that ``accmine solve`` takes when none is named."""
 
 
+@cache  # reading what is installed takes milliseconds, and solvers are made thousands of times
 def _rows(group: str) -> dict[tuple[str, str], str]:
     rows: dict[tuple[str, str], str] = {}
     for point in entry_points(group=f"accmine.{group}"):

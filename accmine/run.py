@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from accmine.conflict import located
 from accmine.errors import InfeasibleError, NothingFoundError
 from accmine.flow import solve_study
 from accmine.outcome import Outcome
@@ -39,24 +40,20 @@ def run(
     if folder.finished:
         known = folder.read_json("result.json")
         if known.get("status") == "infeasible":
-            raise InfeasibleError(known["message"], known["conflict"], known["remedy"])
+            places, where = known.get("places", ()), known.get("where", ())
+            error = InfeasibleError(known["message"], known["conflict"], known["remedy"], places, where)
+            raise located(error, loaded.document)
         return outcome_from_json(known)
-    plan = make_plan(loaded.study)
+    try:
+        plan = make_plan(loaded.study)
+    except InfeasibleError as error:
+        folder.start(loaded.study)
+        raise _refused(error, loaded, folder) from None
     folder.start(loaded.study)
     try:
         outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None))
     except InfeasibleError as error:
-        folder.write_json(
-            "result.json",
-            {
-                "status": "infeasible",
-                "message": str(error).split("\n")[0],
-                "conflict": list(error.conflict),
-                "remedy": list(error.remedy),
-            },
-        )
-        folder.end(RunState.FINISHED, error.exit_code, str(error))
-        raise
+        raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
         folder.write_json("result.json", {"status": "unknown", "message": str(error), "bound": error.bound})
         folder.end(RunState.FAILED, error.exit_code, str(error))
@@ -72,6 +69,14 @@ def run(
     interrupted = outcome.stop == "interrupted"
     folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)
     return outcome
+
+
+def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) -> InfeasibleError:
+    """The error with the places of its limits, once it is written as the result of the run."""
+    error = located(unplaced, loaded.document)
+    folder.write_json("result.json", error.to_json())
+    folder.end(RunState.FINISHED, error.exit_code, str(error))
+    return error
 
 
 def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:

@@ -21,9 +21,6 @@ __all__ = ["LIST_PASSES", "PhaseSchedule", "TaskSchedule", "list_cycles", "sched
 LIST_PASSES = 4
 """List schedules that the quick effort makes per graph."""
 
-REFINED_OPERATORS = 600
-"""Graphs up to this size are refined whole by CP-SAT, larger ones window by window."""
-
 
 @dataclass(frozen=True, eq=False)
 class PhaseSchedule:
@@ -71,20 +68,32 @@ def _solution(result: Result[Solution]) -> Solution:
     return result.solution
 
 
-def schedule_task(task: Task, library: CostLibrary, design: Design, refine: str, stop: Stop, seed: int) -> TaskSchedule:
+def schedule_task(
+    task: Task,
+    library: CostLibrary,
+    design: Design,
+    refine: str,
+    stop: Stop,
+    seed: int,
+    known: Sequence[Solution] | None = None,
+) -> TaskSchedule:
     """Schedule every phase of ``task`` on ``design``.
 
     Parameters
     ----------
     refine
         ``list`` for a few list schedules, ``none`` for the whole portfolio of list schedules, ``cp-sat``
-        to refine the best of them with CP-SAT.
+        for everything that the solver ``auto`` knows: CP-SAT, stronger bounds, insertion and windows.
     stop
         Limits of the whole task; ``seconds`` and ``work`` are divided by what the phases weigh in a step.
+    known
+        A schedule of every phase to start from.
     """
     problems = [lower(phase.graph, library, design) for phase in task.phases]
+    hints = [None] * len(problems) if known is None else known
     quick = [
-        _heard(solve(part.problem, "critical-path", stop=Stop(work=LIST_PASSES), seed=seed)) for part in problems
+        _heard(solve(part.problem, "critical-path", stop=Stop(work=LIST_PASSES), seed=seed, hint=hint))
+        for part, hint in zip(problems, hints, strict=True)
     ]
     if refine == "list":
         return TaskSchedule(task, design, tuple(map(PhaseSchedule, problems, quick)))
@@ -139,15 +148,11 @@ def _heard(result: Result[Solution]) -> Result[Solution]:
 
 
 def _refine(problem: Problem, start: Result[Solution], refine: str, stop: Stop, seed: int) -> Result[Solution]:
-    """The best of the portfolio and of CP-SAT, each starting from the best so far."""
-    best = start
-    if best.stop is not StopReason.PROVED:
-        found = solve(problem, "critical-path", stop=_part(stop, 0.3), seed=seed, hint=best.solution)
-        best = better(best, _heard(found))
-    if refine == "cp-sat" and best.stop is not StopReason.PROVED:
-        name = "cp-sat" if len(problem) <= REFINED_OPERATORS else "cp-sat-windows"
-        best = better(best, _heard(solve(problem, name, stop=_part(stop, 0.7), seed=seed, hint=best.solution)))
-    return best
+    """The schedule of more effort, starting from the one there is."""
+    if start.stop is StopReason.PROVED:
+        return start
+    name = "auto" if refine == "cp-sat" else "critical-path"
+    return better(start, _heard(solve(problem, name, stop=stop, seed=seed, hint=start.solution)))
 
 
 def better(a: Result[Solution], b: Result[Solution]) -> Result[Solution]:

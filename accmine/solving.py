@@ -5,29 +5,28 @@ own module before it leaves here.
 
 A problem module offers ``KIND``, ``SENSE`` or ``sense(problem)``, ``objective``, ``check`` and the four JSON
 functions; optionally ``bound(problem) -> (value, method)``, a valid bound that needs no search, and
-``EXACT_DECIMALS`` if ``problem_from_json`` wants decimals as ``decimal.Decimal``.
+``explain(problem) -> (conflict, remedy)`` of a problem without solution, with ``EXPLAINED_FIRST`` if it is so quick
+and complete that no solver need be asked; and ``EXACT_DECIMALS`` if ``problem_from_json`` wants decimals as
+``decimal.Decimal``.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from accmine.errors import CheckError, Complaint, InputError
+from accmine.errors import CheckError, InputError
 from accmine.ports import Incumbent, Stop
-from accmine.registry import DEFAULT_SOLVER, make_solver, problem_module, solvers_of
-from accmine.result import Result, Sense, Status, gap
-from accmine.source import Document, load_yaml
+from accmine.problem_files import load_problem, located, parse, read_text
+from accmine.registry import DEFAULT_SOLVER, make_solver, solvers_of
+from accmine.result import Result, Sense, Status, StopReason, gap
 
 __all__ = [
     "bound_of",
@@ -45,7 +44,6 @@ __all__ = [
 
 _PACKAGES = ("accmine", "numpy", "ortools", "pyomo", "highspy")
 _NO_LIMIT = Stop()
-_LOCATED = 100  # complaints that are given a line: finding one searches the document
 _TOLERANCE = 1e-9  # of objectives that are floating-point numbers; integers must be equal
 
 
@@ -77,7 +75,10 @@ def sense_of(problem: Any) -> Sense:
 
 def bound_of(problem: Any) -> tuple[float | int | None, str]:
     """The bound that needs no search, and how it is obtained; (None, "") if the kind has none."""
-    own = getattr(module_of(problem), "bound", None)
+    module = module_of(problem)
+    own = getattr(module, "bound", None)
+    if own is not None and getattr(module, "EXPLAINED_FIRST", False) and module.explain(problem)[0]:
+        return None, "no solution exists"
     return (None, "") if own is None else own(problem)
 
 
@@ -120,8 +121,35 @@ def solve(
     """
     kind = problem_kind(problem)
     name = solver or DEFAULT_SOLVER.get(kind) or next(iter(solvers_of(kind)), "")
-    result = make_solver(kind, name).solve(problem, stop=stop, seed=seed, hint=hint, on_progress=on_progress)
+    chosen = make_solver(kind, name)
+    refused = _without_solution(problem, name, seed)
+    if refused is not None:
+        return refused
+    result = chosen.solve(problem, stop=stop, seed=seed, hint=hint, on_progress=on_progress)
     return replace(verify(problem, result), versions=versions())
+
+
+def _without_solution(problem: Any, solver: str, seed: int) -> Result[Any] | None:
+    """The result of a problem that its own module shows to have no solution before anything is searched."""
+    module = module_of(problem)
+    conflict, remedy = module.explain(problem) if getattr(module, "EXPLAINED_FIRST", False) else ((), ())
+    if not conflict:
+        return None
+    return Result(
+        kind=problem_kind(problem),
+        solver=solver,
+        status=Status.INFEASIBLE,
+        stop=StopReason.PROVED,
+        objective=None,
+        bound=None,
+        bound_method="the limits themselves, before any search",
+        solution=None,
+        seed=seed,
+        sense=sense_of(problem),
+        versions=versions(),
+        conflict=conflict,
+        remedy=remedy,
+    )
 
 
 def _close(a: float | int, b: float | int) -> bool:
@@ -218,30 +246,6 @@ def rate(problem: Any, solution: Any) -> dict[str, Any]:
     }
 
 
-def load_problem(source: str | Path) -> Any:
-    """The problem of a JSON or YAML file, or of JSON or YAML text, by its ``kind``.
-
-    Raises
-    ------
-    InputError
-        For anything that is wrong, as ``file:line:column: field: what is wrong``.
-    """
-    text, name, path = _text(source)
-    data = _parse(text, name, path, exact=False)
-    if not isinstance(data, Mapping) or "kind" not in data:
-        raise InputError('needs an object with "kind"', where=name)
-    try:
-        module = problem_module(str(data["kind"]))
-    except InputError as error:
-        raise _located(error, data, text, name, path, field="kind") from None
-    if getattr(module, "EXACT_DECIMALS", False):
-        data = _parse(text, name, path, exact=True)
-    try:
-        return module.problem_from_json(data, name)
-    except InputError as error:
-        raise _located(error, data, text, name, path) from None
-
-
 def load_solution(problem: Any, source: str | Path | Mapping[str, Any]) -> tuple[Any, float | int | None]:
     """A solution of ``problem`` from a file, text or JSON object, and the objective a result file claims.
 
@@ -253,8 +257,8 @@ def load_solution(problem: Any, source: str | Path | Mapping[str, Any]) -> tuple
     if isinstance(source, Mapping):
         data, text, name, path = source, "", "", None
     else:
-        text, name, path = _text(source)
-        data = _parse(text, name, path, exact=False)
+        text, name, path = read_text(source)
+        data = parse(text, name, path, exact=False)
     kind = problem_kind(problem)
     claimed = None
     if isinstance(data, Mapping) and "solution" in data:
@@ -268,78 +272,4 @@ def load_solution(problem: Any, source: str | Path | Mapping[str, Any]) -> tuple
     try:
         return module_of(problem).solution_from_json(problem, data, name), claimed
     except InputError as error:
-        raise _located(error, data, text, name, path) from None
-
-
-def _text(source: str | Path) -> tuple[str, str, Path | None]:
-    """(text, name for messages, path) of a file, or of text: what holds a brace or a line break."""
-    if isinstance(source, str) and ("{" in source or "\n" in source):
-        return source, "<text>", None
-    path = Path(source)
-    try:
-        return path.read_text(encoding="utf-8-sig"), str(path), path
-    except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 text (byte {error.start})", where=str(path)) from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
-
-
-def _parse(text: str, name: str, path: Path | None, *, exact: bool) -> Any:
-    """JSON, or YAML if the name says so or the text does not start like a JSON object."""
-    is_yaml = path.suffix.lower() in {".yaml", ".yml"} if path is not None else not text.lstrip().startswith("{")
-    if is_yaml:
-        return load_yaml(text=text, name=name).data
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        table = dict(items)
-        if len(table) < len(items):
-            seen: set[str] = set()
-            twice = sorted({key for key, _ in items if key in seen or seen.add(key)})  # type: ignore[func-returns-value]
-            raise InputError(f"duplicate key {', '.join(map(repr, twice))}; give it once", where=name)
-        return table
-
-    def refuse(constant: str) -> Any:
-        raise InputError(f"{constant} is not a JSON number", where=name)
-
-    number = Decimal if exact else float
-    try:
-        return json.loads(text, object_pairs_hook=pairs, parse_float=number, parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise InputError(f"not valid JSON: {error.msg}", where=f"{name}:{error.lineno}:{error.colno}") from None
-    except RecursionError:
-        raise InputError("nested too deeply", where=name) from None
-
-
-def _place(data: Any, field: str) -> tuple[str | int, ...]:
-    """Keys and indices of a field such as ``operations[3].uses.hbm``; keys may hold dots themselves."""
-    place: list[str | int] = []
-    while field:
-        index = re.match(r"\[(\d+)\]\.?", field)
-        if isinstance(data, list) and index and int(index[1]) < len(data):
-            step: str | int = int(index[1])
-            field = field[index.end() :]
-        elif isinstance(data, Mapping):
-            fitting = [k for k in data if field.startswith(str(k)) and field[len(str(k)) :][:1] in ("", ".", "[")]
-            if not fitting:
-                break
-            step = max(fitting, key=lambda k: len(str(k)))
-            field = field[len(str(step)) :].removeprefix(".")
-        else:
-            break
-        place.append(step)
-        data = data[step]
-    return tuple(place)
-
-
-def _located(error: InputError, data: Any, text: str, name: str, path: Path | None, field: str = "") -> InputError:
-    """The same complaints, each with line and column where the text is at hand."""
-    if not text:
-        return error
-    document = Document(data, name, text, path)
-    found = [
-        Complaint(document.locate(_place(data, c.field or field)), c.field or field, c.message)
-        if c.where in ("", name)
-        else c
-        for c in error.complaints[:_LOCATED]
-    ]
-    return InputError([*found, *error.complaints[_LOCATED:]])
+        raise located(error, data, text, name, path) from None

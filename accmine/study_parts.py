@@ -31,7 +31,17 @@ from accmine.fields import (
 )
 from accmine.units import parse_quantity
 
-__all__ = ["AcceleratorSpace", "Budget", "DeviceLimits", "Limits", "Part", "Search", "StudyWorkload", "System"]
+__all__ = [
+    "HEURISTIC_OPTIONS",
+    "AcceleratorSpace",
+    "Budget",
+    "DeviceLimits",
+    "Limits",
+    "Part",
+    "Search",
+    "StudyWorkload",
+    "System",
+]
 
 Positive = Annotated[float, Field(gt=0)]
 _MOST_DIVISORS = 12  # that a message lists
@@ -223,6 +233,10 @@ def _method(value: Any) -> Any:
     return "wham-like" if value == "critical-path" else value
 
 
+HEURISTIC_OPTIONS = ("top_k", "hysteresis", "start", "growth", "min_gain", "order", "bound_pruning", "polish")
+"""Keys of ``search`` that are options of the heuristic: the decisions that its source leaves open."""
+
+
 class Search(Part):
     """How designs are proposed, refined and selected."""
 
@@ -238,7 +252,26 @@ class Search(Part):
     growth: Literal["double", "one"] = Field(
         default="double", description="How core counts grow: doubled, or one at a time."
     )
+    start: Literal["bound", "one"] = Field(
+        default="bound",
+        description="First core counts of a choice of core sizes: those of the least bound, or the fewest.",
+    )
+    min_gain: Annotated[float, Field(lt=1)] = Field(
+        default=1e-3, description="Relative fall of the value that an added core has to bring; below 0, allowed rise."
+    )
+    order: Literal["bound", "best", "breadth"] = Field(
+        default="bound",
+        description="Core sizes that are next: of the least bound, a child of the best, or level by level.",
+    )
+    bound_pruning: Annotated[bool, Field(strict=True)] = Field(
+        default=True, description="Skip core sizes whose bound cannot enter the best top_k."
+    )
+    polish: Count = Field(default=2, description="Rounds of single-core steps around the best designs.")
     shares: PositiveCount = Field(default=5, description="Shares of the limits that designs are proposed for.")
+
+    def options(self) -> dict[str, Any]:
+        """The options of the heuristic, by the names its class takes."""
+        return {name: getattr(self, name) for name in HEURISTIC_OPTIONS}
 
 
 class Budget(Part):

@@ -45,6 +45,7 @@ class Findings:
     modes: Mapping[str, Selection]
     final: Mapping[tuple[int, int], TaskSchedule]
     whole: WholeBound
+    own_bound: float
     baselines: tuple[BaselineRow, ...]
     changes: tuple[Change, ...]
     variant: str
@@ -196,6 +197,7 @@ def _certificate(f: Findings) -> Certificate:
         objective=objective,
         bound=bound,
         gap=gap,
+        own_bound=shown(max(f.own_bound, f.whole.value)),
         method=f.whole.method,
         selection_status=chosen.result.status.value,
         selection_solver=chosen.result.solver,

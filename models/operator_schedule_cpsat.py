@@ -5,10 +5,15 @@ makespan M. With p_i = Σ_k p_ik·x_ik:
 
     Σ_k x_ik = 1;   s_j ≥ s_i + p_i for every edge;   M ≥ s_i + p_i;   minimise M;
     at every time the running intervals hold at most the capacity of every resource;
-    h_i ≤ s_i ≤ H - q_i - min p_i with the resource-aware heads and tails of ``cone_bound`` and a horizon H.
+    h_i ≤ s_i ≤ H - q_i - min p_i with the resource-aware heads and tails of ``cone_bound`` and a horizon H,
+    the makespan of the best solution at hand.
 
 Left out as they cannot matter: modes that do not fit or are dominated by another, operations that hold
-nothing or last no time, and resources that all operations together cannot exhaust.
+nothing or last no time, and resources that all operations together cannot exhaust. Added although they
+follow: M ≥ s_i + p_i + q_i where the resource-aware tail q_i exceeds what the precedences say.
+
+``below(H)`` is the same for schedules shorter than H, made for proofs: with sets of operations no two of which can
+run at once, over all resources together.
 """
 
 from __future__ import annotations
@@ -16,22 +21,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import gcd
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
 from accmine.ports import Stop
-from accmine.problems.cone_bound import METHOD, cones
+from accmine.problems.cone_bound import cones
 from accmine.problems.operator_schedule import (
     CONE_OPERATIONS,
     KIND,
     MAX_TIME,
     Problem,
     Solution,
+    bound,
     heads,
-    lower_bound,
     objective,
     order,
     tails,
@@ -39,7 +44,10 @@ from accmine.problems.operator_schedule import (
 from accmine.registry import make_solver
 from accmine.result import Result
 
-__all__ = ["OperatorScheduleCpSat"]
+__all__ = ["PROVABLE_OPERATIONS", "OperatorScheduleCpSat", "exclusive_sets"]
+
+PROVABLE_OPERATIONS = 400
+"""Largest problem with ``below``: beyond it nothing is refuted in useful time."""
 
 _WARM_PASSES = 12
 """List schedules of the warm start when a work limit asks for a repeatable run."""
@@ -74,10 +82,53 @@ def _useful_modes(problem: Problem) -> list[list[_Mode]]:
     return useful
 
 
+def exclusive_sets(problem: Problem) -> list[list[int]]:
+    """Sets of operations no two of which can run at the same time; greedy, one around each operation.
+
+    Two operations exclude each other if one is before the other, or if of some resource the least amounts
+    they hold in modes that fit exceed the capacity together. Sets ordered by precedences alone say nothing new
+    and are left out, as are operations that may last no time. Quadratic in operations.
+    """
+    n = len(problem)
+    fits, count = problem.fits, problem.mode_count
+    least = np.array(
+        [
+            problem.modes.uses[at : at + k][fits[at : at + k]].min(axis=0)
+            for at, k in zip(problem.first_mode.tolist(), count.tolist(), strict=True)
+        ]
+    ).reshape(len(problem.mode_sets), len(problem.resources))[problem.mode_set]
+    lasting = problem.shortest[problem.mode_set] > 0
+    spare = problem.capacity - least
+    clash = (least[:, None, :] > spare[None, :, :]).any(axis=2) & lasting[:, None] & lasting[None, :]
+    before = np.zeros((n, n), dtype=bool)
+    found = order(problem)
+    for i in reversed(found.sequence):
+        for j in found.successors[i]:
+            before[i] |= before[j]
+            before[i, j] = True
+    excluded = clash | before | before.T
+    np.fill_diagonal(excluded, False)
+    rank = np.argsort(-problem.shortest[problem.mode_set] * excluded.sum(axis=0), kind="stable")
+    rank = rank[lasting[rank]]
+    sets: dict[tuple[int, ...], None] = {}
+    for i in rank.tolist():
+        clique, candidates = [i], rank[excluded[i, rank]]
+        while len(candidates):
+            clique.append(int(candidates[0]))
+            candidates = candidates[excluded[candidates[0], candidates]]
+        chain = before[np.ix_(clique, clique)]
+        if len(clique) > 2 and (chain | chain.T).sum() < len(clique) * (len(clique) - 1):
+            sets[tuple(sorted(clique))] = None
+    return [list(clique) for clique in sets]
+
+
 class OperatorScheduleCpSat:
     """Model of ``operator-schedule`` for CP-SAT; see ``accmine.ports.Model`` and ``solvers.cpsat``."""
 
     engine = "cp-sat"
+
+    proof_parameters: ClassVar[dict[str, Any]] = {"linearization_level": 0}
+    """The linear relaxation of cumulatives is weak: without it CP-SAT proves three to five times as much."""
 
     def build(self, problem: Problem) -> cp_model.CpModel:
         """Variables, constraints and objective.
@@ -88,27 +139,63 @@ class OperatorScheduleCpSat:
             If an operation fits in no mode, the precedences hold a cycle, or capacity × horizon of a
             resource leaves the 64-bit integers of CP-SAT.
         """
+        # One after the other in fastest modes is always possible.
+        total = int(problem.shortest[problem.mode_set].sum()) if len(problem) else 0
+        self._declare(problem, total)
+        self.model.minimize(self.makespan)
+        return self.model
+
+    @property
+    def provable(self) -> bool:
+        """Whether the problem is small enough for ``below`` to be worth its time."""
+        return 0 < len(self.problem) <= PROVABLE_OPERATIONS
+
+    def below(self, value: int) -> OperatorScheduleCpSat:
+        """The problem of schedules shorter than ``value``, with constraints that help proofs.
+
+        A no_overlap for each of some sets of operations no two of which can run at once: a single cumulative
+        does not show them. ``value`` must exceed the lower limit of ``bounds``.
+        """
+        other = OperatorScheduleCpSat()
+        other._declare(self.problem, value - 1)
+        for group in exclusive_sets(self.problem):
+            other.model.add_no_overlap([other._interval(i, k) for i in group for k in range(len(other.chosen[i]))])
+        other.model.minimize(other.makespan)
+        return other
+
+    def _declare(self, problem: Problem, upper: int) -> None:
+        """Everything but the objective, with ``upper`` as the horizon."""
         self.problem = problem
         self.model = cp_model.CpModel()
-        self.lower, self.bound_method = lower_bound(problem)
-        head, tail = heads(problem), tails(problem)
-        if len(problem) <= CONE_OPERATIONS:
-            known = cones(problem)
-            head, tail = known.head, known.tail
-            if known.bound > self.lower:
-                self.lower, self.bound_method = known.bound, METHOD
+        self.lower, self.bound_method = bound(problem)
+        strong = len(problem) <= CONE_OPERATIONS
+        known = cones(problem) if strong else None
+        head, tail = (heads(problem), tails(problem)) if known is None else (known.head, known.tail)
         self._modes = _useful_modes(problem)
-        # One after the other in fastest modes is always possible.
         shortest = problem.shortest[problem.mode_set] if len(problem) else np.zeros(0, dtype=np.int64)
-        self.upper = int(shortest.sum())
-        self.makespan = self.model.new_int_var(self.lower, self.upper, "makespan")
+        self.upper = upper
+        self.makespan = self.model.new_int_var(min(self.lower, upper), upper, "makespan")
         self.start = [
-            self.model.new_int_var(h, self.upper - q - p, "")
+            self.model.new_int_var(h, max(h, upper - q - p), "")
             for h, q, p in zip(head.tolist(), tail.tolist(), shortest.tolist(), strict=True)
         ]
+        duration = self._choose_modes()
+        end = [s + d for s, d in zip(self.start, duration, strict=True)]
+        after_end, length = tail.tolist(), shortest.tolist()
+        for i, after in enumerate(order(problem).successors):
+            for j in after:
+                self.model.add(self.start[j] >= end[i])
+            said = max((length[j] + after_end[j] for j in after), default=-1)
+            if after_end[i] > said:  # more than the successors say; without any, M ≥ s_i + p_i
+                self.model.add(self.makespan >= end[i] + after_end[i])
+        self._intervals: dict[tuple[int, int], Any] = {}
+        self._resources()
+
+    def _choose_modes(self) -> list[Any]:
+        """A literal per mode of operations with a choice; the duration of every operation."""
         self.chosen: list[list[tuple[_Mode, Any]]] = []
         duration: list[Any] = []
-        for group in problem.mode_set.tolist():
+        for group in self.problem.mode_set.tolist():
             modes = self._modes[group]
             if len(modes) == 1:
                 self.chosen.append([(modes[0], None)])
@@ -118,20 +205,21 @@ class OperatorScheduleCpSat:
             self.model.add_exactly_one(literals)
             self.chosen.append(list(zip(modes, literals, strict=True)))
             duration.append(cp_model.LinearExpr.weighted_sum(literals, [m.duration for m in modes]))
-        end = [s + d for s, d in zip(self.start, duration, strict=True)]
-        found = order(problem)
-        for i, after in enumerate(found.successors):
-            for j in after:
-                self.model.add(self.start[j] >= end[i])
-            if not after:
-                self.model.add(self.makespan >= end[i])
-        self._resources()
-        self.model.minimize(self.makespan)
-        return self.model
+        return duration
+
+    def _interval(self, i: int, k: int) -> Any:
+        """The interval of operation i in its k-th useful mode."""
+        if (i, k) not in self._intervals:
+            mode, literal = self.chosen[i][k]
+            self._intervals[i, k] = (
+                self.model.new_fixed_size_interval_var(self.start[i], mode.duration, "")
+                if literal is None
+                else self.model.new_optional_fixed_size_interval_var(self.start[i], mode.duration, literal, "")
+            )
+        return self._intervals[i, k]
 
     def _resources(self) -> None:
         """One cumulative, or no_overlap, per resource that can run out."""
-        intervals: dict[tuple[int, int], Any] = {}
         for r, (name, capacity) in enumerate(zip(self.problem.resources, self.problem.capacity.tolist(), strict=True)):
             rows = [(i, k, mode.uses[r], x) for i, own in enumerate(self.chosen) for k, (mode, x) in enumerate(own)]
             rows = [row for row in rows if row[2]]
@@ -142,24 +230,15 @@ class OperatorScheduleCpSat:
                 continue
             divisor = gcd(*(amount for _, _, amount, _ in rows))
             limit = capacity // divisor
-            if limit * max(1, self.upper) > MAX_TIME:
+            held = [self._interval(i, k) for i, k, _, _ in rows]
+            demands = [amount // divisor for _, _, amount, _ in rows]
+            if all(2 * d > limit for d in demands):  # no two at once
+                self.model.add_no_overlap(held)
+            elif limit * max(1, self.upper) > MAX_TIME:
                 raise InputError(
                     f"resource {name}: capacity {limit} over {self.upper} time units leaves 64-bit integers; "
                     f"count {name} or time in larger units"
                 )
-            held = []
-            for i, k, _, x in rows:
-                if (i, k) not in intervals:
-                    d = self.chosen[i][k][0].duration
-                    intervals[i, k] = (
-                        self.model.new_fixed_size_interval_var(self.start[i], d, "")
-                        if x is None
-                        else self.model.new_optional_fixed_size_interval_var(self.start[i], d, x, "")
-                    )
-                held.append(intervals[i, k])
-            demands = [amount // divisor for _, _, amount, _ in rows]
-            if all(2 * d > limit for d in demands):  # no two at once
-                self.model.add_no_overlap(held)
             else:
                 self.model.add_cumulative(held, demands, limit)
 

@@ -14,7 +14,7 @@ microbatches. Integers are divided by powers of two, so that HiGHS sees values a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyomo.environ as pyo
@@ -35,8 +35,13 @@ def _binary_scale(magnitude: int) -> int:
     return 1 << max(0, magnitude.bit_length() - 10)
 
 
-def _stage_chains(stages: int, microbatches: int, bottleneck: bool) -> Iterator[Path]:
-    """Chains of the lower bound: to stage s, m microbatches there, and back to stage 0 or not at all."""
+def _stage_chains(schedule: str, stages: int, microbatches: int, bottleneck: bool) -> Iterator[Path]:
+    """Chains that every timeline has.
+
+    To stage s, m microbatches there, and back to stage 0 or not at all. For ``gpipe`` also through all stages and
+    back, with m microbatches at s in both directions. For ``1f1b`` also the way from s to the last stage and back with
+    the first and with the last microbatch: stage s then skips the passes of one kind that it does meanwhile.
+    """
     for s in range(stages):
         alone = tuple(microbatches if i == s else 0 for i in range(stages))
         none = (0,) * (stages - 1)
@@ -49,6 +54,14 @@ def _stage_chains(stages: int, microbatches: int, bottleneck: bool) -> Iterator[
             sent = tuple(int(k < s) for k in range(stages - 1))
             returned = tuple(int(end <= k < s) for k in range(stages - 1))
             yield Path(there, back, sent, returned, end)
+        later = stages - 1 - s
+        if schedule == "gpipe":
+            passes = tuple(microbatches if i == s else 1 for i in range(stages))
+            yield Path(passes, passes, (1,) * (stages - 1), (1,) * (stages - 1), 0)
+        elif later and microbatches >= later + 2:
+            passes = tuple(microbatches - later if i == s else 1 + (i > s) for i in range(stages))
+            sent = tuple(1 + (k >= s) for k in range(stages - 1))
+            yield Path(passes, passes, sent, sent, 0)
 
 
 class StageSelectionPyomo:
@@ -61,11 +74,18 @@ class StageSelectionPyomo:
     engine = "mip"
     bound_method = BOUND_METHOD
 
+    def __init__(self) -> None:
+        self._only: Sequence[Sequence[int]] | None = None
+
+    def restrict(self, kept: Sequence[Sequence[int]]) -> None:
+        """Declare only these options of each slot; call before ``build``. The answer then speaks of these alone."""
+        self._only = kept
+
     def build(self, problem: Problem) -> pyo.ConcreteModel:
         """Declare variables, limits, chains and objective; returns the Pyomo model."""
         self.problem = problem
         self.numbers = numbers = integers(problem)
-        kept = useful_options(numbers)
+        kept = useful_options(numbers) if self._only is None else [list(options) for options in self._only]
         self.model = model = pyo.ConcreteModel(name="stage_selection")
         self._chains: set[tuple[int, Path]] = set()
         self._kept = kept
@@ -78,7 +98,7 @@ class StageSelectionPyomo:
         self._declare_objective()
         for w, pipeline in enumerate(numbers.pipelines):
             bottleneck = numbers.objective == "bottleneck"
-            for chain in _stage_chains(len(pipeline.forward), pipeline.microbatches, bottleneck):
+            for chain in _stage_chains(pipeline.schedule, len(pipeline.forward), pipeline.microbatches, bottleneck):
                 self._add_chain(w, chain)
         start = self.warm_start(problem).solution
         if start is not None:

@@ -10,6 +10,10 @@ Beside the port ``accmine.ports.Model`` (``bounds`` in the problem's own unit) a
     whose bound is kept.
 ``bound_method``
     How the bound of ``bounds()`` was obtained, in words.
+``provable``, ``below(value) -> Provable`` and ``proof_parameters``
+    For a minimum in the engine's own integers: whether a search for proofs is worth its time, its model, and
+    CP-SAT parameters that suit it. It has one worker for the first third of the limits (``prover.py``), the
+    other workers search beside it; then all of them search from the best.
 
 and the problem's module ``bound(problem) -> (value, method)``, a bound without search, and
 ``explain(problem) -> (conflict, remedy)`` for a problem without solution. The engine's objective must be
@@ -18,8 +22,6 @@ linear with integer coefficients.
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,10 +36,16 @@ from accmine.registry import make_model
 from accmine.result import Result, Sense, Status, StopReason, gap
 from accmine.solving import bound_of, module_of, problem_kind, sense_of
 
+from .crew import Crew
+from .prover import Prover
+
 __all__ = ["CpSat"]
 
 Number = float | int
 _METHOD = "CP-SAT"
+_PROOF_METHOD = "CP-SAT, objective from below"
+_PROOF_SHARE = 1 / 3  # of the limits
+_PROOF_WORK = 5.0  # deterministic time without limits
 
 
 @dataclass
@@ -83,6 +91,19 @@ class _State:
         if self.solution is None or self.better(value, self.module.objective(self.problem, self.solution)):
             self.solution = solution
             self.note(value, None, "")
+
+    def hear(self, what: str, content: Any, objective: _Objective) -> None:
+        """Take over what a thread of the search found; see ``crew.Crew``."""
+        if what == "proof":
+            bound, solution = content
+            if solution is None:
+                self.note(None, bound, _PROOF_METHOD)
+            else:
+                self.take(solution)
+        elif what == "bound":
+            self.note(None, objective.from_float(content), _METHOD)
+        else:  # the solution itself follows at the end
+            self.note(objective.from_float(content), None, "")
 
     def limits(self, model: Model) -> None:
         """Take over the bound of the built model."""
@@ -155,19 +176,6 @@ class _Objective:
         return self.convert(round(value))
 
 
-class _Watcher(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]  # ortools is untyped here
-    """Hands every solution's objective and bound to the thread of the caller."""
-
-    def __init__(self, events: queue.SimpleQueue[Any], objective: _Objective) -> None:
-        super().__init__()
-        self.events = events
-        self.objective = objective
-
-    def on_solution_callback(self) -> None:
-        """Called by CP-SAT."""
-        self.events.put(("solution", self.objective_value))
-
-
 class CpSat:
     """Generic CP-SAT driver.
 
@@ -217,32 +225,29 @@ class CpSat:
         except KeyboardInterrupt:
             reason = StopReason.INTERRUPTED
         if state.solution is not None:
+            state.objective = state.module.objective(state.problem, state.solution)  # callbacks show rounded values
             status = Status.OPTIMAL if reason is StopReason.PROVED else Status.FEASIBLE
         return state.result(kind, self.name, status, reason, seed)
 
     @staticmethod
     def _start(state: _State, model: Model, stop: Stop, seed: int, hint: Any | None) -> StopReason | None:
         """What is known before the model is built; why to end here already, if there is a reason."""
-        if hint is not None or not hasattr(model, "warm_start"):  # a warm start brings its bound
-            value, method = bound_of(state.problem)
-            state.note(None, value, method)
-        interrupted = False
+        warm: Result[Any] | None = None
         if hint is not None:
-            wrong = state.module.check(state.problem, hint)
-            if wrong:
+            if wrong := state.module.check(state.problem, hint):
                 raise InputError(f"the hint is not a solution: {'; '.join(wrong)}")
         elif hasattr(model, "warm_start"):
-            warm: Result[Any] = model.warm_start(state.problem, stop, seed)
-            state.note(None, warm.bound, warm.bound_method)
-            interrupted = warm.stop is StopReason.INTERRUPTED
+            warm = model.warm_start(state.problem, stop, seed)
+            assert warm is not None
             hint = warm.solution
             if hint is not None and (wrong := state.module.check(state.problem, hint)):
                 raise CheckError(f"warm start of {problem_kind(state.problem)}: {'; '.join(wrong)}")
-        if hint is not None:
-            state.take(hint)
+        state.solution = hint  # before the bound: whoever interrupts that keeps the solution
+        value, method = bound_of(state.problem) if warm is None else (warm.bound, warm.bound_method)
+        state.note(None if hint is None else state.module.objective(state.problem, hint), value, method)
         if (reason := state.finished(stop)) is not None:
             return reason
-        if interrupted:
+        if warm is not None and warm.stop is StopReason.INTERRUPTED:
             return StopReason.INTERRUPTED
         return StopReason.TIME if stop.seconds is not None and state.seconds() >= stop.seconds else None
 
@@ -252,16 +257,47 @@ class CpSat:
         """Run the engine for ``left`` seconds; what it finds goes into ``state``."""
         objective = _Objective(built, getattr(model, "to_objective", lambda value: value))
         state.note(None, objective.value(objective.least), "limits of the model")
-        solver = cp_model.CpSolver()
-        solver.parameters.num_workers = max(1, stop.workers)
-        solver.parameters.random_seed = seed & 0x7FFFFFFF
-        solver.parameters.relative_gap_limit = max(0.0, stop.gap)
-        solver.parameters.catch_sigint_signal = False  # Ctrl-C belongs to the caller; see _run
-        if left < float("inf"):
-            solver.parameters.max_time_in_seconds = left
-        if stop.work is not None:
-            solver.parameters.max_deterministic_time = stop.work
-        engine, interrupted = self._run(solver, built, objective, state)
+        begin, work, before = time.monotonic(), stop.work, state.objective
+        prover = None
+        if getattr(model, "provable", False) and state.solution is not None and state.bound is not None:
+            prover = self._prover(state, model, stop, left, seed)
+        if prover is not None:
+            beside = None
+            if stop.workers > 1:
+                rest = prover.work if prover.work < float("inf") else None
+                beside = _engine(stop, stop.workers - 1, left * _PROOF_SHARE, rest, seed)
+            crew = self._run(state, objective, stop, prover, beside, built)
+            ended = self._take(state, model, built, objective, crew, beside)
+            reason = state.finished(stop) or (StopReason.INTERRUPTED if crew.interrupted else None)
+            left -= time.monotonic() - begin
+            if ended is not None or reason is not None or left <= 0:
+                return ended or Status.UNKNOWN, reason or StopReason.TIME
+            work = None if work is None else max(work - prover.used, 1e-3)
+            if state.objective != before:
+                model.hint(state.solution)
+        solver = _engine(stop, stop.workers, left, work, seed)
+        # With one worker neighbourhoods take turns with the search, which repeats; else they have their own.
+        solver.parameters.interleave_search = prover is not None and stop.workers <= 1
+        crew = self._run(state, objective, stop, None, solver, built)
+        ended = self._take(state, model, built, objective, crew, solver)
+        interrupted = StopReason.INTERRUPTED if crew.interrupted else StopReason.TIME
+        if ended is not None:
+            return ended, StopReason.PROVED
+        return Status.UNKNOWN, state.finished(stop) or interrupted
+
+    @staticmethod
+    def _take(
+        state: _State,
+        model: Model,
+        built: cp_model.CpModel,
+        objective: _Objective,
+        crew: Crew,
+        solver: cp_model.CpSolver | None,
+    ) -> Status | None:
+        """Take over how the engine ended; ``infeasible`` if it says so and no solution contradicts it."""
+        engine = crew.outcome
+        if engine is None or solver is None:  # there was none, or Ctrl-C came before it began
+            return None
         if engine == cp_model.MODEL_INVALID:
             raise AccmineError(f"CP-SAT refuses the model of {problem_kind(state.problem)}: {built.validate()}")
         inner = int(solver.response_proto.inner_objective_lower_bound)
@@ -270,71 +306,64 @@ class CpSat:
             # The engine's integer bound, not its floating-point one.
             state.note(None, objective.value(inner), _METHOD)
         elif engine == cp_model.INFEASIBLE and state.solution is None:
-            return Status.INFEASIBLE, StopReason.PROVED
+            return Status.INFEASIBLE
         elif engine == cp_model.UNKNOWN and inner != 0:
             # Without a solution an unset bound reads as 0: only another value says something.
             state.note(None, objective.value(inner), _METHOD)
         # "Infeasible" with a checked solution at hand is wrong, and nothing of it is used.
-        if state.solution is not None:  # callbacks show rounded values; this is the exact one
+        if state.solution is not None:
             state.objective = state.module.objective(state.problem, state.solution)
-        return Status.UNKNOWN, state.finished(stop) or (StopReason.INTERRUPTED if interrupted else StopReason.TIME)
+        return None
+
+    @staticmethod
+    def _prover(state: _State, model: Any, stop: Stop, left: float, seed: int) -> Prover | None:
+        """The search for proofs of this call; its limits are a share of the caller's."""
+        work = float("inf") if stop.work is None else stop.work * _PROOF_SHARE
+        if stop.work is None and left == float("inf"):
+            work = _PROOF_WORK
+        if not isinstance(state.bound, int) or not isinstance(state.objective, int):
+            return None
+        return Prover(
+            provable=model.below(state.objective),
+            upper=state.objective,
+            parameters=model.proof_parameters,
+            gap=stop.gap,
+            seed=seed,
+            deadline=time.monotonic() + left * _PROOF_SHARE,
+            work=work,
+        )
 
     @staticmethod
     def _run(
-        solver: cp_model.CpSolver, built: cp_model.CpModel, objective: _Objective, state: _State
-    ) -> tuple[Any, bool]:
-        """Solve in a thread of its own, so that Ctrl-C and the caller's callback stay in the caller's."""
-        events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        watcher = _Watcher(events, objective)
-        solver.best_bound_callback = lambda bound: events.put(("bound", bound))
-        outcome: list[Any] = []
+        state: _State,
+        objective: _Objective,
+        stop: Stop,
+        prover: Prover | None,
+        solver: cp_model.CpSolver | None = None,
+        built: cp_model.CpModel | None = None,
+    ) -> Crew:
+        """Search, prover or both, until one of them has proved it, or both have ended."""
 
-        def work() -> None:
-            try:
-                outcome.append(solver.solve(built, watcher))
-            except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-                outcome.append(error)
-            finally:
-                events.put(None)
+        def hear(what: str, content: Any) -> bool:
+            state.hear(what, content, objective)
+            reason = state.finished(stop)
+            # When the news of a gap arrives is up to the clock; a proof leaves nothing to find.
+            return reason is StopReason.PROVED or (reason is not None and stop.work is None)
 
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        interrupted, failure = False, None
-        shown: Number | None = state.objective
-        while True:
-            try:
-                event = events.get()
-                if event is None:
-                    break
-                if failure is not None or interrupted:
-                    continue
-                what, number = event
-                value = objective.from_float(number)
-                if what == "bound":
-                    state.note(None, value, _METHOD)
-                elif state.better(value, shown):
-                    shown = value
-                    state.note(value, None, "")
-            except KeyboardInterrupt:
-                interrupted = True
-                _stop(solver, thread, events)
-            except Exception as error:  # noqa: BLE001 - of the caller's callback; raised again below
-                failure = error
-                _stop(solver, thread, events)
-        thread.join()
-        if failure is not None:
-            raise failure
-        if outcome and isinstance(outcome[0], Exception):
-            raise outcome[0]
-        return outcome[0], interrupted
+        crew = Crew(hear, prover=prover, solver=solver, built=built)
+        crew.run()
+        return crew
 
 
-def _stop(solver: cp_model.CpSolver, thread: threading.Thread, events: queue.SimpleQueue[Any]) -> None:
-    """End the search; asked again until it has begun, as a search that has not begun cannot be stopped."""
-
-    def insist() -> None:
-        while thread.is_alive():
-            solver.stop_search()
-            thread.join(0.05)
-
-    threading.Thread(target=insist, daemon=True).start()
+def _engine(stop: Stop, workers: int, seconds: float, work: float | None, seed: int) -> cp_model.CpSolver:
+    """CP-SAT with the limits of a call."""
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = max(1, workers)
+    solver.parameters.random_seed = seed & 0x7FFFFFFF
+    solver.parameters.relative_gap_limit = max(0.0, stop.gap)
+    solver.parameters.catch_sigint_signal = False  # Ctrl-C belongs to the caller; see crew.Crew
+    if seconds < float("inf"):
+        solver.parameters.max_time_in_seconds = seconds
+    if work is not None:
+        solver.parameters.max_deterministic_time = work
+    return solver

@@ -26,83 +26,17 @@ from accmine.problems import operator_schedule as whole
 from accmine.problems import schedule_window as window
 from accmine.problems.operator_schedule import KIND, Problem, Solution
 from accmine.registry import make_solver
-from accmine.result import Result, Status, StopReason, gap
+from accmine.result import Result, StopReason
 
 from .class_descent import ClassDescent
 from .list_schedule import ListScheduler
+from .record import Record
 from .window_cut import Cut, Timeline, borders, cut, put_back
 
 __all__ = ["CpSatWindows"]
 
 _WINDOW_SECONDS = 1.0
 """Seconds of one window where time is limited."""
-
-
-class _Search:
-    """The incumbent of one call, its bound and trace, and when it has to end."""
-
-    def __init__(self, problem: Problem, stop: Stop, seed: int, on_progress: Incumbent | None) -> None:
-        self.begin = time.monotonic()
-        self.deadline = stop.deadline()
-        self.problem, self.stop, self.seed, self.on_progress = problem, stop, seed, on_progress
-        self.best: Solution | None = None
-        self.value: int | None = None
-        self.bound, self.bound_method = whole.lower_bound(problem)
-        self.solved = 0
-        self.trace: list[tuple[float, float | None, float | None]] = []
-
-    def seconds(self) -> float:
-        """Since the start of the call."""
-        return time.monotonic() - self.begin
-
-    def left(self) -> float:
-        """Seconds until the wall-clock limit; infinite without one."""
-        return self.deadline - time.monotonic()
-
-    def offer(self, solution: Solution) -> bool:
-        """Keep a schedule if it is the best so far; whether it is.
-
-        Raises
-        ------
-        CheckError
-            If it is better and not valid.
-        """
-        value = whole.objective(self.problem, solution)
-        if self.value is not None and value >= self.value:
-            return False
-        wrong = whole.check(self.problem, solution)
-        if wrong:
-            raise CheckError(f"cp-sat-windows: {'; '.join(wrong)}")
-        self.best, self.value = solution, value
-        self.report()
-        return True
-
-    def tighten(self, value: int, method: str) -> None:
-        """Take over a bound if it is better."""
-        if value > self.bound:
-            self.bound, self.bound_method = value, method
-            if self.value is not None:
-                self.report()
-
-    def report(self) -> None:
-        """Add a row to the trace and tell the caller."""
-        row = (round(self.seconds(), 6), self.value, self.bound)
-        self.trace.append(row)
-        if self.on_progress is not None:
-            self.on_progress(*row)
-
-    def reason(self) -> StopReason | None:
-        """Why the search has to end now, if it has to."""
-        if self.value is None:
-            return None
-        if self.value <= self.bound:
-            return StopReason.PROVED
-        distance = gap(self.value, self.bound)
-        if self.stop.gap > 0 and distance is not None and distance <= self.stop.gap:
-            return StopReason.GAP
-        if self.left() <= 0 or (self.stop.work is not None and self.solved >= self.stop.work):
-            return StopReason.TIME
-        return None
 
 
 class CpSatWindows:
@@ -169,33 +103,17 @@ class CpSatWindows:
         InputError
             If an operation fits in no mode, the precedences hold a cycle, or the hint is no solution.
         """
-        search = _Search(problem, stop, seed, on_progress)
-        if hint is not None:
-            wrong = whole.check(problem, hint)
-            if wrong:
-                raise InputError(f"the hint is not a solution: {'; '.join(wrong)}")
-            search.offer(hint)
+        search = Record(self.name, problem, stop, seed, on_progress)
+        search.take_hint(hint)
         try:
             reason = self._run(search)
         except KeyboardInterrupt:
             if search.best is None:
                 raise
             reason = StopReason.INTERRUPTED
-        return Result(
-            kind=KIND,
-            solver=self.name,
-            status=Status.OPTIMAL if search.value == search.bound else Status.FEASIBLE,
-            stop=reason,
-            objective=search.value,
-            bound=search.bound,
-            bound_method=search.bound_method,
-            solution=search.best,
-            seconds=search.seconds(),
-            seed=seed,
-            trace=tuple(search.trace),
-        )
+        return search.result(reason)
 
-    def _run(self, search: _Search) -> StopReason:
+    def _run(self, search: Record) -> StopReason:
         if search.best is None:
             self._start(search)
         if (reason := search.reason()) is not None:
@@ -218,7 +136,7 @@ class CpSatWindows:
         return reason
 
     @staticmethod
-    def _start(search: _Search) -> None:
+    def _start(search: Record) -> None:
         """The critical-path result within a tenth of the time."""
         seconds = None if search.stop.seconds is None else 0.1 * search.stop.seconds
         stop = Stop(seconds=seconds, work=None if search.stop.work is None else 12, gap=search.stop.gap)
@@ -230,7 +148,7 @@ class CpSatWindows:
         if found.stop is StopReason.INTERRUPTED:
             raise KeyboardInterrupt
 
-    def _descend(self, search: _Search) -> None:
+    def _descend(self, search: Record) -> None:
         """Step 1, within its share of what is left."""
         until = time.monotonic() + self.descent * search.left()
         most: float = self.passes if search.stop.seconds is None else math.inf
@@ -246,7 +164,7 @@ class CpSatWindows:
                 search.offer(descent.best)
             made += 1
 
-    def _sweep(self, search: _Search, memory: dict[bytes, window.Solution], *, mirrored: bool, first: int) -> None:
+    def _sweep(self, search: Record, memory: dict[bytes, window.Solution], *, mirrored: bool, first: int) -> None:
         """Step 2: every window of the best schedule once, in the order of time or against it."""
         assert search.best is not None
         problem = whole.reverse(search.problem) if mirrored else search.problem
@@ -262,7 +180,7 @@ class CpSatWindows:
             if search.reason() is not None:
                 return
 
-    def _decide(self, search: _Search, piece: Cut, memory: dict[bytes, window.Solution]) -> window.Solution | None:
+    def _decide(self, search: Record, piece: Cut, memory: dict[bytes, window.Solution]) -> window.Solution | None:
         """The best rearrangement of a window; ``None`` where there is nothing worth looking for."""
         if piece.key in memory:
             return memory[piece.key]
@@ -274,7 +192,7 @@ class CpSatWindows:
         seconds = None if math.isinf(left) else max(0.0, min(left, _WINDOW_SECONDS))
         stop = Stop(seconds=seconds, work=self.window_work, workers=search.stop.workers)
         result = make_solver(window.KIND, "cp-sat").solve(piece.problem, stop=stop, seed=search.seed, hint=piece.now)
-        search.solved += 1
+        search.work += 1
         assert result.solution is not None
         wrong = window.check(piece.problem, result.solution)
         if wrong:
@@ -285,7 +203,7 @@ class CpSatWindows:
         return memory[piece.key]
 
     @staticmethod
-    def _straighten(search: _Search) -> None:
+    def _straighten(search: Record) -> None:
         """Step 3: list schedules in the order of the best one, with its modes and with all of them."""
         assert search.best is not None
         problem, best = search.problem, search.best

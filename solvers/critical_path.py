@@ -6,7 +6,6 @@ of an operation need of the machine before it can start. A schedule that meets i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +14,11 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.ports import Incumbent, Stop
-from accmine.problems.operator_schedule import KIND, Problem, Solution, bound, check, durations, heads, objective, tails
-from accmine.result import Result, Status, StopReason, gap
+from accmine.problems.operator_schedule import Problem, Solution, bound, durations, heads, objective, tails
+from accmine.result import Result, StopReason
 
 from .list_schedule import ListScheduler
+from .record import Record
 
 __all__ = ["PORTFOLIO", "CriticalPath", "Slack", "quick", "slack"]
 
@@ -117,64 +117,19 @@ def quick(problem: Problem, policies: Sequence[str] = _QUICK) -> Solution:
 
 
 class _Search:
-    """The incumbent of one call, its trace, and when it has to end."""
+    """The passes of one call; their number is the work."""
 
-    def __init__(self, problem: Problem, stop: Stop, on_progress: Incumbent | None) -> None:
-        self.begin = time.monotonic()
-        self.deadline = stop.deadline()
-        self.stop = stop
-        self.on_progress = on_progress
+    def __init__(self, problem: Problem, stop: Stop, seed: int, on_progress: Incumbent | None) -> None:
         self.problem = problem
         self.scheduler = ListScheduler(problem)
-        self.bound, self.bound_method = self.scheduler.bound, self.scheduler.bound_method
-        self.best: Solution | None = None
+        known = self.scheduler.bound, self.scheduler.bound_method
+        self.record = Record(CriticalPath.name, problem, stop, seed, on_progress, known)
         self.best_pass = PORTFOLIO[0]
-        self.value: int | None = None
-        self.passes = 0
-        self.trace: list[tuple[float, float | None, float | None]] = []
-
-    def seconds(self) -> float:
-        """Since the start of the call."""
-        return time.monotonic() - self.begin
-
-    def offer(self, solution: Solution, name: str | None = None) -> None:
-        """Keep a solution if it is the best so far."""
-        makespan = objective(self.problem, solution)
-        if self.value is not None and makespan >= self.value:
-            return
-        self.best, self.value = solution, makespan
-        self.best_pass = name or self.best_pass
-        self.report()
-
-    def report(self) -> None:
-        """Add a row to the trace and tell the caller."""
-        row = (round(self.seconds(), 6), self.value, self.bound)
-        self.trace.append(row)
-        if self.on_progress is not None:
-            self.on_progress(*row)
 
     def tighten(self) -> None:
         """Take the better bound, once there is a solution, if the time allows it."""
-        if time.monotonic() + _BOUND_SECONDS * len(self.problem) > self.deadline:
-            return
-        value, method = bound(self.problem)
-        if value > self.bound:
-            self.bound, self.bound_method = value, method
-            self.report()
-
-    def reason(self) -> StopReason | None:
-        """Why the search has to end now, if it has to."""
-        if self.value is None:
-            return None
-        if self.value <= self.bound:
-            return StopReason.PROVED
-        distance = gap(self.value, self.bound)
-        if self.stop.gap > 0 and distance is not None and distance <= self.stop.gap:
-            return StopReason.GAP
-        out_of_work = self.stop.work is not None and self.passes >= self.stop.work
-        if self.passes and (out_of_work or time.monotonic() >= self.deadline):
-            return StopReason.TIME
-        return None
+        if _BOUND_SECONDS * len(self.problem) <= self.record.left():
+            self.record.tighten(*bound(self.problem))
 
     def plan(self, seed: int) -> Iterator[tuple[str, IntArray | None]]:
         """Passes to try: the portfolio, forward-backward rounds on the best, and random priorities."""
@@ -183,31 +138,34 @@ class _Search:
         # The policy that was best so far need not be the best one to go on with.
         for fixed in _ROUNDS:
             for reverse in (True, False):
-                assert self.best is not None
+                best = self.record.best
+                assert best is not None
                 policy = fixed or self.best_pass.removesuffix(REVERSE)
                 if reverse:  # what ends last stands first in line, counted backwards
-                    yield policy + REVERSE, self.best.start + durations(self.problem, self.best)
+                    yield policy + REVERSE, best.start + durations(self.problem, best)
                 else:
-                    yield policy, -self.best.start
+                    yield policy, -best.start
         random = np.random.default_rng(seed)
         shortest = self.problem.shortest[self.problem.mode_set]
         tries = 0
         # A work limit above the plan is used up; without one a few tries have to do.
-        while self.stop.work is not None or tries < _TRIES:
+        while self.record.stop.work is not None or tries < _TRIES:
             after = self.scheduler.heads if self.best_pass.endswith(REVERSE) else self.scheduler.tails
             base = (after + shortest).astype(np.float64)
             noise = random.normal(0.0, _NOISE * max(1.0, float(base.max(initial=0.0))), size=len(base))
             yield self.best_pass, np.rint(base + noise).astype(np.int64)
             tries += 1
 
-    def run(self, seed: int) -> StopReason:
-        """All passes, until something says stop."""
-        for name, priority in self.plan(seed):
-            self.offer(_one_pass(self.scheduler, name, priority, self.value), name)
-            self.passes += 1
-            if self.passes == 1 and self.reason() is not StopReason.PROVED:
+    def run(self) -> StopReason:
+        """All passes, until something says stop; at least one."""
+        record = self.record
+        for name, priority in self.plan(record.seed):
+            if record.offer(_one_pass(self.scheduler, name, priority, record.value)):
+                self.best_pass = name
+            record.work += 1
+            if record.work == 1 and record.closed() is not StopReason.PROVED:
                 self.tighten()
-            reason = self.reason()
+            reason = record.reason()
             if reason is not None:
                 return reason
         return StopReason.FINISHED
@@ -238,28 +196,15 @@ class CriticalPath:
         InputError
             If an operation fits in no mode, the precedences hold a cycle, or the hint is no solution.
         """
-        search = _Search(problem, stop, on_progress)
-        if hint is not None:
-            wrong = check(problem, hint)
-            if wrong:
-                raise InputError(f"the hint is not a solution: {'; '.join(wrong)}")
-            search.offer(hint)
+        search = _Search(problem, stop, seed, on_progress)
+        record = search.record
+        record.take_hint(hint)
         try:
-            reason = search.run(seed) if search.reason() is not StopReason.PROVED else StopReason.PROVED
+            reason = record.closed()
+            if reason is not StopReason.PROVED:
+                reason = search.run()
         except KeyboardInterrupt:
-            if search.best is None:
+            if record.best is None:
                 raise
             reason = StopReason.INTERRUPTED
-        return Result(
-            kind=KIND,
-            solver=self.name,
-            status=Status.OPTIMAL if search.value == search.bound else Status.FEASIBLE,
-            stop=reason,
-            objective=search.value,
-            bound=search.bound,
-            bound_method=search.bound_method,
-            solution=search.best,
-            seconds=search.seconds(),
-            seed=seed,
-            trace=tuple(search.trace),
-        )
+        return record.result(reason)

@@ -225,9 +225,17 @@ class Highs:
     ``stop.seconds`` limits the whole call except building the model, ``stop.work`` the nodes of each branch and
     bound. With no time left the hint or the model's warm start is returned, with the bound that needs no search.
     Ctrl-C keeps the best solution and bound (stop reason ``interrupted``).
+
+    Parameters
+    ----------
+    model
+        Unbuilt model to solve in place of the registered one, for callers that restrict it.
     """
 
     name = "highs"
+
+    def __init__(self, model: Any | None = None) -> None:
+        self._model = model
 
     def solve(
         self,
@@ -246,7 +254,7 @@ class Highs:
             If the hint is not a solution, or the problem does not fit the engine.
         """
         kind, module = problem_kind(problem), module_of(problem)
-        model: Any = make_model(kind, self.name)
+        model: Any = make_model(kind, self.name) if self._model is None else self._model
         if model.engine != "mip":
             raise InputError(f"the model of {kind} for {self.name} is for the engine {model.engine!r}")
         deadline = stop.deadline()

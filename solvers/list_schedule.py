@@ -20,6 +20,8 @@ from accmine.errors import InputError
 from accmine.problems.operator_schedule import Problem, Solution, heads, lower_bound, order, reverse_solution, tails
 from accmine.problems.order import Order
 
+from .unit_pass import Slots
+
 __all__ = ["POLICIES", "Allowed", "ListScheduler", "Policy", "schedule"]
 
 IntArray = npt.NDArray[np.int64]
@@ -154,6 +156,7 @@ class ListScheduler:
         self.tails = tails(problem)
         self.bound, self.bound_method = lower_bound(problem)
         self._tables: dict[Policy, _Table] = {}
+        self._slots = Slots.of(problem)
 
     def run(
         self,
@@ -189,6 +192,8 @@ class ListScheduler:
         if policy not in POLICIES:
             raise InputError(f"unknown policy {policy!r}; known: {', '.join(POLICIES)}")
         chosen = POLICIES[policy]
+        if self._slots is not None and allowed is None:
+            return self._without_choice(self._slots, priority, reverse)
         table = self._tables.get(chosen) if allowed is None else None
         if table is None:
             table = _table(self.problem, chosen, self._limited(chosen, allowed))
@@ -197,22 +202,33 @@ class ListScheduler:
         n = len(self.problem)
         if n == 0:
             return Solution(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-        after = self.heads if reverse else self.tails
-        if priority is None:
-            priority = after + self.problem.shortest[self.problem.mode_set]
-        latest = (self.bound if target is None else target) - after
-        ranked = np.argsort(-np.asarray(priority, dtype=np.int64), kind="stable")
-        rank = np.empty(n, dtype=np.int64)
-        rank[ranked] = np.arange(n)
+        ranked, rank = self._ranked(priority, reverse)
+        latest = (self.bound if target is None else target) - (self.heads if reverse else self.tails)
         line_up = self.order.reversed() if reverse else self.order
         if allowed is not None:
             for group in sorted(set(self.problem.mode_set.tolist())):
                 if not table.modes[group]:
                     name = self.problem.names[int(np.argmax(self.problem.mode_set == group))]
                     raise InputError(f"no allowed mode of {name} fits the capacities")
-        state = _Pass(self.problem, table, line_up, ranked.tolist(), rank.tolist(), latest.tolist())
+        state = _Pass(self.problem, table, line_up, ranked, rank, latest.tolist())
         start, mode = state.run(chosen)
         solution = Solution(np.array(start, dtype=np.int64), np.array(mode, dtype=np.int64))
+        return reverse_solution(self.problem, solution) if reverse else solution
+
+    def _ranked(self, priority: IntArray | Sequence[int] | None, reverse: bool) -> tuple[list[int], list[int]]:
+        """Operations by priority, and the place of each among them."""
+        if priority is None:
+            after = self.heads if reverse else self.tails
+            priority = after + self.problem.shortest[self.problem.mode_set]
+        ranked = np.argsort(-np.asarray(priority, dtype=np.int64), kind="stable")
+        rank = np.empty(len(ranked), dtype=np.int64)
+        rank[ranked] = np.arange(len(ranked))
+        return ranked.tolist(), rank.tolist()
+
+    def _without_choice(self, slots: Slots, priority: IntArray | Sequence[int] | None, reverse: bool) -> Solution:
+        """One pass where every policy does the same."""
+        start = slots.run(self.order.reversed() if reverse else self.order, *self._ranked(priority, reverse))
+        solution = Solution(np.array(start, dtype=np.int64), np.array(slots.mode, dtype=np.int64))
         return reverse_solution(self.problem, solution) if reverse else solution
 
     def _limited(self, policy: Policy, allowed: Allowed | None) -> Allowed | None:

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accmine.errors import InputError
 from accmine.hardware.design import Design, TensorCore, VectorCore
 from accmine.ports import Incumbent, Stop
 from accmine.problems.design_search import KIND, Evaluation, Mined, Problem, best, fits
@@ -27,48 +26,12 @@ from accmine.problems.space_bound import Block, block_of
 from accmine.result import Result, Status, StopReason
 
 from .evaluator import Evaluator
+from .wham_options import Options
 
 __all__ = ["Options", "WhamLike"]
 
 Node = tuple[int, ...]
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The decisions that WHAM's paper leaves open.
-
-    Attributes
-    ----------
-    top_k
-        Designs to keep.
-    hysteresis
-        Levels a branch may go on without improving on its ancestors.
-    start
-        Cores a node starts with: ``bound`` (the counts of the least bound, from which growth goes on) or ``one``
-        (the fewest, as in the paper; many more schedules).
-    growth
-        ``double`` (the next allowed count up to twice as many) or ``one`` (the next allowed count).
-    min_gain
-        Relative fall of the value that an added core has to bring.
-    order
-        Which node is next: ``bound`` (the least bound), ``best`` (a child of the best node) or ``breadth``
-        (level by level).
-    bound_pruning
-        Skip a node whose bound over all its core counts cannot enter the top k. None of its designs could
-        have entered; its children are reached all the same, but it counts as a level that did not improve.
-    polish
-        Rounds of single-core steps around the best designs at the end.
-    """
-
-    top_k: int = 10
-    hysteresis: int = 2
-    start: str = "bound"
-    growth: str = "double"
-    min_gain: float = 1e-3
-    order: str = "bound"
-    bound_pruning: bool = True
-    polish: int = 2
 
 
 class WhamLike:
@@ -78,16 +41,17 @@ class WhamLike:
     ----------
     options
         Fields of ``Options``.
+
+    Raises
+    ------
+    InputError
+        For an unknown option, or a value that is not allowed; names what is.
     """
 
     name = "wham-like"
 
     def __init__(self, **options: Any) -> None:
-        self.options = Options(**options)
-        allowed = {"start": ("bound", "one"), "growth": ("double", "one"), "order": ("bound", "best", "breadth")}
-        for name, words in allowed.items():
-            if getattr(self.options, name) not in words:
-                raise InputError(f"must be one of {', '.join(words)}, got {getattr(self.options, name)!r}", field=name)
+        self.options = Options.of(options, self.name)
 
     def solve(
         self,

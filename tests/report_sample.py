@@ -104,6 +104,7 @@ def single() -> Outcome:
             objective=44.017,
             bound=47.21,
             gap=0.0676,
+            own_bound=45.1,
             method="max(critical path, work per capacity, bytes per bandwidth) over every feasible design",
             selection_status="optimal",
             selection_solver="highs",

@@ -9,7 +9,7 @@ import pytest
 
 from accmine.errors import InfeasibleError
 from accmine.feasibility import format_gib, require_feasible
-from accmine.hardware.space import count_feasible
+from accmine.hardware.space import count_feasible, smallest
 from accmine.plan import make_plan
 from tests.search_sample import designs, folder, pipeline, study
 
@@ -55,8 +55,9 @@ def test_the_least_value_works_and_less_does_not(mode: str, keys: dict[str, Any]
     assert error.exit_code == 1
     value = least_of(error, f"{where}.{name}")
     accepted(mode, **keys, **{where: {name: value}})
-    assert error.remedy[0] in str(error)
-    less = float(value.split()[0]) - 0.11
+    assert error.remedy == (f"{where}.{name}: at least {value}",)
+    assert error.places == ((where, name),)
+    less = float(value.split()[0]) - 0.00011
     refusal(mode, **keys, **{where: {name: f"{less} {unit}"}})
 
 
@@ -84,8 +85,13 @@ def test_without_limits_everything_is_feasible() -> None:
 
 def test_two_limits_of_one_kind() -> None:
     error = refusal(models=("gpt",), limits={"area": "700 mm^2"}, device_limits={"area": "300 mm^2"}, **pipeline(2))
-    assert len(error.conflict) == len(error.remedy) == 2
-    assert "2 device(s)" in str(error)
+    assert error.conflict == ("limits.area: 700 mm^2", "device_limits.area: 300 mm^2")
+    whole, single = (float(least_of(error, f"{where}.area").split()[0]) for where in ("limits", "device_limits"))
+    assert whole == pytest.approx(2 * single, abs=2e-4)
+    assert "2 conflicts, and each needs a change" in error.summary
+    assert (
+        error.remedy[2] == f"together: limits.area: {whole:.10g} mm^2 and device_limits.area: {single:.10g} mm^2 work"
+    )
 
 
 MEMORY: dict[str, Any] = {"models": ("gpt",), "space": {"hbm": ["16 GiB", "17 GiB"]}}
@@ -96,12 +102,13 @@ def too_large(**more: Any) -> Any:
     return make_plan(study(**{**MEMORY, **more}))
 
 
-def test_memory_is_named_with_its_parts_and_the_least_size() -> None:
-    plan = too_large(workload={"batch": 1 << 22, "microbatch": 1 << 21})
+def test_memory_is_named_with_its_parts_and_the_least_change_of_each_limit() -> None:
+    keys = {"batch": 1 << 21, "microbatch": 1 << 21}
+    plan = too_large(workload=keys)
     (need,) = plan.pipelines[0].memory
     with pytest.raises(InfeasibleError) as caught:
         require_feasible(plan, plan.groups("heterogeneous"))
-    text = str(caught.value)
+    error = caught.value
     for part in (
         need.weights_bytes,
         need.gradients_bytes,
@@ -111,25 +118,88 @@ def test_memory_is_named_with_its_parts_and_the_least_size() -> None:
         need.total_bytes,
         17 << 30,
     ):
-        assert format_gib(part) in text
-    gib = re.search(r"accelerator.hbm: at least (\d+) GiB", text)
+        assert format_gib(part) in error.summary
+    assert error.conflict == ("accelerator.hbm: [16 GiB, 17 GiB]", f"workloads.0.microbatch: {1 << 21}")
+    assert error.places == (("accelerator", "hbm"), ("workloads", 0, "microbatch"))
+    gib = re.fullmatch(r"accelerator\.hbm: at least (\d+) GiB", error.remedy[0])
+    most = re.fullmatch(r"workloads\.0\.microbatch: at most (\d+)", error.remedy[1])
     assert gib
-    assert (int(gib[1]) - 1) << 30 < need.total_bytes <= int(gib[1]) << 30
-    enough = make_plan(
-        study(models=("gpt",), workload={"batch": 1 << 22, "microbatch": 1 << 21}, space={"hbm": f"{gib[1]} GiB"})
-    )
-    require_feasible(enough, enough.groups("heterogeneous"))
-    assert any("17 GiB" in line for line in caught.value.conflict)
-    assert any("smaller microbatch than 2097152" in line for line in caught.value.remedy)
-    assert any("recompute" in line for line in caught.value.remedy)
+    assert most
+    size, microbatch = int(gib[1]), int(most[1])
+    accepted(models=("gpt",), workload=keys, space={"hbm": f"{size} GiB"})
+    refusal(models=("gpt",), workload=keys, space={"hbm": f"{size - 1} GiB"})
+    accepted(**MEMORY, workload=keys | {"microbatch": microbatch})
+    refusal(**MEMORY, workload=keys | {"microbatch": 2 * microbatch})
 
 
-def test_remedies_that_are_taken_already_are_not_offered() -> None:
-    plan = too_large(workload={"batch": 1 << 22, "microbatch": 1 << 22, "recompute": "full"})
-    with pytest.raises(InfeasibleError) as caught:
-        require_feasible(plan, plan.groups("heterogeneous"))
-    assert not any("recompute" in line for line in caught.value.remedy)
-    assert any("deeper pipeline" in line for line in caught.value.remedy)
+def test_recomputation_that_is_enough_is_offered() -> None:
+    """The memory is between what recomputation needs and what the study asks for."""
+    for microbatch in (1 << 20, 1 << 21, 1 << 22):
+        keys = {"batch": microbatch, "microbatch": microbatch}
+        needs = [
+            too_large(workload=keys | {"recompute": how}).pipelines[0].memory[0].total_bytes for how in ("none", "full")
+        ]
+        sizes = [gib for gib in range(1, 200) if needs[1] <= gib << 30 < needs[0]]
+        if sizes:
+            break
+    else:
+        pytest.skip("recomputation saves less than a GiB in this model")
+    space = {"hbm": f"{sizes[0]} GiB"}
+    error = refusal(models=("gpt",), workload=keys, space=space)
+    assert "workloads.0.recompute: full" in error.remedy
+    accepted(models=("gpt",), workload=keys | {"recompute": "full"}, space=space)
+    done = refusal(**MEMORY, workload={"batch": 1 << 22, "microbatch": 1 << 22, "recompute": "full"})
+    assert not any("recompute" in line for line in done.remedy)
+
+
+def test_a_range_of_the_study_is_named_when_a_smaller_value_helps() -> None:
+    space = {"tensor_cores": [64, 128], "tensor_dim": 256}
+    error = refusal(space=space)
+    names = [line.partition(":")[0] for line in error.conflict]
+    assert "accelerator.tensor_cores" in names
+    assert "accelerator.tensor_dim" in names
+    assert "device_limits.area" in names
+    for line, limit in zip(error.remedy, error.conflict, strict=False):
+        key, _, change = line.partition(": ")
+        assert limit.startswith(key)
+        if not key.startswith("accelerator.") or "once" in change:
+            continue
+        most = int(change.split()[2].rstrip(","))
+        name = key.removeprefix("accelerator.")
+        accepted(space=space | {name: most})
+        refusal(space=space | {name: most + 1})
+
+
+def test_a_range_that_the_template_sets_is_not_in_question() -> None:
+    error = refusal(space={}, limits={"area": "1 mm^2"})
+    assert error.conflict == ("limits.area: 1 mm^2",)
+
+
+def test_one_range_in_two_conflicts() -> None:
+    """Fewer cores resolve both; each of the limits only its own."""
+    one = make_plan(study(space={"tensor_cores": 1, "vector_cores": 1}))
+    many = make_plan(study(space={"tensor_cores": 40, "vector_cores": 1}))
+    cost = [
+        (smallest(plan.template, plan.technology).area_mm2, smallest(plan.template, plan.technology).tdp_w or 0.0)
+        for plan in (one, many)
+    ]
+    area, tdp = ((cost[0][i] + cost[1][i]) / 2 for i in range(2))
+    keys: dict[str, Any] = {"space": {"tensor_cores": 40}, "limits": {"area": f"{area} mm^2", "tdp": f"{tdp} W"}}
+    error = refusal(**keys)
+    assert [line.partition(":")[0] for line in error.conflict] == [
+        "limits.area",
+        "accelerator.tensor_cores",
+        "limits.tdp",
+    ]
+    assert "2 conflicts" in error.summary
+    assert "which is enough alone" in error.remedy[1]
+    most = int(error.remedy[1].split()[3].rstrip(","))
+    accepted(**keys | {"space": {"tensor_cores": most}})
+    refusal(**keys | {"space": {"tensor_cores": most + 1}})
+    for i, name in ((0, "area"), (2, "tdp")):
+        assert "once the other conflicts are resolved" in error.remedy[i]
+        alone = keys["limits"] | {name: least_of(error, f"limits.{name}")}
+        refusal(**keys | {"limits": alone})
 
 
 def test_the_smallest_design_has_the_memory_of_its_task() -> None:

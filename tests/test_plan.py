@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from accmine.errors import InputError
+from accmine.errors import InfeasibleError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.pipeline.cluster import load_cluster
@@ -177,7 +177,7 @@ def test_own_stage_boundaries_are_taken() -> None:
 
 
 def test_a_pipeline_deeper_than_the_model_is_refused() -> None:
-    with pytest.raises(InputError, match="layers"):
+    with pytest.raises(InfeasibleError, match="at most 3, the layers of mlp"):
         make_plan(study(**pipeline(64)))
 
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from accmine.problems.collapse import CollapsedGraph, collapse_parts
 from accmine.workload.graph import OperatorGraph
 
-__all__ = ["Barriers", "barriers"]
+__all__ = ["Barriers", "Chain", "barriers", "chain"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -63,9 +63,54 @@ class Barriers:
     after: IntArray
 
 
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """The barriers of a graph in order of time, and when every operator may run between them.
+
+    Interval k ends with barrier k and begins with the end of the one before; the last interval has no barrier.
+
+    Attributes
+    ----------
+    barrier
+        Operators; shape (barriers,).
+    first, last
+        Earliest and latest interval each operator may run in, whatever the schedule; shape (operators,).
+    """
+
+    barrier: IntArray
+    first: IntArray
+    last: IntArray
+
+
+@lru_cache(maxsize=64)
+def chain(graph: OperatorGraph) -> Chain | None:
+    """The barriers of ``graph`` and the intervals of its operators; ``None`` if it has none, or too many operators."""
+    found = _found(graph)
+    if found is None:
+        return None
+    _, ancestors, descendants, line = found
+    first = np.zeros(len(graph), dtype=np.int64)
+    last = np.full(len(graph), len(line), dtype=np.int64)
+    for k in range(len(line) - 1, -1, -1):
+        last[_members(ancestors[line[k]] | (1 << line[k]))] = k
+    for k, barrier in enumerate(line):
+        first[_members(descendants[barrier])] = k + 1
+    return Chain(np.array(line, dtype=np.int64), first, last)
+
+
 @lru_cache(maxsize=64)
 def barriers(graph: OperatorGraph) -> Barriers | None:
     """The barriers of ``graph``; ``None`` if it has none, or too many operators."""
+    found = _found(graph)
+    return None if found is None else _assemble(graph, *found)
+
+
+_Found = tuple[list[list[int]], list[int], dict[int, int], list[int]]
+"""Predecessors, ancestors, descendants of those before the last barrier, and the barriers."""
+
+
+@lru_cache(maxsize=8)
+def _found(graph: OperatorGraph) -> _Found | None:
     n = len(graph)
     if not 0 < n <= MOST_OPERATORS:
         return None
@@ -79,11 +124,11 @@ def barriers(graph: OperatorGraph) -> Barriers | None:
     descendants = _descendants(predecessors, inside)
     size = len(inside)
     around = {v: ancestors[v].bit_count() + (descendants[v] & spine).bit_count() + 1 for v in inside}
-    chain: list[int] = []
+    line: list[int] = []
     for v in sorted((v for v in inside if size - around[v] <= MOST_BESIDE), key=lambda v: ancestors[v].bit_count()):
-        if not chain or ancestors[v] >> chain[-1] & 1:
-            chain.append(v)
-    return _assemble(graph, predecessors, ancestors, descendants, chain) if len(chain) > 1 else None
+        if not line or ancestors[v] >> line[-1] & 1:
+            line.append(v)
+    return (predecessors, ancestors, descendants, line) if len(line) > 1 else None
 
 
 def _closure(predecessors: list[list[int]]) -> list[int]:

@@ -137,6 +137,8 @@ class Mined:
         False if a time or work limit, or the user, ended the search.
     interrupted
         True if the user did.
+    solutions
+        The best designs with their schedules, where the search keeps them.
     """
 
     ranked: tuple[Evaluation, ...]
@@ -146,6 +148,7 @@ class Mined:
     schedules: int
     finished: bool
     interrupted: bool = False
+    solutions: tuple[Solution, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ from accmine.result import Sense
 __all__ = [
     "CONE_OPERATIONS",
     "EXACT_DECIMALS",
+    "EXPLAINED_FIRST",
     "KIND",
     "MAX_TIME",
     "SENSE",
@@ -33,6 +34,7 @@ __all__ = [
     "bound",
     "check",
     "durations",
+    "explain",
     "heads",
     "least_work",
     "lower_bound",
@@ -50,13 +52,16 @@ __all__ = [
 KIND = "operator-schedule"
 SENSE = Sense.MINIMIZE
 
+EXPLAINED_FIRST = True
+"""``explain`` is quick and finds every problem without solution: solvers are not asked then."""
+
 EXACT_DECIMALS = True
 """``problem_from_json`` wants decimals as ``decimal.Decimal``."""
 
 MAX_TIME = 1 << 62
 """Largest time and largest sum of durations: start + duration stays within int64."""
 
-CONE_OPERATIONS = 25_000
+CONE_OPERATIONS = 40_000
 """Largest problem whose resource-aware heads and tails are computed without being asked for."""
 
 _SHOWN = 20  # violations of one kind that are spelled out
@@ -369,6 +374,13 @@ def _resource_violations(problem: Problem, solution: Solution, resource: int) ->
     settled = np.append(time[1:] != time[:-1], True)
     over = np.flatnonzero(settled & (level > capacity))
     return _lines(f"at {time[k]}: {level[k]} of {name} held, there are {capacity}" for k in over)
+
+
+def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(capacities in conflict, least change of each that helps) of a problem without schedule; both empty otherwise."""
+    from accmine.problems.schedule_explain import explain_unfit
+
+    return explain_unfit(problem)
 
 
 def problem_from_json(obj: Any, where: str = "") -> Problem:

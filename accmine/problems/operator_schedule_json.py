@@ -181,7 +181,7 @@ def read_problem(obj: Any, where: str = "") -> Problem:
     ------
     InputError
         With everything that is wrong: unknown keys, resources and operations, duplicate names, negative,
-        inexact or too large numbers, cycles (one is named), and operations no mode of which fits.
+        inexact or too large numbers, and cycles (one is named).
     """
     reader = _Reader(where)
     if not isinstance(obj, Mapping):
@@ -211,10 +211,7 @@ def read_problem(obj: Any, where: str = "") -> Problem:
         if name in names:
             reader.complain(f"{path}.name", f"{name!r} is already the name of operations[{names[name]}]")
         names.setdefault(name, i)
-        before = len(reader.complaints)
         modes = reader.modes(operation, path)
-        if len(reader.complaints) == before and modes and (short := _short_of(modes, reader.resources, capacity)):
-            reader.complain(path, f"{name} fits in no mode: {short}")
         longest_total += max((duration for duration, _ in modes), default=0)
         mode_set.append(keys.setdefault(modes, len(keys)))
         waits.append((f"{path}.after", operation.get("after", [])))
@@ -232,17 +229,6 @@ def read_problem(obj: Any, where: str = "") -> Problem:
         edges=edges,
         time_unit=None if reader.unit is None else _decimal(reader.unit),
     )
-
-
-def _short_of(modes: _ModeKey, resources: dict[str, int], capacity: tuple[int, ...]) -> str:
-    """What each mode lacks; empty if one of them fits."""
-    lacks = []
-    for _, uses in modes:
-        short = [f"needs {u} of {r}, there are {c}" for r, u, c in zip(resources, uses, capacity, strict=True) if u > c]
-        if not short:
-            return ""
-        lacks += short
-    return "; ".join(dict.fromkeys(lacks))
 
 
 def _mode_set(key: _ModeKey, resources: int) -> ModeSet:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from accmine.pipeline.timeline import step_time
+from accmine.pipeline.timeline import step_bound, step_time
+from accmine.problems.selection_timeline import LONG, level_steps
 from accmine.problems.stage_selection import KIND, Problem, Solution, bound, objective, sense
 from accmine.result import Result, Status, StopReason
 
 if TYPE_CHECKING:
-    from accmine.problems.selection_integers import SelectionNumbers, Slot
+    from accmine.problems.selection_integers import SelectionNumbers, SlotArrays
 
-__all__ = ["estimate", "greedy", "greedy_result"]
+__all__ = ["FirstLook", "first_look", "greedy", "greedy_result"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -28,39 +29,65 @@ IntArray = npt.NDArray[np.int64]
 _PRICES = (0.0, *(float(p) for p in np.logspace(-3, 3, 37)))
 _MIXES = (0.0, 0.5, 1.0)  # share of area in the price; the rest is TDP
 _THRESHOLDS = 64
+_SIMULATED = 8  # trials of a long pipeline whose timeline is simulated, those of least bound
 
 
 @dataclass(frozen=True)
-class _Trial:
-    """Choices tried at once: option of each slot, shape (trials, slots), with their value."""
+class FirstLook:
+    """A quick estimate of a good choice.
 
-    picked: IntArray
-    steps: FloatArray
-    fits: npt.NDArray[np.bool_]
-    power_w: FloatArray
+    Attributes
+    ----------
+    steps, power_w
+        Aggregated relative step and Σ TDP of the best choice tried, or of the fastest when none fits.
+    picked
+        Option of each slot of that choice; ``None`` when none fits.
+    """
 
-    def best(self, product: bool) -> int | None:
-        """Index of the best choice within the limits."""
-        if not self.fits.any():
-            return None
-        value = self.steps * self.power_w if product else self.steps
-        return int(np.argmin(np.where(self.fits, value, np.inf)))
+    steps: float
+    power_w: float
+    picked: tuple[int, ...] | None
 
 
-def _loads(problem: Problem, slots: Sequence[Slot], shares: Sequence[Fraction]) -> list[FloatArray]:
-    """Busy time of the slowest member stage of each option, relative to the reference."""
-    loads = []
-    for slot in slots:
-        rows = []
-        for option in slot.options:
-            busy = []
-            for (w, s), pick in zip(slot.members, option.picks, strict=True):
-                pipeline = problem.pipelines[w]
-                c = pipeline.stages[s].candidates[pick]
-                busy.append((pipeline.microbatches * (c.forward_s + c.backward_s) + c.update_s) * float(shares[w]))
-            rows.append(max(busy))
-        loads.append(np.array(rows, dtype=float))
-    return loads
+@dataclass(frozen=True, eq=False)
+class _Times:
+    """Relative times of the options of a slot; forward, backward and update have shape (members, options)."""
+
+    forward: FloatArray
+    backward: FloatArray
+    update: FloatArray
+    load: FloatArray
+
+
+def _times(
+    problem: Problem,
+    groups: Sequence[Sequence[tuple[int, int]]],
+    arrays: Sequence[SlotArrays],
+    shares: Sequence[Fraction],
+) -> list[_Times]:
+    """Relative times of all options, and the busy time of the slowest member stage of each."""
+    result = []
+    for members, array in zip(groups, arrays, strict=True):
+        phases: list[list[FloatArray]] = [[], [], []]
+        busy = []
+        for position, (w, s) in enumerate(members):
+            pipeline = problem.pipelines[w]
+            rows = [(c.forward_s, c.backward_s, c.update_s) for c in pipeline.stages[s].candidates]
+            forward, backward, update = np.array(rows, dtype=float)[array.picks[:, position]].T * float(shares[w])
+            busy.append(pipeline.microbatches * (forward + backward) + update)
+            for row, own in zip(phases, (forward, backward, update), strict=True):
+                row.append(own)
+        times = [np.array(row) for row in phases]
+        result.append(_Times(times[0], times[1], times[2], np.maximum.reduce(busy)))
+    return result
+
+
+def _padded(rows: Sequence[FloatArray]) -> FloatArray:
+    """Rows of different length as one array; infinity where a row has ended."""
+    table = np.full((len(rows), max(map(len, rows))), np.inf)
+    for i, row in enumerate(rows):
+        table[i, : len(row)] = row
+    return table
 
 
 def _proposals(loads: list[FloatArray], prices: list[tuple[FloatArray, FloatArray]]) -> IntArray:
@@ -70,104 +97,112 @@ def _proposals(loads: list[FloatArray], prices: list[tuple[FloatArray, FloatArra
     floor = max(float(load.min()) for load in loads)
     every = every[every >= floor]
     thresholds = every[np.unique(np.linspace(0, len(every) - 1, _THRESHOLDS).astype(int))]
+    # by load within each slot: of equal costs the first is the fastest
+    order = [np.argsort(load, kind="stable") for load in loads]
+    place = np.array([np.pad(o, (0, max(map(len, loads)) - len(o))) for o in order])
+    load, area, tdp = (
+        _padded([row[o] for row, o in zip(table, order, strict=True)])
+        for table in (loads, [a for a, _ in prices], [p for _, p in prices])
+    )
+    relative = load / scale
     trials = []
     for mix in _MIXES:
-        costs = [mix * area + (1 - mix) * tdp for area, tdp in prices]
-        for price in _PRICES:
-            priced = [load / scale + price * cost for load, cost in zip(loads, costs, strict=True)]
-            trials.append([int(np.argmin(row)) for row in priced])
-        for limit in thresholds:
-            trials.append(
-                [
-                    int(np.lexsort((load, np.where(load <= limit, cost, np.inf)))[0])
-                    for load, cost in zip(loads, costs, strict=True)
-                ]
-            )
-    return np.unique(np.array(trials, dtype=np.int64), axis=0)
+        cost = np.where(np.isinf(load), np.inf, mix * area + (1 - mix) * tdp) if 0 < mix < 1 else (tdp, area)[int(mix)]
+        trials += [np.argmin(relative + price * cost if price else relative, axis=1) for price in _PRICES]
+        trials += [np.argmin(np.where(load <= limit, cost, np.inf), axis=1) for limit in thresholds]
+    picked = np.take_along_axis(place, np.unique(np.array(trials), axis=0).T, axis=1).T
+    return np.ascontiguousarray(picked, dtype=np.int64)
 
 
-def _steps(problem: Problem, slots: Sequence[Slot], shares: Sequence[Fraction], picked: IntArray) -> FloatArray:
-    """Aggregated relative step of each trial; shape (trials,)."""
-    chosen: dict[tuple[int, int], IntArray] = {}
-    for i, slot in enumerate(slots):
-        picks = np.array([option.picks for option in slot.options], dtype=np.int64)
-        for position, member in enumerate(slot.members):
-            chosen[member] = picks[picked[:, i], position]
+def _steps(
+    problem: Problem,
+    groups: Sequence[Sequence[tuple[int, int]]],
+    times: Sequence[_Times],
+    shares: Sequence[Fraction],
+    picked: IntArray,
+    exact: bool,
+) -> FloatArray:
+    """Aggregated relative step of each trial, or a bound of it; shape (trials,)."""
+    phases: list[list[list[FloatArray]]] = [
+        [[np.empty(0)] * len(p.stages) for _ in range(3)] for p in problem.pipelines
+    ]
+    for i, (members, own) in enumerate(zip(groups, times, strict=True)):
+        for position, (w, s) in enumerate(members):
+            for row, table in zip(phases[w], (own.forward, own.backward, own.update), strict=True):
+                row[s] = table[position, picked[:, i]]
     each: list[Any] = []
     for w, pipeline in enumerate(problem.pipelines):
-        times = []
-        for s, stage in enumerate(pipeline.stages):
-            table = np.array([(c.forward_s, c.backward_s, c.update_s) for c in stage.candidates])
-            times.append(table[chosen[w, s]] * float(shares[w]))
-        forward, backward, update = ([t[:, phase] for t in times] for phase in range(3))
+        forward, backward, update = phases[w]
+        links = [(there * float(shares[w]), back * float(shares[w])) for there, back in pipeline.transfer_s]
         if problem.objective == "bottleneck":
             slowest = np.maximum.reduce([f + b for f, b in zip(forward, backward, strict=True)])
-            link = max((t for pair in pipeline.transfer_s for t in pair), default=0.0) * float(shares[w])
-            each.append(pipeline.microbatches * np.maximum(slowest, link))
+            each.append(
+                pipeline.microbatches * np.maximum(slowest, max((t for pair in links for t in pair), default=0.0))
+            )
+        elif not exact:
+            each.append(step_bound(forward, backward, update, links, pipeline.microbatches))
+        elif len(forward) * pipeline.microbatches >= LONG:
+            rows = [np.stack(phase) for phase in (forward, backward, update)]
+            transfer = np.array(links)
+            each.append(level_steps(pipeline.schedule, rows[0], rows[1], rows[2], transfer, pipeline.microbatches))
         else:
-            links = [(there * float(shares[w]), back * float(shares[w])) for there, back in pipeline.transfer_s]
             each.append(step_time(pipeline.schedule, forward, backward, update, links, pipeline.microbatches))
     total = np.maximum.reduce(each) if problem.aggregate == "worst" else np.sum(each, axis=0)
     return np.asarray(total, dtype=float)
 
 
-def _try(
+def first_look(
     problem: Problem,
-    slots: Sequence[Slot],
+    groups: Sequence[Sequence[tuple[int, int]]],
+    arrays: Sequence[SlotArrays],
     area_limit: int | None,
     tdp_limit: int | None,
     shares: Sequence[Fraction],
-) -> _Trial:
-    area = [np.array([o.area for o in slot.options], dtype=float) for slot in slots]
-    tdp = [np.array([o.tdp for o in slot.options], dtype=float) for slot in slots]
-    prices = []
-    for a, p in zip(area, tdp, strict=True):
-        area_scale = area_limit or sum(float(x.min()) for x in area) or 1.0
-        tdp_scale = tdp_limit or sum(float(x.min()) for x in tdp) or 1.0
-        prices.append((a / area_scale, p / tdp_scale))
-    picked = _proposals(_loads(problem, slots, shares), prices)
+) -> FirstLook:
+    """The best of some hundred choices by prices and by thresholds.
+
+    Parameters
+    ----------
+    groups
+        (pipeline, stage) pairs that each slot covers.
+    """
+    if not all(len(own.area) for own in arrays):
+        return FirstLook(1.0, 1.0, None)  # no choice exists at all: any scale serves
+    area = [a.area.astype(float) for a in arrays]
+    tdp = [a.tdp.astype(float) for a in arrays]
+    area_scale = float(area_limit or sum(float(x.min()) for x in area) or 1.0)
+    tdp_scale = float(tdp_limit or sum(float(x.min()) for x in tdp) or 1.0)
+    times = _times(problem, groups, arrays, shares)
+    prices = [(a / area_scale, p / tdp_scale) for a, p in zip(area, tdp, strict=True)]
+    picked = _proposals([t.load for t in times], prices)
+    used_area, used_tdp = np.zeros(len(picked)), np.zeros(len(picked))
     fits = np.ones(len(picked), dtype=bool)
-    used_tdp: FloatArray = np.zeros(len(picked))
-    for limit, name in ((area_limit, "area"), (tdp_limit, "tdp")):
-        used = np.zeros(len(picked), dtype=np.int64)
-        for i, slot in enumerate(slots):
-            used += np.array([getattr(o, name) for o in slot.options], dtype=np.int64)[picked[:, i]]
+    for costs, used, limit in ((area, used_area, area_limit), (tdp, used_tdp, tdp_limit)):
+        for i, cost in enumerate(costs):
+            np.add(used, cost[picked[:, i]], out=used)
         if limit is not None:
             fits &= used <= limit
-        used_tdp = np.asarray(used * 1e-9, dtype=np.float64)  # of the last, the TDP
-    steps = _steps(problem, slots, shares, picked)
+    power_w = used_tdp * 1e-9
+    rank = power_w if problem.objective == "throughput-per-tdp" else np.ones(len(picked))
+    if sum(len(p.stages) * p.microbatches for p in problem.pipelines) >= LONG and problem.objective != "bottleneck":
+        rough = np.where(fits | ~fits.any(), _steps(problem, groups, times, shares, picked, exact=False) * rank, np.inf)
+        some = np.argsort(rough, kind="stable")[:_SIMULATED]
+        picked, fits, power_w, rank = picked[some], fits[some], power_w[some], rank[some]
+    steps = _steps(problem, groups, times, shares, picked, exact=True)
     if problem.least_throughput > 0:
         fits &= steps * problem.least_throughput <= 1.0
-    return _Trial(picked, steps, fits, used_tdp)
-
-
-def estimate(
-    problem: Problem,
-    slots: Sequence[Slot],
-    area_limit: int | None,
-    tdp_limit: int | None,
-    shares: Sequence[Fraction],
-) -> tuple[float, float]:
-    """(aggregated relative step, Σ TDP in W) of the best choice found, or the fastest tried when none fits."""
-    if not all(slot.options for slot in slots):
-        return 1.0, 1.0  # no choice exists at all: any scale serves
-    trial = _try(problem, slots, area_limit, tdp_limit, shares)
-    best = trial.best(problem.objective == "throughput-per-tdp")
-    index = int(np.argmin(trial.steps)) if best is None else best
-    return float(trial.steps[index]), float(trial.power_w[index])
+    if not fits.any():
+        index = int(np.argmin(steps))
+        return FirstLook(float(steps[index]), float(power_w[index]), None)
+    index = int(np.argmin(np.where(fits, steps * rank, np.inf)))
+    return FirstLook(float(steps[index]), float(power_w[index]), tuple(picked[index].tolist()))
 
 
 def greedy(problem: Problem, numbers: SelectionNumbers) -> tuple[int, ...] | None:
     """Option of every slot of a choice within all limits, or ``None`` when none was found."""
-    if not all(slot.options for slot in numbers.slots):
+    picked = numbers.start
+    if picked is None:
         return None
-    from accmine.problems.selection_integers import shares_of
-
-    trial = _try(problem, numbers.slots, numbers.area_limit, numbers.tdp_limit, shares_of(problem))
-    best = trial.best(problem.objective == "throughput-per-tdp")
-    if best is None:
-        return None
-    picked = tuple(int(o) for o in trial.picked[best])
     meets_floor = numbers.step_limit is None or numbers.steps(numbers.choice(picked)) <= numbers.step_limit
     return picked if meets_floor and numbers.fits(picked) else None
 

@@ -16,12 +16,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from accmine.errors import InputError
 from accmine.pipeline.timeline import step_time
-from accmine.problems.stage_selection import Candidate, Pipeline, Problem
+from accmine.problems.selection_rounding import exact_value, nice_scale, scaled_up
+from accmine.problems.selection_timeline import LONG, level_steps
+from accmine.problems.stage_selection import Pipeline, Problem
 
 __all__ = [
     "AREA_UNIT",
@@ -31,12 +36,15 @@ __all__ = [
     "Option",
     "SelectionNumbers",
     "Slot",
+    "SlotArrays",
     "cost_limit",
     "cost_up",
     "exact_value",
     "integers",
     "shares_of",
 ]
+
+IntArray = npt.NDArray[np.int64]
 
 AREA_UNIT = Fraction(1, 10**9)
 """mm² per unit of an integer area."""
@@ -49,11 +57,6 @@ LIMIT_ALLOWANCE = Fraction(1, 10**9)
 
 RESOLUTION = 1 << 25
 """Ticks (power units) of a good choice, at most: 3e-8 of its value, and 30 times the solvers' tolerance of 1e-9."""
-
-
-def exact_value(value: float) -> Fraction:
-    """The decimal number as it is written: 0.1 is 1/10."""
-    return Fraction(value) if isinstance(value, int) else Fraction(repr(float(value)))
 
 
 def cost_up(value: float, unit: Fraction) -> int:
@@ -83,8 +86,7 @@ class IntegerPipeline:
         return max((t for pair in self.transfer for t in pair), default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A way to fill a slot: candidate of each member, and the integer costs it adds."""
 
     picks: tuple[int, ...]
@@ -101,6 +103,23 @@ class Slot:
     options: tuple[Option, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SlotArrays:
+    """A slot as arrays.
+
+    Attributes
+    ----------
+    picks
+        Candidate of every member; shape (options, members).
+    area, tdp
+        Costs as the limits count them; shape (options,).
+    """
+
+    picks: IntArray
+    area: IntArray
+    tdp: IntArray
+
+
 @dataclass(frozen=True)
 class SelectionNumbers:
     """The integer problem.
@@ -115,6 +134,10 @@ class SelectionNumbers:
         In :data:`AREA_UNIT` and :data:`TDP_UNIT`; ``None``: no limit.
     step_limit
         Largest aggregated step in ticks that meets the throughput floor; ``None``: no floor.
+    start
+        Options of a choice that a quick look found within area and TDP; ``None``: none found.
+    arrays
+        The slots as arrays.
     """
 
     objective: str
@@ -126,6 +149,12 @@ class SelectionNumbers:
     area_limit: int | None
     tdp_limit: int | None
     step_limit: int | None
+    start: tuple[int, ...] | None
+    arrays: tuple[SlotArrays, ...]
+
+    @cached_property
+    def _option_of(self) -> list[dict[tuple[int, ...], int]]:
+        return [{option.picks: i for i, option in enumerate(slot.options)} for slot in self.slots]
 
     def choice(self, picked: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         """Candidate of every stage, from the option of every slot."""
@@ -137,30 +166,53 @@ class SelectionNumbers:
 
     def picked(self, choice: Sequence[Sequence[int]]) -> tuple[int, ...]:
         """Option of every slot, from the candidate of every stage; inverse of :meth:`choice`."""
-        found = []
-        for slot in self.slots:
-            picks = tuple(choice[w][s] for w, s in slot.members)
-            found.append(next(i for i, option in enumerate(slot.options) if option.picks == picks))
-        return tuple(found)
+        return tuple(
+            options[tuple(choice[w][s] for w, s in slot.members)]
+            for slot, options in zip(self.slots, self._option_of, strict=True)
+        )
 
     def pipeline_steps(self, choice: Sequence[Sequence[int]]) -> tuple[int, ...]:
         """Step of each pipeline in ticks: simulated, or of the bottleneck."""
-        steps = []
-        for pipeline, picks in zip(self.pipelines, choice, strict=True):
-            phases = [
-                [row[c] for row, c in zip(table, picks, strict=True)]
-                for table in (pipeline.forward, pipeline.backward, pipeline.update)
-            ]
-            steps.append(self.pipeline_step(pipeline, *phases))
-        return tuple(steps)
+        shapes: dict[tuple[str, int, int], list[int]] = {}
+        for w, p in enumerate(self.pipelines):
+            shapes.setdefault((p.schedule, len(p.forward), p.microbatches), []).append(w)
+        found: dict[int, int] = {}
+        for (_, stages, microbatches), group in shapes.items():
+            times = {w: self._phases(w, choice[w]) for w in group}
+            fits = max(max(map(max, phases)) for phases in times.values()) < 1 << 40
+            if self.objective != "bottleneck" and fits and len(group) > 1 and stages * microbatches >= LONG:
+                found |= self._together(times)
+            else:
+                found |= {w: int(self.pipeline_step(self.pipelines[w], *times[w])) for w in group}
+        return tuple(found[w] for w in range(len(self.pipelines)))
+
+    def _phases(self, w: int, picks: Sequence[int]) -> list[list[int]]:
+        """Forward, backward and update times of the stages of pipeline ``w``."""
+        p = self.pipelines[w]
+        return [[row[c] for row, c in zip(table, picks, strict=True)] for table in (p.forward, p.backward, p.update)]
+
+    def _together(self, times: dict[int, list[list[int]]]) -> dict[int, int]:
+        """Simulated steps of pipelines of one shape."""
+        table = np.array(list(times.values()), dtype=np.int64).transpose(1, 2, 0)
+        first = self.pipelines[next(iter(times))]
+        transfer = np.array([self.pipelines[w].transfer for w in times], dtype=np.int64).reshape(len(times), -1, 2)
+        steps = level_steps(
+            first.schedule, table[0], table[1], table[2], transfer.transpose(1, 2, 0), first.microbatches
+        )
+        return {w: int(step) for w, step in zip(times, steps, strict=True)}
 
     def pipeline_step(self, pipeline: IntegerPipeline, forward: Any, backward: Any, update: Any) -> Any:
         """Step of a pipeline in ticks from the times of its stages: ints, or integer arrays of equal shape."""
         if self.objective != "bottleneck":
+            many = isinstance(forward[0], np.ndarray) and len(forward) * pipeline.microbatches >= LONG
+            if many:
+                f, b, u = (np.stack(rows) for rows in (forward, backward, update))
+                return level_steps(pipeline.schedule, f, b, u, pipeline.transfer, pipeline.microbatches)
             return step_time(pipeline.schedule, forward, backward, update, pipeline.transfer, pipeline.microbatches)
-        slowest = np.maximum.reduce([f + b for f, b in zip(forward, backward, strict=True)])
-        slowest = pipeline.microbatches * np.maximum(slowest, pipeline.link)
-        return slowest if slowest.ndim else int(slowest)
+        busy = [f + b for f, b in zip(forward, backward, strict=True)]
+        if isinstance(busy[0], np.ndarray):
+            return pipeline.microbatches * np.maximum(np.maximum.reduce(busy), pipeline.link)
+        return int(pipeline.microbatches * max(*busy, pipeline.link))
 
     def steps(self, choice: Sequence[Sequence[int]]) -> int:
         """Aggregated step in ticks: the worst pipeline's, or the sum (weights are in the ticks)."""
@@ -197,22 +249,55 @@ def _groups(problem: Problem) -> list[list[tuple[int, int]]]:
     return members if problem.mode == "homogeneous" else [[member for row in members for member in row]]
 
 
-def _picks(problem: Problem, members: list[tuple[int, int]]) -> Iterator[tuple[int, ...]]:
+def _picks(problem: Problem, members: list[tuple[int, int]]) -> list[tuple[int, ...]]:
     """Candidates of each option: one design that all members have."""
     stages = [problem.pipelines[w].stages[s] for w, s in members]
+    if len(stages) == 1:
+        return [(c,) for c in range(len(stages[0].candidates))]
     index = [{c.design: i for i, c in enumerate(stage.candidates)} for stage in stages]
-    for candidate in stages[0].candidates:
-        if all(candidate.design in row for row in index):
-            yield tuple(row[candidate.design] for row in index)
+    designs = [c.design for c in stages[0].candidates if all(c.design in row for row in index)]
+    return [tuple(row[design] for row in index) for design in designs]
 
 
-def _counted(problem: Problem, members: list[tuple[int, int]], picks: tuple[int, ...]) -> list[Candidate]:
-    """Candidates whose cost an option adds: time-shared devices are counted once."""
-    pairs = list(zip(members, picks, strict=True))
-    if problem.time_shared:
-        longest = max(range(len(problem.pipelines)), key=lambda w: len(problem.pipelines[w].stages))
-        pairs = [(member, pick) for member, pick in pairs if member[0] == longest]
-    return [problem.pipelines[w].stages[s].candidates[c] for (w, s), c in pairs]
+def _counted(problem: Problem, members: list[tuple[int, int]]) -> list[int]:
+    """Positions of the members whose costs an option adds: time-shared devices are counted once."""
+    if not problem.time_shared:
+        return list(range(len(members)))
+    longest = max(range(len(problem.pipelines)), key=lambda w: len(problem.pipelines[w].stages))
+    return [position for position, (w, _) in enumerate(members) if w == longest]
+
+
+def _arrays(
+    members: list[tuple[int, int]],
+    picks: list[tuple[int, ...]],
+    counted: list[int],
+    costs: dict[tuple[int, int], tuple[list[int], list[int]]],
+) -> SlotArrays:
+    """The options of a slot."""
+    area, tdp = costs[members[0]]
+    if len(members) > 1:
+        area, tdp = ([sum(costs[members[i]][kind][row[i]] for i in counted) for row in picks] for kind in (0, 1))
+    try:
+        sums = [np.array(cost, dtype=np.int64) for cost in (area, tdp)]
+    except OverflowError:
+        raise InputError("areas of 9e9 mm² or TDPs of 9e9 W do not fit 64 bits; leave such designs out") from None
+    return SlotArrays(np.array(picks, dtype=np.int64).reshape(-1, len(members)), sums[0], sums[1])
+
+
+def _slot(members: list[tuple[int, int]], picks: list[tuple[int, ...]], own: SlotArrays, powers: Fraction) -> Slot:
+    scale = powers * TDP_UNIT
+    above, below = scale.numerator, scale.denominator
+    rows = zip(picks, own.area.tolist(), own.tdp.tolist(), strict=True)
+    return Slot(tuple(members), tuple(Option(row, area, tdp, -(-tdp * above // below)) for row, area, tdp in rows))
+
+
+def _split(flat: list[int], problem: Problem) -> Iterator[tuple[tuple[int, int], list[int]]]:
+    """((pipeline, stage), its part) of a list over all candidates."""
+    start = 0
+    for w, pipeline in enumerate(problem.pipelines):
+        for s, stage in enumerate(pipeline.stages):
+            yield (w, s), flat[start : start + len(stage.candidates)]
+            start += len(stage.candidates)
 
 
 def _share(problem: Problem, pipeline: Pipeline) -> Fraction:
@@ -228,81 +313,65 @@ def shares_of(problem: Problem) -> list[Fraction]:
     return [_share(problem, pipeline) for pipeline in problem.pipelines]
 
 
-def _nice_scale(estimate: float, unit: Fraction, decimals: int) -> Fraction:
-    """1, 2 or 5 · 10^k, over ``unit``, so that ``estimate`` units become at most :data:`RESOLUTION`.
-
-    Fewer digits are taken when the data have only ``decimals`` of them: they are then exact.
-    """
-    room = Fraction(RESOLUTION) / Fraction(estimate) * unit
-    if 10**decimals <= room:
-        return Fraction(10**decimals) / unit
-    power = math.floor(math.log10(room))
-    while Fraction(10) ** power > room:  # log10 may be off by one at a power of ten
-        power -= 1
-    return max(d * Fraction(10) ** power for d in (1, 2, 5) if d * Fraction(10) ** power <= room) / unit
-
-
-def _decimals(values: Iterator[float]) -> int:
-    """Digits behind the point that all values need; 40, i.e. too many, when one has no short decimal form."""
-    most = 0
-    for value in values:
-        denominator = exact_value(value).denominator
-        digits = 0
-        while 10**digits % denominator and digits < 40:
-            digits += 1
-        most = max(most, digits)
-    return most
-
-
 def _pipeline_numbers(pipeline: Pipeline, ticks_per_s: Fraction) -> IntegerPipeline:
-    def ticks(seconds: float) -> int:
-        return math.ceil(exact_value(seconds) * ticks_per_s)
+    counts = [len(stage.candidates) for stage in pipeline.stages]
+    ends = list(accumulate(counts))
 
-    forward, backward, update = (
-        tuple(tuple(ticks(getattr(c, f"{phase}_s")) for c in stage.candidates) for stage in pipeline.stages)
-        for phase in ("forward", "backward", "update")
-    )
-    transfer = tuple((ticks(there), ticks(back)) for there, back in pipeline.transfer_s)
+    def table(phase: str) -> tuple[tuple[int, ...], ...]:
+        flat = scaled_up([getattr(c, phase) for stage in pipeline.stages for c in stage.candidates], ticks_per_s)
+        return tuple(tuple(flat[end - count : end]) for count, end in zip(counts, ends, strict=True))
+
+    ticks = scaled_up([t for pair in pipeline.transfer_s for t in pair], ticks_per_s)
+    transfer = tuple(zip(ticks[::2], ticks[1::2], strict=True))
+    forward, backward, update = (table(f"{phase}_s") for phase in ("forward", "backward", "update"))
     return IntegerPipeline(pipeline.schedule, pipeline.microbatches, forward, backward, update, transfer)
 
 
 @lru_cache(maxsize=16)
 def integers(problem: Problem) -> SelectionNumbers:
-    """The integer problem; the same for every caller."""
-    from accmine.problems.selection_greedy import estimate
+    """The integer problem; the same for every caller.
 
-    slots = []
-    for members in _groups(problem):
-        options = []
-        for picks in _picks(problem, members):
-            counted = _counted(problem, members, picks)
-            area = sum(cost_up(c.area_mm2, AREA_UNIT) for c in counted)
-            tdp = sum(cost_up(c.tdp_w, TDP_UNIT) for c in counted)
-            options.append(Option(picks, area, tdp, 0))
-        slots.append(Slot(tuple(members), tuple(options)))
-    limits = problem.limits
-    area_limit = None if limits.area_mm2 is None else cost_limit(limits.area_mm2, AREA_UNIT)
-    tdp_limit = None if limits.tdp_w is None else cost_limit(limits.tdp_w, TDP_UNIT)
-    shares = shares_of(problem)
-    steps, power_w = estimate(problem, slots, area_limit, tdp_limit, shares)
+    Raises
+    ------
+    InputError
+        If an area or a TDP does not fit 64 bits.
+    """
+    from accmine.problems.selection_greedy import first_look
+
     candidates = [c for p in problem.pipelines for s in p.stages for c in s.candidates]
-    single = shares[0] if len(shares) == 1 else Fraction(1)  # one pipeline: ticks divide the second
-    times = [t for c in candidates for t in (c.forward_s, c.backward_s, c.update_s)]
-    times += [t for p in problem.pipelines for pair in p.transfer_s for t in pair]
-    ticks = _nice_scale(steps, single, _decimals(iter(times)) if len(shares) == 1 else 40)
-    powers = _nice_scale(max(power_w, 1e-9), Fraction(1), _decimals(c.tdp_w for c in candidates))
+    areas = _split(scaled_up([c.area_mm2 for c in candidates], 1 / AREA_UNIT), problem)
+    tdps = _split(scaled_up([c.tdp_w for c in candidates], 1 / TDP_UNIT), problem)
+    costs = {at: (area, tdp) for (at, area), (_, tdp) in zip(areas, tdps, strict=True)}
+    groups = _groups(problem)
+    picks = [_picks(problem, members) for members in groups]
+    arrays = tuple(
+        _arrays(members, rows, _counted(problem, members), costs) for members, rows in zip(groups, picks, strict=True)
+    )
+    area, tdp = problem.limits.area_mm2, problem.limits.tdp_w
+    area_limit = None if area is None else cost_limit(area, AREA_UNIT)
+    tdp_limit = None if tdp is None else cost_limit(tdp, TDP_UNIT)
+    shares = shares_of(problem)
+    look = first_look(problem, groups, arrays, area_limit, tdp_limit, shares)
+    times = None
+    if len(shares) == 1:  # one pipeline: ticks divide the second
+        times = [t for c in candidates for t in (c.forward_s, c.backward_s, c.update_s)]
+        times += [t for p in problem.pipelines for pair in p.transfer_s for t in pair]
+    ticks = nice_scale(look.steps, shares[0] if times else Fraction(1), times, RESOLUTION)
+    powers = nice_scale(max(look.power_w, 1e-9), Fraction(1), [c.tdp_w for c in candidates], RESOLUTION)
     return SelectionNumbers(
         objective=problem.objective,
         aggregate=problem.aggregate,
-        pipelines=tuple(
-            _pipeline_numbers(p, ticks * share) for p, share in zip(problem.pipelines, shares, strict=True)
+        pipelines=tuple(_pipeline_numbers(p, ticks * own) for p, own in zip(problem.pipelines, shares, strict=True)),
+        slots=tuple(
+            _slot(members, rows, own, powers) for members, rows, own in zip(groups, picks, arrays, strict=True)
         ),
-        slots=tuple(_with_power(slot, powers) for slot in slots),
         ticks=ticks,
         powers=powers,
         area_limit=area_limit,
         tdp_limit=tdp_limit,
         step_limit=_step_limit(problem, ticks, shares),
+        start=look.picked,
+        arrays=arrays,
     )
 
 
@@ -328,9 +397,3 @@ def _exact(pipeline: Pipeline, ticks_per_s: Fraction) -> bool:
     times = [t for pair in pipeline.transfer_s for t in pair]
     times += [t for s in pipeline.stages for c in s.candidates for t in (c.forward_s, c.backward_s, c.update_s)]
     return all((exact_value(t) * ticks_per_s).denominator == 1 for t in times)
-
-
-def _with_power(slot: Slot, powers: Fraction) -> Slot:
-    scale = powers * TDP_UNIT
-    options = tuple(Option(o.picks, o.area, o.tdp, math.ceil(o.tdp * scale)) for o in slot.options)
-    return Slot(slot.members, options)

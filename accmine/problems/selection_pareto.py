@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from accmine.problems.selection_integers import SelectionNumbers, Slot
+from accmine.problems.selection_integers import SelectionNumbers
 
 __all__ = ["BOUND_METHOD", "Floor", "affordable", "lower_bound", "undominated", "useful_options"]
+
+IntArray = npt.NDArray[np.int64]
+
+_BLOCK = 256  # rows that are compared at once
+_LARGEST = 1 << 61
 
 BOUND_METHOD = "timeline with the shortest time of every phase of every stage, least power of every slot"
 
@@ -24,40 +30,67 @@ class Floor:
     score: int
 
 
-def _columns(numbers: SelectionNumbers, slot: Slot) -> npt.NDArray[np.int64]:
-    """What counts about each option, less is better; shape (options, measures)."""
-    columns: list[list[int]] = []
-    for position, (w, s) in enumerate(slot.members):
+def _measures(numbers: SelectionNumbers, index: int) -> IntArray:
+    """What counts about each option of a slot, less is better; shape (options, measures)."""
+    columns: list[Any] = []
+    array = numbers.arrays[index]
+    for position, (w, s) in enumerate(numbers.slots[index].members):
         pipeline = numbers.pipelines[w]
         phases = [
-            [table[s][o.picks[position]] for o in slot.options]
+            [table[s][c] for c in array.picks[:, position].tolist()]
             for table in (pipeline.forward, pipeline.backward, pipeline.update)
         ]
         if numbers.objective == "bottleneck":
-            columns.append([f + b for f, b in zip(phases[0], phases[1], strict=True)])
-        else:
-            columns += phases
+            phases = [[f + b for f, b in zip(phases[0], phases[1], strict=True)]]
+        columns += [_compact(row) for row in phases]
     if numbers.area_limit is not None:
-        columns.append([o.area for o in slot.options])
+        columns.append(array.area)
     if numbers.tdp_limit is not None or numbers.objective == "throughput-per-tdp":
-        columns.append([o.tdp for o in slot.options])
-    return np.array(columns, dtype=np.int64).T.reshape(len(slot.options), -1)
+        columns.append(array.tdp)
+    return np.array(columns, dtype=np.int64).T.reshape(len(array.area), -1)
 
 
-def undominated(measures: npt.NDArray[np.int64]) -> list[int]:
+def _compact(ticks: list[int]) -> IntArray:
+    """Times as 62-bit integers; longer ones are replaced by ranks in the same order, far above all others."""
+    if max(ticks) < _LARGEST:
+        return np.array(ticks, dtype=np.int64)
+    rank = {t: i for i, t in enumerate(sorted({t for t in ticks if t >= _LARGEST}))}
+    return np.array([t if t < _LARGEST else _LARGEST + rank[t] for t in ticks], dtype=np.int64)
+
+
+def undominated(measures: IntArray) -> list[int]:
     """Rows that no other row beats or equals in every column; of equal rows the first. Shape (rows, columns).
 
     Replacing a dominated option by the one that beats it keeps every limit and worsens no timeline, because the
     step time is monotone in every duration.
     """
+    # column by column: a row is beaten or equalled only by one before it
+    order = np.lexsort((np.arange(len(measures)), *measures.T[::-1]))
+    rows = measures[order]
     kept: list[int] = []
-    order = np.lexsort((np.arange(len(measures)), measures.sum(axis=1)))  # a row is beaten only by one before it
-    front = np.empty((0, measures.shape[1]), dtype=np.int64)
-    for row in order:
-        if not (front <= measures[row]).all(axis=1).any():
-            kept.append(int(row))
-            front = np.vstack([front, measures[row]])
+    front = rows[:0]
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        beaten = _beaten(block, front)
+        earlier = np.tri(len(block), k=-1, dtype=bool)
+        for column in block.T:
+            earlier &= column[None, :] <= column[:, None]
+        own = ~(beaten | earlier.any(axis=1))
+        kept += order[start : start + _BLOCK][own].tolist()
+        front = np.vstack([front, block[own]])
     return sorted(kept)
+
+
+def _beaten(block: IntArray, front: IntArray) -> npt.NDArray[np.bool_]:
+    """Rows of a block that a row of the front beats or equals."""
+    beaten = np.zeros(len(block), dtype=bool)
+    for start in range(0, len(front), _BLOCK):
+        part = front[start : start + _BLOCK]
+        better = np.ones((len(block), len(part)), dtype=bool)
+        for mine, theirs in zip(block.T, part.T, strict=True):
+            better &= theirs[None, :] <= mine[:, None]
+        beaten |= better.any(axis=1)
+    return beaten
 
 
 def affordable(numbers: SelectionNumbers) -> list[list[int]]:
@@ -65,28 +98,28 @@ def affordable(numbers: SelectionNumbers) -> list[list[int]]:
 
     An empty list means that the slot, and so the problem, has no choice.
     """
-    result = [list(range(len(slot.options))) for slot in numbers.slots]
-    if not all(result):
-        return [[] for _ in result]
-    for limit, name in ((numbers.area_limit, "area"), (numbers.tdp_limit, "tdp")):
+    if not all(slot.options for slot in numbers.slots):
+        return [[] for _ in numbers.slots]
+    fits = [np.ones(len(a.area), dtype=bool) for a in numbers.arrays]
+    for limit, costs in (
+        (numbers.area_limit, [a.area for a in numbers.arrays]),
+        (numbers.tdp_limit, [a.tdp for a in numbers.arrays]),
+    ):
         if limit is None:
             continue
-        least = [min(getattr(o, name) for o in slot.options) for slot in numbers.slots]
+        least = [int(cost.min()) for cost in costs]
         spare = limit - sum(least)
-        for i, slot in enumerate(numbers.slots):
-            result[i] = [o for o in result[i] if getattr(slot.options[o], name) - least[i] <= spare]
-    return result
+        for own, cost, cheapest in zip(fits, costs, least, strict=True):
+            np.logical_and(own, cost - cheapest <= spare, out=own)
+    return [np.flatnonzero(own).tolist() for own in fits]
 
 
 def useful_options(numbers: SelectionNumbers) -> list[list[int]]:
     """Affordable options of each slot that no affordable one dominates; an optimum uses only these."""
     result: list[list[int]] = []
-    for slot, kept in zip(numbers.slots, affordable(numbers), strict=True):
-        if not kept:
-            result.append([])
-            continue
-        measures = _columns(numbers, slot)[kept]
-        result.append([kept[row] for row in undominated(measures)])
+    for i, kept in enumerate(affordable(numbers)):
+        rows = undominated(_measures(numbers, i)[kept]) if kept else []
+        result.append([kept[row] for row in rows])
     return result
 
 

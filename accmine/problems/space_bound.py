@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +34,11 @@ from accmine.workload.graph import OperatorGraph
 __all__ = [
     "Block",
     "SpaceBound",
+    "batches",
     "block_of",
     "blocks",
     "phase_bounds",
+    "phase_bounds_of",
     "promising",
     "relative_value",
     "scan",
@@ -51,6 +53,11 @@ PhaseSeconds = Sequence[Sequence[FloatArray]]
 
 Value = Callable[[PhaseSeconds, "Block"], FloatArray]
 """From bounds of phase times to a bound of the objective, over the designs of a block."""
+
+T = TypeVar("T")
+
+_LEAST_BATCH = 16
+"""Blocks whose longest paths a scan computes at once; of a larger batch more would prove superfluous."""
 
 _SAFE = 1.0 - 1e-12
 """Bounds are computed in floating point and lowered by more than its error before rounding up."""
@@ -134,7 +141,7 @@ def block_of(problem: Problem, types: Design) -> Block:
 
 
 def blocks(problem: Problem) -> Iterator[Block]:
-    """Every block of the template that has a feasible design."""
+    """Every block of the template that has a feasible design, up to the largest counts that fit."""
     for tensor, vector, chip in core_pairs(problem.template):
         types = Design(
             1,
@@ -148,7 +155,21 @@ def blocks(problem: Problem) -> Iterator[Block]:
         )
         block = block_of(problem, types)
         if block.fits.any():
-            yield block
+            yield _cropped(block)
+
+
+def _cropped(block: Block) -> Block:
+    """The block without counts that never fit: mostly a small part is left, and bounds cost what is left."""
+    a = int(np.flatnonzero(block.fits.any(axis=1))[-1]) + 1
+    b = int(np.flatnonzero(block.fits.any(axis=0))[-1]) + 1
+    return Block(
+        block.types,
+        block.tensor_counts[:a],
+        block.vector_counts[:b],
+        block.area_mm2[:a, :b],
+        block.tdp_w[:a, :b],
+        block.fits[:a, :b],
+    )
 
 
 def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[FloatArray]]:
@@ -156,12 +177,14 @@ def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[Fl
 
     ``paths`` adds the longest path, which costs a pass over each graph.
     """
-    types = block.types
-    terms = _Terms(problem, block)
-    cache: dict[OperatorGraph, FloatArray] = {}
-    result: list[list[FloatArray]] = []
+    return phase_bounds_of(problem, [block], paths=paths)[0]
+
+
+def phase_bounds_of(problem: Problem, several: Sequence[Block], *, paths: bool) -> list[list[list[FloatArray]]]:
+    """``phase_bounds`` of several blocks at once: the passes over the graphs are shared."""
+    terms = _Terms(problem, several)
+    cache: dict[OperatorGraph, list[FloatArray]] = {}
     for task in problem.tasks:
-        result.append([])
         for phase in task.phases:
             graph = phase.graph
             if graph not in cache:
@@ -172,58 +195,74 @@ def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[Fl
                     cuts = barriers(graph)
                     if cuts is not None:
                         cycles = np.maximum(cycles, _barrier_bound(own, cuts))
-                cache[graph] = np.ceil(cycles * _SAFE) / types.frequency_hz
-            result[-1].append(cache[graph])
-    return result
+                cache[graph] = terms.by_block(np.ceil(cycles * _SAFE))
+    return [
+        [[cache[phase.graph][i] / block.types.frequency_hz for phase in task.phases] for task in problem.tasks]
+        for i, block in enumerate(several)
+    ]
 
 
 class _Terms:
-    """Shortest durations, core time and bytes of every work of the library on the core types of a block."""
+    """Shortest durations, core time and bytes of every work of the library on the core types of several blocks.
 
-    def __init__(self, problem: Problem, block: Block) -> None:
-        types = block.types
-        costs = problem.library.costs(types.tensor, types.vector)
-        valid = costs.cycles < INVALID
-        memory = costs.hbm_bytes / (types.hbm_bytes_per_s / types.frequency_hz)
+    The designs of all blocks are in one row, block by block, by tensor count and then vector count.
+    """
+
+    def __init__(self, problem: Problem, several: Sequence[Block]) -> None:
         splits = np.array(problem.library.splits, dtype=np.float64)
-        self.duration = np.where(valid, np.maximum(costs.cycles, memory), inf)
-        core_time = (self.duration * splits).min(axis=1)
-        self.tensor_time = core_time * costs.uses_tensor
-        self.vector_time = core_time * costs.uses_vector
-        self.memory_time = np.where(valid, memory, inf).min(axis=1)
-        self.uses_tensor, self.uses_vector = costs.uses_tensor, costs.uses_vector
-        self.block = block
-        self.columns = _Columns(block, problem.library.splits)
+        rates, durations, at = [], [], []
+        columns = 0
+        for block in several:
+            types = block.types
+            costs = problem.library.costs(types.tensor, types.vector)
+            valid = costs.cycles < INVALID
+            memory = costs.hbm_bytes / (types.hbm_bytes_per_s / types.frequency_hz)
+            duration = np.where(valid, np.maximum(costs.cycles, memory), inf)
+            core_time = (duration * splits).min(axis=1)
+            least = np.where(valid, memory, inf).min(axis=1)
+            rates.append(np.stack([core_time * costs.uses_tensor, core_time * costs.uses_vector, least], axis=1))
+            own = _Columns(block, problem.library.splits)
+            durations.append(own.durations(duration, costs.uses_tensor, costs.uses_vector))
+            at.append(columns + own.expand(np.arange(durations[-1].shape[1])).ravel())
+            columns += durations[-1].shape[1]
+        self.rates = np.stack(rates, axis=1)
+        self.durations = np.concatenate(durations, axis=1)
+        self.column = np.concatenate(at)
+        self.shapes = [block.fits.shape for block in several]
+        self.block = np.repeat(np.arange(len(several)), [block.fits.size for block in several])
+        self.tensor = np.concatenate([np.repeat(b.tensor_counts, len(b.vector_counts)) for b in several])
+        self.vector = np.concatenate([np.tile(b.vector_counts, len(b.tensor_counts)) for b in several])
+
+    def by_block(self, row: FloatArray) -> list[FloatArray]:
+        """The designs of each block again; each of shape (a, b)."""
+        ends = np.cumsum([a * b for a, b in self.shapes])
+        return [part.reshape(shape) for part, shape in zip(np.split(row, ends[:-1]), self.shapes, strict=True)]
 
 
 class _Graph:
-    """The terms of the works of one graph; bounds in cycles, of shape (..., a, b)."""
+    """The terms of the works of one graph; bounds in cycles, of shape (..., designs)."""
 
     def __init__(self, terms: _Terms, at: IntArray) -> None:
         self.terms = terms
-        self.rates = np.stack([terms.tensor_time[at], terms.vector_time[at], terms.memory_time[at]], axis=1)
-        self.durations = terms.columns.durations(terms.duration[at], terms.uses_tensor[at], terms.uses_vector[at])
+        self.rates = terms.rates[at].reshape(len(at), -1)
+        self.durations = terms.durations[at]
 
     def work(self, counts: IntArray) -> FloatArray:
         """Work per core and bytes per bandwidth of so many operators of each work; ``counts`` is (..., works)."""
-        tensor, vector, memory = np.moveaxis(counts @ self.rates, -1, 0)
-        block = self.terms.block
-        cycles = np.maximum(
-            tensor[..., None, None] / block.tensor_counts[:, None], vector[..., None, None] / block.vector_counts
-        )
-        return np.asarray(np.maximum(cycles, memory[..., None, None]), dtype=np.float64)
+        terms = self.terms
+        total = _sums(np.atleast_2d(counts), self.rates).reshape(*counts.shape[:-1], -1, 3)[..., terms.block, :]
+        cycles = np.maximum(total[..., 0] / terms.tensor, total[..., 1] / terms.vector)
+        return np.asarray(np.maximum(cycles, total[..., 2]), dtype=np.float64)
 
     def path(self, collapsed: CollapsedGraph) -> FloatArray:
-        """Longest path; shape (a, b)."""
-        return self.terms.columns.expand(collapsed.longest_path(self.durations))
+        """Longest path; shape (designs,)."""
+        return np.asarray(collapsed.longest_path(self.durations)[self.terms.column])
 
 
 def _barrier_bound(graph: _Graph, cuts: Barriers) -> FloatArray:
-    """The bound of ``accmine.problems.barriers``; shape (a, b)."""
+    """The bound of ``accmine.problems.barriers``; shape (designs,)."""
     length = np.maximum(graph.work(cuts.counts), np.stack([graph.path(segment) for segment in cuts.segments]))
-    flat = length.reshape(len(length), -1)
-    through = _sums(cuts.through, flat).reshape(-1, *length.shape[1:])
-    beyond = _sums(cuts.total - cuts.through, flat).reshape(-1, *length.shape[1:])
+    through, beyond = _sums(cuts.through, length), _sums(cuts.total - cuts.through, length)
     both = np.maximum(through, graph.work(cuts.before)) + np.maximum(beyond, graph.work(cuts.after))
     return np.asarray(both.max(axis=0), dtype=np.float64)
 
@@ -253,7 +292,7 @@ class _Columns:
         level = np.minimum(t[:, :, None], v[:, None, :]).reshape(len(duration), -1)
         return np.take_along_axis(shortest, level, axis=1)
 
-    def expand(self, columns: FloatArray) -> FloatArray:
+    def expand(self, columns: IntArray) -> IntArray:
         """From columns to core counts; shape (a, b)."""
         grid = columns.reshape(len(self.tensor_levels), len(self.vector_levels))
         return grid[np.ix_(self.tensor_at, self.vector_at)]
@@ -307,17 +346,25 @@ def scan(problem: Problem, value: Value | None = None, cheap_value: Value | None
     cheap_value = cheap_value or value
     order: list[tuple[float, int, Block]] = []
     feasible = 0
-    for index, block in enumerate(blocks(problem)):
-        feasible += int(block.fits.sum())
-        cheap = cheap_value(phase_bounds(problem, block, paths=False), block)
-        order.append((float(cheap[block.fits].min()), index, block))
+    for part in batches(list(blocks(problem))):
+        for block, seconds in zip(part, phase_bounds_of(problem, part, paths=False), strict=True):
+            feasible += int(block.fits.sum())
+            order.append((float(cheap_value(seconds, block)[block.fits].min()), len(order), block))
     order.sort(key=lambda row: row[:2])
     least, design = inf, None
-    for lowest, _, block in order:
-        if lowest >= least:
+    for rows in batches(order, _LEAST_BATCH):
+        near = [block for lowest, _, block in rows if lowest < least]
+        if not near:
             break
-        full = np.where(block.fits, value(phase_bounds(problem, block, paths=True), block), inf)
-        at = int(full.argmin())
-        if full.flat[at] < least:
-            least, design = float(full.flat[at]), block.design(at)
+        for block, seconds in zip(near, phase_bounds_of(problem, near, paths=True), strict=True):
+            full = np.where(block.fits, value(seconds, block), inf)
+            at = int(full.argmin())
+            if full.flat[at] < least:
+                least, design = float(full.flat[at]), block.design(at)
     return SpaceBound(least, design, feasible)
+
+
+def batches(rows: Sequence[T], size: int = 64) -> Iterator[Sequence[T]]:
+    """``rows`` in pieces: the more blocks are bounded at once, the fewer passes over the graphs."""
+    for i in range(0, len(rows), size):
+        yield rows[i : i + size]

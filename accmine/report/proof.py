@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from accmine.outcome import Outcome, PhaseRow
+from math import isfinite
+
+from accmine.outcome import Certificate, Outcome, PhaseRow
 from accmine.report.numbers import UNKNOWN, count, gibibytes, number, percent, seconds
 from accmine.report.section import BULLET, Section, design_labels, figures, texts
 from accmine.report.why import stage_name
@@ -78,6 +80,7 @@ def certificate(outcome: Outcome) -> Section:
     proof = "no bound is known" if bound == UNKNOWN else f"no better than {bound} {known.unit}".rstrip()
     notes = [
         f"Bound: {proof}, by {known.method}.",
+        *_parts(known),
         f"Selection among the candidates: {known.selection_status}, by {known.selection_solver}. "
         f"Designs within the limits: {count(known.feasible_designs)}, evaluated: {count(known.evaluated_designs)}.",
     ]
@@ -92,6 +95,18 @@ def certificate(outcome: Outcome) -> Section:
         ((number(known.heuristic), number(known.objective), bound, percent(known.gap)),),
         tuple(notes),
     )
+
+
+def _parts(known: Certificate) -> list[str]:
+    """What of the gap belongs to the schedules of the printed designs."""
+    if known.gap == 0 or not isfinite(known.own_bound):
+        return []
+    worse, better = (known.objective, known.own_bound) if known.sense == "minimize" else (known.own_bound, known.objective)
+    schedules = max(0.0, (worse - better) / worse) if worse > 0 else 0.0
+    return [
+        f"With better schedules the printed designs reach no more than {number(known.own_bound)} {known.unit}".rstrip()
+        + f": {percent(schedules)} of distance is theirs, the rest of the gap belongs to other designs and their bounds."
+    ]
 
 
 def variant(outcome: Outcome) -> Section:

@@ -37,7 +37,7 @@ from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
 from accmine.problems.space_bound import promising
-from accmine.prove import prove, provable, with_evaluations
+from accmine.prove import provable, prove, with_evaluations
 from accmine.schedules import TaskSchedule, schedule_task, schedule_tasks
 from accmine.store import RunFolder
 from accmine.summary import Findings, summarize, trace_lanes

@@ -44,6 +44,9 @@ METHOD = (
 _FIRST = 6
 """Designs that are scheduled at once: without a good value everything is in question."""
 
+_KEPT = 5
+"""Designs whose schedules are part of the answer."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -371,6 +374,10 @@ class _Search:
                 self.schedules,
                 reason in (StopReason.PROVED, StopReason.GAP, StopReason.FINISHED),
                 reason is StopReason.INTERRUPTED,
+                tuple(
+                    design_search.Solution(k.design, tuple(tuple(p.solution for p in row) for row in k.outcome.parts))  # type: ignore[misc]
+                    for k in looked[:_KEPT]
+                ),
             ),
             seconds=time.monotonic() - self.began,
             seed=self.seed,

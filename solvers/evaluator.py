@@ -81,7 +81,6 @@ class Evaluator:
             self.delays[design] = Delay(float(lost[0]), float(lost[1]))
         return self.pool[design]
 
-
     def bounds(self, block: Block, *, paths: bool) -> FloatArray:
         """Bound of the value of every design of a block, computed once; shape (a, b)."""
         key = (block.types, paths)

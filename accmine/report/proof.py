@@ -101,11 +101,13 @@ def _parts(known: Certificate) -> list[str]:
     """What of the gap belongs to the schedules of the printed designs."""
     if known.gap == 0 or not isfinite(known.own_bound):
         return []
-    worse, better = (known.objective, known.own_bound) if known.sense == "minimize" else (known.own_bound, known.objective)
-    schedules = max(0.0, (worse - better) / worse) if worse > 0 else 0.0
+    pair = (known.objective, known.own_bound)
+    worse, better = pair if known.sense == "minimize" else pair[::-1]
+    own = max(0.0, (worse - better) / worse) if worse > 0 else 0.0
+    limit = f"{number(known.own_bound)} {known.unit}".rstrip()
     return [
-        f"With better schedules the printed designs reach no more than {number(known.own_bound)} {known.unit}".rstrip()
-        + f": {percent(schedules)} of distance is theirs, the rest of the gap belongs to other designs and their bounds."
+        f"Better schedules give the printed designs no better than {limit}: {percent(own)}; what is left of the gap "
+        "belongs to other designs, or to their bounds."
     ]
 
 

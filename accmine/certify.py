@@ -46,7 +46,8 @@ _PIPELINE = (
 ASSUMPTIONS = (
     _ONE_DEVICE,
     _PIPELINE,
-    "An operator holds its cores and its share of the HBM bandwidth from start to end, without interruption.",
+    "An operator holds its cores and its share of the HBM bandwidth, in whole bytes per cycle, from start to end, "
+    "without interruption.",
     "Operator costs are those of the cost model; the bound is as true as they are.",
 )
 """What objective and bound share."""

@@ -188,6 +188,7 @@ class OperatorScheduleCpSat:
             said = max((length[j] + after_end[j] for j in after), default=-1)
             if after_end[i] > said:  # more than the successors say; without any, M ≥ s_i + p_i
                 self.model.add(self.makespan >= end[i] + after_end[i])
+        self.parameters: dict[str, Any] = {}
         self._intervals: dict[tuple[int, int], Any] = {}
         self._resources()
 
@@ -240,6 +241,8 @@ class OperatorScheduleCpSat:
                     f"count {name} or time in larger units"
                 )
             else:
+                if max(demands) > 1:  # the relaxation of such a cumulative is weak; of cores it helps
+                    self.parameters = self.proof_parameters
                 self.model.add_cumulative(held, demands, limit)
 
     def warm_start(self, problem: Problem, stop: Stop, seed: int) -> Result[Solution]:

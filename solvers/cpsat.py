@@ -10,6 +10,8 @@ Beside the port ``accmine.ports.Model`` (``bounds`` in the problem's own unit) a
     whose bound is kept.
 ``bound_method``
     How the bound of ``bounds()`` was obtained, in words.
+``parameters``
+    CP-SAT parameters by name that suit the model, once it is built.
 ``provable``, ``below(value) -> Provable`` and ``proof_parameters``
     For a minimum in the engine's own integers: whether a search for proofs is worth its time, its model, and
     CP-SAT parameters that suit it. It has one worker for the first third of the limits (``prover.py``), the
@@ -265,7 +267,7 @@ class CpSat:
             beside = None
             if stop.workers > 1:
                 rest = prover.work if prover.work < float("inf") else None
-                beside = _engine(stop, stop.workers - 1, left * _PROOF_SHARE, rest, seed)
+                beside = _engine(model, stop, stop.workers - 1, left * _PROOF_SHARE, rest, seed)
             crew = self._run(state, objective, stop, prover, beside, built)
             ended = self._take(state, model, built, objective, crew, beside)
             reason = state.finished(stop) or (StopReason.INTERRUPTED if crew.interrupted else None)
@@ -275,7 +277,7 @@ class CpSat:
             work = None if work is None else max(work - prover.used, 1e-3)
             if state.objective != before:
                 model.hint(state.solution)
-        solver = _engine(stop, stop.workers, left, work, seed)
+        solver = _engine(model, stop, stop.workers, left, work, seed)
         # With one worker neighbourhoods take turns with the search, which repeats; else they have their own.
         solver.parameters.interleave_search = prover is not None and stop.workers <= 1
         crew = self._run(state, objective, stop, None, solver, built)
@@ -355,9 +357,11 @@ class CpSat:
         return crew
 
 
-def _engine(stop: Stop, workers: int, seconds: float, work: float | None, seed: int) -> cp_model.CpSolver:
-    """CP-SAT with the limits of a call."""
+def _engine(model: Model, stop: Stop, workers: int, seconds: float, work: float | None, seed: int) -> cp_model.CpSolver:
+    """CP-SAT with the limits of a call and what suits the built model."""
     solver = cp_model.CpSolver()
+    for name, value in getattr(model, "parameters", {}).items():
+        setattr(solver.parameters, name, value)
     solver.parameters.num_workers = max(1, workers)
     solver.parameters.random_seed = seed & 0x7FFFFFFF
     solver.parameters.relative_gap_limit = max(0.0, stop.gap)

@@ -11,7 +11,7 @@ from accmine.suggest import did_you_mean
 
 __all__ = ["KINDS", "is_file_reference", "names", "resolve"]
 
-KINDS = ("workloads", "accelerators", "technologies", "clusters", "studies")
+KINDS = ("workloads", "accelerators", "technologies", "clusters", "studies", "suites")
 """Folders of the catalogue."""
 
 _FILE_SUFFIXES = (".yaml", ".yml", ".json")

@@ -343,7 +343,9 @@ app.command("sensitivity")(sensitivity_command)
 
 @app.command("list")
 def list_entries(
-    what: Annotated[str, typer.Argument(help="workloads, accelerators, technologies, clusters, studies or solvers.")],
+    what: Annotated[
+        str, typer.Argument(help="workloads, accelerators, technologies, clusters, studies, suites, solvers.")
+    ],
     as_json: Json = False,
 ) -> None:
     """List the catalogue."""

@@ -6,124 +6,42 @@ bound over the whole space → compare and explain.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from math import inf
 from typing import Any
 
-from accmine.candidates import (
-    GroupCandidates,
-    Selection,
-    confirm,
-    mine,
-    proposed,
-    search_problem,
-    select,
-    settle,
-)
+from accmine.candidates import GroupCandidates, Selection, search_problem, select, settle
 from accmine.certify import WholeBound, bound_whole, only_design, own_bound
 from accmine.compare import baseline_rows, binding_limits, change_rows, variant_sentence
-from accmine.cost.modes import CostLibrary
+from accmine.context import Context
 from accmine.errors import CheckError, InfeasibleError, NothingFoundError
 from accmine.feasibility import require_feasible
 from accmine.floor_conflict import FloorQuestion, floor_conflict
-from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.hardware.design import Design
+from accmine.mining import NOTHING, candidates_of, promising_designs
 from accmine.outcome import Outcome
 from accmine.plan import Group, Plan
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search
-from accmine.problems.design_search import Evaluation, Mined
-from accmine.problems.space_bound import promising
+from accmine.problems.design_search import Evaluation
 from accmine.prove import provable, prove, with_evaluations
 from accmine.schedules import TaskSchedule, schedule_task, schedule_tasks
 from accmine.store import RunFolder
 from accmine.summary import Findings, summarize, trace_lanes
 from accmine.ties import break_ties
-from accmine.workers import stop_workers, workers
-from accmine.workload.task import Task
+from accmine.workers import workers
 
 __all__ = ["solve_study"]
 
-PROMISING = 6
-"""Designs of the least bound that the search for all stages of a pipeline begins with."""
-
 MODES = ("common", "homogeneous", "heterogeneous")
 
-MINING, CONFIRMING, REFINING, SELECTING, BOUNDING, COMPARING, PROVING = 0.3, 0.1, 0.1, 0.05, 0.1, 0.05, 0.25
-"""Shares of the time budget; what a part leaves is not handed on, so that a run ends well within it."""
+REFINING, SELECTING, BOUNDING, COMPARING, PROVING = 0.1, 0.05, 0.1, 0.05, 0.25
+"""Shares of the time budget, beside those of ``mining``; what a part leaves is not handed on."""
 
 REFINED = 3
 """Candidates of each group that are refined at least: refining may change which is best."""
-
-
-@dataclass
-class _Context:
-    """What every step of a run needs."""
-
-    plan: Plan
-    library: CostLibrary
-    stop: Stop
-    seed: int
-    executor: Executor | None
-    on_progress: Incumbent
-    began: float = field(default_factory=time.monotonic)
-    seconds: dict[str, float] = field(default_factory=dict)
-    trace: list[tuple[float, float | None, float | None]] = field(default_factory=list)
-    cycles: dict[tuple[Task, Design], tuple[int, ...]] = field(default_factory=dict)
-    baseline: dict[tuple[tuple[int, int], Design], TaskSchedule] = field(default_factory=dict)
-    interrupted: bool = False
-    first: tuple[Design, ...] = ()
-    compare: bool = True
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Measure a step by name."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
-
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Leave the block at the first Ctrl-C with what is there and stop the workers; a second one ends the run."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            if self.interrupted:
-                raise
-            self.interrupt()
-
-    def interrupt(self) -> None:
-        """From now on nothing is searched or refined, and everything left is done in this process."""
-        self.interrupted = True
-        if self.executor is not None:
-            stop_workers(self.executor)
-            self.executor = None
-
-    def part(self, share: float) -> Stop:
-        """A share of the budget."""
-        return replace(
-            self.stop,
-            seconds=None if self.stop.seconds is None else self.stop.seconds * share,
-            work=self.stop.work,
-        )
-
-    def mined(self, seconds: float, objective: float | None, bound: float | None) -> None:
-        """Progress of a miner whose value is the study's."""
-        del seconds, bound
-        self.progress(objective, None)
-
-    def progress(self, objective: float | None, bound: float | None) -> None:
-        """Tell the values of the study; the last known ones stay."""
-        last = self.trace[-1] if self.trace else (0.0, None, None)
-        row = (time.monotonic() - self.began, objective or last[1], bound or last[2])
-        if row[1:] != last[1:]:
-            self.trace.append(row)
-            self.on_progress(*row)
 
 
 def solve_study(
@@ -151,12 +69,12 @@ def solve_study(
     )
     library = plan.library()
     with workers(stop.workers, [*plan.tasks, library]) as executor:
-        context = _Context(plan, library, stop, budget.seed, executor, on_progress)
+        context = Context(plan, library, stop, budget.seed, executor, on_progress)
         context.first, context.compare = tuple(first), compare
         return _solve_in(context, folder)
 
 
-def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]:
+def _solve_in(context: Context, folder: RunFolder) -> tuple[Outcome, list[Any]]:
     study = context.plan.study
     require_feasible(context.plan, context.plan.groups(study.mode))
     if not context.plan.reference_s:
@@ -177,8 +95,8 @@ def _solve_in(context: _Context, folder: RunFolder) -> tuple[Outcome, list[Any]]
         for mode in _modes(plan):
             # What serves all stages well is where the search for each stage begins.
             known = [e.design for g in groups.get("common", []) for e in g.candidates[:5]]
-            begin = [plan.baseline, *context.first, *known, *_promising(context, mode)]
-            groups[mode] = _candidates(context, mode, folder, begin)
+            begin = [plan.baseline, *context.first, *known, *promising_designs(context, mode)]
+            groups[mode] = candidates_of(context, mode, folder, begin, len(_modes(plan)))
     with context.step("select"):
         first = _select(context, study.mode, groups[study.mode])
         context.progress(first.value, None)
@@ -230,7 +148,7 @@ def _modes(plan: Plan) -> tuple[str, ...]:
     return MODES if len(plan.pipelines) > 1 else ("common", "heterogeneous")
 
 
-def _schedule_baseline(context: _Context) -> None:
+def _schedule_baseline(context: Context) -> None:
     """Schedule the baseline on every device; its step times are the references of the plan."""
     plan = context.plan
     jobs = [(task, context.library, plan.baseline) for task in plan.tasks]
@@ -248,78 +166,7 @@ def _schedule_baseline(context: _Context) -> None:
     context.plan = replace(plan, reference_s=steps, reference_busy_s=busy)
 
 
-def _candidates(context: _Context, mode: str, folder: RunFolder, first: Sequence[Design]) -> list[GroupCandidates]:
-    """Candidates of every group of a mode, ``first`` among them."""
-    plan, search = context.plan, context.plan.study.search
-    groups = plan.groups(mode)
-    mined = _mine(context, mode, folder, first)
-    found = []
-    for group, own in zip(groups, mined, strict=True):
-        problem = search_problem(plan, group, len(groups), context.library)
-        designs = proposed(own, bool(problem.shares), first, search.top_k)
-        stop = context.part(CONFIRMING / len(_modes(plan)) / len(groups))
-        evaluated = confirm(problem, designs, context.cycles, context.executor, stop)
-        found.append(GroupCandidates(group, problem, own, evaluated))
-    return found
-
-
-def _promising(context: _Context, mode: str) -> list[Design]:
-    """Designs of the least bounds for all stages of a pipeline: a search of few, slow evaluations needs them early."""
-    plan = context.plan
-    groups = plan.groups(mode)
-    if len(groups) > 1 or len(plan.tasks) == 1 or context.interrupted:
-        return []
-    return promising(search_problem(plan, groups[0], 1, context.library, sketch=True), PROMISING)
-
-
-def _mine(context: _Context, mode: str, folder: RunFolder, first: Sequence[Design]) -> list[Mined]:
-    """What the miner finds for every group of a mode; a finished search is read from the folder."""
-    plan, search = context.plan, context.plan.study.search
-    groups = plan.groups(mode)
-    problems = [search_problem(plan, group, len(groups), context.library, sketch=True) for group in groups]
-    known = folder.get(f"mine-{mode}")
-    if known is not None:
-        return [_mined_from_json(problem, row) for problem, row in zip(problems, known["groups"], strict=True)]
-    same_value = mode == plan.study.mode and len(groups) == 1 and all(len(p.tasks) == 1 for p in plan.pipelines)
-    heard = context.mined if same_value and plan.study.objective != "bottleneck" else None
-    stop = context.part(MINING / len(_modes(plan)))
-    mined = [NOTHING] * len(problems)
-    if context.interrupted:
-        return mined
-    with context.interruptible():
-        mined = mine(problems, search.method, search.options(), stop, heard, first=first, executor=context.executor)
-        if any(own.interrupted for own in mined):
-            context.interrupt()
-    if all(own.finished for own in mined):
-        folder.put(f"mine-{mode}", {"groups": [_mined_to_json(own) for own in mined]})
-    return mined
-
-
-NOTHING = Mined((), (), 0, 0, 0, False, True)
-"""What an interrupted search leaves: the designs it was to begin with are scheduled all the same."""
-
-
-def _mined_to_json(mined: Mined) -> dict[str, Any]:
-    ranked = {evaluation: i for i, evaluation in enumerate(mined.pool)}
-    return {
-        "pool": [{"design": asdict(e.design), "cycles": e.cycles} for e in mined.pool],
-        "ranked": [ranked[e] for e in mined.ranked],
-        "effort": [mined.visited, mined.pruned, mined.schedules],
-    }
-
-
-def _mined_from_json(problem: design_search.Problem, row: dict[str, Any]) -> Mined:
-    pool = []
-    for entry in row["pool"]:
-        fields = dict(entry["design"])
-        types = {"tensor": TensorCore(**fields["tensor"]), "vector": VectorCore(**fields["vector"])}
-        design = Design(**(fields | types))
-        pool.append(design_search.evaluate(problem, design, entry["cycles"]))
-    visited, pruned, schedules = row["effort"]
-    return Mined(tuple(pool[i] for i in row["ranked"]), tuple(pool), visited, pruned, schedules, True, False)
-
-
-def _select(context: _Context, mode: str, groups: Sequence[GroupCandidates]) -> Selection:
+def _select(context: Context, mode: str, groups: Sequence[GroupCandidates]) -> Selection:
     plan = context.plan
     empty = [g.group.name for g in groups if not g.candidates]
     if empty:
@@ -332,18 +179,18 @@ def _select(context: _Context, mode: str, groups: Sequence[GroupCandidates]) -> 
     return break_ties(plan, chosen)
 
 
-def _bound(context: _Context, mode: str, groups: Sequence[GroupCandidates]) -> WholeBound:
+def _bound(context: Context, mode: str, groups: Sequence[GroupCandidates]) -> WholeBound:
     """The bound of the whole; of the groups only the problems matter."""
     solver, stop = context.plan.study.search.select, context.part(BOUNDING)
     return bound_whole(context.plan, mode, groups, solver, stop, context.seed, context.executor)
 
 
-def _without_candidates(context: _Context, group: Group) -> GroupCandidates:
+def _without_candidates(context: Context, group: Group) -> GroupCandidates:
     return GroupCandidates(group, search_problem(context.plan, group, 1, context.library), NOTHING, ())
 
 
 def _nothing(
-    context: _Context, mode: str, groups: Sequence[GroupCandidates], why: str
+    context: Context, mode: str, groups: Sequence[GroupCandidates], why: str
 ) -> InfeasibleError | NothingFoundError:
     """Whether it is proven that there is nothing, or only nothing was found."""
     plan = context.plan
@@ -358,7 +205,7 @@ def _nothing(
 
 
 def _refine(
-    context: _Context,
+    context: Context,
     mode: str,
     groups: dict[str, list[GroupCandidates]],
     selection: Selection,
@@ -387,7 +234,7 @@ def _refine(
 
 
 def _prove(
-    context: _Context,
+    context: Context,
     groups: dict[str, list[GroupCandidates]],
     selection: Selection,
     whole: WholeBound,
@@ -447,7 +294,7 @@ def _with_schedules(
 
 
 def _final_schedules(
-    context: _Context, selection: Selection, schedules: dict[tuple[tuple[int, int], Design], TaskSchedule]
+    context: Context, selection: Selection, schedules: dict[tuple[tuple[int, int], Design], TaskSchedule]
 ) -> dict[tuple[int, int], TaskSchedule]:
     """The schedule of every device as selected."""
     final: dict[tuple[int, int], TaskSchedule] = {}
@@ -462,7 +309,7 @@ def _final_schedules(
     return final
 
 
-def _check(context: _Context, selection: Selection, final: dict[tuple[int, int], TaskSchedule]) -> None:
+def _check(context: Context, selection: Selection, final: dict[tuple[int, int], TaskSchedule]) -> None:
     """Check every design and schedule of the answer against the search problem of its group."""
     for g, own in zip(selection.groups, selection.chosen, strict=True):
         schedules = tuple(tuple(phase.result.solution for phase in final[member].phases) for member in g.group.members)
@@ -471,7 +318,7 @@ def _check(context: _Context, selection: Selection, final: dict[tuple[int, int],
             raise CheckError(f"{g.group.name}: {'; '.join(wrong)}")
 
 
-def _compare(context: _Context, groups: dict[str, list[GroupCandidates]], findings: Findings) -> Findings:
+def _compare(context: Context, groups: dict[str, list[GroupCandidates]], findings: Findings) -> Findings:
     """The findings with modes, baselines, changes and the technology variant."""
     plan, chosen, final = context.plan, findings.chosen, findings.final
     own: str = plan.study.mode

@@ -247,7 +247,9 @@ class Search(Part):
     refine: Literal["cp-sat", "none"] = Field(
         default="cp-sat", description="What refines the schedules of proposed designs."
     )
-    select: Literal["highs", "cp-sat"] = Field(default="highs", description="What solves the selection.")
+    select: Literal["auto", "highs", "cp-sat"] = Field(
+        default="auto", description="What solves the selection; `auto` takes the method that fits its size."
+    )
     hysteresis: Count = Field(default=2, description="Worse steps that the descent over core sizes goes on after.")
     growth: Literal["double", "one"] = Field(
         default="double", description="How core counts grow: doubled, or one at a time."

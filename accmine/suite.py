@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from accmine.catalogue import is_file_reference
-from accmine.errors import InputError
+from accmine.catalogue import is_file_reference, resolve
 from accmine.source import load_yaml, validate
 from accmine.study import Study
 from accmine.study_parts import Part, System
-from accmine.suggest import did_you_mean
 
-__all__ = ["Entry", "load_suite", "suites"]
+__all__ = ["Entry", "load_suite"]
 
 Metric = Literal["throughput", "throughput-per-tdp"]
 
@@ -69,15 +66,6 @@ class Entry:
     needs: str = ""
 
 
-def _folder() -> Path:
-    return Path(str(files("accmine.configs"))) / "suites"
-
-
-def suites() -> tuple[str, ...]:
-    """Names of the shipped suites, sorted."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.yaml")))
-
-
 def load_suite(name: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[Entry, ...]:
     """The studies of a suite, row by row and metric by metric.
 
@@ -93,16 +81,7 @@ def load_suite(name: str | Path, changes: Mapping[str, Any] | None = None) -> tu
     InputError
         If there is no such suite, or something in it is wrong.
     """
-    if is_file_reference(name):
-        path = Path(name).expanduser()
-        if not path.is_file():
-            raise InputError(f"no such file: {path}")
-    elif name not in suites():
-        raise InputError(
-            f"unknown suite {str(name)!r}; {did_you_mean(str(name), suites())}known: {', '.join(suites())}"
-        )
-    else:
-        path = _folder() / f"{name}.yaml"
+    path = resolve("suites", name)
     suite = validate(load_yaml(path, name=str(name)), _Suite)
     return tuple(_entry(suite, row, metric, changes or {}) for row in suite.rows for metric in suite.metrics)
 

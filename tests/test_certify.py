@@ -97,7 +97,7 @@ def test_the_bound_holds_where_the_links_are_the_bottleneck() -> None:
             assert found.value >= value * (1 - 1e-5), "the link is the same with every design"
 
 
-@pytest.mark.parametrize("solver", ["highs", "cp-sat"])
+@pytest.mark.parametrize("solver", ["highs", "cp-sat", "auto"])
 def test_a_deep_pipeline_of_many_microbatches(solver: str) -> None:
     space = {"tensor_cores": [2, 4]}
     plan, library = planned(models=("gpt",), space=space, workload={"batch": 64, "microbatch": 1}, **pipeline(3))

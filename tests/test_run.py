@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import accmine.run as run_module
-from accmine import certify, cli, flow, registry, schedules, solving
+from accmine import certify, cli, flow, mining, registry, schedules, solving
 from accmine.errors import CheckError, InfeasibleError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.outcome import Outcome
@@ -309,7 +309,7 @@ def test_interrupted_before_anything_is_verified(tmp_path: Path, monkeypatch: py
 def test_interrupted_in_mining_keeps_the_baseline_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, models=("gpt",), **pipeline(2))
     with monkeypatch.context() as patch:
-        patch.setattr(flow, "mine", interrupt)
+        patch.setattr(mining, "mine", interrupt)
         kept = run(load_study(path), runs_dir=tmp_path / "runs")
         assert call("run", path, "--runs", tmp_path / "runs") == 130
     found = only_run(tmp_path)
@@ -340,7 +340,7 @@ def test_interrupted_in_refining_keeps_the_best_and_resumes(tmp_path: Path, monk
     assert outcome_from_json(found.read_json("result.json")).to_json() == kept.to_json()
     assert call("show", found.path) == 0
     with monkeypatch.context() as patch:  # the search is finished and read from the folder
-        patch.setattr(flow, "mine", lambda *_, **__: pytest.fail("mined again"))
+        patch.setattr(mining, "mine", lambda *_, **__: pytest.fail("mined again"))
         resumed = run(load_study(path), runs_dir=tmp_path / "runs")
     assert found.finished
     assert resumed.stop != "interrupted"

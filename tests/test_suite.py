@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from accmine.catalogue import names
 from accmine.errors import InputError
 from accmine.plan import make_plan
-from accmine.suite import load_suite, suites
+from accmine.suite import load_suite
 
 MODELS = "mobilenet-v3-large resnet-18 inception-v3 resnext-101 vgg-16 gnmt-4 bert-base bert-large "
 MODELS += "opt-1.3b gpt2-xl gpt-3-175b"
@@ -45,7 +46,7 @@ def test_every_runnable_row_fits_the_memory_of_the_template() -> None:
 
 
 def test_unknown_names_and_files_are_named(tmp_path: Path) -> None:
-    assert "wham" in suites()
+    assert "wham" in names("suites")
     with pytest.raises(InputError, match="did you mean 'wham'"):
         load_suite("whan")
     with pytest.raises(InputError, match="no such file"):

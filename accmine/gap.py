@@ -317,7 +317,7 @@ def rows_of(
         seconds=measured.seconds,
         trace=tuple((s, show(objective), show(low)) for s, objective, low in measured.trace),
         violations=tuple(wrong),
-        note=f"no choice among the candidates of {method} meets the limits" if first is None else "",
+        note="" if first is not None else _nothing(method, measured.finished),
     )
     stages = [_stage(row, ground, measured, member) for member in ground.stages]
     return [row, *stages]
@@ -373,3 +373,10 @@ def _stage(row: GapRow, ground: Ground, measured: Measured, member: Member) -> G
         feasible_designs=None,
         trace=(),
     )
+
+
+def _nothing(method: str, finished: bool | None) -> str:
+    """Why there is no value of the heuristic."""
+    if finished:
+        return f"no choice among the candidates of {method} meets the limits"
+    return f"{method} proposed nothing that meets the limits in its share of the budget"

@@ -9,8 +9,9 @@ from typing import Any
 from accmine.candidates import GroupCandidates, confirm, mine, proposed, search_problem
 from accmine.context import Context
 from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.ports import Stop
 from accmine.problems import design_search
-from accmine.problems.design_search import Mined
+from accmine.problems.design_search import Evaluation, Mined
 from accmine.problems.space_bound import promising
 from accmine.store import RunFolder
 
@@ -37,9 +38,13 @@ def candidates_of(
     for group, own in zip(groups, mined, strict=True):
         problem = search_problem(plan, group, len(groups), context.library)
         designs = proposed(own, bool(problem.shares), first, search.top_k)
+        confirmed: tuple[Evaluation, ...] = ()
         stop = context.part(CONFIRMING / modes / len(groups))
-        evaluated = confirm(problem, designs, context.cycles, context.executor, stop)
-        found.append(GroupCandidates(group, problem, own, evaluated))
+        with context.interruptible():
+            confirmed = confirm(problem, designs, context.cycles, context.executor, stop)
+        if not confirmed:  # interrupted: the first design alone is quick
+            confirmed = confirm(problem, designs, context.cycles, None, Stop(seconds=0))
+        found.append(GroupCandidates(group, problem, own, confirmed))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import accmine.run as run_module
-from accmine import certify, cli, flow, mining, registry, schedules, solving
+from accmine import candidates, certify, cli, flow, mining, registry, schedules, solving
 from accmine.errors import CheckError, InfeasibleError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.outcome import Outcome
@@ -319,6 +319,22 @@ def test_interrupted_in_mining_keeps_the_baseline_and_resumes(tmp_path: Path, mo
     resumed = run(load_study(path), runs_dir=tmp_path / "runs")
     assert found.finished
     assert resumed.value <= kept.value
+
+
+def test_interrupted_in_confirming_keeps_one_design(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = candidates.confirm
+    calls: list[int] = []
+
+    def first_interrupts(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(mining, "confirm", first_interrupts)
+    kept = run(load_study(write(tmp_path)), runs_dir=tmp_path / "runs")
+    assert kept.stop == "interrupted"
+    assert kept.certificate.bound >= kept.certificate.objective
 
 
 def test_interrupted_in_refining_keeps_the_best_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

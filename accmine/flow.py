@@ -24,7 +24,7 @@ from accmine.mining import NOTHING, candidates_of, promising_designs
 from accmine.outcome import Outcome
 from accmine.plan import Group, Plan
 from accmine.ports import Incumbent, Stop
-from accmine.problems import design_search
+from accmine.problems import design_search, operator_schedule
 from accmine.problems.design_search import Evaluation
 from accmine.prove import provable, prove, with_evaluations
 from accmine.schedules import TaskSchedule, schedule_task, schedule_tasks
@@ -251,17 +251,14 @@ def _prove(
 
     proof = prove(plan, g, whole, first, context.part(PROVING), context.seed, heard)
     known = {e.design: e.value for e in g.candidates}
-    better = [x for x in proof.mined.solutions if known.get(x.design, inf) > selection.chosen[0].value]
+    value = {e.design: e.value for e in proof.mined.pool}
+    better = [x for x in proof.mined.solutions if value.get(x.design, inf) < known.get(x.design, inf)]
     for found in better:
-        for i, (w, s) in enumerate(g.group.members):
+        for (w, s), own in zip(g.group.members, found.schedules, strict=True):
+            start = _shorter(schedules.get(((w, s), found.design)), own)
+            task = plan.pipelines[w].tasks[s]
             schedules[(w, s), found.design] = schedule_task(
-                plan.pipelines[w].tasks[s],
-                context.library,
-                found.design,
-                "list",
-                Stop(),
-                context.seed,
-                known=found.schedules[i],
+                task, context.library, found.design, "list", Stop(), context.seed, known=start
             )
     if proof.mined.interrupted:
         context.interrupt()
@@ -273,6 +270,21 @@ def _prove(
     chosen = _select(context, mode, groups[mode])
     context.progress(chosen.value, None)
     return chosen, proof.whole
+
+
+def _shorter(
+    before: TaskSchedule | None, found: Sequence[operator_schedule.Solution]
+) -> list[operator_schedule.Solution]:
+    """The shorter schedule of every phase."""
+    if before is None:
+        return list(found)
+    rows = zip(before.phases, found, strict=True)
+    return [
+        new
+        if old.result.solution is None or operator_schedule.objective(old.lowered.problem, new) < old.cycles
+        else old.result.solution
+        for old, new in rows
+    ]
 
 
 def _with_schedules(

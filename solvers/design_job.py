@@ -6,7 +6,7 @@ level  what is done to every phase that is not settled yet
 0      resource-aware heads and tails
 1      the program of ``spine_bound``, then a few list schedules if the design is still in question
 2      the portfolio of list schedules, schedules around the spine with a local search, ``strong_bound``
-3      the same for longer, and CP-SAT: on the whole where the graph is small, else window by window
+3      the same for longer, and CP-SAT where the graph is small
 ====== ========================================================================================
 """
 
@@ -57,10 +57,6 @@ _SPINE_SECONDS = {2: 2.0, 3: 8.0}
 
 _SECONDS = {2: 0.5, 3: 4.0}
 """Of a bound or of CP-SAT, by level; with a limit in work as many units of deterministic time."""
-
-
-_WINDOW_SECONDS, _WINDOWS = 8.0, 100.0
-"""Of CP-SAT window by window; windows where there is no limit in seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,14 +222,12 @@ def _bounded(
 
 
 def _cp_sat(problem: operator_schedule.Problem, level: int, part: Part, seconds: float | None, seed: int) -> Part:
-    """CP-SAT on the whole graph or on windows of it, from the best schedule."""
+    """CP-SAT on the whole graph, from the best schedule."""
     from accmine.solving import solve
 
-    name, own, work = "cp-sat", _SECONDS[level], _SECONDS[level]
-    if len(problem) > _SMALL:
-        name, own, work = "cp-sat-windows", _WINDOW_SECONDS, _WINDOWS
-    stop = Stop(work=work) if seconds is None else Stop(seconds=min(own, seconds))
-    result = solve(problem, name, stop=stop, seed=seed, hint=part.solution)
+    own = _SECONDS[level]
+    stop = Stop(work=own) if seconds is None else Stop(seconds=min(own, seconds))
+    result = solve(problem, "cp-sat", stop=stop, seed=seed, hint=part.solution)
     if result.stop is StopReason.INTERRUPTED:
         raise KeyboardInterrupt
     return _joined(part, result.objective, result.solution, result.bound, result.bound_method)

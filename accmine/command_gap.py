@@ -83,6 +83,8 @@ def gap(
     form = _form(targets or [], solution, design, suite, given)
     for file in (csv_file, plot):
         _writable(file)
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")
     numbers = [int(word) for word in _numbers("seeds", seeds, int)]
     limits = _numbers("seconds", seconds, float)
     rows: list[GapRow] = []
@@ -99,6 +101,7 @@ def gap(
             _sweep(rows, studies, suite, overrides, option, numbers, limits, workers, models, metrics, keep)
     except KeyboardInterrupt:
         code = INTERRUPTED
+        typer.echo(f"interrupted: {len(rows)} rows are done", err=True)
     _output(rows, form, csv_file, plot, as_json)
     raise typer.Exit(code or _code(rows))
 
@@ -265,7 +268,7 @@ def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path
     from accmine.report.text import MIN_WIDTH
     from accmine.store import write_atomic
 
-    if csv_file is not None:
+    if csv_file is not None and rows:
         write_atomic(csv_file, gap_table.as_csv(rows))
     if plot is not None:
         drawn = gap_plot.plot(rows)
@@ -295,4 +298,11 @@ def _code(rows: Sequence[GapRow]) -> int:
         return CheckError.exit_code
     if any(row.note.startswith("infeasible") for row in rows):
         return InfeasibleError.exit_code
-    return NothingFoundError.exit_code if any(row.note.startswith("nothing found") for row in rows) else 0
+    return (
+        NothingFoundError.exit_code if any(row.note.startswith("nothing found") or _empty(row) for row in rows) else 0
+    )
+
+
+def _empty(row: GapRow) -> bool:
+    """Whether a study was searched and no value is known."""
+    return row.part == "whole" and row.best is None and not row.note.startswith("needs ")

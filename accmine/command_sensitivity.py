@@ -31,7 +31,11 @@ def sensitivity(
     percent: Annotated[float, typer.Option(help="By how much each limit, bandwidth and SRAM grows.")] = 1.0,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0, help="Wall-clock for everything; default: the study's budget, and half of it per change."),
+        typer.Option(
+            min=0,
+            help="Time limit of all searches together; graphs and bounds come on top. "
+            "Default: the study's budget, and half of it per change.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -44,6 +48,8 @@ def sensitivity(
     if not 0 < percent <= 100:
         raise InputError(f"--percent must be above 0 and at most 100, got {percent:g}")
     loaded = load_study(study, overrides or [])
+    if seconds is not None and loaded.study.budget.deterministic:
+        raise InputError("has no effect with budget.deterministic", field="--seconds")
     plan = make_plan(loaded.study)
     try:
         found = measure(plan, percent, seconds, _shown_at_once(as_json))

@@ -246,7 +246,8 @@ class Ground:
             raise InfeasibleError(f"no design meets the limits: proven by {result.bound_method}")
         if bound > self.whole.value:
             self.whole = replace(self.whole, value=bound, method=result.bound_method)
-        return [] if result.solution is None else [e.design for e in result.solution.ranked[:PROVEN]]
+        ranked = [] if result.solution is None else [e.design for e in result.solution.ranked[:PROVEN]]
+        return [design for design in ranked if design != self.plan.baseline]  # that one was known before
 
     @property
     def _proves(self) -> bool:

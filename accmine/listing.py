@@ -59,11 +59,11 @@ def _described(kind: str) -> Callable[[str], dict[str, Any]]:
 
 
 def _solvers() -> list[dict[str, Any]]:
-    from accmine.registry import DEFAULT_SOLVER, MODELS, PROBLEMS, solvers_of
+    from accmine.registry import DEFAULT_SOLVER, MODELS, SOLVERS, solvers_of
 
     return [
         {"problem": kind, "name": name, "default": DEFAULT_SOLVER.get(kind) == name, "model": (kind, name) in MODELS}
-        for kind in sorted(PROBLEMS)
+        for kind in sorted({kind for kind, _ in SOLVERS})
         for name in solvers_of(kind)
     ]
 

@@ -24,6 +24,7 @@ from accmine.problems.operator_schedule import Problem
 __all__ = ["conflict_loads"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 _SHARES = (0.25, 0.5, 0.75, 1.0)
 _LEVELS = (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
@@ -43,26 +44,31 @@ def conflict_loads(problem: Problem) -> FloatArray:
     duration = modes.duration.astype(np.float64)
     fits = problem.fits
     cores = modes.uses[:, :2] / np.maximum(problem.capacity[:2], 1)
-    held = modes.uses[:, 2] / max(1, int(problem.capacity[2]))
     owner = np.repeat(np.arange(len(problem.mode_sets)), problem.mode_count)
     rows = []
-    for weight in _weighings(cores, held, (problem.capacity[:2] == 1).all()):
+    one_each = bool((problem.capacity[:2] == 1).all())
+    for weight in _weighings(cores, modes.uses[:, 2], int(problem.capacity[2]), one_each):
         least = np.full(len(problem.mode_sets), np.inf)
         np.minimum.at(least, owner[fits], (duration * weight)[fits])
         rows.append(np.where(np.isfinite(least), least, 0.0))
     return np.array(rows).reshape(-1, len(problem.mode_sets))
 
 
-def _weighings(cores: FloatArray, held: FloatArray, one_each: bool) -> Iterator[FloatArray]:
-    """Weights of every mode; what runs at one time weighs at most 1."""
+def _weighings(cores: FloatArray, held: IntArray, capacity: int, one_each: bool) -> Iterator[FloatArray]:
+    """Weights of every mode; what runs at one time weighs at most 1.
+
+    Amounts are compared as integers: two that fill the bandwidth exactly may run side by side.
+    """
+    share_held = held / max(1, capacity)
+    levels = sorted({int(e * capacity) for e in _LEVELS} - {0})  # rounded down: none above half of the capacity
     for kind in (0, 1):
         for share in _SHARES:
             base = (1 - share) * cores[:, kind]
-            for e in _LEVELS:
-                yield base + share * np.where(held > 1 - e, 1.0, np.where(held < e, 0.0, held))
+            for level in levels:
+                yield base + share * np.where(held > capacity - level, 1.0, np.where(held < level, 0.0, share_held))
             if not one_each:
                 continue
             mine, other = cores[:, kind] > 0, (cores[:, 1 - kind] > 0) & (cores[:, kind] == 0)
-            for level in (*_LEVELS, *(1 - e for e in _LEVELS[:-1])):
-                excluded = (mine & (held >= level)) | (other & (held > 1 - level))
+            for level in (*levels, *(capacity - level for level in levels)):
+                excluded = (mine & (held >= level)) | (other & (held > capacity - level))
                 yield base + share * excluded

@@ -126,15 +126,16 @@ def proven(problem: Problem, seconds: float = 5.0) -> Solution | None:
     sets = [problem.mode_sets[k] for k in problem.mode_set.tolist()]
     horizon = sum(int(s.duration.max()) for s in sets)
     start = [model.new_int_var(0, horizon, "") for _ in sets]
-    end = [model.new_int_var(0, horizon, "") for _ in sets]
     makespan = model.new_int_var(0, horizon, "")
     chosen = [[model.new_bool_var("") for _ in s.duration] for s in sets]
+    # Ends are expressions: CP-SAT 9.15 has proven wrong optima where optional intervals share a variable as their end.
+    end = [start[i] + cp_model.LinearExpr.weighted_sum(chosen[i], s.duration.tolist()) for i, s in enumerate(sets)]
     held: list[list[tuple[cp_model.IntervalVar, int]]] = [[] for _ in problem.resources]
     for i, s in enumerate(sets):
         model.add_exactly_one(chosen[i])
         model.add(makespan >= end[i])
         for k, literal in enumerate(chosen[i]):
-            interval = model.new_optional_interval_var(start[i], int(s.duration[k]), end[i], literal, "")
+            interval = model.new_optional_fixed_size_interval_var(start[i], int(s.duration[k]), literal, "")
             for r, amount in enumerate(s.uses[k].tolist() if s.duration[k] else []):
                 held[r].append((interval, amount))
     for a, b in problem.edges.tolist():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accmine.cost.modes import RESOURCES
 from accmine.ports import Stop
 from accmine.problems import operator_schedule
 from accmine.problems.barriers import barriers, chain
@@ -54,6 +55,39 @@ def test_no_optimal_schedule_is_below_any_program(found: list[Shape], counts: tu
     if line is not None:
         for sealed in (None, *(r for r in (0, 1) if counts[r] == 1)):
             assert SpineProgram(problem, line, sealed).value() <= best.objective
+
+
+def by_hand(found: list[Shape], modes: list[tuple[int, tuple[int, int, int]]], bandwidth: int):  # type: ignore[no-untyped-def]
+    """A graph with one mode per operator, on one core of each kind."""
+    graph = graph_of(found)
+    sets = tuple(operator_schedule.ModeSet(np.array([d]), np.array([uses], dtype=np.int64)) for d, uses in modes)
+    names = tuple(f"o{i}" for i in range(len(modes)))
+    capacity = np.array([1, 1, bandwidth])
+    problem = operator_schedule.Problem(RESOURCES, capacity, names, sets, np.arange(len(modes)), graph.edges)
+    return graph, problem
+
+
+@pytest.mark.parametrize(("rate", "other"), [(900, 100), (800, 200), (550, 450), (100, 900), (500, 500)])
+def test_rates_that_fill_the_bandwidth_exactly_run_side_by_side(rate: int, other: int) -> None:
+    found: list[Shape] = [("gemm", 16, ()), ("gemm", 64, (0,)), ("vector", 64, (0,)), ("gemm", 16, (1, 2))]
+    modes = [(10, (1, 0, 0)), (1000, (1, 0, rate)), (1000, (0, 1, other)), (10, (1, 0, 0))]
+    graph, problem = by_hand(found, modes, 1000)
+    assert spine_bound(problem, graph)[0] <= 1020
+    line = chain(graph)
+    if line is not None:
+        assert max(SpineProgram(problem, line, sealed).value() for sealed in (None, 0, 1)) <= 1020
+
+
+def test_what_takes_no_time_holds_no_core() -> None:
+    found: list[Shape] = [("gemm", 16, ()), ("vector", 17, (0,)), ("gemm", 18, (1,)), ("vector", 19, (2,))]
+    found += [("gemm", 20, (3,)), ("gemm", 64, (0,))]
+    tensor, vector = (1, 0, 0), (0, 1, 0)
+    modes = [(10, tensor), (10, vector), (0, tensor), (10, vector), (10, tensor), (20, tensor)]
+    graph, problem = by_hand(found, modes, 97)
+    assert spine_bound(problem, graph)[0] <= 40  # the last operator runs beside the three in the middle
+    line = chain(graph)
+    assert line is not None
+    assert SpineProgram(problem, line, 0).value() <= 40
 
 
 @settings(max_examples=6, deadline=None)

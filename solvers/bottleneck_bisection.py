@@ -104,9 +104,10 @@ def _whole(numbers: SelectionNumbers) -> IntArray:
     score = [int(t) for t in steps]
     if numbers.objective == "throughput-per-tdp":
         score = [t * o.power for t, o in zip(score, slot.options, strict=True)]
+    score = [min(v, _LARGEST - 1) for v in score]  # a cut score stays a bound and an option
     if numbers.step_limit is not None:
         score = [v if t <= numbers.step_limit else _LARGEST for v, t in zip(score, steps.tolist(), strict=True)]
-    return np.array([min(v, _LARGEST) for v in score], dtype=np.int64)
+    return np.array(score, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

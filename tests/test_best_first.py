@@ -18,7 +18,7 @@ from accmine.problems.design_search import Mined, Problem
 from accmine.problems.lowering import lower
 from accmine.registry import make_solver, solvers_of
 from accmine.result import Result, Status, StopReason
-from accmine.solvers import best_first
+from accmine.solvers import best_first, design_job
 from accmine.solving import solve
 from tests.search_sample import Shape, design, designs, everything, graph_of, search, shapes, task_of, template
 
@@ -160,7 +160,7 @@ def test_a_floor_is_kept() -> None:
 def test_an_interrupt_keeps_the_best_and_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = search([task_of(graph_of(TRAINING))], SPACE, split="none")
     calls = []
-    real = best_first.work_on
+    real = design_job.work_on
 
     def interrupted(*arguments: Any) -> Any:
         calls.append(1)

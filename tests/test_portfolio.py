@@ -27,7 +27,7 @@ class Watched:
             self.offered.append(solution)
             return bool(offer(solution))
 
-        self.record.offer = watch
+        vars(self.record)["offer"] = watch  # in front of the method
 
 
 def made(problem: Problem, steps: int, seed: int = 0, aware: bool = True) -> tuple[Watched, Portfolio]:

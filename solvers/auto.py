@@ -182,10 +182,10 @@ class Auto:
             hint=record.best,
             on_progress=record.hear,
         )
+        if found.solution is not None:  # before the bound: the trace has heard of it already
+            record.offer(found.solution)
         if found.bound is not None:
             record.tighten(int(found.bound), found.bound_method)
-        if found.solution is not None:
-            record.offer(found.solution)
         if found.stop is StopReason.INTERRUPTED:
             raise KeyboardInterrupt
         return found.stop

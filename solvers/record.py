@@ -100,15 +100,14 @@ class Record:
 
     def report(self) -> None:
         """Add a row to the trace and tell the caller."""
-        row = (round(self.seconds(), 6), self.value, self.bound)
-        self.trace.append(row)
-        if self.on_progress is not None:
-            self.on_progress(*row)
+        self.hear(0.0, None, None)
 
     def hear(self, _: float, value: float | None, bound: float | None) -> None:
         """Progress of a solver that works for this one: a row of the trace, to be confirmed at its end."""
-        values = [v for v in (self.value, value) if v is not None]
-        row = (round(self.seconds(), 6), min(values, default=None), max(self.bound, bound or 0))
+        # What was heard of is still to be confirmed while the two values of a result come one by one.
+        last = self.trace[-1] if self.trace else (0.0, None, None)
+        values = [v for v in (self.value, value, last[1]) if v is not None]
+        row = (round(self.seconds(), 6), min(values, default=None), max(self.bound, bound or 0, last[2] or 0))
         if not self.trace or row[1:] != self.trace[-1][1:]:
             self.trace.append(row)
             if self.on_progress is not None:

@@ -15,7 +15,7 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from accmine.candidates import GroupCandidates, Selection, selection_problem, study_value
+from accmine.candidates import GroupCandidates, selection_problem, study_value
 from accmine.pipeline.timeline import step_time
 from accmine.plan import Plan
 from accmine.ports import Stop
@@ -94,8 +94,8 @@ def bound_whole(
     return _by_selection(plan, mode, groups, solver, stop, seed, executor)
 
 
-def own_bound(plan: Plan, chosen: Selection, final: Mapping[tuple[int, int], TaskSchedule]) -> float:
-    """No schedules of the chosen designs give a lower value: that of the bounds of their operator schedules."""
+def own_bound(plan: Plan, final: Mapping[tuple[int, int], TaskSchedule], tdp_w: float) -> float:
+    """No schedules of the designs of ``final`` give a lower value: that of the bounds of their operator schedules."""
     by_stage = [
         [
             [float(phase.result.bound or 0) / final[w, s].design.frequency_hz for phase in final[w, s].phases]
@@ -103,7 +103,7 @@ def own_bound(plan: Plan, chosen: Selection, final: Mapping[tuple[int, int], Tas
         ]
         for w, pipeline in enumerate(plan.pipelines)
     ]
-    return float(study_value(plan, by_stage, chosen.tdp_w)) * (1 - _FLOAT)
+    return float(study_value(plan, by_stage, tdp_w)) * (1 - _FLOAT)
 
 
 def only_design(whole: WholeBound, groups: int, own: float) -> WholeBound:

@@ -22,9 +22,9 @@ from accmine.cost.modes import CostLibrary
 from accmine.errors import InfeasibleError
 from accmine.feasibility import DIGITS, rounded_up
 from accmine.hardware.design import Design
+from accmine.mining import NOTHING
 from accmine.plan import Plan
 from accmine.ports import Stop
-from accmine.problems.design_search import Mined
 from accmine.problems.space_bound import Block, PhaseSeconds, SpaceBound, promising, scan
 from accmine.schedules import list_cycles
 from accmine.study_limits import ALLOWANCE, TOTALS
@@ -42,8 +42,6 @@ STEPS = 7
 
 WIDEST = 4.0
 """Largest factor on a limit that is looked at for several groups."""
-
-_NOTHING = Mined((), (), 0, 0, 0, False, False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +68,7 @@ class FloorQuestion:
         """The bound of a plan that differs in limits, floor or objective; ``inf`` if nothing is feasible."""
         own = plan.groups(self.mode)
         groups = [
-            GroupCandidates(group, search_problem(plan, group, len(own), self.library), _NOTHING, ()) for group in own
+            GroupCandidates(group, search_problem(plan, group, len(own), self.library), NOTHING, ()) for group in own
         ]
         solver = plan.study.search.select
         return bound_whole(plan, self.mode, groups, solver, self.stop, self.seed, self.executor).value

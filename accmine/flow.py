@@ -114,7 +114,7 @@ def _solve_in(context: Context, folder: RunFolder) -> tuple[Outcome, list[Any]]:
     if whole is None:
         with context.step("bound"):
             whole = _bound(context, study.mode, chosen.groups)
-    own = own_bound(plan, chosen, final)
+    own = own_bound(plan, final, chosen.tdp_w)
     whole = only_design(whole, len(chosen.groups), own)
     if whole.value > chosen.value * (1 + 1e-9):
         raise CheckError(f"bound {whole.value} of the whole is above a verified value, {chosen.value}")

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from math import inf
 
+from accmine import certify
 from accmine.candidates import GroupCandidates, Selection, select, study_value
 from accmine.cost.modes import CostLibrary
 from accmine.errors import CheckError
@@ -31,9 +32,6 @@ PhaseSeconds = tuple[tuple[tuple[float, ...], ...], ...]
 
 REFINED, ROUNDS = 3, 3
 """Candidates of a single group that are refined at least, and refinements with a new choice after each."""
-
-_FLOAT = 1e-12
-"""Bounds are lowered by more than the error of the few floating-point operations behind them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +112,7 @@ def answer_of(plan: Plan, final: Mapping[Member, TaskSchedule], found_by: str) -
 
 def own_bound(plan: Plan, answer: Answer) -> float:
     """No schedules of the answer's designs give a lower value: the bounds of their schedules on the same timeline."""
-
-    def bounds(member: Member) -> tuple[float, ...]:
-        schedule = answer.final[member]
-        return tuple(float(phase.result.bound or 0) / schedule.design.frequency_hz for phase in schedule.phases)
-
-    found = float(study_value(plan, _by_stage(plan, bounds), answer.tdp_w))
-    return min(found * (1 - _FLOAT), answer.value)
+    return min(certify.own_bound(plan, answer.final, answer.tdp_w), answer.value)
 
 
 def _by_stage(plan: Plan, times: Callable[[Member], tuple[float, ...]]) -> PhaseSeconds:

@@ -23,11 +23,12 @@ from accmine.gap_answer import Answer, Member, Scheduler, answer_of, better_of, 
 from accmine.gap_stages import stage_bounds
 from accmine.hardware.design import Design
 from accmine.interrupts import heard
+from accmine.mining import NOTHING
 from accmine.plan import Group, make_plan
 from accmine.ports import Stop
 from accmine.problems import design_search
-from accmine.problems.design_search import Mined
 from accmine.problems.space_bound import promising
+from accmine.prove import provable
 from accmine.registry import make_solver, solvers_of
 from accmine.schedules import TaskSchedule
 from accmine.study import Search, Study
@@ -50,7 +51,6 @@ PROMISING, PROVEN = 6, 3
 
 T = TypeVar("T")
 Event = tuple[float, float | None, float | None]
-NOTHING = Mined((), (), 0, 0, 0, False)
 _FLOAT = 1e-12  # more than the error of a product
 
 
@@ -162,7 +162,7 @@ class Ground:
             stop_if_asked()
             self._before_s = self._before.seconds
             self._proof = _Clock()
-            # The prover has workers of its own, and ends all children of this process when its time is over.
+            # The prover has workers of its own, which inherit what it needs.
             self.executor = None
             found = self._proof_search() if self._proves else []
             stop_if_asked()
@@ -256,8 +256,7 @@ class Ground:
     @property
     def one_search(self) -> bool:
         """Whether the study is one design search of the same value: one design, no pipeline."""
-        alone = all(len(pipeline.tasks) == 1 for pipeline in self.plan.pipelines)
-        return len(self.groups) == 1 and alone and self.study.objective != "bottleneck"
+        return provable(self.plan, self.study.mode)
 
     def _answer(
         self, offers: Sequence[Sequence[Design]], clock: _Clock, named: Callable[[Sequence[Design]], str]

@@ -13,6 +13,7 @@ from accmine.ports import Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
 from accmine.problems.space_bound import promising
+from accmine.prove import provable
 from accmine.store import RunFolder
 
 __all__ = ["NOTHING", "candidates_of", "promising_designs"]
@@ -65,8 +66,7 @@ def _mine(context: Context, mode: str, folder: RunFolder, first: Sequence[Design
     known = folder.get(f"mine-{mode}")
     if known is not None:
         return [_mined_from_json(problem, row) for problem, row in zip(problems, known["groups"], strict=True)]
-    same_value = mode == plan.study.mode and len(groups) == 1 and all(len(p.tasks) == 1 for p in plan.pipelines)
-    heard = context.mined if same_value and plan.study.objective != "bottleneck" else None
+    heard = context.mined if mode == plan.study.mode and provable(plan, mode) else None
     stop = context.part(MINING / modes)
     mined = [NOTHING] * len(problems)
     if context.interrupted:

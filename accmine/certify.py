@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.candidates import GroupCandidates, selection_problem, study_value
+from accmine.cost.measured import Share, share
+from accmine.hardware.design import Calibration
 from accmine.pipeline.timeline import step_time
 from accmine.plan import Plan
 from accmine.ports import Stop
@@ -28,7 +30,16 @@ from accmine.result import Status
 from accmine.schedules import TaskSchedule
 from accmine.solving import solve
 
-__all__ = ["ASSUMPTIONS", "WholeBound", "bound_whole", "only_design", "own_bound", "scope_of"]
+__all__ = [
+    "ASSUMPTIONS",
+    "WholeBound",
+    "assumptions_of",
+    "bound_whole",
+    "measured_share",
+    "only_design",
+    "own_bound",
+    "scope_of",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -186,9 +197,53 @@ def _durations(problem: stage_selection.Problem, pipeline: IntegerPipeline) -> i
     return int(step_time(pipeline.schedule, once, once, once, [(1, 1)] * (stages - 1), pipeline.microbatches))
 
 
+def assumptions_of(plan: Plan, final: Mapping[tuple[int, int], TaskSchedule]) -> tuple[str, ...]:
+    """What objective and bound share: ``ASSUMPTIONS``, and what the study's own choices add."""
+    lines = list(ASSUMPTIONS)
+    designs = {schedule.design for schedule in final.values()}
+    if max(plan.template.shared_sram_bytes) > 0:
+        lines.append(
+            "Each operator has the whole shared SRAM for its tiles while it runs, also beside others; the port of a "
+            "core is its own."
+        )
+    if plan.study.residency == "shared-sram":
+        lines.append(
+            "Residency: tensors read soon after they are written stay in half of the shared SRAM, as if operators ran "
+            "in the order of the graph."
+        )
+    if any(design.calibration != Calibration() for design in designs):
+        lines.append("Times are corrected by the calibration in the accelerator's file, for all designs alike.")
+    if plan.source is not None:
+        found = measured_share(final)
+        lines.append(
+            f"Of the time of all operators {100 * found.measured:.0f} % is measured, {100 * found.interpolated:.0f} % "
+            f"interpolated between measurements and {100 * found.modelled:.0f} % modelled."
+        )
+    return tuple(lines)
+
+
+def measured_share(final: Mapping[tuple[int, int], TaskSchedule]) -> Share:
+    """Where the durations of the operators of a step come from."""
+    origins, weights = [], []
+    for schedule in final.values():
+        for run, phase in zip(schedule.task.phases, schedule.phases, strict=True):
+            solution, lowered = phase.result.solution, phase.lowered
+            assert solution is not None
+            tables = [lowered.tables[m] for m in lowered.problem.mode_set.tolist()]
+            for table, mode in zip(tables, solution.mode.tolist(), strict=True):
+                origins.append(int(table.origin[mode]))
+                weights.append(run.repeats * float(table.duration[mode]))
+    return share(origins, weights)
+
+
 def scope_of(plan: Plan, mode: str) -> tuple[str, ...]:
     """What the bound holds fixed."""
-    lines = [f"technology {plan.technology.name}, timing {plan.study.timing}"]
+    technology = plan.technology
+    errors = (("area", technology.area_error), ("TDP", technology.tdp_error))
+    bands = ", ".join(f"{name} ± {100 * error:.0f} %" for name, error in errors if error is not None)
+    lines = [f"technology {technology.name}{f' ({bands})' if bands else ''}, timing {plan.study.timing}"]
+    if plan.study.cost.use != "model":
+        lines[0] += f", costs by {plan.study.cost.use}"
     if len(plan.tasks) > 1:
         lines[0] = f"mode {mode}, {lines[0]}"
     lines.append(f"operator_split {plan.study.operator_split}; every design of the template within the limits")

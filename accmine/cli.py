@@ -1,4 +1,4 @@
-"""The command line: ``accmine run``, ``solve``, ``check``, ``validate``, ``schema``, ``list``, ``show``, ``ledger``.
+"""The command line: ``accmine run``, ``solve``, ``cost``, ``gap``, ``stability``, ``ledger`` and the others.
 
 Everything heavy is imported by the command that needs it, so that the rest starts fast.
 """
@@ -15,8 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine import __version__
+from accmine.command_calibrate import calibrate as calibrate_command
+from accmine.command_cost import cost as cost_command
+from accmine.command_export import export as export_command
 from accmine.command_gap import gap as gap_command
+from accmine.command_ledger import ledger as ledger_command
 from accmine.command_sensitivity import sensitivity as sensitivity_command
+from accmine.command_stability import stability as stability_command
 from accmine.errors import AccmineError, CheckError, InfeasibleError, InputError
 
 if TYPE_CHECKING:
@@ -337,8 +342,13 @@ def schema(
         _echo_json(study_schema())
 
 
+app.command("calibrate")(calibrate_command)
+app.command("cost")(cost_command)
+app.command("export")(export_command)
 app.command("gap")(gap_command)
+app.command("ledger")(ledger_command)
 app.command("sensitivity")(sensitivity_command)
+app.command("stability")(stability_command)
 
 
 @app.command("list")
@@ -393,22 +403,3 @@ def _draw(folder: RunFolder, png: Path) -> None:
     if trace is None:
         raise InputError(f"{folder.path} has no schedule.json to draw")
     draw(trace, png)
-
-
-@app.command()
-def ledger(
-    suite: Annotated[str, typer.Option(help="anchors: published peaks; scalesim: cycles of SCALE-Sim.")] = "anchors",
-    data: Annotated[
-        Path | None, typer.Option(envvar="ACCMINE_DATA", help="Folder of data files; default: $ACCMINE_DATA.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Compare the models with published or measured values; exit code 3 if one is out of its band."""
-    from accmine.ledger import rows
-
-    entries = rows(suite, data)
-    if as_json:
-        _echo_json(entries)
-    else:
-        _table(entries)
-    raise typer.Exit(0 if all(entry["ok"] for entry in entries) else CheckError.exit_code)

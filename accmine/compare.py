@@ -22,7 +22,11 @@ from accmine.ties import break_ties
 
 __all__ = ["VARIANTS", "baseline_rows", "binding_limits", "change_rows", "variant_sentence"]
 
-VARIANTS = {"tpu-16nm": "tpu-16nm-multiplier", "tpu-16nm-multiplier": "tpu-16nm"}
+VARIANTS = {
+    "tpu-16nm": "tpu-16nm-multiplier",
+    "tpu-16nm-multiplier": "tpu-16nm",
+    "accelerator-16nm": "tpu-16nm",
+}
 """The technology under which the winner is looked at again."""
 
 
@@ -43,7 +47,7 @@ def _library(plan: Plan, own: CostLibrary, split: str, designs: Sequence[Design]
     most = max(max(design.tensor_cores, design.vector_cores) for design in designs)
     if split == plan.study.operator_split and own.splits[-1] * 2 > most:
         return own
-    return cost_library(plan.tasks, most, split, plan.study.timing, plan.technology)
+    return cost_library(plan.tasks, most, split, plan.study.timing, plan.technology, plan.source)
 
 
 def baseline_rows(

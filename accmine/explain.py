@@ -10,7 +10,7 @@ import numpy as np
 
 from accmine.candidates import Selection
 from accmine.hardware.design import Design
-from accmine.hardware.technology import area_mm2, linear_costs, tdp_w
+from accmine.hardware.technology import area_mm2, chip_of, linear_costs, tdp_w
 from accmine.outcome import Change, LimitRow, Nearest, TimeSplit
 from accmine.plan import Plan
 from accmine.problems.collapse import collapse
@@ -42,12 +42,17 @@ STEPS: tuple[Step, ...] = (
             tensor=replace(d.tensor, sram_bytes=to.tensor.sram_bytes),
             vector=replace(d.vector, sram_bytes=to.vector.sram_bytes),
             shared_sram_bytes=to.shared_sram_bytes,
+            port_bytes_per_s=to.port_bytes_per_s,
         ),
     ),
     (
         "HBM and clock",
         lambda d, to: replace(
-            d, hbm_bytes=to.hbm_bytes, hbm_bytes_per_s=to.hbm_bytes_per_s, frequency_hz=to.frequency_hz
+            d,
+            hbm_bytes=to.hbm_bytes,
+            hbm_bytes_per_s=to.hbm_bytes_per_s,
+            frequency_hz=to.frequency_hz,
+            calibration=to.calibration,
         ),
     ),
 )
@@ -104,15 +109,7 @@ def limit_rows(
     steps_area, steps_tdp = [], []
     for group, chosen in zip(selection.groups, selection.chosen, strict=True):
         design, times = chosen.design, chips_of(plan, group.group.members)
-        costs = linear_costs(
-            design.tensor,
-            design.vector,
-            hbm_bytes=design.hbm_bytes,
-            hbm_bytes_per_s=design.hbm_bytes_per_s,
-            frequency_hz=design.frequency_hz,
-            shared_sram_bytes=design.shared_sram_bytes,
-            technology=plan.technology,
-        )
+        costs = linear_costs(design.tensor, design.vector, chip_of(design), plan.technology)
         more_tensor = _next_step(plan.template.tensor_cores, design.tensor_cores)
         more_vector = _next_step(plan.template.vector_cores, design.vector_cores)
         growing = (

@@ -13,7 +13,7 @@ from math import ceil, inf
 from accmine.conflict import ConflictingLimit, conflicts, infeasible
 from accmine.errors import InfeasibleError
 from accmine.plan import Group, Plan, make_plan
-from accmine.study_limits import ALLOWANCE, GIB, HBM, TOTALS, StudyLimits
+from accmine.study_limits import ALLOWANCE, GIB, TOTALS, StudyLimits
 
 __all__ = ["format_gib", "least_value", "require_feasible", "rounded_up"]
 
@@ -60,7 +60,7 @@ def _message(limits: StudyLimits, found: Sequence[Sequence[str]], members: Mappi
     count = len(members)
     which = "this limit" if count == 1 else f"these {count} limits together"
     text = f"no design of the template meets {which}"
-    if HBM in members and limits.memory > max(limits.plan.template.hbm_bytes):
+    if limits.hbm in members and limits.memory > max(limits.plan.template.hbm_bytes):
         text = _memory_message(limits.plan)
     if len(found) > 1:
         sets = "; ".join(" with ".join(own) for own in found)
@@ -90,9 +90,10 @@ def _remedy(limits: StudyLimits, name: str, kept: frozenset[str]) -> str | None:
         return "full"
     if name.endswith(".microbatch"):
         return _microbatch(limits, name, kept)
-    if name == HBM and limits.memory > max(limits.plan.template.hbm_bytes):
-        size = ceil(limits.memory / GIB)
-        return f"at least {size} GiB" if limits.feasible(kept, {name: size * GIB}) else None
+    if name == limits.hbm and limits.memory > max(limits.plan.template.hbm_bytes):
+        size = ceil(limits.memory / limits.hbm_grain)
+        unit = " GiB" if limits.plan.template.hbm_stack is None else ""
+        return f"at least {size}{unit}" if limits.feasible(kept, {name: size * limits.hbm_grain}) else None
     return _tunable(limits, name, kept)
 
 
@@ -178,7 +179,7 @@ def _together(limits: StudyLimits, found: Sequence[Sequence[str]]) -> list[str]:
 def _deeper(limits: StudyLimits, members: Mapping[str, ConflictingLimit]) -> list[str]:
     """A deeper pipeline that works, if doubling its depth finds one: its devices hold less each."""
     plan, study = limits.plan, limits.plan.study
-    if HBM not in members or limits.memory <= max(plan.template.hbm_bytes):
+    if limits.hbm not in members or limits.memory <= max(plan.template.hbm_bytes):
         return []
     most = min(pipeline.stages[-1].layers[1] for pipeline in plan.pipelines)
     depth = 2 * study.system.pipeline

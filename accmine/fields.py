@@ -12,7 +12,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from accmine.catalogue import is_file_reference, resolve
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS
+from accmine.hardware.design import DATAFLOW_CHOICES
 from accmine.units import allowed_units, format_quantity, parse_quantity
 
 __all__ = [
@@ -25,6 +25,8 @@ __all__ = [
     "CountAxis",
     "DataflowAxis",
     "HertzAxis",
+    "MeasurementFile",
+    "OptionalBytesAxis",
     "PositiveCount",
     "PowerLimit",
     "RateAxis",
@@ -112,9 +114,18 @@ def _quantity_axis(value: Any, dimension: str) -> Axis | None:
     return None if value is None else _list(value, lambda one: _quantity(one, dimension))
 
 
+def _or_none_axis(value: Any, dimension: str) -> Axis | None:
+    """As ``_quantity_axis``, with 0 for a part that is not there."""
+
+    def one(text: Any) -> str:
+        return format_quantity(_as_value_error(parse_quantity, text, dimension), dimension)
+
+    return None if value is None else _list(value, one)
+
+
 def _dataflow(value: Any) -> str:
-    if value not in DATAFLOWS:
-        raise ValueError(f"must be one of {', '.join(DATAFLOWS)}, or a list of them, got {value!r}")
+    if value not in DATAFLOW_CHOICES:
+        raise ValueError(f"must be one of {', '.join(DATAFLOW_CHOICES)}, or a list of them, got {value!r}")
     return str(value)
 
 
@@ -150,6 +161,19 @@ def _name_of(kind: str) -> AfterValidator:
     return AfterValidator(read)
 
 
+def _csv(value: str, info: ValidationInfo) -> str:
+    """An existing file, beside the study or in the current folder; absolute."""
+    folder: Path | None = (info.context or {}).get("folder")
+    given = Path(value).expanduser()
+    for path in (*([folder / given] if folder is not None else []), given):
+        if path.is_file():
+            return str(path.resolve())
+    raise ValueError(f"no such file: {value}")
+
+
+MeasurementFile = Annotated[str, AfterValidator(_csv), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A CSV file, found beside the study or in the current folder."""
+
 AreaLimit = Annotated[str | None, PlainValidator(_read(_limit, "mm2")), _limit_schema("mm2")]
 """An upper limit: a quantity, ``baseline`` for the baseline's own value, ``none`` for no limit."""
 PowerLimit = Annotated[str | None, PlainValidator(_read(_limit, "watt")), _limit_schema("watt")]
@@ -162,11 +186,13 @@ CountAxis = Annotated[
 ]
 """A tunable that counts: a number, a range ``lo..hi`` (both included), or a list of numbers."""
 DataflowAxis = Annotated[
-    Axis | None, PlainValidator(_dataflow_axis), _one_or_list({"type": "string", "enum": list(DATAFLOWS)})
+    Axis | None, PlainValidator(_dataflow_axis), _one_or_list({"type": "string", "enum": list(DATAFLOW_CHOICES)})
 ]
 """One or several of ``ws``, ``os`` and ``is``."""
 BytesAxis = Annotated[Axis | None, PlainValidator(_read(_quantity_axis, "bytes")), _quantity_schema("bytes")]
 """A tunable with a unit: a quantity, or a list of quantities."""
+OptionalBytesAxis = Annotated[Axis | None, PlainValidator(_read(_or_none_axis, "bytes")), _quantity_schema("bytes")]
+"""As ``BytesAxis``; ``0 B`` stands for none."""
 RateAxis = Annotated[Axis | None, PlainValidator(_read(_quantity_axis, "bytes/s")), _quantity_schema("bytes/s")]
 """As ``BytesAxis``, in bytes per second."""
 HertzAxis = Annotated[Axis | None, PlainValidator(_read(_quantity_axis, "hertz")), _quantity_schema("hertz")]

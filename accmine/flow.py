@@ -15,6 +15,7 @@ from typing import Any
 from accmine.candidates import GroupCandidates, Selection, search_problem, select, settle
 from accmine.certify import WholeBound, bound_whole, only_design, own_bound
 from accmine.compare import baseline_rows, binding_limits, change_rows, variant_sentence
+from accmine.contention import contentions
 from accmine.context import Context
 from accmine.errors import CheckError, InfeasibleError, NothingFoundError
 from accmine.feasibility import require_feasible
@@ -352,4 +353,5 @@ def _compare(context: Context, groups: dict[str, list[GroupCandidates]], finding
         changes=change_rows(plan, context.library, chosen, designs, context.seed),
         binding=binding_limits(plan, chosen, context.part(SELECTING), context.seed),
         variant=variant_sentence(plan, chosen, context.part(SELECTING), context.seed),
+        contention=contentions(final, context.library, context.seed),
     )

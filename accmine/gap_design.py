@@ -106,7 +106,11 @@ def _outside(template: Template, design: Design) -> list[str]:
         return []
     own = template_of(design)
     found = []
+    if design.calibration != template.calibration:
+        found.append(f"{design.name}: calibration {design.calibration} is not that of the template")
     for field in dataclasses.fields(Template):
+        if field.name in ("hbm_stack", "calibration"):
+            continue
         allowed: Sequence[object] = getattr(template, field.name)
         (value,) = getattr(own, field.name)
         if value not in allowed:

@@ -8,7 +8,7 @@ from typing import Any
 
 from accmine.candidates import GroupCandidates, confirm, mine, proposed, search_problem
 from accmine.context import Context
-from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.hardware.design import Design
 from accmine.ports import Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
@@ -92,9 +92,6 @@ def _mined_to_json(mined: Mined) -> dict[str, Any]:
 def _mined_from_json(problem: design_search.Problem, row: dict[str, Any]) -> Mined:
     pool = []
     for entry in row["pool"]:
-        fields = dict(entry["design"])
-        types = {"tensor": TensorCore(**fields["tensor"]), "vector": VectorCore(**fields["vector"])}
-        design = Design(**(fields | types))
-        pool.append(design_search.evaluate(problem, design, entry["cycles"]))
+        pool.append(design_search.evaluate(problem, Design.from_table(entry["design"]), entry["cycles"]))
     visited, pruned, schedules = row["effort"]
     return Mined(tuple(pool[i] for i in row["ranked"]), tuple(pool), visited, pruned, schedules, True, False)

@@ -12,6 +12,7 @@ __all__ = [
     "Certificate",
     "Change",
     "ChosenDesign",
+    "Contention",
     "LimitRow",
     "ModeRow",
     "Nearest",
@@ -74,8 +75,39 @@ class TimeSplit:
 
 
 @dataclass(frozen=True)
+class Contention:
+    """What sharing the HBM costs a device, against every operator having the whole bandwidth for itself.
+
+    Attributes
+    ----------
+    shared_cycles
+        Busy cycles of a step with the verified schedules.
+    private_cycles, private_bound_cycles
+        The same with private bandwidth, by the best schedule found, and proven lower bound of it.
+    cost
+        shared / private - 1, at least 0.
+    cost_at_most
+        What it would be against the best schedule with private bandwidth, at most.
+    """
+
+    shared_cycles: int
+    private_cycles: int
+    private_bound_cycles: int
+    cost: float
+    cost_at_most: float
+
+
+@dataclass(frozen=True)
 class StageRow:
-    """One device of the system."""
+    """One device of the system.
+
+    Attributes
+    ----------
+    average_power_w
+        Dynamic energy of a step over its time, and static power.
+    contention
+        ``None`` where it was not looked at.
+    """
 
     workload: str
     name: str
@@ -87,6 +119,7 @@ class StageRow:
     hbm_bytes: int
     average_power_w: float
     time_split: TimeSplit
+    contention: Contention | None = None
 
 
 @dataclass(frozen=True)
@@ -297,6 +330,10 @@ class Outcome:
     trace: tuple[tuple[float, float | None, float | None], ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     folder: str = ""
+    area_error: float | None = None
+    """Relative half-width of the technology's band around every area."""
+    tdp_error: float | None = None
+    """As ``area_error``, around every TDP."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; infinities become ``None``."""

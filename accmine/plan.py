@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil
+from math import ceil, prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from accmine.conflict import ConflictingLimit, infeasible
 from accmine.cost.modes import CostLibrary, splits_up_to
+from accmine.cost.source import MeasuredTable, Source, ZigzagSource, too_many_runs
+from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
+from accmine.hardware.area import Chip
 from accmine.hardware.design import Design
 from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
 from accmine.hardware.template import Template, template_from_mapping
@@ -27,9 +31,10 @@ from accmine.workload.fusion import fuse
 from accmine.workload.graph import OperatorGraph
 from accmine.workload.memory import Memory, memory
 from accmine.workload.models import forward_graph, load_model
+from accmine.workload.residency import WINDOW
 from accmine.workload.stages import Stage, balance, cut, device_stage, in_flight
 from accmine.workload.task import PhaseRun, Task
-from accmine.workload.training import training_graph
+from accmine.workload.training import DtypePolicy, training_graph
 
 __all__ = ["Group", "PipelinePlan", "Plan", "make_plan"]
 
@@ -116,6 +121,7 @@ class Plan:
     pipelines: tuple[PipelinePlan, ...]
     template: Template
     technology: Technology
+    source: Source | None
     baseline: Design
     devices: int
     area_mm2: float
@@ -152,7 +158,8 @@ class Plan:
         own = (self.baseline.tensor_cores, self.baseline.vector_cores)
         most = max(*self.template.tensor_cores, *self.template.vector_cores, *own)
         tasks = [task for pipeline in self.pipelines for task in (*pipeline.tasks, *pipeline.sketch)]
-        return design_search.cost_library(tasks, most, self.study.operator_split, self.study.timing, self.technology)
+        rule, timing = self.study.operator_split, self.study.timing
+        return design_search.cost_library(tasks, most, rule, timing, self.technology, self.source)
 
 
 def make_plan(study: Study) -> Plan:
@@ -167,8 +174,14 @@ def make_plan(study: Study) -> Plan:
     """
     technology = load_technology(study.technology)
     template = template_from_mapping(study.accelerator.mapping(), where="accelerator")
+    _check_stacks(template, technology)
+    if study.residency != "none" and max(template.shared_sram_bytes) == 0:
+        raise InputError("shared-sram: no design has a shared SRAM; give accelerator.shared_sram", field="residency")
     baseline = load_accelerator(study.baseline)
+    source = _source(study, technology)
     pipelines = tuple(_pipeline(study, workload, baseline, technology) for workload in study.workloads)
+    if study.cost.use == "zigzag":
+        _refuse_hours(template, pipelines)
     counted = [len(p.tasks) for p in pipelines]
     devices = max(counted) if study.deployment == "time-shared" else sum(counted)
     area, tdp = _up(area_mm2(baseline, technology)), _up(tdp_w(baseline, technology))
@@ -177,6 +190,7 @@ def make_plan(study: Study) -> Plan:
         pipelines=pipelines,
         template=template,
         technology=technology,
+        source=source,
         baseline=baseline,
         devices=devices,
         area_mm2=study.limits.area_mm2(area * devices),
@@ -184,6 +198,47 @@ def make_plan(study: Study) -> Plan:
         device_area_mm2=study.device_limits.area_mm2(area),
         device_tdp_w=study.device_limits.tdp_w(tdp),
     )
+
+
+def _source(study: Study, technology: Technology) -> Source | None:
+    if study.cost.use == "table":
+        assert study.cost.file is not None
+        assert study.cost.reach is not None
+        table = MeasuredTable(Path(study.cost.file), study.cost.reach)
+        table.read()  # what is wrong in the file is wrong with the study
+        return table
+    if study.cost.use == "zigzag":
+        assert study.cost.cache is not None
+        return ZigzagSource(Path(study.cost.cache).expanduser().absolute(), study.timing, technology)
+    return None
+
+
+def _refuse_hours(template: Template, pipelines: Sequence[PipelinePlan]) -> None:
+    """A run of ZigZag takes seconds: few core types only."""
+    graphs = [phase.graph for p in pipelines for task in (*p.tasks, *p.sketch) for phase in task.phases]
+    types = (template.tensor_rows, template.tensor_cols, template.tensor_sram_bytes, template.dataflow)
+    too_many_runs(list({work for graph in graphs for work in graph.works}), prod(map(len, types)))
+
+
+def _check_stacks(template: Template, technology: Technology) -> None:
+    """Stacks of the template are those whose area and power the technology has.
+
+    Raises
+    ------
+    InputError
+        If the technology would count another number of stacks.
+    """
+    if template.hbm_stack is None:
+        return
+    size, rate = template.hbm_stack
+    for capacity, bandwidth in template.memories:
+        counted = technology.area.stacks(Chip(capacity, bandwidth, template.frequency_hz[0]))
+        if counted != capacity // size:
+            raise InputError(
+                f"{size / 2**30:g} GiB and {rate / 1e9:g} GB/s: technology {technology.name} counts {counted} stacks "
+                f"of its own for {capacity // size} of these; its area law says which stacks it has (accmine show)",
+                field="accelerator.hbm_stack",
+            )
 
 
 def _up(value: float) -> float:
@@ -201,8 +256,13 @@ def _training(study: Study, workload: StudyWorkload, split: str, recompute: str)
         split=split,
         dtype=workload.dtype,
     )
-    accumulate = workload.batch > workload.microbatch
-    return training_graph(forward, optimizer=workload.optimizer, recompute=recompute, accumulate=accumulate)
+    return training_graph(
+        forward,
+        optimizer=workload.optimizer,
+        recompute=recompute,
+        accumulate=workload.batch > workload.microbatch,
+        policy=DtypePolicy(compute=workload.dtype),
+    )
 
 
 def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technology: Technology) -> PipelinePlan:
@@ -220,7 +280,7 @@ def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technolog
     boundaries: Sequence[int] = ()
     if depth > 1:
         boundaries = study.system.stages or balance(_layer_cost(fused, baseline, study, technology), depth)
-    stages = _stages(fused, boundaries)
+    stages = _stages(study, fused, boundaries)
     # On one device a microbatch ends before the next begins, whatever the schedule is called.
     held = [in_flight(study.system.schedule, s, depth, microbatches) for s in range(depth)] if depth > 1 else [1]
     needs = tuple(memory(stage.training, in_flight=n) for stage, n in zip(stages, held, strict=True))
@@ -254,8 +314,10 @@ def _pipeline(study: Study, workload: StudyWorkload, baseline: Design, technolog
     )
 
 
-def _stages(graph: OperatorGraph, boundaries: Sequence[int]) -> tuple[Stage, ...]:
-    return cut(graph, boundaries) if boundaries else (device_stage(graph),)
+def _stages(study: Study, graph: OperatorGraph, boundaries: Sequence[int]) -> tuple[Stage, ...]:
+    """The stages, with the traffic marked that the study's residency saves."""
+    window = WINDOW if study.residency == "shared-sram" else 0
+    return cut(graph, boundaries, window=window) if boundaries else (device_stage(graph, window=window),)
 
 
 def _sketch(
@@ -269,7 +331,7 @@ def _sketch(
         return tuple(tasks)
     return tuple(
         _task(workload.name, stage, task.microbatches, task.memory_bytes, alone=not boundaries)
-        for stage, task in zip(_stages(coarse, boundaries), tasks, strict=True)
+        for stage, task in zip(_stages(study, coarse, boundaries), tasks, strict=True)
     )
 
 
@@ -294,8 +356,8 @@ def _layer_cost(graph: OperatorGraph, design: Design, study: Study, technology: 
     once = graph.phase("forward", "backward")
     splits = splits_up_to(design.tensor_cores) if study.operator_split == "even" else (1,)
     library = CostLibrary([once], splits, study.timing, technology)
-    costs = library.costs(design.tensor, design.vector)
-    moved = costs.hbm_bytes[:, 0] / design.hbm_bytes_per_cycle
+    costs = library.costs(design)
+    moved = costs.hbm_bytes[:, 0] / design.usable_hbm_bytes_per_cycle
     tensor = np.where(costs.uses_tensor, costs.cycles[:, 0] / design.tensor_cores, 0.0)
     vector = np.where(costs.uses_vector, costs.cycles[:, 0] / design.vector_cores, 0.0)
     layers = np.array([operator.layer for operator in once.operators])

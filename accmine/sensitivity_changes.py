@@ -71,6 +71,12 @@ def changes_of(plan: Plan, percent: float) -> Iterator[Change]:
         values = getattr(plan.template, field)
         scaled = tuple(round(value * factor) for value in values)
         template: dict[str, Any] = {field: scaled}
+        if plan.template.hbm_stack is not None and field.startswith("hbm"):  # the stacks grow, not their number
+            size, rate = plan.template.hbm_stack
+            grows = (round(size * factor), rate) if field == "hbm_bytes" else (size, round(rate * factor))
+            template["hbm_stack"] = grows
+            scaled = tuple(grows[0] * (v // size) for v in values) if field == "hbm_bytes" else scaled
+            template[field] = scaled
         grown = replace(plan, template=replace(plan.template, **template))
         fits = field == "hbm_bytes" and need <= min(values)
         nothing = "every task fits in the smallest HBM already, and capacity changes no time" if fits else ""

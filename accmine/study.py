@@ -18,10 +18,12 @@ from pydantic import BaseModel, Field, model_validator
 from accmine.catalogue import is_file_reference, resolve
 from accmine.complaints import FieldsError
 from accmine.fields import AcceleratorName, TechnologyName, Text
+from accmine.hardware.technology_file import files_read
 from accmine.source import Document, load_yaml, validate
 from accmine.study_parts import (
     AcceleratorSpace,
     Budget,
+    Cost,
     DeviceLimits,
     Limits,
     Part,
@@ -33,6 +35,7 @@ from accmine.study_parts import (
 __all__ = [
     "AcceleratorSpace",
     "Budget",
+    "Cost",
     "DeviceLimits",
     "Limits",
     "LoadedStudy",
@@ -95,6 +98,12 @@ class Study(Part):
     )
     timing: Literal["tpu-like", "rtl-simple", "scalesim3", "scalesim-paper"] = Field(
         default="tpu-like", description="Timing of the systolic arrays."
+    )
+    cost: Cost = Field(default=Cost(), description="Source of the costs of operators: the model, measurements, or ZigZag.")
+    residency: Literal["none", "shared-sram"] = Field(
+        default="none",
+        description="shared-sram: tensors read soon after they are written stay in half of the shared SRAM: an "
+        "assumption about the schedule.",
     )
     search: Search = Field(default=Search(), description="Method and its options.")
     budget: Budget = Field(default=Budget(), description="Limits of the run itself.")
@@ -201,7 +210,11 @@ def referenced_files(study: Study) -> tuple[Path, ...]:
     references = [study.technology, study.baseline, study.accelerator.use, *study.baselines]
     references += [workload.use for workload in study.workloads]
     references += [study.system.cluster] if study.system.cluster else []
-    return tuple(sorted({Path(name) for name in references if is_file_reference(name)}))
+    own = {Path(name) for name in references if is_file_reference(name)}
+    own |= {Path(study.cost.file)} if study.cost.file else set()
+    if is_file_reference(study.technology):
+        own |= set(files_read(Path(study.technology)))
+    return tuple(sorted(own))
 
 
 def study_hash(study: Study) -> str:

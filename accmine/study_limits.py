@@ -28,7 +28,7 @@ from accmine.plan import Group, Plan, make_plan
 from accmine.source import Document, Place
 from accmine.units import format_quantity
 
-__all__ = ["ALLOWANCE", "GIB", "HBM", "TOTALS", "TUNABLES", "StudyLimits", "Tunable"]
+__all__ = ["ALLOWANCE", "GIB", "TOTALS", "TUNABLES", "StudyLimits", "Tunable"]
 
 GIB = 1 << 30
 
@@ -61,18 +61,23 @@ class Tunable:
         The template's fields that it sets.
     dimension, grain
         Of its values (``None``: a plain count), and the step in which a value that helps is looked for.
+    unit
+        Of the template's field per one of a plain count.
     """
 
-    def __init__(self, key: str, fields: tuple[str, ...], dimension: str | None, least: int, grain: int) -> None:
+    def __init__(
+        self, key: str, fields: tuple[str, ...], dimension: str | None, least: int, grain: int, unit: int = 1
+    ) -> None:
         self.key = key
         self.fields = fields
         self.dimension = dimension
         self.least = least
         self.grain = grain
+        self.unit = unit
 
     def text(self, value: int) -> str:
         """A value as a study writes it."""
-        return str(value) if self.dimension is None else format_quantity(float(value), self.dimension)
+        return str(value // self.unit) if self.dimension is None else format_quantity(float(value), self.dimension)
 
 
 TUNABLES: tuple[Tunable, ...] = (
@@ -86,13 +91,12 @@ TUNABLES: tuple[Tunable, ...] = (
     Tunable("vector_ops_per_lane", ("vector_ops_per_lane",), None, 1, 1),
     Tunable("vector_sram", ("vector_sram_bytes",), "bytes", 1024, 1024),
     Tunable("shared_sram", ("shared_sram_bytes",), "bytes", 0, 1024),
+    Tunable("port_bandwidth", ("port_bytes_per_s",), "bytes/s", 10**6, 10**6),
     Tunable("hbm", ("hbm_bytes",), "bytes", 1 << 20, 1 << 20),
     Tunable("hbm_bandwidth", ("hbm_bytes_per_s",), "bytes/s", 10**6, 10**6),
     Tunable("frequency", ("frequency_hz",), "hertz", 10**6, 10**6),
 )
-"""Tunables on which area or TDP depend, in the order of a study."""
-
-HBM = "accelerator.hbm"
+"""Tunables on which area or TDP depend, in the order of a study; ``hbm_stacks`` depends on the stack."""
 
 
 class StudyLimits:
@@ -122,12 +126,30 @@ class StudyLimits:
         template = self.plan.template
         found = {
             f"accelerator.{t.key}": t
-            for t in TUNABLES
+            for t in (*TUNABLES, self._hbm_tunable)
             if t.key in given and any(min(getattr(template, field)) > t.least for field in t.fields)
         }
         if self.memory > max(template.hbm_bytes):
-            found |= {f"accelerator.{t.key}": t for t in TUNABLES if t.key == "hbm"}
+            found[self.hbm] = self._hbm_tunable
         return found
+
+    @cached_property
+    def hbm(self) -> str:
+        """Name of the limit of the HBM's capacity."""
+        return f"accelerator.{self._hbm_tunable.key}"
+
+    @cached_property
+    def hbm_grain(self) -> int:
+        """Bytes by which the HBM is enlarged: a stack, or a GiB."""
+        stack = self.plan.template.hbm_stack
+        return GIB if stack is None else stack[0]
+
+    @cached_property
+    def _hbm_tunable(self) -> Tunable:
+        stack = self.plan.template.hbm_stack
+        if stack is None:
+            return next(t for t in TUNABLES if t.key == "hbm")
+        return Tunable("hbm_stacks", ("hbm_bytes",), None, stack[0], stack[0], stack[0])
 
     @cached_property
     def memory(self) -> int:
@@ -230,8 +252,8 @@ class StudyLimits:
                     found[field] = tuple(sorted({tunable.least, *found[field]}))
                 elif name in values:
                     found[field] = (int(values[name]),)
-        if HBM in self.tunables and HBM not in kept:
-            found["hbm_bytes"] = (ceil(need / GIB) * GIB,)
+        if self.hbm in self.tunables and self.hbm not in kept:
+            found["hbm_bytes"] = (ceil(need / self.hbm_grain) * self.hbm_grain,)
         found["hbm_bytes"] = tuple(size for size in found["hbm_bytes"] if size >= need)
         return found
 
@@ -275,21 +297,25 @@ class StudyLimits:
         if power is not None and clock > power.frequency_max_hz:
             return []
         flow = self.plan.template.dataflow[0]
+        # Ports belong to the cores and memory to the chip: with the narrowest port no design seems larger than it is.
+        least = Chip(0, 0, clock, min(values["shared_sram_bytes"]), min(values["port_bytes_per_s"]))
+
+        stack_rate = self.plan.template.stack_rate
 
         def chip(capacity: int, rate: int, shared: int) -> Pair:
-            whole = Chip(capacity, rate, clock, shared)
+            whole = Chip(capacity, stack_rate(capacity) or rate, clock, shared)
             area = sum(law.fixed_mm2(whole).values())
             return area, 0.0 if power is None else sum(power.fixed_w(whole, law.stacks(whole), area).values())
 
         def tensor(rows: int, cols: int, sram: int) -> Pair:
             core = TensorCore(rows, cols, sram, flow)
-            area = sum(law.tensor_mm2(core).values())
-            return area, 0.0 if power is None else sum(power.tensor_w(core, clock, area).values())
+            area = sum(law.tensor_mm2(core, least).values())
+            return area, 0.0 if power is None else sum(power.tensor_w(core, least, area).values())
 
         def vector(lanes: int, operations: int, sram: int) -> Pair:
             core = VectorCore(lanes, operations, sram)
-            area = sum(law.vector_mm2(core).values())
-            return area, 0.0 if power is None else sum(power.vector_w(core, clock, area).values())
+            area = sum(law.vector_mm2(core, least).values())
+            return area, 0.0 if power is None else sum(power.vector_w(core, least, area).values())
 
         parts = (
             (chip, ("hbm_bytes", "hbm_bytes_per_s", "shared_sram_bytes"), 1),

@@ -23,6 +23,8 @@ from accmine.fields import (
     CountAxis,
     DataflowAxis,
     HertzAxis,
+    MeasurementFile,
+    OptionalBytesAxis,
     PositiveCount,
     PowerLimit,
     RateAxis,
@@ -35,6 +37,7 @@ __all__ = [
     "HEURISTIC_OPTIONS",
     "AcceleratorSpace",
     "Budget",
+    "Cost",
     "DeviceLimits",
     "Limits",
     "Part",
@@ -120,7 +123,8 @@ class AcceleratorSpace(Part):
     tensor_rows: CountAxis = Field(default=None, description="Rows of the systolic array.")
     tensor_cols: CountAxis = Field(default=None, description="Columns of the systolic array.")
     dataflow: DataflowAxis = Field(
-        default=None, description="What stays in the array: ws weights, os outputs, is inputs."
+        default=None,
+        description="What stays in the array: ws weights, os outputs, is inputs; flexible: the best for each product.",
     )
     tensor_sram: BytesAxis = Field(
         default=None, description="Private SRAM of a tensor core.", json_schema_extra=_unit("bytes")
@@ -131,12 +135,28 @@ class AcceleratorSpace(Part):
     vector_sram: BytesAxis = Field(
         default=None, description="Private SRAM of a vector core.", json_schema_extra=_unit("bytes")
     )
-    shared_sram: BytesAxis = Field(
-        default=None, description="SRAM of the chip beside that of the cores.", json_schema_extra=_unit("bytes")
+    shared_sram: OptionalBytesAxis = Field(
+        default=None,
+        description="SRAM of the chip between that of the cores and the HBM; 0 B: none.",
+        json_schema_extra=_unit("bytes"),
+    )
+    port_bandwidth: RateAxis = Field(
+        default=None,
+        description="Bandwidth of the port of one core to the shared SRAM; needed with one.",
+        json_schema_extra=_unit("bytes/s"),
     )
     hbm: BytesAxis = Field(default=None, description="Capacity of the HBM.", json_schema_extra=_unit("bytes"))
     hbm_bandwidth: RateAxis = Field(
         default=None, description="Peak bandwidth of the HBM.", json_schema_extra=_unit("bytes/s")
+    )
+    hbm_stacks: CountAxis = Field(
+        default=None, description="Number of HBM stacks, each of which adds capacity and bandwidth; instead of hbm."
+    )
+    hbm_stack: BytesAxis = Field(
+        default=None, description="Capacity of one HBM stack.", json_schema_extra=_unit("bytes")
+    )
+    hbm_stack_bandwidth: RateAxis = Field(
+        default=None, description="Peak bandwidth of one HBM stack.", json_schema_extra=_unit("bytes/s")
     )
     frequency: HertzAxis = Field(default=None, description="Clock of all cores.", json_schema_extra=_unit("hertz"))
 
@@ -235,6 +255,43 @@ def _method(value: Any) -> Any:
 
 HEURISTIC_OPTIONS = ("top_k", "hysteresis", "start", "growth", "min_gain", "order", "bound_pruning", "polish")
 """Keys of ``search`` that are options of the heuristic: the decisions that its source leaves open."""
+
+
+class Cost(Part):
+    """Where the costs of operators come from."""
+
+    use: Literal["model", "table", "zigzag"] = Field(
+        default="model",
+        description="model: the analytical model. table: measured operators of a file where it has them, else the "
+        "model. zigzag: products by ZigZag's mapping search, all else by the model.",
+    )
+    file: MeasurementFile | None = Field(
+        default=None, description="CSV of measured operators; needed with use: table, and only there."
+    )
+    reach: Annotated[float, Field(ge=1, le=16)] | None = Field(
+        default_factory=lambda data: 2.0 if data["use"] == "table" else None,
+        description="Sizes within this factor of measured ones are interpolated between them; 1: exact hits only. "
+        "Default: 2.",
+    )
+    cache: Text | None = Field(
+        default=None,
+        description="CSV that keeps what ZigZag found, made if it is not there; needed with use: zigzag, and only "
+        "there.",
+    )
+
+    @model_validator(mode="after")
+    def _cross(self) -> Self:
+        errors: list[tuple[tuple[str | int, ...], str]] = []
+        for key, use in (("file", "table"), ("cache", "zigzag")):
+            if self.use == use and getattr(self, key) is None:
+                errors.append(((key,), f"is required with use: {use}"))
+            elif self.use != use and getattr(self, key) is not None:
+                errors.append(((key,), f"belongs to use: {use}, not to use: {self.use}"))
+        if self.reach is not None and self.use != "table":
+            errors.append((("reach",), f"belongs to use: table, not to use: {self.use}"))
+        if errors:
+            raise FieldsError(errors)
+        return self
 
 
 class Search(Part):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any
 
 from accmine.candidates import Selection
-from accmine.certify import ASSUMPTIONS, WholeBound, scope_of
+from accmine.certify import WholeBound, assumptions_of, scope_of
 from accmine.explain import limit_rows, nearest, time_split
 from accmine.hardware.accelerators import dump_design
 from accmine.hardware.technology import area_mm2, idle_w, tdp_w
@@ -17,6 +17,7 @@ from accmine.outcome import (
     Certificate,
     Change,
     ChosenDesign,
+    Contention,
     ModeRow,
     Outcome,
     PhaseRow,
@@ -53,6 +54,7 @@ class Findings:
     seconds: dict[str, float]
     trace: tuple[tuple[float, float | None, float | None], ...]
     binding: frozenset[str] = frozenset()
+    contention: Mapping[tuple[int, int], Contention] = field(default_factory=dict)
 
 
 def summarize(f: Findings) -> Outcome:
@@ -75,6 +77,8 @@ def summarize(f: Findings) -> Outcome:
         area_mm2=chosen.area_mm2,
         tdp_w=chosen.tdp_w,
         samples_per_s_per_w=rate / chosen.tdp_w,
+        area_error=plan.technology.area_error,
+        tdp_error=plan.technology.tdp_error,
         limits=limit_rows(plan, chosen, devices, f.binding),
         baselines=f.baselines,
         modes=_modes(f),
@@ -118,6 +122,9 @@ def _workload(f: Findings, w: int) -> WorkloadRow:
     peak = sum(schedule.design.peak_macs_per_s for schedule in own) * step_s
     busy = sum(schedule.busy_s for schedule in own)
     energy = sum(schedule.energy_j + step_s * idle_w(schedule.design, plan.technology) for schedule in own)
+    if len(own) > 1:
+        sent = sum(stage.sends_forward_bytes + stage.sends_backward_bytes for stage in pipeline.stages)
+        energy += pipeline.microbatches * sent * plan.technology.link_pj_per_byte * 1e-12
     return WorkloadRow(
         name=pipeline.name,
         batch=pipeline.batch,
@@ -160,6 +167,7 @@ def _stage(f: Findings, w: int, s: int) -> StageRow:
         hbm_bytes=schedule.design.hbm_bytes,
         average_power_w=schedule.energy_j / step_s + idle_w(schedule.design, plan.technology),
         time_split=time_split(schedule),
+        contention=f.contention.get((w, s)),
     )
 
 
@@ -205,7 +213,7 @@ def _certificate(f: Findings) -> Certificate:
         evaluated_designs=len(pool),
         within_one_percent=_near(f),
         scope=scope_of(plan, chosen.mode),
-        assumptions=ASSUMPTIONS,
+        assumptions=assumptions_of(plan, f.final),
     )
 
 

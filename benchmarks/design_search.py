@@ -104,6 +104,8 @@ def tpu_shaped(problem: Problem, baseline: Design) -> Design | None:
         hbm_bytes_per_s=near(space.hbm_bytes_per_s, baseline.hbm_bytes_per_s),
         frequency_hz=near(space.frequency_hz, baseline.frequency_hz),
         shared_sram_bytes=space.shared_sram_bytes[0],
+        port_bytes_per_s=space.port_bytes_per_s[0],
+        calibration=space.calibration,
     )
     ratio = baseline.vector_cores / baseline.tensor_cores
     fitting = [

@@ -20,6 +20,7 @@ from itertools import pairwise
 import numpy as np
 
 from accmine.cost.modes import CostLibrary
+from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import TensorCore, VectorCore
 from accmine.hardware.technology import load_technology
 from accmine.problems.operator_schedule import ModeSet, Problem, problem_to_json
@@ -95,7 +96,7 @@ def _graph_problem(name: str) -> Problem:
 def training_problem(graph: OperatorGraph, microbatches: int = 1) -> Problem:
     """The schedule of a training graph with one copy of forward and backward per microbatch, on one core of a kind."""
     library = CostLibrary([graph], (1,), "scalesim3", load_technology("tpu-16nm"))
-    costs = library.costs(TENSOR, VECTOR)
+    costs = library.costs(replace(load_accelerator("tpuv2-like"), tensor=TENSOR, vector=VECTOR))
     at = library.index(graph)[graph.work_index]
     duration, tensor, vector = costs.cycles[at, 0], costs.uses_tensor[at], costs.uses_vector[at]
     update = np.array([operator.phase == "update" for operator in graph.operators])

@@ -162,8 +162,9 @@ class _Descent:
             t.vector_ops_per_lane,
             t.vector_sram_bytes,
             tuple(size for size in t.hbm_bytes if size >= problem.memory_bytes),
-            t.hbm_bytes_per_s,
+            t.hbm_bytes_per_s if t.hbm_stack is None else (0,),  # with stacks bandwidth goes with capacity
             t.frequency_hz,
+            tuple(range(len(t.shared_memories))),
         )
         self.axes: tuple[tuple[int | str, ...], ...] = (
             *(tuple(sorted(values, reverse=True)) for values in numeric),
@@ -228,9 +229,12 @@ class _Descent:
                 yield (*node[:axis], position + 1, *node[axis + 1 :])
 
     def _design(self, node: Node, tensor_cores: int, vector_cores: int) -> Design:
-        rows, cols, tensor_sram, lanes, ops, vector_sram, hbm, bandwidth, frequency = (
+        rows, cols, tensor_sram, lanes, ops, vector_sram, hbm, bandwidth, frequency, shared = (
             int(axis[i]) for axis, i in zip(self.axes[:-1], node, strict=False)
         )
+        template = self.problem.template
+        if template.hbm_stack is not None:
+            bandwidth = dict(template.memories)[hbm]
         return Design(
             tensor_cores,
             TensorCore(rows, cols, tensor_sram, str(self.axes[-1][node[-1]])),
@@ -239,7 +243,8 @@ class _Descent:
             hbm,
             bandwidth,
             frequency,
-            self.problem.template.shared_sram_bytes[0],
+            *template.shared_memories[shared],
+            template.calibration,
         )
 
     def _try(self, design: Design) -> Evaluation:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from accmine.catalogue import names
 from accmine.errors import InputError
 from accmine.hardware.accelerators import describe, dump_design, list_accelerators, load_accelerator, peaks
-from accmine.hardware.design import DATAFLOWS, Design, TensorCore, VectorCore
+from accmine.hardware.design import DATAFLOW_CHOICES, Calibration, Design, TensorCore, VectorCore
 from accmine.hardware.technology import area_mm2, load_technology
 
 TPU = load_technology("tpu-16nm")
@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 
 def test_peaks_are_within_one_percent_of_the_published() -> None:
-    assert [peak.name for peak in peaks()] == ["TPUv1", "TPUv2", "TPUv3", "TPUv4", "A100"]
+    assert [peak.name for peak in peaks()] == ["TPUv1", "TPUv2", "TPUv3", "TPUv4", "TPUv4i", "A100", "H100"]
     for peak in peaks():
         assert peak.model == pytest.approx(peak.published, rel=0.01)
 
@@ -79,17 +79,27 @@ def test_every_shipped_design_reads_back(name: str, tmp_path: Path) -> None:
             st.integers(1, 512),
             st.integers(1, 512),
             st.integers(1024, 1 << 40),
-            st.sampled_from(DATAFLOWS),
+            st.sampled_from(DATAFLOW_CHOICES),
         ),
         vector_cores=st.integers(1, 4096),
         vector=st.builds(VectorCore, st.integers(1, 512), st.integers(1, 64), st.integers(1024, 1 << 40)),
         hbm_bytes=st.integers(MIB, 1 << 45),
         hbm_bytes_per_s=st.integers(10**6, 10**14),
         frequency_hz=st.integers(10**6, 10**10),
-        shared_sram_bytes=st.integers(0, 1 << 40),
-    )
+    ),
+    st.just((0, 0)) | st.tuples(st.integers(1, 1 << 40), st.integers(1, 10**13)),
+    st.builds(
+        Calibration,
+        launch_s=st.floats(0, 0.9),
+        array_efficiency=st.floats(0.01, 1),
+        vector_efficiency=st.floats(0.01, 1),
+        hbm_efficiency=st.floats(0.01, 1),
+    ),
 )
-def test_any_design_reads_back(tmp_path_factory: pytest.TempPathFactory, design: Design) -> None:
+def test_any_design_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, design: Design, pool: tuple[int, int], calibration: Calibration
+) -> None:
+    design = replace(design, shared_sram_bytes=pool[0], port_bytes_per_s=pool[1], calibration=calibration)
     path = tmp_path_factory.mktemp("designs") / "design.yaml"
     path.write_text(dump_design(design), encoding="utf-8")
     assert load_accelerator(path) == design
@@ -109,3 +119,30 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be a mapping"):
         load_accelerator(path)
     assert describe(path) == ""
+
+
+def test_a_shared_sram_and_its_ports_come_together() -> None:
+    design = load_accelerator("tpuv2-like")
+    with pytest.raises(InputError, match="needs port_bandwidth"):
+        replace(design, shared_sram_bytes=MIB)
+    with pytest.raises(InputError, match="give shared_sram as well"):
+        replace(design, port_bytes_per_s=10**9)
+    pooled = replace(design, shared_sram_bytes=MIB, port_bytes_per_s=70 * 10**9)
+    assert pooled.port_bytes_per_cycle == pytest.approx(100.0)
+    assert design.port_bytes_per_cycle == float("inf")
+    assert "_sh1Mi-70GBps_" in pooled.name
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"launch_s": -1e-6}, "from 0 to below 1 s"),
+        ({"launch_s": 1.0}, "from 0 to below 1 s"),
+        ({"array_efficiency": 0.0}, "array_efficiency must be above 0 and at most 1"),
+        ({"vector_efficiency": 1.1}, "vector_efficiency must be above 0 and at most 1"),
+        ({"hbm_efficiency": float("nan")}, "hbm_efficiency must be above 0 and at most 1"),
+    ],
+)
+def test_wrong_calibrations_are_refused(values: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Calibration(**values)

@@ -10,6 +10,7 @@ from accmine.workload import forward_graph, load_model
 from accmine.workload.convnet import convnet_graph, read_convnet
 from accmine.workload.fields import Source
 from accmine.workload.graph import OperatorGraph
+from accmine.workload.training import training_graph
 
 
 def build(layers: str, image: int = 8, channels: int = 4, batch: int = 2, loss: bool = True) -> OperatorGraph:
@@ -44,6 +45,27 @@ def test_grouped_and_depthwise_convolution() -> None:
     assert (grouped.m, grouped.k, grouped.n, grouped.batch) == (2 * 36, 2 * 9, 4, 2)
     assert (depthwise.k, depthwise.n, depthwise.batch) == (1, 1, 8)
     assert graph.parameters == 8 * 2 * 9 + 8 + 8
+
+
+def test_dilated_convolution() -> None:
+    graph = build(
+        "[conv: {out: 6, kernel: 3, dilation: 2, padding: same}, conv: {out: 6, kernel: 3, dilation: [1, 3]}]"
+    )
+    first, second = (o.work.gemm for o in graph.operators[:2])
+    assert first is not None
+    assert second is not None
+    assert (first.m, first.k, first.n) == (2 * 64, 4 * 9, 6)
+    assert first.inserted == 2 * 64 * 4 * 6 * (25 - 9)
+    assert first.halo_elements == 4 * 8 * 4  # a window spans five rows
+    assert graph.tensors[graph.operators[1].outputs[0]].shape == (2, 6, 6, 2)
+    assert second.inserted == 2 * 12 * 6 * 6 * (3 * 7 - 9)
+
+
+def test_uneven_borders() -> None:
+    graph = build("[conv: {out: 6, kernel: 3, stride: 2, padding: [0, 1, 0, 1]}]", loss=False)  # even sizes halve
+    assert last_shape(graph) == (2, 6, 4, 4)
+    assert graph.operators[0].attribute("padding") == (0, 1, 0, 1)
+    assert last_shape(build("[conv: {out: 6, kernel: 2, padding: [1, 0, 0, 1]}]", loss=False)) == (2, 6, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +142,11 @@ def test_features_and_segmentation() -> None:
     ("layers", "complaint"),
     [
         ("[conv: {out: 8, kernel: 9}]", "layers[0].conv.kernel: the image is too small: a window of 9 (dilation 1)"),
+        (
+            "[conv: {out: 8, kernel: 5, dilation: 3, padding: [1, 2, 0, 0]}]",
+            "layers[0].conv.kernel: the image is too small: a window of 5 (dilation 3) does not fit 8 pixels with a "
+            "border of 1 and 2",
+        ),
         ("[conv: {out: 6, kernel: 1, groups: 4}]", "layers[0].conv.groups: 4 groups must divide 4 input and 6 output"),
         ("[conv: {out: 6, kernel: 2, padding: same}]", "layers[0].conv.padding: same padding needs an odd window"),
         ("[linear: {out: 3}, conv: {out: 3, kernel: 1}]", "layers[1].conv: conv needs an image, but the layer before"),
@@ -140,6 +167,42 @@ def test_shapes_that_do_not_fit(layers: str, complaint: str) -> None:
 def test_image_too_small_for_the_model() -> None:
     with pytest.raises(InputError, match=r"workloads/inception-v3\.yaml:\d+:\d+: .*too small"):
         forward_graph(load_model("inception-v3"), batch=1, image=32)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    groups=st.integers(1, 3),
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    dilation=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    border=st.tuples(*[st.integers(0, 2)] * 4),
+    image=st.integers(5, 9),
+)
+def test_operands_of_a_training_step_are_their_tensors(
+    groups: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    border: tuple[int, int, int, int],
+    image: int,
+) -> None:
+    window = f"kernel: {list(kernel)}, stride: {list(stride)}, dilation: {list(dilation)}, padding: {list(border)}"
+    layers = f"[conv: {{out: 6, kernel: 1}}, conv: {{out: {2 * groups}, groups: {groups}, bias: false, {window}}}]"
+    graph = training_graph(build(layers, image, channels=6), accumulate=False)
+    products = [o for o in graph.operators if o.work.gemm]
+    assert [o.name.rpartition(".")[2] for o in products] == ["conv0", "conv0", "dx", "dw", "dw"]
+    for operator in products:
+        gemm, sizes = operator.work.gemm, [graph.tensors[t].elements for t in operator.inputs]
+        assert gemm is not None
+        assert [gemm.a_elements, gemm.b_elements] == sizes[:2]
+        assert gemm.c_elements == graph.tensors[operator.outputs[0]].elements
+        if operator.kind != "conv2d-input-gradient":  # whose overlapping windows are summed
+            assert gemm.c_elements == gemm.batch * gemm.m * gemm.n
+    second, dx, dw = products[1:4]
+    assert second.work.macs == dx.work.macs == dw.work.macs
+    spread = max(stride) > 1 and dw.work.gemm is not None and dw.work.gemm.inserted > 0
+    rows_columns = graph.tensors[second.outputs[0]].shape[2:]
+    assert spread == any(step > 1 and size > 1 for step, size in zip(stride, rows_columns, strict=True))
 
 
 @settings(max_examples=40, deadline=None)

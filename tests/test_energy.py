@@ -20,7 +20,9 @@ from accmine.workload.graph import Gemm, Vector, Work
 class Constants:
     """Round numbers, so that each term can be told apart."""
 
+    mac_int8_pj: float = 0.25
     mac_bf16_pj: float = 1.0
+    mac_fp16_pj: float = 1.25
     mac_fp32_pj: float = 4.0
     vector_op_fp32_pj: float = 2.0
     hbm_pj_per_byte: float = 40.0

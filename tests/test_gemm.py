@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import accmine.cost
-from accmine.cost import PRESETS, gemm
+from accmine.cost import NOMINAL, PRESETS, GemmCost, gemm
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS
+from accmine.hardware.design import DATAFLOWS, FLEXIBLE
 
 SAMPLE = Path(__file__).parent / "data" / "scalesim_sample.csv"
 SIZES = st.integers(1, 3000)
@@ -48,7 +48,7 @@ def test_every_scalesim_row_is_exact() -> None:
     flow=st.sampled_from(DATAFLOWS),
     preset=st.sampled_from(sorted(PRESETS)),
     batch=st.integers(1, 3),
-    sram=st.none() | st.integers(1, 1 << 24),
+    sram=st.none() | st.integers(20, 1 << 24),
     dtype=st.sampled_from(["bf16", "fp16", "fp32", "int8"]),
 )
 def test_bounds(
@@ -65,14 +65,39 @@ def test_bounds(
     assert (cost.cycles + 1) * rows * cols >= cost.macs
 
 
-@given(sizes=st.tuples(SIZES, SIZES, SIZES), more=st.tuples(*[st.integers(0, 99)] * 3), sram=st.integers(1, 1 << 22))
+def time_of(cost: GemmCost) -> float:
+    """What tiles are chosen for: the slower of array and HBM."""
+    return max(cost.cycles, cost.bytes / NOMINAL.hbm_bytes_per_cycle)
+
+
+@given(sizes=st.tuples(SIZES, SIZES, SIZES), more=st.tuples(*[st.integers(0, 99)] * 3), sram=st.integers(20, 1 << 22))
 def test_monotone_in_the_product(sizes: tuple[int, int, int], more: tuple[int, int, int], sram: int) -> None:
     larger = (sizes[0] + more[0], sizes[1] + more[1], sizes[2] + more[2])
     for flow in DATAFLOWS:
         small = gemm(*sizes, (16, 32), flow, "tpu-like", sram_bytes=sram)
         large = gemm(*larger, (16, 32), flow, "tpu-like", sram_bytes=sram)
-        assert small.cycles <= large.cycles
-        assert small.bytes <= large.bytes
+        # Cycles are traded for bytes and back: alone, neither is monotone.
+        assert time_of(small) <= time_of(large) * (1 + 3e-6)
+        whole = [gemm(*s, (16, 32), flow, "tpu-like") for s in (sizes, larger)]
+        assert whole[0].cycles <= whole[1].cycles
+        assert whole[0].bytes <= whole[1].bytes
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=st.tuples(SIZES, SIZES, SIZES), sram=st.integers(20, 1 << 22), more=st.integers(1, 1 << 22))
+def test_more_sram_is_never_slower(sizes: tuple[int, int, int], sram: int, more: int) -> None:
+    for flow in (*DATAFLOWS, FLEXIBLE):
+        less, enough = (gemm(*sizes, (16, 32), flow, "tpu-like", sram_bytes=s) for s in (sram, sram + more))
+        assert time_of(enough) <= time_of(less) * (1 + 3e-6)
+        all_of_it = gemm(*sizes, (16, 32), flow, "tpu-like", sram_bytes=1 << 40)
+        assert all_of_it.bytes == all_of_it.compulsory_bytes
+        assert all_of_it.cycles == gemm(*sizes, (16, 32), flow, "tpu-like").cycles
+
+
+def test_flexible_takes_the_best_dataflow() -> None:
+    for sizes in ((64, 17, 64), (4096, 40, 20), (20, 40, 4096)):
+        fixed = [gemm(*sizes, (16, 16), flow, "tpu-like").cycles for flow in DATAFLOWS]
+        assert gemm(*sizes, (16, 16), FLEXIBLE, "tpu-like").cycles == min(fixed) < max(fixed)
 
 
 def test_fp32_is_three_bf16_passes_on_a_bf16_array_only() -> None:
@@ -99,9 +124,10 @@ def test_large_batches_and_numpy_sizes() -> None:
         ({"array": (0, 16)}, "array rows must be a positive integer"),
         ({"array": (16,)}, "rows, cols"),
         ({"array": 16}, "rows, cols"),
-        ({"dataflow": "rs"}, "allowed: ws, os, is"),
+        ({"dataflow": "rs"}, "allowed: ws, os, is, flexible"),
         ({"timing": "fast"}, "allowed: scalesim3, scalesim-paper, rtl-simple, tpu-like"),
         ({"sram_bytes": 0}, "sram_bytes must be a positive integer"),
+        ({"sram_bytes": 19}, "hold no tile; at least 20 are needed"),
         ({"dtype": "bool"}, "allowed: bf16, fp16, fp32, int8"),
         ({"m": 10**9, "k": 10**9, "n": 10**9}, "too large"),
     ],

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.workload import layers
+from accmine.workload.convolution import Axis, Convolution
 from accmine.workload.gradients import RULES, kept
 from accmine.workload.graph import Gemm, GraphBuilder, Operator, OperatorGraph
 from accmine.workload.kinds import VECTOR_KINDS
@@ -130,9 +131,29 @@ def test_pools_and_concatenation() -> None:
     assert reads(graph, "stem.pool.bwd")[1:] == ["stem.pool.indices"]
     assert find(graph, "stem.pool.bwd").work.vector[0].elements == 2 * 8 * 8 * 8
     assert len(reads(graph, "head.pool.bwd")) == 1
+    assert find(graph, "head.pool.bwd").work.vector[0].elements == 2 * 12 * 4 * 4
     assert [graph.tensors[t].shape[1] for t in find(graph, "block.concat.bwd").outputs] == [8, 4]
     assert reads(graph, "stem.norm.bwd")[1:] == ["stem.y", "stem.norm.weight"]
     assert find(graph, "stem.norm.bwd").work.vector[0].row == 2 * 8 * 8
+
+
+def test_average_pools_add_to_every_element_of_their_windows() -> None:
+    b = GraphBuilder("pool")
+    b.layer("only")
+    x = layers.input_tensor(b, "image", (1, 2, 5, 5), "bf16")
+    x = layers.conv2d(b, "conv", x, layers.parameter(b, "w", (2, 2, 1, 1), "bf16"), None)
+    y = layers.pool(b, "pool", "avg-pool", x, (3, 3), (1, 1), (1, 1))
+    layers.cross_entropy(b, "loss", y, layers.input_tensor(b, "labels", (1, 5, 5), "int32"), 2)
+    work = find(training_graph(b.build()), "pool.bwd").work
+    assert [(v.kind, v.elements, v.row) for v in work.vector] == [("avg-pool-backward", 50 * 9, 1)]
+    assert (work.bytes_in, work.bytes_out) == (100, 100)
+
+
+def test_convolutions_run_again_as_they_were() -> None:
+    graph = training_graph(convnet(), recompute="full")
+    again = [o for o in graph.operators if o.name.endswith(".re")]
+    assert any(o.work.gemm and o.work.gemm.halo_elements for o in again)
+    assert all(o.work == find(graph, str(o.attribute("forward"))).work for o in again)
 
 
 def test_lstm_cell_with_and_without_each_gradient() -> None:
@@ -231,12 +252,38 @@ def test_rows_that_are_not_read_forward_are_not_read_backward() -> None:
 def test_convolution_gradients() -> None:
     graph = training_graph(convnet(), accumulate=False)
     forward = find(graph, "block.depthwise").work.gemm
-    assert forward == Gemm(32, 9, 1, 8, 256, 72, 256)
-    assert find(graph, "block.depthwise.dx").work.gemm == Gemm(32, 1, 9, 8, 256, 72, 256)
-    assert find(graph, "block.depthwise.dw").work.gemm == Gemm(1, 32, 9, 8, 256, 256, 72)
-    assert find(graph, "stem.dw").work.gemm == Gemm(8, 128, 27, 1, 1024, 1536, 216)
+    halo = 2 * 4 * 8  # two rows of four pixels in eight channels
+    assert forward == Gemm(32, 9, 1, 8, 256, 72, 256, halo_elements=halo, images=2)
+    dx = Gemm(32, 1, 9, 8, 256, 72, 256, halo_elements=halo, images=2)
+    assert find(graph, "block.depthwise.dx").work.gemm == dx
+    dw = Gemm(1, 32, 9, 8, 256, 256, 72, halo_elements=halo, halo_axis="k", images=2)
+    assert find(graph, "block.depthwise.dw").work.gemm == dw
+    zeros = 2 * 3 * 8 * 9 * (15 * 15 - 8 * 8)  # between the 8 x 8 output gradients of a stride of 2
+    stem = Gemm(8, 128, 27, 1, 1024, 1536, 216, inserted=zeros, halo_elements=16 * 3, halo_axis="k", images=2)
+    assert find(graph, "stem.dw").work.gemm == stem
     assert find(graph, "stem.dw").work.bytes_in == 2 * (1024 + 1536)
     assert find(graph, "stem.dw").work.bytes_out == 4 * 216
+
+
+def test_strided_and_dilated_convolutions_keep_their_geometry_backward() -> None:
+    def graph_of(**window: tuple[int, ...]) -> OperatorGraph:
+        b = GraphBuilder("conv")
+        b.layer("only")
+        x = layers.input_tensor(b, "image", (2, 4, 11, 9), "bf16")
+        first = layers.parameter(b, "first", (4, 4, 1, 1), "bf16")
+        x = layers.conv2d(b, "first", x, first, None)
+        weight = layers.parameter(b, "weight", (6, 2, 3, 3), "bf16")
+        y = layers.conv2d(b, "conv", x, weight, None, groups=2, **window)  # type: ignore[arg-type]
+        layers.cross_entropy(b, "loss", y, layers.input_tensor(b, "labels", (2, *b.tensors[y].shape[2:]), "int32"), 6)
+        return training_graph(b.build(), recompute="full")
+
+    graph = graph_of(stride=(2, 1), padding=(1, 0, 2, 1), dilation=(1, 2))
+    assert graph.tensors[find(graph, "conv").outputs[0]].shape == (2, 6, 5, 8)
+    geometry = Convolution(2, 4, 6, 2, Axis(11, 3, 2, 1, 1, 0), Axis(9, 3, 1, 2, 2, 1))
+    assert find(graph, "conv").work.gemm == geometry.product()
+    assert find(graph, "conv.dx").work.gemm == geometry.input_gradient()
+    assert find(graph, "conv.dw").work.gemm == geometry.weight_gradient()
+    assert geometry.input_gradient().inserted > geometry.weight_gradient().inserted > 0
 
 
 def test_embedding_touches_its_rows_only_when_it_adds() -> None:

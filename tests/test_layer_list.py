@@ -26,6 +26,15 @@ def test_names_and_options() -> None:
     assert specs[0].field == "layers[0].conv"
 
 
+def test_geometry_of_a_convolution() -> None:
+    specs, complaints = read(
+        "layers: [conv: {out: 4, kernel: 3, dilation: [2, 1], padding: [0, 1, 2, 3], stride: [1, 2], groups: 2}]"
+    )
+    assert complaints == []
+    found = dict(specs[0].options)
+    assert (found["dilation"], found["padding"], found["stride"]) == ((2, 1), (0, 1, 2, 3), (1, 2))
+
+
 def test_blocks_with_parameters() -> None:
     text = """
     blocks:
@@ -66,6 +75,16 @@ def test_nested_layers() -> None:
         ("layers: []", "f.yaml: layers: a list of layers is expected, got []"),
         ("layers: [conv: {kernel: 3}]", "f.yaml: layers[0].conv.out: missing; a positive integer is required"),
         ("layers: [conv: {out: 3, kernel: 0}]", "f.yaml: layers[0].conv.kernel: an integer of at least 1 or [heigh"),
+        (
+            "layers: [conv: {out: 3, kernel: 1, dilation: 0}]",
+            "f.yaml: layers[0].conv.dilation: an integer of at least 1",
+        ),
+        (
+            "layers: [conv: {out: 3, kernel: 1, padding: [1, 2, 3]}]",
+            "f.yaml: layers[0].conv.padding: an integer of at least 0, [height, width], [top, bottom, left, right] or",
+        ),
+        ("layers: [conv: {out: 3, kernel: 1, padding: [0, 0, 0, -1]}]", "f.yaml: layers[0].conv.padding: an integer"),
+        ("layers: [max-pool: {kernel: 2, padding: [0, 0, 1, 1]}]", "f.yaml: layers[0].max-pool.padding: an integer"),
         ("layers: [conv: {out: 3, kernel: 1, strides: 2}]", "f.yaml: layers[0].conv.strides: unknown key; allowed: "),
         ("layers: [conv: 3]", "f.yaml: layers[0].conv: a mapping of options is expected, got 3"),
         ("layers: [{relu: , gelu: }]", "f.yaml: layers[0]: an entry is one layer"),

@@ -49,8 +49,22 @@ def test_conv2d_is_its_im2col_product(builder: GraphBuilder) -> None:
     assert (gemm.a_elements, gemm.b_elements, gemm.c_elements) == (2 * 8 * 63, 12 * 60, 2 * 12 * 35)
     assert gemm.macs == 2 * 12 * 35 * 4 * 15
     assert builder.operators[0].attribute("stride") == (2, 1)
+    assert (gemm.halo_elements, gemm.inserted) == (1 * 7 * 2 * 4, 0)
     with pytest.raises(ValueError, match="3 groups do not fit"):
         layers.conv2d(builder, "bad", x, weight, None, groups=3)
+
+
+def test_conv2d_dilated_with_uneven_borders(builder: GraphBuilder) -> None:
+    x = layers.input_tensor(builder, "x", (1, 3, 8, 8), "bf16")
+    weight = layers.parameter(builder, "w", (5, 3, 3, 2), "bf16")
+    y = layers.conv2d(builder, "conv", x, weight, None, stride=(1, 2), padding=(2, 1, 0, 1), dilation=(2, 1))
+    assert builder.tensors[y].shape == (1, 5, 7, 4)
+    gemm = builder.operators[0].work.gemm
+    assert gemm is not None
+    assert gemm.macs == 5 * 7 * 4 * 3 * 3 * 2
+    assert gemm.inserted == 5 * 7 * 4 * 3 * (5 - 3) * 2
+    assert gemm.halo_elements == 4 * 8 * 3
+    assert builder.operators[0].attribute("padding") == (2, 1, 0, 1)
 
 
 def test_linear_with_several_inputs_and_outputs(builder: GraphBuilder) -> None:
@@ -109,6 +123,7 @@ def test_pools(builder: GraphBuilder) -> None:
     assert builder.tensors[y].shape == (2, 8, 4, 4)
     assert [len(o.outputs) for o in builder.operators] == [2, 1]
     assert builder.tensors[builder.operators[0].outputs[1]].dtype == "int8"
+    assert builder.operators[0].work.vector == (Vector("max-pool", 2 * 8 * 16 * 9, 9),)  # windows overlap
     assert builder.operators[1].work.vector == (Vector("avg-pool", 2 * 8 * 49, 49),)
 
 

@@ -1,16 +1,23 @@
-"""The ledger against SCALE-Sim."""
+"""The ledgers of times: against SCALE-Sim, and of products on a whole chip."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from accmine.cost.ledger import scalesim_ledger
+from accmine.accuracy import drawn
+from accmine.calibrate import calibrate
+from accmine.cost.ledger import MATMUL_ACCELERATOR, matmul_ledger, scalesim_ledger
+from accmine.cost.samples import read_samples
 from accmine.errors import InputError
+from accmine.hardware.accelerators import load_accelerator
+from accmine.hardware.design import Calibration
 
 SAMPLE = Path(__file__).parent / "data" / "scalesim_sample.csv"
+PRODUCTS = Path(__file__).parent / "data" / "matmul_sample.csv"
 
 
 def test_every_row_is_there_and_exact() -> None:
@@ -46,3 +53,34 @@ def test_bad_files_are_refused_with_their_lines(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         scalesim_ledger(bad)
     assert [c.where.rsplit(":", 1)[1] for c in caught.value.complaints] == ["3", "4", "5"]
+
+
+def test_products_are_modelled_with_constants_of_the_other_half() -> None:
+    design = load_accelerator(MATMUL_ACCELERATOR)
+    samples = read_samples(PRODUCTS, design)
+    rows = matmul_ledger(PRODUCTS, design)
+    assert [(row.name, row.measured_s) for row in rows] == [(s.name, s.seconds) for s in samples]
+    parts = drawn([s.seconds for s in samples], 0.5, 0)
+    found = calibrate(samples, design, parts)
+    held = [abs(rows[i].model_s / rows[i].measured_s - 1) for i in parts[1]]
+    assert sum(held) / len(held) == pytest.approx(found.part.held_out.mape)
+    assert found.part.held_out.mape != found.part.fitted.mape
+    for row in rows:
+        assert row.uncorrected_s < row.launch_only_s
+        assert row.model_s == pytest.approx(row.measured_s, rel=0.25)
+    # the calibration in the accelerator's own file has no part in it
+    assert matmul_ledger(PRODUCTS, replace(design, calibration=Calibration())) == rows
+
+
+def test_measured_products_of_a_real_chip() -> None:
+    outside = os.environ.get("ACCMINE_DATA")
+    if not outside:
+        pytest.skip("needs ACCMINE_DATA")
+    rows = matmul_ledger(Path(outside) / "llmcompass_matmul_a100.csv", load_accelerator(MATMUL_ACCELERATOR))
+    errors = [abs(row.model_s / row.measured_s - 1) for row in rows]
+    launch_only = [abs(row.launch_only_s / row.measured_s - 1) for row in rows]
+    large = [error for error, row in zip(errors, rows, strict=True) if min(map(int, row.name.split("x"))) >= 1024]
+    assert (len(rows), len(large)) == (20, 12)
+    assert sum(errors) / 20 < 0.05
+    assert sum(large) / 12 < 0.05
+    assert sum(launch_only) / 20 < 0.10

@@ -43,7 +43,7 @@ def test_energy_and_bytes_are_sums_over_the_chosen_modes(found: list[Shape], see
     random = np.random.default_rng(seed)
     mode = np.array([random.integers(0, part.problem.mode_count[m]) for m in part.problem.mode_set], dtype=np.int64)
     solution = Solution(np.zeros(len(graph), dtype=np.int64), mode)
-    costs = lib.costs(design().tensor, design().vector)
+    costs = lib.costs(design())
     assert costs.energy_pj is not None
     energy, moved = 0.0, 0
     for i, operator in enumerate(graph.operators):

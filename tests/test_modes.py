@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from accmine.cost.modes import HBM_SHARES, RESOURCES, CostLibrary, ModeTable, hbm_capacity, splits_up_to
 from accmine.cost.table import INVALID
 from accmine.errors import InputError
-from accmine.hardware.design import Design
+from accmine.hardware.design import Calibration, Design
 from accmine.problems.lowering import lower
 from accmine.problems.operator_schedule import objective
 from accmine.solvers.critical_path import PORTFOLIO, quick
@@ -45,7 +45,7 @@ def test_splits_are_powers_of_two(cores: int, splits: tuple[int, ...]) -> None:
 @given(shapes(), DESIGNS)
 def test_a_mode_is_no_shorter_than_its_cycles_and_its_bytes(found: list[Shape], d: Design) -> None:
     lib = library(found)
-    costs = lib.costs(d.tensor, d.vector)
+    costs = lib.costs(d)
     assert costs.energy_pj is not None
     for w, table in enumerate(lib.modes(d)):
         held = set()
@@ -83,7 +83,7 @@ def test_modes_are_sorted_and_none_is_dominated(found: list[Shape], d: Design) -
 @given(shapes(), DESIGNS)
 def test_the_fastest_mode_of_each_split_is_kept_unless_a_smaller_one_is_as_fast(found: list[Shape], d: Design) -> None:
     lib = library(found)
-    costs = lib.costs(d.tensor, d.vector)
+    costs = lib.costs(d)
     capacity = hbm_capacity(d)
     for w, table in enumerate(lib.modes(d)):
         for s, split in enumerate(lib.splits):
@@ -137,6 +137,18 @@ def test_core_counts_do_not_change_modes_and_tables_are_computed_once() -> None:
 def test_one_operator_one_core() -> None:
     for table in library([("fused", 300, ()), ("gemm", 300, ())], (1,)).modes(design()):
         assert table.uses[:, :2].max() == 1
+
+
+def test_a_calibration_reaches_the_modes() -> None:
+    lib, plain = library([("fused", 64, ()), ("vector", 64, (0,))]), design(gbps=7)
+    assert lib.modes(plain) is not lib.modes(replace(plain, calibration=Calibration(launch_s=1e-6)))
+    launched = replace(plain, calibration=Calibration(launch_s=1e-6))
+    for before, after in zip(lib.modes(plain), lib.modes(launched), strict=True):
+        assert after.duration[0] == before.duration[0] + launched.launch_cycles
+        assert after.uses[0, 2] < before.uses[0, 2], "the same bytes in more time"
+    slow = replace(plain, calibration=Calibration(hbm_efficiency=0.5))
+    assert hbm_capacity(slow) == hbm_capacity(plain) // 2
+    assert all(table.uses[:, 2].max() <= hbm_capacity(slow) for table in lib.modes(slow))
 
 
 def test_less_than_a_byte_per_cycle_is_refused() -> None:

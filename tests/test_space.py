@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.space import DesignSpace, core_pairs, count_feasible, feasible, smallest
+from accmine.hardware.design import Calibration
+from accmine.hardware.space import DesignSpace, count_feasible, feasible, smallest, types_of
 from accmine.hardware.technology import area_mm2, load_technology, tdp_w
 from accmine.hardware.template import Template, template_from_mapping
 
@@ -37,11 +38,26 @@ templates = st.builds(
     vector_lanes=subset([16, 128]),
     vector_ops_per_lane=subset([1, 16]),
     vector_sram_bytes=subset([1024, MIB]),
-    shared_sram_bytes=st.sampled_from([(0,), (8 * MIB,)]),
+    shared_sram_bytes=st.just((0,)),
     hbm_bytes=subset([16 * GIB, 48 * GIB]),
     hbm_bytes_per_s=subset([700 * GIGA, 1200 * GIGA]),
     frequency_hz=subset([700 * MEGA, 940 * MEGA]),
 )
+pooled = st.builds(
+    lambda template, pools, ports: replace(template, shared_sram_bytes=pools, port_bytes_per_s=ports),
+    templates,
+    st.sampled_from([(8 * MIB,), (0, 8 * MIB)]),
+    subset([90 * GIGA, 180 * GIGA]),
+)
+stacked = st.builds(
+    lambda template, stacks: replace(
+        template, hbm_bytes=tuple(n * 8 * GIB for n in stacks), hbm_stack=(8 * GIB, 350 * GIGA)
+    ),
+    templates,
+    subset([1, 2, 4]),
+)
+flexible = st.builds(lambda template: replace(template, dataflow=("ws", "flexible")), templates)
+templates = st.one_of(templates, pooled, stacked, flexible)
 
 
 @settings(max_examples=30, deadline=None)
@@ -54,8 +70,8 @@ def test_iteration_count_membership_and_names_agree(template: Template) -> None:
     assert len(set(designs)) == len(designs)
     assert len({design.name for design in designs}) == len(designs)
     assert all(design in space for design in designs[:: max(1, len(designs) // 50)])
-    pairs = sum(1 for _ in core_pairs(template))
-    assert len(space) == pairs * len(template.tensor_cores) * len(template.vector_cores)
+    types = sum(1 for _ in types_of(template))
+    assert len(space) == types * len(template.tensor_cores) * len(template.vector_cores)
 
 
 @settings(max_examples=15, deadline=None)
@@ -125,7 +141,8 @@ def test_a_design_outside_is_not_in_the_space() -> None:
         replace(inside, vector=replace(inside.vector, lanes=8)),
         replace(inside, hbm_bytes=1),
         replace(inside, frequency_hz=1),
-        replace(inside, shared_sram_bytes=1),
+        replace(inside, shared_sram_bytes=1, port_bytes_per_s=1),
+        replace(inside, calibration=Calibration(launch_s=1e-6)),
     ):
         assert outside not in space
 
@@ -134,7 +151,8 @@ def test_a_technology_without_power() -> None:
     template = template_from_mapping(
         {
             "tensor_cores": [1, 2, 4, 8], "tensor_dim": 128, "tensor_sram": "256 KiB", "vector_cores": [1, 2],
-            "vector_lanes": 128, "vector_ops_per_lane": 1, "vector_sram": "2 KiB", "shared_sram": "16 MiB",
+            "vector_lanes": 128, "vector_ops_per_lane": 1, "vector_sram": "2 KiB",
+            "shared_sram": "16 MiB", "port_bandwidth": "64 GB/s",
             "hbm": "32 GiB", "hbm_bandwidth": "268.8 GB/s", "frequency": "1.05 GHz",
         }
     )  # fmt: skip

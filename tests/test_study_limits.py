@@ -97,6 +97,7 @@ def phaze() -> Plan:
         vector_ops_per_lane=(1,),
         vector_sram_bytes=(l2[128],),
         shared_sram_bytes=(16 << 20,),
+        port_bytes_per_s=(10**9,),
     )
     assert isinstance(template, Template)
     return replace(plan, template=template, technology=load_technology("phaze-22nm"), tdp_w=float("inf"))

@@ -1,10 +1,11 @@
-"""Area, TDP and energies: fitted chips, laws of the model, Phaze's exact areas, complaints about files."""
+"""Area, TDP and energies: the fit on TPUv2, laws of the model, Phaze's exact areas."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from accmine.catalogue import resolve
 from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.area import Chip, PartsArea
-from accmine.hardware.design import DATAFLOWS, Design, TensorCore, VectorCore
+from accmine.hardware.design import DATAFLOW_CHOICES, DATAFLOWS, FLEXIBLE, Design, TensorCore, VectorCore
 from accmine.hardware.phaze import phaze_area_um2, phaze_l2_bytes
 from accmine.hardware.technology import (
     area_breakdown,
     area_mm2,
+    chip_of,
     idle_w,
     linear_costs,
     load_technology,
@@ -33,12 +35,18 @@ from accmine.hardware.technology import (
 MIB = 1 << 20
 TPU = load_technology("tpu-16nm")
 MULTIPLIER = load_technology("tpu-16nm-multiplier")
+ACCELERATOR = load_technology("accelerator-16nm")
 PHAZE = load_technology("phaze-22nm")
 V2, V3 = load_accelerator("tpuv2-like"), load_accelerator("tpuv3-like")
-DOCS = Path(__file__).parents[1] / "docs" / "technology.md"
+
+
+def with_shared(design: Design, mib: int, giga: int) -> Design:
+    """The design with a shared SRAM of so many MiB and ports of so many GB/s to it; without ports where it is none."""
+    return replace(design, shared_sram_bytes=mib * MIB, port_bytes_per_s=giga * 10**9 if mib else 0)
+
 
 sizes = st.integers(0, 24).map(lambda exponent: 1 << exponent)
-designs = st.builds(
+plain_designs = st.builds(
     Design,
     tensor_cores=st.integers(1, 64),
     tensor=st.builds(
@@ -46,16 +54,16 @@ designs = st.builds(
         rows=st.integers(1, 256),
         cols=st.integers(1, 256),
         sram_bytes=sizes,
-        dataflow=st.sampled_from(DATAFLOWS),
+        dataflow=st.sampled_from(DATAFLOW_CHOICES),
     ),
     vector_cores=st.integers(1, 64),
     vector=st.builds(VectorCore, lanes=st.integers(1, 256), ops_per_lane=st.integers(1, 16), sram_bytes=sizes),
     hbm_bytes=st.integers(1, 64).map(lambda gib: gib << 30),
     hbm_bytes_per_s=st.integers(1, 3000).map(lambda giga: giga * 10**9),
     frequency_hz=st.integers(100, 940).map(lambda mega: mega * 10**6),
-    shared_sram_bytes=st.integers(0, 128).map(lambda mib: mib * MIB),
 )
-technologies = st.sampled_from([TPU, MULTIPLIER])
+designs = st.builds(with_shared, plain_designs, st.integers(0, 128), st.integers(1, 1000))
+technologies = st.sampled_from([TPU, MULTIPLIER, ACCELERATOR])
 
 
 # the fit, and what it predicts
@@ -93,42 +101,13 @@ def test_tdp_is_fitted_on_tpuv2_and_predicted_for_tpuv3() -> None:
         assert technology.tdp_margin == pytest.approx(1.6847, abs=1e-9)
 
 
-def test_documented_figures_are_those_of_the_model() -> None:
-    text = DOCS.read_text(encoding="utf-8")
-    for technology in (TPU, MULTIPLIER):
-        for value in (area_mm2(V3, technology), tdp_w(V3, technology), idle_w(V3, technology)):
-            assert f"{value:.1f}" in text
-    for constant in TPU.constants + PHAZE.constants:
-        assert f"`{constant.name.rpartition('.')[2]}`" in text
-    for parts, unit in ((area_breakdown(V2, TPU), "mm²"), (tdp_breakdown(V2, TPU), "W")):
-        for name, value in parts.items():
-            assert f"| `{name}` | {value:.1f} {unit} |" in text
-
-
 def test_the_two_variants_differ_in_the_residual_only() -> None:
     texts = [yaml.safe_load(resolve("technologies", t.name).read_text(encoding="utf-8")) for t in (TPU, MULTIPLIER)]
     areas = [text["area"] for text in texts]
-    different = {key for key in areas[0] if areas[0][key] != areas[1][key]}
-    assert different == {"uncore_mm2", "multiplier"}
+    different = {key for key in areas[0] if key != "law" and areas[0][key]["value"] != areas[1][key]["value"]}
+    assert different == {"uncore_mm2", "multiplier", "phy_multiplier"}
+    assert areas[1]["phy_multiplier"]["value"] == areas[1]["multiplier"]["value"]
     assert texts[0]["power"] == texts[1]["power"]
-
-
-def test_energies_are_the_interpolation_that_the_file_names() -> None:
-    def at_16nm(pj_45: float, pj_7: float) -> float:
-        return float(pj_45 * (pj_7 / pj_45) ** (math.log(45 / 16) / math.log(45 / 7)))
-
-    assert TPU.mac_bf16_pj == pytest.approx(at_16nm(1.7, 0.59), abs=0.01)
-    assert TPU.mac_fp32_pj == pytest.approx(at_16nm(0.9, 0.38) + at_16nm(3.7, 1.31), abs=0.01)
-    assert TPU.vector_op_fp32_pj == pytest.approx(TPU.mac_fp32_pj / 2, abs=0.01)
-    for size, pj_45, pj_7 in ((8 << 10, 10, 7.5), (32 << 10, 20, 8.5), (MIB, 100, 14)):
-        assert TPU.sram_pj_per_byte(size) == pytest.approx(at_16nm(pj_45 / 8, pj_7 / 8), abs=0.01)
-    assert TPU.hbm_pj_per_byte == 5.5 * 8
-
-
-def test_every_constant_has_unit_and_source() -> None:
-    for technology in (TPU, MULTIPLIER, PHAZE):
-        assert technology.constants
-        assert all(constant.unit and len(constant.source) > 5 for constant in technology.constants)
 
 
 # laws of the model
@@ -137,15 +116,7 @@ def test_every_constant_has_unit_and_source() -> None:
 @settings(max_examples=150, deadline=None)
 @given(designs, technologies)
 def test_costs_are_linear_in_core_counts(design: Design, technology: Any) -> None:
-    costs = linear_costs(
-        design.tensor,
-        design.vector,
-        hbm_bytes=design.hbm_bytes,
-        hbm_bytes_per_s=design.hbm_bytes_per_s,
-        frequency_hz=design.frequency_hz,
-        shared_sram_bytes=design.shared_sram_bytes,
-        technology=technology,
-    )
+    costs = linear_costs(design.tensor, design.vector, chip_of(design), technology)
     a, b = design.tensor_cores, design.vector_cores
     # equal floats, not only close ones: limits taken from a baseline must admit the baseline
     assert costs.area_mm2(a, b) == area_mm2(design, technology)
@@ -154,7 +125,7 @@ def test_costs_are_linear_in_core_counts(design: Design, technology: Any) -> Non
     assert sum(tdp_breakdown(design, technology).values()) == pytest.approx(tdp_w(design, technology), rel=1e-12)
 
 
-GROWN = {
+GROWN: dict[str, Callable[[Design], Design]] = {
     "tensor_cores": lambda d: replace(d, tensor_cores=d.tensor_cores + 1),
     "vector_cores": lambda d: replace(d, vector_cores=d.vector_cores + 1),
     "rows": lambda d: replace(d, tensor=replace(d.tensor, rows=d.tensor.rows + 1)),
@@ -163,7 +134,7 @@ GROWN = {
     "lanes": lambda d: replace(d, vector=replace(d.vector, lanes=d.vector.lanes + 1)),
     "ops_per_lane": lambda d: replace(d, vector=replace(d.vector, ops_per_lane=d.vector.ops_per_lane + 1)),
     "vector_sram": lambda d: replace(d, vector=replace(d.vector, sram_bytes=2 * d.vector.sram_bytes)),
-    "shared_sram": lambda d: replace(d, shared_sram_bytes=d.shared_sram_bytes + MIB),
+    "shared_sram": lambda d: with_shared(d, d.shared_sram_bytes // MIB + 1, max(d.port_bytes_per_s // 10**9, 1)),
 }
 
 
@@ -184,6 +155,8 @@ def test_hbm_and_clock_never_save(design: Design, technology: Any, gib: int, gig
         hbm_bytes_per_s=design.hbm_bytes_per_s + giga * 10**9,
         frequency_hz=min(940 * 10**6, design.frequency_hz + mega * 10**6),
     )
+    # a port of as many bytes per second is narrower at a faster clock: keep its width
+    grown = replace(grown, port_bytes_per_s=-(-design.port_bytes_per_s * grown.frequency_hz // design.frequency_hz))
     assert area_mm2(grown, technology) >= area_mm2(design, technology)
     assert tdp_w(grown, technology) >= tdp_w(design, technology)
     assert tdp_w(design, technology) > technology.tdp_margin * idle_w(design, technology) * (1 - 1e-12)
@@ -199,6 +172,41 @@ def test_hbm_stacks_follow_capacity_and_bandwidth() -> None:
     assert law.stacks(Chip(8 << 30, 900 * giga + 1, 1)) == 5
 
 
+@settings(deadline=None)
+@given(st.integers(1, 12), technologies)
+def test_a_stack_adds_capacity_bandwidth_phy_area_and_power(count: int, technology: Any) -> None:
+    law, power = technology.area, technology.power
+    size, rate = int(law.hbm_stack_bytes), int(law.hbm_stack_bytes_per_s)
+    one, more = (replace(V2, hbm_bytes=n * size, hbm_bytes_per_s=n * rate) for n in (1, 1 + count))
+    assert law.stacks(chip_of(more)) == 1 + count
+    interface = law.phy_multiplier * law.hbm_phy_mm2_per_stack + law.multiplier * law.hbm_controller_mm2_per_stack
+    assert area_mm2(more, technology) - area_mm2(one, technology) == pytest.approx(count * interface)
+    watt = power.hbm_idle_w_per_stack + power.leakage_w_per_mm2 * interface + rate * power.hbm_pj_per_byte * 1e-12
+    assert tdp_w(more, technology) - tdp_w(one, technology) == pytest.approx(count * power.tdp_margin * watt)
+
+
+@settings(max_examples=50, deadline=None)
+@given(designs, technologies, st.sampled_from(DATAFLOWS))
+def test_a_flexible_array_pays_per_processing_element(design: Design, technology: Any, dataflow: str) -> None:
+    fixed, flexible = (replace(design, tensor=replace(design.tensor, dataflow=name)) for name in (dataflow, FLEXIBLE))
+    elements = design.tensor_cores * design.tensor.macs
+    extra = technology.area.multiplier * technology.area.flexible_pe_um2 * elements * 1e-6
+    assert area_mm2(flexible, technology) - area_mm2(fixed, technology) == pytest.approx(extra, rel=1e-6, abs=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(designs, technologies)
+def test_every_core_pays_for_its_port_to_the_shared_sram(design: Design, technology: Any) -> None:
+    law, power, shared = technology.area, technology.power, max(design.shared_sram_bytes, MIB)
+    narrow, wide = (with_shared(design, shared // MIB, giga) for giga in (1, 5))
+    cores, width = design.tensor_cores + design.vector_cores, 4e9 / design.frequency_hz
+    mm2 = law.multiplier * 2 * width * law.port_um2_per_byte_per_cycle * 1e-6 * cores
+    assert area_mm2(wide, technology) - area_mm2(narrow, technology) == pytest.approx(mm2, rel=1e-6)
+    watt = 4e9 * power.sram_pj_per_byte(shared) * 1e-12 * cores + power.leakage_w_per_mm2 * mm2
+    assert tdp_w(wide, technology) - tdp_w(narrow, technology) == pytest.approx(power.tdp_margin * watt, rel=1e-6)
+
+
+@settings(deadline=None)
 @given(st.integers(0, 1 << 28), st.integers(0, 1 << 28))
 def test_energy_of_sram_grows_with_its_size(small: int, more: int) -> None:
     low, high = TPU.sram_pj_per_byte(small), TPU.sram_pj_per_byte(small + more)
@@ -246,6 +254,7 @@ def phaze_design(row: dict[str, Any]) -> Design:
         hbm_bytes_per_s=268_800_000_000,
         frequency_hz=1_050_000_000,
         shared_sram_bytes=row["glb_mib"] * MIB,
+        port_bytes_per_s=10**12,
     )
 
 
@@ -267,81 +276,12 @@ def test_phaze_technology_says_what_it_does_not_cover() -> None:
     with pytest.raises(InputError, match="area only"):
         _ = PHAZE.mac_bf16_pj
     with pytest.raises(InputError, match=r"shared_sram.*allowed: 2, 4, 8, 16, 32, 64, 128 MiB"):
-        area_mm2(replace(design, shared_sram_bytes=0), PHAZE)
+        area_mm2(with_shared(design, 0, 0), PHAZE)
     with pytest.raises(InputError, match="derives the private SRAM"):
         area_mm2(replace(design, tensor=replace(design.tensor, sram_bytes=MIB)), PHAZE)
     with pytest.raises(InputError, match="1 operation per cycle"):
         area_mm2(replace(design, vector=replace(design.vector, ops_per_lane=16)), PHAZE)
     with pytest.raises(InputError, match="no 3x100 core"):
         area_mm2(replace(design, tensor=TensorCore(3, 100, phaze_l2_bytes(300))), PHAZE)
-    costs = linear_costs(
-        design.tensor, design.vector, hbm_bytes=0, hbm_bytes_per_s=0, frequency_hz=1, shared_sram_bytes=2 * MIB,
-        technology=PHAZE,
-    )  # fmt: skip
+    costs = linear_costs(design.tensor, design.vector, Chip(0, 0, 1, 2 * MIB, 1), PHAZE)
     assert math.isnan(costs.tdp_w(1, 1))
-
-
-# files
-
-
-def changed(tmp_path: Path, change: Any) -> Path:
-    data = yaml.safe_load(resolve("technologies", "tpu-16nm").read_text(encoding="utf-8"))
-    change(data)
-    path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
-    return path
-
-
-def test_a_user_technology_is_read_and_used(tmp_path: Path) -> None:
-    def change(data: Any) -> None:
-        data["area"]["uncore_mm2"]["value"] += 100
-
-    assert area_mm2(V2, load_technology(changed(tmp_path, change))) == pytest.approx(711, abs=0.01)
-
-
-def test_every_complaint_at_once_with_its_place(tmp_path: Path) -> None:
-    def change(data: Any) -> None:
-        del data["area"]["mac_um2"]
-        del data["power"]["tdp_margin"]["source"]
-        data["area"]["sram_mm2_per_mib"]["unit"] = "mm2"
-        data["area"]["network_port_mm2"]["value"] = "much"
-        data["power"]["hbm_pj_per_byte"]["value"] = -1
-        data["power"]["mac_int8_pj"] = {"value": 1, "unit": "pJ", "source": "no such constant"}
-
-    path = changed(tmp_path, change)
-    with pytest.raises(InputError) as caught:
-        load_technology(path)
-    by_field = {item.field: item for item in caught.value.complaints}
-    assert set(by_field) == {
-        "area.mac_um2",
-        "power.tdp_margin",
-        "area.sram_mm2_per_mib.unit",
-        "area.network_port_mm2.value",
-        "power.hbm_pj_per_byte.value",
-        "power.mac_int8_pj",
-    }
-    assert "missing constant" in by_field["area.mac_um2"].message
-    assert "must be mm2/MiB" in by_field["area.sram_mm2_per_mib.unit"].message
-    assert all(item.where.startswith(f"{path}:") for item in caught.value.complaints)
-
-
-@pytest.mark.parametrize("name", ["area", "power", "node_nm", "name"])
-def test_a_missing_section_is_an_error(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError) as caught:
-        load_technology(changed(tmp_path, lambda data: data.pop(name)))
-    assert any(item.field.startswith(name) for item in caught.value.complaints)
-
-
-def test_impossible_values_are_refused(tmp_path: Path) -> None:
-    def change(data: Any) -> None:
-        data["area"]["hbm_stack_bytes"]["value"] = 0
-        data["power"]["sram_8kib_pj_per_byte"]["value"] = 100
-
-    with pytest.raises(InputError) as caught:
-        load_technology(changed(tmp_path, change))
-    assert {item.field for item in caught.value.complaints} == {"area.hbm_stack_bytes.value", "power"}
-
-
-def test_unknown_technology_names_the_known() -> None:
-    with pytest.raises(InputError, match="phaze-22nm, tpu-16nm, tpu-16nm-multiplier"):
-        load_technology("tpu-17nm")

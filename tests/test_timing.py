@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accmine.cost.timing import PRESETS, Timing, array_cycles, array_folds, ceil_div, resolve_timing
+from accmine.cost.timing import PRESETS, Timing, array_cycles, array_folds, ceil_div, fold_cycles, resolve_timing
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS
+from accmine.hardware.design import DATAFLOWS, FLEXIBLE
 
 SIZES = st.integers(1, 700)
 SIDES = st.sampled_from([1, 3, 8, 16, 128])
@@ -105,6 +105,35 @@ def test_vectorised_equals_scalar() -> None:
             assert together.tolist() == alone
     folds, stream = array_folds(m, k, n, 32, 16, "ws")
     assert (folds * stream * 32 * 16 >= m * k * n).all()
+
+
+@given(
+    stream=st.integers(1, 60),
+    folds=st.integers(1, 5),
+    pieces=st.integers(1, 6),
+    rows=SIDES,
+    cols=SIDES,
+    flow=FLOWS,
+    preset=PRESET,
+)
+def test_pieces_are_further_folds(
+    stream: int, folds: int, pieces: int, rows: int, cols: int, flow: str, preset: str
+) -> None:
+    # Pieces of equal length: each is a fold of its own, the stream over all of them stays what it is.
+    timing = PRESETS[preset]
+    whole = int(fold_cycles(folds, stream * pieces, rows, cols, flow, timing, pieces))
+    assert whole == int(fold_cycles(folds * pieces, stream, rows, cols, flow, timing))
+    assert whole >= int(fold_cycles(folds, stream * pieces, rows, cols, flow, timing))
+    longer = int(fold_cycles(folds, stream * pieces, rows, cols, flow, timing, pieces + 1))
+    assert longer >= whole
+
+
+@given(m=SIZES, k=SIZES, n=SIZES, batch=st.integers(1, 3), rows=SIDES, cols=SIDES, preset=PRESET)
+def test_flexible_is_the_best_of_the_three(
+    m: int, k: int, n: int, batch: int, rows: int, cols: int, preset: str
+) -> None:
+    fixed = [int(array_cycles(m, k, n, batch, rows, cols, flow, preset)) for flow in DATAFLOWS]
+    assert int(array_cycles(m, k, n, batch, rows, cols, FLEXIBLE, preset)) == min(fixed)
 
 
 def test_large_products_fit_int64() -> None:

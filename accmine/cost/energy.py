@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from accmine.cost.tiles import SUM_BYTES
 from accmine.cost.timing import IntArray, Timing, ceil_div
-from accmine.cost.traffic import SUM_BYTES
 from accmine.cost.vector import VectorParts
 from accmine.errors import InputError
 
@@ -29,6 +29,16 @@ class EnergyConstants(Protocol):
     @property
     def mac_bf16_pj(self) -> float:
         """A bf16 multiply with fp32 accumulation."""
+        ...
+
+    @property
+    def mac_fp16_pj(self) -> float:
+        """An fp16 multiply with fp32 accumulation."""
+        ...
+
+    @property
+    def mac_int8_pj(self) -> float:
+        """An int8 multiply with int32 accumulation."""
         ...
 
     @property
@@ -59,8 +69,7 @@ def sram_pj_per_byte(technology: EnergyConstants, sizes: Sequence[int]) -> Float
 def mac_pj(dtype: str, timing: Timing, technology: EnergyConstants) -> float:
     """Energy of one multiply-accumulate of ``dtype``.
 
-    An fp32 product made of several bf16 passes costs that many bf16 MACs. Types of at most 16 bits cost a bf16
-    MAC, which is too much for int8.
+    An fp32 product made of several bf16 passes costs that many bf16 MACs.
 
     Raises
     ------
@@ -69,8 +78,13 @@ def mac_pj(dtype: str, timing: Timing, technology: EnergyConstants) -> float:
     """
     if dtype == "fp32":
         return technology.mac_fp32_pj if timing.fp32_passes == 1 else timing.fp32_passes * technology.mac_bf16_pj
-    if dtype in {"bf16", "fp16", "int8"}:
-        return technology.mac_bf16_pj
+    of_type = {
+        "bf16": technology.mac_bf16_pj,
+        "fp16": technology.mac_fp16_pj,
+        "int8": technology.mac_int8_pj,
+    }
+    if dtype in of_type:
+        return of_type[dtype]
     raise InputError(f"unknown dtype {dtype!r} of a product; allowed: bf16, fp16, fp32, int8")
 
 
@@ -101,15 +115,18 @@ def gemm_sram_bytes(
     return np.asarray(b * (e * (M * K * a_reads + K * N * b_reads) + SUM_BYTES * M * N * sums), dtype=np.int64)
 
 
-def vector_part_pj(parts: VectorParts, sram_bytes: Sequence[int], technology: EnergyConstants) -> FloatArray:
+def vector_part_pj(
+    parts: VectorParts, sram_bytes: Sequence[int], technology: EnergyConstants, shared_bytes: int = 0
+) -> FloatArray:
     """Energy of vector parts on cores with these SRAMs, without compulsory HBM traffic; shape (parts, sizes).
 
     Every element is read from and written to the SRAM once; where a row does not fit, the re-read bytes cross
-    HBM and SRAM once more.
+    the SRAM once more, and the HBM where the row does not fit a shared SRAM of ``shared_bytes`` either.
     """
     sizes = np.asarray(sram_bytes, dtype=np.int64)
     per_byte = sram_pj_per_byte(technology, sram_bytes)
     again = np.where(parts.row_bytes[:, None] > sizes, parts.reread_bytes[:, None], 0)
     moved = 2 * (parts.elements * parts.element_bytes)[:, None] + again
+    from_hbm = np.where(parts.row_bytes[:, None] > shared_bytes, again, 0)
     arithmetic = (parts.operations * parts.elements)[:, None] * technology.vector_op_fp32_pj
-    return np.asarray(arithmetic + moved * per_byte + again * technology.hbm_pj_per_byte, dtype=np.float64)
+    return np.asarray(arithmetic + moved * per_byte + from_hbm * technology.hbm_pj_per_byte, dtype=np.float64)

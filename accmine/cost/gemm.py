@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import index
 
 import numpy as np
 
+from accmine.cost.memory import NOMINAL
+from accmine.cost.tiles import LEAST_SRAM_BYTES, Shares
+from accmine.cost.tiling import best_tiles
 from accmine.cost.timing import Timing, array_cycles, array_folds, resolve_timing
-from accmine.cost.traffic import operand_passes
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS
+from accmine.hardware.design import DATAFLOW_CHOICES, DATAFLOWS, FLEXIBLE, TensorCore
 from accmine.workload.graph import BYTES
 
 __all__ = ["GEMM_DTYPES", "GemmCost", "gemm"]
@@ -73,14 +75,14 @@ def gemm(
     array
         (rows, cols) of the array.
     dataflow
-        ``"ws"`` weight-, ``"os"`` output- or ``"is"`` input-stationary.
+        ``"ws"`` weight-, ``"os"`` output- or ``"is"`` input-stationary; ``"flexible"``: the best of them.
     timing
         Name of a preset of ``accmine.cost.PRESETS`` or a ``Timing``.
     batch
         Independent products, one after the other.
     sram_bytes
-        SRAM of the core, which bounds reuse (see ``accmine.cost.traffic``). ``None``: every operand is read
-        once.
+        SRAM of the core, which bounds reuse (see ``accmine.cost.tiles``); tiles are chosen for the bandwidth of
+        ``accmine.cost.NOMINAL``, and what they cost the array is in the cycles. ``None``: every operand is read once.
     dtype
         Type of the operands and the output: ``"bf16"``, ``"fp16"``, ``"fp32"`` or ``"int8"``.
 
@@ -92,8 +94,10 @@ def gemm(
     rows, cols = _array(array)
     m, k, n, batch = (_positive(name, size) for name, size in (("m", m), ("k", k), ("n", n), ("batch", batch)))
     sram = None if sram_bytes is None else _positive("sram_bytes", sram_bytes)
-    if dataflow not in DATAFLOWS:
-        raise InputError(f"unknown dataflow {dataflow!r}; allowed: {', '.join(DATAFLOWS)}")
+    if sram is not None and sram < LEAST_SRAM_BYTES:
+        raise InputError(f"sram_bytes of {sram} hold no tile; at least {LEAST_SRAM_BYTES} are needed")
+    if dataflow not in DATAFLOW_CHOICES:
+        raise InputError(f"unknown dataflow {dataflow!r}; allowed: {', '.join(DATAFLOW_CHOICES)}")
     if dtype not in GEMM_DTYPES:
         raise InputError(f"unknown dtype {dtype!r} of a product; allowed: {', '.join(GEMM_DTYPES)}")
     size = BYTES[dtype]
@@ -119,11 +123,17 @@ def _cost(
     macs, size = batch * m * k * n, BYTES[dtype]
     products = batch * (timing.fp32_passes if dtype == "fp32" else 1)
     cycles = int(array_cycles(m, k, n, products, rows, cols, dataflow, timing))
-    folds, _ = array_folds(m, k, n, rows, cols, dataflow)
+    flow = min(DATAFLOWS, key=lambda f: int(array_cycles(m, k, n, products, rows, cols, f, timing)))
+    folds, _ = array_folds(m, k, n, rows, cols, flow if dataflow == FLEXIBLE else dataflow)
     compulsory = batch * (m * k + k * n + m * n) * size
     extra = 0
     if sram_bytes is not None:
-        extra = batch * size * int(operand_passes(m, k, n, m * k, k * n, size, sram_bytes).extra_elements)
+        core = TensorCore(rows, cols, sram_bytes, dataflow)
+        whole = (batch * m * k, batch * k * n, batch * m * n)
+        values = (m, k, n, products, *whole, *whole, size, 0, 1, compulsory, 1, 0, 1, 0)
+        shares = Shares(*(np.array([value], dtype=np.int64) for value in values))
+        tile = best_tiles(shares, core, replace(timing, last_index=False), NOMINAL)
+        cycles, extra = int(tile.cycles[0]) - timing.last_index, int(tile.extra_bytes[0])
     return GemmCost(
         cycles=cycles,
         # The last-cycle index of a 1 × 1 array can be one below the multiply-accumulates: never above 1.

@@ -1,4 +1,4 @@
-"""Ledger of array timing against SCALE-Sim 3.0.0: every row of a table of the tool's runs."""
+"""Ledgers of times: the array against runs of SCALE-Sim 3.0.0, and products on a whole chip against silicon."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 
 from accmine.cost.gemm import gemm
 from accmine.errors import Complaint, InputError
+from accmine.hardware.design import Design
 
-__all__ = ["LedgerRow", "scalesim_ledger"]
+__all__ = ["MATMUL_ACCELERATOR", "LedgerRow", "MatmulRow", "matmul_ledger", "scalesim_ledger"]
+
+MATMUL_ACCELERATOR = "a100-80gb-like"
+"""Accelerator file of the chip on which the products of the ledger were measured."""
 
 _COLUMNS = ("dataflow", "rows", "cols", "layer", "M", "N", "K", "cycles", "utilization")
 
@@ -97,3 +101,48 @@ def _row(record: dict[str, str]) -> LedgerRow:
         utilization,
         cost.utilization,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MatmulRow:
+    """A measured product beside the model, whose constants were fitted on other rows.
+
+    Attributes
+    ----------
+    name
+        Sizes m, k, n.
+    measured_s
+        Measured seconds.
+    model_s, launch_only_s, uncorrected_s
+        Modelled seconds with all constants of a calibration, with its launch constant alone, and with none.
+    """
+
+    name: str
+    measured_s: float
+    model_s: float
+    launch_only_s: float
+    uncorrected_s: float
+
+
+def matmul_ledger(path: str | Path, design: Design, seed: int = 0) -> list[MatmulRow]:
+    """Every product of a table of measured ones against the model of a chip.
+
+    The rows are divided in two halves (``accmine.accuracy.drawn``); those of either are modelled with constants
+    fitted on the other. No row is compared with constants that have seen it.
+
+    Raises
+    ------
+    InputError
+        As ``accmine.cost.samples.read_samples``, and for fewer rows than two halves need.
+    """
+    from accmine.accuracy import drawn
+    from accmine.calibrate import cross_fit
+    from accmine.cost.samples import read_samples
+
+    samples = read_samples(path, design)
+    parts = drawn([sample.seconds for sample in samples], 0.5, seed)
+    columns = cross_fit(samples, design, parts)
+    return [
+        MatmulRow(sample.name, sample.seconds, *(float(column[i]) for column in columns))
+        for i, sample in enumerate(samples)
+    ]

@@ -3,24 +3,28 @@
 An operator on ``s`` cores computes for c(s) cycles and moves b(s) bytes. It holds its cores and a
 constant share of the HBM bandwidth B for its whole duration
 
-    d = max(c, ⌈b / (f·B)⌉),   rate = ⌈b / d⌉   bytes per cycle,
+    d = launch + max(c, ⌈b / (f·B)⌉),   rate = ⌈b / d⌉   bytes per cycle,
 
-with f = 1, and for operators that are bound by memory also f = 3/4, 1/2 and 1/4, so that two of them can
-run side by side. Rates are rounded up: Σ bytes / makespan ≤ B holds in every schedule.
+where the launch is that of a calibrated accelerator, else 0; with f = 1, and for operators that are bound by memory
+also f = 3/4, 1/2 and 1/4, so that two of them can run side by side. Rates are rounded up: Σ bytes / makespan ≤ B holds
+in every schedule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from accmine.cost.measured_values import MODELLED, OriginArray
+from accmine.cost.memory import NOMINAL, RESIDENT_SHARE, MemorySystem, memory_of
+from accmine.cost.source import Source
 from accmine.cost.table import INVALID, OperatorCosts, TensorCosts, VectorCosts, combine, tensor_costs, vector_costs
 from accmine.errors import InputError
-from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.hardware.design import Calibration, Design, TensorCore, VectorCore
 from accmine.hardware.technology import Technology
 from accmine.workload.graph import OperatorGraph, Work
 
@@ -36,8 +40,8 @@ HBM_SHARES = (1.0, 0.75, 0.5, 0.25)
 """Shares of the HBM bandwidth that an operator bound by memory may hold."""
 
 
-_Row = tuple[int, int, int, int, int, int, float]
-"""Duration, tensor cores, vector cores, HBM rate, computing cycles, bytes and energy of a mode."""
+_Row = tuple[int, int, int, int, int, int, float, int]
+"""Duration, tensor cores, vector cores, HBM rate, computing cycles, bytes, energy and origin of a mode."""
 
 
 def splits_up_to(cores: int) -> tuple[int, ...]:
@@ -61,6 +65,8 @@ class ModeTable:
         Bytes moved; shape (modes,).
     energy_pj
         Dynamic energy; shape (modes,).
+    origin
+        Where the cost comes from: ``MODELLED``, ``INTERPOLATED`` or ``MEASURED``; shape (modes,).
     """
 
     duration: IntArray
@@ -68,6 +74,7 @@ class ModeTable:
     uses: IntArray
     hbm_bytes: IntArray
     energy_pj: FloatArray
+    origin: OriginArray
 
     def within(self, tensor_cores: int, vector_cores: int) -> ModeTable:
         """The modes that fit so many cores."""
@@ -75,8 +82,21 @@ class ModeTable:
         if bool(keep.all()):
             return self
         return ModeTable(
-            self.duration[keep], self.cycles[keep], self.uses[keep], self.hbm_bytes[keep], self.energy_pj[keep]
+            self.duration[keep],
+            self.cycles[keep],
+            self.uses[keep],
+            self.hbm_bytes[keep],
+            self.energy_pj[keep],
+            self.origin[keep],
         )
+
+
+_Key = tuple[TensorCore, VectorCore, MemorySystem, Calibration, int]
+
+
+def _key(design: Design) -> _Key:
+    """What costs depend on: everything but the core counts and the capacity of the HBM."""
+    return (design.tensor, design.vector, memory_of(design), design.calibration, design.frequency_hz)
 
 
 class CostLibrary:
@@ -92,25 +112,35 @@ class CostLibrary:
         Preset of ``accmine.cost.gemm``.
     technology
         Source of the energy constants.
+    source
+        Gives measured operators, which replace modelled costs; ``None`` for the model alone.
     """
 
     def __init__(
-        self, graphs: Sequence[OperatorGraph], splits: Sequence[int], timing: str, technology: Technology
+        self,
+        graphs: Sequence[OperatorGraph],
+        splits: Sequence[int],
+        timing: str,
+        technology: Technology,
+        source: Source | None = None,
     ) -> None:
         self.works: tuple[Work, ...] = tuple(dict.fromkeys(work for graph in graphs for work in graph.works))
         self.splits = tuple(splits)
         self.timing = timing
         self.technology = technology
+        self.source = source
         self._position = {work: i for i, work in enumerate(self.works)}
         self._index: dict[OperatorGraph, IntArray] = {}
-        self._tensor: dict[TensorCore, TensorCosts] = {}
-        self._vector: dict[VectorCore, VectorCosts] = {}
-        self._pair: dict[tuple[TensorCore, VectorCore], OperatorCosts] = {}
-        self._modes: dict[tuple[TensorCore, VectorCore, int], tuple[ModeTable, ...]] = {}
+        self.resident_share = RESIDENT_SHARE if any(work.local for work in self.works) else 0.0
+        self._tensor: dict[tuple[TensorCore, MemorySystem, float], TensorCosts] = {}
+        self._vector: dict[tuple[VectorCore, MemorySystem, float], VectorCosts] = {}
+        self._pair: dict[_Key, OperatorCosts] = {}
+        self._origin: dict[_Key, OriginArray] = {}
+        self._modes: dict[_Key, tuple[ModeTable, ...]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """What is computed again where it is needed does not travel to other processes."""
-        caches = ("_index", "_tensor", "_vector", "_pair", "_modes")
+        caches = ("_index", "_tensor", "_vector", "_pair", "_origin", "_modes")
         return {key: {} if key in caches else value for key, value in self.__dict__.items()}
 
     def index(self, graph: OperatorGraph) -> IntArray:
@@ -119,38 +149,104 @@ class CostLibrary:
             self._index[graph] = np.array([self._position[work] for work in graph.works], dtype=np.int64)
         return self._index[graph]
 
-    def costs(self, tensor: TensorCore, vector: VectorCore) -> OperatorCosts:
-        """Costs of every work on this pair of core types."""
-        key = (tensor, vector)
+    def costs(self, design: Design) -> OperatorCosts:
+        """Costs of every work on the core types and memory of ``design``, whatever its core counts."""
+        key = _key(design)
         if key not in self._pair:
-            if tensor not in self._tensor:
-                self._tensor[tensor] = tensor_costs(
-                    self.works, [tensor], self.splits, timing=self.timing, technology=self.technology
-                )
-            if vector not in self._vector:
-                self._vector[vector] = vector_costs(self.works, [vector], self.splits, technology=self.technology)
-            self._pair[key] = combine(self._tensor[tensor], self._vector[vector])
+            memory = memory_of(design, self.resident_share)
+            launch = design.launch_cycles
+            modelled = combine(self.tensor(design, memory), self._vector_side(design, memory), launch)
+            self._pair[key], self._origin[key] = self._measured(modelled, design)
         return self._pair[key]
+
+    def origin(self, design: Design) -> OriginArray:
+        """Where each cost comes from (``accmine.cost.measured_values``); shape (works, splits)."""
+        self.costs(design)
+        return self._origin[_key(design)]
+
+    def _measured(self, modelled: OperatorCosts, design: Design) -> tuple[OperatorCosts, OriginArray]:
+        """The costs with measured ones in the place of modelled ones."""
+        if self.source is None:
+            return modelled, np.full(modelled.cycles.shape, MODELLED, dtype=np.int8)
+        measurements = self.source.rows(self.works, design)
+        memory, calibration = memory_of(design), design.calibration
+        of_rows = combine(
+            tensor_costs(
+                measurements.works,
+                [design.tensor],
+                self.splits,
+                timing=self.timing,
+                technology=self.technology,
+                memory=memory,
+                array_efficiency=calibration.array_efficiency,
+            ),
+            vector_costs(
+                measurements.works,
+                [design.vector],
+                self.splits,
+                technology=self.technology,
+                memory=memory,
+                vector_efficiency=calibration.vector_efficiency,
+            ),
+            design.launch_cycles,
+        )
+        return measurements.on(self.works).apply(modelled, of_rows, design)
+
+    def tensor(self, design: Design, memory: MemorySystem | None = None) -> TensorCosts:
+        """The tensor side of every work, with the grids and dataflows that were chosen."""
+        memory = memory or memory_of(design, self.resident_share)
+        key = (design.tensor, memory, design.calibration.array_efficiency)
+        if key not in self._tensor:
+            self._tensor[key] = tensor_costs(
+                self.works,
+                [design.tensor],
+                self.splits,
+                timing=self.timing,
+                technology=self.technology,
+                memory=memory,
+                array_efficiency=design.calibration.array_efficiency,
+            )
+        return self._tensor[key]
+
+    def _vector_side(self, design: Design, memory: MemorySystem) -> VectorCosts:
+        memory = replace(memory, hbm_bytes_per_cycle=NOMINAL.hbm_bytes_per_cycle)  # decides nothing here
+        key = (design.vector, memory, design.calibration.vector_efficiency)
+        if key not in self._vector:
+            self._vector[key] = vector_costs(
+                self.works,
+                [design.vector],
+                self.splits,
+                technology=self.technology,
+                memory=memory,
+                vector_efficiency=design.calibration.vector_efficiency,
+            )
+        return self._vector[key]
 
     def modes(self, design: Design) -> tuple[ModeTable, ...]:
         """The modes of every work on the core types of ``design``, whatever its core counts."""
         bandwidth = hbm_capacity(design)
-        key = (design.tensor, design.vector, bandwidth)
+        key = _key(design)
         if key not in self._modes:
-            costs = self.costs(design.tensor, design.vector)
-            self._modes[key] = tuple(_mode_table(costs, w, self.splits, bandwidth) for w in range(len(self.works)))
+            costs, origin = self.costs(design), self.origin(design)
+            self._modes[key] = tuple(
+                _mode_table(costs, origin, w, self.splits, bandwidth) for w in range(len(self.works))
+            )
         return self._modes[key]
 
 
 def hbm_capacity(design: Design) -> int:
-    """HBM bytes per cycle as an integer capacity, rounded down."""
-    capacity = design.hbm_bytes_per_s // design.frequency_hz
+    """HBM bytes per cycle that operators get, as an integer capacity, rounded down."""
+    efficiency = design.calibration.hbm_efficiency
+    usable = design.hbm_bytes_per_s if efficiency == 1.0 else int(design.hbm_bytes_per_s * efficiency)
+    capacity = usable // design.frequency_hz
     if capacity < 1:
         raise InputError(f"{design.name}: less than one byte of HBM bandwidth per cycle; raise hbm_bandwidth")
     return int(capacity)
 
 
-def _mode_table(costs: OperatorCosts, work: int, splits: Sequence[int], bandwidth: int) -> ModeTable:
+def _mode_table(
+    costs: OperatorCosts, origin: OriginArray, work: int, splits: Sequence[int], bandwidth: int
+) -> ModeTable:
     rows: list[_Row] = []
     uses_tensor, uses_vector = bool(costs.uses_tensor[work]), bool(costs.uses_vector[work])
     for s, split in enumerate(splits):
@@ -162,9 +258,10 @@ def _mode_table(costs: OperatorCosts, work: int, splits: Sequence[int], bandwidt
         memory_bound = moved > cycles * bandwidth
         for share in HBM_SHARES if memory_bound else HBM_SHARES[:1]:
             available = max(1, int(bandwidth * share))
-            duration = max(cycles, -(-moved // available))
+            duration = max(cycles, -(-moved // available)) + costs.launch_cycles
             rate = -(-moved // duration) if duration else 0
-            rows.append((duration, split * uses_tensor, split * uses_vector, rate, cycles, moved, energy))
+            cores = (split * uses_tensor, split * uses_vector)
+            rows.append((duration, *cores, rate, cycles, moved, energy, int(origin[work, s])))
     return _without_dominated(sorted(rows))
 
 
@@ -180,4 +277,5 @@ def _without_dominated(rows: list[_Row]) -> ModeTable:
         cycles=np.array([r[4] for r in kept], dtype=np.int64),
         hbm_bytes=np.array([r[5] for r in kept], dtype=np.int64),
         energy_pj=np.array([r[6] for r in kept], dtype=np.float64),
+        origin=np.array([r[7] for r in kept], dtype=np.int8),
     )

@@ -12,7 +12,18 @@ from accmine.cost.energy import FloatArray
 from accmine.cost.timing import IntArray
 from accmine.errors import InputError
 
-__all__ = ["INVALID", "BoolArray", "OperatorCosts", "TensorCosts", "TypeCosts", "VectorCosts", "combine", "durations"]
+__all__ = [
+    "INVALID",
+    "LEVELS",
+    "BoolArray",
+    "OperatorCosts",
+    "TensorCosts",
+    "TypeCosts",
+    "VectorCosts",
+    "binding",
+    "combine",
+    "durations",
+]
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -37,6 +48,9 @@ class TypeCosts:
         infinite for invalid entries; shape (works, splits).
     ideal_cycles
         ⌈arithmetic / units⌉, a lower bound of ``cycles``; shape (works, splits).
+    port_cycles
+        Time that this side's traffic takes through the port of the busiest core to the shared SRAM; 0 without
+        one; shape (works, splits).
     used
         Whether the work has this side; shape (works,).
     compulsory_bytes, compulsory_pj
@@ -49,6 +63,7 @@ class TypeCosts:
     hbm_bytes: IntArray
     energy_pj: FloatArray | None
     ideal_cycles: IntArray
+    port_cycles: IntArray
     used: BoolArray
     compulsory_bytes: IntArray
     compulsory_pj: FloatArray | None
@@ -63,6 +78,7 @@ class _CoreCosts:
     hbm_bytes: IntArray
     energy_pj: FloatArray | None
     ideal_cycles: IntArray
+    port_cycles: IntArray
     used: BoolArray
     compulsory_bytes: IntArray
     compulsory_pj: FloatArray | None
@@ -75,6 +91,7 @@ class _CoreCosts:
             self.hbm_bytes[:, index],
             None if self.energy_pj is None else self.energy_pj[:, index],
             self.ideal_cycles[:, index],
+            self.port_cycles[:, index],
             self.used,
             self.compulsory_bytes,
             self.compulsory_pj,
@@ -94,10 +111,41 @@ class TensorCosts(_CoreCosts):
         Chosen grid of each entry, an index into ``grids``; -1 where there is no product or no valid grid.
     grids
         Factors by which (batch, m, k, n) are cut; shape (grids, 4).
+    dataflow
+        Index into ``DATAFLOWS`` of what the array does; -1 as ``grid``.
     """
 
     grid: npt.NDArray[np.int32]
     grids: IntArray
+    dataflow: npt.NDArray[np.int8]
+
+    @classmethod
+    def empty(
+        cls,
+        shape: tuple[int, int, int],
+        used: BoolArray,
+        compulsory_bytes: IntArray,
+        hbm_pj_per_byte: float | None,
+        splits: tuple[int, ...],
+        grids: IntArray,
+    ) -> TensorCosts:
+        """A table to be filled in: no products, so nothing but the compulsory traffic."""
+        return cls(
+            cycles=np.zeros(shape, dtype=np.int64),
+            hbm_bytes=np.broadcast_to(compulsory_bytes[:, None, None], shape).copy(),
+            energy_pj=None if hbm_pj_per_byte is None else np.zeros(shape),
+            ideal_cycles=np.zeros(shape, dtype=np.int64),
+            port_cycles=np.zeros(shape, dtype=np.int64),
+            used=used,
+            compulsory_bytes=compulsory_bytes,
+            compulsory_pj=None
+            if hbm_pj_per_byte is None
+            else np.asarray(compulsory_bytes * hbm_pj_per_byte, dtype=np.float64),
+            splits=splits,
+            grid=np.full(shape, -1, dtype=np.int32),
+            grids=grids,
+            dataflow=np.full(shape, -1, dtype=np.int8),
+        )
 
     def cut(self, work: int, core_type: int, split: int) -> tuple[int, int, int, int] | None:
         """Factors by which (batch, m, k, n) of a work are cut (indices into the arrays); ``None`` without a cut."""
@@ -120,7 +168,7 @@ class OperatorCosts:
     Attributes
     ----------
     cycles
-        max(tensor, vector) on ``splits[j]`` cores of each kind used; ``INVALID`` where that is too many.
+        max(tensor, vector, port) on ``splits[j]`` cores of each kind used; ``INVALID`` where that is too many.
     hbm_bytes
         Traffic of the operator with HBM, over all its cores.
     energy_pj
@@ -129,14 +177,16 @@ class OperatorCosts:
         Lower bound of ``cycles`` by arithmetic alone, from both sides.
     mac_cycles
         ⌈MACs / (R · C · split)⌉.
-    tensor_cycles, vector_cycles
-        The two sides of ``cycles``.
+    tensor_cycles, vector_cycles, port_cycles
+        What ``cycles`` is the largest of.
     uses_tensor, uses_vector
         Which cores the operator holds; shape (works,).
     compulsory_bytes
         Lower bound of ``hbm_bytes``; shape (works,).
     splits
         Split factors.
+    launch_cycles
+        Cycles that every operator takes beside its work.
     """
 
     cycles: IntArray
@@ -146,20 +196,22 @@ class OperatorCosts:
     mac_cycles: IntArray
     tensor_cycles: IntArray
     vector_cycles: IntArray
+    port_cycles: IntArray
     uses_tensor: BoolArray
     uses_vector: BoolArray
     compulsory_bytes: IntArray
     splits: tuple[int, ...]
+    launch_cycles: int = 0
 
 
-def combine(tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts) -> OperatorCosts:
+def combine(tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts, launch_cycles: int = 0) -> OperatorCosts:
     """Whole operators from their tensor and vector sides, each on one core type.
 
     A table of one type may be given as it is; from a larger one take a type with ``of_type``.
 
     A fused operator takes as long as its slower side: tiles stream from the array to the vector units, and
     the time of the one tile by which the vector side starts later is left out. Re-reads of both sides add to the
-    compulsory traffic.
+    compulsory traffic. The ports of its tensor and vector cores work side by side.
 
     Raises
     ------
@@ -174,7 +226,8 @@ def combine(tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts) ->
         raise InputError("tensor and vector costs are of different works")
     if (tensor.energy_pj is None) != (vector.energy_pj is None):
         raise InputError("tensor and vector costs must both have a technology, or neither")
-    cycles = np.maximum(tensor.cycles, vector.cycles)  # INVALID is the largest int64 and wins
+    port = np.maximum(tensor.port_cycles, vector.port_cycles)
+    cycles = np.maximum(np.maximum(tensor.cycles, vector.cycles), port)  # INVALID is the largest int64 and wins
     valid = cycles != INVALID
     compulsory = tensor.compulsory_bytes[:, None]
     hbm_bytes = np.where(valid, tensor.hbm_bytes + (vector.hbm_bytes - compulsory), compulsory)
@@ -189,10 +242,12 @@ def combine(tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts) ->
         tensor.ideal_cycles,
         tensor.cycles,
         vector.cycles,
+        port,
         tensor.used,
         vector.used,
         tensor.compulsory_bytes,
         tensor.splits,
+        launch_cycles,
     )
 
 
@@ -205,7 +260,7 @@ def _one_type(costs: TypeCosts | TensorCosts | VectorCosts) -> TypeCosts:
 
 
 def durations(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> IntArray:
-    """Cycles an operator takes with all of the HBM bandwidth: max(cycles, ⌈bytes / bandwidth⌉).
+    """Cycles an operator takes with all of the HBM bandwidth: launch + max(cycles, ⌈bytes / bandwidth⌉).
 
     ``INVALID`` entries stay ``INVALID``. Traffic over duration never exceeds the bandwidth, also by rounding.
 
@@ -227,4 +282,19 @@ def durations(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> IntArray:
     memory += memory * hbm_bytes_per_cycle < costs.hbm_bytes  # the division may have rounded down to an integer
     if memory.size and memory.max() >= float(INVALID):
         raise InputError(f"hbm_bytes_per_cycle {hbm_bytes_per_cycle!r} is too small for 64-bit cycle counts")
-    return np.asarray(np.maximum(costs.cycles, memory.astype(np.int64)), dtype=np.int64)
+    duration = np.maximum(costs.cycles, memory.astype(np.int64))
+    return np.asarray(np.where(duration == INVALID, INVALID, duration + costs.launch_cycles), dtype=np.int64)
+
+
+LEVELS = ("array", "vector", "port", "hbm")
+"""What an operator can be bound by: arrays, vector units, the ports to the shared SRAM, the HBM."""
+
+
+def binding(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> npt.NDArray[np.int8]:
+    """What each operator is bound by with all of the HBM bandwidth, an index into ``LEVELS``; -1 where invalid.
+
+    The slowest of the four; of equally slow ones the first. Shape (works, splits).
+    """
+    memory = costs.hbm_bytes / hbm_bytes_per_cycle
+    sides = np.stack([costs.tensor_cycles, costs.vector_cycles, costs.port_cycles, memory]).astype(np.float64)
+    return np.where(costs.cycles == INVALID, -1, sides.argmax(axis=0)).astype(np.int8)

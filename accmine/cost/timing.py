@@ -25,9 +25,9 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS
+from accmine.hardware.design import DATAFLOWS, FLEXIBLE
 
-__all__ = ["PRESETS", "IntArray", "Timing", "array_cycles", "array_folds", "ceil_div", "resolve_timing"]
+__all__ = ["PRESETS", "IntArray", "Timing", "array_cycles", "array_folds", "ceil_div", "fold_cycles", "resolve_timing"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -146,7 +146,8 @@ def array_cycles(
     """Cycles of ``batch`` products C[m,n] = A[m,k] · B[k,n], one after the other, on one array.
 
     All sizes broadcast against each other. The products of a batch are further folds: where folds overlap,
-    fill and drain are paid once for the whole batch. With ``pack_products`` small ones share folds.
+    fill and drain are paid once for the whole batch. With ``pack_products`` small ones share folds. A
+    ``flexible`` array takes the best of the three dataflows.
 
     Returns
     -------
@@ -159,14 +160,17 @@ def array_cycles(
         If the dataflow or timing is unknown.
     """
     chosen = resolve_timing(timing)
+    if dataflow == FLEXIBLE:
+        each = [array_cycles(m, k, n, batch, rows, cols, flow, chosen) for flow in DATAFLOWS]
+        return np.asarray(np.minimum.reduce(each), dtype=np.int64)
     folds, stream = array_folds(m, k, n, rows, cols, dataflow)
     R, C = np.asarray(rows, dtype=np.int64), np.asarray(cols, dtype=np.int64)
     batches = np.asarray(batch, dtype=np.int64)
-    count = _fold_cycles(folds * batches, stream, R, C, dataflow, chosen)
+    count = fold_cycles(folds * batches, stream, R, C, dataflow, chosen)
     if chosen.pack_products and batches.size and batches.max() > 1:
         x, y, z = (np.asarray(size) for size in {"ws": (k, n, m), "is": (k, m, n), "os": (m, n, k)}[dataflow])
         for packed, length in _packed_folds(x, y, z, batches, R, C):
-            count = np.minimum(count, _fold_cycles(packed, length, R, C, dataflow, chosen))
+            count = np.minimum(count, fold_cycles(packed, length, R, C, dataflow, chosen))
     return np.asarray(count - 1 if chosen.last_index else count, dtype=np.int64)
 
 
@@ -187,20 +191,29 @@ def _packed_folds(
     return (folds * ceil_div(batch, diagonal), z), (folds * ceil_div(batch, dense), np.where(dense > 1, R, z))
 
 
-def _fold_cycles(
-    folds: IntArray, stream: IntArray, R: IntArray, C: IntArray, dataflow: str, timing: Timing
-) -> IntArray:
-    """Cycles of ``folds`` folds that stream ``stream`` cycles each, one after the other."""
+def fold_cycles(folds: Any, stream: Any, R: Any, C: Any, dataflow: str, timing: Timing, pieces: Any = 1) -> Any:
+    """Cycles of ``folds`` folds that stream ``stream`` cycles each, one after the other; the number, not the index.
+
+    Parameters
+    ----------
+    folds, stream, R, C
+        Broadcast against each other; integers, or floats that hold integers.
+    pieces
+        Tiles into which the stream of every fold is cut. A tile visits all folds before the next one comes, so
+        that the stationary operand is loaded once for each: the same as ``folds · pieces`` folds of
+        ``stream / pieces`` cycles, with the stream itself charged exactly.
+    """
     stationary_outputs = dataflow == "os"
-    load = np.zeros_like(R) if stationary_outputs else R
+    load = 0 * R if stationary_outputs else R
     # Operands move one processing element per cycle; only partial sums that travel down pay the row latency.
     crossing = (1 if stationary_outputs else timing.row_latency) * R + C - 2 + timing.output_latency
-    drain = R if stationary_outputs and timing.os_drain != "none" else np.zeros_like(R)
+    drain = R if stationary_outputs and timing.os_drain != "none" else 0 * R
 
-    body = stream if timing.fold_overlap else stream + crossing
+    body = stream if timing.fold_overlap else stream + pieces * crossing
     if timing.os_drain == "rows":
-        body = body + drain
-    interval = np.maximum(body, load) if timing.weight_load_overlap else body + load
+        body = body + pieces * drain
+    every = np.maximum(body, pieces * load) if timing.weight_load_overlap else body + pieces * load
     if timing.os_drain == "overlapped":
-        interval = np.maximum(interval, drain)
-    return np.asarray(load + (folds - 1) * interval + stream + crossing + drain, dtype=np.int64)
+        every = np.maximum(every, pieces * drain)
+    # The last piece of the last fold is not followed by another one: its own stream counts instead of the interval.
+    return load + folds * every - (every - stream) // pieces + crossing + drain

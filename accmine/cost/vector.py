@@ -78,9 +78,9 @@ VECTOR_TABLE: dict[str, VectorKind] = {
     "tanh": VectorKind(12),
     "tanh-backward": VectorKind(3),
     "hardswish": VectorKind(5),
-    "hardswish-backward": VectorKind(6),
+    "hardswish-backward": VectorKind(7),  # two compares, slope 2, two selects, product; clamped ends
     "hardsigmoid": VectorKind(4),
-    "hardsigmoid-backward": VectorKind(3),
+    "hardsigmoid-backward": VectorKind(4),  # two compares, select, product
     "softmax": _row(8, 2, 1),  # max; subtract, exp, sum; scale
     "softmax-backward": _row(4, 1, 2),  # y·dy, sum; subtract, multiply
     "mask": VectorKind(1),
@@ -88,12 +88,12 @@ VECTOR_TABLE: dict[str, VectorKind] = {
     "scale": VectorKind(1),
     "scale-backward": VectorKind(1),
     "layer-norm": _row(7, 2, 1),  # sum, sum of squares; normalise; gamma, beta
-    "layer-norm-backward": _row(14, 2, 2),  # x̂, dy·γ, two sums, dx, dγ and dβ
+    "layer-norm-backward": _row(13, 2, 2),  # statistics kept: x̂, dy·γ, two sums, dx, dγ and dβ
     "rms-norm": _row(4, 1, 1),
-    "rms-norm-backward": _row(10, 1, 2),
+    "rms-norm-backward": _row(9, 1, 2),
     "batch-norm": _row(5, 2, 1),  # normalising and affine map are one scale and shift per channel
-    "batch-norm-backward": _row(11, 2, 2),
-    "dropout": VectorKind(6),  # counter-based random number, compare, select, scale
+    "batch-norm-backward": _row(9, 2, 2),
+    "dropout": VectorKind(6),  # random number of a hardware generator 3, compare, select, scale
     "dropout-backward": VectorKind(2),
     "max-pool": _row(2, 1),  # compare, select the index
     "max-pool-backward": VectorKind(2),
@@ -101,10 +101,10 @@ VECTOR_TABLE: dict[str, VectorKind] = {
     "avg-pool-backward": VectorKind(1),
     "concat": VectorKind(1),
     "concat-backward": VectorKind(1),
-    "rotary": VectorKind(4),
-    "rotary-backward": VectorKind(4),
+    "rotary": VectorKind(3),  # two products and a sum per element
+    "rotary-backward": VectorKind(3),
     "lstm-cell": VectorKind(15),  # per gate: (3 sigmoids, 2 tanh, 4 products and sums) / 4
-    "lstm-cell-backward": VectorKind(23),  # the gates again and their derivatives
+    "lstm-cell-backward": VectorKind(19),  # per gate: the activations again, their derivatives and the products
     "cross-entropy": _row(9, 2, 1),  # log-softmax and probabilities
     "cross-entropy-backward": VectorKind(2),  # probabilities − one-hot, scaled
     "accumulate": VectorKind(1),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from accmine.catalogue import names
 from accmine.errors import Complaint, InputError
-from accmine.hardware.design import Design
+from accmine.hardware.design import Calibration, Design
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.template import open_keys, read_accelerator, template_of
 from accmine.units import format_quantity
@@ -29,7 +29,9 @@ _PEAKS: tuple[tuple[str, str, float], ...] = (
     ("TPUv2", "tpuv2-like", 45.9),
     ("TPUv3", "tpuv3-like", 123.2),
     ("TPUv4", "tpuv4-like", 275.3),
+    ("TPUv4i", "tpuv4i-like", 137.6),
     ("A100", "a100-like", 311.9),
+    ("H100", "h100-like", 989.4),
 )
 """Chip, design file and published peak: int8 TOP/s of TPUv1, bf16 or fp16 TFLOP/s of the others."""
 
@@ -64,6 +66,9 @@ def dump_design(design: Design, description: str = "") -> str:
     """
     tensor, vector = design.tensor, design.vector
     note = [f"description: >-\n  {' '.join(description.split())}"] if description.strip() else []
+    port = (
+        [f"port_bandwidth: {format_quantity(design.port_bytes_per_s, 'bytes/s')}"] if design.shared_sram_bytes else []
+    )
     lines = [
         f"name: {design.name}",
         *note,
@@ -77,11 +82,26 @@ def dump_design(design: Design, description: str = "") -> str:
         f"vector_ops_per_lane: {vector.ops_per_lane}",
         f"vector_sram: {format_quantity(vector.sram_bytes, 'bytes')}",
         f"shared_sram: {format_quantity(design.shared_sram_bytes, 'bytes')}",
+        *port,
         f"hbm: {format_quantity(design.hbm_bytes, 'bytes')}",
         f"hbm_bandwidth: {format_quantity(design.hbm_bytes_per_s, 'bytes/s')}",
         f"frequency: {format_quantity(design.frequency_hz, 'hertz')}",
+        *_calibration_lines(design.calibration),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _calibration_lines(calibration: Calibration) -> list[str]:
+    if calibration == Calibration():
+        return []
+    return [
+        "calibration:",
+        f"  launch: {calibration.launch_s!r} s",
+        f"  array_efficiency: {calibration.array_efficiency!r}",
+        f"  vector_efficiency: {calibration.vector_efficiency!r}",
+        f"  hbm_efficiency: {calibration.hbm_efficiency!r}",
+        "  source: that of the accelerator this design was found in",
+    ]
 
 
 def list_accelerators() -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Area of a chip as the sum of its parts: an uncore, the HBM interfaces, and what every core adds.
 
-Area = multiplier · (uncore + stacks · HBM interface + #TC · tensor core + #VC · vector core + shared SRAM): linear
-in the core counts. Constants come from a technology file; ``docs/technology.md`` lists them with their sources.
+Area = base + multiplier · (uncore + stacks · HBM controller + #TC · tensor core + #VC · vector core + shared SRAM)
++ PHY multiplier · (stacks · HBM PHY + PHYs of links and host): linear in the core counts. Base and PHYs stand apart
+because they do not scale with the node. Constants come from a technology file; ``docs/technology.md`` lists them with
+their sources.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from accmine.hardware.design import TensorCore, VectorCore
+from accmine.hardware.design import FLEXIBLE, TensorCore, VectorCore
 
 __all__ = ["AreaLaw", "Chip", "PartsArea", "constant", "tensor_port_bytes", "vector_port_bytes"]
 
@@ -23,12 +25,18 @@ def constant(unit: str) -> Any:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Chip:
-    """What a design has beside its cores: HBM, clock and shared SRAM."""
+    """What a design has beside its cores: HBM, clock, shared SRAM and the bandwidth of a core's port to it."""
 
     hbm_bytes: int
     hbm_bytes_per_s: int
     frequency_hz: int
     shared_sram_bytes: int = 0
+    port_bytes_per_s: int = 0
+
+    @property
+    def port_bytes_per_cycle(self) -> float:
+        """Width of a core's port to the shared SRAM in bytes per clock cycle; 0 without one."""
+        return self.port_bytes_per_s / self.frequency_hz if self.shared_sram_bytes else 0.0
 
 
 class AreaLaw(Protocol):
@@ -38,11 +46,11 @@ class AreaLaw(Protocol):
         """Parts that no core count changes."""
         ...
 
-    def tensor_mm2(self, core: TensorCore) -> dict[str, float]:
+    def tensor_mm2(self, core: TensorCore, chip: Chip) -> dict[str, float]:
         """Parts of one tensor core."""
         ...
 
-    def vector_mm2(self, core: VectorCore) -> dict[str, float]:
+    def vector_mm2(self, core: VectorCore, chip: Chip) -> dict[str, float]:
         """Parts of one vector core."""
         ...
 
@@ -72,10 +80,16 @@ def vector_port_bytes(core: VectorCore) -> int:
 class PartsArea:
     """Constants of the sum-of-parts law; every field stands in the technology file with unit and source."""
 
+    base_mm2: float = constant("mm2")
+    """What every die has beside its parts, whatever its node: pads, clock, test, management, white space."""
     uncore_mm2: float = constant("mm2")
-    """What the other parts do not explain: interconnect of the board, host interface, scalar units, white space."""
+    """Parts that every chip has: controllers of links and host interface, or what the other parts do not explain."""
+    io_phy_mm2: float = constant("mm2")
+    """PHYs of links and host interface; 0 where the uncore holds them."""
     multiplier: float = constant("1")
-    """On every part; 1 where the residual is a fixed uncore."""
+    """On every part but base and PHYs; 1 where the residual is a fixed area."""
+    phy_multiplier: float = constant("1")
+    """On the PHYs, which do not scale with the node: bumps, wires to the cores, white space along the edge."""
     hbm_stack_bytes: float = constant("B")
     hbm_stack_bytes_per_s: float = constant("B/s")
     hbm_phy_mm2_per_stack: float = constant("mm2")
@@ -85,6 +99,8 @@ class PartsArea:
     register_um2_per_bit: float = constant("um2/bit")
     pe_register_bits: float = constant("bit")
     """Pipeline registers of one processing element: activation, two weights, partial sum."""
+    flexible_pe_um2: float = constant("um2")
+    """What a processing element that supports all three dataflows needs beyond that of one dataflow."""
     port_um2_per_byte_per_cycle: float = constant("um2/(B/cycle)")
     tensor_overhead_mm2: float = constant("mm2")
     vector_overhead_mm2: float = constant("mm2")
@@ -105,22 +121,33 @@ class PartsArea:
     def _sram(self, size_bytes: int) -> float:
         return self.multiplier * self.sram_mm2_per_mib * size_bytes / _MIB
 
+    def _shared_port(self, chip: Chip) -> dict[str, float]:
+        """A core's port to the shared SRAM, at both ends; nothing without one."""
+        if not chip.shared_sram_bytes:
+            return {}
+        um2 = 2 * chip.port_bytes_per_cycle * self.port_um2_per_byte_per_cycle
+        return {"shared_sram_port": self.multiplier * um2 * 1e-6}
+
     def fixed_mm2(self, chip: Chip) -> dict[str, float]:
-        """Uncore, HBM PHYs and controllers, and shared SRAM, in mm²."""
-        interface = self.hbm_phy_mm2_per_stack + self.hbm_controller_mm2_per_stack
+        """Base, uncore, PHYs of links and host, HBM PHYs and controllers, and shared SRAM, in mm²."""
+        controller = self.multiplier * self.hbm_controller_mm2_per_stack
         return {
+            "base": self.base_mm2,
             "uncore": self.multiplier * self.uncore_mm2,
-            "hbm_interface": self.multiplier * self.stacks(chip) * interface,
+            "io_phy": self.phy_multiplier * self.io_phy_mm2,
+            "hbm_interface": self.stacks(chip) * (self.phy_multiplier * self.hbm_phy_mm2_per_stack + controller),
             "shared_sram": self._sram(chip.shared_sram_bytes),
         }
 
-    def tensor_mm2(self, core: TensorCore) -> dict[str, float]:
+    def tensor_mm2(self, core: TensorCore, chip: Chip) -> dict[str, float]:
         """Array, skew registers and SRAM ports, SRAM, and overhead of one tensor core, in mm².
 
         A systolic array skews its 16-bit inputs by row (0 … R−1 registers) and straightens its
-        32-bit results by column (0 … C−1 registers).
+        32-bit results by column (0 … C−1 registers). A flexible array has larger processing elements.
         """
         element_um2 = self.mac_um2 + self.pe_register_bits * self.register_um2_per_bit
+        if core.dataflow == FLEXIBLE:
+            element_um2 += self.flexible_pe_um2
         skew_bits = 8 * core.rows * (core.rows - 1) + 16 * core.cols * (core.cols - 1)
         edge_um2 = skew_bits * self.register_um2_per_bit + tensor_port_bytes(core) * self.port_um2_per_byte_per_cycle
         return {
@@ -128,9 +155,10 @@ class PartsArea:
             "tensor_edge": self.multiplier * edge_um2 * 1e-6,
             "tensor_sram": self._sram(core.sram_bytes),
             "tensor_overhead": self.multiplier * (self.tensor_overhead_mm2 + self.network_port_mm2),
+            **self._shared_port(chip),
         }
 
-    def vector_mm2(self, core: VectorCore) -> dict[str, float]:
+    def vector_mm2(self, core: VectorCore, chip: Chip) -> dict[str, float]:
         """ALUs with their registers, SRAM ports, SRAM, and overhead of one vector core, in mm²."""
         alus = core.lanes * core.ops_per_lane
         alu_um2 = self.vector_alu_um2 + self.vector_register_bits_per_alu * self.register_um2_per_bit
@@ -139,4 +167,5 @@ class PartsArea:
             "vector_edge": self.multiplier * vector_port_bytes(core) * self.port_um2_per_byte_per_cycle * 1e-6,
             "vector_sram": self._sram(core.sram_bytes),
             "vector_overhead": self.multiplier * (self.vector_overhead_mm2 + self.network_port_mm2),
+            **self._shared_port(chip),
         }

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import ceil, inf
+from typing import Any
 
-__all__ = ["DATAFLOWS", "Design", "TensorCore", "VectorCore"]
+from accmine.errors import InputError
+
+__all__ = [
+    "DATAFLOWS",
+    "DATAFLOW_CHOICES",
+    "FLEXIBLE",
+    "UNCALIBRATED",
+    "Calibration",
+    "Design",
+    "TensorCore",
+    "VectorCore",
+]
 
 DATAFLOWS = ("ws", "os", "is")
 """Weight-, output- and input-stationary systolic arrays."""
+
+FLEXIBLE = "flexible"
+"""An array that runs every product in the best of the three dataflows; its processing elements are larger."""
+
+DATAFLOW_CHOICES = (*DATAFLOWS, FLEXIBLE)
+"""What a template may name."""
 
 _SUFFIXES = ((1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki"))
 
@@ -44,6 +64,37 @@ class VectorCore:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Calibration:
+    """Corrections of the time model fitted on measurements of a chip; the default corrects nothing.
+
+    Attributes
+    ----------
+    launch_s
+        Seconds that every operator takes beside its work: launch, synchronisation, first access.
+    array_efficiency, vector_efficiency
+        Share of its peak that an array or vector unit reaches while it computes: computing cycles are divided by it.
+    hbm_efficiency
+        Share of the peak HBM bandwidth that operators get.
+    """
+
+    launch_s: float = 0.0
+    array_efficiency: float = 1.0
+    vector_efficiency: float = 1.0
+    hbm_efficiency: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.launch_s < 1.0:
+            raise InputError(f"calibration: launch must be from 0 to below 1 s, got {self.launch_s!r}")
+        for name in ("array_efficiency", "vector_efficiency", "hbm_efficiency"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise InputError(f"calibration: {name} must be above 0 and at most 1, got {getattr(self, name)!r}")
+
+
+UNCALIBRATED = Calibration()
+"""Corrects nothing."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Design:
     """One accelerator: every tunable of the template has a value.
 
@@ -54,12 +105,15 @@ class Design:
     tensor, vector
         The core types.
     shared_sram_bytes
-        SRAM of the chip beside that of the cores. It has area and leakage; no term of the time model
-        depends on it yet, so a range over it is refused.
+        SRAM of the chip between that of the cores and the HBM; 0 for none.
     hbm_bytes, hbm_bytes_per_s
         Capacity and peak bandwidth of the HBM.
     frequency_hz
         Clock of all cores.
+    port_bytes_per_s
+        Bandwidth of the port of one core to the shared SRAM; of no meaning without one.
+    calibration
+        Corrections of the time model.
     """
 
     tensor_cores: int
@@ -70,6 +124,14 @@ class Design:
     hbm_bytes_per_s: int
     frequency_hz: int
     shared_sram_bytes: int = 0
+    port_bytes_per_s: int = 0
+    calibration: Calibration = UNCALIBRATED
+
+    def __post_init__(self) -> None:
+        if self.shared_sram_bytes > 0 and self.port_bytes_per_s < 1:
+            raise InputError("a shared SRAM needs port_bandwidth, the bandwidth of one core's port to it")
+        if self.shared_sram_bytes == 0 and self.port_bytes_per_s:
+            raise InputError("port_bandwidth is that of a core's port to the shared SRAM; give shared_sram as well")
 
     @property
     def name(self) -> str:
@@ -78,9 +140,13 @@ class Design:
         return (
             f"tc{self.tensor_cores}x{t.rows}x{t.cols}{t.dataflow}-{_size(t.sram_bytes)}"
             f"_vc{self.vector_cores}x{v.lanes}x{v.ops_per_lane}-{_size(v.sram_bytes)}"
-            f"_sh{_size(self.shared_sram_bytes)}"
+            f"_sh{_size(self.shared_sram_bytes)}{self._port}"
             f"_hbm{_size(self.hbm_bytes)}-{self.hbm_bytes_per_s / 1e9:g}GBps_{self.frequency_hz / 1e6:g}MHz"
         )
+
+    @property
+    def _port(self) -> str:
+        return f"-{self.port_bytes_per_s / 1e9:g}GBps" if self.shared_sram_bytes else ""
 
     @property
     def peak_macs_per_s(self) -> float:
@@ -101,3 +167,32 @@ class Design:
     def hbm_bytes_per_cycle(self) -> float:
         """Peak HBM bandwidth in bytes per clock cycle."""
         return self.hbm_bytes_per_s / self.frequency_hz
+
+    @property
+    def usable_hbm_bytes_per_cycle(self) -> float:
+        """HBM bandwidth that operators get, in bytes per clock cycle."""
+        return self.hbm_bytes_per_s * self.calibration.hbm_efficiency / self.frequency_hz
+
+    @property
+    def port_bytes_per_cycle(self) -> float:
+        """Bandwidth of a core's port to the shared SRAM in bytes per clock cycle; infinite without one."""
+        return self.port_bytes_per_s / self.frequency_hz if self.shared_sram_bytes else inf
+
+    @property
+    def launch_cycles(self) -> int:
+        """Cycles that every operator takes beside its work, rounded up."""
+        return ceil(self.calibration.launch_s * self.frequency_hz - 1e-6)  # 10 us at 700 MHz are 7000, not 7001
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Design:
+        """The design of which ``table`` is ``dataclasses.asdict``, also after a journey through JSON."""
+        types = {
+            "tensor": TensorCore(**table["tensor"]),
+            "vector": VectorCore(**table["vector"]),
+            "calibration": Calibration(**table["calibration"]),
+        }
+        return cls(**(dict(table) | types))
+
+    def with_cores(self, tensor_cores: int, vector_cores: int) -> Design:
+        """The same design with other core counts."""
+        return replace(self, tensor_cores=tensor_cores, vector_cores=vector_cores)

@@ -57,13 +57,15 @@ class PhazeArea:
             )
         return {"shared_sram": self.glb_um2[chip.shared_sram_bytes] * 1e-6}
 
-    def tensor_mm2(self, core: TensorCore) -> dict[str, float]:
+    def tensor_mm2(self, core: TensorCore, chip: Chip) -> dict[str, float]:
         """Area of one tensor core, in mm²; its SRAM must be the size that Phaze derives."""
+        del chip  # the network has no area in Phaze's law
         _check_sram("tensor", core.sram_bytes, core.macs)
         return {"tensor_core": self.core_um2(core.rows, core.cols, self.pe_tensor_um2) * 1e-6}
 
-    def vector_mm2(self, core: VectorCore) -> dict[str, float]:
+    def vector_mm2(self, core: VectorCore, chip: Chip) -> dict[str, float]:
         """Area of one vector core, in mm²; a lane is one processing element, its SRAM the derived size."""
+        del chip
         if core.ops_per_lane != 1:
             raise InputError(
                 f"Phaze's vector lanes do 1 operation per cycle, not vector_ops_per_lane {core.ops_per_lane}"

@@ -26,15 +26,22 @@ class Power:
     """Power of uncore and I/O while idle."""
     hbm_idle_w_per_stack: float = constant("W")
     leakage_w_per_mm2: float = constant("W/mm2")
+    mac_int8_pj: float = constant("pJ")
+    """int8 multiply with int32 accumulation."""
     mac_bf16_pj: float = constant("pJ")
+    """bf16 multiply with fp32 accumulation."""
+    mac_fp16_pj: float = constant("pJ")
+    """fp16 multiply with fp32 accumulation."""
     mac_fp32_pj: float = constant("pJ")
     vector_op_fp32_pj: float = constant("pJ")
     sram_8kib_pj_per_byte: float = constant("pJ/B")
     sram_32kib_pj_per_byte: float = constant("pJ/B")
     sram_1mib_pj_per_byte: float = constant("pJ/B")
     hbm_pj_per_byte: float = constant("pJ/B")
+    link_pj_per_bit: float = constant("pJ/bit")
+    """A bit sent to another chip, both ends together."""
     tdp_margin: float = constant("1")
-    """Published TDP ÷ modelled peak power of the chip it was fitted on."""
+    """Published TDP ÷ modelled peak power of the chips it was fitted on."""
     frequency_max_hz: float = constant("Hz")
     """Energies hold at the supply voltage of the calibration chips; above this clock there is no voltage model."""
     relative_error: float = constant("1")
@@ -74,27 +81,37 @@ class Power:
             }
         )
 
-    def tensor_w(self, core: TensorCore, frequency_hz: int, area_mm2: float) -> dict[str, float]:
+    def tensor_w(self, core: TensorCore, chip: Chip, area_mm2: float) -> dict[str, float]:
         """TDP parts of one tensor core of this area, every MAC and SRAM port busy."""
+        frequency_hz = chip.frequency_hz
         sram_pj = tensor_port_bytes(core) * self.sram_pj_per_byte(core.sram_bytes)
         return self._with_margin(
             {
                 "leakage": self.leakage_w(area_mm2),
                 "tensor_macs": core.macs * self.mac_bf16_pj * frequency_hz * _PJ,
                 "tensor_sram": sram_pj * frequency_hz * _PJ,
+                **self._shared_port(chip),
             }
         )
 
-    def vector_w(self, core: VectorCore, frequency_hz: int, area_mm2: float) -> dict[str, float]:
+    def vector_w(self, core: VectorCore, chip: Chip, area_mm2: float) -> dict[str, float]:
         """TDP parts of one vector core of this area, every lane and SRAM port busy."""
+        frequency_hz = chip.frequency_hz
         sram_pj = vector_port_bytes(core) * self.sram_pj_per_byte(core.sram_bytes)
         return self._with_margin(
             {
                 "leakage": self.leakage_w(area_mm2),
                 "vector_alus": core.lanes * core.ops_per_lane * self.vector_op_fp32_pj * frequency_hz * _PJ,
                 "vector_sram": sram_pj * frequency_hz * _PJ,
+                **self._shared_port(chip),
             }
         )
+
+    def _shared_port(self, chip: Chip) -> dict[str, float]:
+        """A core's port to the shared SRAM at full bandwidth; nothing without one."""
+        if not chip.shared_sram_bytes:
+            return {}
+        return {"shared_sram": chip.port_bytes_per_s * self.sram_pj_per_byte(chip.shared_sram_bytes) * _PJ}
 
     def _with_margin(self, parts: dict[str, float]) -> dict[str, float]:
         return {name: self.tdp_margin * watt for name, watt in parts.items()}

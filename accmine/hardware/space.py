@@ -14,20 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.hardware.area import Chip
 from accmine.hardware.design import Design, TensorCore, VectorCore
-from accmine.hardware.technology import LinearCosts, Technology, linear_costs
+from accmine.hardware.technology import Technology, chip_of, linear_costs
 from accmine.hardware.template import Template
 
-__all__ = ["Block", "DesignSpace", "Smallest", "core_pairs", "count_feasible", "feasible", "smallest"]
+__all__ = ["Block", "DesignSpace", "Smallest", "count_feasible", "feasible", "smallest", "types_of"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 
-def core_pairs(template: Template) -> Iterator[tuple[TensorCore, VectorCore, Chip]]:
-    """Every combination of tensor core, vector core and rest of the chip (HBM, clock, shared SRAM)."""
+def types_of(template: Template) -> Iterator[Design]:
+    """Every choice of everything but the core counts, as a design whose counts (1 and 1) mean nothing."""
     tensors = [
         TensorCore(rows, cols, sram, dataflow)
         for rows, cols, sram, dataflow in product(
@@ -38,26 +37,9 @@ def core_pairs(template: Template) -> Iterator[tuple[TensorCore, VectorCore, Chi
         VectorCore(lanes, ops, sram)
         for lanes, ops, sram in product(template.vector_lanes, template.vector_ops_per_lane, template.vector_sram_bytes)
     ]
-    chips = [
-        Chip(*values)
-        for values in product(
-            template.hbm_bytes, template.hbm_bytes_per_s, template.frequency_hz, template.shared_sram_bytes
-        )
-    ]
-    yield from product(tensors, vectors, chips)
-
-
-def _design(tensor_cores: int, tensor: TensorCore, vector_cores: int, vector: VectorCore, chip: Chip) -> Design:
-    return Design(
-        tensor_cores=tensor_cores,
-        tensor=tensor,
-        vector_cores=vector_cores,
-        vector=vector,
-        hbm_bytes=chip.hbm_bytes,
-        hbm_bytes_per_s=chip.hbm_bytes_per_s,
-        frequency_hz=chip.frequency_hz,
-        shared_sram_bytes=chip.shared_sram_bytes,
-    )
+    chips = list(product(template.memories, template.frequency_hz, template.shared_memories))
+    for tensor, vector, ((capacity, rate), clock, (shared, port)) in product(tensors, vectors, chips):
+        yield Design(1, tensor, 1, vector, capacity, rate, clock, shared, port, template.calibration)
 
 
 @dataclass(frozen=True)
@@ -71,9 +53,9 @@ class DesignSpace:
 
     def __iter__(self) -> Iterator[Design]:
         counts = (self.template.tensor_cores, self.template.vector_cores)
-        for tensor, vector, chip in core_pairs(self.template):
+        for types in types_of(self.template):
             for tensor_cores, vector_cores in product(*counts):
-                yield _design(tensor_cores, tensor, vector_cores, vector, chip)
+                yield types.with_cores(tensor_cores, vector_cores)
 
     def contains(self, design: Design) -> bool:
         """Whether every tunable of ``design`` has an allowed value."""
@@ -88,6 +70,8 @@ class Block:
 
     Attributes
     ----------
+    types
+        A design with these core types; its counts mean nothing.
     tensor_counts, vector_counts
         Core counts; shapes (a,) and (b,).
     area_mm2, tdp_w
@@ -96,12 +80,7 @@ class Block:
         Which designs hold both limits; shape (a, b).
     """
 
-    tensor: TensorCore
-    vector: VectorCore
-    hbm_bytes: int
-    hbm_bytes_per_s: int
-    frequency_hz: int
-    shared_sram_bytes: int
+    types: Design
     tensor_counts: IntArray
     vector_counts: IntArray
     area_mm2: FloatArray
@@ -115,25 +94,12 @@ class Block:
 
     def design(self, i: int, j: int) -> Design:
         """The design with ``tensor_counts[i]`` tensor and ``vector_counts[j]`` vector cores."""
-        chip = Chip(self.hbm_bytes, self.hbm_bytes_per_s, self.frequency_hz, self.shared_sram_bytes)
-        return _design(int(self.tensor_counts[i]), self.tensor, int(self.vector_counts[j]), self.vector, chip)
+        return self.types.with_cores(int(self.tensor_counts[i]), int(self.vector_counts[j]))
 
     def designs(self) -> Iterator[Design]:
         """The designs that hold the limits."""
         for i, j in np.argwhere(self.mask):
             yield self.design(int(i), int(j))
-
-
-def _costs(tensor: TensorCore, vector: VectorCore, chip: Chip, technology: Technology) -> LinearCosts:
-    return linear_costs(
-        tensor,
-        vector,
-        hbm_bytes=chip.hbm_bytes,
-        hbm_bytes_per_s=chip.hbm_bytes_per_s,
-        frequency_hz=chip.frequency_hz,
-        shared_sram_bytes=chip.shared_sram_bytes,
-        technology=technology,
-    )
 
 
 def feasible(
@@ -156,8 +122,8 @@ def feasible(
     tensor_counts = np.array(template.tensor_cores, dtype=np.int64)
     vector_counts = np.array(template.vector_cores, dtype=np.int64)
     area_limit, tdp_limit = inf if area_mm2 is None else area_mm2, inf if tdp_w is None else tdp_w
-    for tensor, vector, chip in core_pairs(template):
-        costs = _costs(tensor, vector, chip, technology)
+    for types in types_of(template):
+        costs = linear_costs(types.tensor, types.vector, chip_of(types), technology)
         # the order of the sums is that of LinearCosts, so that both give the same floats
         area = (costs.area_fixed_mm2 + tensor_counts * costs.area_per_tensor_mm2)[:, None] + (
             vector_counts * costs.area_per_vector_mm2
@@ -170,19 +136,7 @@ def feasible(
             mask &= tdp <= tdp_limit
         if not mask.any():
             continue
-        yield Block(
-            tensor=tensor,
-            vector=vector,
-            hbm_bytes=chip.hbm_bytes,
-            hbm_bytes_per_s=chip.hbm_bytes_per_s,
-            frequency_hz=chip.frequency_hz,
-            shared_sram_bytes=chip.shared_sram_bytes,
-            tensor_counts=tensor_counts,
-            vector_counts=vector_counts,
-            area_mm2=area,
-            tdp_w=tdp,
-            mask=mask,
-        )
+        yield Block(types, tensor_counts, vector_counts, area, tdp, mask)
 
 
 def count_feasible(
@@ -216,17 +170,17 @@ def smallest(template: Template, technology: Technology) -> Smallest:
     """
     # every core adds area and power: the fewest cores are the least of each pair
     a, b = template.tensor_cores[0], template.vector_cores[0]
-    best_area = best_tdp = None
-    for tensor, vector, chip in core_pairs(template):
-        costs = _costs(tensor, vector, chip, technology)
+    best_area: tuple[float, Design] | None = None
+    best_tdp: tuple[float, Design] | None = None
+    for types in types_of(template):
+        costs = linear_costs(types.tensor, types.vector, chip_of(types), technology)
         area, tdp = costs.area_mm2(a, b), costs.tdp_w(a, b)
         if best_area is None or area < best_area[0]:
-            best_area = (area, tensor, vector, chip)
+            best_area = (area, types.with_cores(a, b))
         if technology.power is not None and (best_tdp is None or tdp < best_tdp[0]):
-            best_tdp = (tdp, tensor, vector, chip)
+            best_tdp = (tdp, types.with_cores(a, b))
     if best_area is None:
         raise InputError("the template has no design")
-    area_design = _design(a, best_area[1], b, best_area[2], best_area[3])
     if best_tdp is None:
-        return Smallest(area_design, best_area[0], None, None)
-    return Smallest(area_design, best_area[0], _design(a, best_tdp[1], b, best_tdp[2], best_tdp[3]), best_tdp[0])
+        return Smallest(best_area[1], best_area[0], None, None)
+    return Smallest(best_area[1], best_area[0], best_tdp[1], best_tdp[0])

@@ -1,21 +1,25 @@
 """Technology: what area and power a design has, and what energy its actions take.
 
-A technology is a YAML file in which every constant is ``{value, unit, source}``. None has a default: a missing
+A technology is a YAML file in which every constant is ``{value, unit, band, source}``. None has a default: a missing
 constant is an error. Shipped: ``tpu-16nm`` (sum of parts and a fixed uncore), ``tpu-16nm-multiplier`` (the same parts
-and a multiplier instead), ``phaze-22nm`` (Phaze's area law; no power).
+and a multiplier instead), ``accelerator-45nm`` to ``accelerator-5nm`` (two numbers fitted on seven known chips),
+``phaze-22nm`` (Phaze's area law; no power).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from accmine.errors import InputError
+from accmine.errors import Complaint, InputError
 from accmine.hardware.area import Chip, PartsArea
 from accmine.hardware.design import Design, TensorCore, VectorCore
 from accmine.hardware.phaze import PhazeArea
 from accmine.hardware.power import Power
+from accmine.suggest import did_you_mean
 
 __all__ = [
     "LinearCosts",
@@ -34,11 +38,23 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SourcedConstant:
-    """Where a constant comes from: its path in the file, unit and source."""
+    """Where a constant comes from, and how far it may be off.
+
+    Attributes
+    ----------
+    name
+        Its path in the file, such as ``power.hbm_pj_per_byte``.
+    unit, source
+        As in the file.
+    band
+        Relative half-width of its error: the value lies within ± this fraction. Where a file gives none, the
+        ``relative_error`` of its section.
+    """
 
     name: str
     unit: str
     source: str
+    band: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,7 @@ class Technology:
     area, power
         The laws with their constants; ``power`` is ``None`` where the technology defines none.
     constants
-        Unit and source of every constant.
+        Unit, source and band of every constant.
     """
 
     name: str
@@ -76,6 +92,47 @@ class Technology:
                 "leave out the TDP limit and energy metrics, or take tpu-16nm"
             )
         return self.power
+
+    def perturbed(self, factors: Mapping[str, float]) -> Technology:
+        """The same technology with constants multiplied.
+
+        Parameters
+        ----------
+        factors
+            Factor by the name in ``constants``, such as ``{"power.hbm_pj_per_byte": 1.1}``; every entry of a table
+            is multiplied. The order of the SRAM energies by size is not enforced again.
+
+        Raises
+        ------
+        InputError
+            For every name that is not a constant of a section, and every factor that is not a number above 0.
+        """
+        return _perturbed(self, factors)
+
+    @property
+    def area_error(self) -> float | None:
+        """Relative half-width of the band around every area; ``None`` where the law states none."""
+        return self.area.relative_error if isinstance(self.area, PartsArea) else None
+
+    @property
+    def tdp_error(self) -> float | None:
+        """Relative half-width of the band around every TDP; ``None`` without power."""
+        return None if self.power is None else self.power.relative_error
+
+    @property
+    def mac_int8_pj(self) -> float:
+        """Energy of one int8 multiply with int32 accumulation, in pJ."""
+        return self.need_power().mac_int8_pj
+
+    @property
+    def mac_fp16_pj(self) -> float:
+        """Energy of one fp16 multiply with fp32 accumulation, in pJ."""
+        return self.need_power().mac_fp16_pj
+
+    @property
+    def link_pj_per_byte(self) -> float:
+        """Energy of one byte sent to another chip, in pJ."""
+        return 8 * self.need_power().link_pj_per_bit
 
     @property
     def mac_bf16_pj(self) -> float:
@@ -112,6 +169,34 @@ class Technology:
         return power.uncore_w + power.leakage_w(area_mm2)
 
 
+def _perturbed(technology: Technology, factors: Mapping[str, float]) -> Technology:
+    sections = {"area": technology.area, "power": technology.power}
+    known = [item.name for item in technology.constants if item.name.partition(".")[0] in sections]
+    complaints = []
+    changes: dict[str, dict[str, Any]] = {"area": {}, "power": {}}
+    for name, factor in factors.items():
+        if name not in known:
+            suggestion = did_you_mean(name, known)
+            complaints.append(Complaint("", name, f"{technology.name} has no such constant; {suggestion}".rstrip("; ")))
+        elif isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 < factor < math.inf:
+            complaints.append(Complaint("", name, f"the factor must be a number above 0, got {factor!r}"))
+        else:
+            section, _, constant = name.partition(".")
+            value = getattr(sections[section], constant)
+            is_table = isinstance(value, Mapping)
+            changes[section][constant] = (
+                {key: entry * factor for key, entry in value.items()} if is_table else value * factor
+            )
+    if complaints:
+        raise InputError(complaints)
+    power = technology.power
+    return replace(
+        technology,
+        area=replace(technology.area, **changes["area"]),
+        power=None if power is None else replace(power, **changes["power"]),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class LinearCosts:
     """Area and TDP of all designs with given core types: fixed + #TC · per tensor core + #VC · per vector core.
@@ -145,7 +230,7 @@ class _Parts:
 
 def _parts(tensor: TensorCore, vector: VectorCore, chip: Chip, technology: Technology) -> _Parts:
     law, power = technology.area, technology.power
-    fixed, per_tensor, per_vector = law.fixed_mm2(chip), law.tensor_mm2(tensor), law.vector_mm2(vector)
+    fixed, per_tensor, per_vector = law.fixed_mm2(chip), law.tensor_mm2(tensor, chip), law.vector_mm2(vector, chip)
     if power is None:
         return _Parts((fixed, per_tensor, per_vector), None)
     if chip.frequency_hz > power.frequency_max_hz:
@@ -153,33 +238,22 @@ def _parts(tensor: TensorCore, vector: VectorCore, chip: Chip, technology: Techn
             f"frequency {chip.frequency_hz / 1e6:g} MHz: the energies of {technology.name} hold up to "
             f"{power.frequency_max_hz / 1e6:g} MHz (no voltage model above)"
         )
-    clock = chip.frequency_hz
     tdp = (
         power.fixed_w(chip, law.stacks(chip), sum(fixed.values())),
-        power.tensor_w(tensor, clock, sum(per_tensor.values())),
-        power.vector_w(vector, clock, sum(per_vector.values())),
+        power.tensor_w(tensor, chip, sum(per_tensor.values())),
+        power.vector_w(vector, chip, sum(per_vector.values())),
     )
     return _Parts((fixed, per_tensor, per_vector), tdp)
 
 
-def linear_costs(
-    tensor: TensorCore,
-    vector: VectorCore,
-    *,
-    hbm_bytes: int,
-    hbm_bytes_per_s: int,
-    frequency_hz: int,
-    shared_sram_bytes: int = 0,
-    technology: Technology,
-) -> LinearCosts:
-    """Area and TDP of every design with these core types, HBM, clock and shared SRAM, for vectorised search.
+def linear_costs(tensor: TensorCore, vector: VectorCore, chip: Chip, technology: Technology) -> LinearCosts:
+    """Area and TDP of every design with these core types and this rest of the chip, for vectorised search.
 
     Raises
     ------
     InputError
         If the technology does not cover the core types or the frequency.
     """
-    chip = Chip(hbm_bytes, hbm_bytes_per_s, frequency_hz, shared_sram_bytes)
     parts = _parts(tensor, vector, chip, technology)
     area = [sum(part.values()) for part in parts.area]
     tdp = [math.nan] * 3 if parts.tdp is None else [sum(part.values()) for part in parts.tdp]
@@ -188,19 +262,17 @@ def linear_costs(
 
 def chip_of(design: Design) -> Chip:
     """The design without its cores."""
-    return Chip(design.hbm_bytes, design.hbm_bytes_per_s, design.frequency_hz, design.shared_sram_bytes)
+    return Chip(
+        design.hbm_bytes,
+        design.hbm_bytes_per_s,
+        design.frequency_hz,
+        design.shared_sram_bytes,
+        design.port_bytes_per_s,
+    )
 
 
 def _costs_of(design: Design, technology: Technology) -> LinearCosts:
-    return linear_costs(
-        design.tensor,
-        design.vector,
-        hbm_bytes=design.hbm_bytes,
-        hbm_bytes_per_s=design.hbm_bytes_per_s,
-        frequency_hz=design.frequency_hz,
-        shared_sram_bytes=design.shared_sram_bytes,
-        technology=technology,
-    )
+    return linear_costs(design.tensor, design.vector, chip_of(design), technology)
 
 
 def area_mm2(design: Design, technology: Technology) -> float:
@@ -211,13 +283,11 @@ def area_mm2(design: Design, technology: Technology) -> float:
     InputError
         If the technology does not cover the design.
     """
-    law = technology.area
-    chip = chip_of(design)
-    fixed, per_tensor, per_vector = law.fixed_mm2(chip), law.tensor_mm2(design.tensor), law.vector_mm2(design.vector)
+    law, chip = technology.area, chip_of(design)
     return (
-        sum(fixed.values())
-        + design.tensor_cores * sum(per_tensor.values())
-        + design.vector_cores * sum(per_vector.values())
+        sum(law.fixed_mm2(chip).values())
+        + design.tensor_cores * sum(law.tensor_mm2(design.tensor, chip).values())
+        + design.vector_cores * sum(law.vector_mm2(design.vector, chip).values())
     )
 
 
@@ -256,9 +326,9 @@ def _breakdown(design: Design, parts: tuple[dict[str, float], dict[str, float], 
 
 def area_breakdown(design: Design, technology: Technology) -> dict[str, float]:
     """Area by part in mm²; the parts add up to ``area_mm2``."""
-    law = technology.area
-    fixed = law.fixed_mm2(chip_of(design))
-    return _breakdown(design, (fixed, law.tensor_mm2(design.tensor), law.vector_mm2(design.vector)))
+    law, chip = technology.area, chip_of(design)
+    parts = (law.fixed_mm2(chip), law.tensor_mm2(design.tensor, chip), law.vector_mm2(design.vector, chip))
+    return _breakdown(design, parts)
 
 
 def tdp_breakdown(design: Design, technology: Technology) -> dict[str, float]:

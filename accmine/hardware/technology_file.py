@@ -1,14 +1,17 @@
-"""Reading a technology file: every constant with value, unit and source, no default for any."""
+"""Reading a technology file: every constant with value, unit and source, no default for any.
+
+Each may have a ``band``, the relative half-width of its error; without one it is the ``relative_error`` of the section.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from accmine.catalogue import resolve
+from accmine.catalogue import is_file_reference, resolve
 from accmine.errors import Complaint, InputError
 from accmine.hardware.area import PartsArea
 from accmine.hardware.phaze import PhazeArea
@@ -16,11 +19,12 @@ from accmine.hardware.power import Power
 from accmine.hardware.technology import SourcedConstant, Technology
 from accmine.source import Document, load_yaml
 
-__all__ = ["read_technology"]
+__all__ = ["files_read", "read_technology"]
 
 _LAWS: dict[str, type[PartsArea] | type[PhazeArea]] = {"parts": PartsArea, "phaze": PhazeArea}
 _TOP = ("name", "description", "node_nm", "area", "power")
 _CONSTANT = ("value", "unit", "source")
+_ALLOWED = (*_CONSTANT, "band")
 _TABLES = ("l2_um2", "glb_um2")
 
 
@@ -51,6 +55,28 @@ class _Reader:
             return math.nan
         return float(value)
 
+    def band(self, value: Any, place: tuple[str, ...]) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+            self.complain(place, f"must be a fraction from 0 to below 1 (0.25 is ± 25 %), got {value!r}")
+            return math.nan
+        return float(value)
+
+    def with_bands(self, area: PartsArea | PhazeArea, power: Power | None) -> tuple[SourcedConstant, ...]:
+        """The constants; those without a band of their own have the ``relative_error`` of their section.
+
+        ``relative_error`` itself, and what no section with one holds, has 0.
+        """
+        errors = {
+            "area": area.relative_error if isinstance(area, PartsArea) else 0.0,
+            "power": 0.0 if power is None else power.relative_error,
+        }
+        filled = []
+        for item in self.constants:
+            section, _, name = item.name.partition(".")
+            given = 0.0 if name == "relative_error" else errors.get(section, 0.0)
+            filled.append(replace(item, band=given) if math.isnan(item.band) else item)
+        return tuple(filled)
+
     def table(self, value: Any, place: tuple[str, ...]) -> dict[int, float]:
         if not isinstance(value, Mapping) or not value or not all(type(size) is int for size in value):
             self.complain(place, "must be a table of size in bytes (integer): number")
@@ -63,7 +89,7 @@ class _Reader:
         if name not in data:
             self.complain(place, f"missing constant; needed: {{value: …, unit: {unit}, source: …}}")
             return math.nan
-        entry = self.mapping(data[name], place, _CONSTANT)
+        entry = self.mapping(data[name], place, _ALLOWED)
         missing = [key for key in _CONSTANT if key not in entry]
         if entry and missing:
             self.complain(place, f"{', '.join(missing)} missing; needed: {{value: …, unit: {unit}, source: …}}")
@@ -73,7 +99,8 @@ class _Reader:
             self.complain((*place, "unit"), f"must be {unit}, got {entry['unit']!r}")
         if not isinstance(entry["source"], str) or not entry["source"].strip():
             self.complain((*place, "source"), "must say where the value comes from")
-        self.constants.append(SourcedConstant(".".join(place), unit, str(entry["source"])))
+        band = self.band(entry["band"], (*place, "band")) if "band" in entry else math.nan
+        self.constants.append(SourcedConstant(".".join(place), unit, str(entry["source"]), band))
         read = self.table if name in _TABLES else self.number
         return read(entry["value"], (*place, "value"))
 
@@ -113,9 +140,30 @@ def _checked_power(reader: _Reader, power: Power) -> None:
         reader.complain(("power", "sram_8kib_pj_per_byte", "value"), "must be above 0")
 
 
-def read_technology(name_or_path: str | Path) -> Technology:
-    """Read and check a technology file; see ``accmine.hardware.technology.load_technology``."""
-    document = load_yaml(resolve("technologies", name_or_path))
+def files_read(path: Path) -> tuple[Path, ...]:
+    """Own files that a technology file is read from: itself, and where it names them tables and a base; absolute.
+
+    Files that do not exist are left out: reading the technology complains about them.
+    """
+    data = load_yaml(path).data
+    section = data.get("accelergy") if isinstance(data, Mapping) else None
+    named = [section.get("ert"), section.get("art")] if isinstance(section, Mapping) else []
+    base = data.get("base") if isinstance(section, Mapping) else None
+    named += [base] if isinstance(base, str) and is_file_reference(base) else []
+    files = [path, *(path.parent / name for name in named if isinstance(name, str))]
+    return tuple(file.resolve() for file in files if file.is_file())
+
+
+def read_technology(name_or_path: str | Path, relative_to: Path | None = None) -> Technology:
+    """Read and check a technology file; see ``accmine.hardware.technology.load_technology``.
+
+    A relative file is looked up in the folder ``relative_to``; default: the current one.
+    """
+    document = load_yaml(resolve("technologies", name_or_path, relative_to))
+    if isinstance(document.data, Mapping) and "accelergy" in document.data:
+        from accmine.hardware.accelergy import read_accelergy
+
+        return read_accelergy(document)
     reader = _Reader(document)
     data = reader.mapping(document.data, (), _TOP)
     name, description = reader.text(data, "name"), reader.text(data, "description")
@@ -136,4 +184,4 @@ def read_technology(name_or_path: str | Path) -> Technology:
         _checked_power(reader, power)
     if reader.complaints:
         raise InputError(reader.complaints)
-    return Technology(name, description, node_nm, area, power, tuple(reader.constants))
+    return Technology(name, description, node_nm, area, power, reader.with_bands(area, power))

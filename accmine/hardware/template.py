@@ -7,61 +7,39 @@ a number, a quantity with unit (``32 GiB``), a range (``1..64`` is every integer
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from accmine.catalogue import resolve
 from accmine.errors import Complaint, InputError
-from accmine.hardware.design import DATAFLOWS, Design
+from accmine.hardware.design import UNCALIBRATED, Calibration, Design
+from accmine.hardware.tunables import FIELDS, KEYS, NOTES, OPTIONAL, PLAIN_HBM, STACKS, checked, parse
 from accmine.source import Document, load_yaml
 from accmine.suggest import did_you_mean
 from accmine.units import parse_quantity
 
-__all__ = ["KEYS", "NOTES", "Template", "open_keys", "read_accelerator", "template_from_mapping", "template_of"]
+__all__ = [
+    "CALIBRATION",
+    "KEYS",
+    "NOTES",
+    "Template",
+    "open_keys",
+    "read_accelerator",
+    "template_from_mapping",
+    "template_of",
+]
 
-_MAX_VALUES = 100_000  # a longer list is a slip of the pen; solvers hold one entry per value
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """How a key is written: the template field, its dimension (``None``: a plain integer) and least value."""
-
-    attribute: str
-    dimension: str | None
-    least: int
-
-
-_FIELDS: dict[str, _Key] = {
-    "tensor_cores": _Key("tensor_cores", None, 1),
-    "tensor_rows": _Key("tensor_rows", None, 1),
-    "tensor_cols": _Key("tensor_cols", None, 1),
-    "dataflow": _Key("dataflow", None, 0),
-    "tensor_sram": _Key("tensor_sram_bytes", "bytes", 1024),
-    "vector_cores": _Key("vector_cores", None, 1),
-    "vector_lanes": _Key("vector_lanes", None, 1),
-    "vector_ops_per_lane": _Key("vector_ops_per_lane", None, 1),
-    "vector_sram": _Key("vector_sram_bytes", "bytes", 1024),
-    "shared_sram": _Key("shared_sram_bytes", "bytes", 0),
-    "hbm": _Key("hbm_bytes", "bytes", 1 << 20),
-    "hbm_bandwidth": _Key("hbm_bytes_per_s", "bytes/s", 10**6),
-    "frequency": _Key("frequency_hz", "hertz", 10**6),
+CALIBRATION: dict[str, str | None] = {
+    "launch": "seconds",
+    "array_efficiency": None,
+    "vector_efficiency": None,
+    "hbm_efficiency": None,
 }
-_OPTIONAL: dict[str, str] = {"dataflow": "ws", "shared_sram": "0 B"}
-"""Keys a file may leave out, and what that means."""
-
-KEYS: tuple[str, ...] = ("use", "tensor_dim", *_FIELDS)
-"""Keys of a template; ``tensor_dim`` gives rows and columns the same values, in all pairs."""
-
-NOTES: tuple[str, ...] = ("name", "description", "sources")
-"""Further keys of a file: text about it."""
-
-_RANGE = re.compile(r"\s*(?P<low>.+?)\s*\.\.\s*(?P<high>.+?)(?:\s+x(?P<factor>\d+))?\s*\Z")
-_UNUSED = ("shared_sram_bytes",)
-"""Tunables on which no term of the time model depends."""
+"""Keys of the section ``calibration`` of a file, and their dimension; ``source`` says what they were fitted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +51,11 @@ class Template:
     Raises
     ------
     InputError
-        For an empty list, a value below its minimum, an unknown dataflow, or several values of a
-        tunable on which no term of the time model depends.
+        For an empty list, a value below its minimum, an unknown dataflow, or a shared SRAM without the
+        bandwidth of a port to it.
+
+    ``hbm_stack`` is the capacity and bandwidth of an HBM stack where designs have whole stacks: then bandwidth goes
+    with capacity. ``calibration`` is that of every design.
     """
 
     tensor_cores: tuple[int, ...]
@@ -90,23 +71,63 @@ class Template:
     hbm_bytes: tuple[int, ...]
     hbm_bytes_per_s: tuple[int, ...]
     frequency_hz: tuple[int, ...]
+    port_bytes_per_s: tuple[int, ...] = (0,)
+    hbm_stack: tuple[int, int] | None = None
+    calibration: Calibration = UNCALIBRATED
 
     def __post_init__(self) -> None:
         """Check and normalise the values."""
         complaints = []
-        for name, key in _FIELDS.items():
+        if self.hbm_stack is not None:
+            rates = tuple(self.stack_rate(capacity) for capacity in self.hbm_bytes)
+            object.__setattr__(self, "hbm_bytes_per_s", rates)
+        for name, key in FIELDS.items():
             values = getattr(self, key.attribute)
             try:
-                object.__setattr__(self, key.attribute, _checked(name, key, values))
+                object.__setattr__(self, key.attribute, checked(name, key, values))
             except InputError as error:
                 complaints += [Complaint("", name, item.message) for item in error.complaints]
+        if not complaints:
+            complaints += self._port_complaints()
         if complaints:
             raise InputError(complaints)
+
+    def _port_complaints(self) -> list[Complaint]:
+        """A shared SRAM and the cores' ports to it come together."""
+        shared, port = max(self.shared_sram_bytes) > 0, max(self.port_bytes_per_s) > 0
+        if shared and min(self.port_bytes_per_s) < 1:
+            message = "a shared SRAM needs the bandwidth of a core's port to it, such as 256 GB/s"
+            return [Complaint("", "port_bandwidth", message)]
+        if port and not shared:
+            return [Complaint("", "port_bandwidth", "is the bandwidth to the shared SRAM; give shared_sram as well")]
+        return []
+
+    def stack_rate(self, capacity: int) -> int:
+        """Bandwidth of as many whole stacks as hold ``capacity``, in bytes/s; 0 where designs have no stacks."""
+        if self.hbm_stack is None:
+            return 0
+        size, rate = self.hbm_stack
+        return -(-capacity // size) * rate
+
+    @property
+    def memories(self) -> tuple[tuple[int, int], ...]:
+        """Capacity and bandwidth of the HBM: all pairs, or one pair for each number of stacks; bytes and bytes/s."""
+        if self.hbm_stack is None:
+            return tuple(product(self.hbm_bytes, self.hbm_bytes_per_s))
+        return tuple((capacity, self.stack_rate(capacity)) for capacity in self.hbm_bytes)
+
+    @property
+    def shared_memories(self) -> tuple[tuple[int, int], ...]:
+        """Shared SRAM and the bandwidth of a core's port to it, which nothing has without one; bytes and bytes/s."""
+        pairs = product(self.shared_sram_bytes, self.port_bytes_per_s)
+        return tuple(dict.fromkeys((size, port if size else 0) for size, port in pairs))
 
     @property
     def size(self) -> int:
         """Number of designs."""
-        return prod(len(getattr(self, item.name)) for item in fields(self))
+        own = ("hbm_bytes", "hbm_bytes_per_s", "shared_sram_bytes", "port_bytes_per_s", "hbm_stack", "calibration")
+        other = prod(len(getattr(self, item.name)) for item in fields(self) if item.name not in own)
+        return other * len(self.memories) * len(self.shared_memories)
 
     def contains(self, design: Design) -> bool:
         """Whether every tunable of ``design`` has an allowed value."""
@@ -121,96 +142,11 @@ class Template:
             and vector.lanes in self.vector_lanes
             and vector.ops_per_lane in self.vector_ops_per_lane
             and vector.sram_bytes in self.vector_sram_bytes
-            and design.shared_sram_bytes in self.shared_sram_bytes
-            and design.hbm_bytes in self.hbm_bytes
-            and design.hbm_bytes_per_s in self.hbm_bytes_per_s
+            and (design.shared_sram_bytes, design.port_bytes_per_s) in self.shared_memories
+            and (design.hbm_bytes, design.hbm_bytes_per_s) in self.memories
             and design.frequency_hz in self.frequency_hz
+            and design.calibration == self.calibration
         )
-
-
-def _checked(name: str, key: _Key, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if not values:
-        raise InputError("needs at least one value")
-    if name == "dataflow":
-        unknown = sorted({str(value) for value in values if value not in DATAFLOWS})
-        if unknown:
-            raise InputError(f"unknown dataflow {', '.join(unknown)}; allowed: {', '.join(DATAFLOWS)}")
-        return tuple(flow for flow in DATAFLOWS if flow in values)
-    if not all(type(value) is int for value in values):
-        raise InputError(f"must be whole numbers, got {values}")
-    if min(values) < key.least:
-        unit = (
-            "" if key.dimension is None else f" {_BASE[key.dimension]}; write a unit, such as {_EXAMPLE[key.dimension]}"
-        )
-        raise InputError(f"must be at least {key.least}, got {min(values)}{unit}")
-    distinct = tuple(sorted(set(values)))
-    if key.attribute in _UNUSED and len(distinct) > 1:
-        raise InputError(
-            f"a range over {name} is refused: no term of the time model depends on it, "
-            "so the smallest value would always win; give one value"
-        )
-    return distinct
-
-
-_BASE = {"bytes": "bytes", "bytes/s": "bytes/s", "hertz": "Hz"}
-_EXAMPLE = {"bytes": "32 GiB", "bytes/s": "700 GB/s", "hertz": "700 MHz"}
-
-
-def _one(value: Any, dimension: str | None) -> int:
-    """One number in base units; a text needs its unit, a whole number is taken as it is."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise InputError(f"must be a number, a range or a list of them, got {value!r}")
-    if isinstance(value, str) and dimension is not None:
-        value = parse_quantity(value, dimension)
-    if isinstance(value, str):
-        try:
-            return int(value)
-        except ValueError:
-            raise InputError(f"must be a whole number, a range such as 1..64 or a list, got {value!r}") from None
-    if isinstance(value, float) and not value.is_integer():
-        raise InputError(
-            f"must be a whole number{'' if dimension is None else ' of ' + _BASE[dimension]}, got {value!r}"
-        )
-    return int(value)
-
-
-def _range(match: re.Match[str], dimension: str | None, text: str) -> list[int]:
-    low, high = _one(match["low"], dimension), _one(match["high"], dimension)
-    if low > high:
-        raise InputError(f"range {text!r} is empty: it starts above its end")
-    if match["factor"] is None:
-        if dimension is not None:
-            raise InputError(f"range {text!r} has no step; write '{text} x2' for doubling, or a list of values")
-        if high - low >= _MAX_VALUES:
-            raise InputError(f"range {text!r} has more than {_MAX_VALUES:,} values")
-        return list(range(low, high + 1))
-    factor = int(match["factor"])
-    if factor < 2 or low < 1:
-        raise InputError(f"range {text!r}: a geometric range needs a factor of at least 2 and a start above 0")
-    values = [low]
-    while values[-1] * factor <= high:
-        values.append(values[-1] * factor)
-    if values[-1] != high:
-        raise InputError(f"range {text!r} does not reach its end: … {values[-1]}, {values[-1] * factor}")
-    return values
-
-
-def _values(value: Any, dimension: str | None) -> list[int]:
-    if isinstance(value, (list, tuple)):
-        return [number for item in value for number in _values(item, dimension)]
-    if isinstance(value, str) and (match := _RANGE.match(value)):
-        return _range(match, dimension, value.strip())
-    return [_one(value, dimension)]
-
-
-def _parse(name: str, value: Any) -> tuple[Any, ...]:
-    """Checked values of one key."""
-    key = _FIELDS["tensor_rows" if name == "tensor_dim" else name]
-    if key.attribute == "dataflow":
-        values: tuple[Any, ...] = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    else:
-        values = tuple(_values(value, key.dimension))
-    return _checked(name, key, values)
 
 
 def _keys_in(mapping: Mapping[str, Any], allowed: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -222,17 +158,25 @@ def _keys_in(mapping: Mapping[str, Any], allowed: tuple[str, ...]) -> list[tuple
     ]
     if "tensor_dim" in mapping and ("tensor_rows" in mapping or "tensor_cols" in mapping):
         wrong.append(("tensor_dim", "gives rows and columns; leave it out, or tensor_rows and tensor_cols"))
+    stacked = [key for key in STACKS if key in mapping]
+    if stacked:
+        message = f"{stacked[0]} gives capacity and bandwidth; leave one of them out"
+        wrong += [(key, message) for key in PLAIN_HBM if key in mapping]
     return wrong
 
 
 def _override(values: dict[str, tuple[Any, ...]], mapping: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Put the parsed values of ``mapping`` over ``values``; (key, complaint) of those that are wrong."""
     wrong = []
+    for replaced, by in ((PLAIN_HBM, STACKS), (STACKS, PLAIN_HBM)):
+        if any(key in mapping for key in by):
+            for key in replaced:
+                values.pop(key, None)
     for key, value in mapping.items():
-        if key not in _FIELDS and key != "tensor_dim":
+        if key not in FIELDS and key not in STACKS and key != "tensor_dim":
             continue
         try:
-            parsed = _parse(key, value)
+            parsed = parse(key, value)
         except InputError as error:
             wrong += [(key, item.message) for item in error.complaints]
             continue
@@ -241,12 +185,20 @@ def _override(values: dict[str, tuple[Any, ...]], mapping: Mapping[str, Any]) ->
     return wrong
 
 
-def _template(values: Mapping[str, tuple[Any, ...]]) -> Template:
-    return Template(**{key.attribute: values[name] for name, key in _FIELDS.items()})
+def _template(values: Mapping[str, tuple[Any, ...]], calibration: Calibration) -> Template:
+    stack: tuple[int, int] | None = None
+    if "hbm_stacks" in values:
+        (size,), (rate,) = values["hbm_stack"], values["hbm_stack_bandwidth"]
+        stack = (size, rate)
+        values = {**values, "hbm": tuple(n * size for n in values["hbm_stacks"]), "hbm_bandwidth": (rate,)}
+    fields_ = {key.attribute: values[name] for name, key in FIELDS.items()}
+    return Template(**fields_, hbm_stack=stack, calibration=calibration)
 
 
 def _missing(values: Mapping[str, Any]) -> str:
-    names = [name for name in _FIELDS if name not in values]
+    stacked = any(name in values for name in STACKS)
+    needed = [name for name in FIELDS if not (stacked and name in PLAIN_HBM)] + (list(STACKS) if stacked else [])
+    names = [name for name in needed if name not in values]
     return f"missing: {', '.join(names)} (or 'use: wham' for the shipped defaults)" if names else ""
 
 
@@ -270,16 +222,29 @@ def template_from_mapping(mapping: Mapping[str, Any], where: str = "", *, relati
         no term of the time model depends on.
     """
     wrong = _keys_in(mapping, KEYS)
-    values: dict[str, tuple[Any, ...]] = {name: _parse(name, value) for name, value in _OPTIONAL.items()}
+    values: dict[str, tuple[Any, ...]] = {name: parse(name, value) for name, value in OPTIONAL.items()}
+    calibration = Calibration()
     if "use" in mapping:
-        values = _file_values(read_accelerator(mapping["use"], relative_to))
+        document = read_accelerator(mapping["use"], relative_to)
+        values, calibration = _file_values(document), _calibration(document)
     wrong += _override(values, mapping)
+    wrong += _several_stacks(values)
     if not wrong and (missing := _missing(values)):
         wrong.append(("", missing))
+    prefix = [where] if where else []
     if wrong:
-        prefix = [where] if where else []
         raise InputError([Complaint("", ".".join([*prefix, *([key] if key else [])]), text) for key, text in wrong])
-    return _template(values)
+    try:
+        return _template(values, calibration)
+    except InputError as error:
+        raise InputError([Complaint("", ".".join([*prefix, c.field]), c.message) for c in error.complaints]) from None
+
+
+def _several_stacks(values: Mapping[str, tuple[Any, ...]]) -> list[tuple[str, str]]:
+    """A design space has one kind of stack."""
+    names = ("hbm_stack", "hbm_stack_bandwidth")
+    message = "needs one value: designs differ in the number of stacks"
+    return [(name, message) for name in names if len(values.get(name, (0,))) > 1]
 
 
 def read_accelerator(name_or_path: str | Path, relative_to: Path | None = None) -> Document:
@@ -300,8 +265,8 @@ def _file_values(document: Document) -> dict[str, tuple[Any, ...]]:
     data = document.data
     if not isinstance(data, Mapping):
         raise InputError(f"must be a mapping of {', '.join(KEYS[1:])}", where=document.name)
-    values = {name: _parse(name, value) for name, value in _OPTIONAL.items()}
-    wrong = _keys_in(data, (*NOTES, *KEYS[1:])) + _override(values, data)
+    values = {name: parse(name, value) for name, value in OPTIONAL.items()}
+    wrong = _keys_in(data, (*NOTES, *KEYS[1:], "calibration")) + _override(values, data) + _several_stacks(values)
     if not wrong and (missing := _missing(values)):
         wrong.append(("", missing))
     if wrong:
@@ -309,10 +274,53 @@ def _file_values(document: Document) -> dict[str, tuple[Any, ...]]:
     return values
 
 
+def _calibration(document: Document) -> Calibration:
+    """The calibration of a checked accelerator file; without the section none.
+
+    Raises
+    ------
+    InputError
+        Every complaint at once: unknown or missing keys, wrong units, efficiencies outside (0, 1].
+    """
+    if "calibration" not in document.data:
+        return Calibration()
+    section = document.data["calibration"]
+    allowed = (*CALIBRATION, "source")
+
+    def error(key: str, text: str) -> Complaint:
+        place = ("calibration", key) if key else ("calibration",)
+        return Complaint(document.locate(place), ".".join(place), text)
+
+    if not isinstance(section, Mapping):
+        raise InputError([error("", f"must be a mapping of {', '.join(allowed)}")])
+    wrong = [error(str(key), f"unknown key; allowed: {', '.join(allowed)}") for key in section if key not in allowed]
+    wrong += [error("", f"{key} is missing") for key in allowed if key not in section]
+    if "source" in section and not (isinstance(section["source"], str) and section["source"].strip()):
+        wrong.append(error("source", "must say what the values were fitted on"))
+    numbers: dict[str, float] = {}
+    for key, dimension in CALIBRATION.items():
+        if key not in section:
+            continue
+        value = section[key]
+        try:
+            if dimension is not None:
+                numbers[f"{key}_s"] = float(parse_quantity(value, dimension))
+            elif isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise InputError(f"must be a number above 0 and at most 1, got {value!r}")
+            else:
+                numbers[key] = float(value)
+            Calibration(**{name: number for name, number in numbers.items() if name.startswith(key)})
+        except InputError as problem:
+            wrong += [error(key, item.message) for item in problem.complaints]
+    if wrong:
+        raise InputError(wrong)
+    return Calibration(**numbers)
+
+
 def open_keys(document: Document) -> tuple[str, ...]:
     """Keys of a checked accelerator file that allow several values: what makes it a template, not a design."""
-    keys = [key for key in document.data if key in _FIELDS or key == "tensor_dim"]
-    return tuple(key for key in keys if len(_parse(key, document.data[key])) > 1)
+    keys = [key for key in document.data if key in FIELDS or key in STACKS or key == "tensor_dim"]
+    return tuple(key for key in keys if len(parse(key, document.data[key])) > 1)
 
 
 def template_of(source: Document | Design) -> Template:
@@ -324,7 +332,13 @@ def template_of(source: Document | Design) -> Template:
         Every complaint about the file at once, with its place.
     """
     if isinstance(source, Document):
-        return _template(_file_values(source))
+        values, calibration = _file_values(source), _calibration(source)
+        try:
+            return _template(values, calibration)
+        except InputError as error:
+            raise InputError(
+                [Complaint(source.locate((c.field,)), c.field, c.message) for c in error.complaints]
+            ) from None
     tensor, vector = source.tensor, source.vector
     return Template(
         tensor_cores=(source.tensor_cores,),
@@ -340,4 +354,6 @@ def template_of(source: Document | Design) -> Template:
         hbm_bytes=(source.hbm_bytes,),
         hbm_bytes_per_s=(source.hbm_bytes_per_s,),
         frequency_hz=(source.frequency_hz,),
+        port_bytes_per_s=(source.port_bytes_per_s,),
+        calibration=source.calibration,
     )

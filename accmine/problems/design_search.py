@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost.modes import CostLibrary, splits_up_to
+from accmine.cost.source import Source
 from accmine.hardware.design import Design
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.hardware.template import Template
@@ -89,11 +90,17 @@ class Problem:
 
 
 def cost_library(
-    tasks: Sequence[Task], most_cores: int, operator_split: str, timing: str, technology: Technology
+    tasks: Sequence[Task],
+    most_cores: int,
+    operator_split: str,
+    timing: str,
+    technology: Technology,
+    source: Source | None = None,
 ) -> CostLibrary:
     """Costs of all operators of ``tasks``; ``operator_split`` is ``even`` or ``none``."""
     graphs = [phase.graph for task in tasks for phase in task.phases]
-    return CostLibrary(graphs, splits_up_to(most_cores) if operator_split == "even" else (1,), timing, technology)
+    splits = splits_up_to(most_cores) if operator_split == "even" else (1,)
+    return CostLibrary(graphs, splits, timing, technology, source)
 
 
 @dataclass(frozen=True)

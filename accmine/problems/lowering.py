@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -41,8 +41,14 @@ class Lowered:
         return sum(int(t.hbm_bytes[k]) for t, k in zip(tables, solution.mode.tolist(), strict=True))
 
 
-def lower(graph: OperatorGraph, library: CostLibrary, design: Design) -> Lowered:
+def lower(graph: OperatorGraph, library: CostLibrary, design: Design, *, private_hbm: bool = False) -> Lowered:
     """The operator-schedule problem of ``graph`` on ``design``; durations in cycles.
+
+    Parameters
+    ----------
+    private_hbm
+        Give every operator the whole HBM bandwidth for itself, whatever runs beside it: the HBM is no resource, and
+        modes at a part of the bandwidth are left out. A relaxation: what sharing costs is measured against it.
 
     Raises
     ------
@@ -56,12 +62,25 @@ def lower(graph: OperatorGraph, library: CostLibrary, design: Design) -> Lowered
     for work, table in zip(graph.works, tables, strict=True):
         if len(table.duration) == 0:
             raise InputError(f"{design.name}: no mode of an operator fits its cores: {work}")
+    if private_hbm:
+        tables = tuple(map(_full_rate, tables))
+    resources = len(RESOURCES) - private_hbm  # the HBM is the last one
+    capacity = np.array([design.tensor_cores, design.vector_cores, hbm_capacity(design)], dtype=np.int64)
     problem = Problem(
-        resources=RESOURCES,
-        capacity=np.array([design.tensor_cores, design.vector_cores, hbm_capacity(design)], dtype=np.int64),
+        resources=RESOURCES[:resources],
+        capacity=capacity[:resources],
         names=tuple(operator.name for operator in graph.operators),
-        mode_sets=tuple(ModeSet(table.duration, table.uses) for table in tables),
+        mode_sets=tuple(ModeSet(table.duration, table.uses[:, :resources]) for table in tables),
         mode_set=graph.work_index,
         edges=graph.edges,
     )
     return Lowered(problem, tables)
+
+
+def _full_rate(table: ModeTable) -> ModeTable:
+    """The modes that no other one beats in time and cores, whatever they hold of the HBM."""
+    kept: list[int] = []
+    for i, (tensor, vector, _) in enumerate(table.uses.tolist()):  # fastest first
+        if not any(table.uses[k, 0] <= tensor and table.uses[k, 1] <= vector for k in kept):
+            kept.append(i)
+    return ModeTable(*(getattr(table, item.name)[kept] for item in fields(table)))

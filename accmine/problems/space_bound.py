@@ -24,8 +24,8 @@ import numpy.typing as npt
 
 from accmine.cost.table import INVALID
 from accmine.hardware.design import Design
-from accmine.hardware.space import core_pairs
-from accmine.hardware.technology import linear_costs
+from accmine.hardware.space import types_of
+from accmine.hardware.technology import chip_of, linear_costs
 from accmine.problems.barriers import Barriers, barriers
 from accmine.problems.collapse import CollapsedGraph, collapse
 from accmine.problems.design_search import Problem, aggregate, score
@@ -87,17 +87,7 @@ class Block:
     def design(self, flat: int) -> Design:
         """The design at a flat index into (a, b)."""
         i, j = np.unravel_index(flat, self.fits.shape)
-        t = self.types
-        return Design(
-            int(self.tensor_counts[i]),
-            t.tensor,
-            int(self.vector_counts[j]),
-            t.vector,
-            t.hbm_bytes,
-            t.hbm_bytes_per_s,
-            t.frequency_hz,
-            t.shared_sram_bytes,
-        )
+        return self.types.with_cores(int(self.tensor_counts[i]), int(self.vector_counts[j]))
 
 
 @dataclass(frozen=True)
@@ -121,15 +111,7 @@ class SpaceBound:
 
 def block_of(problem: Problem, types: Design) -> Block:
     """The block of all core counts of the template for the core types of ``types``."""
-    costs = linear_costs(
-        types.tensor,
-        types.vector,
-        hbm_bytes=types.hbm_bytes,
-        hbm_bytes_per_s=types.hbm_bytes_per_s,
-        frequency_hz=types.frequency_hz,
-        shared_sram_bytes=types.shared_sram_bytes,
-        technology=problem.technology,
-    )
+    costs = linear_costs(types.tensor, types.vector, chip_of(types), problem.technology)
     tensor = np.array(sorted(problem.template.tensor_cores), dtype=np.int64)
     vector = np.array(sorted(problem.template.vector_cores), dtype=np.int64)
     area = costs.area_fixed_mm2 + tensor[:, None] * costs.area_per_tensor_mm2 + vector * costs.area_per_vector_mm2
@@ -142,17 +124,7 @@ def block_of(problem: Problem, types: Design) -> Block:
 
 def blocks(problem: Problem) -> Iterator[Block]:
     """Every block of the template that has a feasible design, up to the largest counts that fit."""
-    for tensor, vector, chip in core_pairs(problem.template):
-        types = Design(
-            1,
-            tensor,
-            1,
-            vector,
-            chip.hbm_bytes,
-            chip.hbm_bytes_per_s,
-            chip.frequency_hz,
-            chip.shared_sram_bytes,
-        )
+    for types in types_of(problem.template):
         block = block_of(problem, types)
         if block.fits.any():
             yield _cropped(block)
@@ -214,10 +186,10 @@ class _Terms:
         columns = 0
         for block in several:
             types = block.types
-            costs = problem.library.costs(types.tensor, types.vector)
+            costs = problem.library.costs(types)
             valid = costs.cycles < INVALID
-            memory = costs.hbm_bytes / (types.hbm_bytes_per_s / types.frequency_hz)
-            duration = np.where(valid, np.maximum(costs.cycles, memory), inf)
+            memory = costs.hbm_bytes / types.usable_hbm_bytes_per_cycle
+            duration = np.where(valid, np.maximum(costs.cycles, memory) + costs.launch_cycles, inf)
             core_time = (duration * splits).min(axis=1)
             least = np.where(valid, memory, inf).min(axis=1)
             rates.append(np.stack([core_time * costs.uses_tensor, core_time * costs.uses_vector, least], axis=1))

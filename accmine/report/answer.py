@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import math
 
-from accmine.outcome import LimitRow, Outcome
+from accmine.outcome import LimitRow, Outcome, WorkloadRow
 from accmine.report.numbers import UNKNOWN, each, number, percent, seconds, si
-from accmine.report.section import Column, Section, design_labels, figures, legend, texts
+from accmine.report.section import BULLET, Column, Section, design_labels, figures, legend, texts
 
-__all__ = ["MFU_WARNING", "baselines", "designs", "headline", "limits", "modes", "throughput", "workload_order"]
+__all__ = [
+    "MFU_WARNING",
+    "baselines",
+    "contention",
+    "designs",
+    "headline",
+    "limits",
+    "modes",
+    "throughput",
+    "workload_order",
+]
 
 MFU_WARNING = 0.75
 """Utilisation above which a throughput is printed with a warning."""
@@ -53,12 +63,17 @@ def designs(outcome: Outcome) -> Section:
         rows,
         (
             f"{headline(outcome)}.",
-            f"Whole system: {number(outcome.area_mm2)} mm², {number(outcome.tdp_w)} W TDP, "
-            f"{number(outcome.samples_per_s_per_w)} samples/s per W of TDP.",
+            f"Whole system: {number(outcome.area_mm2)} mm²{_band(outcome.area_error)}, {number(outcome.tdp_w)} W "
+            f"TDP{_band(outcome.tdp_error)}, {number(outcome.samples_per_s_per_w)} samples/s per W of TDP.",
             f"Objective {outcome.objective}: value {number(outcome.value)}; status {outcome.status}, "
             f"stopped: {outcome.stop}.",
         ),
     )
+
+
+def _band(error: float | None) -> str:
+    """The technology's band around a value, or nothing where it states none."""
+    return "" if error is None else f" ± {100 * error:.0f} %"
 
 
 def throughput(outcome: Outcome) -> Section:
@@ -83,13 +98,40 @@ def throughput(outcome: Outcome) -> Section:
                 percent(row.hfu) + ("!" if row.hfu > MFU_WARNING else ""),
                 percent(row.bubble),
                 si(row.energy_j, "J"),
+                number(row.energy_j / row.step_s if row.step_s else None),
+                percent(_of_tdp(outcome, row)),
             )
         )
     columns = (
         Column("workload"),
-        *figures("batch", "step", "samples/s", "MFU", "HFU", "bubble", "energy/step"),
+        *figures("batch", "step", "samples/s", "MFU", "HFU", "bubble", "energy/step", "average W", "of TDP"),
     )
+    notes += contention(outcome)
     return Section("throughput", "Throughput", columns, tuple(rows), tuple(notes), tuple(marked))
+
+
+def _of_tdp(outcome: Outcome, row: WorkloadRow) -> float | None:
+    """Average power of a step over the TDP of the devices that run it."""
+    known = {design.name: design.tdp_w for design in outcome.designs}
+    tdp = sum(known.get(stage.design, math.nan) for stage in outcome.stages if stage.workload == row.name)
+    return row.energy_j / row.step_s / tdp if row.step_s and tdp else None
+
+
+def contention(outcome: Outcome) -> list[str]:
+    """One line per device on what sharing the HBM costs; none where it was not looked at."""
+    lines = []
+    for stage in outcome.stages:
+        if (found := stage.contention) is not None:
+            most = "" if percent(found.cost_at_most) == UNKNOWN else f"; at most {percent(found.cost_at_most)}"
+            lines.append(
+                f"{BULLET}{stage.name}: sharing the HBM costs {percent(found.cost)} (against private bandwidth{most})."
+            )
+    if lines:
+        lines.append(
+            "Private bandwidth: every operator has the whole HBM bandwidth for itself. The first figure compares with "
+            "the best schedule found for that, the second with its proven bound."
+        )
+    return lines
 
 
 _ACTIVE = "A limit is active when one more core no longer fits, or when the selection would be better without it."

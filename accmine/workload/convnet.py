@@ -14,6 +14,7 @@ from typing import Any
 
 from accmine.errors import Complaint, InputError
 from accmine.workload import layers
+from accmine.workload.convolution import Border, borders
 from accmine.workload.fields import POSITIVE, Field, Keys, Source, read_fields
 from accmine.workload.graph import GraphBuilder, OperatorGraph
 from accmine.workload.layer_list import ACTIVATIONS, PRODUCTS, LayerSpec, read_layers
@@ -125,11 +126,14 @@ class _Net:
             raise _refuse(spec, f"{spec.kind} needs an image, but the layer before gives {self.shape(x)[1]} features")
         return self.shape(x)
 
-    def fits(self, spec: LayerSpec, x: int, kernel: Pair, padding: Pair, dilation: Pair = (1, 1)) -> None:
+    def fits(self, spec: LayerSpec, x: int, kernel: Pair, padding: Border, dilation: Pair = (1, 1)) -> None:
         """Refuse a window larger than the padded image."""
-        for size, window, border, step in zip(self.image(spec, x)[2:], kernel, padding, dilation, strict=True):
-            if size + 2 * border < step * (window - 1) + 1:
+        top, bottom, left, right = borders(padding)
+        sides = ((top, bottom), (left, right))
+        for size, window, (before, after), step in zip(self.image(spec, x)[2:], kernel, sides, dilation, strict=True):
+            if size + before + after < step * (window - 1) + 1:
                 message = f"the image is too small: a window of {window} (dilation {step}) does not fit {size} pixels"
+                border = str(before) if before == after else f"{before} and {after}"
                 raise _refuse(spec, f"{message} with a border of {border}", "kernel")
 
     def build(self, spec: LayerSpec, x: int) -> int:
@@ -140,13 +144,26 @@ class _Net:
             x = self.build(spec, x)
         return x
 
-    def convolve(self, x: int, out: int, kernel: Pair, bias: bool, groups: int = 1, **window: Pair) -> int:
+    def convolve(
+        self,
+        x: int,
+        out: int,
+        kernel: Pair,
+        bias: bool,
+        *,
+        groups: int = 1,
+        stride: Pair = (1, 1),
+        padding: Border = (0, 0),
+        dilation: Pair = (1, 1),
+    ) -> int:
         """A convolution with its own parameters."""
         name = self.name("conv")
         shape = (out, self.shape(x)[1] // groups, *kernel)
         weight = layers.parameter(self.b, f"{name}.weight", shape, self.dtype)
         offset = layers.parameter(self.b, f"{name}.bias", (out,), self.dtype) if bias else None
-        return layers.conv2d(self.b, name, x, weight, offset, groups=groups, **window)
+        return layers.conv2d(
+            self.b, name, x, weight, offset, stride=stride, padding=padding, dilation=dilation, groups=groups
+        )
 
     def conv(self, spec: LayerSpec, x: int) -> int:
         channels = self.image(spec, x)[1]
@@ -159,13 +176,14 @@ class _Net:
         if options["padding"] == "same":
             spans = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
             if any(span % 2 for span in spans):
-                raise _refuse(spec, f"same padding needs an odd window; got kernel {kernel}", "padding")
-            padding = (spans[0] // 2, spans[1] // 2)
+                message = f"same padding needs an odd window; got kernel {kernel}"
+                raise _refuse(spec, f"{message}; [top, bottom, left, right] takes uneven sides", "padding")
+            padding: Border = (spans[0] // 2, spans[1] // 2)
         else:
             padding = _as_pair(options["padding"])
         self.fits(spec, x, kernel, padding, dilation)
-        window = {"stride": stride, "padding": padding, "dilation": dilation}
-        return self.convolve(x, options["out"], kernel, options["bias"], groups, **window)
+        bias, size = options["bias"], options["out"]
+        return self.convolve(x, size, kernel, bias, groups=groups, stride=stride, padding=padding, dilation=dilation)
 
     def linear(self, spec: LayerSpec, x: int) -> int:
         name, out = self.name("linear"), spec.option("out")

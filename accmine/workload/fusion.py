@@ -61,12 +61,14 @@ def fuse(graph: OperatorGraph, mode: str = "elementwise") -> OperatorGraph:
     Raises
     ------
     InputError
-        If the mode is unknown.
+        If the mode is unknown, or residency is marked already.
     """
     if mode not in MODES:
         raise InputError(f"unknown fusion {mode!r}; allowed: {', '.join(MODES)}", field="fusion")
     if mode == "none":
         return graph
+    if any(operator.work.local for operator in graph.operators):
+        raise InputError(f"{graph.name}: residency is marked already; fuse the graph first, then mark it")
     while True:
         head = _heads(graph)
         if all(h == i for i, h in enumerate(head)):

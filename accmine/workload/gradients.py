@@ -11,7 +11,8 @@ relu, relu6, sigmoid, tanh, hardsigmoid          output
 softmax                                          output
 gelu, silu, hardswish                            input
 dropout, max-pool                                mask, indices
-layer-norm, rms-norm, batch-norm                 input and gamma; statistics per row are recomputed
+layer-norm, rms-norm, batch-norm                 input and gamma; mean and deviation of each row are kept
+                                                 too, at most 8 bytes a row, which are not counted
 multiply                                         the other factor
 lstm-cell                                        gates, and the cell state before and after
 embedding                                        ids
@@ -26,9 +27,9 @@ reducing ``add-backward``.
 Products: with C = A·B, dA = dC·Bᵀ and dB = Aᵀ·dC, laid out as the operand is stored; each has exactly the
 multiply-accumulates of the forward product. A convolution's input gradient is the product of the output
 gradient with the weights, [images·OH·OW, Cout/groups]·[Cout/groups, Cin/groups·kh·kw], whose overlapping
-windows are summed where it leaves the array (col2im): no zeros are inserted for strides. Its weight
-gradient is [Cout/groups, images·OH·OW]·[images·OH·OW, Cin/groups·kh·kw]. (Chetlur et al., cuDNN,
-arXiv:1410.0759, for the im2col forms.)
+windows are summed where it leaves the array (col2im). Its weight gradient is
+[Cout/groups, images·OH·OW]·[images·OH·OW, Cin/groups·kh·kw]. The zeros that a stride inserts in both are
+counted, not executed (``accmine.workload.convolution``).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from accmine.errors import InputError
+from accmine.workload.convolution import convolution_of
 from accmine.workload.graph import BYTES, Operator, Vector
 from accmine.workload.tape import Tape
 
@@ -105,29 +107,14 @@ def _linear(tape: Tape, operator: Operator, dy: list[int]) -> None:
 
 
 def _conv2d(tape: Tape, operator: Operator, dy: list[int]) -> None:
-    gemm = operator.work.gemm
-    assert gemm is not None
     x, weight, *bias = operator.inputs
+    convolution = convolution_of(operator, tape.forward.tensors)
     if wants := tape.wanted([x]):
-        tape.emit(
-            operator,
-            "dx",
-            "conv2d-input-gradient",
-            [*dy, tape.read(operator, weight)],
-            wants,
-            gemm=(gemm.m, gemm.n, gemm.k, gemm.batch),
-            elements=(gemm.c_elements, gemm.b_elements, gemm.a_elements),
-        )
+        reads = [*dy, tape.read(operator, weight)]
+        tape.emit(operator, "dx", "conv2d-input-gradient", reads, wants, gemm=convolution.input_gradient())
     if wants := tape.wanted([weight]):
-        tape.emit(
-            operator,
-            "dw",
-            "conv2d-weight-gradient",
-            [*dy, tape.read(operator, x)],
-            wants,
-            gemm=(gemm.n, gemm.m, gemm.k, gemm.batch),
-            elements=(gemm.c_elements, gemm.a_elements, gemm.b_elements),
-        )
+        reads = [*dy, tape.read(operator, x)]
+        tape.emit(operator, "dw", "conv2d-weight-gradient", reads, wants, gemm=convolution.weight_gradient())
     _bias(tape, operator, dy, tuple(bias))
 
 
@@ -161,10 +148,12 @@ def _matmul(tape: Tape, operator: Operator, dy: list[int]) -> None:
 
 
 def _unary(tape: Tape, operator: Operator, dy: list[int]) -> None:
-    x = operator.inputs[0]
-    row = 1 if operator.kind.endswith("-pool") else operator.work.vector[0].row  # pools scatter, without a row
+    x, forward = operator.inputs[0], operator.work.vector[0]
+    row = 1 if operator.kind.endswith("-pool") else forward.row  # pools scatter, without a row
+    # An average pool adds to every element of every window, a max pool writes each element of its input.
+    elements = forward.elements if operator.kind == "avg-pool" else tape.forward.tensors[x].elements
     reads = [*dy, *(tape.read(operator, t) for t in kept(operator))]
-    _vector(tape, operator, reads, [x], tape.forward.tensors[x].elements, row)
+    _vector(tape, operator, reads, [x], elements, row)
 
 
 def _vector(tape: Tape, operator: Operator, reads: list[int], wants: list[int], elements: int, row: int = 1) -> None:

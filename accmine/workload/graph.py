@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from accmine.workload.work import Gemm, Vector, Work
+
 if TYPE_CHECKING:
     import networkx as nx
 
@@ -47,70 +49,6 @@ class Tensor:
     def nbytes(self) -> int:
         """Size in bytes."""
         return prod(self.shape) * BYTES[self.dtype]
-
-
-@dataclass(frozen=True, slots=True)
-class Gemm:
-    """``batch`` independent products C[m,n] = A[m,k] · B[k,n].
-
-    A convolution is its im2col product (m = images·OH·OW, k = Cin/groups·kh·kw, n = Cout/groups,
-    batch = groups). ``a_elements``, ``b_elements``, ``c_elements`` are the sizes of the real operand
-    tensors over the whole batch: for a convolution A is the image, smaller than batch·m·k.
-    """
-
-    m: int
-    k: int
-    n: int
-    batch: int
-    a_elements: int
-    b_elements: int
-    c_elements: int
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates."""
-        return self.batch * self.m * self.k * self.n
-
-
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """Work of a vector core: ``elements`` of its main tensor, reduced along rows of ``row`` elements.
-
-    ``kind`` is a key of ``accmine.workload.kinds.VECTOR_KINDS``; ``row`` is 1 for element-wise work.
-    """
-
-    kind: str
-    elements: int
-    row: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What an operator costs any hardware: equal works have equal costs on equal cores.
-
-    Attributes
-    ----------
-    gemm
-        Its matrix product, or ``None`` for a pure vector operator.
-    vector
-        Its vector parts in order; empty for a pure tensor operator. An operator with both is fused:
-        it holds a tensor core and a vector core.
-    bytes_in, bytes_out
-        Compulsory traffic with HBM: each input tensor read once, each output tensor written once.
-    dtype
-        Element type of the operands of the product, or of the main tensor of a vector operator.
-    """
-
-    gemm: Gemm | None
-    vector: tuple[Vector, ...]
-    bytes_in: int
-    bytes_out: int
-    dtype: str
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of the product."""
-        return 0 if self.gemm is None else self.gemm.macs
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +248,7 @@ class GraphBuilder:
         inputs: Sequence[int],
         outputs: Sequence[int],
         *,
-        gemm: tuple[int, int, int, int] | None = None,
+        gemm: Gemm | tuple[int, int, int, int] | None = None,
         gemm_elements: tuple[int, int, int] | None = None,
         vector: Sequence[Vector] = (),
         phase: Phase = "forward",
@@ -321,15 +259,16 @@ class GraphBuilder:
     ) -> int:
         """Add an operator; returns its index.
 
-        ``gemm`` is (m, k, n, batch), ``gemm_elements`` the sizes of the real operands (default: those
-        of the plain product). ``bytes_in`` and ``bytes_out`` default to the sizes of the distinct
-        input and output tensors: give them where less is touched (rows of an embedding table).
+        ``gemm`` is a product, or (m, k, n, batch) of a plain one, for which ``gemm_elements`` are the
+        sizes of the real operands (default: those of m, k, n and batch). ``bytes_in`` and ``bytes_out``
+        default to the sizes of the distinct input and output tensors: give them where less is touched
+        (rows of an embedding table).
         """
         if name in self._names:
             raise ValueError(f"duplicate operator name {name!r}")
         self._names.add(name)
-        product = None
-        if gemm is not None:
+        product = gemm if isinstance(gemm, Gemm) else None
+        if isinstance(gemm, tuple):
             m, k, n, batch = gemm
             a, b, c = gemm_elements or (batch * m * k, batch * k * n, batch * m * n)
             product = Gemm(m, k, n, batch, a, b, c)

@@ -6,7 +6,8 @@ An entry is a name (``relu``) or a name with options (``conv: {out: 64, kernel: 
 layer              options
 =================  ====================================================================================
 conv               ``out``, ``kernel``; ``stride`` 1, ``padding`` 0 or ``same``, ``dilation`` 1,
-                   ``groups`` 1 or ``depthwise``, ``bias`` true. Sizes are an integer or [height, width]
+                   ``groups`` 1 or ``depthwise``, ``bias`` true. Sizes are an integer or [height, width];
+                   ``padding`` also [top, bottom, left, right]
 linear             ``out``; ``bias`` true. Flattens its input
 batch-norm,        none
 layer-norm
@@ -69,7 +70,14 @@ def _pair(least: int) -> Allowed:
 
 
 _SIZE, _PADDING = _pair(1), _pair(0)
-_SAME = Allowed(f"{_PADDING.words}, or same", lambda value: value == "same" or _PADDING.test(value))
+_BORDER = Allowed(
+    "an integer of at least 0, [height, width], [top, bottom, left, right] or same",
+    lambda value: (
+        value == "same"
+        or _PADDING.test(value)
+        or (isinstance(value, list) and len(value) == 4 and all(NATURAL.test(side) for side in value))
+    ),
+)
 _GROUPS = Allowed(f"{POSITIVE.words}, or depthwise", lambda value: value == "depthwise" or POSITIVE.test(value))
 _WEIGHT = Allowed(
     "a number above 0", lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value > 0
@@ -86,7 +94,7 @@ LAYERS: dict[str, dict[str, Field]] = {
         "out": Field(POSITIVE, required=True),
         "kernel": Field(_SIZE, required=True),
         "stride": Field(_SIZE, 1),
-        "padding": Field(_SAME, 0),
+        "padding": Field(_BORDER, 0),
         "dilation": Field(_SIZE, 1),
         "groups": Field(_GROUPS, 1),
         "bias": Field(FLAG, True),

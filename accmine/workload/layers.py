@@ -11,7 +11,8 @@ linear       ``inputs_x``: number of x inputs. ``x_split``, ``y_split``: along w
              side; absent when there is one. ``transpose_b``: 1 when the weight is stored as [n,k] (a
              tied embedding table), else 0
 matmul       ``transpose_a``, ``transpose_b``: 1 when the operand is stored transposed
-conv2d       ``kernel``, ``stride``, ``padding``, ``dilation``: (h, w); ``groups``
+conv2d       ``kernel``, ``stride``, ``padding``, ``dilation``: (h, w); ``groups``. ``padding`` is (top,
+             bottom, left, right) where the sides differ
 max-pool,    ``kernel``, ``stride``, ``padding``: (h, w); ``ceil``: 1 when the last, partial window counts
 avg-pool
 dropout      ``rate``
@@ -28,7 +29,8 @@ The bias of a linear layer or convolution is added where the product leaves the 
 operator, and no vector work. The x of a linear layer may have any shape of m·k elements: flattening and
 reshaping are views and cost nothing.
 
-``Vector.elements`` counts the main tensor: the larger one of input and output. ``Vector.row`` is the
+``Vector.elements`` counts the main tensor: the larger one of input and output; for pooling it is the sum of
+all windows, outputs·kh·kw, which is more than the input where windows overlap. ``Vector.row`` is the
 reduced length: the last axis for softmax, norms and cross entropy, images·height·width for batch norm,
 the window for pooling.
 """
@@ -38,6 +40,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from accmine.workload.convolution import Axis, Border, Convolution, borders, output_size
 from accmine.workload.graph import BYTES, GraphBuilder, Role, Vector
 
 __all__ = [
@@ -144,18 +147,6 @@ def matmul(builder: GraphBuilder, name: str, a: int, b: int, *, transpose_a: int
     return c
 
 
-def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int = 1, ceil: bool = False) -> int:
-    """Positions of a sliding window along one axis; below 1 when it does not fit.
-
-    With ``ceil`` a last window that begins inside the axis or its left padding counts, as in PyTorch.
-    """
-    span = size + 2 * padding - dilation * (kernel - 1) - 1
-    if span < 0:
-        return 0
-    count = (-(-span // stride) if ceil else span // stride) + 1
-    return count - 1 if ceil and (count - 1) * stride >= size + padding else count
-
-
 def conv2d(
     builder: GraphBuilder,
     name: str,
@@ -164,26 +155,29 @@ def conv2d(
     bias: int | None,
     *,
     stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
+    padding: Border = (0, 0),
     dilation: Pair = (1, 1),
     groups: int = 1,
 ) -> int:
-    """Convolution of x[b,c,h,w] with weight[o,c/groups,kh,kw], as its im2col product."""
+    """Convolution of x[b,c,h,w] with weight[o,c/groups,kh,kw], as its im2col product.
+
+    ``padding`` is (height, width), or (top, bottom, left, right) where the sides differ.
+    """
     images, channels, height, width = builder.tensors[x].shape
     out, per_group, kh, kw = builder.tensors[weight].shape
     if per_group * groups != channels or out % groups:
         raise ValueError(f"{name}: {groups} groups do not fit {channels} input and {out} output channels")
-    oh = output_size(height, kh, stride[0], padding[0], dilation[0])
-    ow = output_size(width, kw, stride[1], padding[1], dilation[1])
-    y = builder.tensor(f"{name}.y", (images, out, oh, ow), builder.tensors[x].dtype)
-    elements = (builder.tensors[x].elements, builder.tensors[weight].elements, images * out * oh * ow)
+    top, bottom, left, right = borders(padding)
+    rows = Axis(height, kh, stride[0], dilation[0], top, bottom)
+    columns = Axis(width, kw, stride[1], dilation[1], left, right)
+    convolution = Convolution(images, channels, out, groups, rows, columns)
+    y = builder.tensor(f"{name}.y", (images, out, rows.outputs, columns.outputs), builder.tensors[x].dtype)
     builder.operator(
         name,
         "conv2d",
         (x, weight) if bias is None else (x, weight, bias),
         (y,),
-        gemm=(images * oh * ow, per_group * kh * kw, out // groups, groups),
-        gemm_elements=elements,
+        gemm=convolution.product(),
         attributes={
             "kernel": (kh, kw),
             "stride": stride,
@@ -270,7 +264,10 @@ def pool(
     padding: Pair = (0, 0),
     ceil: bool = False,
 ) -> int:
-    """``max-pool`` or ``avg-pool`` of x[b,c,h,w]; a max pool also writes the int8 position of each maximum."""
+    """``max-pool`` or ``avg-pool`` of x[b,c,h,w]; a max pool also writes the int8 position of each maximum.
+
+    Every window is reduced by itself: nothing is shared between windows that overlap.
+    """
     images, channels, height, width = builder.tensors[x].shape
     oh = output_size(height, kernel[0], stride[0], padding[0], ceil=ceil)
     ow = output_size(width, kernel[1], stride[1], padding[1], ceil=ceil)
@@ -283,7 +280,7 @@ def pool(
         kind,
         (x,),
         outputs,
-        vector=(Vector(kind, builder.tensors[x].elements, kernel[0] * kernel[1]),),
+        vector=(Vector(kind, prod(shape) * kernel[0] * kernel[1], kernel[0] * kernel[1]),),
         attributes={"kernel": kernel, "stride": stride, "padding": padding, "ceil": int(ceil)},
     )
     return outputs[0]

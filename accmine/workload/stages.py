@@ -10,6 +10,7 @@ from itertools import accumulate, pairwise
 from accmine.errors import InputError
 from accmine.workload.collector import collector_paused
 from accmine.workload.graph import Operator, OperatorGraph
+from accmine.workload.residency import resident
 from accmine.workload.training import parameter_gradients, without_running
 
 __all__ = ["Stage", "balance", "cut", "device_stage", "in_flight"]
@@ -47,13 +48,13 @@ class Stage:
     tied_bytes: int = 0
 
 
-def device_stage(training: OperatorGraph) -> Stage:
-    """The whole graph as the one stage of one device."""
-    return cut(training, ())[0]
+def device_stage(training: OperatorGraph, *, window: int = 0) -> Stage:
+    """The whole graph as the one stage of one device; ``window`` as for ``cut``."""
+    return cut(training, (), window=window)[0]
 
 
 @collector_paused()
-def cut(training: OperatorGraph, boundaries: Sequence[int]) -> tuple[Stage, ...]:
+def cut(training: OperatorGraph, boundaries: Sequence[int], *, window: int = 0) -> tuple[Stage, ...]:
     """Stages of a training graph; every operator is in the stage of its layer.
 
     A parameter used in several stages (an embedding tied to the head) is held, and updated, in each of them:
@@ -65,11 +66,15 @@ def cut(training: OperatorGraph, boundaries: Sequence[int]) -> tuple[Stage, ...]
         Training graph, fused or not.
     boundaries
         First layer of each stage after the first, ascending.
+    window
+        Above 0, mark what may stay on chip between operators that are at most this far apart
+        (``accmine.workload.residency.resident``).
 
     Raises
     ------
     InputError
-        If the boundaries are not ascending inside the chain, or a forward tensor would run backwards.
+        If the boundaries are not ascending inside the chain, a forward tensor would run backwards, the window
+        is negative, or the graph is marked already.
     """
     count = len(training.layers)
     starts = [0, *boundaries]
@@ -78,6 +83,10 @@ def cut(training: OperatorGraph, boundaries: Sequence[int]) -> tuple[Stage, ...]
             f"boundaries {list(boundaries)} do not cut {count} layers; allowed: ascending, 1 to {count - 1}",
             field="boundaries",
         )
+    if any(operator.work.local for operator in training.operators):
+        raise InputError("residency is marked already, maybe across boundaries; pass the plain graph and a window")
+    if window:
+        training = resident(training, window=window, boundaries=boundaries)
     stage_of = [bisect_right(starts, operator.layer) - 1 for operator in training.operators]
     sends = _sends(training, stage_of, len(starts))
     copies, tied = _tied(training, stage_of, len(starts))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from accmine.workload.graph import GraphBuilder, Operator, OperatorGraph, Vector
+from accmine.workload.graph import Gemm, GraphBuilder, Operator, OperatorGraph, Vector
 
 __all__ = ["DtypePolicy", "Tape"]
 
@@ -153,7 +153,7 @@ class Tape:
         reads: Sequence[int],
         wants: Sequence[int],
         *,
-        gemm: tuple[int, int, int, int] | None = None,
+        gemm: Gemm | tuple[int, int, int, int] | None = None,
         elements: tuple[int, int, int] | None = None,
         vector: Sequence[Vector] = (),
         read_bytes: int | None = None,
@@ -283,14 +283,13 @@ class Tape:
                 tensor = self.forward.tensors[t]
                 outputs.append(builder.tensor(f"{tensor.name}.re", tensor.shape, tensor.dtype, tensor.role))
             again.update(zip(operator.outputs, outputs, strict=True))
-            work, gemm = operator.work, operator.work.gemm
+            work = operator.work
             index = builder.operator(
                 f"{operator.name}.re",
                 operator.kind,
                 inputs,
                 outputs,
-                gemm=None if gemm is None else (gemm.m, gemm.k, gemm.n, gemm.batch),
-                gemm_elements=None if gemm is None else (gemm.a_elements, gemm.b_elements, gemm.c_elements),
+                gemm=work.gemm,
                 vector=work.vector,
                 phase="backward",
                 layer=layer,

@@ -84,6 +84,8 @@ def _complaints(forward: OperatorGraph, optimizer: str, recompute: str, policy: 
         yield Complaint("", "", f"{forward.name}: already a training graph; a forward graph is needed")
     if any(operator.attribute("fused") for operator in forward.operators):
         yield Complaint("", "", f"{forward.name}: fused already; derive the training graph first, then fuse it")
+    if any(operator.work.local for operator in forward.operators):
+        yield Complaint("", "", f"{forward.name}: residency is marked already; derive the training graph first")
     if not any(operator.kind == "cross-entropy" for operator in forward.operators):
         yield Complaint("", "", f"{forward.name}: no loss to train; a cross-entropy operator is needed")
 

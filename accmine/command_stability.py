@@ -1,0 +1,66 @@
+"""``accmine stability``: whether the chosen design survives the error bands of the constants."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["stability"]
+
+INTERRUPTED = 130
+
+
+def stability(
+    study: Annotated[str, typer.Argument(help="Name of a shipped study, or a YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the study.")
+    ] = None,
+    draws: Annotated[int, typer.Option(help="How often all constants are drawn from their bands.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the draws; that of the study's searches is budget.seed.")] = 0,
+    tolerance: Annotated[
+        float, typer.Option(help="How near to the best of a draw is near enough: 0.02 is 2 %.")
+    ] = 0.02,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Wall-clock limit of the run that is looked at; the draws come on top.")
+    ] = None,
+    runs: Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print how often the answer stays near the best when technology and timing constants move in their bands.
+
+    The study is run first, or its finished run is read from its folder; stability.json is written there.
+    """
+    from accmine.plan import make_plan
+    from accmine.report.stability import render
+    from accmine.run import run
+    from accmine.stability import require
+    from accmine.stability import stability as measure
+    from accmine.stability_draws import constants_of
+    from accmine.store import RunFolder
+    from accmine.study import load_study
+
+    require(draws, seed, tolerance)
+    changes = [*(overrides or []), *([] if seconds is None else [f"budget.seconds={seconds!r}"])]
+    loaded = load_study(study, changes)
+    plan = make_plan(loaded.study)
+    constants_of(plan.technology, plan.template.calibration)  # what is wrong there is said before an hour is spent
+    outcome = run(loaded, runs_dir=runs)
+    if outcome.stop == "interrupted":
+        typer.echo(f"interrupted: nothing was drawn; the run so far is in {outcome.folder}", err=True)
+        raise typer.Exit(INTERRUPTED)
+    folder = RunFolder(Path(outcome.folder))
+
+    def show(step: str) -> None:
+        if not as_json and sys.stderr.isatty():
+            typer.echo(step, err=True)
+
+    found = measure(plan, outcome, folder, draws=draws, seed=seed, tolerance=tolerance, on_step=show)
+    found = replace(found, folder=outcome.folder)
+    folder.write_json("stability.json", found.to_json())
+    typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False) if as_json else render(found))
+    raise typer.Exit(INTERRUPTED if found.interrupted else 0)

@@ -60,7 +60,8 @@ REACH = 0.02
 """Designs whose quick schedules come this near to the best of a case are rivals there."""
 
 RIVALS = 12
-"""Rivals of each group that are scheduled with more effort: the answer, and those that are near in the most cases."""
+"""Rivals that are scheduled with more effort: the answer, and those that are near in the most cases. Divided among the
+groups, but at least three of each."""
 
 CHECKED = 8
 """Draws in which the answer fits but is not the best that are decided again with schedules made for the draw."""
@@ -290,9 +291,10 @@ def _rivals(world: World, cases: Mapping[int, Case]) -> list[list[Design]]:
             limit = case.best * (1 + REACH)
             near[0].update(d for d, v in zip(world.pools[0], case.values, strict=True) if v <= limit)
     found = []
+    most = max(3, RIVALS // len(world.groups))
     for count, pool, answer in zip(near, world.pools, world.answer(), strict=True):
         count[answer] = len(world.rows) * 3
-        often = sorted(count, key=lambda d: (-count[d], pool.index(d)))[:RIVALS]
+        often = sorted(count, key=lambda d: (-count[d], pool.index(d)))[:most]
         found.append([*often, *([world.plan.baseline] if world.needs_references else [])])
     return found
 

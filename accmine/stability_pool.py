@@ -23,6 +23,9 @@ __all__ = ["FRONT", "MINING", "PROMISING_DRAWS", "joined", "plan_under", "promis
 FRONT = 10
 """Non-dominated designs (time, area, TDP) taken from a search beside its k best, evenly spread."""
 
+MOST, LEAST = 40, 8
+"""Designs of a search for several groups: in all, and at least for each. Every one is scheduled for its group."""
+
 PROMISING_DRAWS = 8
 """Draws whose designs of least bound join the pool: the search saw the limits of the nominal constants only, and
 cheaper silicon admits designs that it left out. Divided among the groups of a pipeline."""
@@ -68,7 +71,10 @@ def searched(plan: Plan, library: CostLibrary, folder: RunFolder | None, first: 
     for problem, own in zip(problems, mined, strict=True):
         best = proposed(own, bool(problem.shares), (), search.top_k)
         front = [e.design for e in pareto([e for e in own.pool if e.value < float("inf")])]
-        found.append(list(dict.fromkeys([*best[: 2 * search.top_k], *_spread(front, FRONT)])))
+        if len(groups) == 1:
+            found.append(list(dict.fromkeys([*best[: 2 * search.top_k], *_spread(front, FRONT)])))
+        else:  # fast and small designs alike: what one group leaves of the limits is another's
+            found.append(_spread(best, max(LEAST, MOST // len(groups))))
     return found
 
 

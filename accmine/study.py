@@ -99,7 +99,7 @@ class Study(Part):
     timing: Literal["tpu-like", "rtl-simple", "scalesim3", "scalesim-paper"] = Field(
         default="tpu-like", description="Timing of the systolic arrays."
     )
-    cost: Cost = Field(default=Cost(), description="Source of the costs of operators: the model, measurements, or ZigZag.")
+    cost: Cost = Field(default=Cost(), description="Source of costs: the model, measurements, or ZigZag.")
     residency: Literal["none", "shared-sram"] = Field(
         default="none",
         description="shared-sram: tensors read soon after they are written stay in half of the shared SRAM: an "

@@ -229,7 +229,7 @@ def test_needs_one_source() -> None:
 
 
 _KEYS = st.text(string.ascii_letters + " :#'\"äé-", min_size=1, max_size=6)
-_CHARACTERS = st.characters(exclude_characters="\x85\u2028\u2029")
+_CHARACTERS = st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029")
 """Without the line breaks that PyYAML writes as they are and reads as spaces."""
 
 _VALUES: st.SearchStrategy[Any] = st.recursive(

@@ -63,7 +63,7 @@ def world(draws: int = 8, seed: int = 0, constants: tuple[Constant, ...] | None 
 @lru_cache(maxsize=1)
 def found() -> Stability:
     plan, outcome = solved("{}")
-    return stability(plan, outcome, draws=10)
+    return stability(plan, outcome, draws=6)
 
 
 def still(plan: Plan) -> tuple[Constant, ...]:
@@ -109,7 +109,7 @@ def test_the_text_says_it() -> None:
         assert row.matters or row.name in text.split("nothing compared here depends on it")[1]
     assert max(map(len, text.splitlines())) < 400
     interrupted = render(replace(one, asked=24, interrupted=True))
-    assert "Interrupted: 10 of 24 draws" in interrupted
+    assert "Interrupted: 6 of 24 draws" in interrupted
 
 
 def test_bands_of_zero_change_nothing() -> None:
@@ -152,8 +152,8 @@ def test_the_same_seed_gives_the_same_answer() -> None:
         return {k: v for k, v in one.to_json().items() if k != "seconds"}
 
     plan, outcome = solved("{}")
-    assert counted(stability(plan, outcome, draws=10)) == counted(found())
-    other = stability(plan, outcome, draws=10, seed=1)
+    assert counted(stability(plan, outcome, draws=6)) == counted(found())
+    other = stability(plan, outcome, draws=6, seed=1)
     assert [r.correlation for r in other.constants] != [r.correlation for r in found().constants]
 
 

@@ -36,7 +36,7 @@ def frozen_of(graph: OperatorGraph, machine: Design) -> tuple[Frozen, operator_s
     return freeze(graph, library, machine, phase.lowered, phase.result.solution), phase.result.solution, library
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(shapes(10), st.sampled_from(CALIBRATIONS), st.integers(3, 70))
 def test_nothing_moves_where_nothing_changes(rows: list[Shape], own: Calibration, gbps: int) -> None:
     graph, machine = graph_of(rows), replace(design(4, 2, gbps=gbps), calibration=own)
@@ -60,7 +60,7 @@ def _overlaps(begin: np.ndarray, end: np.ndarray, amount: np.ndarray) -> float:
     return peak
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 @given(shapes(10), st.sampled_from(CALIBRATIONS), st.sampled_from(CALIBRATIONS), st.integers(3, 70))
 def test_a_kept_order_is_a_feasible_schedule(
     rows: list[Shape], own: Calibration, other: Calibration, gbps: int
@@ -87,7 +87,7 @@ def test_a_kept_order_is_a_feasible_schedule(
     assert np.all(duration >= moves.launch_cycles)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(shapes(8), st.floats(0.5, 1), st.floats(0.5, 1), st.floats(0.5, 1), st.floats(0, 2e-6))
 def test_slower_is_never_faster(rows: list[Shape], a: float, v: float, h: float, launch: float) -> None:
     machine = design(4, 2, gbps=10)

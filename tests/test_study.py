@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.catalogue import names
@@ -258,6 +258,7 @@ _STUDIES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(_STUDIES)
 def test_what_is_written_is_a_valid_equal_study(table: dict[str, Any]) -> None:
     table["accelerator"] = {"use": "wham", **table.get("accelerator", {})}

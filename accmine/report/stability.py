@@ -12,7 +12,7 @@ from accmine.stability_result import ConstantRow, Stability, Winner
 __all__ = ["render"]
 
 SHOWN = 8
-"""Constants and winners listed; the rest is counted, and in the JSON."""
+"""Constants and winners listed; the rest is counted, and in the JSON. Of pipelines half as many."""
 
 _LIMITS = {"area": "the area limit", "tdp": "the TDP limit", "floor": "the throughput floor"}
 
@@ -77,7 +77,8 @@ def _winners(found: Stability) -> Iterator[str]:
     yield "── Best in the draws ──"
     near = any(winner.near is not None for winner in found.winners)
     yield f"  {'best in':>8}  {'near in' if near else '':>8}  {'area mm²':>9}  {'TDP W':>7}  design"
-    listed = [w for i, w in enumerate(found.winners) if i < SHOWN or w.chosen or w.share == 0]
+    most = SHOWN if len(found.pool) == 1 else SHOWN // 2
+    listed = [w for i, w in enumerate(found.winners) if i < most or w.chosen or w.share == 0]
     for winner in listed:
         yield from _winner(winner, near)
     left = len(found.winners) - len(listed)
@@ -103,19 +104,20 @@ def _constants(found: Stability) -> Iterator[str]:
     flipping = [row for row in found.constants if row.flips]
     matter = [row for row in found.constants if row.matters]
     if flipping:
-        yield f"  Alone it is flipped by {', '.join(row.name for row in flipping)}."
+        more = f" and {len(flipping) - SHOWN} more" if len(flipping) > SHOWN else ""
+        yield f"  Alone it is flipped by {', '.join(row.name for row in flipping[:SHOWN])}{more}."
     else:
         yield (
             "  No constant flips it alone: only several together do." if found.share < 1 else "  No constant flips it."
         )
     yield f"  {'constant':<34}{'band':>15}  {'behind at low':>14}  {'behind at high':>14}  {'rank corr.':>10}"
     ordered = [*flipping, *sorted((r for r in matter if not r.flips), key=lambda r: -abs(r.correlation))]
-    for row in ordered[: max(SHOWN, len(flipping))]:
+    for row in ordered[:SHOWN]:
         yield _constant(row)
-    left = len(matter) - len(ordered[: max(SHOWN, len(flipping))])
+    left = len(matter) - len(ordered[:SHOWN])
     if left > 0:
         yield f"  … and {left} more that change a time, an area or a TDP."
-    for row in flipping:
+    for row in flipping[: SHOWN // 2] if len(found.pool) == 1 else ():
         yield from _instead(row)
     idle = [row.name for row in found.constants if not row.matters]
     if idle:
@@ -172,8 +174,8 @@ def _method(found: Stability) -> Iterator[str]:
         f"{number(found.seconds)} s beside the run."
     )
     yield (
-        "  Times are those of schedules whose order is kept while durations move: three of each task and design, up to "
-        f"{3 + MORE} of the {found.refined} that may be the best."
+        "  Times are those of schedules whose order is kept while durations move: three of each task and design, and "
+        f"up to {MORE} more of the {found.refined} that may be the best."
     )
     if found.checks:
         moves = [again - counted for counted, again in found.checks]

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from accmine.accuracy import Score, score
 from accmine.cost.memory import memory_of
+from accmine.cost.modes import splits_up_to
 from accmine.cost.operator_costs import INVALID, OperatorCosts, combine
 from accmine.cost.samples import Sample
 from accmine.cost.table import tensor_costs, vector_costs
@@ -175,7 +176,8 @@ class Predictor:
 
 def _costs(works: Sequence[Work], design: Design) -> OperatorCosts:
     """Uncorrected costs on 1, 2, … cores up to those of the design."""
-    splits = tuple(range(1, max(design.tensor_cores, design.vector_cores) + 1))
+    counts = (design.tensor_cores, design.vector_cores)
+    splits = splits_up_to(max(counts), counts)  # those that a study of this accelerator has
     memory = memory_of(replace(design, calibration=Calibration()))
     tensor = tensor_costs(works, [design.tensor], splits, memory=memory)
     return combine(tensor, vector_costs(works, [design.vector], splits, memory=memory))

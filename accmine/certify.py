@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from accmine.candidates import GroupCandidates, selection_problem, study_value
 from accmine.cost.measured import Share, share
-from accmine.hardware.design import Calibration
+from accmine.hardware.design import UNCALIBRATED
 from accmine.pipeline.timeline import step_time
 from accmine.plan import Plan
 from accmine.ports import Stop
@@ -211,8 +211,14 @@ def assumptions_of(plan: Plan, final: Mapping[tuple[int, int], TaskSchedule]) ->
             "Residency: tensors read soon after they are written stay in half of the shared SRAM, as if operators ran "
             "in the order of the graph."
         )
-    if any(design.calibration != Calibration() for design in designs):
-        lines.append("Times are corrected by the calibration in the accelerator's file, for all designs alike.")
+    for calibration in sorted({design.calibration for design in designs} - {UNCALIBRATED}):
+        lines.append(
+            f"Times are corrected by the calibration of the accelerator's file: {calibration.launch_s * 1e6:.3g} us of "
+            f"launch for every operator, {100 * calibration.array_efficiency:.3g} % of the arrays' peak, "
+            f"{100 * calibration.vector_efficiency:.3g} % of the lanes', {100 * calibration.hbm_efficiency:.3g} % of "
+            "the HBM's. A launch measured on single operators is too long for a queue of them: the chip may then beat "
+            "this bound."
+        )
     if plan.source is not None:
         found = measured_share(final)
         lines.append(

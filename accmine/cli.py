@@ -320,8 +320,10 @@ def validate(
 def _check_files(loaded: LoadedStudy) -> None:
     """Read every file a study names, as a run does: what is wrong in them is wrong with the study."""
     from accmine.plan import make_plan
+    from accmine.source import placed
 
-    make_plan(loaded.study)
+    with placed(loaded.document):
+        make_plan(loaded.study)
 
 
 @app.command()

@@ -54,6 +54,12 @@ def calibrate(
     named = default_constants(samples) if fit is None else fit.split(",")
     constants = tuple(name.strip() for name in named if name.strip())
     found = fit_and_score(samples, design, drawn([sample.seconds for sample in samples], holdout, seed), constants)
+    if found.part.held_out.mape > _WRONG:
+        raise InputError(
+            f"the fit is {100 * found.part.held_out.mape:.0f} % off on the rows held out: they are of another chip "
+            f"than {accelerator}, or their times are in another unit than seconds",
+            where=str(table),
+        )
     source = source_text(found, table.name, len(samples), constants, seed)
     if output is not None:
         write_atomic(output, calibrated_text(document, found.part.calibration, source, output.stem))
@@ -64,6 +70,10 @@ def calibrate(
         return
     typer.echo(render(found, constants))
     typer.echo(f"\nwritten: {output}" if output is not None else "\nnothing is written without -o FILE")
+
+
+_WRONG = 0.5
+"""Mean error on rows held out from which on a fit describes nothing."""
 
 
 def source_text(found: Calibrated, table: str, rows: int, constants: tuple[str, ...], seed: int) -> str:

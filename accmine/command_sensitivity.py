@@ -43,6 +43,7 @@ def sensitivity(
     from accmine.conflict import located
     from accmine.plan import make_plan
     from accmine.sensitivity import sensitivity as measure
+    from accmine.source import placed
     from accmine.study import load_study
 
     if not 0 < percent <= 100:
@@ -50,7 +51,8 @@ def sensitivity(
     loaded = load_study(study, overrides or [])
     if seconds is not None and loaded.study.budget.deterministic:
         raise InputError("has no effect with budget.deterministic", field="--seconds")
-    plan = make_plan(loaded.study)
+    with placed(loaded.document):
+        plan = make_plan(loaded.study)
     try:
         found = measure(plan, percent, seconds, _shown_at_once(as_json))
     except InfeasibleError as error:
@@ -87,6 +89,8 @@ def render(found: Sensitivity) -> str:
             lines.append(f"  {row.next_size}")
         if row.designs and row.designs != found.designs:
             lines += [f"  now {name}" for name in row.designs]
+    for why in dict.fromkeys(found.left_out.values()):
+        lines.append(f"{', '.join(key for key, own in found.left_out.items() if own == why)}: {why}")
     if found.interrupted:
         lines.append("interrupted: the changes above were solved, the last one perhaps not to its end")
     return "\n".join([*lines, "", *_NOTES])

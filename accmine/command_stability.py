@@ -38,6 +38,7 @@ def stability(
     from accmine.plan import make_plan
     from accmine.report.stability import render
     from accmine.run import run
+    from accmine.source import placed
     from accmine.stability import require
     from accmine.stability import stability as measure
     from accmine.stability_draws import constants_of
@@ -47,7 +48,8 @@ def stability(
     require(draws, seed, tolerance)
     changes = [*(overrides or []), *([] if seconds is None else [f"budget.seconds={seconds!r}"])]
     loaded = load_study(study, changes)
-    plan = make_plan(loaded.study)
+    with placed(loaded.document):
+        plan = make_plan(loaded.study)
     constants_of(plan.technology, plan.template.calibration)  # what is wrong there is said before an hour is spent
     outcome = run(loaded, runs_dir=runs)
     if outcome.stop == "interrupted":

@@ -8,13 +8,13 @@ from dataclasses import replace
 from math import inf
 
 from accmine.candidates import Selection, select, study_value
-from accmine.cost.modes import CostLibrary
+from accmine.cost.modes import CostLibrary, splits_up_to
 from accmine.explain import change_designs, changes
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design
 from accmine.hardware.technology import area_mm2, load_technology, tdp_w
 from accmine.outcome import BaselineRow, Change
-from accmine.plan import Plan
+from accmine.plan import Plan, core_counts
 from accmine.ports import Stop
 from accmine.problems.design_search import TIE, Evaluation, cost_library
 from accmine.schedules import TaskSchedule, schedule_tasks
@@ -42,12 +42,14 @@ def _steps(plan: Plan, rows: Sequence[TaskSchedule]) -> tuple[float, ...]:
     )
 
 
-def _library(plan: Plan, own: CostLibrary, split: str, designs: Sequence[Design]) -> CostLibrary:
-    """Costs under an operator-split rule, with splits for all cores of ``designs``."""
-    most = max(max(design.tensor_cores, design.vector_cores) for design in designs)
-    if split == plan.study.operator_split and own.splits[-1] * 2 > most:
+def _library(
+    plan: Plan, own: CostLibrary, split: str, designs: Sequence[Design], whole: Sequence[Design] = ()
+) -> CostLibrary:
+    """Costs under a rule for splitting, with splits for all cores of ``designs``, and over all of any of ``whole``."""
+    most, also = max(core_counts(designs)), (*plan.own_splits, *core_counts(whole))
+    if split == plan.study.operator_split and set(splits_up_to(most, also)) <= set(own.splits):
         return own
-    return cost_library(plan.tasks, most, split, plan.study.timing, plan.technology, plan.source)
+    return cost_library(plan.tasks, most, split, plan.study.timing, plan.technology, plan.source, also)
 
 
 def baseline_rows(
@@ -69,7 +71,7 @@ def baseline_rows(
     effort = plan.study.search.refine
     rows: list[BaselineRow] = []
     for split in splits:
-        costs = _library(plan, library, split, [*references, *designs])
+        costs = _library(plan, library, split, [*references, *designs], references)
         fleets = [*([reference] * len(plan.tasks) for reference in references)]
         if split != plan.study.operator_split:
             fleets.append(list(designs))

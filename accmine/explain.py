@@ -52,9 +52,9 @@ STEPS: tuple[Step, ...] = (
             hbm_bytes=to.hbm_bytes,
             hbm_bytes_per_s=to.hbm_bytes_per_s,
             frequency_hz=to.frequency_hz,
-            calibration=to.calibration,
         ),
     ),
+    ("calibration", lambda d, to: replace(d, calibration=to.calibration)),
 )
 """From one design to another, one group of tunables at a time."""
 

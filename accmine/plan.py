@@ -5,8 +5,8 @@ This is where the words of a study become the data of the problems; nothing here
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
 from itertools import pairwise
 from math import ceil, prod
 from pathlib import Path
@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from accmine.conflict import ConflictingLimit, infeasible
+from accmine.cost.measured import core_name
 from accmine.cost.modes import CostLibrary, splits_up_to
 from accmine.cost.source import MeasuredTable, Source, ZigzagSource, too_many_runs
 from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.area import Chip
-from accmine.hardware.design import Design
+from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.hardware.space import DesignSpace
 from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
 from accmine.hardware.template import Template, template_from_mapping
 from accmine.pipeline.cluster import load_cluster
@@ -36,7 +38,7 @@ from accmine.workload.stages import Stage, balance, cut, device_stage, in_flight
 from accmine.workload.task import PhaseRun, Task
 from accmine.workload.training import DtypePolicy, training_graph
 
-__all__ = ["Group", "PipelinePlan", "Plan", "make_plan"]
+__all__ = ["Group", "PipelinePlan", "Plan", "core_counts", "make_plan"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,11 +157,21 @@ class Plan:
 
     def library(self) -> CostLibrary:
         """Costs of all tasks and sketches under the study's rule for splitting operators."""
-        own = (self.baseline.tensor_cores, self.baseline.vector_cores)
-        most = max(*self.template.tensor_cores, *self.template.vector_cores, *own)
+        most = max(*self.template.tensor_cores, *self.template.vector_cores, *core_counts([self.baseline]))
         tasks = [task for pipeline in self.pipelines for task in (*pipeline.tasks, *pipeline.sketch)]
         rule, timing = self.study.operator_split, self.study.timing
-        return design_search.cost_library(tasks, most, rule, timing, self.technology, self.source)
+        return design_search.cost_library(tasks, most, rule, timing, self.technology, self.source, self.own_splits)
+
+    @property
+    def own_splits(self) -> tuple[int, ...]:
+        """Core counts that are splits though they are no powers of two: those of the baseline, and fixed ones."""
+        fixed = [counts[0] for counts in (self.template.tensor_cores, self.template.vector_cores) if len(counts) == 1]
+        return (*fixed, *core_counts([self.baseline]))
+
+
+def core_counts(designs: Iterable[Design]) -> tuple[int, ...]:
+    """The core counts of some designs."""
+    return tuple(count for design in designs for count in (design.tensor_cores, design.vector_cores))
 
 
 def make_plan(study: Study) -> Plan:
@@ -178,7 +190,7 @@ def make_plan(study: Study) -> Plan:
     if study.residency != "none" and max(template.shared_sram_bytes) == 0:
         raise InputError("shared-sram: no design has a shared SRAM; give accelerator.shared_sram", field="residency")
     baseline = load_accelerator(study.baseline)
-    source = _source(study, technology)
+    source = _source(study, technology, template, baseline)
     pipelines = tuple(_pipeline(study, workload, baseline, technology) for workload in study.workloads)
     if study.cost.use == "zigzag":
         _refuse_hours(template, pipelines)
@@ -200,17 +212,48 @@ def make_plan(study: Study) -> Plan:
     )
 
 
-def _source(study: Study, technology: Technology) -> Source | None:
+def _source(study: Study, technology: Technology, template: Template, baseline: Design) -> Source | None:
     if study.cost.use == "table":
         assert study.cost.file is not None
         assert study.cost.reach is not None
         table = MeasuredTable(Path(study.cost.file), study.cost.reach)
-        table.read()  # what is wrong in the file is wrong with the study
+        rows = table.read().rows  # what is wrong in the file is wrong with the study
+        _check_cores(study.cost.file, list(dict.fromkeys(row.core for row in rows)), template, baseline)
         return table
     if study.cost.use == "zigzag":
         assert study.cost.cache is not None
         return ZigzagSource(Path(study.cost.cache).expanduser().absolute(), study.timing, technology)
     return None
+
+
+def _check_cores(file: str, measured: Sequence[TensorCore | VectorCore], template: Template, baseline: Design) -> None:
+    """A table has rows of a core type that the study has.
+
+    Raises
+    ------
+    InputError
+        If it has none, and would change nothing.
+    """
+    tensor: tuple[tuple[Any, ...], ...] = (
+        template.tensor_rows,
+        template.tensor_cols,
+        template.tensor_sram_bytes,
+        template.dataflow,
+    )
+    vector = (template.vector_lanes, template.vector_ops_per_lane, template.vector_sram_bytes)
+    for core in measured:
+        allowed = tensor if isinstance(core, TensorCore) else vector
+        inside = all(value in values for value, values in zip(astuple(core), allowed, strict=True))
+        if inside or core in (baseline.tensor, baseline.vector):
+            return
+    one = next(iter(DesignSpace(template)))
+    here = ", ".join(dict.fromkeys(core_name(core) for d in (one, baseline) for core in (d.tensor, d.vector)))
+    there = ", ".join(map(core_name, measured[:4])) + (", …" if len(measured) > 4 else "")
+    raise InputError(
+        f"{file}: no row is of a core type of the accelerator or the baseline, so none would be used; rows are of "
+        f"{there}; allowed are rows of {here} or another combination of the accelerator's values",
+        field="cost.file",
+    )
 
 
 def _refuse_hours(template: Template, pipelines: Sequence[PipelinePlan]) -> None:
@@ -233,10 +276,10 @@ def _check_stacks(template: Template, technology: Technology) -> None:
     size, rate = template.hbm_stack
     for capacity, bandwidth in template.memories:
         counted = technology.area.stacks(Chip(capacity, bandwidth, template.frequency_hz[0]))
-        if counted != capacity // size:
+        if counted not in (0, capacity // size):  # 0: the law has no HBM
             raise InputError(
                 f"{size / 2**30:g} GiB and {rate / 1e9:g} GB/s: technology {technology.name} counts {counted} stacks "
-                f"of its own for {capacity // size} of these; its area law says which stacks it has (accmine show)",
+                f"of its own for {capacity // size} of these; give the stacks of its area law (constants hbm_stack_…)",
                 field="accelerator.hbm_stack",
             )
 
@@ -354,7 +397,7 @@ def _task(workload: str, stage: Stage, microbatches: int, memory_bytes: int, *, 
 def _layer_cost(graph: OperatorGraph, design: Design, study: Study, technology: Technology) -> list[float]:
     """Cycles of a microbatch per layer on ``design`` as if all its cores were busy: what stages are balanced by."""
     once = graph.phase("forward", "backward")
-    splits = splits_up_to(design.tensor_cores) if study.operator_split == "even" else (1,)
+    splits = splits_up_to(design.tensor_cores, core_counts([design])) if study.operator_split == "even" else (1,)
     library = CostLibrary([once], splits, study.timing, technology)
     costs = library.costs(design)
     moved = costs.hbm_bytes[:, 0] / design.usable_hbm_bytes_per_cycle

@@ -12,6 +12,7 @@ from accmine.flow import solve_study
 from accmine.outcome import Outcome
 from accmine.plan import make_plan
 from accmine.ports import Incumbent
+from accmine.source import placed
 from accmine.store import RunFolder, RunState, open_run
 from accmine.study import LoadedStudy
 
@@ -45,7 +46,8 @@ def run(
             raise located(error, loaded.document)
         return outcome_from_json(known)
     try:
-        plan = make_plan(loaded.study)
+        with placed(loaded.document):
+            plan = make_plan(loaded.study)
     except InfeasibleError as error:
         folder.start(loaded.study)
         raise _refused(error, loaded, folder) from None

@@ -12,7 +12,7 @@ v / a - 1, and not at all if a is no better than v.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import inf, isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ from accmine.plan import Plan
 from accmine.ports import Stop
 from accmine.schedules import schedule_tasks
 from accmine.sensitivity_added import NOISE, bound_of_added, first_designs, next_size
-from accmine.sensitivity_changes import Change, changes_of
+from accmine.sensitivity_changes import Change, changes_of, left_out
 from accmine.source import load_yaml
 from accmine.store import RunFolder
 
@@ -79,7 +79,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The answer of a study, and what changes of it buy."""
+    """The answer of a study, and what changes of it buy.
+
+    Attributes
+    ----------
+    left_out
+        Key -> why it was not changed.
+    """
 
     study: str
     percent: float
@@ -91,6 +97,7 @@ class Sensitivity:
     designs: tuple[str, ...]
     rows: tuple[Row, ...]
     interrupted: bool = False
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; what is not finite becomes ``None``."""
@@ -192,6 +199,7 @@ def sensitivity(
         designs=base.designs,
         rows=tuple(rows),
         interrupted=interrupted,
+        left_out=left_out(plan),
     )
 
 

@@ -12,7 +12,7 @@ from accmine.hardware.space import count_feasible
 from accmine.plan import Plan
 from accmine.study_limits import ALLOWANCE, TOTALS
 
-__all__ = ["SCALED", "Change", "changes_of"]
+__all__ = ["SCALED", "Change", "changes_of", "left_out"]
 
 SCALED = {
     "accelerator.hbm_bandwidth": ("hbm_bytes_per_s", "bytes/s"),
@@ -53,8 +53,22 @@ class Change:
     limit: float = inf
 
 
+def left_out(plan: Plan) -> dict[str, str]:
+    """What does not grow, and why: measured costs hold for cores with the very SRAM they were measured with."""
+    if plan.source is None:
+        return {}
+    why = (
+        f"left out with cost.use: {plan.study.cost.use}, because costs from there are those of a core type with its "
+        "very SRAM: a scaled one would compare them with costs of another origin"
+    )
+    return {key: why for key, (field, _) in SCALED.items() if field.endswith("_sram_bytes")}
+
+
 def changes_of(plan: Plan, percent: float) -> Iterator[Change]:
-    """Everything that grows by ``percent``: limits, HBM bandwidth, HBM where it is short, SRAM of either core."""
+    """Everything that grows by ``percent``: limits, HBM bandwidth, HBM where it is short, SRAM of either core.
+
+    Not what is ``left_out``.
+    """
     factor = 1 + percent / 100
     groups = plan.groups(plan.study.mode)
     for name, (field, _, unit) in TOTALS.items():
@@ -67,7 +81,10 @@ def changes_of(plan: Plan, percent: float) -> Iterator[Change]:
         nothing = "no design of the template is between the two sizes" if same else ""
         yield Change(name, f"{limit:.10g} {unit}", f"{limit * factor:.10g} {unit}", grown, _same, True, nothing, limit)
     need = max(task.memory_bytes for task in plan.tasks)
+    without = left_out(plan)
     for name, (field, dimension) in SCALED.items():
+        if name in without:
+            continue
         values = getattr(plan.template, field)
         scaled = tuple(round(value * factor) for value in values)
         template: dict[str, Any] = {field: scaled}

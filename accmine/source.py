@@ -8,7 +8,8 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from accmine.complaints import complaints_of
 from accmine.errors import Complaint, InputError
 
-__all__ = ["Document", "Place", "load_yaml", "validate"]
+__all__ = ["Document", "Place", "load_yaml", "placed", "validate"]
 
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[str | int, ...]
@@ -94,6 +95,26 @@ class Document:
             key_node, node = below
             mark = key_node.start_mark if key else node.start_mark
         return _where(self.name, mark)
+
+
+@contextmanager
+def placed(document: Document) -> Iterator[None]:
+    """Give complaints that name a key of ``document`` and no place the place where that key stands.
+
+    Raises
+    ------
+    InputError
+        The one that was raised inside, with places.
+    """
+    try:
+        yield
+    except InputError as error:
+        found = []
+        for item in error.complaints:
+            place = tuple(int(step) if step.isdecimal() else step for step in item.field.split("."))
+            known = not item.where and place[0] in (document.data if isinstance(document.data, Mapping) else ())
+            found.append(Complaint(document.locate(place), item.field, item.message) if known else item)
+        raise InputError(found) from None
 
 
 def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from accmine.candidates import search_problem
 from accmine.cost.modes import CostLibrary
+from accmine.cost.source import Stretched
 from accmine.errors import Complaint, InputError
 from accmine.hardware.design import Design
 from accmine.hardware.space import DesignSpace
@@ -136,6 +137,8 @@ def world_of(
     on_step: Told = lambda _: None,
 ) -> World:
     """The cases of a study: nominal, draws, swings, and the designs that are ranked in them."""
+    if plan.source is not None:
+        plan = replace(plan, source=Stretched(plan.source))  # a drawn launch may be longer than a measured operator
     library = plan.library()
     plan = _with_references(plan, library, seed)
     rows = np.vstack([[c.nominal for c in constants], drawn(constants, draws, seed), swung(constants)])

@@ -5,6 +5,8 @@ holds, and which operators hand their cores and their share on to which. What is
 durations its longest path is the makespan of a schedule that is feasible again. That costs one pass of numpy for all
 calibrations together, where scheduling again costs a second each. Several schedules of a phase, made under different
 calibrations, are frozen, and the shortest counts.
+
+Measured operators keep their time, launch included, whatever is drawn: only too little HBM bandwidth slows them down.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from accmine.cost.measured_values import MODELLED
 from accmine.cost.modes import HBM_SHARES, CostLibrary, hbm_capacity
 from accmine.hardware.design import Calibration, Design
 from accmine.ports import Stop
@@ -69,6 +72,9 @@ class Frozen:
         Cycles without corrections on arrays, on vector units, and at ports or as measured; shapes (operators,).
     hbm_bytes
         Traffic; shape (operators,).
+    launch
+        Cycles of the launch of measured operators, which is part of what was measured; NaN for the others, whose launch
+        is that of a calibration; shape (operators,).
     share, held
         Shares of the HBM, 0 to 1: that of the mode, and that which no other operator uses meanwhile; shapes
         (operators,).
@@ -81,6 +87,7 @@ class Frozen:
     vector: FloatArray
     other: FloatArray
     hbm_bytes: FloatArray
+    launch: FloatArray
     share: FloatArray
     held: FloatArray
     before: tuple[tuple[int, ...], ...]
@@ -90,7 +97,8 @@ class Frozen:
         work = np.maximum(self.array[:, None] / moves.array_efficiency, self.vector[:, None] / moves.vector_efficiency)
         np.maximum(work, self.other[:, None], out=work)
         np.maximum(work, self.hbm_bytes[:, None] / (self.share[:, None] * moves.hbm_bytes_per_cycle), out=work)
-        work += moves.launch_cycles
+        launch = self.launch[:, None]
+        work += np.where(np.isnan(launch), moves.launch_cycles, launch)
         return np.maximum(work, self.hbm_bytes[:, None] / (self.held[:, None] * moves.hbm_bytes_per_cycle))
 
     def ends(self, moves: Moves) -> FloatArray:
@@ -119,7 +127,7 @@ def freeze(graph: OperatorGraph, library: CostLibrary, design: Design, lowered: 
     position = np.empty(len(problem), dtype=np.int64)
     position[_sorted(graph, solution, duration)] = np.arange(len(problem))
     sequence = np.argsort(position)
-    array, vector, other, moved = _work(graph, library, design, uses)
+    array, vector, other, moved, launch = _work(graph, library, design, uses)
     compute = np.maximum(np.maximum(array / design.calibration.array_efficiency, other), 1.0)
     np.maximum(compute, vector / design.calibration.vector_efficiency, out=compute)
     share = _shares(duration - design.launch_cycles, moved, compute, int(capacity[2]))
@@ -138,6 +146,7 @@ def freeze(graph: OperatorGraph, library: CostLibrary, design: Design, lowered: 
         vector[sequence],
         other[sequence],
         moved[sequence],
+        launch[sequence],
         share[sequence],
         np.where(moved > 0, held, 1.0)[sequence],
         tuple(tuple(sorted(int(position[p]) for p in before[i])) for i in sequence.tolist()),
@@ -153,20 +162,23 @@ def _sorted(graph: OperatorGraph, solution: Solution, duration: IntArray) -> Int
 
 def _work(
     graph: OperatorGraph, library: CostLibrary, design: Design, uses: IntArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Cycles on arrays, on vector units and elsewhere, without corrections, and bytes of every operator."""
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Of every operator: cycles on arrays, on vector units and elsewhere, without corrections; bytes; fixed launch."""
     costs = library.costs(design)
     work = library.index(graph)[graph.work_index]
     split = np.searchsorted(np.array(costs.splits), np.maximum(1, uses[:, :2].max(axis=1)))
     array, vector = costs.tensor_cycles[work, split], costs.vector_cycles[work, split]
     other, total = costs.port_cycles[work, split], costs.cycles[work, split]
-    # Cycles that none of the sides explains are measured ones: no correction applies to them.
-    measured = np.maximum(np.maximum(array, vector), other) != total
+    # No correction applies to what was measured; of a fused operator that is the product alone.
+    measured = library.origin(design)[work, split] != MODELLED
+    fused = costs.uses_tensor[work] & costs.uses_vector[work]
+    fixed = np.where(fused, np.maximum(array, other), total)
     return (
         np.where(measured, 0, array * design.calibration.array_efficiency),
-        np.where(measured, 0, vector * design.calibration.vector_efficiency),
-        np.where(measured, total, other).astype(np.float64),
+        np.where(measured & ~fused, 0, vector * design.calibration.vector_efficiency),
+        np.where(measured, fixed, other).astype(np.float64),
         costs.hbm_bytes[work, split].astype(np.float64),
+        np.where(measured, float(design.launch_cycles), np.nan),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from accmine.candidates import Selection
 from accmine.certify import WholeBound, assumptions_of, scope_of
 from accmine.explain import limit_rows, nearest, time_split
-from accmine.hardware.accelerators import dump_design
+from accmine.hardware.accelerators import dump_design, load_accelerator
 from accmine.hardware.technology import area_mm2, idle_w, tdp_w
 from accmine.outcome import (
     BaselineRow,
@@ -251,6 +251,12 @@ def _warnings(f: Findings) -> tuple[str, ...]:
         found.append("interrupted: the best verified so far; baselines and changes were not compared")
     elif not all(g.mined.finished for g in f.chosen.groups):
         found.append("the search for designs ended by its time limit: a longer budget may find a better one")
+    references = [f.plan.baseline, *(load_accelerator(name) for name in f.plan.study.baselines)]
+    if any(design.calibration != f.plan.template.calibration for design in references):
+        found.append(
+            "calibrations differ: the times of the answer and of a baseline are corrected differently, so their ratio "
+            "mixes the designs with the corrections"
+        )
     return tuple(found)
 
 

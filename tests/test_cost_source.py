@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from accmine import cli
 from accmine.certify import assumptions_of, measured_share
 from accmine.cost.measured import MEASURED, MODELLED, core_name
-from accmine.cost.source import MOST_RUNS, too_many_runs
+from accmine.cost.source import MOST_RUNS, MeasuredTable, Stretched, ZigzagSource, too_many_runs
 from accmine.errors import InputError
+from accmine.hardware.design import Calibration
 from accmine.plan import make_plan
 from accmine.ports import Stop
 from accmine.schedules import schedule_task
+from accmine.sensitivity_changes import changes_of, left_out
+from accmine.stability_timing import Moves, freeze
 from accmine.study import referenced_files, study_hash
 from accmine.workload.graph import Gemm, Work
-from tests.search_sample import designs, planned, study
+from tests.search_sample import designs, planned, study, study_text
 
 HEADER = "kind,m,k,n,batch,dtype,core,cycles,source\n"
+REST = {"batch": 1, "dtype": "bf16", "core": "tc8x8ws-64Ki"}
 ONE = {"tensor_cores": [1], "tensor_dim": [8]}
 
 
@@ -113,3 +120,115 @@ def test_sources_travel_to_other_processes(tmp_path: Path) -> None:
     first = library.costs(design)
     again = pickle.loads(pickle.dumps(library)).costs(design)
     assert np.array_equal(first.cycles, again.cycles)
+
+
+def test_what_a_table_cannot_follow_is_left_out_of_sensitivity(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A core with 1 % more SRAM is of a type that no row was measured on."""
+    keys: dict[str, Any] = {
+        "space": ONE,
+        "cost": {"use": "table", "file": table(tmp_path / "t.csv")},
+        "limits": {"area": "baseline"},
+        "budget": {"work": 4, "deterministic": True},
+        "search": {"refine": "none", "top_k": 1, "shares": 1},
+    }
+    srams = ["accelerator.tensor_sram", "accelerator.vector_sram"]
+    modelled = make_plan(study(space=ONE))
+    plans = [make_plan(study(**keys)), make_plan(study(space=ONE, cost={"use": "zigzag", "cache": "z.csv"}))]
+    assert left_out(modelled) == {}
+    assert set(srams) <= {change.key for change in changes_of(modelled, 1.0)}
+    for plan in plans:
+        changed = {change.key for change in changes_of(plan, 1.0)}
+        assert "accelerator.hbm_bandwidth" in changed
+        assert not changed & set(srams)
+        assert list(left_out(plan)) == srams
+    path = tmp_path / "tiny.yaml"
+    path.write_text(study_text(**keys))
+    for option in ([], ["--json"]):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(["sensitivity", str(path), *option])
+        assert not caught.value.code
+        shown = capsys.readouterr().out
+        if option:
+            found = json.loads(shown)
+            assert found["left_out"] == left_out(plans[0])
+            assert not {row["key"] for row in found["rows"]} & set(srams)
+        else:
+            (line,) = [line for line in shown.splitlines() if "tensor_sram" in line]
+            assert line.startswith(f"{', '.join(srams)}: left out with cost.use: table, because")
+
+
+@pytest.mark.parametrize("own", [Calibration(), Calibration(launch_s=2e-8, array_efficiency=0.9)])
+def test_measured_operators_keep_their_time_under_drawn_constants(tmp_path: Path, own: Calibration) -> None:
+    plan = make_plan(study(space=ONE, cost={"use": "table", "file": table(tmp_path / "t.csv", factor=20.0)}))
+    (design,) = designs(plan.template)
+    design, library, task = replace(design, calibration=own), plan.library(), plan.tasks[0]
+    draws = [own]
+    draws += [replace(own, array_efficiency=own.array_efficiency / 2)]
+    draws += [replace(own, launch_s=own.launch_s + 3e-8), replace(own, vector_efficiency=0.5)]
+    schedule = schedule_task(task, library, design, "list", Stop(), 0)
+    kept = moved = 0
+    for run, phase in zip(task.phases, schedule.phases, strict=True):
+        assert phase.result.solution is not None
+        frozen = freeze(run.graph, library, design, phase.lowered, phase.result.solution)
+        work = library.index(run.graph)[run.graph.work_index][frozen.sequence]
+        measured = library.origin(design)[work, 0] != MODELLED
+        alone = measured & ~library.costs(design).uses_vector[work]
+        times = frozen.durations(Moves.of(design, draws))
+        assert np.array_equal(times[alone], np.repeat(times[alone, :1], len(draws), axis=1))
+        costs = library.costs(design).cycles[work, 0] + design.launch_cycles
+        assert np.array_equal(times[alone, 0], costs[alone])
+        assert np.array_equal(times[measured, 1], times[measured, 0])
+        kept += int(alone.sum())
+        moved += int((times[~measured, 2] > times[~measured, 0]).sum())
+    assert kept
+    assert moved
+
+
+def test_a_table_for_other_cores_is_refused(tmp_path: Path) -> None:
+    def cost(name: str, text: str) -> dict[str, str]:
+        (tmp_path / name).write_text(text)
+        return {"use": "table", "file": str(tmp_path / name)}
+
+    line = "gemm,64,64,64,1,bf16,{},99999,test\n"
+    other = cost("a.csv", HEADER + line.format("tc8x8ws-128Ki") + line.format("tc16x8ws-64Ki"))
+    with pytest.raises(InputError, match="no row is of a core type") as caught:
+        make_plan(study(space=ONE, cost=other))
+    (complaint,) = caught.value.complaints
+    assert complaint.field == "cost.file"
+    assert all(text in complaint.message for text in (other["file"], "tc8x8ws-128Ki", "tc8x8ws-64Ki", "vc8x2-32Ki"))
+    space = {"tensor_cores": [1], "tensor_rows": [4, 16], "tensor_cols": [8]}
+    make_plan(study(space=space, cost=other))  # the second row is of the template
+    make_plan(study(space=space, cost=cost("b.csv", HEADER + line.format("tc8x8ws-64Ki"))))  # of the baseline
+    vector = "kind,elements,dtype,core,cycles,source\nrelu,64,bf16,vc8x2-32Ki,99,test\n"
+    make_plan(study(space=ONE, cost=cost("c.csv", vector)))
+
+
+def test_a_drawn_launch_longer_than_a_row_stretches_it(tmp_path: Path) -> None:
+    plan = make_plan(study(space=ONE, cost={"use": "table", "file": table(tmp_path / "t.csv")}))
+    (design,) = designs(plan.template)
+    assert isinstance(plan.source, MeasuredTable)
+    rows = plan.source.read().rows
+    slow = replace(
+        design, calibration=Calibration(launch_s=(min(row.cycles for row in rows) + 1) / design.frequency_hz)
+    )
+    with pytest.raises(InputError, match="less than the launch"):
+        plan.library().costs(slow)
+    stretched = replace(plan, source=Stretched(plan.source))
+    assert stretched.library().costs(slow).launch_cycles == slow.launch_cycles
+    assert np.array_equal(stretched.library().costs(design).cycles, plan.library().costs(design).cycles)
+
+
+def test_the_launch_is_added_to_what_zigzag_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "z.csv"
+    cache.write_text(HEADER + "gemm,64,64,64,1,bf16,tc8x8ws-64Ki,5000,test\n")
+    monkeypatch.setattr(
+        "accmine.cost.zigzag.zigzag_rows", lambda *_, **__: [type("R", (), dict.fromkeys("mkn", 64) | REST)()]
+    )
+    plan, _ = planned(space=ONE)
+    (design,) = designs(plan.template)
+    source = ZigzagSource(cache, "tpu-like", plan.technology)
+    for launch in (0.0, 1e-5):
+        (row,) = source.rows((), replace(design, calibration=Calibration(launch_s=launch))).rows
+        assert row.cycles == 5000 + round(launch * design.frequency_hz)

@@ -75,13 +75,15 @@ def test_equals_trying_every_grid(work: Work, core: TensorCore, memory: MemorySy
     search = GridSearch(products, grids, compulsory, TPU, memory, efficiency)
     found = search.best(core)
     whole = (products.m, products.k, products.n, products.batch, products.a, products.b, products.element_bytes)
-    shared = shared_tiles(*whole, memory.tiles_bytes) if memory.shared_sram_bytes else None
     for split in range(3):
         best: tuple[float, int, int, int, int] | None = None
         for index in range(grids.starts[split], grids.starts[split + 1]):
             share = share_of(work, tuple(grids.factors[index].tolist()))
             if share is None:
                 continue
+            # products of a batch on different cores have the shared SRAM among them
+            size = memory.tiles_bytes // int(grids.factors[index, 0])
+            shared = shared_tiles(*whole, size) if memory.shared_sram_bytes else None
             tile = best_tiles(share, core, TPU, memory, efficiency, shared)
             fixed = int(share.fixed_bytes[0] - compulsory[0])
             values = (int(tile.cycles[0]), fixed + int(tile.extra_bytes[0]), int(tile.port_bytes[0]))

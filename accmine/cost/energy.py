@@ -115,18 +115,15 @@ def gemm_sram_bytes(
     return np.asarray(b * (e * (M * K * a_reads + K * N * b_reads) + SUM_BYTES * M * N * sums), dtype=np.int64)
 
 
-def vector_part_pj(
-    parts: VectorParts, sram_bytes: Sequence[int], technology: EnergyConstants, shared_bytes: int = 0
-) -> FloatArray:
-    """Energy of vector parts on cores with these SRAMs, without compulsory HBM traffic; shape (parts, sizes).
+def vector_part_pj(parts: VectorParts, sram_bytes: Sequence[int], technology: EnergyConstants) -> FloatArray:
+    """Energy of vector parts on cores with these SRAMs, without HBM traffic; shape (parts, sizes).
 
     Every element is read from and written to the SRAM once; where a row does not fit, the re-read bytes cross
-    the SRAM once more, and the HBM where the row does not fit a shared SRAM of ``shared_bytes`` either.
+    the SRAM once more.
     """
     sizes = np.asarray(sram_bytes, dtype=np.int64)
     per_byte = sram_pj_per_byte(technology, sram_bytes)
     again = np.where(parts.row_bytes[:, None] > sizes, parts.reread_bytes[:, None], 0)
     moved = 2 * (parts.elements * parts.element_bytes)[:, None] + again
-    from_hbm = np.where(parts.row_bytes[:, None] > shared_bytes, again, 0)
     arithmetic = (parts.operations * parts.elements)[:, None] * technology.vector_op_fp32_pj
-    return np.asarray(arithmetic + moved * per_byte + from_hbm * technology.hbm_pj_per_byte, dtype=np.float64)
+    return np.asarray(arithmetic + moved * per_byte, dtype=np.float64)

@@ -19,12 +19,12 @@ from accmine.cost.gemm import GEMM_DTYPES
 from accmine.cost.memory import MemorySystem
 from accmine.cost.operator_costs import BoolArray
 from accmine.cost.split import GridSet
-from accmine.cost.tiles import SUM_BYTES, SharedTiles, Shares, least_extra_elements, shared_tiles
+from accmine.cost.tiles import SUM_BYTES, SharedTiles, Shares, joined, least_extra_elements, shared_tiles
 from accmine.cost.tiling import best_tiles, score_of
 from accmine.cost.timing import IntArray, Timing, array_cycles, ceil_div
 from accmine.errors import InputError
 from accmine.hardware.design import DATAFLOWS, FLEXIBLE, TensorCore
-from accmine.workload.graph import BYTES, Work
+from accmine.workload.graph import BYTES, Gemm, Work
 
 __all__ = ["Found", "GridSearch", "Products", "product_pj", "products_of"]
 
@@ -72,6 +72,8 @@ def products_of(works: Sequence[Work], timing: Timing) -> Products:
             continue
         if min(g.m, g.k, g.n, g.batch, g.a_elements, g.b_elements, g.c_elements) < 1:
             raise InputError(f"sizes of a product must be positive, got {g}")
+        if _largest(g) > np.iinfo(np.int64).max:
+            raise InputError(f"a product of {g.batch} × {g.m} × {g.k} × {g.n} is too large for 64-bit counts")
         if work.dtype not in GEMM_DTYPES:
             raise InputError(f"unknown dtype {work.dtype!r} of a product; allowed: {', '.join(GEMM_DTYPES)}")
         passes = timing.fp32_passes if work.dtype == "fp32" else 1
@@ -80,6 +82,12 @@ def products_of(works: Sequence[Work], timing: Timing) -> Products:
         rows.append((i, g.m, g.k, g.n, g.batch, *operands, BYTES[work.dtype], passes, g.macs, *halos))
         dtypes.append(work.dtype)
     return Products(tuple(dtypes), *np.array(rows, dtype=np.int64).reshape(-1, 14).T)
+
+
+def _largest(gemm: Gemm) -> float:
+    """More than any count of a product can become: no reuse at all, on a single multiplier."""
+    operands = float(gemm.n) * gemm.a_elements + float(gemm.m) * gemm.b_elements
+    return 64.0 * (operands + gemm.c_elements + 3.0 * gemm.macs)
 
 
 def _memo(function: Callable[[K], V]) -> Callable[[K], V]:
@@ -136,7 +144,10 @@ class GridSearch:
         self.shared: SharedTiles | None = None
         if memory.shared_sram_bytes:
             whole = (products.m, products.k, products.n, products.batch, products.a, products.b)
-            self.shared = shared_tiles(*whole, products.element_bytes, memory.tiles_bytes)
+            # Products of a batch that run side by side have the memory among them: one block of rows per batch cut.
+            batch_cuts, self.held = np.unique(cuts[:, 0], return_inverse=True)
+            sizes_of = [memory.tiles_bytes // cut for cut in batch_cuts.tolist()]
+            self.shared = joined([shared_tiles(*whole, products.element_bytes, size) for size in sizes_of])
             a, b, c = self._own(products.a[:, None], products.b[:, None], products.c[:, None], cuts)
             outputs = self.shares[0] * self.shares[1] * self.shares[3]
             sent = 2 * SUM_BYTES * ceil_div(outputs * (cuts[:, 2] - 1), cuts[:, 2])
@@ -197,7 +208,8 @@ class GridSearch:
         if self.shared is None:
             extra, port = self._extra(core.sram_bytes), np.zeros((1, 1), dtype=np.int64)
         else:
-            held = self.shared.extra_elements.min(axis=1)[:, None]
+            least = self.shared.extra_elements.min(axis=1).reshape(int(self.held.max()) + 1, -1)
+            held = least[self.held].T
             extra, port = np.minimum(self._extra(core.sram_bytes), held), self.least_port
         hbm = self.compulsory[:, None] + self.fixed + size * extra
         return np.where(self.valid, score_of(cycles, hbm, port, self.memory), np.inf)
@@ -234,7 +246,7 @@ class GridSearch:
             m_cores=cuts[:, 1],
             halo_m=np.where(p.halo_of_k[product] > 0, 0, p.halo[product]),
             images=p.images[product],
-            product=product,
+            product=product if self.shared is None else product + len(p.m) * self.held[grid],
         )
 
     def _least_cycles(self, core: TensorCore) -> IntArray:

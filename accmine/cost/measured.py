@@ -37,7 +37,7 @@ from accmine.cost.measurement_file import PRODUCT, MeasuredRow, core_name, parse
 from accmine.cost.operator_costs import BoolArray, OperatorCosts
 from accmine.cost.timing import IntArray
 from accmine.cost.vector import VECTOR_TABLE
-from accmine.errors import InputError
+from accmine.errors import Complaint, InputError
 from accmine.hardware.design import Design
 from accmine.workload.graph import BYTES, Gemm, Vector, Work
 
@@ -108,11 +108,6 @@ class Measurements:
     def cores(self) -> tuple[int, ...]:
         """The numbers of cores that were measured, ascending; rows apply to splits over as many cores only."""
         return tuple(sorted({row.cores for row in self.rows}))
-
-    def applies_to(self, design: Design, splits: Sequence[int]) -> int:
-        """Rows that were measured on the core types of ``design`` and on a number of cores among ``splits``."""
-        types = (design.tensor, design.vector)
-        return sum(row.core in types and row.cores in splits for row in self.rows)
 
     def on(self, works: Sequence[Work]) -> MeasuredWorks:
         """The table prepared for these works; ``apply`` of the result is fast for many designs."""
@@ -197,7 +192,8 @@ class MeasuredWorks:
         Raises
         ------
         InputError
-            If the costs are of other works, or the two have different splits.
+            If the costs are of other works, or the two have different splits, or a row on the core types of the design
+            is shorter than its launch.
         """
         rows = self.measurements.rows
         if costs.cycles.shape[0] != len(self.works) or of_rows.cycles.shape[0] != len(rows):
@@ -207,11 +203,28 @@ class MeasuredWorks:
         change = Change(costs, design)
         if not self._core_types & {design.tensor, design.vector}:
             return costs, change.origin
+        self._check_launch(design)
         for column, cores in enumerate(costs.splits):
             on = [r for r, row in enumerate(rows) if row.cores == cores]
             self._products(change, of_rows, design, column, [r for r in on if rows[r].core == design.tensor])
             self._vectors(change, column, [r for r in on if rows[r].core == design.vector])
         return change.result()
+
+    def _check_launch(self, design: Design) -> None:
+        """Rows hold the launch of their operator: shorter ones contradict the calibration."""
+        launch = design.launch_cycles
+        complaints = [
+            Complaint(
+                "",
+                "",
+                f"row {row.where}: {row.cycles:,} cycles are less than the launch of {launch:,} cycles that the "
+                "accelerator's calibration adds",
+            )
+            for row in self.measurements.rows
+            if row.cycles < launch and row.core in (design.tensor, design.vector)
+        ]
+        if complaints:
+            raise InputError(complaints)
 
     def _vectors(self, change: Change, column: int, chosen: list[int]) -> None:
         rows = self.measurements.rows

@@ -44,9 +44,14 @@ _Row = tuple[int, int, int, int, int, int, float, int]
 """Duration, tensor cores, vector cores, HBM rate, computing cycles, bytes, energy and origin of a mode."""
 
 
-def splits_up_to(cores: int) -> tuple[int, ...]:
-    """Powers of two up to ``cores``: the split factors an operator may have."""
-    return tuple(1 << e for e in range(cores.bit_length()))
+def splits_up_to(cores: int, also: Sequence[int] = ()) -> tuple[int, ...]:
+    """The split factors an operator may have: powers of two up to ``cores``, and those of ``also`` up to there.
+
+    ``also`` holds the core counts of accelerators that have one number of cores, so that an operator may use all 108
+    cores of one and not 64 at most.
+    """
+    powers = {1 << e for e in range(cores.bit_length())}
+    return tuple(sorted(powers | {count for count in also if 1 <= count <= cores}))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +14,7 @@ from accmine.hardware.design import Design
 from accmine.hardware.technology import Technology
 from accmine.workload.work import Work
 
-__all__ = ["MOST_RUNS", "MeasuredTable", "Source", "ZigzagSource", "too_many_runs"]
+__all__ = ["MOST_RUNS", "MeasuredTable", "Source", "Stretched", "ZigzagSource", "too_many_runs"]
 
 MOST_RUNS = 2000
 """Products × core types that ZigZag is asked for in one study; at some 4 seconds each that is two hours."""
@@ -65,7 +65,10 @@ class ZigzagSource:
     technology: Technology
 
     def rows(self, works: Sequence[Work], design: Design) -> Measurements:
-        """ZigZag's figures for the products of ``works`` on one core of ``design``; seconds for each new one."""
+        """ZigZag's figures for the products of ``works`` on one core of ``design``; seconds for each new one.
+
+        ZigZag knows of no launch: that of the design's calibration is added.
+        """
         from accmine.cost.zigzag import zigzag_rows
 
         wanted = {
@@ -82,7 +85,22 @@ class ZigzagSource:
         if not wanted:
             return Measurements((), 1.0)
         table = read_measurements(self.cache, 1.0)  # exact hits only: what is missing is run, not interpolated
-        return Measurements(tuple(row for row in table.rows if row.core == design.tensor), 1.0)
+        launch, own = design.launch_cycles, (row for row in table.rows if row.core == design.tensor)
+        return Measurements(tuple(replace(row, cycles=row.cycles + launch) for row in own), 1.0)
+
+
+@dataclass(frozen=True)
+class Stretched:
+    """A source for designs whose launch is not known: what is shorter than a launch counts as long as it."""
+
+    source: Source
+
+    def rows(self, works: Sequence[Work], design: Design) -> Measurements:
+        """Those of the source."""
+        found, launch = self.source.rows(works, design), design.launch_cycles
+        if all(row.cycles >= launch for row in found.rows):
+            return found
+        return replace(found, rows=tuple(replace(row, cycles=max(row.cycles, launch)) for row in found.rows))
 
 
 def too_many_runs(works: Sequence[Work], core_types: int) -> None:

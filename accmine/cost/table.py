@@ -134,7 +134,8 @@ def vector_costs(
 
     The parts of a work follow each other. A split beyond the rows of a part (its elements where it has no
     rows) is ``INVALID``: rows are not divided between cores. With a shared SRAM everything but the operands of a
-    product comes through the cores' ports, and rows that fit it are read again from there instead of the HBM.
+    product comes through the cores' ports, and rows that fit it, one for each core, are read again from there instead
+    of the HBM.
 
     Raises
     ------
@@ -178,10 +179,11 @@ def vector_costs(
     again = np.zeros((len(works), len(srams)), dtype=np.int64)
     rereads = np.where(parts.row_bytes[:, None] > srams, parts.reread_bytes[:, None], 0)
     np.add.at(again, parts.work, rereads)
-    from_hbm = np.zeros_like(again)
-    on_chip = memory.tiles_bytes
-    np.add.at(from_hbm, parts.work, np.where(parts.row_bytes[:, None] > on_chip, rereads, 0))
-    extra = np.where(too_many[:, None, :], 0, from_hbm[:, sram_of][:, :, None])
+    # Each core works on a row of its own: that many have to fit the shared SRAM side by side.
+    beyond = parts.row_bytes[:, None] * np.minimum(split, parts.rows[:, None]) > memory.tiles_bytes
+    from_hbm = np.zeros((*again.shape, len(factors)), dtype=np.int64)
+    np.add.at(from_hbm, parts.work, rereads[:, :, None] * beyond[:, None, :])
+    extra = np.where(too_many[:, None, :], 0, from_hbm[:, sram_of])
     used = np.array([bool(work.vector) for work in works], dtype=np.bool_)
     through, filled = np.zeros_like(again), np.zeros(len(works), dtype=np.int64)
     if memory.shared_sram_bytes:
@@ -191,12 +193,13 @@ def vector_costs(
     energy: FloatArray | None = None
     if technology is not None:
         by_sram = np.zeros((len(works), len(srams)))
-        np.add.at(by_sram, parts.work, vector_part_pj(parts, srams.tolist(), technology, on_chip))
+        np.add.at(by_sram, parts.work, vector_part_pj(parts, srams.tolist(), technology))
+        picojoules = by_sram[:, :, None] + from_hbm * technology.hbm_pj_per_byte
         if memory.shared_sram_bytes:
             # once on the side of the ports, once on that of the HBM
-            crossing = through + filled[:, None] + from_hbm
-            by_sram += crossing * technology.sram_pj_per_byte(memory.shared_sram_bytes)
-        energy = np.where(too_many[:, None, :], np.inf, by_sram[:, sram_of][:, :, None])
+            crossing = (through + filled[:, None])[:, :, None] + from_hbm
+            picojoules = picojoules + crossing * technology.sram_pj_per_byte(memory.shared_sram_bytes)
+        energy = np.where(too_many[:, None, :], np.inf, picojoules[:, sram_of])
     pj = _compulsory_pj(compulsory, technology)
     port = np.where(too_many[:, None, :], 0, port)
     return VectorCosts(cycles, compulsory[column] + extra, energy, ideal, port, used, compulsory, pj, factors)

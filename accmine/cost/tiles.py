@@ -22,6 +22,7 @@ shared SRAM once per slab of k; or it lets pass what the tiles of the cores ask 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,7 @@ __all__ = [
     "SharedTiles",
     "Shares",
     "Tiles",
+    "joined",
     "least_extra_elements",
     "shared_tiles",
     "tiles_of",
@@ -248,6 +250,11 @@ def shared_tiles(
         b_again.append(best / (a + b))
         spills.append(2 * batch * m * n * (ceil_div(k, length) - 1))
     return SharedTiles(*(np.stack(x, axis=1) for x in (extras, a_again, b_again, spills)))
+
+
+def joined(several: Sequence[SharedTiles]) -> SharedTiles:
+    """The ways of the same products in memories of several sizes, one block of rows for each."""
+    return SharedTiles(*(np.concatenate([getattr(s, f) for s in several]) for f in SharedTiles.__dataclass_fields__))
 
 
 def _powers(largest: int) -> FloatArray:

@@ -165,6 +165,8 @@ def vector_parts(vectors: Sequence[Sequence[Vector]], dtypes: Sequence[str]) -> 
             kind = VECTOR_TABLE.get(part.kind)
             if kind is None:
                 raise InputError(f"unknown vector kind {part.kind!r}; allowed: {', '.join(VECTOR_KINDS)}")
+            if part.elements * max(64, 8 * kind.operations) > np.iinfo(np.int64).max:
+                raise InputError(f"vector part {part.kind} of {part.elements} elements is too large for 64-bit counts")
             if part.elements < 1 or part.row < 1:
                 raise InputError(f"vector part {part.kind}: elements and row must be positive, got {part}")
             row = min(part.row, part.elements) if kind.has_row else 1

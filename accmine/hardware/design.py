@@ -142,7 +142,15 @@ class Design:
             f"_vc{self.vector_cores}x{v.lanes}x{v.ops_per_lane}-{_size(v.sram_bytes)}"
             f"_sh{_size(self.shared_sram_bytes)}{self._port}"
             f"_hbm{_size(self.hbm_bytes)}-{self.hbm_bytes_per_s / 1e9:g}GBps_{self.frequency_hz / 1e6:g}MHz"
+            f"{self._calibrated}"
         )
+
+    @property
+    def _calibrated(self) -> str:
+        c = self.calibration
+        if c == UNCALIBRATED:
+            return ""
+        return f"_cal{c.launch_s * 1e6:g}us-{c.array_efficiency:g}-{c.vector_efficiency:g}-{c.hbm_efficiency:g}"
 
     @property
     def _port(self) -> str:

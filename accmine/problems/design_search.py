@@ -96,10 +96,11 @@ def cost_library(
     timing: str,
     technology: Technology,
     source: Source | None = None,
+    also: Sequence[int] = (),
 ) -> CostLibrary:
-    """Costs of all operators of ``tasks``; ``operator_split`` is ``even`` or ``none``."""
+    """Costs of all operators of ``tasks``; ``operator_split`` is ``even`` or ``none``, ``also`` as ``splits_up_to``."""
     graphs = [phase.graph for task in tasks for phase in task.phases]
-    splits = splits_up_to(most_cores) if operator_split == "even" else (1,)
+    splits = splits_up_to(most_cores, also) if operator_split == "even" else (1,)
     return CostLibrary(graphs, splits, timing, technology, source)
 
 

@@ -14,7 +14,7 @@ from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design
 from accmine.hardware.technology import area_mm2, load_technology, tdp_w
 from accmine.outcome import BaselineRow, Change
-from accmine.plan import Plan, core_counts
+from accmine.plan import Plan, whole_splits
 from accmine.ports import Stop
 from accmine.problems.design_search import TIE, Evaluation, cost_library
 from accmine.schedules import TaskSchedule, schedule_tasks
@@ -45,8 +45,9 @@ def _steps(plan: Plan, rows: Sequence[TaskSchedule]) -> tuple[float, ...]:
 def _library(
     plan: Plan, own: CostLibrary, split: str, designs: Sequence[Design], whole: Sequence[Design] = ()
 ) -> CostLibrary:
-    """Costs under a rule for splitting, with splits for all cores of ``designs``, and over all of any of ``whole``."""
-    most, also = max(core_counts(designs)), (*plan.own_splits, *core_counts(whole))
+    """Costs under a rule for splitting; calibrated designs of ``whole`` have all their cores as a split."""
+    most = max(max(design.tensor_cores, design.vector_cores) for design in designs)
+    also = (*plan.own_splits, *whole_splits(whole))
     if split == plan.study.operator_split and set(splits_up_to(most, also)) <= set(own.splits):
         return own
     return cost_library(plan.tasks, most, split, plan.study.timing, plan.technology, plan.source, also)

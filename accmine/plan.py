@@ -21,7 +21,7 @@ from accmine.cost.source import MeasuredTable, Source, ZigzagSource, too_many_ru
 from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.area import Chip
-from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.hardware.design import UNCALIBRATED, Design, TensorCore, VectorCore
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
 from accmine.hardware.template import Template, template_from_mapping
@@ -38,7 +38,7 @@ from accmine.workload.stages import Stage, balance, cut, device_stage, in_flight
 from accmine.workload.task import PhaseRun, Task
 from accmine.workload.training import DtypePolicy, training_graph
 
-__all__ = ["Group", "PipelinePlan", "Plan", "core_counts", "make_plan"]
+__all__ = ["Group", "PipelinePlan", "Plan", "make_plan", "whole_splits"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,21 +157,28 @@ class Plan:
 
     def library(self) -> CostLibrary:
         """Costs of all tasks and sketches under the study's rule for splitting operators."""
-        most = max(*self.template.tensor_cores, *self.template.vector_cores, *core_counts([self.baseline]))
+        own = (self.baseline.tensor_cores, self.baseline.vector_cores)
+        most = max(*self.template.tensor_cores, *self.template.vector_cores, *own)
         tasks = [task for pipeline in self.pipelines for task in (*pipeline.tasks, *pipeline.sketch)]
         rule, timing = self.study.operator_split, self.study.timing
         return design_search.cost_library(tasks, most, rule, timing, self.technology, self.source, self.own_splits)
 
     @property
     def own_splits(self) -> tuple[int, ...]:
-        """Core counts that are splits though they are no powers of two: those of the baseline, and fixed ones."""
-        fixed = [counts[0] for counts in (self.template.tensor_cores, self.template.vector_cores) if len(counts) == 1]
-        return (*fixed, *core_counts([self.baseline]))
+        """Splits though they are no powers of two: all cores of a calibrated baseline or fixed accelerator."""
+        t = self.template
+        fixed = [counts[0] for counts in (t.tensor_cores, t.vector_cores) if len(counts) == 1]
+        own = fixed if t.calibration != UNCALIBRATED else []
+        return (*own, *whole_splits([self.baseline]))
 
 
-def core_counts(designs: Iterable[Design]) -> tuple[int, ...]:
-    """The core counts of some designs."""
-    return tuple(count for design in designs for count in (design.tensor_cores, design.vector_cores))
+def whole_splits(designs: Iterable[Design]) -> tuple[int, ...]:
+    """The core counts of calibrated designs: their corrections were fitted on operators on all of their cores.
+
+    For other designs splits are powers of two, whether they stand alone or in a space of core counts: else the same
+    design would be faster alone than the bound of its space.
+    """
+    return tuple(n for d in designs if d.calibration != UNCALIBRATED for n in (d.tensor_cores, d.vector_cores))
 
 
 def make_plan(study: Study) -> Plan:
@@ -397,7 +404,7 @@ def _task(workload: str, stage: Stage, microbatches: int, memory_bytes: int, *, 
 def _layer_cost(graph: OperatorGraph, design: Design, study: Study, technology: Technology) -> list[float]:
     """Cycles of a microbatch per layer on ``design`` as if all its cores were busy: what stages are balanced by."""
     once = graph.phase("forward", "backward")
-    splits = splits_up_to(design.tensor_cores, core_counts([design])) if study.operator_split == "even" else (1,)
+    splits = splits_up_to(design.tensor_cores, whole_splits([design])) if study.operator_split == "even" else (1,)
     library = CostLibrary([once], splits, study.timing, technology)
     costs = library.costs(design)
     moved = costs.hbm_bytes[:, 0] / design.usable_hbm_bytes_per_cycle

@@ -15,12 +15,15 @@ from accmine.certify import assumptions_of, measured_share
 from accmine.cost.measured import MEASURED, MODELLED, core_name
 from accmine.cost.source import MOST_RUNS, MeasuredTable, Stretched, ZigzagSource, too_many_runs
 from accmine.errors import InputError
+from accmine.flow import solve_study
 from accmine.hardware.design import Calibration
 from accmine.plan import make_plan
 from accmine.ports import Stop
 from accmine.schedules import schedule_task
 from accmine.sensitivity_changes import changes_of, left_out
+from accmine.stability import stability
 from accmine.stability_timing import Moves, freeze
+from accmine.store import RunFolder
 from accmine.study import referenced_files, study_hash
 from accmine.workload.graph import Gemm, Work
 from tests.search_sample import designs, planned, study, study_text
@@ -218,6 +221,23 @@ def test_a_drawn_launch_longer_than_a_row_stretches_it(tmp_path: Path) -> None:
     stretched = replace(plan, source=Stretched(plan.source))
     assert stretched.library().costs(slow).launch_cycles == slow.launch_cycles
     assert np.array_equal(stretched.library().costs(design).cycles, plan.library().costs(design).cycles)
+
+
+def test_stability_draws_launches_longer_than_a_row(tmp_path: Path) -> None:
+    """Up to 2 us without a calibration, which is more than a tiny product takes."""
+    plan = make_plan(
+        study(
+            space=ONE,
+            cost={"use": "table", "file": table(tmp_path / "t.csv", factor=1.0)},
+            budget={"work": 4, "deterministic": True, "workers": 1},
+            search={"refine": "none", "top_k": 1, "shares": 1},
+        )
+    )
+    assert isinstance(plan.source, MeasuredTable)
+    assert min(row.cycles for row in plan.source.read().rows) < 2e-6 * plan.baseline.frequency_hz
+    folder = RunFolder(tmp_path)
+    outcome, _ = solve_study(plan, folder, lambda *_: None, compare=False)
+    assert stability(plan, outcome, folder, draws=4).draws == 4
 
 
 def test_the_launch_is_added_to_what_zigzag_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,3 +112,14 @@ def test_stacks_have_to_be_those_of_the_technology() -> None:
 def test_residency_needs_a_shared_sram() -> None:
     with pytest.raises(InputError, match=r"residency: shared-sram"):
         make_plan(study(space=SMALL, residency="shared-sram"))
+
+
+def test_only_a_calibrated_accelerator_is_split_over_all_of_its_cores(tmp_path: Any) -> None:
+    text = (folder() / "base.yaml").read_text().replace("tensor_cores: 2", "tensor_cores: 3")
+    values = "launch: 0 s, array_efficiency: 0.9, vector_efficiency: 1.0, hbm_efficiency: 1.0, source: test"
+    (tmp_path / "plain.yaml").write_text(text)
+    (tmp_path / "fitted.yaml").write_text(f"{text}calibration: {{{values}}}\n")
+    plain, fitted = (make_plan(study(space={"use": str(tmp_path / f"{n}.yaml")})) for n in ("plain", "fitted"))
+    # alone or in a space of core counts, a design has the same splits, or it could beat the bound of its space
+    assert plain.library().splits == make_plan(study(space={"tensor_cores": [1, 2, 3]})).library().splits == (1, 2)
+    assert fitted.library().splits == (1, 2, 3)

@@ -47,8 +47,8 @@ _Row = tuple[int, int, int, int, int, int, float, int]
 def splits_up_to(cores: int, also: Sequence[int] = ()) -> tuple[int, ...]:
     """The split factors an operator may have: powers of two up to ``cores``, and those of ``also`` up to there.
 
-    ``also`` holds the core counts of accelerators that have one number of cores, so that an operator may use all 108
-    cores of one and not 64 at most.
+    ``also`` holds the core counts of calibrated accelerators, whose corrections were fitted on operators that use all
+    of their cores, such as 108.
     """
     powers = {1 << e for e in range(cores.bit_length())}
     return tuple(sorted(powers | {count for count in also if 1 <= count <= cores}))

@@ -77,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         typer.echo(f"error: {error.filename or 'file'}: {error.strerror or error}", err=True)
         sys.exit(InputError.exit_code)
     except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
 
 

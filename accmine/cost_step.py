@@ -207,8 +207,8 @@ def _memory(needed: int, design: Design) -> tuple[str, ...]:
     if needed <= design.hbm_bytes:
         return ()
     return (
-        f"a step needs {needed / 2**30:.3g} GiB of HBM on one device, the design has {design.hbm_bytes / 2**30:.3g}: "
-        "the operators are costed as if it fitted",
+        f"a step needs {needed / 2**30:,.1f} GiB of HBM on one device, the design has "
+        f"{design.hbm_bytes / 2**30:,.1f} GiB: the operators are costed as if it fitted",
     )
 
 

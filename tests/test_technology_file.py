@@ -239,10 +239,17 @@ def test_impossible_values_are_refused(tmp_path: Path) -> None:
     def change(data: Any) -> None:
         data["area"]["hbm_stack_bytes"]["value"] = 0
         data["power"]["sram_8kib_pj_per_byte"]["value"] = 100
+        data["power"]["frequency_max_hz"]["value"] = 0
+        data["power"]["tdp_margin"]["value"] = 0
 
     with pytest.raises(InputError) as caught:
         load_technology(changed(tmp_path, change))
-    assert {item.field for item in caught.value.complaints} == {"area.hbm_stack_bytes.value", "power"}
+    assert {item.field for item in caught.value.complaints} == {
+        "area.hbm_stack_bytes.value",
+        "power",
+        "power.frequency_max_hz.value",
+        "power.tdp_margin.value",
+    }
 
 
 def test_unknown_technology_names_the_known() -> None:

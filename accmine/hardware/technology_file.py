@@ -138,6 +138,9 @@ def _checked_power(reader: _Reader, power: Power) -> None:
         reader.complain(("power",), "the three sram_…_pj_per_byte must not fall with the size")
     if power.sram_8kib_pj_per_byte <= 0:
         reader.complain(("power", "sram_8kib_pj_per_byte", "value"), "must be above 0")
+    for name in ("frequency_max_hz", "tdp_margin"):
+        if getattr(power, name) <= 0:
+            reader.complain(("power", name, "value"), "must be above 0")
 
 
 def files_read(path: Path) -> tuple[Path, ...]:

@@ -35,7 +35,8 @@ def render(found: Stability) -> str:
 
 def _answer(found: Stability) -> Iterator[str]:
     low, high = found.interval
-    yield f"── Decision stability: {found.study} ──"
+    early = " (interrupted: fewer schedules than asked for are behind it)" if found.interrupted else ""
+    yield f"── Decision stability: {found.study}{early} ──"
     for name in found.designs:
         yield f"  {name}"
     yield (
@@ -89,6 +90,13 @@ def _winners(found: Stability) -> Iterator[str]:
             "  best in, near in: share of the draws in which it is the best, or meets the limits within "
             f"{percent(found.tolerance)} of the best."
         )
+        steady = max(found.winners, key=lambda winner: winner.near or 0.0)
+        if (steady.near or 0.0) > found.share:
+            name = ", ".join(steady.designs)
+            yield (
+                f"  The safer choice among these: {name} is near the best in {percent(steady.near)}, the answer in "
+                f"{percent(found.share)}."
+            )
 
 
 def _winner(winner: Winner, near: bool) -> Iterator[str]:

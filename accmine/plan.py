@@ -6,27 +6,25 @@ This is where the words of a study become the data of the problems; nothing here
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from accmine.conflict import ConflictingLimit, infeasible
-from accmine.cost.measured import core_name
 from accmine.cost.modes import CostLibrary, splits_up_to
-from accmine.cost.source import MeasuredTable, Source, ZigzagSource, too_many_runs
+from accmine.cost.source import Source, too_many_runs
 from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.area import Chip
-from accmine.hardware.design import UNCALIBRATED, Design, TensorCore, VectorCore
-from accmine.hardware.space import DesignSpace
+from accmine.hardware.design import UNCALIBRATED, Design
 from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
 from accmine.hardware.template import Template, template_from_mapping
 from accmine.pipeline.cluster import load_cluster
 from accmine.pipeline.timeline import step_time
+from accmine.plan_source import source_of
 from accmine.problems import design_search
 from accmine.study import Study, StudyWorkload
 from accmine.workload.fusion import fuse
@@ -197,10 +195,12 @@ def make_plan(study: Study) -> Plan:
     if study.residency != "none" and max(template.shared_sram_bytes) == 0:
         raise InputError("shared-sram: no design has a shared SRAM; give accelerator.shared_sram", field="residency")
     baseline = load_accelerator(study.baseline)
-    source = _source(study, technology, template, baseline)
+    source = source_of(study, technology, template, baseline)
     pipelines = tuple(_pipeline(study, workload, baseline, technology) for workload in study.workloads)
     if study.cost.use == "zigzag":
-        _refuse_hours(template, pipelines)
+        graphs = [phase.graph for p in pipelines for task in (*p.tasks, *p.sketch) for phase in task.phases]
+        types = (template.tensor_rows, template.tensor_cols, template.tensor_sram_bytes, template.dataflow)
+        too_many_runs(list({work for graph in graphs for work in graph.works}), prod(map(len, types)))
     counted = [len(p.tasks) for p in pipelines]
     devices = max(counted) if study.deployment == "time-shared" else sum(counted)
     area, tdp = _up(area_mm2(baseline, technology)), _up(tdp_w(baseline, technology))
@@ -217,57 +217,6 @@ def make_plan(study: Study) -> Plan:
         device_area_mm2=study.device_limits.area_mm2(area),
         device_tdp_w=study.device_limits.tdp_w(tdp),
     )
-
-
-def _source(study: Study, technology: Technology, template: Template, baseline: Design) -> Source | None:
-    if study.cost.use == "table":
-        assert study.cost.file is not None
-        assert study.cost.reach is not None
-        table = MeasuredTable(Path(study.cost.file), study.cost.reach)
-        rows = table.read().rows  # what is wrong in the file is wrong with the study
-        _check_cores(study.cost.file, list(dict.fromkeys(row.core for row in rows)), template, baseline)
-        return table
-    if study.cost.use == "zigzag":
-        assert study.cost.cache is not None
-        return ZigzagSource(Path(study.cost.cache).expanduser().absolute(), study.timing, technology)
-    return None
-
-
-def _check_cores(file: str, measured: Sequence[TensorCore | VectorCore], template: Template, baseline: Design) -> None:
-    """A table has rows of a core type that the study has.
-
-    Raises
-    ------
-    InputError
-        If it has none, and would change nothing.
-    """
-    tensor: tuple[tuple[Any, ...], ...] = (
-        template.tensor_rows,
-        template.tensor_cols,
-        template.tensor_sram_bytes,
-        template.dataflow,
-    )
-    vector = (template.vector_lanes, template.vector_ops_per_lane, template.vector_sram_bytes)
-    for core in measured:
-        allowed = tensor if isinstance(core, TensorCore) else vector
-        inside = all(value in values for value, values in zip(astuple(core), allowed, strict=True))
-        if inside or core in (baseline.tensor, baseline.vector):
-            return
-    one = next(iter(DesignSpace(template)))
-    here = ", ".join(dict.fromkeys(core_name(core) for d in (one, baseline) for core in (d.tensor, d.vector)))
-    there = ", ".join(map(core_name, measured[:4])) + (", …" if len(measured) > 4 else "")
-    raise InputError(
-        f"{file}: no row is of a core type of the accelerator or the baseline, so none would be used; rows are of "
-        f"{there}; allowed are rows of {here} or another combination of the accelerator's values",
-        field="cost.file",
-    )
-
-
-def _refuse_hours(template: Template, pipelines: Sequence[PipelinePlan]) -> None:
-    """A run of ZigZag takes seconds: few core types only."""
-    graphs = [phase.graph for p in pipelines for task in (*p.tasks, *p.sketch) for phase in task.phases]
-    types = (template.tensor_rows, template.tensor_cols, template.tensor_sram_bytes, template.dataflow)
-    too_many_runs(list({work for graph in graphs for work in graph.works}), prod(map(len, types)))
 
 
 def _check_stacks(template: Template, technology: Technology) -> None:

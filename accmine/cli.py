@@ -20,6 +20,7 @@ from accmine.command_cost import cost as cost_command
 from accmine.command_export import export as export_command
 from accmine.command_gap import gap as gap_command
 from accmine.command_ledger import ledger as ledger_command
+from accmine.command_options import INTERRUPTED, RUNS, Json, Runs, Seconds, Set, StudyName, Workers
 from accmine.command_sensitivity import sensitivity as sensitivity_command
 from accmine.command_stability import stability as stability_command
 from accmine.errors import AccmineError, CheckError, InfeasibleError, InputError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "exit_code", "main"]
 
-INTERRUPTED = 130
 NOTHING_FOUND = 4
 
 app = typer.Typer(
@@ -45,18 +45,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the study, e.g. limits.area='400 mm^2'."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Seconds = Annotated[float | None, typer.Option(min=0, help="Wall-clock limit.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes or threads.")]
 Format = Annotated[
     str | None, typer.Option("--format", help="Format of the problem file, accmine or psplib; default: recognised.")
 ]
-Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
-RUNS = Path("runs")
 
 
 def exit_code(status: str, stop: str) -> int:
@@ -110,23 +101,13 @@ def _table(rows: Sequence[dict[str, Any]]) -> None:
     """Print rows as columns; numbers to the right."""
     if not rows:
         return
+    from accmine.report.columns import aligned, cell
+
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[key.replace("_", " ") for key in keys], *([_cell(row.get(key)) for key in keys] for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(keys))]
+    lines = [[key.replace("_", " ") for key in keys], *([cell(row.get(key)) for key in keys] for row in rows)]
     right = [all(isinstance(row.get(key), int | float | None) for row in rows) for key in keys]
-    for line in cells:
-        columns = zip(line, widths, right, strict=True)
-        typer.echo("  ".join(t.rjust(w) if r else t.ljust(w) for t, w, r in columns).rstrip())
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    for line in aligned(lines, right):
+        typer.echo(line)
 
 
 class _Live:
@@ -175,7 +156,7 @@ def _render(report: Any) -> str:
 
 @app.command()
 def run(
-    study: Annotated[str, typer.Argument(help="Name of a shipped study, or a YAML file.")],
+    study: StudyName,
     overrides: Set = None,
     seconds: Seconds = None,
     workers: Workers = None,
@@ -303,7 +284,7 @@ def check(
 
 @app.command()
 def validate(
-    study: Annotated[str, typer.Argument(help="Name of a shipped study, or a YAML file.")],
+    study: StudyName,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accmine.command_options import Json
 from accmine.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def calibrate(
             "Default: those that operators of the kinds measured can tell."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Fit launch time and efficiencies on one part of measured operators, and score them on the other."""
     from accmine.accuracy import drawn

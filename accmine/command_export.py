@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accmine.command_options import RUNS, Json, Runs
 from accmine.errors import CheckError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def export(
         bool, typer.Option("--verify", help="Run the tool on what was written, and print both figures.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Replace an earlier export in this folder.")] = False,
-    runs: Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")] = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
 ) -> None:
     """Write the designs of a run and their ten longest operators in the formats of another tool.
 

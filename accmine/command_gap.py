@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accmine.command_options import INTERRUPTED, Json, Workers
 from accmine.errors import CheckError, Complaint, InfeasibleError, InputError, NothingFoundError
 
 if TYPE_CHECKING:
     from accmine.gap_row import GapRow
 
 __all__ = ["gap"]
-
-INTERRUPTED = 130
 
 _FORMS: dict[str, frozenset[str]] = {
     "gap --solution": frozenset({"seconds", "seeds", "workers", "solver", "format"}),
@@ -56,7 +55,7 @@ def gap(
     ] = None,
     seeds: Annotated[str | None, typer.Option(metavar="N,N", help="Seeds; default: the study's.")] = None,
     seconds: Annotated[str | None, typer.Option(metavar="S,S", help="Wall-clock limits; default: the study's.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes or threads.")] = None,
+    workers: Workers = None,
     models: Annotated[str | None, typer.Option(metavar="M,M", help="Models of the suite; default: all.")] = None,
     metrics: Annotated[str | None, typer.Option(metavar="M,M", help="Metrics of the suite; default: all.")] = None,
     solver: Annotated[str | None, typer.Option(help="Solver of the problem file; default: that of its kind.")] = None,
@@ -69,7 +68,7 @@ def gap(
         Path | None, typer.Option(metavar="DIR", help="Keep rows in run folders here, and read those that are there.")
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Measure also what the run folders hold.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure how far a heuristic is from the best: heuristic, refined, bound, and who proved it.
 

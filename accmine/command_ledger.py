@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from accmine.command_options import Json
 from accmine.errors import CheckError
+from accmine.report.columns import aligned, cell
 
 __all__ = ["ledger", "render_rows", "render_summary"]
 
@@ -25,7 +27,7 @@ def ledger(
     data: Annotated[
         Path | None, typer.Option(envvar="ACCMINE_DATA", help="Folder of data files; default: $ACCMINE_DATA.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare the models with published and measured values; exit code 3 if one is out of its band."""
     from accmine.ledger import rows, summary
@@ -40,7 +42,7 @@ def ledger(
 
 def render_rows(entries: Sequence[dict[str, Any]]) -> str:
     """The rows of a suite as a table."""
-    return _table(_ROW_COLUMNS, [[_cell(entry[key]) for key in _ROW_COLUMNS] for entry in entries], 2, 7)
+    return _table(_ROW_COLUMNS, [[cell(entry[key]) for key in _ROW_COLUMNS] for entry in entries], 2, 7)
 
 
 def render_summary(entries: Sequence[dict[str, Any]]) -> str:
@@ -50,8 +52,8 @@ def render_summary(entries: Sequence[dict[str, Any]]) -> str:
         limit = entry["mape_at_most"]
         mape = _percent(entry["mape"]) + ("" if limit is None else f" (at most {100 * limit:g} %)")
         words = (entry["suite"], entry["quantity"], str(entry["rows"]), str(entry["within"]), mape)
-        rest = (_percent(entry["bias"], sign=True), _percent(entry["worst"]), _cell(entry["rank"]))
-        lines.append([*words, *rest, entry["note"] or _cell(entry["ok"])])
+        rest = (_percent(entry["bias"], sign=True), _percent(entry["worst"]), cell(entry["rank"]))
+        lines.append([*words, *rest, entry["note"] or cell(entry["ok"])])
     notes = (
         "",
         "within: rows inside the band of their quantity; MAPE, bias, worst: mean of |model / published - 1|, mean and",
@@ -66,25 +68,7 @@ def _percent(value: float | None, sign: bool = False) -> str:
     return f"{100 * value:+.1f} %" if sign else f"{100 * value:.1f} %"
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]], first: int, last: int) -> str:
     """Columns of text; those from ``first`` to before ``last`` hold numbers and are set to the right."""
-    cells = [[name.replace("_", " ") for name in header], *lines]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(header))]
-
-    def row(line: Sequence[str]) -> str:
-        columns = zip(line, widths, strict=True)
-        return "  ".join(
-            text.rjust(width) if first <= i < last else text.ljust(width) for i, (text, width) in enumerate(columns)
-        ).rstrip()
-
-    return "\n".join(map(row, cells))
+    heads = [name.replace("_", " ") for name in header]
+    return "\n".join(aligned([heads, *lines], [first <= i < last for i in range(len(heads))]))

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accmine.command_options import INTERRUPTED, Json, Set, StudyName
 from accmine.errors import InfeasibleError, InputError
 
 if TYPE_CHECKING:
     from accmine.sensitivity import Row, Sensitivity
 
 __all__ = ["render", "sensitivity"]
-
-INTERRUPTED = 130
 
 _NOTES = (
     "Values are verified; the interval is what bounds prove about the improvement of the optimum.",
@@ -24,10 +23,8 @@ _NOTES = (
 
 
 def sensitivity(
-    study: Annotated[str, typer.Argument(help="Name of a shipped study, or a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the study.")
-    ] = None,
+    study: StudyName,
+    overrides: Set = None,
     percent: Annotated[float, typer.Option(help="By how much each limit, bandwidth and SRAM grows.")] = 1.0,
     seconds: Annotated[
         float | None,
@@ -37,7 +34,7 @@ def sensitivity(
             "Default: the study's budget, and half of it per change.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Print what 1 % more area, TDP, HBM bandwidth or SRAM buys, and what is proven about it."""
     from accmine.conflict import located

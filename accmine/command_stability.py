@@ -10,16 +10,14 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["stability"]
+from accmine.command_options import INTERRUPTED, RUNS, Json, Runs, Set, StudyName
 
-INTERRUPTED = 130
+__all__ = ["stability"]
 
 
 def stability(
-    study: Annotated[str, typer.Argument(help="Name of a shipped study, or a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the study.")
-    ] = None,
+    study: StudyName,
+    overrides: Set = None,
     draws: Annotated[int, typer.Option(help="How often all constants are drawn from their bands.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the draws; that of the study's searches is budget.seed.")] = 0,
     tolerance: Annotated[
@@ -28,8 +26,8 @@ def stability(
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Wall-clock limit of the run that is looked at; the draws come on top.")
     ] = None,
-    runs: Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")] = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    runs: Runs = RUNS,
+    as_json: Json = False,
 ) -> None:
     """Print how often the answer stays near the best when technology and timing constants move in their bands.
 

@@ -155,16 +155,11 @@ def _schedule_baseline(context: Context) -> None:
     jobs = [(task, context.library, plan.baseline) for task in plan.tasks]
     rows = iter(schedule_tasks(jobs, plan.study.search.refine, context.part(REFINING), context.seed, context.executor))
     by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
-    steps = tuple(
-        float(pipeline.step_s([schedule.phase_s for schedule in own]))
-        for pipeline, own in zip(plan.pipelines, by_stage, strict=True)
-    )
     for w, own in enumerate(by_stage):
         for s, schedule in enumerate(own):  # as a candidate the baseline is as fast as it is as the reference
             context.baseline[(w, s), plan.baseline] = schedule
             context.cycles[schedule.task, plan.baseline] = tuple(phase.cycles for phase in schedule.phases)
-    busy = tuple(tuple(schedule.busy_s for schedule in own) for own in by_stage)
-    context.plan = replace(plan, reference_s=steps, reference_busy_s=busy)
+    context.plan = plan.referred_to([[schedule.phase_s for schedule in own] for own in by_stage])
 
 
 def _select(context: Context, mode: str, groups: Sequence[GroupCandidates]) -> Selection:

@@ -196,12 +196,9 @@ class Ground:
         plan = self.plan
         members = [(w, s) for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))]
         done = self._scheduler(REFERENCE).schedules([(m, plan.baseline) for m in members], self.study.search.refine)
-        own = [[done[(w, s), plan.baseline] for s in range(len(p.tasks))] for w, p in enumerate(plan.pipelines)]
-        steps = [
-            float(p.step_s([schedule.phase_s for schedule in row])) for p, row in zip(plan.pipelines, own, strict=True)
-        ]
-        busy = tuple(tuple(schedule.busy_s for schedule in row) for row in own)
-        self.plan = replace(plan, reference_s=tuple(steps), reference_busy_s=busy)
+        self.plan = plan.referred_to(
+            [[done[(w, s), plan.baseline].phase_s for s in range(len(p.tasks))] for w, p in enumerate(plan.pipelines)]
+        )
 
     def _bounds(self) -> None:
         """The bounds over the space: of the whole, then of every stage alone."""

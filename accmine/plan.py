@@ -6,7 +6,7 @@ This is where the words of a study become the data of the problems; nothing here
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, prod
 from typing import Any
@@ -160,6 +160,18 @@ class Plan:
         tasks = [task for pipeline in self.pipelines for task in (*pipeline.tasks, *pipeline.sketch)]
         rule, timing = self.study.operator_split, self.study.timing
         return design_search.cost_library(tasks, most, rule, timing, self.technology, self.source, self.own_splits)
+
+    def referred_to(self, phase_s: Sequence[Sequence[Sequence[float]]]) -> Plan:
+        """The plan with the baseline's phase times, by pipeline and stage, as the references of step and busy times."""
+        steps = tuple(float(p.step_s(own)) for p, own in zip(self.pipelines, phase_s, strict=True))
+        busy = tuple(
+            tuple(
+                sum(run.repeats * s for run, s in zip(task.phases, row, strict=True))
+                for task, row in zip(pipeline.tasks, own, strict=True)
+            )
+            for pipeline, own in zip(self.pipelines, phase_s, strict=True)
+        )
+        return replace(self, reference_s=steps, reference_busy_s=busy)
 
     @property
     def own_splits(self) -> tuple[int, ...]:

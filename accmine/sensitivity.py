@@ -210,15 +210,7 @@ def _with_references(plan: Plan, seconds: float | None) -> Plan:
     stop = Stop(seconds=limit, work=budget.work)
     jobs = [(task, library, plan.baseline) for task in plan.tasks]
     rows = iter(schedule_tasks(jobs, plan.study.search.refine, stop, budget.seed, None))
-    by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
-    return replace(
-        plan,
-        reference_s=tuple(
-            float(pipeline.step_s([schedule.phase_s for schedule in own]))
-            for pipeline, own in zip(plan.pipelines, by_stage, strict=True)
-        ),
-        reference_busy_s=tuple(tuple(schedule.busy_s for schedule in own) for own in by_stage),
-    )
+    return plan.referred_to([[next(rows).phase_s for _ in pipeline.tasks] for pipeline in plan.pipelines])
 
 
 def _solve(plan: Plan, first: Sequence[Design], seconds: float | None) -> _Answer:

@@ -179,13 +179,8 @@ def _with_references(plan: Plan, library: CostLibrary, seed: int) -> Plan:
     for task in plan.tasks:
         if task.signature not in known:
             known[task.signature] = list_makespans(task, library, plan.baseline, seed)
-    steps, busy = [], []
-    for pipeline in plan.pipelines:
-        own = [tuple((known[t.signature] / plan.baseline.frequency_hz).tolist()) for t in pipeline.tasks]
-        steps.append(float(pipeline.step_s(own)))
-        rows = zip(pipeline.tasks, own, strict=True)
-        busy.append(tuple(sum(r.repeats * s for r, s in zip(t.phases, phase_s, strict=True)) for t, phase_s in rows))
-    return replace(plan, reference_s=tuple(steps), reference_busy_s=tuple(busy))
+    frequency = plan.baseline.frequency_hz
+    return plan.referred_to([[(known[t.signature] / frequency).tolist() for t in p.tasks] for p in plan.pipelines])
 
 
 def _answers(plan: Plan, outcome: Outcome) -> list[Design]:

@@ -238,13 +238,9 @@ class _Times:
 
 def _referred(plan: Plan, times: _Times) -> Plan:
     """The plan with the step and busy times of its baseline in this case."""
-    steps, busy = [], []
-    for w, pipeline in enumerate(plan.pipelines):
-        own = [times.phase_s((w, s), plan.baseline) for s in range(len(pipeline.tasks))]
-        steps.append(float(pipeline.step_s(own)))
-        rows = zip(pipeline.tasks, own, strict=True)
-        busy.append(tuple(sum(run.repeats * t for run, t in zip(task.phases, row, strict=True)) for task, row in rows))
-    return replace(plan, reference_s=tuple(steps), reference_busy_s=tuple(busy))
+    return plan.referred_to(
+        [[times.phase_s((w, s), plan.baseline) for s in range(len(p.tasks))] for w, p in enumerate(plan.pipelines)]
+    )
 
 
 def _valued(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from accmine import cli, command_stability, stability_cases
+from accmine import cli, command_options, stability_cases
 from accmine.catalogue import resolve
 from accmine.hardware.technology import load_technology
 from accmine.store import list_runs
@@ -113,6 +113,6 @@ def test_ctrl_c_during_the_run_draws_nothing(
 
     monkeypatch.setattr(run_module, "run", interrupted)
     assert (
-        call("stability", write(tmp_path), "--draws", "2", "--runs", tmp_path / "runs") == command_stability.INTERRUPTED
+        call("stability", write(tmp_path), "--draws", "2", "--runs", tmp_path / "runs") == command_options.INTERRUPTED
     )
     assert "nothing was drawn" in capsys.readouterr().err

@@ -174,57 +174,47 @@ class CostLibrary:
         if self.source is None:
             return modelled, np.full(modelled.cycles.shape, MODELLED, dtype=np.int8)
         measurements = self.source.rows(self.works, design)
-        memory, calibration = memory_of(design), design.calibration
+        memory = memory_of(design)
+        rows = measurements.works
         of_rows = combine(
-            tensor_costs(
-                measurements.works,
-                [design.tensor],
-                self.splits,
-                timing=self.timing,
-                technology=self.technology,
-                memory=memory,
-                array_efficiency=calibration.array_efficiency,
-            ),
-            vector_costs(
-                measurements.works,
-                [design.vector],
-                self.splits,
-                technology=self.technology,
-                memory=memory,
-                vector_efficiency=calibration.vector_efficiency,
-            ),
-            design.launch_cycles,
+            self._tensor_costs(rows, design, memory), self._vector_costs(rows, design, memory), design.launch_cycles
         )
         return measurements.on(self.works).apply(modelled, of_rows, design)
+
+    def _tensor_costs(self, works: Sequence[Work], design: Design, memory: MemorySystem) -> TensorCosts:
+        return tensor_costs(
+            works,
+            [design.tensor],
+            self.splits,
+            timing=self.timing,
+            technology=self.technology,
+            memory=memory,
+            array_efficiency=design.calibration.array_efficiency,
+        )
+
+    def _vector_costs(self, works: Sequence[Work], design: Design, memory: MemorySystem) -> VectorCosts:
+        return vector_costs(
+            works,
+            [design.vector],
+            self.splits,
+            technology=self.technology,
+            memory=memory,
+            vector_efficiency=design.calibration.vector_efficiency,
+        )
 
     def tensor(self, design: Design, memory: MemorySystem | None = None) -> TensorCosts:
         """The tensor side of every work, with the grids and dataflows that were chosen."""
         memory = memory or memory_of(design, self.resident_share)
         key = (design.tensor, memory, design.calibration.array_efficiency)
         if key not in self._tensor:
-            self._tensor[key] = tensor_costs(
-                self.works,
-                [design.tensor],
-                self.splits,
-                timing=self.timing,
-                technology=self.technology,
-                memory=memory,
-                array_efficiency=design.calibration.array_efficiency,
-            )
+            self._tensor[key] = self._tensor_costs(self.works, design, memory)
         return self._tensor[key]
 
     def _vector_side(self, design: Design, memory: MemorySystem) -> VectorCosts:
         memory = replace(memory, hbm_bytes_per_cycle=NOMINAL.hbm_bytes_per_cycle)  # decides nothing here
         key = (design.vector, memory, design.calibration.vector_efficiency)
         if key not in self._vector:
-            self._vector[key] = vector_costs(
-                self.works,
-                [design.vector],
-                self.splits,
-                technology=self.technology,
-                memory=memory,
-                vector_efficiency=design.calibration.vector_efficiency,
-            )
+            self._vector[key] = self._vector_costs(self.works, design, memory)
         return self._vector[key]
 
     def modes(self, design: Design) -> tuple[ModeTable, ...]:

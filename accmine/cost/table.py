@@ -25,7 +25,7 @@ from accmine.cost.operator_costs import (
 )
 from accmine.cost.split import check_splits, grids_of
 from accmine.cost.tiles import LEAST_SRAM_BYTES
-from accmine.cost.timing import IntArray, Timing, ceil_div, resolve_timing
+from accmine.cost.timing import IntArray, Timing, ceil_div, resolve_timing, slowed
 from accmine.cost.vector import vector_cycles, vector_parts
 from accmine.errors import InputError
 from accmine.hardware.design import DATAFLOW_CHOICES, TensorCore, VectorCore
@@ -165,9 +165,7 @@ def vector_costs(
     )
     by_width = np.zeros((len(works), len(widths), len(factors)), dtype=np.int64)
     np.add.at(by_width, parts.work, part_cycles)
-    cycles = by_width[:, width_of]
-    if vector_efficiency < 1.0:
-        cycles = np.ceil(cycles / vector_efficiency).astype(np.int64)
+    cycles = slowed(by_width[:, width_of], vector_efficiency)
     too_many = np.zeros((len(works), len(factors)), dtype=np.bool_)
     np.logical_or.at(too_many, parts.work, parts.rows[:, None] < split)
     cycles[np.broadcast_to(too_many[:, None, :], shape)] = INVALID

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from accmine.cost.memory import MemorySystem
 from accmine.cost.tiles import SUM_BYTES, FloatArray, SharedTiles, Shares, Tiles, tiles_of, whole_panels
-from accmine.cost.timing import IntArray, Timing, array_cycles, ceil_div, fold_cycles
+from accmine.cost.timing import IntArray, Timing, array_cycles, ceil_div, fold_cycles, slowed
 from accmine.hardware.design import DATAFLOWS, FLEXIBLE, TensorCore
 
 __all__ = ["TIE", "Best", "best_tiles", "score_of"]
@@ -121,7 +121,7 @@ def _best_of_flow(shares: Shares, cycles: IntArray, machine: _Machine) -> Best:
     # Operands that stay whole move nothing twice. Where the array does not wait for it either, nothing is better.
     found = _weighed(shares, cycles, whole_panels(shares, core, flow), machine)
     settled = np.isfinite(found.score) & (found.extra_bytes == 0)
-    settled &= found.cycles == _slowed(cycles, machine.efficiency)
+    settled &= found.cycles == slowed(cycles, machine.efficiency)
     if machine.shared is not None:
         settled &= found.port_bytes == least_port_bytes(shares)
     rest = np.flatnonzero(~settled)
@@ -129,11 +129,6 @@ def _best_of_flow(shares: Shares, cycles: IntArray, machine: _Machine) -> Best:
         some = shares.take(rest)
         _take_better(found, rest, _weighed(some, cycles[rest], tiles_of(some, core, flow), machine))
     return found
-
-
-def _slowed(cycles: IntArray, efficiency: float) -> IntArray:
-    """Cycles at this share of the peak, rounded up."""
-    return cycles if efficiency == 1.0 else np.ceil(cycles / efficiency).astype(np.int64)
 
 
 def _weighed(shares: Shares, cycles: IntArray, tiles: Tiles, machine: _Machine) -> Best:
@@ -279,4 +274,4 @@ def _exact(shares: Shares, cycles: IntArray, tiles: Tiles, way: IntArray, machin
     score = score_of(taken / machine.efficiency, shares.fixed_bytes + moved, through, machine.memory)
     score = np.where(tiles.fits[:, 0], score, np.inf)
     flow = np.full(len(shares), DATAFLOWS.index(machine.dataflow), dtype=np.int8)
-    return Best(score, _slowed(taken, machine.efficiency), moved, through, flow)
+    return Best(score, slowed(taken, machine.efficiency), moved, through, flow)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from accmine import __version__
 from accmine.export.operators import RunAnswer, Winner
+from accmine.report.columns import aligned
 
 __all__ = ["heading", "operator_table"]
 
@@ -41,15 +42,8 @@ def operator_table(winner: Winner, column: str = "", values: Mapping[str, str] |
         cells += [f"{operator.runs:,}", str(operator.cores), f"{operator.duration_cycles:,}"]
         cells += [f"{100 * operator.step_cycles / total:.1f} %"]
         rows.append(cells + ([values[operator.label]] if values else []))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     left = (0, 1, 6)
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    text = "\n".join(line.rstrip() for line in lines) + "\n\n"
+    text = "\n".join(aligned(rows, [i not in left for i in range(len(rows[0]))])) + "\n\n"
     text += (
         f"These take {100 * winner.share:.1f} % of the operator time of a step: cycles of the fastest mode with the\n"
         "whole HBM bandwidth × how often a step runs it. Operators overlap in a schedule, so a step is shorter than\n"

@@ -10,6 +10,7 @@ from typing import Any
 
 from accmine.cost_step import CostedStep
 from accmine.operator_table import OperatorRow, Total, total_of
+from accmine.report.columns import aligned
 from accmine.report.numbers import UNKNOWN, gibibytes, number, percent, seconds, si
 
 __all__ = ["COLUMNS", "LONGEST", "csv_text", "render", "row_values", "to_json"]
@@ -139,12 +140,7 @@ def _share(part: int, whole: int) -> str:
 
 def _columns(lines: Sequence[Sequence[str]], *, words: int, bound: int | None = None) -> str:
     """Aligned columns: the first ``words`` and ``bound`` to the left, the others, which hold numbers, to the right."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-
-    def cell(i: int, text: str) -> str:
-        return text.ljust(widths[i]) if i < words or i == bound else text.rjust(widths[i])
-
-    return "\n".join("  ".join(cell(i, text) for i, text in enumerate(line)).rstrip() for line in lines)
+    return "\n".join(aligned(lines, [i >= words and i != bound for i in range(len(lines[0]))]))
 
 
 def _totals(step: CostedStep) -> str:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from accmine.outcome import Outcome
     from accmine.ports import Incumbent
-    from accmine.study import LoadedStudy, Study
+    from accmine.questions.run.record import Outcome
+    from accmine.study.study import LoadedStudy, Study
 
 __all__ = ["ReadyStudy", "__version__", "load"]
 
@@ -41,7 +41,7 @@ class ReadyStudy:
 
     def effective(self) -> str:
         """The study with every default written out, as YAML; itself a valid study."""
-        from accmine.study import effective
+        from accmine.study.study import effective
 
         return effective(self.loaded.study)
 
@@ -68,7 +68,7 @@ class ReadyStudy:
         CheckError
             If a solution fails its check.
         """
-        from accmine.run import run
+        from accmine.questions.run.run import run
 
         return run(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
 
@@ -90,6 +90,6 @@ def load(name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str
     InputError
         With everything that is wrong.
     """
-    from accmine.study import load_study
+    from accmine.study.study import load_study
 
     return ReadyStudy(load_study(name_or_path, overrides, design=design))

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine import __version__
-from accmine.command_calibrate import calibrate as calibrate_command
-from accmine.command_cost import cost as cost_command
-from accmine.command_export import export as export_command
-from accmine.command_gap import gap as gap_command
-from accmine.command_ledger import ledger as ledger_command
-from accmine.command_options import INTERRUPTED, RUNS, Json, Runs, Seconds, Set, StudyName, Workers
-from accmine.command_sensitivity import sensitivity as sensitivity_command
-from accmine.command_stability import stability as stability_command
 from accmine.errors import AccmineError, CheckError, InfeasibleError, InputError
+from accmine.questions.accuracy.calibrate_command import calibrate as calibrate_command
+from accmine.questions.accuracy.command import ledger as ledger_command
+from accmine.questions.cost.command import cost as cost_command
+from accmine.questions.export.command import export as export_command
+from accmine.questions.gap.command import gap as gap_command
+from accmine.questions.options import INTERRUPTED, RUNS, Json, Runs, Seconds, Set, StudyName, Workers
+from accmine.questions.sensitivity.command import sensitivity as sensitivity_command
+from accmine.questions.stability.command import stability as stability_command
 
 if TYPE_CHECKING:
     from accmine.ports import Incumbent
-    from accmine.store import RunFolder
-    from accmine.study import LoadedStudy
+    from accmine.questions.run.folder import RunFolder
+    from accmine.study.study import LoadedStudy
 
 __all__ = ["app", "exit_code", "main"]
 
@@ -140,7 +140,7 @@ def _number(value: float | None) -> str:
 
 
 def _run(loaded: LoadedStudy, runs: Path, again: bool, on_progress: Incumbent) -> Any:
-    from accmine.run import run as run_study
+    from accmine.questions.run.run import run as run_study
 
     return run_study(loaded, runs_dir=runs, again=again, on_progress=on_progress)
 
@@ -168,7 +168,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Find the best design of a study, and print it with its certificate and why it won."""
-    from accmine.study import load_study
+    from accmine.study.study import load_study
 
     changes = list(overrides or [])
     changes += [] if seconds is None else [f"budget.seconds={seconds!r}"]
@@ -220,11 +220,11 @@ def solve(
         live.close()
     table = result_to_json(loaded, result)
     if table["conflict"]:
-        from accmine.conflict import where_in_file
+        from accmine.problems.conflict import where_in_file
 
         table["where"] = where_in_file(problem, table["conflict"])
     if output is not None:
-        from accmine.store import write_atomic
+        from accmine.questions.run.folder import write_atomic
 
         write_atomic(output, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
     if as_json:
@@ -289,7 +289,7 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check a study and print it with every default written out: a valid study again."""
-    from accmine.study import as_mapping, effective, load_study
+    from accmine.study.study import as_mapping, effective, load_study
 
     loaded = load_study(study, overrides or [])
     _check_files(loaded)
@@ -301,8 +301,8 @@ def validate(
 
 def _check_files(loaded: LoadedStudy) -> None:
     """Read every file a study names, as a run does: what is wrong in them is wrong with the study."""
-    from accmine.plan import make_plan
-    from accmine.source import placed
+    from accmine.files.document import placed
+    from accmine.plan.plan import make_plan
 
     with placed(loaded.document):
         make_plan(loaded.study)
@@ -317,11 +317,11 @@ def schema(
     if markdown and as_json:
         raise InputError("--markdown and --json exclude each other")
     if markdown:
-        from accmine.reference import study_reference
+        from accmine.study.reference import study_reference
 
         typer.echo(study_reference(), nl=False)
     else:
-        from accmine.study import schema as study_schema
+        from accmine.study.study import schema as study_schema
 
         _echo_json(study_schema())
 
@@ -343,7 +343,7 @@ def list_entries(
     as_json: Json = False,
 ) -> None:
     """List the catalogue."""
-    from accmine.listing import rows
+    from accmine.questions.study.listing import rows
 
     entries = rows(what)
     if as_json:
@@ -360,7 +360,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print the report of a run again."""
-    from accmine.store import find_run
+    from accmine.questions.run.folder import find_run
 
     _writable(gantt)
     folder = find_run(runs, name)
@@ -373,7 +373,7 @@ def show(
         known = [result.get(key, ()) for key in ("conflict", "remedy", "places", "where")]
         typer.echo(f"{result['status']}: {InfeasibleError(result['message'], *known)}")
     else:
-        from accmine.report.load import outcome_from_json
+        from accmine.report.as_json import outcome_from_json
 
         typer.echo(_render(outcome_from_json(result)), nl=False)
     if gantt is not None:
@@ -381,7 +381,7 @@ def show(
 
 
 def _draw(folder: RunFolder, png: Path) -> None:
-    from accmine.report.gantt import draw
+    from accmine.report.charts.gantt import draw
 
     trace = folder.read_json("schedule.json")
     if trace is None:

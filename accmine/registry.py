@@ -43,20 +43,20 @@ MODELS: dict[tuple[str, str], str] = {
 """(problem kind, solver name) -> declared model."""
 
 SOLVERS: dict[tuple[str, str], str] = {
-    ("operator-schedule", "auto"): "accmine.solvers.auto:Auto",
-    ("operator-schedule", "critical-path"): "accmine.solvers.critical_path:CriticalPath",
-    ("operator-schedule", "cp-sat"): "accmine.solvers.cpsat:CpSat",
-    ("operator-schedule", "cp-sat-windows"): "accmine.solvers.cpsat_windows:CpSatWindows",
-    ("schedule-window", "cp-sat"): "accmine.solvers.cpsat:CpSat",
-    ("design-search", "wham-like"): "accmine.solvers.wham_like:WhamLike",
-    ("design-search", "best-first"): "accmine.solvers.best_first:BestFirst",
-    ("stage-selection", "auto"): "accmine.solvers.selection_auto:SelectionAuto",
-    ("stage-selection", "bisection"): "accmine.solvers.bottleneck_bisection:BottleneckBisection",
-    ("stage-selection", "lagrangian"): "accmine.solvers.prefix_lagrangian:PrefixLagrangian",
-    ("stage-selection", "cp-sat"): "accmine.solvers.cpsat:CpSat",
-    ("stage-selection", "highs"): "accmine.solvers.highs:Highs",
-    ("stage-selection", "brute-force"): "accmine.solvers.brute_force:BruteForce",
-    ("stage-selection", "limit-conflict"): "accmine.solvers.limit_conflict:LimitConflict",
+    ("operator-schedule", "auto"): "accmine.solvers.operator_schedule.auto:Auto",
+    ("operator-schedule", "critical-path"): "accmine.solvers.operator_schedule.critical_path:CriticalPath",
+    ("operator-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
+    ("operator-schedule", "cp-sat-windows"): "accmine.solvers.operator_schedule.cpsat_windows:CpSatWindows",
+    ("schedule-window", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
+    ("design-search", "wham-like"): "accmine.solvers.design_search.wham_like:WhamLike",
+    ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
+    ("stage-selection", "auto"): "accmine.solvers.stage_selection.auto:SelectionAuto",
+    ("stage-selection", "bisection"): "accmine.solvers.stage_selection.bottleneck_bisection:BottleneckBisection",
+    ("stage-selection", "lagrangian"): "accmine.solvers.stage_selection.prefix_lagrangian:PrefixLagrangian",
+    ("stage-selection", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
+    ("stage-selection", "highs"): "accmine.solvers.engines.highs:Highs",
+    ("stage-selection", "brute-force"): "accmine.solvers.stage_selection.brute_force:BruteForce",
+    ("stage-selection", "limit-conflict"): "accmine.solvers.stage_selection.limit_conflict:LimitConflict",
 }
 """(problem kind, solver name) -> solver. Its class is called with no argument."""
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from accmine.errors import CheckError, InputError
 from accmine.ports import Incumbent, Stop
-from accmine.problem_files import load_problem, located, parse, read_text
+from accmine.problems.files import load_problem, located, parse, read_text
 from accmine.registry import DEFAULT_SOLVER, make_solver, solvers_of
 from accmine.result import Result, Sense, Status, StopReason, gap
 

@@ -29,19 +29,19 @@ from math import inf
 
 import numpy as np
 
-from accmine.candidates import search_problem
 from accmine.hardware.design import Design
-from accmine.plan import Plan, make_plan
+from accmine.plan.plan import Plan, make_plan
 from accmine.ports import Stop
 from accmine.problems.design_search import Evaluation, Problem, evaluate, fits
-from accmine.problems.space_bound import Block, block_of, blocks, phase_bounds, relative_value
+from accmine.problems.design_search.space_bound import Block, block_of, blocks, phase_bounds, relative_value
 from accmine.registry import make_solver
 from accmine.result import gap
-from accmine.schedules import schedule_tasks
-from accmine.solvers.design_job import work_on
-from accmine.solvers.design_table import DesignTable
-from accmine.study import Study
-from accmine.suite import Entry, load_suite
+from accmine.search.candidates import search_problem
+from accmine.search.schedules import schedule_tasks
+from accmine.solvers.design_search.design_job import work_on
+from accmine.solvers.design_search.design_table import DesignTable
+from accmine.study.study import Study
+from accmine.study.suite import Entry, load_suite
 
 RANDOM = 1000
 SEED = 0

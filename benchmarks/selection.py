@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from accmine.ports import Stop
-from accmine.problems.selection_integers import integers
 from accmine.problems.stage_selection import Candidate, Limits, Pipeline, Problem, Stage
+from accmine.problems.stage_selection.integers import integers
 from accmine.result import Result, Status
 from accmine.solving import solve
 

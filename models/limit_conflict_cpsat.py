@@ -13,9 +13,9 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
-from accmine.problems.selection_integers import integers
-from accmine.problems.selection_pareto import lower_bound, useful_options
 from accmine.problems.stage_selection import Problem, Solution
+from accmine.problems.stage_selection.integers import integers
+from accmine.problems.stage_selection.options import lower_bound, useful_options
 
 from .stage_selection_cpsat import StageSelectionCpSat
 

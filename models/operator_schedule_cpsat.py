@@ -28,7 +28,6 @@ from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
 from accmine.ports import Stop
-from accmine.problems.cone_bound import cones
 from accmine.problems.operator_schedule import (
     CONE_OPERATIONS,
     KIND,
@@ -41,6 +40,7 @@ from accmine.problems.operator_schedule import (
     order,
     tails,
 )
+from accmine.problems.operator_schedule.cone_bound import cones
 from accmine.registry import make_solver
 from accmine.result import Result
 

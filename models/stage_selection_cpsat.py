@@ -14,14 +14,14 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
-from accmine.pipeline.schedules import BACKWARD, FORWARD, stage_order
-from accmine.pipeline.timeline import simulate
 from accmine.ports import Stop
-from accmine.problems.selection_greedy import greedy_result
-from accmine.problems.selection_integers import IntegerPipeline, integers
-from accmine.problems.selection_pareto import BOUND_METHOD, lower_bound, useful_options
 from accmine.problems.stage_selection import Problem, Solution
+from accmine.problems.stage_selection.greedy import greedy_result
+from accmine.problems.stage_selection.integers import IntegerPipeline, integers
+from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
 from accmine.result import Result
+from accmine.system.schedules import BACKWARD, FORWARD, stage_order
+from accmine.system.timeline import simulate
 
 __all__ = ["StageSelectionCpSat"]
 

@@ -19,13 +19,13 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from accmine.pipeline.timeline import Path, critical_path
 from accmine.ports import Stop
-from accmine.problems.selection_greedy import greedy_result
-from accmine.problems.selection_integers import integers
-from accmine.problems.selection_pareto import BOUND_METHOD, lower_bound, useful_options
 from accmine.problems.stage_selection import Problem, Solution
+from accmine.problems.stage_selection.greedy import greedy_result
+from accmine.problems.stage_selection.integers import integers
+from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
 from accmine.result import Result
+from accmine.system.timeline import Path, critical_path
 
 __all__ = ["StageSelectionPyomo"]
 
@@ -67,7 +67,7 @@ def _stage_chains(schedule: str, stages: int, microbatches: int, bottleneck: boo
 class StageSelectionPyomo:
     """Declared model for HiGHS; see the module.
 
-    Beside the port it offers the hooks of :class:`accmine.solvers.highs.Highs`: ``score``, ``to_objective``,
+    Beside the port it offers the hooks of :class:`accmine.solvers.engines.highs.Highs`: ``score``, ``to_objective``,
     ``unit``, ``separate``, ``warm_start``, ``floor_score`` and, for ``throughput-per-tdp``, ``factors``.
     """
 

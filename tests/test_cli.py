@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from accmine import __version__, cli, ledger, listing
-from accmine.catalogue import names
+from accmine import __version__, cli
 from accmine.errors import CheckError, InfeasibleError, InputError
-from accmine.source import load_yaml, validate
-from accmine.store import RunFolder, RunState
-from accmine.study import LoadedStudy, Study
+from accmine.files.catalogue import names
+from accmine.files.document import load_yaml, validate
+from accmine.questions.accuracy import suites as ledger
+from accmine.questions.run.folder import RunFolder, RunState
+from accmine.questions.study import listing
+from accmine.study.study import LoadedStudy, Study
 
 PROBLEM = {
     "kind": "operator-schedule",
@@ -255,7 +257,7 @@ def test_show(accmine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     trace = {"traceEvents": [], "displayTimeUnit": "ns"}
     folder.write_json("schedule.json", trace)
     drawn: list[Any] = []
-    monkeypatch.setattr("accmine.report.gantt.draw", lambda given, png: drawn.append((given, png)))
+    monkeypatch.setattr("accmine.report.charts.gantt.draw", lambda given, png: drawn.append((given, png)))
     assert accmine("show", folder.path, "--json", "--gantt", tmp_path / "g.png").code == 0
     assert drawn == [(trace, tmp_path / "g.png")]
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 import accmine
-from accmine.store import code_hash
+from accmine.questions.run.folder import code_hash
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -24,7 +24,7 @@ FOLDERS = {"accmine": "accmine", "models": "accmine/models", "solvers": "accmine
 SUFFIXES = (".py", ".yaml", ".csv", ".typed")
 SCRIPT = """
 import accmine, accmine.models, accmine.solvers
-from accmine.catalogue import KINDS, names, resolve
+from accmine.files.catalogue import KINDS, names, resolve
 assert all(names(kind) for kind in KINDS)
 assert "quickstart" in resolve("studies", "quickstart").read_text()
 print(accmine.__file__)
@@ -88,7 +88,7 @@ def test_the_documented_files_exist() -> None:
 
 
 def test_the_reference_of_keys_is_current() -> None:
-    from accmine.reference import study_reference
+    from accmine.study.reference import study_reference
 
     assert (ROOT / "docs" / "study-keys.md").read_text(encoding="utf-8") == study_reference()
 
@@ -124,8 +124,10 @@ def test_sdist_and_wheel(tmp_path: Path) -> None:
         "accmine",
     ]
     assert Path(python(tmp_path, SCRIPT, PYTHONPATH=str(site))).is_relative_to(site)
-    installed = python(tmp_path, "from accmine.store import code_hash; print(code_hash())", PYTHONPATH=str(site))
-    here = python(ROOT, "from accmine.store import code_hash; print(code_hash())")
+    installed = python(
+        tmp_path, "from accmine.questions.run.folder import code_hash; print(code_hash())", PYTHONPATH=str(site)
+    )
+    here = python(ROOT, "from accmine.questions.run.folder import code_hash; print(code_hash())")
     assert installed == here == code_hash()
 
 

@@ -1,6 +1,7 @@
 """Operator × core -> cycles, energy and bytes."""
 
-from accmine.cost.gemm import GemmCost, gemm
+from accmine.cost.arrays.gemm import GemmCost, gemm
+from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles
 from accmine.cost.memory import NOMINAL, MemorySystem, memory_of
 from accmine.cost.operator_costs import LEVELS, binding
 from accmine.cost.table import (
@@ -14,7 +15,6 @@ from accmine.cost.table import (
     tensor_costs,
     vector_costs,
 )
-from accmine.cost.timing import PRESETS, Timing, array_cycles
 from accmine.cost.vector import VECTOR_TABLE
 
 __all__ = [

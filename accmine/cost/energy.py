@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.tiles import SUM_BYTES
-from accmine.cost.timing import IntArray, Timing, ceil_div
+from accmine.cost.arrays.tiles import SUM_BYTES
+from accmine.cost.arrays.timing import IntArray, Timing, ceil_div
 from accmine.cost.vector import VectorParts
 from accmine.errors import InputError
 

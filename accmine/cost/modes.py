@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.measured_values import MODELLED, OriginArray
+from accmine.cost.measured.source import Source
+from accmine.cost.measured.values import MODELLED, OriginArray
 from accmine.cost.memory import NOMINAL, RESIDENT_SHARE, MemorySystem, memory_of
-from accmine.cost.source import Source
 from accmine.cost.table import INVALID, OperatorCosts, TensorCosts, VectorCosts, combine, tensor_costs, vector_costs
 from accmine.errors import InputError
 from accmine.hardware.design import Calibration, Design, TensorCore, VectorCore
-from accmine.hardware.technology import Technology
+from accmine.hardware.technology.technology import Technology
 from accmine.workload.graph import OperatorGraph, Work
 
 __all__ = ["HBM_SHARES", "RESOURCES", "CostLibrary", "ModeTable", "splits_up_to"]
@@ -114,7 +114,7 @@ class CostLibrary:
     splits
         Allowed split factors, ascending; ``(1,)`` for one operator, one core.
     timing
-        Preset of ``accmine.cost.gemm``.
+        Preset of ``accmine.cost.arrays.gemm``.
     technology
         Source of the energy constants.
     source
@@ -165,7 +165,7 @@ class CostLibrary:
         return self._pair[key]
 
     def origin(self, design: Design) -> OriginArray:
-        """Where each cost comes from (``accmine.cost.measured_values``); shape (works, splits)."""
+        """Where each cost comes from (``accmine.cost.measured.values``); shape (works, splits)."""
         self.costs(design)
         return self._origin[_key(design)]
 

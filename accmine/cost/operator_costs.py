@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from accmine.cost.arrays.timing import IntArray
 from accmine.cost.energy import FloatArray
-from accmine.cost.timing import IntArray
 from accmine.errors import InputError
 
 __all__ = [

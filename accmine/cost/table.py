@@ -11,21 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from accmine.cost.arrays.grid_search import GridSearch, product_pj, products_of
+from accmine.cost.arrays.split import check_splits, grids_of
+from accmine.cost.arrays.tiles import LEAST_SRAM_BYTES
+from accmine.cost.arrays.timing import IntArray, Timing, ceil_div, resolve_timing, slowed
 from accmine.cost.energy import EnergyConstants, FloatArray, vector_part_pj
-from accmine.cost.grid_search import GridSearch, product_pj, products_of
 from accmine.cost.memory import NOMINAL, MemorySystem
-from accmine.cost.operator_costs import (
-    INVALID,
-    OperatorCosts,
-    TensorCosts,
-    TypeCosts,
-    VectorCosts,
-    combine,
-    durations,
-)
-from accmine.cost.split import check_splits, grids_of
-from accmine.cost.tiles import LEAST_SRAM_BYTES
-from accmine.cost.timing import IntArray, Timing, ceil_div, resolve_timing, slowed
+from accmine.cost.operator_costs import INVALID, OperatorCosts, TensorCosts, TypeCosts, VectorCosts, combine, durations
 from accmine.cost.vector import vector_cycles, vector_parts
 from accmine.errors import InputError
 from accmine.hardware.design import DATAFLOW_CHOICES, TensorCore, VectorCore
@@ -58,9 +50,9 @@ def tensor_costs(
 ) -> TensorCosts:
     """Tensor side of every work on every tensor-core type and split factor.
 
-    Of all grids of a split (``accmine.cost.split``) and all tiles (``accmine.cost.tiling``) those with the smallest
-    max(cycles, port time, HBM time) are taken. Grids are visited in the order of a lower bound, until none that
-    is left can be better.
+    Of all grids of a split (``arrays.split``) and all tiles (``arrays.tiling``) those with the
+    smallest max(cycles, port time, HBM time) are taken. Grids are visited in the order of a lower bound, until none
+    that is left can be better.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.timing import IntArray, ceil_div
+from accmine.cost.arrays.timing import IntArray, ceil_div
 from accmine.errors import InputError
 from accmine.workload.graph import BYTES, Vector
 from accmine.workload.kinds import VECTOR_KINDS

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from accmine.catalogue import names
 from accmine.errors import Complaint, InputError
+from accmine.files.catalogue import names
+from accmine.files.units import format_quantity
 from accmine.hardware.design import Calibration, Design
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.template import open_keys, read_accelerator, template_of
-from accmine.units import format_quantity
 
 __all__ = ["Peak", "describe", "dump_design", "list_accelerators", "load_accelerator", "peaks"]
 

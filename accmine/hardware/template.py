@@ -14,13 +14,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from accmine.catalogue import resolve
 from accmine.errors import Complaint, InputError
+from accmine.files.catalogue import resolve
+from accmine.files.document import Document, load_yaml
+from accmine.files.suggest import did_you_mean
+from accmine.files.units import parse_quantity
 from accmine.hardware.design import UNCALIBRATED, Calibration, Design
 from accmine.hardware.tunables import FIELDS, KEYS, NOTES, OPTIONAL, PLAIN_HBM, STACKS, checked, parse
-from accmine.source import Document, load_yaml
-from accmine.suggest import did_you_mean
-from accmine.units import parse_quantity
 
 __all__ = [
     "CALIBRATION",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from accmine.errors import InputError
+from accmine.files.units import parse_quantity
 from accmine.hardware.design import DATAFLOW_CHOICES
-from accmine.units import parse_quantity
 
 __all__ = ["FIELDS", "KEYS", "NOTES", "OPTIONAL", "PLAIN_HBM", "STACKS", "Key", "checked", "parse"]
 

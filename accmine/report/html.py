@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 
 from accmine.errors import InputError
-from accmine.outcome import Outcome
+from accmine.questions.run.record import Outcome
+from accmine.questions.run.report.tables import sections
+from accmine.questions.run.report.why import PARTS, split_shares, stage_name
+from accmine.report.charts.svg import progress, stacked_bars
 from accmine.report.section import BULLET, Section, design_labels
-from accmine.report.svg import progress, stacked_bars
-from accmine.report.tables import sections
-from accmine.report.why import PARTS, split_shares, stage_name
 
 __all__ = ["render"]
 

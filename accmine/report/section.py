@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from accmine.outcome import Outcome
+from accmine.questions.run.record import Outcome
 
 __all__ = ["BULLET", "Column", "Section", "design_labels", "figures", "legend", "texts"]
 

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from accmine.errors import InputError
-from accmine.outcome import Outcome
+from accmine.questions.run.record import Outcome
+from accmine.questions.run.report.tables import sections
 from accmine.report.section import BULLET, Section
-from accmine.report.tables import sections
 
 __all__ = ["MIN_WIDTH", "render"]
 

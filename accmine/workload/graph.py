@@ -60,7 +60,7 @@ class Operator:
     name
         Unique in its graph.
     kind
-        Key of ``accmine.workload.kinds.KINDS`` (or of its backward and update kinds).
+        A name of ``accmine.workload.kinds`` (or of its backward and update kinds).
     inputs, outputs
         Indices into the graph's tensors.
     phase

@@ -34,7 +34,7 @@ import numpy as np
 from accmine.errors import InputError
 from accmine.workload.collector import collector_paused
 from accmine.workload.graph import OperatorGraph
-from accmine.workload.training import parameter_gradients
+from accmine.workload.training.training import parameter_gradients
 from accmine.workload.work import Work
 
 __all__ = ["WINDOW", "local_bytes", "resident"]

@@ -11,7 +11,7 @@ from accmine.errors import InputError
 from accmine.workload.collector import collector_paused
 from accmine.workload.graph import Operator, OperatorGraph
 from accmine.workload.residency import resident
-from accmine.workload.training import parameter_gradients, without_running
+from accmine.workload.training.training import parameter_gradients, without_running
 
 __all__ = ["Stage", "balance", "cut", "device_stage", "in_flight"]
 

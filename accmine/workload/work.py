@@ -18,7 +18,7 @@ class Gemm:
     """``batch`` independent products C[m,n] = A[m,k] · B[k,n].
 
     A convolution is its im2col product (m = images·OH·OW, k = Cin/groups·kh·kw, n = Cout/groups,
-    batch = groups); its gradients are the transposed products (``accmine.workload.convolution``).
+    batch = groups); its gradients are the transposed products (``accmine.workload.forward.convolution``).
 
     Attributes
     ----------

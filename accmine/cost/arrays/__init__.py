@@ -1,0 +1,1 @@
+"""Systolic arrays: cycles of products, splits over cores, grids and tiles."""

@@ -1,0 +1,1 @@
+"""Measured operators in the place of modelled ones."""

@@ -1,0 +1,121 @@
+"""Where costs come from beside the model: a table of measured operators, or another tool that makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from accmine.cost.measured.works import Measurements, read_measurements
+from accmine.errors import InputError
+from accmine.hardware.design import Design
+from accmine.hardware.technology.technology import Technology
+from accmine.workload.work import Work
+
+__all__ = ["MOST_RUNS", "MeasuredTable", "Source", "Stretched", "ZigzagSource", "too_many_runs"]
+
+MOST_RUNS = 2000
+"""Products × core types that ZigZag is asked for in one study; at some 4 seconds each that is two hours."""
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, reach: float, changed_ns: int) -> Measurements:
+    del changed_ns  # a file that was written again is read again
+    return read_measurements(path, reach)
+
+
+class Source(Protocol):
+    """Gives the measured operators that replace modelled costs on the cores of a design."""
+
+    def rows(self, works: Sequence[Work], design: Design) -> Measurements:
+        """Measurements for ``works`` on the core types of ``design``."""
+        ...
+
+
+@dataclass(frozen=True)
+class MeasuredTable:
+    """A CSV file of measured operators; read once in a process."""
+
+    path: Path
+    reach: float
+
+    def read(self) -> Measurements:
+        """The table.
+
+        Raises
+        ------
+        InputError
+            Every complaint about the file at once.
+        """
+        return _read(self.path, self.reach, self.path.stat().st_mtime_ns if self.path.is_file() else 0)
+
+    def rows(self, works: Sequence[Work], design: Design) -> Measurements:
+        """The whole table, whatever the works and the design."""
+        del works, design
+        return self.read()
+
+
+@dataclass(frozen=True)
+class ZigzagSource:
+    """ZigZag's mapping search, run once for every plain product and tensor core and kept in a file."""
+
+    cache: Path
+    timing: str
+    technology: Technology
+
+    def rows(self, works: Sequence[Work], design: Design) -> Measurements:
+        """ZigZag's figures for the products of ``works`` on one core of ``design``; seconds for each new one.
+
+        ZigZag knows of no launch: that of the design's calibration is added.
+        """
+        from accmine.cost.measured.zigzag import zigzag_rows
+
+        wanted = {
+            (r.m, r.k, r.n, r.batch, r.dtype, r.core)
+            for r in zigzag_rows(
+                works,
+                design.tensor,
+                self.technology,
+                timing=self.timing,
+                cache=self.cache,
+                hbm_bytes=design.hbm_bytes,
+            )
+        }
+        if not wanted:
+            return Measurements((), 1.0)
+        table = read_measurements(self.cache, 1.0)  # exact hits only: what is missing is run, not interpolated
+        launch, own = design.launch_cycles, (row for row in table.rows if row.core == design.tensor)
+        return Measurements(tuple(replace(row, cycles=row.cycles + launch) for row in own), 1.0)
+
+
+@dataclass(frozen=True)
+class Stretched:
+    """A source for designs whose launch is not known: what is shorter than a launch counts as long as it."""
+
+    source: Source
+
+    def rows(self, works: Sequence[Work], design: Design) -> Measurements:
+        """Those of the source."""
+        found, launch = self.source.rows(works, design), design.launch_cycles
+        if all(row.cycles >= launch for row in found.rows):
+            return found
+        return replace(found, rows=tuple(replace(row, cycles=max(row.cycles, launch)) for row in found.rows))
+
+
+def too_many_runs(works: Sequence[Work], core_types: int) -> None:
+    """Refuse a study that would keep ZigZag busy for hours.
+
+    Raises
+    ------
+    InputError
+        With the number of runs, above ``MOST_RUNS``.
+    """
+    products = len({(work.gemm, work.dtype) for work in works if work.gemm is not None})
+    if products * core_types > MOST_RUNS:
+        raise InputError(
+            f"would run ZigZag on {products:,} products for each of {core_types:,} tensor-core types, some 4 s each; "
+            f"at most {MOST_RUNS:,} runs: give tensor_dim, tensor_sram and dataflow fewer values",
+            field="cost.use",
+        )

@@ -1,0 +1,359 @@
+"""The operators of a training step as a table: what each costs on a design, what it is bound by, and their sums.
+
+Every operator stands alone here, with all of the HBM bandwidth, on as many cores as make it fastest. So the sum of the
+table is neither the makespan of a schedule (operators run side by side) nor a bound of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.cost.arrays.tiles import SLAB_ELEMENTS, SUM_BYTES
+from accmine.cost.arrays.timing import IntArray
+from accmine.cost.modes import CostLibrary, hbm_capacity
+from accmine.cost.operator_costs import INVALID, LEVELS, OperatorCosts, binding, durations
+from accmine.cost.vector import vector_parts
+from accmine.errors import InputError
+from accmine.hardware.design import Design
+from accmine.hardware.roofline import Roofline, roofline
+from accmine.workload.graph import BYTES
+from accmine.workload.task import Task
+from accmine.workload.work import Work
+
+__all__ = [
+    "LAUNCH",
+    "OperatorRow",
+    "OperatorTable",
+    "Total",
+    "least_tile_bytes",
+    "operator_table",
+    "total_of",
+]
+
+LAUNCH = "launch"
+"""What an operator is bound by whose launch takes longer than all else."""
+
+
+@dataclass(frozen=True)
+class OperatorRow:
+    """Equal operators of one phase of a training step, each alone on a design.
+
+    Attributes
+    ----------
+    name, kind, phase
+        Of the first of them; ``phase`` is ``forward``, ``backward`` or ``update``.
+    count
+        How many of them a step runs: those of the graph times its microbatches.
+    work
+        What they cost any hardware.
+    tensor_cores, vector_cores
+        Cores that one of them holds.
+    cycles
+        Cycles of computing of one of them: of array, vector lanes and ports.
+    duration_cycles
+        Launch + max(cycles, HBM time) of one of them.
+    bound_by
+        ``array``, ``vector``, ``port``, ``hbm`` or ``launch``.
+    utilization
+        Multiply-accumulates / (duration · multipliers of the cores held), 0 to 1; ``None`` without a product.
+    hbm_bytes
+        Traffic of one of them.
+    energy_fj
+        Dynamic energy of one of them in femtojoules, rounded to a whole number so that sums are exact; ``None``
+        where the technology has none.
+    vector_operations
+        Operations of the vector lanes of one of them.
+    intensity, attainable_flops_per_s, reached_flops_per_s
+        FLOP per byte of HBM traffic, FLOP/s below the design's roof at it, and FLOP/s it has. FLOP are those of the
+        product, or the operations of the vector lanes where there is none. The roof is that of all cores.
+    least_sram_bytes
+        Above 0 where not even a tile of one output fits the SRAM: the least SRAM in which one does.
+    """
+
+    name: str
+    kind: str
+    phase: str
+    count: int
+    work: Work
+    tensor_cores: int
+    vector_cores: int
+    cycles: int
+    duration_cycles: int
+    bound_by: str
+    utilization: float | None
+    hbm_bytes: int
+    energy_fj: int | None
+    vector_operations: int
+    intensity: float
+    attainable_flops_per_s: float
+    reached_flops_per_s: float
+    least_sram_bytes: int = 0
+
+    @property
+    def cores(self) -> int:
+        """Cores of each kind that it uses."""
+        return max(self.tensor_cores, self.vector_cores)
+
+    @property
+    def inserted(self) -> int:
+        """Multiply-accumulates by inserted zeros that one of them skips."""
+        return 0 if self.work.gemm is None else self.work.gemm.inserted
+
+    @property
+    def elements(self) -> int:
+        """Elements of the largest vector part; 0 without one."""
+        return max((part.elements for part in self.work.vector), default=0)
+
+    @property
+    def step_cycles(self) -> int:
+        """Cycles of all of them, one after the other."""
+        return self.count * self.duration_cycles
+
+    @property
+    def step_bytes(self) -> int:
+        """HBM traffic of all of them."""
+        return self.count * self.hbm_bytes
+
+    @property
+    def step_macs(self) -> int:
+        """Multiply-accumulates of all of them."""
+        return self.count * self.work.macs
+
+    @property
+    def step_inserted(self) -> int:
+        """Multiply-accumulates by inserted zeros that all of them skip."""
+        return self.count * self.inserted
+
+    @property
+    def step_energy_fj(self) -> int | None:
+        """Dynamic energy of all of them in femtojoules."""
+        return None if self.energy_fj is None else self.count * self.energy_fj
+
+
+@dataclass(frozen=True)
+class Total:
+    """Sum of rows over a step; integers, so that it is exact.
+
+    Attributes
+    ----------
+    name
+        A phase, ``step`` for all of them.
+    operators
+        Operators run.
+    """
+
+    name: str
+    operators: int
+    cycles: int
+    macs: int
+    inserted: int
+    hbm_bytes: int
+    energy_fj: int | None
+
+
+@dataclass(frozen=True)
+class OperatorTable:
+    """All operators of a training step on a design.
+
+    Attributes
+    ----------
+    rows
+        Those that take most of the step first; of equal ones the earlier in the graph.
+    phases
+        Totals of each phase, in the order of a step.
+    step
+        Total of all rows.
+    """
+
+    design: Design
+    roof: Roofline
+    rows: tuple[OperatorRow, ...]
+    phases: tuple[Total, ...]
+    step: Total
+
+    @property
+    def cycles_by_bound(self) -> dict[str, int]:
+        """Cycles of a step by what its operators are bound by, most first; they add up to those of the step."""
+        names = dict.fromkeys(row.bound_by for row in self.rows)
+        found = {name: sum(row.step_cycles for row in self.rows if row.bound_by == name) for name in names}
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    @property
+    def utilization(self) -> float:
+        """Multiply-accumulates of a step at the peak of all arrays over the sum of its cycles, 0 to 1."""
+        peak = self.design.tensor_cores * self.design.tensor.macs * self.step.cycles
+        return self.step.macs / peak if peak else 0.0
+
+
+def operator_table(task: Task, library: CostLibrary, design: Design, *, energies: bool = True) -> OperatorTable:
+    """Cost every operator of a training step on a design.
+
+    Operators with equal work, kind and phase share a row. Each takes the number of cores, within those of the design,
+    on which it is fastest; of equal ones the fewest.
+
+    Parameters
+    ----------
+    task
+        A step on one device, e.g. of ``accmine.plan.plan.make_plan``.
+    library
+        Costs of its works; its splits say over how many cores an operator may be spread.
+    energies
+        Whether the constants of the library's technology hold for this design.
+
+    Raises
+    ------
+    InputError
+        If an operator fits the cores of the design on no allowed split.
+    """
+    costs, bandwidth = library.costs(design), hbm_capacity(design)
+    split = _fastest(costs, durations(costs, bandwidth), design, library.works)
+    bench = _Bench(
+        library=library,
+        design=design,
+        costs=costs,
+        roof=roofline(design),
+        split=split,
+        bound=binding(costs, bandwidth),
+        operations=_vector_operations(library.works),
+        energies=energies and costs.energy_pj is not None,
+    )
+    found = [bench.row(group) for group in _groups(task, library)]
+    rows = tuple(sorted(found, key=lambda row: -row.step_cycles))
+    names = dict.fromkeys(row.phase for row in found)
+    phases = tuple(total_of(name, [row for row in rows if row.phase == name]) for name in names)
+    return OperatorTable(design, bench.roof, rows, phases, total_of("step", rows))
+
+
+def total_of(name: str, rows: Iterable[OperatorRow]) -> Total:
+    """Sum of some rows; energies only where every row has one."""
+    rows = list(rows)
+    energies = [row.step_energy_fj for row in rows]
+    known = [energy for energy in energies if energy is not None]
+    return Total(
+        name=name,
+        operators=sum(row.count for row in rows),
+        cycles=sum(row.step_cycles for row in rows),
+        macs=sum(row.step_macs for row in rows),
+        inserted=sum(row.step_inserted for row in rows),
+        hbm_bytes=sum(row.step_bytes for row in rows),
+        energy_fj=sum(known) if len(known) == len(energies) else None,
+    )
+
+
+def least_tile_bytes(work: Work, rows: int, k: int) -> int:
+    """SRAM in which a tile of one output fits, on an array of ``rows`` rows and k elements of a core's share.
+
+    The least of the loop orders of ``accmine.cost.arrays.tiles``: slabs of the operands and one sum, or a panel of one
+    row or column and what streams past it.
+    """
+    e = BYTES[work.dtype]
+    slab = 2 * e * min(k, rows * -(-SLAB_ELEMENTS // rows))
+    return min(2 * slab + SUM_BYTES, e * k + 2 * (e * k + SUM_BYTES))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Equal operators of a phase: name of the first, how many a step runs, position of their work in the library."""
+
+    name: str
+    kind: str
+    phase: str
+    count: int
+    position: int
+
+
+def _groups(task: Task, library: CostLibrary) -> list[_Group]:
+    """Equal operators, in the order of the graphs."""
+    groups: dict[tuple[str, str, int], _Group] = {}
+    for run in task.phases:
+        positions = library.index(run.graph)[run.graph.work_index].tolist()
+        for operator, position in zip(run.graph.operators, positions, strict=True):
+            key = (operator.phase, operator.kind, position)
+            first = groups.get(key) or _Group(operator.name, operator.kind, operator.phase, 0, position)
+            groups[key] = replace(first, count=first.count + run.repeats)
+    return list(groups.values())
+
+
+def _fastest(costs: OperatorCosts, duration: IntArray, design: Design, works: Sequence[Work]) -> IntArray:
+    """Index of the split on which each work is fastest within the cores of the design; shape (works,)."""
+    splits = np.array(costs.splits, dtype=np.int64)
+    too_many = costs.uses_tensor[:, None] & (splits > design.tensor_cores)
+    too_many |= costs.uses_vector[:, None] & (splits > design.vector_cores)
+    allowed = np.where(too_many, INVALID, duration)
+    least = allowed.min(axis=1)
+    if (least == INVALID).any():
+        raise InputError(f"{design.name}: no mode of an operator fits its cores: {works[int(least.argmax())]}")
+    return np.asarray(allowed.argmin(axis=1), dtype=np.int64)
+
+
+def _vector_operations(works: Sequence[Work]) -> IntArray:
+    """Operations of the vector lanes of each work; shape (works,)."""
+    parts = vector_parts([work.vector for work in works], [work.dtype for work in works])
+    operations = np.zeros(len(works), dtype=np.int64)
+    np.add.at(operations, parts.work, parts.operations * parts.elements)
+    return operations
+
+
+@dataclass(frozen=True, eq=False)
+class _Bench:
+    """A design with the costs of all works on it; ``split``, ``bound`` and ``operations`` per work."""
+
+    library: CostLibrary
+    design: Design
+    costs: OperatorCosts
+    roof: Roofline
+    split: IntArray
+    bound: npt.NDArray[np.int8]
+    operations: IntArray
+    energies: bool
+
+    def row(self, group: _Group) -> OperatorRow:
+        """The row of equal operators."""
+        costs, design, position = self.costs, self.design, group.position
+        work, at = self.library.works[position], int(self.split[position])
+        cores = costs.splits[at]
+        moved, cycles = int(costs.hbm_bytes[position, at]), int(costs.cycles[position, at])
+        duration = costs.launch_cycles + max(cycles, -(-moved // hbm_capacity(design)))
+        product, operations = work.gemm is not None, int(self.operations[position])
+        flops = 2 * work.macs if product else operations
+        intensity = flops / moved if moved else inf if flops else 0.0
+        multipliers = design.tensor.macs * cores * duration
+        return OperatorRow(
+            name=group.name,
+            kind=group.kind,
+            phase=group.phase,
+            count=group.count,
+            work=work,
+            tensor_cores=cores if product else 0,
+            vector_cores=cores if work.vector else 0,
+            cycles=cycles,
+            duration_cycles=duration,
+            bound_by=LAUNCH if 2 * costs.launch_cycles > duration else LEVELS[int(self.bound[position, at])],
+            utilization=work.macs / multipliers if product and multipliers else None,
+            hbm_bytes=moved,
+            energy_fj=self._energy_fj(position, at),
+            vector_operations=operations,
+            intensity=intensity,
+            attainable_flops_per_s=self.roof.attainable(intensity, product=product),
+            reached_flops_per_s=flops * design.frequency_hz / duration if duration else 0.0,
+            least_sram_bytes=self._least_sram_bytes(position, at),
+        )
+
+    def _energy_fj(self, position: int, at: int) -> int | None:
+        if not self.energies or self.costs.energy_pj is None:
+            return None
+        return round(1000 * float(self.costs.energy_pj[position, at]))
+
+    def _least_sram_bytes(self, position: int, at: int) -> int:
+        """Least SRAM of a tensor core that holds a tile; 0 where its SRAM does."""
+        work, tensor = self.library.works[position], self.design.tensor
+        if work.gemm is None:
+            return 0
+        cut = self.library.tensor(self.design).cut(position, 0, at) or (1, 1, 1, 1)
+        least = least_tile_bytes(work, tensor.rows, -(-work.gemm.k // cut[2]))
+        return least if least > tensor.sram_bytes else 0

@@ -1,0 +1,1 @@
+"""What users write: documents whose values know their line, units, the catalogue."""

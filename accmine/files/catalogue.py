@@ -1,0 +1,80 @@
+"""The shipped catalogue: workloads, accelerators, technologies, clusters and studies by name or file."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from accmine.errors import InputError
+from accmine.files.suggest import did_you_mean
+
+__all__ = ["KINDS", "is_file_reference", "names", "resolve"]
+
+KINDS = ("workloads", "accelerators", "technologies", "clusters", "studies", "suites")
+"""Folders of the catalogue."""
+
+_FILE_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def _folder(kind: str) -> Path:
+    if kind not in KINDS:
+        raise InputError(f"unknown catalogue {kind!r}; {did_you_mean(kind, KINDS)}known: {', '.join(KINDS)}")
+    # A package of plain files on disk: the project is never installed zipped.
+    return Path(str(files("accmine.configs"))) / kind
+
+
+@cache
+def names(kind: str) -> tuple[str, ...]:
+    """Names of the shipped entries of ``kind``, sorted.
+
+    Raises
+    ------
+    InputError
+        If ``kind`` is not one of ``KINDS``.
+    """
+    return tuple(sorted(entry.stem for entry in _folder(kind).glob("*.yaml")))
+
+
+def is_file_reference(name_or_path: str | Path) -> bool:
+    """Whether this is a file rather than a name: it holds a slash or ends in .yaml, .yml or .json."""
+    text = str(name_or_path)
+    return isinstance(name_or_path, Path) or "/" in text or "\\" in text or text.lower().endswith(_FILE_SUFFIXES)
+
+
+def resolve(kind: str, name_or_path: str | Path, relative_to: Path | None = None) -> Path:
+    """The file of a catalogue entry, or of a user's own file.
+
+    Parameters
+    ----------
+    kind
+        One of ``KINDS``.
+    name_or_path
+        Name of a shipped entry; or a file, recognised by ``is_file_reference``.
+    relative_to
+        Folder that relative files are looked up in; default: the current one.
+
+    Returns
+    -------
+    Path
+        An existing file; absolute.
+
+    Raises
+    ------
+    InputError
+        If there is no such entry (with the known names and the nearest one) or no such file.
+    """
+    if is_file_reference(name_or_path):
+        path = Path(name_or_path).expanduser()
+        path = (relative_to or Path.cwd()) / path
+        if not path.is_file():
+            raise InputError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder, not a file")
+        return path.resolve()
+    known = names(kind)
+    if name_or_path not in known:
+        singular = {"technologies": "technology", "studies": "study"}.get(kind, kind[:-1])
+        hint = did_you_mean(str(name_or_path), known)
+        raise InputError(
+            f"unknown {singular} {str(name_or_path)!r}; {hint}known: {', '.join(known)}; or a file ending in .yaml"
+        )
+    return _folder(kind) / f"{name_or_path}.yaml"

@@ -1,0 +1,1 @@
+"""A study made concrete: graphs, stages, groups of devices, limits."""

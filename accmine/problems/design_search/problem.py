@@ -1,0 +1,269 @@
+"""Design search: the one design of a template that runs a set of tasks best under area and TDP limits.
+
+Value of a design with step times T_i for tasks with references T0_i (step times of the baseline):
+
+    r = max_i T_i/T0_i  (aggregate worst)   or   Σ w_i T_i/T0_i / Σ w_i  (aggregate mean)
+
+``throughput`` minimises r; ``throughput-per-tdp`` minimises r · TDP subject to r ≤ 1/floor. References
+make workloads comparable; for one task they change no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.cost.measured.source import Source
+from accmine.cost.modes import CostLibrary, splits_up_to
+from accmine.hardware.design import Design
+from accmine.hardware.technology.technology import Technology, area_mm2, tdp_w
+from accmine.hardware.template import Template
+from accmine.problems import operator_schedule
+from accmine.problems.design_search.lowering import Lowered, lower
+from accmine.workload.task import Task
+
+__all__ = [
+    "TIE",
+    "Evaluation",
+    "Mined",
+    "Problem",
+    "Solution",
+    "aggregate",
+    "best",
+    "check",
+    "cost_library",
+    "evaluate",
+    "fits",
+    "lowered",
+    "score",
+]
+
+KIND = "design-search"
+
+TIE = 1e-3
+"""Designs whose values differ by less are tied; lower TDP, then lower area, decides."""
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Tasks, the template, the limits of one chip, and the objective.
+
+    Attributes
+    ----------
+    reference_s, weights
+        Reference step time and weight of each task.
+    library
+        Costs of all operators of all tasks; its splits and timing are part of the problem.
+    area_mm2, tdp_w
+        Limits of one chip; ``inf`` for none.
+    shares
+        Tighter limits (area, TDP): a heuristic keeps the k best designs within each. The limits are shared
+        by several chips, and the best designs at the whole budget would leave nothing to select.
+    floor
+        Least throughput relative to the references, for ``throughput-per-tdp``; 0 switches it off.
+    """
+
+    tasks: tuple[Task, ...]
+    reference_s: tuple[float, ...]
+    weights: tuple[float, ...]
+    template: Template
+    technology: Technology
+    library: CostLibrary
+    area_mm2: float = inf
+    tdp_w: float = inf
+    objective: str = "throughput"
+    aggregate: str = "worst"
+    floor: float = 0.0
+    shares: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def memory_bytes(self) -> int:
+        """HBM capacity the tasks need."""
+        return max(task.memory_bytes for task in self.tasks)
+
+
+def cost_library(
+    tasks: Sequence[Task],
+    most_cores: int,
+    operator_split: str,
+    timing: str,
+    technology: Technology,
+    source: Source | None = None,
+    also: Sequence[int] = (),
+) -> CostLibrary:
+    """Costs of all operators of ``tasks``; ``operator_split`` is ``even`` or ``none``, ``also`` as ``splits_up_to``."""
+    graphs = [phase.graph for task in tasks for phase in task.phases]
+    splits = splits_up_to(most_cores, also) if operator_split == "even" else (1,)
+    return CostLibrary(graphs, splits, timing, technology, source)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A design with the makespans of its schedules.
+
+    Attributes
+    ----------
+    cycles
+        Makespan of each phase of each task.
+    step_s
+        Step time of each task on one device.
+    relative, value
+        Aggregated relative step time r, and the value that is minimised (``inf`` below the floor).
+    """
+
+    design: Design
+    cycles: tuple[tuple[int, ...], ...]
+    step_s: tuple[float, ...]
+    area_mm2: float
+    tdp_w: float
+    relative: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Mined:
+    """Designs that a heuristic proposes.
+
+    Attributes
+    ----------
+    ranked
+        The k best within each of the limits, without repeats, best value first.
+    pool
+        Everything evaluated within the limits of one chip.
+    visited, pruned
+        Choices of core dimensions that were grown, and that were skipped by their bound.
+    schedules
+        List schedules made.
+    finished
+        False if a time or work limit, or the user, ended the search.
+    interrupted
+        True if the user did.
+    solutions
+        The best designs with their schedules, where the search keeps them.
+    """
+
+    ranked: tuple[Evaluation, ...]
+    pool: tuple[Evaluation, ...]
+    visited: int
+    pruned: int
+    schedules: int
+    finished: bool
+    interrupted: bool = False
+    solutions: tuple[Solution, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A design and a schedule of every phase of every task on it."""
+
+    design: Design
+    schedules: tuple[tuple[operator_schedule.Solution, ...], ...]
+
+
+def aggregate(relative: Sequence[Any], weights: Sequence[float], how: str) -> Any:
+    """Aggregate relative step times of tasks (numbers, or arrays over designs)."""
+    if how == "worst":
+        worst = relative[0]
+        for other in relative[1:]:
+            worst = np.maximum(worst, other)
+        return worst
+    total = weights[0] * relative[0]
+    for w, r in zip(weights[1:], relative[1:], strict=True):
+        total = total + w * r
+    return total / sum(weights)
+
+
+def score(problem: Problem, relative: Any, tdp: Any) -> Any:
+    """The value that is minimised (numbers or arrays over designs); ``inf`` where the throughput is below the floor."""
+    if problem.objective != "throughput-per-tdp":
+        return relative
+    if problem.floor <= 0:
+        return relative * tdp
+    # The floor is kept with the relative accuracy of floating point, so that the baseline itself meets it.
+    return np.where(relative <= (1 + 1e-9) / problem.floor, relative * tdp, inf)
+
+
+def evaluate(problem: Problem, design: Design, cycles: Sequence[Sequence[int]]) -> Evaluation:
+    """The evaluation of ``design`` from the makespans of its schedules."""
+    step_s = tuple(
+        sum(phase.repeats * c for phase, c in zip(task.phases, own, strict=True)) / design.frequency_hz
+        for task, own in zip(problem.tasks, cycles, strict=True)
+    )
+    relative = float(
+        aggregate(
+            [t / t0 for t, t0 in zip(step_s, problem.reference_s, strict=True)], problem.weights, problem.aggregate
+        )
+    )
+    tdp = tdp_w(design, problem.technology)
+    return Evaluation(
+        design,
+        tuple(tuple(int(c) for c in own) for own in cycles),
+        step_s,
+        area_mm2(design, problem.technology),
+        tdp,
+        relative,
+        float(score(problem, relative, tdp)),
+    )
+
+
+def best(evaluations: Iterable[Evaluation]) -> Evaluation | None:
+    """The least value; among those within ``TIE`` of it the least TDP, then the least area."""
+    pool = [e for e in evaluations if e.value < inf]
+    if not pool:
+        return None
+    least = min(e.value for e in pool)
+    return min(
+        (e for e in pool if e.value <= least * (1 + TIE)), key=lambda e: (e.tdp_w, e.area_mm2, e.value, e.design.name)
+    )
+
+
+def fits(problem: Problem, design: Design) -> bool:
+    """Whether a design is in the template, within the limits of one chip, and holds every task."""
+    return (
+        problem.template.contains(design)
+        and design.hbm_bytes >= problem.memory_bytes
+        and area_mm2(design, problem.technology) <= problem.area_mm2 * (1 + 1e-9)
+        and tdp_w(design, problem.technology) <= problem.tdp_w * (1 + 1e-9)
+    )
+
+
+def lowered(problem: Problem, design: Design) -> list[list[Lowered]]:
+    """The schedule problem of every phase of every task on ``design``."""
+    return [[lower(phase.graph, problem.library, design) for phase in task.phases] for task in problem.tasks]
+
+
+def check(problem: Problem, solution: Solution, claim: Evaluation) -> tuple[str, ...]:
+    """Everything wrong with a solution and the claimed evaluation; empty when all holds.
+
+    Recomputes the membership in the template, the limits (to a part in 1e9, as everywhere: a limit divided by
+    the number of devices admits the design it was computed from), the memory and every schedule.
+    """
+    wrong: list[str] = []
+    design = solution.design
+    if not problem.template.contains(design):
+        wrong.append(f"{design.name} is not in the template")
+    area, tdp = area_mm2(design, problem.technology), tdp_w(design, problem.technology)
+    if area > problem.area_mm2 * (1 + 1e-9):
+        wrong.append(f"area {area} mm2 exceeds {problem.area_mm2} mm2")
+    if tdp > problem.tdp_w * (1 + 1e-9):
+        wrong.append(f"TDP {tdp} W exceeds {problem.tdp_w} W")
+    if problem.memory_bytes > design.hbm_bytes:
+        wrong.append(f"needs {problem.memory_bytes} bytes of HBM, {design.name} has {design.hbm_bytes}")
+    cycles: list[list[int]] = []
+    for task, schedules, problems in zip(problem.tasks, solution.schedules, lowered(problem, design), strict=True):
+        cycles.append([])
+        for phase, schedule, part in zip(task.phases, schedules, problems, strict=True):
+            found = operator_schedule.check(part.problem, schedule)
+            wrong += [f"{task.name}, {phase.name}: {text}" for text in found]
+            cycles[-1].append(operator_schedule.objective(part.problem, schedule))
+    actual = evaluate(problem, design, cycles)
+    if actual.cycles != claim.cycles or abs(actual.value - claim.value) > 1e-12 * abs(actual.value):
+        wrong.append(f"claimed {claim.value}, {claim.cycles} cycles; recomputed {actual.value}, {actual.cycles} cycles")
+    return tuple(wrong)

@@ -1,0 +1,342 @@
+"""Bounds over the whole design space: no design of the template can be better, under this cost model.
+
+For a graph on a design with core counts n_r and B bytes of HBM per cycle, every schedule takes at least
+
+    max( longest path of the shortest durations,
+         Σ_i min_s s·d_i(s) / n_r   for each kind of core r,
+         Σ_i min_s b_i(s) / B ),        d_i(s) = max(c_i(s), b_i(s)/B)
+
+because an operator holds its s cores for d_i(s) cycles and moves b_i(s) bytes. The first term depends on
+the counts only through the largest split that fits, the others are sums divided by counts: a bound for
+millions of designs is arithmetic on the cost table of each pair of core types. Pieces of the graph that run
+one after the other are bounded one by one (``accmine.problems.design_search.barriers``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.cost.table import INVALID
+from accmine.hardware.design import Design
+from accmine.hardware.space import types_of
+from accmine.hardware.technology.technology import chip_of, linear_costs
+from accmine.problems.design_search.barriers import Barriers, barriers
+from accmine.problems.design_search.collapse import CollapsedGraph, collapse
+from accmine.problems.design_search.problem import Problem, aggregate, score
+from accmine.workload.graph import OperatorGraph
+
+__all__ = [
+    "Block",
+    "SpaceBound",
+    "batches",
+    "block_of",
+    "blocks",
+    "phase_bounds",
+    "phase_bounds_of",
+    "promising",
+    "relative_value",
+    "scan",
+]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+PhaseSeconds = Sequence[Sequence[FloatArray]]
+"""Bound of each phase of each task in seconds, over the designs of a block."""
+
+Value = Callable[[PhaseSeconds, "Block"], FloatArray]
+"""From bounds of phase times to a bound of the objective, over the designs of a block."""
+
+T = TypeVar("T")
+
+_LEAST_BATCH = 16
+"""Blocks whose longest paths a scan computes at once; of a larger batch more would prove superfluous."""
+
+_SAFE = 1.0 - 1e-12
+"""Bounds are computed in floating point and lowered by more than its error before rounding up."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """All core counts of one choice of everything else.
+
+    Attributes
+    ----------
+    types
+        A design that has these core types; its counts mean nothing.
+    tensor_counts, vector_counts
+        Shapes (a,) and (b,).
+    area_mm2, tdp_w, fits
+        Of each pair of counts, and whether it meets the limits; shape (a, b).
+    """
+
+    types: Design
+    tensor_counts: IntArray
+    vector_counts: IntArray
+    area_mm2: FloatArray
+    tdp_w: FloatArray
+    fits: BoolArray
+
+    def design(self, flat: int) -> Design:
+        """The design at a flat index into (a, b)."""
+        i, j = np.unravel_index(flat, self.fits.shape)
+        return self.types.with_cores(int(self.tensor_counts[i]), int(self.vector_counts[j]))
+
+
+@dataclass(frozen=True)
+class SpaceBound:
+    """A proven limit over every feasible design of a template.
+
+    Attributes
+    ----------
+    value
+        No feasible design has a lower value; ``inf`` if there is none.
+    design
+        The design whose bound that is.
+    feasible
+        Designs within the limits.
+    """
+
+    value: float
+    design: Design | None
+    feasible: int
+
+
+def block_of(problem: Problem, types: Design) -> Block:
+    """The block of all core counts of the template for the core types of ``types``."""
+    costs = linear_costs(types.tensor, types.vector, chip_of(types), problem.technology)
+    tensor = np.array(sorted(problem.template.tensor_cores), dtype=np.int64)
+    vector = np.array(sorted(problem.template.vector_cores), dtype=np.int64)
+    area = costs.area_fixed_mm2 + tensor[:, None] * costs.area_per_tensor_mm2 + vector * costs.area_per_vector_mm2
+    tdp = costs.tdp_fixed_w + tensor[:, None] * costs.tdp_per_tensor_w + vector * costs.tdp_per_vector_w
+    enough = types.hbm_bytes >= problem.memory_bytes
+    # One part in 1e9 more than the limits: a design may only be left out when it surely does not fit.
+    fits = (area <= problem.area_mm2 * (1 + 1e-9)) & (tdp <= problem.tdp_w * (1 + 1e-9)) & enough
+    return Block(types, tensor, vector, area, tdp, fits)
+
+
+def blocks(problem: Problem) -> Iterator[Block]:
+    """Every block of the template that has a feasible design, up to the largest counts that fit."""
+    for types in types_of(problem.template):
+        block = block_of(problem, types)
+        if block.fits.any():
+            yield _cropped(block)
+
+
+def _cropped(block: Block) -> Block:
+    """The block without counts that never fit: mostly a small part is left, and bounds cost what is left."""
+    a = int(np.flatnonzero(block.fits.any(axis=1))[-1]) + 1
+    b = int(np.flatnonzero(block.fits.any(axis=0))[-1]) + 1
+    return Block(
+        block.types,
+        block.tensor_counts[:a],
+        block.vector_counts[:b],
+        block.area_mm2[:a, :b],
+        block.tdp_w[:a, :b],
+        block.fits[:a, :b],
+    )
+
+
+def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[FloatArray]]:
+    """Bound of the makespan of each phase of each task in seconds; each of shape (a, b).
+
+    ``paths`` adds the longest path, which costs a pass over each graph.
+    """
+    return phase_bounds_of(problem, [block], paths=paths)[0]
+
+
+def phase_bounds_of(problem: Problem, several: Sequence[Block], *, paths: bool) -> list[list[list[FloatArray]]]:
+    """``phase_bounds`` of several blocks at once: the passes over the graphs are shared."""
+    terms = _Terms(problem, several)
+    cache: dict[OperatorGraph, list[FloatArray]] = {}
+    for task in problem.tasks:
+        for phase in task.phases:
+            graph = phase.graph
+            if graph not in cache:
+                own = _Graph(terms, problem.library.index(graph))
+                cycles = own.work(collapse(graph).count)
+                if paths:
+                    cycles = np.maximum(cycles, own.path(collapse(graph)))
+                    cuts = barriers(graph)
+                    if cuts is not None:
+                        cycles = np.maximum(cycles, _barrier_bound(own, cuts))
+                cache[graph] = terms.by_block(np.ceil(cycles * _SAFE))
+    return [
+        [[cache[phase.graph][i] / block.types.frequency_hz for phase in task.phases] for task in problem.tasks]
+        for i, block in enumerate(several)
+    ]
+
+
+class _Terms:
+    """Shortest durations, core time and bytes of every work of the library on the core types of several blocks.
+
+    The designs of all blocks are in one row, block by block, by tensor count and then vector count.
+    """
+
+    def __init__(self, problem: Problem, several: Sequence[Block]) -> None:
+        splits = np.array(problem.library.splits, dtype=np.float64)
+        rates, durations, at = [], [], []
+        columns = 0
+        for block in several:
+            types = block.types
+            costs = problem.library.costs(types)
+            valid = costs.cycles < INVALID
+            memory = costs.hbm_bytes / types.usable_hbm_bytes_per_cycle
+            duration = np.where(valid, np.maximum(costs.cycles, memory) + costs.launch_cycles, inf)
+            core_time = (duration * splits).min(axis=1)
+            least = np.where(valid, memory, inf).min(axis=1)
+            rates.append(np.stack([core_time * costs.uses_tensor, core_time * costs.uses_vector, least], axis=1))
+            own = _Columns(block, problem.library.splits)
+            durations.append(own.durations(duration, costs.uses_tensor, costs.uses_vector))
+            at.append(columns + own.expand(np.arange(durations[-1].shape[1])).ravel())
+            columns += durations[-1].shape[1]
+        self.rates = np.stack(rates, axis=1)
+        self.durations = np.concatenate(durations, axis=1)
+        self.column = np.concatenate(at)
+        self.shapes = [block.fits.shape for block in several]
+        self.block = np.repeat(np.arange(len(several)), [block.fits.size for block in several])
+        self.tensor = np.concatenate([np.repeat(b.tensor_counts, len(b.vector_counts)) for b in several])
+        self.vector = np.concatenate([np.tile(b.vector_counts, len(b.tensor_counts)) for b in several])
+
+    def by_block(self, row: FloatArray) -> list[FloatArray]:
+        """The designs of each block again; each of shape (a, b)."""
+        ends = np.cumsum([a * b for a, b in self.shapes])
+        return [part.reshape(shape) for part, shape in zip(np.split(row, ends[:-1]), self.shapes, strict=True)]
+
+
+class _Graph:
+    """The terms of the works of one graph; bounds in cycles, of shape (..., designs)."""
+
+    def __init__(self, terms: _Terms, at: IntArray) -> None:
+        self.terms = terms
+        self.rates = terms.rates[at].reshape(len(at), -1)
+        self.durations = terms.durations[at]
+
+    def work(self, counts: IntArray) -> FloatArray:
+        """Work per core and bytes per bandwidth of so many operators of each work; ``counts`` is (..., works)."""
+        terms = self.terms
+        total = _sums(np.atleast_2d(counts), self.rates).reshape(*counts.shape[:-1], -1, 3)[..., terms.block, :]
+        cycles = np.maximum(total[..., 0] / terms.tensor, total[..., 1] / terms.vector)
+        return np.asarray(np.maximum(cycles, total[..., 2]), dtype=np.float64)
+
+    def path(self, collapsed: CollapsedGraph) -> FloatArray:
+        """Longest path; shape (designs,)."""
+        return np.asarray(collapsed.longest_path(self.durations)[self.terms.column])
+
+
+def _barrier_bound(graph: _Graph, cuts: Barriers) -> FloatArray:
+    """The bound of ``accmine.problems.design_search.barriers``; shape (designs,)."""
+    length = np.maximum(graph.work(cuts.counts), np.stack([graph.path(segment) for segment in cuts.segments]))
+    through, beyond = _sums(cuts.through, length), _sums(cuts.total - cuts.through, length)
+    both = np.maximum(through, graph.work(cuts.before)) + np.maximum(beyond, graph.work(cuts.after))
+    return np.asarray(both.max(axis=0), dtype=np.float64)
+
+
+def _sums(counts: IntArray, lengths: FloatArray) -> FloatArray:
+    """``counts @ lengths`` in pieces so small that BLAS takes one thread: several lose more than they gain."""
+    weights = counts.astype(np.float64)
+    pieces = [weights @ lengths[:, i : i + 256] for i in range(0, lengths.shape[1], 256)]
+    return np.concatenate(pieces, axis=1)
+
+
+class _Columns:
+    """The distinct (largest tensor split, largest vector split) of a block, as columns of a table."""
+
+    def __init__(self, block: Block, splits: Sequence[int]) -> None:
+        self.tensor_level = np.searchsorted(splits, block.tensor_counts, side="right") - 1
+        self.vector_level = np.searchsorted(splits, block.vector_counts, side="right") - 1
+        self.tensor_levels, self.tensor_at = np.unique(self.tensor_level, return_inverse=True)
+        self.vector_levels, self.vector_at = np.unique(self.vector_level, return_inverse=True)
+
+    def durations(self, duration: FloatArray, tensor: BoolArray, vector: BoolArray) -> FloatArray:
+        """Shortest duration of each work for each column; shape (works, columns)."""
+        shortest = np.minimum.accumulate(duration, axis=1)
+        last = shortest.shape[1] - 1
+        t = np.where(tensor[:, None], self.tensor_levels[None, :], last)
+        v = np.where(vector[:, None], self.vector_levels[None, :], last)
+        level = np.minimum(t[:, :, None], v[:, None, :]).reshape(len(duration), -1)
+        return np.take_along_axis(shortest, level, axis=1)
+
+    def expand(self, columns: IntArray) -> IntArray:
+        """From columns to core counts; shape (a, b)."""
+        grid = columns.reshape(len(self.tensor_levels), len(self.vector_levels))
+        return grid[np.ix_(self.tensor_at, self.vector_at)]
+
+
+def relative_value(problem: Problem) -> Value:
+    """The objective of a design search as a ``Value``: monotone in phase times, so a bound of it."""
+
+    def value(seconds: PhaseSeconds, block: Block) -> FloatArray:
+        relative = [
+            sum((phase.repeats * s for phase, s in zip(task.phases, own, strict=True)), np.zeros_like(block.area_mm2))
+            / reference
+            for task, own, reference in zip(problem.tasks, seconds, problem.reference_s, strict=True)
+        ]
+        return cast(FloatArray, score(problem, aggregate(relative, problem.weights, problem.aggregate), block.tdp_w))
+
+    return value
+
+
+def promising(problem: Problem, count: int) -> list[Design]:
+    """The designs of least bound of ``count`` choices of core types, least first: good places to begin a search."""
+    value = relative_value(problem)
+    order: list[tuple[float, int, Block]] = []
+    for index, block in enumerate(blocks(problem)):
+        cheap = value(phase_bounds(problem, block, paths=False), block)
+        order.append((float(cheap[block.fits].min()), index, block))
+    order.sort(key=lambda row: row[:2])
+    found: list[tuple[float, int, Design]] = []
+    for lowest, index, block in order:
+        if len(found) >= count and lowest >= sorted(found)[count - 1][0]:
+            break
+        full = np.where(block.fits, value(phase_bounds(problem, block, paths=True), block), inf)
+        found.append((float(full.min()), index, block.design(int(full.argmin()))))
+    return [design for _, _, design in sorted(found)[:count]]
+
+
+def scan(problem: Problem, value: Value | None = None, cheap_value: Value | None = None) -> SpaceBound:
+    """The bound over every feasible design.
+
+    Blocks are visited in the order of a cheap bound (work and bytes); longest paths are added until the
+    next cheap bound is no better than the least full one.
+
+    Parameters
+    ----------
+    value
+        Objective of bounds of phase times, monotone in them; the default is that of ``problem``.
+    cheap_value
+        A lower bound of ``value`` that is faster to compute.
+    """
+    value = value or relative_value(problem)
+    cheap_value = cheap_value or value
+    order: list[tuple[float, int, Block]] = []
+    feasible = 0
+    for part in batches(list(blocks(problem))):
+        for block, seconds in zip(part, phase_bounds_of(problem, part, paths=False), strict=True):
+            feasible += int(block.fits.sum())
+            order.append((float(cheap_value(seconds, block)[block.fits].min()), len(order), block))
+    order.sort(key=lambda row: row[:2])
+    least, design = inf, None
+    for rows in batches(order, _LEAST_BATCH):
+        near = [block for lowest, _, block in rows if lowest < least]
+        if not near:
+            break
+        for block, seconds in zip(near, phase_bounds_of(problem, near, paths=True), strict=True):
+            full = np.where(block.fits, value(seconds, block), inf)
+            at = int(full.argmin())
+            if full.flat[at] < least:
+                least, design = float(full.flat[at]), block.design(at)
+    return SpaceBound(least, design, feasible)
+
+
+def batches(rows: Sequence[T], size: int = 64) -> Iterator[Sequence[T]]:
+    """``rows`` in pieces: the more blocks are bounded at once, the fewer passes over the graphs."""
+    for i in range(0, len(rows), size):
+        yield rows[i : i + size]

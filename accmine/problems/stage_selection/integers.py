@@ -1,0 +1,399 @@
+"""The integer problem of a stage selection: what every solver, bound and check speaks of.
+
+Times become ticks (rounded up), area and TDP become multiples of 1e-9 mm² and W (rounded up; limits rounded down),
+and the TDP in the objective becomes power units (rounded up). A tick is chosen so that a good choice takes at most
+``RESOLUTION`` ticks: a mixed-integer solver with tolerances of 1e-9 then separates neighbouring objective values.
+Data that are short decimals are kept exactly.
+
+A *slot* is one decision: a stage (heterogeneous), a pipeline (homogeneous) or everything (common); its options
+name a candidate for each stage it covers. So no model needs rows that link stages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.errors import InputError
+from accmine.problems.stage_selection.problem import Pipeline, Problem
+from accmine.problems.stage_selection.rounding import exact_value, nice_scale, scaled_up
+from accmine.system.levels import LONG, level_steps
+from accmine.system.timeline import step_time
+
+__all__ = [
+    "AREA_UNIT",
+    "RESOLUTION",
+    "TDP_UNIT",
+    "IntegerPipeline",
+    "Option",
+    "SelectionNumbers",
+    "Slot",
+    "SlotArrays",
+    "cost_limit",
+    "cost_up",
+    "exact_value",
+    "integers",
+    "shares_of",
+]
+
+IntArray = npt.NDArray[np.int64]
+
+AREA_UNIT = Fraction(1, 10**9)
+"""mm² per unit of an integer area."""
+
+TDP_UNIT = Fraction(1, 10**9)
+"""W per unit of an integer TDP, as the limits count it."""
+
+LIMIT_ALLOWANCE = Fraction(1, 10**9)
+"""Relative widening of a limit, so that one computed as the sum of the same floats admits exactly these designs."""
+
+RESOLUTION = 1 << 25
+"""Ticks (power units) of a good choice, at most: 3e-8 of its value, and 30 times the solvers' tolerance of 1e-9."""
+
+
+def cost_up(value: float, unit: Fraction) -> int:
+    """An area or TDP in ``unit``, rounded up."""
+    return math.ceil(exact_value(value) / unit)
+
+
+def cost_limit(value: float, unit: Fraction) -> int:
+    """A limit in ``unit``, rounded down after :data:`LIMIT_ALLOWANCE`."""
+    return math.floor(exact_value(value) * (1 + LIMIT_ALLOWANCE) / unit)
+
+
+@dataclass(frozen=True)
+class IntegerPipeline:
+    """Times of a pipeline in ticks; ``forward[s][c]`` is that of candidate c of stage s."""
+
+    schedule: str
+    microbatches: int
+    forward: tuple[tuple[int, ...], ...]
+    backward: tuple[tuple[int, ...], ...]
+    update: tuple[tuple[int, ...], ...]
+    transfer: tuple[tuple[int, int], ...]
+
+    @cached_property
+    def link(self) -> int:
+        """Slowest message over any boundary, in ticks."""
+        return max((t for pair in self.transfer for t in pair), default=0)
+
+
+class Option(NamedTuple):
+    """A way to fill a slot: candidate of each member, and the integer costs it adds."""
+
+    picks: tuple[int, ...]
+    area: int
+    tdp: int
+    power: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One decision: the (pipeline, stage) pairs it covers, and its options in the order of the first candidates."""
+
+    members: tuple[tuple[int, int], ...]
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlotArrays:
+    """A slot as arrays.
+
+    Attributes
+    ----------
+    picks
+        Candidate of every member; shape (options, members).
+    area, tdp
+        Costs as the limits count them; shape (options,).
+    """
+
+    picks: IntArray
+    area: IntArray
+    tdp: IntArray
+
+
+@dataclass(frozen=True)
+class SelectionNumbers:
+    """The integer problem.
+
+    Attributes
+    ----------
+    ticks
+        Ticks per unit of aggregated relative step time.
+    powers
+        Power units per W in the objective.
+    area_limit, tdp_limit
+        In :data:`AREA_UNIT` and :data:`TDP_UNIT`; ``None``: no limit.
+    step_limit
+        Largest aggregated step in ticks that meets the throughput floor; ``None``: no floor.
+    start
+        Options of a choice that a quick look found within area and TDP; ``None``: none found.
+    arrays
+        The slots as arrays.
+    """
+
+    objective: str
+    aggregate: str
+    pipelines: tuple[IntegerPipeline, ...]
+    slots: tuple[Slot, ...]
+    ticks: Fraction
+    powers: Fraction
+    area_limit: int | None
+    tdp_limit: int | None
+    step_limit: int | None
+    start: tuple[int, ...] | None
+    arrays: tuple[SlotArrays, ...]
+
+    @cached_property
+    def _option_of(self) -> list[dict[tuple[int, ...], int]]:
+        return [{option.picks: i for i, option in enumerate(slot.options)} for slot in self.slots]
+
+    def choice(self, picked: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        """Candidate of every stage, from the option of every slot."""
+        grid = [[0] * len(p.forward) for p in self.pipelines]
+        for slot, option in zip(self.slots, picked, strict=True):
+            for (w, s), pick in zip(slot.members, slot.options[option].picks, strict=True):
+                grid[w][s] = pick
+        return tuple(map(tuple, grid))
+
+    def picked(self, choice: Sequence[Sequence[int]]) -> tuple[int, ...]:
+        """Option of every slot, from the candidate of every stage; inverse of :meth:`choice`."""
+        return tuple(
+            options[tuple(choice[w][s] for w, s in slot.members)]
+            for slot, options in zip(self.slots, self._option_of, strict=True)
+        )
+
+    def pipeline_steps(self, choice: Sequence[Sequence[int]]) -> tuple[int, ...]:
+        """Step of each pipeline in ticks: simulated, or of the bottleneck."""
+        shapes: dict[tuple[str, int, int], list[int]] = {}
+        for w, p in enumerate(self.pipelines):
+            shapes.setdefault((p.schedule, len(p.forward), p.microbatches), []).append(w)
+        found: dict[int, int] = {}
+        for (_, stages, microbatches), group in shapes.items():
+            times = {w: self._phases(w, choice[w]) for w in group}
+            fits = max(max(map(max, phases)) for phases in times.values()) < 1 << 40
+            if self.objective != "bottleneck" and fits and len(group) > 1 and stages * microbatches >= LONG:
+                found |= self._together(times)
+            else:
+                found |= {w: int(self.pipeline_step(self.pipelines[w], *times[w])) for w in group}
+        return tuple(found[w] for w in range(len(self.pipelines)))
+
+    def _phases(self, w: int, picks: Sequence[int]) -> list[list[int]]:
+        """Forward, backward and update times of the stages of pipeline ``w``."""
+        p = self.pipelines[w]
+        return [[row[c] for row, c in zip(table, picks, strict=True)] for table in (p.forward, p.backward, p.update)]
+
+    def _together(self, times: dict[int, list[list[int]]]) -> dict[int, int]:
+        """Simulated steps of pipelines of one shape."""
+        table = np.array(list(times.values()), dtype=np.int64).transpose(1, 2, 0)
+        first = self.pipelines[next(iter(times))]
+        transfer = np.array([self.pipelines[w].transfer for w in times], dtype=np.int64).reshape(len(times), -1, 2)
+        steps = level_steps(
+            first.schedule, table[0], table[1], table[2], transfer.transpose(1, 2, 0), first.microbatches
+        )
+        return {w: int(step) for w, step in zip(times, steps, strict=True)}
+
+    def pipeline_step(self, pipeline: IntegerPipeline, forward: Any, backward: Any, update: Any) -> Any:
+        """Step of a pipeline in ticks from the times of its stages: ints, or integer arrays of equal shape."""
+        if self.objective != "bottleneck":
+            many = isinstance(forward[0], np.ndarray) and len(forward) * pipeline.microbatches >= LONG
+            if many:
+                f, b, u = (np.stack(rows) for rows in (forward, backward, update))
+                return level_steps(pipeline.schedule, f, b, u, pipeline.transfer, pipeline.microbatches)
+            return step_time(pipeline.schedule, forward, backward, update, pipeline.transfer, pipeline.microbatches)
+        busy = [f + b for f, b in zip(forward, backward, strict=True)]
+        if isinstance(busy[0], np.ndarray):
+            return pipeline.microbatches * np.maximum(np.maximum.reduce(busy), pipeline.link)
+        return int(pipeline.microbatches * max(*busy, pipeline.link))
+
+    def steps(self, choice: Sequence[Sequence[int]]) -> int:
+        """Aggregated step in ticks: the worst pipeline's, or the sum (weights are in the ticks)."""
+        each = self.pipeline_steps(choice)
+        return max(each) if self.aggregate == "worst" else sum(each)
+
+    def power(self, choice: Sequence[Sequence[int]]) -> int:
+        """Σ TDP in power units."""
+        return sum(slot.options[o].power for slot, o in zip(self.slots, self.picked(choice), strict=True))
+
+    def score(self, choice: Sequence[Sequence[int]]) -> int:
+        """Integer objective, always minimised: steps, or steps x power for ``throughput-per-tdp``."""
+        steps = self.steps(choice)
+        return steps * self.power(choice) if self.objective == "throughput-per-tdp" else steps
+
+    def value(self, score: int) -> float:
+        """The objective in the problem's unit (and sense) of an integer score or a lower bound of it."""
+        if self.objective != "throughput-per-tdp":
+            return float(score / self.ticks)
+        return float(self.ticks * self.powers / score) if score > 0 else math.inf
+
+    def fits(self, picked: Sequence[int]) -> bool:
+        """Whether the options of the slots meet the area and TDP limits."""
+        chosen = [slot.options[o] for slot, o in zip(self.slots, picked, strict=True)]
+        return (self.area_limit is None or sum(o.area for o in chosen) <= self.area_limit) and (
+            self.tdp_limit is None or sum(o.tdp for o in chosen) <= self.tdp_limit
+        )
+
+
+def _groups(problem: Problem) -> list[list[tuple[int, int]]]:
+    members = [[(w, s) for s in range(len(p.stages))] for w, p in enumerate(problem.pipelines)]
+    if problem.mode == "heterogeneous":
+        return [[member] for row in members for member in row]
+    return members if problem.mode == "homogeneous" else [[member for row in members for member in row]]
+
+
+def _picks(problem: Problem, members: list[tuple[int, int]]) -> list[tuple[int, ...]]:
+    """Candidates of each option: one design that all members have."""
+    stages = [problem.pipelines[w].stages[s] for w, s in members]
+    if len(stages) == 1:
+        return [(c,) for c in range(len(stages[0].candidates))]
+    index = [{c.design: i for i, c in enumerate(stage.candidates)} for stage in stages]
+    designs = [c.design for c in stages[0].candidates if all(c.design in row for row in index)]
+    return [tuple(row[design] for row in index) for design in designs]
+
+
+def _counted(problem: Problem, members: list[tuple[int, int]]) -> list[int]:
+    """Positions of the members whose costs an option adds: time-shared devices are counted once."""
+    if not problem.time_shared:
+        return list(range(len(members)))
+    longest = max(range(len(problem.pipelines)), key=lambda w: len(problem.pipelines[w].stages))
+    return [position for position, (w, _) in enumerate(members) if w == longest]
+
+
+def _arrays(
+    members: list[tuple[int, int]],
+    picks: list[tuple[int, ...]],
+    counted: list[int],
+    costs: dict[tuple[int, int], tuple[list[int], list[int]]],
+) -> SlotArrays:
+    """The options of a slot."""
+    area, tdp = costs[members[0]]
+    if len(members) > 1:
+        area, tdp = ([sum(costs[members[i]][kind][row[i]] for i in counted) for row in picks] for kind in (0, 1))
+    try:
+        sums = [np.array(cost, dtype=np.int64) for cost in (area, tdp)]
+    except OverflowError:
+        raise InputError("areas of 9e9 mm² or TDPs of 9e9 W do not fit 64 bits; leave such designs out") from None
+    return SlotArrays(np.array(picks, dtype=np.int64).reshape(-1, len(members)), sums[0], sums[1])
+
+
+def _slot(members: list[tuple[int, int]], picks: list[tuple[int, ...]], own: SlotArrays, powers: Fraction) -> Slot:
+    scale = powers * TDP_UNIT
+    above, below = scale.numerator, scale.denominator
+    rows = zip(picks, own.area.tolist(), own.tdp.tolist(), strict=True)
+    return Slot(tuple(members), tuple(Option(row, area, tdp, -(-tdp * above // below)) for row, area, tdp in rows))
+
+
+def _split(flat: list[int], problem: Problem) -> Iterator[tuple[tuple[int, int], list[int]]]:
+    """((pipeline, stage), its part) of a list over all candidates."""
+    start = 0
+    for w, pipeline in enumerate(problem.pipelines):
+        for s, stage in enumerate(pipeline.stages):
+            yield (w, s), flat[start : start + len(stage.candidates)]
+            start += len(stage.candidates)
+
+
+def _share(problem: Problem, pipeline: Pipeline) -> Fraction:
+    """Aggregated relative step time per second of a pipeline's step."""
+    share = 1 / exact_value(pipeline.reference_s or 1.0)
+    if problem.aggregate == "mean":
+        share *= exact_value(pipeline.weight) / sum(exact_value(p.weight) for p in problem.pipelines)
+    return share
+
+
+def shares_of(problem: Problem) -> list[Fraction]:
+    """Aggregated relative step time per second of each pipeline's step."""
+    return [_share(problem, pipeline) for pipeline in problem.pipelines]
+
+
+def _pipeline_numbers(pipeline: Pipeline, ticks_per_s: Fraction) -> IntegerPipeline:
+    counts = [len(stage.candidates) for stage in pipeline.stages]
+    ends = list(accumulate(counts))
+
+    def table(phase: str) -> tuple[tuple[int, ...], ...]:
+        flat = scaled_up([getattr(c, phase) for stage in pipeline.stages for c in stage.candidates], ticks_per_s)
+        return tuple(tuple(flat[end - count : end]) for count, end in zip(counts, ends, strict=True))
+
+    ticks = scaled_up([t for pair in pipeline.transfer_s for t in pair], ticks_per_s)
+    transfer = tuple(zip(ticks[::2], ticks[1::2], strict=True))
+    forward, backward, update = (table(f"{phase}_s") for phase in ("forward", "backward", "update"))
+    return IntegerPipeline(pipeline.schedule, pipeline.microbatches, forward, backward, update, transfer)
+
+
+@lru_cache(maxsize=16)
+def integers(problem: Problem) -> SelectionNumbers:
+    """The integer problem; the same for every caller.
+
+    Raises
+    ------
+    InputError
+        If an area or a TDP does not fit 64 bits.
+    """
+    from accmine.problems.stage_selection.greedy import first_look
+
+    candidates = [c for p in problem.pipelines for s in p.stages for c in s.candidates]
+    areas = _split(scaled_up([c.area_mm2 for c in candidates], 1 / AREA_UNIT), problem)
+    tdps = _split(scaled_up([c.tdp_w for c in candidates], 1 / TDP_UNIT), problem)
+    costs = {at: (area, tdp) for (at, area), (_, tdp) in zip(areas, tdps, strict=True)}
+    groups = _groups(problem)
+    picks = [_picks(problem, members) for members in groups]
+    arrays = tuple(
+        _arrays(members, rows, _counted(problem, members), costs) for members, rows in zip(groups, picks, strict=True)
+    )
+    area, tdp = problem.limits.area_mm2, problem.limits.tdp_w
+    area_limit = None if area is None else cost_limit(area, AREA_UNIT)
+    tdp_limit = None if tdp is None else cost_limit(tdp, TDP_UNIT)
+    shares = shares_of(problem)
+    look = first_look(problem, groups, arrays, area_limit, tdp_limit, shares)
+    times = None
+    if len(shares) == 1:  # one pipeline: ticks divide the second
+        times = [t for c in candidates for t in (c.forward_s, c.backward_s, c.update_s)]
+        times += [t for p in problem.pipelines for pair in p.transfer_s for t in pair]
+    ticks = nice_scale(look.steps, shares[0] if times else Fraction(1), times, RESOLUTION)
+    powers = nice_scale(max(look.power_w, 1e-9), Fraction(1), [c.tdp_w for c in candidates], RESOLUTION)
+    return SelectionNumbers(
+        objective=problem.objective,
+        aggregate=problem.aggregate,
+        pipelines=tuple(_pipeline_numbers(p, ticks * own) for p, own in zip(problem.pipelines, shares, strict=True)),
+        slots=tuple(
+            _slot(members, rows, own, powers) for members, rows, own in zip(groups, picks, arrays, strict=True)
+        ),
+        ticks=ticks,
+        powers=powers,
+        area_limit=area_limit,
+        tdp_limit=tdp_limit,
+        step_limit=_step_limit(problem, ticks, shares),
+        start=look.picked,
+        arrays=arrays,
+    )
+
+
+def _step_limit(problem: Problem, ticks: Fraction, shares: Sequence[Fraction]) -> int | None:
+    """Largest aggregated step that meets the floor.
+
+    One tick is added for every duration a chain of the timeline may hold, so that a choice which meets the floor
+    in real time is not refused because its durations were rounded up. Exact durations need no such allowance.
+    """
+    floor = exact_value(problem.least_throughput)
+    if not floor:
+        return None
+    rounding = [
+        0 if _exact(pipeline, ticks * share) else 4 * (pipeline.microbatches + len(pipeline.stages))
+        for pipeline, share in zip(problem.pipelines, shares, strict=True)
+    ]
+    allowance = max(rounding) if problem.aggregate == "worst" else sum(rounding)
+    return math.floor(ticks * (1 + LIMIT_ALLOWANCE) / floor) + allowance
+
+
+def _exact(pipeline: Pipeline, ticks_per_s: Fraction) -> bool:
+    """Whether every time of a pipeline is a whole number of ticks."""
+    times = [t for pair in pipeline.transfer_s for t in pair]
+    times += [t for s in pipeline.stages for c in s.candidates for t in (c.forward_s, c.backward_s, c.update_s)]
+    return all((exact_value(t) * ticks_per_s).denominator == 1 for t in times)

@@ -1,0 +1,389 @@
+"""Stage selection: one candidate design per pipeline stage, under area and power limits that all stages share.
+
+Value of a choice, per pipeline relative to its ``reference_s``:
+
+- ``throughput``: the simulated step time of the named schedule (``accmine.system.timeline``);
+- ``bottleneck``: the step as microbatches → ∞, m · max(slowest stage's forward + backward, slowest link);
+- ``throughput-per-tdp``: 1 / (aggregated relative step time · Σ TDP in W), maximised, while the aggregated
+  relative throughput (1 / aggregated relative step time) is at least ``floor``.
+
+Aggregation over pipelines: ``worst`` takes the maximum (weights must be equal), ``mean`` the weighted mean. The
+decimal data are converted once to integers (``accmine.problems.stage_selection.integers``), and objective, check,
+models and bounds all speak of that integer problem. The JSON form is read and written in
+``accmine.problems.stage_selection.json``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from accmine.errors import Complaint, InputError
+from accmine.result import Sense
+from accmine.system.schedules import SCHEDULES
+
+__all__ = [
+    "AGGREGATES",
+    "DEPLOYMENTS",
+    "KIND",
+    "MODES",
+    "OBJECTIVES",
+    "SENSE",
+    "Candidate",
+    "Limits",
+    "Pipeline",
+    "Problem",
+    "Solution",
+    "Stage",
+    "bound",
+    "check",
+    "explain",
+    "objective",
+    "problem_from_json",
+    "problem_to_json",
+    "sense",
+    "solution_from_json",
+    "solution_to_json",
+    "step_seconds",
+    "totals",
+]
+
+KIND = "stage-selection"
+SENSE = Sense.MINIMIZE
+"""Sense of ``throughput`` (as step time) and ``bottleneck``; :func:`sense` knows that of a problem."""
+
+MODES = ("heterogeneous", "homogeneous", "common")
+OBJECTIVES = ("throughput", "bottleneck", "throughput-per-tdp")
+AGGREGATES = ("worst", "mean")
+DEPLOYMENTS = ("concurrent", "time-shared")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One design for a stage: seconds per microbatch (forward, backward) and step (update), mm² and W."""
+
+    design: str
+    forward_s: float
+    backward_s: float
+    update_s: float
+    area_mm2: float
+    tdp_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A pipeline stage and its candidates, whose design names differ."""
+
+    name: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A workload cut into stages, one device each.
+
+    Attributes
+    ----------
+    microbatches, schedule
+        Microbatches of a step, and ``gpipe`` or ``1f1b``.
+    transfer_s
+        Seconds of a message over each boundary, (activations forward, gradients backward); shape (stages - 1,).
+    weight
+        Weight of the pipeline in ``aggregate: mean``.
+    reference_s
+        Step time of the fixed reference, e.g. of the baseline design. ``None`` is allowed for a single pipeline
+        without floor: its objective is then in seconds.
+    batch
+        Samples of a step, for reporting samples/s; ``None``: not known.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    microbatches: int
+    schedule: str = "1f1b"
+    transfer_s: tuple[tuple[float, float], ...] = ()
+    weight: float = 1.0
+    reference_s: float | None = None
+    batch: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits over all devices together; ``None``: no limit."""
+
+    area_mm2: float | None = None
+    tdp_w: float | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What to select, and under which limits.
+
+    Attributes
+    ----------
+    mode
+        ``heterogeneous``: a design per stage; ``homogeneous``: one per pipeline; ``common``: one for all.
+    objective, aggregate
+        See the module.
+    deployment
+        ``concurrent``: the limits count the devices of all pipelines; ``time-shared``: the pipelines run one
+        after another on the same devices, which are counted once (as many as the longest pipeline has stages);
+        needs the common design, or a single pipeline. ``None``: ``time-shared`` for ``common``, else
+        ``concurrent``.
+    floor
+        ``throughput-per-tdp`` only: least aggregated throughput relative to the reference; ``None``: 1, the
+        reference's own; 0 switches it off.
+
+    Raises
+    ------
+    InputError
+        If a value is not allowed, or options contradict each other; every complaint at once.
+    """
+
+    pipelines: tuple[Pipeline, ...]
+    limits: Limits = field(default_factory=Limits)
+    mode: str = "heterogeneous"
+    objective: str = "throughput"
+    aggregate: str = "worst"
+    deployment: str | None = None
+    floor: float | None = None
+
+    def __post_init__(self) -> None:
+        complaints = [Complaint("", name, message) for name, message in _complaints(self)]
+        if complaints:
+            raise InputError(complaints)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.pipelines, self.limits, self.mode, self.objective, self.aggregate, self.floor))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @property
+    def time_shared(self) -> bool:
+        """Whether the limits count the devices of the longest pipeline only."""
+        return (self.deployment or ("time-shared" if self.mode == "common" else "concurrent")) == "time-shared"
+
+    @property
+    def least_throughput(self) -> float:
+        """Least aggregated relative throughput; 0 when there is no floor."""
+        if self.objective != "throughput-per-tdp":
+            return 0.0
+        return 1.0 if self.floor is None else self.floor
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Index of the chosen candidate of each stage of each pipeline."""
+
+    choice: tuple[tuple[int, ...], ...]
+
+
+def _amount(value: Any, positive: bool = False) -> bool:
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    return numeric and math.isfinite(value) and (value > 0 if positive else value >= 0)
+
+
+def _complaints(problem: Problem) -> Iterator[tuple[str, str]]:
+    for name, allowed in (("mode", MODES), ("objective", OBJECTIVES), ("aggregate", AGGREGATES)):
+        if getattr(problem, name) not in allowed:
+            yield name, f"{getattr(problem, name)!r} is not allowed; allowed: {', '.join(allowed)}"
+    if problem.deployment not in (None, *DEPLOYMENTS):
+        yield "deployment", f"{problem.deployment!r} is not allowed; allowed: {', '.join(DEPLOYMENTS)}"
+    if problem.deployment == "time-shared" and problem.mode != "common" and len(problem.pipelines) > 1:
+        yield "deployment", "time-shared pipelines run on the same devices: mode: common is needed"
+    for name in ("area_mm2", "tdp_w"):
+        limit = getattr(problem.limits, name)
+        if limit is not None and not _amount(limit):
+            yield f"limits.{name}", f"{limit!r} is not allowed; a number of at least 0 is needed"
+    if problem.floor is not None and not _amount(problem.floor):
+        yield "floor", f"{problem.floor!r} is not allowed; a number of at least 0 is needed"
+    if problem.floor is not None and problem.objective != "throughput-per-tdp":
+        yield "floor", f"objective {problem.objective} has no floor; it belongs to throughput-per-tdp"
+    if not problem.pipelines:
+        yield "pipelines", "at least one pipeline is needed"
+    if len({p.name for p in problem.pipelines}) < len(problem.pipelines):
+        yield "pipelines", "names of pipelines must differ"
+    if problem.aggregate == "worst" and len({p.weight for p in problem.pipelines}) > 1:
+        yield "pipelines", "aggregate: worst has no weights; give equal ones or take aggregate: mean"
+    costs: dict[str, tuple[float, float]] = {}
+    for w, pipeline in enumerate(problem.pipelines):
+        yield from _pipeline_complaints(f"pipelines[{w}]", pipeline, problem)
+        for s, stage in enumerate(pipeline.stages):
+            yield from _stage_complaints(f"pipelines[{w}].stages[{s}]", stage, problem, costs)
+
+
+def _pipeline_complaints(at: str, pipeline: Pipeline, problem: Problem) -> Iterator[tuple[str, str]]:
+    count = pipeline.microbatches
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        yield f"{at}.microbatches", f"{count!r} is not allowed; an integer of at least 1 is needed"
+    if pipeline.schedule not in SCHEDULES:
+        yield f"{at}.schedule", f"{pipeline.schedule!r} is not allowed; allowed: {', '.join(SCHEDULES)}"
+    if not pipeline.stages:
+        yield f"{at}.stages", "at least one stage is needed"
+    elif len(pipeline.transfer_s) != len(pipeline.stages) - 1:
+        yield (
+            f"{at}.transfer_s",
+            f"{len(pipeline.transfer_s)} transfer times for {len(pipeline.stages)} stages; "
+            f"one per boundary, {len(pipeline.stages) - 1}, is needed",
+        )
+    if not all(_amount(t) for pair in pipeline.transfer_s for t in pair):
+        yield f"{at}.transfer_s", "times must be numbers of at least 0"
+    if len({s.name for s in pipeline.stages}) < len(pipeline.stages):
+        yield f"{at}.stages", "names of stages must differ"
+    for name in ("weight", "reference_s", "batch"):
+        value = getattr(pipeline, name)
+        if not (_amount(value, positive=True) or (value is None and name != "weight")):
+            yield f"{at}.{name}", f"{value!r} is not allowed; a number above 0 is needed"
+    if pipeline.reference_s is None and len(problem.pipelines) > 1:
+        yield f"{at}.reference_s", "needed: several pipelines are compared by their step time over a reference"
+    if pipeline.reference_s is None and problem.least_throughput > 0:
+        yield f"{at}.reference_s", "needed by the throughput floor; give it, or floor: 0"
+
+
+def _stage_complaints(
+    at: str, stage: Stage, problem: Problem, costs: dict[str, tuple[float, float]]
+) -> Iterator[tuple[str, str]]:
+    if not stage.candidates:
+        yield f"{at}.candidates", "at least one candidate is needed"
+    if len({c.design for c in stage.candidates}) < len(stage.candidates):
+        yield f"{at}.candidates", "designs of the candidates of a stage must differ"
+    for c, candidate in enumerate(stage.candidates):
+        here = f"{at}.candidates[{c}]"
+        bad = [n for n in Candidate.__slots__ if n != "design" and not _amount(getattr(candidate, n))]
+        for name in bad:
+            yield f"{here}.{name}", f"{getattr(candidate, name)!r} is not allowed; a number of at least 0 is needed"
+        if bad:
+            continue
+        if candidate.forward_s + candidate.backward_s <= 0:
+            yield here, "forward_s + backward_s must be above 0"
+        if problem.objective == "throughput-per-tdp" and candidate.tdp_w <= 0:
+            yield f"{here}.tdp_w", "objective throughput-per-tdp needs a TDP above 0"
+        cost = (candidate.area_mm2, candidate.tdp_w)
+        if costs.setdefault(candidate.design, cost) != cost:
+            yield here, f"design {candidate.design!r} has another area or TDP at another stage"
+
+
+def sense(problem: Problem) -> Sense:
+    """Direction of the objective."""
+    return Sense.MAXIMIZE if problem.objective == "throughput-per-tdp" else Sense.MINIMIZE
+
+
+def objective(problem: Problem, solution: Solution) -> float:
+    """Value of a complete choice, whether or not it meets the limits; see the module for its definition."""
+    from accmine.problems.stage_selection.integers import integers
+
+    numbers = integers(problem)
+    return numbers.value(numbers.score(solution.choice))
+
+
+def bound(problem: Problem) -> tuple[float | None, str]:
+    """(bound of the objective that needs no search, how it is obtained); ``None`` when no choice exists."""
+    from accmine.problems.stage_selection.integers import integers
+    from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
+
+    numbers = integers(problem)
+    score = lower_bound(numbers, useful_options(numbers))
+    return (None if score is None else numbers.value(score.score)), BOUND_METHOD
+
+
+def step_seconds(problem: Problem, solution: Solution) -> tuple[float, ...]:
+    """Simulated step time of each pipeline in s, from the unrounded times, whatever the objective."""
+    from accmine.system.timeline import step_time
+
+    steps = []
+    for pipeline, picks in zip(problem.pipelines, solution.choice, strict=True):
+        chosen = [stage.candidates[c] for stage, c in zip(pipeline.stages, picks, strict=True)]
+        forward, backward, update = (
+            [getattr(c, f"{phase}_s") for c in chosen] for phase in ("forward", "backward", "update")
+        )
+        step = step_time(pipeline.schedule, forward, backward, update, pipeline.transfer_s, pipeline.microbatches)
+        steps.append(float(step))
+    return tuple(steps)
+
+
+def totals(problem: Problem, solution: Solution) -> tuple[float, float]:
+    """(area in mm², TDP in W) that the limits count."""
+    chosen = [
+        [stage.candidates[c] for stage, c in zip(pipeline.stages, picks, strict=True)]
+        for pipeline, picks in zip(problem.pipelines, solution.choice, strict=True)
+    ]
+    if problem.time_shared:  # one design on all devices, or one pipeline: the longest one shows every device
+        chosen = [max(chosen, key=len)]
+    counted = [c for picks in chosen for c in picks]
+    return math.fsum(c.area_mm2 for c in counted), math.fsum(c.tdp_w for c in counted)
+
+
+def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
+    """Violations of a choice, in words; empty when it is valid. Exact, on the integer data."""
+    from accmine.problems.stage_selection.integers import AREA_UNIT, TDP_UNIT, cost_limit, cost_up, integers
+
+    shape = [len(p.stages) for p in problem.pipelines]
+    if [len(picks) for picks in solution.choice] != shape:
+        return (f"choice has {[len(picks) for picks in solution.choice]} entries; one per stage, {shape}, is needed",)
+    chosen: list[list[Candidate]] = []
+    for pipeline, picks in zip(problem.pipelines, solution.choice, strict=True):
+        for stage, pick in zip(pipeline.stages, picks, strict=True):
+            if not 0 <= pick < len(stage.candidates):
+                return (f"{pipeline.name}.{stage.name}: no candidate {pick}; 0 to {len(stage.candidates) - 1} exist",)
+        chosen.append([stage.candidates[c] for stage, c in zip(pipeline.stages, picks, strict=True)])
+    wrong = []
+    if problem.mode != "heterogeneous":
+        for pipeline, picked in zip(problem.pipelines, chosen, strict=True):
+            if len({c.design for c in picked}) > 1:
+                wrong.append(f"{pipeline.name}: mode {problem.mode} needs one design on all stages")
+    if problem.mode == "common" and len({c.design for picked in chosen for c in picked}) > 1:
+        wrong.append("mode common needs one design in all pipelines")
+    counted = max(chosen, key=len) if problem.time_shared else [c for picked in chosen for c in picked]
+    for name, unit, word in (("area_mm2", AREA_UNIT, "mm²"), ("tdp_w", TDP_UNIT, "W")):
+        limit = getattr(problem.limits, name)
+        if limit is not None:
+            total = sum(cost_up(getattr(c, name), unit) for c in counted)
+            if total > cost_limit(limit, unit):
+                wrong.append(f"limits.{name}: {float(total * unit):.9g} {word} in use, {limit:.9g} allowed")
+    numbers = integers(problem)
+    if numbers.step_limit is not None and not wrong:
+        steps = numbers.steps(solution.choice)
+        if steps > numbers.step_limit:
+            reached = float(numbers.ticks / steps)
+            wrong.append(f"floor: relative throughput {reached:.9g} reached, {problem.least_throughput:.9g} needed")
+    return tuple(wrong)
+
+
+def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(limits in conflict, least change of each that helps) of an infeasible problem; both empty otherwise."""
+    from accmine.problems.stage_selection.why_not import explain_infeasible
+
+    return explain_infeasible(problem)
+
+
+def problem_from_json(obj: Any, where: str = "") -> Problem:
+    """The problem of a JSON object; raises :class:`InputError` with every complaint, each starting at ``where``."""
+    from accmine.problems.stage_selection.json import read_problem
+
+    return read_problem(obj, where)
+
+
+def problem_to_json(problem: Problem) -> dict[str, Any]:
+    """Plain JSON values that :func:`problem_from_json` reads back to an equal problem."""
+    from accmine.problems.stage_selection.json import write_problem
+
+    return write_problem(problem)
+
+
+def solution_from_json(problem: Problem, obj: Any, where: str = "") -> Solution:
+    """The choice of a JSON object of design names; raises :class:`InputError` if it names what does not exist."""
+    from accmine.problems.stage_selection.json import read_solution
+
+    return read_solution(problem, obj, where)
+
+
+def solution_to_json(problem: Problem, solution: Solution) -> dict[str, Any]:
+    """Design of every stage by name, with step time, throughput, area and TDP."""
+    from accmine.problems.stage_selection.json import write_solution
+
+    return write_solution(problem, solution)

@@ -1,0 +1,1 @@
+"""How far the model is from simulators and silicon, and its calibration."""

@@ -1,0 +1,1 @@
+"""What every operator of a step costs a design."""

@@ -1,0 +1,93 @@
+"""``accmine cost``: what every operator of a training step costs on a design."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from accmine.errors import InputError
+
+__all__ = ["cost"]
+
+_TECHNOLOGY = "tpu-16nm"
+
+
+def cost(
+    workload: Annotated[
+        str, typer.Argument(help="Model of the catalogue, a YAML file, or a Hugging Face config.json.")
+    ],
+    design: Annotated[str, typer.Option(help="Design: a name of the catalogue or a file.")],
+    batch: Annotated[
+        int | None, typer.Option(help="Samples of one optimiser step. Default: 32, or 4 microbatches.")
+    ] = None,
+    microbatch: Annotated[
+        int | None, typer.Option(help="Samples that run together. Default: the largest divisor of the batch up to 8.")
+    ] = None,
+    sequence: Annotated[int | None, typer.Option(help="Sequence length in tokens. Default: the model's own.")] = None,
+    image: Annotated[int | None, typer.Option(help="Pixels per side of an image. Default: the model's own.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adam (default) or sgd, with momentum.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="bf16 (default) or fp32.")] = None,
+    recompute: Annotated[str | None, typer.Option(help="none (default) or full.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Attention as one operator per head (heads, default) or sample, or none.")
+    ] = None,
+    fusion: Annotated[str | None, typer.Option(help="elementwise (default) or none.")] = None,
+    technology: Annotated[str, typer.Option(help="Energies: a name of the catalogue or a file.")] = _TECHNOLOGY,
+    timing: Annotated[str | None, typer.Option(help="tpu-like (default), rtl-simple, scalesim3, ….")] = None,
+    operator_split: Annotated[
+        str | None,
+        typer.Option(help="even (default): an operator takes as many cores as make it fastest; none: one."),
+    ] = None,
+    residency: Annotated[
+        str | None, typer.Option(help="none (default) or shared-sram: tensors stay in half of the shared SRAM.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Print all rows, not only the 25 longest.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write all rows to this CSV file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the roofline into this file (png, svg, pdf).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: all rows.")] = False,
+) -> None:
+    """Print what every operator of a training step costs on a design, what it is bound by, and the sums.
+
+    Every operator stands alone, with all of the HBM bandwidth: the sum is not the makespan of a schedule.
+    """
+    from accmine.questions.cost.measure import cost_step
+    from accmine.questions.cost.report import csv_text, render, to_json
+    from accmine.questions.run.folder import write_atomic
+
+    for path, option in ((csv, "--csv"), (plot, "--plot")):
+        _writable(path, option)
+    options: dict[str, int | str | None] = {
+        "batch": batch,
+        "microbatch": microbatch,
+        "sequence": sequence,
+        "image": image,
+        "optimizer": optimizer,
+        "dtype": dtype,
+        "recompute": recompute,
+        "split": split,
+        "fusion": fusion,
+        "timing": timing,
+        "operator_split": operator_split,
+        "residency": residency,
+    }
+    given = {key: value for key, value in options.items() if value is not None}
+    step = cost_step(workload, design, technology, given)
+    if plot is not None:
+        from accmine.report.charts.roofline import draw
+
+        draw(step.table, plot, title=f"{step.workload} on {step.accelerator}")
+    if csv is not None:
+        write_atomic(csv, csv_text(step))
+    if as_json:
+        typer.echo(json.dumps(to_json(step), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo(render(step, everything=everything), nl=False)
+
+
+def _writable(path: Path | None, option: str) -> None:
+    """Refuse an output file that cannot be written before anything is computed."""
+    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+        raise InputError(f"cannot write {path}: it must be a file in an existing folder", field=option)

@@ -1,0 +1,225 @@
+"""A training step of one model on one design, costed operator by operator: what ``accmine cost`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accmine.cost.operator_table import OperatorTable, operator_table
+from accmine.errors import Complaint, InputError
+from accmine.files.document import Document, validate
+from accmine.hardware.accelerators import load_accelerator
+from accmine.hardware.design import Design
+from accmine.hardware.technology.technology import Technology, load_technology
+from accmine.plan.plan import make_plan
+from accmine.problems import design_search
+from accmine.study.study import Study
+from accmine.workload.importers.models import load_model
+
+__all__ = ["BATCH", "MICROBATCH", "CostedStep", "Setting", "batches", "cost_step"]
+
+BATCH, MICROBATCH = 32, 8
+"""Samples of a step and of a microbatch where none are given: what fits one accelerator of 16 GiB with BERT-Large."""
+
+_OWN = ("sequence", "image")
+_WORKLOAD = ("batch", "microbatch", *_OWN, "optimizer", "dtype", "recompute", "split", "fusion")
+_STUDY = ("timing", "operator_split", "residency")
+_ANY = "tpuv2-like"  # tasks do not depend on the space that a study searches, but that residency needs a shared SRAM
+_POWERED = "tpu-16nm"  # neither cycles nor bytes depend on the technology
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One choice behind a table.
+
+    Attributes
+    ----------
+    source
+        ``given``, ``default``, or ``model`` where it is the model's own.
+    """
+
+    name: str
+    value: int | str
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class CostedStep:
+    """The operators of a step on a design.
+
+    Attributes
+    ----------
+    workload, accelerator, technology
+        Names.
+    settings
+        Every choice, with where it comes from.
+    microbatches
+        Runs of the forward and backward operators in a step.
+    no_energy
+        Why there are no energies; empty where there are.
+    warnings
+        What does not fit.
+    """
+
+    workload: str
+    accelerator: str
+    design: Design
+    technology: str
+    settings: tuple[Setting, ...]
+    microbatches: int
+    table: OperatorTable
+    no_energy: str
+    warnings: tuple[str, ...]
+
+
+def batches(batch: int | None, microbatch: int | None) -> tuple[int, int]:
+    """Batch and microbatch, with defaults for those not given.
+
+    The batch is 32, or four microbatches where the microbatch given does not divide 32. The microbatch is the largest
+    divisor of the batch up to 8. What is given is never changed, whether it is allowed or not.
+    """
+    if batch is None:
+        divides = microbatch is None or (microbatch > 0 and BATCH % microbatch == 0)
+        batch = BATCH if divides or microbatch is None else 4 * microbatch
+    if microbatch is None:
+        microbatch = next((m for m in range(MICROBATCH, 0, -1) if batch % m == 0), 1)
+    return batch, microbatch
+
+
+def cost_step(
+    workload: str, accelerator: str, technology: str = _POWERED, options: Mapping[str, int | str] | None = None
+) -> CostedStep:
+    """Build the training graph of a step as a study would, and cost its operators on a design.
+
+    Parameters
+    ----------
+    workload, accelerator, technology
+        Names of the catalogue or files.
+    options
+        Keys ``batch``, ``microbatch``, ``sequence``, ``image``, ``optimizer``, ``dtype``, ``recompute``, ``split`` and
+        ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency`` of a study; others have its
+        defaults.
+
+    Raises
+    ------
+    InputError
+        Every complaint about the options at once, each with its option.
+    """
+    given = dict(options or {})
+    unknown = [key for key in given if key not in (*_WORKLOAD, *_STUDY)]
+    if unknown:
+        raise InputError(f"unknown option {', '.join(unknown)}; allowed: {', '.join((*_WORKLOAD, *_STUDY))}")
+    study, design, constants = _read(workload, accelerator, technology, given)
+    plan = make_plan(study)
+    (pipeline,) = plan.pipelines
+    (task,) = pipeline.tasks
+    no_energy = _no_energy(constants, design)
+    priced = plan.technology if constants.power is None else constants
+    most = max(design.tensor_cores, design.vector_cores)
+    library = design_search.cost_library([task], most, study.operator_split, study.timing, priced)
+    table = operator_table(task, library, design, energies=not no_energy)
+    return CostedStep(
+        workload=pipeline.name,
+        accelerator=Path(accelerator).stem,
+        design=design,
+        technology=constants.name,
+        settings=_settings(study, given),
+        microbatches=pipeline.microbatches,
+        table=table,
+        no_energy=no_energy,
+        warnings=(*_memory(task.memory_bytes, design), *_tiles(table)),
+    )
+
+
+def _read(
+    workload: str, accelerator: str, technology: str, given: Mapping[str, Any]
+) -> tuple[Study, Design, Technology]:
+    """Everything checked; complaints of all of it at once."""
+    complaints: list[Complaint] = []
+    study: Study | None = None
+    design: Design | None = None
+    constants: Technology | None = None
+    batch, microbatch = batches(given.get("batch"), given.get("microbatch"))
+    own = {"use": workload, **{key: given[key] for key in _WORKLOAD if key in given}}
+    data = {
+        "name": "cost",
+        "workloads": [{**own, "batch": batch, "microbatch": microbatch}],
+        "accelerator": {"use": accelerator if "residency" in given else _ANY},
+        "technology": _POWERED,
+        **{key: given[key] for key in _STUDY if key in given},
+    }
+    try:
+        study = validate(Document(data, "", ""), Study, context={"folder": Path.cwd()})
+    except InputError as error:
+        wrong = [c for c in error.complaints if not c.field.startswith("accelerator")]  # said below
+        complaints += [Complaint("", _option(c.field), c.message) for c in wrong]
+    try:
+        design = load_accelerator(accelerator)
+    except InputError as error:
+        complaints += [c if c.where else Complaint("", "--design", c.message) for c in error.complaints]
+    try:
+        constants = load_technology(technology)
+    except InputError as error:
+        complaints += [c if c.where else Complaint("", "--technology", c.message) for c in error.complaints]
+    if study is None or design is None or constants is None:
+        raise InputError(complaints)
+    return study, design, constants
+
+
+def _option(field: str) -> str:
+    """The option of the command line that a field of the study comes from."""
+    key = field.rpartition(".")[2]
+    return "WORKLOAD" if key == "use" else f"--{key.replace('_', '-')}"
+
+
+def _settings(study: Study, given: Mapping[str, Any]) -> tuple[Setting, ...]:
+    workload = study.workloads[0]
+    model = load_model(workload.use)
+    found = []
+    for key in (*_WORKLOAD, *_STUDY):
+        if key == "split" and model.kind == "image":  # no attention to split
+            continue
+        value = getattr(study if key in _STUDY else workload, key)
+        source = "given" if key in given else "default"
+        if value is None:  # length or size of the model's own; the other of the two it has not
+            value, source = getattr(model, key), "model"
+        if value is not None:
+            found.append(Setting(key, value, source))
+    return tuple(found)
+
+
+def _no_energy(technology: Technology, design: Design) -> str:
+    """Why the energies of a technology do not hold for a design; empty if they do."""
+    if technology.power is None:
+        return f"technology {technology.name} has no energies"
+    most = technology.power.frequency_max_hz
+    if design.frequency_hz > most:
+        return (
+            f"the energies of {technology.name} hold up to {most / 1e6:g} MHz, "
+            f"the design runs at {design.frequency_hz / 1e6:g} MHz"
+        )
+    return ""
+
+
+def _memory(needed: int, design: Design) -> tuple[str, ...]:
+    if needed <= design.hbm_bytes:
+        return ()
+    return (
+        f"a step needs {needed / 2**30:,.1f} GiB of HBM on one device, the design has "
+        f"{design.hbm_bytes / 2**30:,.1f} GiB: the operators are costed as if it fitted",
+    )
+
+
+def _tiles(table: OperatorTable) -> tuple[str, ...]:
+    """One line for the operators whose operands stream element by element."""
+    small = [row for row in table.rows if row.least_sram_bytes]
+    if not small:
+        return ()
+    worst = max(small, key=lambda row: row.least_sram_bytes)
+    return (
+        f"no tile fits a tensor core's SRAM of {table.design.tensor.sram_bytes:,} bytes in {len(small)} of "
+        f"{len(table.rows)} rows, among them {small[0].name}: these products stream element by element. "
+        f"From {worst.least_sram_bytes:,} bytes on tiles of all fit ({worst.name} needs the most)",
+    )

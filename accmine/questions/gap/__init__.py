@@ -1,0 +1,1 @@
+"""How far a heuristic, a design or a solution is from the best."""

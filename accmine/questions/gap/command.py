@@ -1,0 +1,308 @@
+"""``accmine gap``: how far a heuristic, a design or a solution is from the best, with proof."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from accmine.errors import CheckError, Complaint, InfeasibleError, InputError, NothingFoundError
+from accmine.questions.options import INTERRUPTED, Json, Workers
+
+if TYPE_CHECKING:
+    from accmine.questions.gap.record import GapRow
+
+__all__ = ["gap"]
+
+_FORMS: dict[str, frozenset[str]] = {
+    "gap --solution": frozenset({"seconds", "seeds", "workers", "solver", "format"}),
+    "gap --design": frozenset({"set", "seconds", "seeds", "workers"}),
+    "gap --suite": frozenset(
+        {"set", "seconds", "seeds", "option", "models", "metrics", "workers", "runs", "again", "method"}
+    ),
+    "gap STUDY": frozenset({"set", "seconds", "seeds", "option", "workers", "runs", "again", "method"}),
+}
+"""Options of each form beside those for output; another one would have no effect and is refused."""
+
+
+def gap(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[STUDY|PROBLEM]...", help="Studies, or one problem file.")
+    ] = None,
+    solution: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rate this solution of the problem file.")
+    ] = None,
+    design: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DESIGN", help="Rate this design, name or file; once, or once per device."),
+    ] = None,
+    suite: Annotated[str | None, typer.Option(metavar="NAME", help="Measure a shipped suite, such as wham.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of every study.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=V,V", help="Values of an option of the heuristic; all combinations are measured."),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(metavar="SOLVER", help="A registered solver of design searches instead of the study's heuristic."),
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="N,N", help="Seeds; default: the study's.")] = None,
+    seconds: Annotated[str | None, typer.Option(metavar="S,S", help="Wall-clock limits; default: the study's.")] = None,
+    workers: Workers = None,
+    models: Annotated[str | None, typer.Option(metavar="M,M", help="Models of the suite; default: all.")] = None,
+    metrics: Annotated[str | None, typer.Option(metavar="M,M", help="Metrics of the suite; default: all.")] = None,
+    solver: Annotated[str | None, typer.Option(help="Solver of the problem file; default: that of its kind.")] = None,
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="Format of the problem file; default: recognised.")
+    ] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write all columns.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the gap over time of every run.")] = None,
+    runs: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep rows in run folders here, and read those that are there.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Measure also what the run folders hold.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure how far a heuristic is from the best: heuristic, refined, bound, and who proved it.
+
+    STUDY...: the study's heuristic over seeds, time limits and its options. STUDY --design: designs of your own.
+    PROBLEM --solution: a solution of your own. --suite NAME: a shipped table of studies.
+    """
+    given: dict[str, Any] = {"set": overrides, "option": option, "seeds": seeds, "seconds": seconds}
+    given |= {"workers": workers, "method": method}
+    given |= {"models": models, "metrics": metrics, "solver": solver, "format": file_format, "runs": runs}
+    given["again"] = again or None
+    form = _form(targets or [], solution, design, suite, given)
+    for file in (csv_file, plot):
+        _writable(file)
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")
+    numbers = [int(word) for word in _numbers("seeds", seeds, int)]
+    limits = _numbers("seconds", seconds, float)
+    rows: list[GapRow] = []
+    code = 0
+    try:
+        if form == "gap --solution":
+            assert solution is not None
+            rows += _solution(targets or [], solution, file_format, solver, limits, numbers, workers)
+        elif form == "gap --design":
+            rows += _designs((targets or [])[0], overrides or [], design or [], limits, numbers, workers)
+        else:
+            studies = targets or []
+            keep = {"method": method or "", "runs": runs, "again": again}
+            _sweep(rows, studies, suite, overrides, option, numbers, limits, workers, models, metrics, keep)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        typer.echo(f"interrupted: {len(rows)} rows are done", err=True)
+    _output(rows, form, csv_file, plot, as_json)
+    raise typer.Exit(code or _code(rows))
+
+
+def _form(
+    targets: Sequence[str],
+    solution: Path | None,
+    design: Sequence[str] | None,
+    suite: str | None,
+    given: dict[str, Any],
+) -> str:
+    """Which of the forms is meant.
+
+    Raises
+    ------
+    InputError
+        If it is none, or an option would have no effect on it.
+    """
+    modes = {"gap --solution": solution, "gap --design": design or None, "gap --suite": suite}
+    chosen = [name for name, value in modes.items() if value is not None]
+    if len(chosen) > 1:
+        raise InputError(f"{' and '.join(name.removeprefix('gap ') for name in chosen)} exclude each other")
+    form = chosen[0] if chosen else "gap STUDY"
+    wanted = {"gap --solution": "one problem file", "gap --design": "one study"}.get(form)
+    if wanted and len(targets) != 1:
+        raise InputError(f"needs {wanted}, got {len(targets)}", where=form)
+    if form == "gap STUDY" and not targets:
+        raise InputError("needs at least one study, or --suite NAME", where=form)
+    if form == "gap --suite" and targets:
+        raise InputError(f"takes no studies, got {', '.join(targets)}", where=form)
+    wrong = [name for name, value in given.items() if value is not None and name not in _FORMS[form]]
+    if wrong:
+        allowed = ", ".join(f"--{name}" for name in sorted(_FORMS[form]))
+        raise InputError([Complaint(form, f"--{name}", f"has no effect here; allowed: {allowed}") for name in wrong])
+    if given["method"] is not None and given["option"] is not None:
+        raise InputError("has no effect with --method: only the study's own heuristic has options", form, "--option")
+    if given["again"] and given["runs"] is None:
+        raise InputError("has no effect without --runs", where=form, field="--again")
+    return form
+
+
+def _numbers(name: str, text: str | None, kind: Any) -> list[Any]:
+    """Numbers of a list, each once.
+
+    Raises
+    ------
+    InputError
+        For what is no number of the kind, or below 0.
+    """
+    if text is None:
+        return []
+    found: list[Any] = []
+    for word in text.split(","):
+        try:
+            value = kind(word)
+        except ValueError:
+            value = -1
+        if not 0 <= value < float("inf"):
+            what = "whole numbers" if kind is int else "numbers"
+            raise InputError(f"needs {what} of at least 0, separated by commas; got {word!r}", field=f"--{name}")
+        found.append(value)
+    return list(dict.fromkeys(found))
+
+
+def _words(text: str | None) -> list[str]:
+    return [] if text is None else [word.strip() for word in text.split(",")]
+
+
+def _one(name: str, values: Sequence[Any]) -> Any:
+    if len(values) > 1:
+        raise InputError(f"takes one value here, got {len(values)}", field=f"--{name}")
+    return values[0] if values else None
+
+
+def _writable(file: Path | None) -> None:
+    """Refuse a file that cannot be written before an hour is spent on its content."""
+    if file is not None and (file.is_dir() or not file.resolve().parent.is_dir()):
+        raise InputError(f"cannot write {file}: it must be a file in an existing folder")
+
+
+def _solution(
+    targets: Sequence[str],
+    solution: Path,
+    file_format: str | None,
+    solver: str | None,
+    limits: Sequence[float],
+    seeds: Sequence[int],
+    workers: int | None,
+) -> list[GapRow]:
+    from accmine.ports import Stop
+    from accmine.questions.gap.solution import rate_solution
+
+    limit, seed = _one("seconds", limits), _one("seeds", seeds)
+    stop = Stop(seconds=60.0 if limit is None else limit, workers=workers or 1)
+    row = rate_solution(Path(targets[0]), solution, file_format=file_format, solver=solver, stop=stop, seed=seed or 0)
+    return [row]
+
+
+def _changes(overrides: Sequence[str] | None, workers: int | None) -> list[str]:
+    return [*(overrides or []), *([] if workers is None else [f"budget.workers={workers}"])]
+
+
+def _designs(
+    study: str,
+    overrides: Sequence[str],
+    designs: Sequence[str],
+    limits: Sequence[float],
+    seeds: Sequence[int],
+    workers: int | None,
+) -> list[GapRow]:
+    from accmine.questions.gap.cases import cases
+    from accmine.questions.gap.design import rate_design
+    from accmine.study.study import load_study
+
+    loaded = load_study(study, _changes(overrides, workers))
+    _one("seconds", limits)
+    _one("seeds", seeds)
+    (case,) = cases([loaded.study], seeds, limits)
+    assert case.study is not None
+    return rate_design(case.study, designs)
+
+
+def _sweep(
+    rows: list[GapRow],
+    studies: Sequence[str],
+    suite: str | None,
+    overrides: Sequence[str] | None,
+    option: Sequence[str] | None,
+    seeds: Sequence[int],
+    seconds: Sequence[float],
+    workers: int | None,
+    models: str | None,
+    metrics: str | None,
+    how: dict[str, Any],
+) -> None:
+    """Measure every combination; ``rows`` grows as they are done, so that an interrupt leaves them."""
+    from accmine.questions.gap.cases import cases, options_of, suite_cases, sweep
+    from accmine.study.study import load_study
+
+    table = options_of(option or [])
+    changes = _changes(overrides, workers)
+    if suite is not None:
+        found = suite_cases(suite, _words(models), _words(metrics), seeds, seconds, table, overrides=changes)
+    else:
+        loaded = [load_study(study, changes).study for study in studies]
+        found = cases(loaded, seeds, seconds, table)
+    shown = sys.stderr.isatty()
+
+    def on_case(what: str) -> None:
+        if shown:
+            typer.echo(f"\r\x1b[2K{len(rows)} rows; {what} …", err=True, nl=False)
+
+    try:
+        for row in sweep(found, on_case=on_case, **how):
+            rows.append(row)
+    finally:
+        if shown:
+            typer.echo("\r\x1b[2K", err=True, nl=False)
+
+
+def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path | None, as_json: bool) -> None:
+    """Print the rows, and write the files that were asked for."""
+    from accmine.questions.gap import report as gap_table
+    from accmine.questions.run.folder import write_atomic
+    from accmine.report.charts import gap as gap_plot
+    from accmine.report.text import MIN_WIDTH
+
+    if csv_file is not None and rows:
+        write_atomic(csv_file, gap_table.as_csv(rows))
+    if plot is not None:
+        drawn = gap_plot.plot(rows)
+        if drawn:
+            write_atomic(plot, drawn)
+        else:
+            typer.echo(f"{plot}: not drawn, no run has a gap", err=True)
+    if as_json:
+        typer.echo(json.dumps(gap_table.as_json(rows), indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    width = max(MIN_WIDTH, shutil.get_terminal_size((110, 24)).columns)
+    color = sys.stdout.isatty()
+    if form == "gap --solution":
+        text = "".join(gap_table.solution_text(row) for row in rows)
+    elif form == "gap --suite":
+        text = gap_table.suite_text(rows, width=width, color=color)
+    else:
+        text = gap_table.study_text(rows, width=width, color=color)
+    typer.echo(text, nl=False)
+
+
+def _code(rows: Sequence[GapRow]) -> int:
+    """A failed check weighs most, then a proof that there is nothing, then a search that found nothing."""
+    if any(row.note == "interrupted" for row in rows):
+        return INTERRUPTED
+    if any(row.violations for row in rows):
+        return CheckError.exit_code
+    if any(row.note.startswith("infeasible") for row in rows):
+        return InfeasibleError.exit_code
+    return (
+        NothingFoundError.exit_code if any(row.note.startswith("nothing found") or _empty(row) for row in rows) else 0
+    )
+
+
+def _empty(row: GapRow) -> bool:
+    """Whether a study was searched and no value is known."""
+    return row.part == "whole" and row.best is None and not row.note.startswith("needs ")

@@ -1,0 +1,208 @@
+"""Comparison: the baselines under the same model, the way from the baseline to the answer, another technology."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from math import inf
+
+from accmine.cost.modes import CostLibrary, splits_up_to
+from accmine.hardware.accelerators import load_accelerator
+from accmine.hardware.design import Design
+from accmine.hardware.technology.technology import area_mm2, load_technology, tdp_w
+from accmine.plan.plan import Plan, whole_splits
+from accmine.ports import Stop
+from accmine.problems.design_search import TIE, Evaluation, cost_library
+from accmine.questions.run.explain import change_designs, changes
+from accmine.questions.run.record import BaselineRow, Change
+from accmine.search.candidates import Selection, select, study_value
+from accmine.search.schedules import TaskSchedule, schedule_tasks
+from accmine.search.ties import break_ties
+
+__all__ = ["VARIANTS", "baseline_rows", "binding_limits", "change_rows", "variant_sentence"]
+
+VARIANTS = {
+    "tpu-16nm": "tpu-16nm-multiplier",
+    "tpu-16nm-multiplier": "tpu-16nm",
+    "accelerator-16nm": "tpu-16nm",
+}
+"""The technology under which the winner is looked at again."""
+
+
+def _by_pipeline(plan: Plan, rows: Sequence[TaskSchedule]) -> list[list[TaskSchedule]]:
+    left = iter(rows)
+    return [[next(left) for _ in pipeline.tasks] for pipeline in plan.pipelines]
+
+
+def _steps(plan: Plan, rows: Sequence[TaskSchedule]) -> tuple[float, ...]:
+    return tuple(
+        float(pipeline.step_s([schedule.phase_s for schedule in own]))
+        for pipeline, own in zip(plan.pipelines, _by_pipeline(plan, rows), strict=True)
+    )
+
+
+def _library(
+    plan: Plan, own: CostLibrary, split: str, designs: Sequence[Design], whole: Sequence[Design] = ()
+) -> CostLibrary:
+    """Costs under a rule for splitting; calibrated designs of ``whole`` have all their cores as a split."""
+    most = max(max(design.tensor_cores, design.vector_cores) for design in designs)
+    also = (*plan.own_splits, *whole_splits(whole))
+    if split == plan.study.operator_split and set(splits_up_to(most, also)) <= set(own.splits):
+        return own
+    return cost_library(plan.tasks, most, split, plan.study.timing, plan.technology, plan.source, also)
+
+
+def baseline_rows(
+    plan: Plan,
+    library: CostLibrary,
+    chosen: Selection,
+    designs: Sequence[Design],
+    stop: Stop,
+    seed: int,
+    executor: Executor | None,
+) -> tuple[BaselineRow, ...]:
+    """The baselines on every device, with and without operator splitting, against the answer under the same rule.
+
+    All are scheduled with the same effort. Limits do not apply to baselines; what they need is in the row.
+    """
+    names = plan.study.baselines
+    references = [load_accelerator(name) for name in names]
+    splits = ("even", "none") if plan.study.operator_split == "even" else ("none",)
+    effort = plan.study.search.refine
+    rows: list[BaselineRow] = []
+    for split in splits:
+        costs = _library(plan, library, split, [*references, *designs], references)
+        fleets = [*([reference] * len(plan.tasks) for reference in references)]
+        if split != plan.study.operator_split:
+            fleets.append(list(designs))
+        jobs = [(task, costs, design) for fleet in fleets for task, design in zip(plan.tasks, fleet, strict=True)]
+        done = schedule_tasks(jobs, effort, stop, seed, executor)
+        count = len(plan.tasks)
+        timed = [_steps(plan, done[i * count : (i + 1) * count]) for i in range(len(fleets))]
+        own = chosen.step_s if split == plan.study.operator_split else timed[-1]
+        rows += [
+            _row(plan, name, reference, split, step_s, own, chosen.tdp_w)
+            for name, reference, step_s in zip(names, references, timed, strict=False)
+        ]
+    return tuple(rows)
+
+
+def _row(
+    plan: Plan,
+    name: str,
+    reference: Design,
+    split: str,
+    step_s: tuple[float, ...],
+    own_s: tuple[float, ...],
+    own_tdp_w: float,
+) -> BaselineRow:
+    area = plan.devices * area_mm2(reference, plan.technology)
+    tdp = plan.devices * tdp_w(reference, plan.technology)
+    relative = [own / theirs for own, theirs in zip(own_s, step_s, strict=True)]
+    weights = [pipeline.weight for pipeline in plan.pipelines]
+    joined = (
+        max(relative)
+        if plan.study.aggregate == "worst"
+        else sum(w * r for w, r in zip(weights, relative, strict=True)) / sum(weights)
+    )
+    notes = []
+    need = max(task.memory_bytes for task in plan.tasks)
+    if need > reference.hbm_bytes:
+        notes.append(f"needs {need / 2**30:.1f} GiB of HBM, has {reference.hbm_bytes / 2**30:.1f}")
+    if area > plan.area_mm2 * (1 + 1e-9) or tdp > plan.tdp_w * (1 + 1e-9):
+        notes.append("outside the limits")
+    return BaselineRow(
+        name=name,
+        operator_split=split,
+        samples_per_s=tuple(p.batch / t for p, t in zip(plan.pipelines, step_s, strict=True)),
+        own_samples_per_s=tuple(p.batch / t for p, t in zip(plan.pipelines, own_s, strict=True)),
+        ratio=1.0 / joined,
+        ratio_per_tdp=tdp / own_tdp_w / joined,
+        area_mm2=area,
+        tdp_w=tdp,
+        note="; ".join(notes),
+    )
+
+
+def change_rows(
+    plan: Plan, library: CostLibrary, chosen: Selection, designs: Sequence[Design], seed: int
+) -> tuple[Change, ...]:
+    """From the baseline to the answer, one change at a time; list schedules until the last row.
+
+    Splitting comes first: with one core per operator more cores than a graph is wide look useless.
+    """
+    start = tuple(plan.baseline for _ in designs)
+    final = tuple(designs)
+    whole = _library(plan, library, "none", [plan.baseline, *designs])
+    path = [(f"{plan.study.baseline}, one core per operator", start, whole)]
+    if plan.study.operator_split == "even":
+        whole = _library(plan, library, "even", [plan.baseline, *designs])
+        path.append(("operators split evenly over cores", start, whole))
+    path += [(what, fleet, whole) for what, fleet in change_designs(plan.baseline, designs)]
+    rows: list[tuple[str, tuple[Design, ...]]] = []
+    steps: list[tuple[float, ...]] = []
+    for what, fleet, costs in path:
+        done = schedule_tasks([(t, costs, d) for t, d in zip(plan.tasks, fleet, strict=True)], "list", Stop(), seed)
+        rows.append((what, fleet))
+        steps.append(_steps(plan, done))
+    rows.append(("schedule refined", final))
+    steps.append(chosen.step_s)
+    return changes(plan, rows, steps)
+
+
+def binding_limits(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> frozenset[str]:
+    """Limits without which the selection among the same candidates would be better."""
+    if len(chosen.groups) == 1:
+        return frozenset()  # its candidates are all within the limits of one device
+    binding = set()
+    for name, field in (("limits.area", "area_mm2"), ("limits.tdp", "tdp_w")):
+        if getattr(plan, field) == inf:
+            continue
+        without = replace(plan, area_mm2=inf) if field == "area_mm2" else replace(plan, tdp_w=inf)
+        free = select(without, chosen.mode, chosen.groups, plan.study.search.select, stop, seed)
+        if free.chosen and free.value < chosen.value * (1 - TIE):
+            binding.add(name)
+    return frozenset(binding)
+
+
+def variant_sentence(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> str:
+    """Whether the winner is the same under the other area and power law, among all evaluated designs."""
+    name = VARIANTS.get(plan.study.technology)
+    if name is None:
+        return f"no variant of technology {plan.technology.name} is known"
+    technology = load_technology(name)
+    area, tdp = area_mm2(plan.baseline, technology), tdp_w(plan.baseline, technology)
+    other = replace(
+        plan,
+        technology=technology,
+        area_mm2=plan.study.limits.area_mm2(area * plan.devices),
+        tdp_w=plan.study.limits.tdp_w(tdp * plan.devices),
+    )
+
+    def moved(evaluation: Evaluation) -> Evaluation:
+        return replace(
+            evaluation,
+            area_mm2=area_mm2(evaluation.design, technology),
+            tdp_w=tdp_w(evaluation.design, technology),
+        )
+
+    groups = [replace(g, candidates=tuple(map(moved, g.candidates))) for g in chosen.groups]
+    again = select(other, chosen.mode, groups, plan.study.search.select, stop, seed)
+    if not again.chosen:
+        return f"under {name} no candidate meets the limits"
+    again = break_ties(other, again)
+    count = len({e.design for g in groups for e in g.candidates})
+    before = [e.design for e in chosen.chosen]
+    after = [e.design for e in again.chosen]
+    if before == after:
+        return f"the winner is the same under {name} (of {count} candidates)"
+    times = [list(own) for own in chosen.phase_s]
+    tdp_there = plan.devices / max(1, len(before)) * sum(tdp_w(design, technology) for design in before)
+    value = float(study_value(other, times, tdp_there))
+    area_there = plan.devices / max(1, len(before)) * sum(area_mm2(design, technology) for design in before)
+    fits = area_there <= other.area_mm2 * (1 + 1e-9) and tdp_there <= other.tdp_w * (1 + 1e-9)
+    worse = 100 * (value / again.value - 1)
+    loss = f"{worse:.2f} % worse there" if fits and value < inf else "outside the limits there"
+    names = ", ".join(dict.fromkeys(design.name for design in after))
+    return f"under {name} the winner is another of {count} candidates: {names}; the one above is {loss}"

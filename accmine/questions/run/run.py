@@ -1,0 +1,98 @@
+"""A run: a study in, an outcome and its run folder out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from accmine.errors import InfeasibleError, NothingFoundError
+from accmine.files.document import placed
+from accmine.plan.plan import make_plan
+from accmine.ports import Incumbent
+from accmine.problems.conflict import located
+from accmine.questions.run.flow import solve_study
+from accmine.questions.run.folder import RunFolder, RunState, open_run
+from accmine.questions.run.record import Outcome
+from accmine.study.study import LoadedStudy
+
+__all__ = ["run"]
+
+
+def run(
+    loaded: LoadedStudy, *, runs_dir: Path = Path("runs"), again: bool = False, on_progress: Incumbent | None = None
+) -> Outcome:
+    """Run a study; a finished run is read from its folder unless ``again``.
+
+    Raises
+    ------
+    InputError
+        If the study or a file it names is wrong; nothing is written.
+    NothingFoundError
+        If nothing was found in time and not proven that there is nothing.
+    InfeasibleError
+        If no design meets the limits; says which, and the smallest value that works.
+    CheckError
+        If a solution fails its check.
+    """
+    from accmine.report.as_json import outcome_from_json
+
+    folder = open_run(runs_dir, loaded.study, again=again)
+    if folder.finished:
+        known = folder.read_json("result.json")
+        if known.get("status") == "infeasible":
+            places, where = known.get("places", ()), known.get("where", ())
+            error = InfeasibleError(known["message"], known["conflict"], known["remedy"], places, where)
+            raise located(error, loaded.document)
+        return outcome_from_json(known)
+    try:
+        with placed(loaded.document):
+            plan = make_plan(loaded.study)
+    except InfeasibleError as error:
+        folder.start(loaded.study)
+        raise _refused(error, loaded, folder) from None
+    folder.start(loaded.study)
+    try:
+        outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None))
+    except InfeasibleError as error:
+        raise _refused(error, loaded, folder) from None
+    except NothingFoundError as error:
+        folder.write_json("result.json", {"status": "unknown", "message": str(error), "bound": error.bound})
+        folder.end(RunState.FAILED, error.exit_code, str(error))
+        raise
+    except KeyboardInterrupt:
+        folder.end(RunState.INTERRUPTED, 130, "interrupted before anything was verified")
+        raise
+    except Exception as error:
+        folder.end(RunState.FAILED, getattr(error, "exit_code", 3), str(error))
+        raise
+    outcome = replace(outcome, folder=str(folder.path))
+    _write(folder, outcome, lanes)
+    interrupted = outcome.stop == "interrupted"
+    folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)
+    return outcome
+
+
+def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) -> InfeasibleError:
+    """The error with the places of its limits, once it is written as the result of the run."""
+    error = located(unplaced, loaded.document)
+    folder.write_json("result.json", error.to_json())
+    folder.end(RunState.FINISHED, error.exit_code, str(error))
+    return error
+
+
+def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
+    """The files of a run beside ``study.yaml``."""
+    from accmine.report.charts.trace import perfetto
+    from accmine.report.html import render
+
+    folder.write_json("schedule.json", perfetto(lanes))
+    for row in outcome.trace:
+        folder.append_trace(dict(zip(("seconds", "objective", "bound"), row, strict=True)))
+    if len(outcome.designs) == 1:
+        folder.write_text("design.yaml", outcome.designs[0].yaml)
+    else:
+        for number, design in enumerate(outcome.designs):
+            folder.write_text(f"design-{number}.yaml", design.yaml)
+    folder.write_text("report.html", render(outcome))
+    folder.write_json("result.json", outcome.to_json())

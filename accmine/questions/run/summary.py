@@ -1,0 +1,290 @@
+"""Summary: from everything a run found to the records of its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import Any
+
+from accmine.hardware.accelerators import dump_design, load_accelerator
+from accmine.hardware.technology.technology import area_mm2, idle_w, tdp_w
+from accmine.plan.plan import Plan
+from accmine.questions.run.explain import limit_rows, nearest, time_split
+from accmine.questions.run.record import (
+    BaselineRow,
+    Certificate,
+    Change,
+    ChosenDesign,
+    Contention,
+    ModeRow,
+    Outcome,
+    PhaseRow,
+    StageRow,
+    WorkloadRow,
+)
+from accmine.result import Status
+from accmine.search.bounds import WholeBound, assumptions_of, scope_of
+from accmine.search.candidates import Selection
+from accmine.search.schedules import TaskSchedule
+from accmine.solving import versions
+from accmine.system.timeline import simulate
+
+__all__ = ["Findings", "summarize", "trace_lanes"]
+
+ROUNDING = 1e-12
+"""Objective and bound come from different orders of floating-point operations: below this they are equal."""
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What the steps of a run found."""
+
+    plan: Plan
+    first: Selection
+    chosen: Selection
+    modes: Mapping[str, Selection]
+    final: Mapping[tuple[int, int], TaskSchedule]
+    whole: WholeBound
+    own_bound: float
+    baselines: tuple[BaselineRow, ...]
+    changes: tuple[Change, ...]
+    variant: str
+    interrupted: bool
+    seconds: dict[str, float]
+    trace: tuple[tuple[float, float | None, float | None], ...]
+    binding: frozenset[str] = frozenset()
+    contention: Mapping[tuple[int, int], Contention] = field(default_factory=dict)
+
+
+def summarize(f: Findings) -> Outcome:
+    """The outcome of a run."""
+    plan, chosen = f.plan, f.chosen
+    certificate = _certificate(f)
+    workloads = tuple(_workload(f, w) for w in range(len(plan.pipelines)))
+    devices = [f.final[member].design for member in sorted(f.final)]
+    proven = certificate.gap == 0.0
+    rate = sum(row.samples_per_s for row in workloads)
+    return Outcome(
+        study=plan.study.name,
+        status=(Status.OPTIMAL if proven else Status.FEASIBLE).value,
+        stop="interrupted" if f.interrupted else "proved" if proven else _stop(chosen),
+        objective=plan.study.objective,
+        value=chosen.value,
+        designs=_designs(f),
+        workloads=workloads,
+        stages=tuple(_stage(f, w, s) for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))),
+        area_mm2=chosen.area_mm2,
+        tdp_w=chosen.tdp_w,
+        samples_per_s_per_w=rate / chosen.tdp_w,
+        area_error=plan.technology.area_error,
+        tdp_error=plan.technology.tdp_error,
+        limits=limit_rows(plan, chosen, devices, f.binding),
+        baselines=f.baselines,
+        modes=_modes(f),
+        changes=f.changes,
+        nearest=nearest(plan, chosen),
+        certificate=certificate,
+        variant=f.variant,
+        warnings=_warnings(f),
+        seconds={name: round(value, 3) for name, value in f.seconds.items()},
+        trace=f.trace,
+        versions=dict(versions()),
+    )
+
+
+def _stop(chosen: Selection) -> str:
+    return "finished" if all(g.mined.finished for g in chosen.groups) else "time"
+
+
+def _designs(f: Findings) -> tuple[ChosenDesign, ...]:
+    plan = f.plan
+    users: dict[Any, list[str]] = {}
+    for (w, s), schedule in sorted(f.final.items()):
+        users.setdefault(schedule.design, []).append(plan.pipelines[w].tasks[s].name)
+    return tuple(
+        ChosenDesign(
+            name=design.name,
+            yaml=dump_design(design, f"Chosen by the study {plan.study.name} for {', '.join(names)}."),
+            devices=tuple(names),
+            area_mm2=area_mm2(design, plan.technology),
+            tdp_w=tdp_w(design, plan.technology),
+            peak_tflops=design.peak_flops_per_s / 1e12,
+        )
+        for design, names in users.items()
+    )
+
+
+def _workload(f: Findings, w: int) -> WorkloadRow:
+    plan, pipeline = f.plan, f.plan.pipelines[w]
+    step_s = f.chosen.step_s[w]
+    own = [f.final[w, s] for s in range(len(pipeline.tasks))]
+    peak = sum(schedule.design.peak_macs_per_s for schedule in own) * step_s
+    busy = sum(schedule.busy_s for schedule in own)
+    energy = sum(schedule.energy_j + step_s * idle_w(schedule.design, plan.technology) for schedule in own)
+    if len(own) > 1:
+        sent = sum(stage.sends_forward_bytes + stage.sends_backward_bytes for stage in pipeline.stages)
+        energy += pipeline.microbatches * sent * plan.technology.link_pj_per_byte * 1e-12
+    return WorkloadRow(
+        name=pipeline.name,
+        batch=pipeline.batch,
+        microbatch=pipeline.microbatch,
+        microbatches=pipeline.microbatches,
+        step_s=step_s,
+        samples_per_s=pipeline.batch / step_s,
+        mfu=pipeline.model_macs / peak,
+        hfu=pipeline.hardware_macs / peak,
+        bubble=max(0.0, 1.0 - busy / (len(own) * step_s)),
+        energy_j=energy,
+    )
+
+
+def _stage(f: Findings, w: int, s: int) -> StageRow:
+    plan, pipeline = f.plan, f.plan.pipelines[w]
+    schedule, stage, step_s = f.final[w, s], pipeline.stages[s], f.chosen.step_s[w]
+    names = stage.training.layers
+    phases = tuple(
+        PhaseRow(
+            name=run.name,
+            operators=len(run.graph),
+            repeats=run.repeats,
+            cycles=phase.cycles,
+            bound_cycles=int(phase.result.bound or 0),
+            status=phase.result.status.value,
+            solver=phase.result.solver,
+            bound_method=phase.result.bound_method,
+        )
+        for run, phase in zip(schedule.task.phases, schedule.phases, strict=True)
+    )
+    return StageRow(
+        workload=pipeline.name,
+        name=pipeline.tasks[s].name,
+        layers=(names[stage.layers[0]], names[stage.layers[1] - 1]),
+        design=schedule.design.name,
+        phases=phases,
+        busy_s=schedule.busy_s,
+        memory_bytes=pipeline.tasks[s].memory_bytes,
+        hbm_bytes=schedule.design.hbm_bytes,
+        average_power_w=schedule.energy_j / step_s + idle_w(schedule.design, plan.technology),
+        time_split=time_split(schedule),
+        contention=f.contention.get((w, s)),
+    )
+
+
+def _modes(f: Findings) -> tuple[ModeRow, ...]:
+    if len(f.modes) < 2:
+        return ()
+    return tuple(
+        ModeRow(
+            mode=mode,
+            relative=chosen.value,
+            samples_per_s=tuple(p.batch / t for p, t in zip(f.plan.pipelines, chosen.step_s, strict=True)),
+            area_mm2=chosen.area_mm2,
+            tdp_w=chosen.tdp_w,
+            status=chosen.result.status.value,
+            designs=tuple(chosen.design_of(member).design.name for member in sorted(f.final)),
+        )
+        for mode, chosen in f.modes.items()
+    )
+
+
+def _certificate(f: Findings) -> Certificate:
+    plan, chosen = f.plan, f.chosen
+    metric, unit, sense, shown = _metric(plan)
+    objective, bound = shown(chosen.value), shown(f.whole.value)
+    worse, better = (objective, bound) if sense == "minimize" else (bound, objective)
+    gap = 1.0 if not isfinite(worse) else max(0.0, (worse - better) / worse)
+    if gap < ROUNDING:
+        gap = 0.0
+    pool = {e.design for g in chosen.groups for e in g.candidates}
+    return Certificate(
+        metric=metric,
+        unit=unit,
+        sense=sense,
+        heuristic=shown(f.first.value),
+        objective=objective,
+        bound=bound,
+        gap=gap,
+        own_bound=shown(max(f.own_bound, f.whole.value)),
+        method=f.whole.method,
+        selection_status=chosen.result.status.value,
+        selection_solver=chosen.result.solver,
+        feasible_designs=f.whole.feasible,
+        evaluated_designs=len(pool),
+        within_one_percent=_near(f),
+        scope=scope_of(plan, chosen.mode),
+        assumptions=assumptions_of(plan, f.final),
+    )
+
+
+def _near(f: Findings) -> int:
+    """Evaluated designs that come within 1 % of the answer in the place of the one chosen for their group."""
+    near: set[Any] = set()
+    for g, own in zip(f.chosen.groups, f.chosen.chosen, strict=True):
+        near |= {e.design for e in g.candidates if e.value <= own.value * 1.01}
+    return len(near)
+
+
+def _metric(plan: Plan) -> tuple[str, str, str, Any]:
+    """(metric, unit, sense, from the minimised value to the metric): samples/s of one workload, else relative."""
+    objective = plan.study.objective
+    if len(plan.pipelines) > 1:
+        name = {"throughput": "step time relative to the baseline", "bottleneck": "bottleneck relative to the baseline"}
+        if objective in name:
+            return f"{plan.study.aggregate} {name[objective]}", "", "minimize", float
+        return f"{plan.study.aggregate} relative step time × TDP", "W", "minimize", float
+    (pipeline,) = plan.pipelines
+    at_baseline = pipeline.batch / plan.reference_s[0]
+
+    def rate(value: float) -> float:
+        return at_baseline / value if value > 0 else inf
+
+    if objective == "throughput-per-tdp":
+        return "throughput per TDP", "samples/s/W", "maximize", rate
+    return "throughput" if objective == "throughput" else "throughput of the bottleneck", "samples/s", "maximize", rate
+
+
+def _warnings(f: Findings) -> tuple[str, ...]:
+    """What a reader has to know of this run beside its numbers."""
+    found = []
+    if f.interrupted:
+        found.append("interrupted: the best verified so far; baselines and changes were not compared")
+    elif not all(g.mined.finished for g in f.chosen.groups):
+        found.append("the search for designs ended by its time limit: a longer budget may find a better one")
+    references = [f.plan.baseline, *(load_accelerator(name) for name in f.plan.study.baselines)]
+    if any(design.calibration != f.plan.template.calibration for design in references):
+        found.append(
+            "calibrations differ: the times of the answer and of a baseline are corrected differently, so their ratio "
+            "mixes the designs with the corrections"
+        )
+    return tuple(found)
+
+
+def trace_lanes(f: Findings) -> list[Any]:
+    """Lanes of the schedule trace: the cores of each device during one run of each phase, and the pipeline."""
+    from accmine.report.charts.trace import core_lanes, operator_labels, timeline_lanes
+
+    lanes: list[Any] = []
+    for (w, s), schedule in sorted(f.final.items()):
+        offset = 0.0
+        for run, phase, seconds in zip(schedule.task.phases, schedule.phases, schedule.phase_s, strict=True):
+            assert phase.result.solution is not None
+            lanes += core_lanes(
+                phase.lowered.problem,
+                phase.result.solution,
+                process=f.plan.pipelines[w].tasks[s].name,
+                seconds_per_unit=1.0 / schedule.design.frequency_hz,
+                offset_s=offset,
+                labels=operator_labels(run.graph),
+            )
+            offset += seconds
+    for pipeline, own in zip(f.plan.pipelines, f.chosen.phase_s, strict=True):
+        if len(pipeline.tasks) > 1:
+            forward, backward, update = zip(*(pipeline.times(s, times) for s, times in enumerate(own)), strict=True)
+            timeline = simulate(
+                pipeline.schedule, forward, backward, update, pipeline.transfer_s, pipeline.microbatches
+            )
+            lanes += timeline_lanes(
+                timeline, process=f"{pipeline.name} pipeline", stages=[task.name for task in pipeline.tasks]
+            )
+    return lanes

@@ -1,0 +1,115 @@
+"""What a larger limit adds: a bound of the added designs alone, and the next size at which a better one is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+
+from accmine.cost.modes import CostLibrary
+from accmine.hardware.design import Design
+from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.plan.limits import ALLOWANCE, TOTALS
+from accmine.plan.plan import Plan
+from accmine.problems.design_search.space_bound import Block, PhaseSeconds, Value, promising, scan
+from accmine.questions.run.record import LimitRow
+from accmine.questions.sensitivity.changes import Change
+from accmine.search.candidates import search_problem, study_value
+from accmine.search.schedules import list_cycles
+
+__all__ = ["NOISE", "bound_of_added", "first_designs", "next_size"]
+
+FARTHER = (1.02, 1.05, 1.1, 1.2, 1.5)
+"""Factors on a limit at which the next better design is looked for."""
+
+TRIED = 4
+"""Designs of least bound that are scheduled at each of them."""
+
+NOISE = 1e-12
+"""Relative difference below which two values are the same: they come from floating-point sums."""
+
+
+def bound_of_added(change: Change, library: CostLibrary) -> float:
+    """No design that a larger limit adds to those of one group has a lower value; ``inf`` if it adds none."""
+    plan, (_, index, _) = change.plan, TOTALS[change.key]
+    devices = plan.devices if change.key.startswith("limits.") else 1
+    limit = change.limit * (1 - ALLOWANCE) / devices  # what is on the edge counts as added
+
+    def of(exact: bool) -> Value:
+        def value(seconds: PhaseSeconds, block: Block) -> Any:
+            rows = iter(seconds)
+            by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
+            found = study_value(plan, by_stage, block.tdp_w * plan.devices, exact=exact)
+            return np.where((block.tdp_w if index else block.area_mm2) > limit, found, inf)
+
+        return value
+
+    (group,) = plan.groups(plan.study.mode)
+    return scan(search_problem(plan, group, 1, library), of(True), of(False)).value
+
+
+def next_size(change: Change, value: float, limits: Sequence[LimitRow], library: CostLibrary) -> str:
+    """The next size of a limit of one design on all devices at which a better design is known, as far as is looked.
+
+    For a design per group: where the next core of one of them fits.
+
+    Parameters
+    ----------
+    value
+        Of the unchanged study, as it is minimised.
+    limits
+        Use of its limits.
+    """
+    if not change.adds:
+        return ""
+    field, index, unit = TOTALS[change.key]
+    limit = change.limit
+    groups = change.plan.groups(change.plan.study.mode)
+    if len(groups) > 1:
+        row = next((r for r in limits if change.key == f"limits.{r.name.lower()}"), None)
+        at = inf if row is None else row.used + row.least_step
+        return f"the next core fits from {at:.10g} {unit}" if isfinite(at) and at > limit else ""
+    whole = change.key.startswith("limits.")
+    devices = change.plan.devices if whole else 1
+    rival = change.key.replace("limits.", "device_limits.") if whole else change.key.removeprefix("device_")
+    other = getattr(change.plan, TOTALS[rival][0]) / (1 if whole else change.plan.devices)
+    if other < limit / devices:
+        return f"{rival} is tighter"
+    tried: set[Design] = set()
+    for factor in FARTHER:
+        wider: dict[str, Any] = {field: limit * factor}
+        plan = replace(change.plan, **wider)
+        better: list[tuple[float, float]] = []
+        for design in promising(search_problem(plan, groups[0], 1, library), TRIED):
+            cost = (tdp_w if index else area_mm2)(design, plan.technology) * devices
+            if design in tried or cost <= limit * (1 + ALLOWANCE):
+                continue
+            tried.add(design)
+            found = _value(plan, library, design)
+            if found < value * (1 - NOISE):
+                better.append((cost, found))
+        if better:
+            size, found = min(better)
+            gain = 100 * (value / found - 1)
+            more = f"{100 * (size / limit - 1):+.3g} %"
+            return f"from {size:.6g} {unit} ({more}) a design is known that is {gain:.3g} % better"
+    return f"no better design was found up to {limit * FARTHER[-1]:.6g} {unit}"
+
+
+def _value(plan: Plan, library: CostLibrary, design: Design) -> float:
+    """The value that list schedules reach with one design on all devices."""
+    (cycles,) = list_cycles(plan.tasks, library, [design], None)
+    rows = iter(cycles)
+    by_stage = [
+        [tuple(c / design.frequency_hz for c in next(rows)) for _ in pipeline.tasks] for pipeline in plan.pipelines
+    ]
+    return float(study_value(plan, by_stage, tdp_w(design, plan.technology) * plan.devices))
+
+
+def first_designs(plan: Plan, library: CostLibrary) -> list[Design]:
+    """Designs of least bound: what is looked at beyond a limit has to be looked at within it."""
+    groups = plan.groups(plan.study.mode)
+    return promising(search_problem(plan, groups[0], 1, library), TRIED) if len(groups) == 1 else []

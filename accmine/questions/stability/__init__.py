@@ -1,0 +1,1 @@
+"""How often the chosen design stays near the best when constants move in their bands."""

@@ -1,0 +1,66 @@
+"""``accmine stability``: whether the chosen design survives the error bands of the constants."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from accmine.questions.options import INTERRUPTED, RUNS, Json, Runs, Set, StudyName
+
+__all__ = ["stability"]
+
+
+def stability(
+    study: StudyName,
+    overrides: Set = None,
+    draws: Annotated[int, typer.Option(help="How often all constants are drawn from their bands.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the draws; that of the study's searches is budget.seed.")] = 0,
+    tolerance: Annotated[
+        float, typer.Option(help="How near to the best of a draw is near enough: 0.02 is 2 %.")
+    ] = 0.02,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Wall-clock limit of the run that is looked at; the draws come on top.")
+    ] = None,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Print how often the answer stays near the best when technology and timing constants move in their bands.
+
+    The study is run first, or its finished run is read from its folder; stability.json is written there.
+    """
+    from accmine.files.document import placed
+    from accmine.plan.plan import make_plan
+    from accmine.questions.run.folder import RunFolder
+    from accmine.questions.run.run import run
+    from accmine.questions.stability.draws import constants_of
+    from accmine.questions.stability.measure import require
+    from accmine.questions.stability.measure import stability as measure
+    from accmine.questions.stability.report import render
+    from accmine.study.study import load_study
+
+    require(draws, seed, tolerance)
+    changes = [*(overrides or []), *([] if seconds is None else [f"budget.seconds={seconds!r}"])]
+    loaded = load_study(study, changes)
+    with placed(loaded.document):
+        plan = make_plan(loaded.study)
+    constants_of(plan.technology, plan.template.calibration)  # what is wrong there is said before an hour is spent
+    outcome = run(loaded, runs_dir=runs)
+    if outcome.stop == "interrupted":
+        typer.echo(f"interrupted: nothing was drawn; the run so far is in {outcome.folder}", err=True)
+        raise typer.Exit(INTERRUPTED)
+    folder = RunFolder(Path(outcome.folder))
+
+    def show(step: str) -> None:
+        if not as_json and sys.stderr.isatty():
+            typer.echo(step, err=True)
+
+    found = measure(plan, outcome, folder, draws=draws, seed=seed, tolerance=tolerance, on_step=show)
+    found = replace(found, folder=outcome.folder)
+    folder.write_json("stability.json", found.to_json())
+    typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False) if as_json else render(found))
+    raise typer.Exit(INTERRUPTED if found.interrupted else 0)

@@ -1,0 +1,271 @@
+"""Times of a design under many calibrations at once, from schedules whose order is kept.
+
+A schedule of a phase is frozen: which mode an operator runs in, how it is cut over cores, which share of the HBM it
+holds, and which operators hand their cores and their share on to which. What is left is a graph, and under other
+durations its longest path is the makespan of a schedule that is feasible again. That costs one pass of numpy for all
+calibrations together, where scheduling again costs a second each. Several schedules of a phase, made under different
+calibrations, are frozen, and the shortest counts.
+
+Measured operators keep their time, launch included, whatever is drawn: only too little HBM bandwidth slows them down.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.cost.measured.values import MODELLED
+from accmine.cost.modes import HBM_SHARES, CostLibrary, hbm_capacity
+from accmine.hardware.design import Calibration, Design
+from accmine.ports import Stop
+from accmine.problems.design_search.lowering import Lowered
+from accmine.problems.operator_schedule import Solution
+from accmine.problems.operator_schedule.order import order_of
+from accmine.search.schedules import schedule_task
+from accmine.workload.graph import OperatorGraph
+from accmine.workload.task import Task
+
+__all__ = ["Frozen", "Moves", "freeze", "phase_cycles"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+SLOWEST = 1.6
+"""An operator's share of the HBM is widened, where the schedule leaves room, to what it needs if the bandwidth falls by
+this factor against its computing: else one that computes would seem bound by memory as soon as the HBM is slower."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """Calibrations of a design as arrays; shapes (calibrations,). ``launch_cycles`` in cycles of its clock."""
+
+    launch_cycles: FloatArray
+    array_efficiency: FloatArray
+    vector_efficiency: FloatArray
+    hbm_bytes_per_cycle: FloatArray
+
+    @classmethod
+    def of(cls, design: Design, calibrations: Sequence[Calibration]) -> Moves:
+        """Those of ``design``."""
+        designs = [replace(design, calibration=calibration) for calibration in calibrations]
+        return cls(
+            np.array([d.launch_cycles for d in designs], dtype=np.float64),
+            np.array([d.calibration.array_efficiency for d in designs]),
+            np.array([d.calibration.vector_efficiency for d in designs]),
+            np.array([hbm_capacity(d) for d in designs], dtype=np.float64),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """The order of a schedule, and what its operators do; operators in the order of their starts.
+
+    Attributes
+    ----------
+    sequence
+        Index of each operator in the graph.
+    array, vector, other
+        Cycles without corrections on arrays, on vector units, and at ports or as measured; shapes (operators,).
+    hbm_bytes
+        Traffic; shape (operators,).
+    launch
+        Cycles of the launch of measured operators, which is part of what was measured; NaN for the others, whose launch
+        is that of a calibration; shape (operators,).
+    share, held
+        Shares of the HBM, 0 to 1: that of the mode, and that which no other operator uses meanwhile; shapes
+        (operators,).
+    before
+        Indices of the operators that end before each begins.
+    """
+
+    sequence: IntArray
+    array: FloatArray
+    vector: FloatArray
+    other: FloatArray
+    hbm_bytes: FloatArray
+    launch: FloatArray
+    share: FloatArray
+    held: FloatArray
+    before: tuple[tuple[int, ...], ...]
+
+    def durations(self, moves: Moves) -> FloatArray:
+        """Cycles of each operator under each calibration; shape (operators, calibrations)."""
+        work = np.maximum(self.array[:, None] / moves.array_efficiency, self.vector[:, None] / moves.vector_efficiency)
+        np.maximum(work, self.other[:, None], out=work)
+        np.maximum(work, self.hbm_bytes[:, None] / (self.share[:, None] * moves.hbm_bytes_per_cycle), out=work)
+        launch = self.launch[:, None]
+        work += np.where(np.isnan(launch), moves.launch_cycles, launch)
+        return np.maximum(work, self.hbm_bytes[:, None] / (self.held[:, None] * moves.hbm_bytes_per_cycle))
+
+    def ends(self, moves: Moves) -> FloatArray:
+        """End of each operator under each calibration, every one started as early as the order allows."""
+        end = self.durations(moves)
+        for i, before in enumerate(self.before):
+            if len(before) == 1:
+                end[i] += end[before[0]]
+            elif before:
+                end[i] += end[list(before)].max(axis=0)
+        return end
+
+    def cycles(self, moves: Moves) -> FloatArray:
+        """Makespan under each calibration; shape (calibrations,)."""
+        if not len(self.array):
+            return np.zeros(len(moves.launch_cycles))
+        return np.asarray(self.ends(moves).max(axis=0))
+
+
+def freeze(graph: OperatorGraph, library: CostLibrary, design: Design, lowered: Lowered, solution: Solution) -> Frozen:
+    """The order of a schedule of ``graph`` on ``design``; the calibration is that of ``design``."""
+    problem = lowered.problem
+    capacity = problem.capacity.astype(np.int64)
+    rows = problem.first_mode[problem.mode_set] + solution.mode
+    duration, uses = problem.modes.duration[rows], problem.modes.uses[rows].copy()
+    position = np.empty(len(problem), dtype=np.int64)
+    position[_sorted(graph, solution, duration)] = np.arange(len(problem))
+    sequence = np.argsort(position)
+    array, vector, other, moved, launch = _work(graph, library, design, uses)
+    compute = np.maximum(np.maximum(array / design.calibration.array_efficiency, other), 1.0)
+    np.maximum(compute, vector / design.calibration.vector_efficiency, out=compute)
+    share = _shares(duration - design.launch_cycles, moved, compute, int(capacity[2]))
+    wanted = np.minimum(capacity[2], np.ceil(SLOWEST * moved / compute)).astype(np.int64)
+    start, end = solution.start, solution.start + duration
+    uses[:, 2] = _widened(start, end, uses[:, 2], np.maximum(wanted, uses[:, 2]), int(capacity[2]), sequence)
+    before: list[set[int]] = [set() for _ in range(len(problem))]
+    for first, second in graph.edges.tolist():
+        before[second].add(first)
+    for resource in range(len(capacity)):
+        _hand_over(start.tolist(), end.tolist(), uses[:, resource].tolist(), int(capacity[resource]), sequence, before)
+    held = np.maximum(uses[:, 2], 1) / float(capacity[2])
+    return Frozen(
+        sequence,
+        array[sequence],
+        vector[sequence],
+        other[sequence],
+        moved[sequence],
+        launch[sequence],
+        share[sequence],
+        np.where(moved > 0, held, 1.0)[sequence],
+        tuple(tuple(sorted(int(position[p]) for p in before[i])) for i in sequence.tolist()),
+    )
+
+
+def _sorted(graph: OperatorGraph, solution: Solution, duration: IntArray) -> IntArray:
+    """Operators by start; of those that start together the ones without duration first, in the order of the graph."""
+    rank = np.empty(len(graph), dtype=np.int64)
+    rank[np.array(order_of(len(graph), graph.edges).sequence, dtype=np.int64)] = np.arange(len(graph))
+    return np.lexsort((rank, duration > 0, solution.start))
+
+
+def _work(
+    graph: OperatorGraph, library: CostLibrary, design: Design, uses: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Of every operator: cycles on arrays, on vector units and elsewhere, without corrections; bytes; fixed launch."""
+    costs = library.costs(design)
+    work = library.index(graph)[graph.work_index]
+    split = np.searchsorted(np.array(costs.splits), np.maximum(1, uses[:, :2].max(axis=1)))
+    array, vector = costs.tensor_cycles[work, split], costs.vector_cycles[work, split]
+    other, total = costs.port_cycles[work, split], costs.cycles[work, split]
+    # No correction applies to what was measured; of a fused operator that is the product alone.
+    measured = library.origin(design)[work, split] != MODELLED
+    fused = costs.uses_tensor[work] & costs.uses_vector[work]
+    fixed = np.where(fused, np.maximum(array, other), total)
+    return (
+        np.where(measured, 0, array * design.calibration.array_efficiency),
+        np.where(measured & ~fused, 0, vector * design.calibration.vector_efficiency),
+        np.where(measured, fixed, other).astype(np.float64),
+        costs.hbm_bytes[work, split].astype(np.float64),
+        np.where(measured, float(design.launch_cycles), np.nan),
+    )
+
+
+def _shares(busy: IntArray, moved: FloatArray, compute: FloatArray, bandwidth: int) -> FloatArray:
+    """The share of the bandwidth of each mode: 1 unless it reads for as long as a smaller share takes."""
+    share = np.ones(len(busy))
+    for candidate in HBM_SHARES[1:]:
+        rate = max(1, int(bandwidth * candidate))
+        narrow = (moved > compute * bandwidth) & (np.ceil(moved / rate) == busy)
+        share[narrow] = rate / bandwidth
+    return share
+
+
+def _widened(
+    start: IntArray, end: IntArray, rate: IntArray, wanted: IntArray, capacity: int, sequence: IntArray
+) -> IntArray:
+    """Rates raised towards ``wanted`` by what nobody uses while the operator runs, in the order of the starts."""
+    times = np.unique(np.concatenate([start, end]))
+    first, last = np.searchsorted(times, start), np.searchsorted(times, end)
+    change = np.zeros(len(times) + 1, dtype=np.int64)
+    np.add.at(change, first, rate)
+    np.add.at(change, last, -rate)
+    spare = capacity - np.cumsum(change)
+    widened = rate.copy()
+    for i in sequence.tolist():
+        lacking = int(wanted[i] - rate[i])
+        if lacking <= 0 or first[i] == last[i]:
+            continue
+        window = spare[first[i] : last[i]]
+        more = min(lacking, int(window.min()))
+        if more > 0:
+            widened[i] += more
+            window -= more
+    return widened
+
+
+def _hand_over(
+    start: list[int], end: list[int], amount: list[int], capacity: int, sequence: IntArray, before: list[set[int]]
+) -> None:
+    """Who hands a resource on to whom, as further predecessors: what is free longest is taken first."""
+    free: list[list[int]] = [[-1, -1, capacity]]  # time since it is free, who held it, how much
+    running: list[tuple[int, int]] = []
+    head = 0
+    for i in sequence.tolist():
+        needed = amount[i]
+        if needed == 0 or start[i] == end[i]:
+            continue
+        while running and running[0][0] <= start[i]:
+            ended, who = heapq.heappop(running)
+            free.append([ended, who, amount[who]])
+        while needed:
+            piece = free[head]
+            taken = min(needed, piece[2])
+            piece[2] -= taken
+            needed -= taken
+            if piece[1] >= 0:
+                before[i].add(piece[1])
+            if piece[2] == 0:
+                head += 1
+        heapq.heappush(running, (end[i], i))
+
+
+def phase_cycles(
+    task: Task,
+    library: CostLibrary,
+    design: Design,
+    scenarios: Sequence[Calibration],
+    calibrations: Sequence[Calibration],
+    effort: str,
+    seed: int,
+) -> FloatArray:
+    """Makespans of the phases of ``task`` on ``design`` under every calibration; shape (phases, calibrations).
+
+    Each is that of a feasible schedule: the order, of those made under ``scenarios``, that is the shortest there.
+
+    Parameters
+    ----------
+    effort
+        ``list`` or ``none``, as in ``accmine.search.schedules.schedule_task``.
+    """
+    moves = Moves.of(design, calibrations)
+    best = np.full((len(task.phases), len(calibrations)), np.inf)
+    for calibration in dict.fromkeys(scenarios):
+        placed = replace(design, calibration=calibration)
+        done = schedule_task(task, library, placed, effort, Stop(), seed)
+        for row, run, phase in zip(best, task.phases, done.phases, strict=True):
+            assert phase.result.solution is not None
+            frozen = freeze(run.graph, library, placed, phase.lowered, phase.result.solution)
+            np.minimum(row, frozen.cycles(moves), out=row)
+    return best

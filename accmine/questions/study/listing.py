@@ -1,0 +1,89 @@
+"""What the catalogue and the registry hold, as rows for ``accmine list``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from accmine.errors import InputError
+from accmine.files.catalogue import KINDS, names, resolve
+from accmine.files.document import load_yaml
+from accmine.files.suggest import did_you_mean
+
+__all__ = ["LISTS", "rows"]
+
+LISTS = (*KINDS, "solvers")
+"""What can be listed."""
+
+
+def _workload(name: str) -> dict[str, Any]:
+    from accmine.workload.importers.models import load_model, summary
+
+    return dict(summary(load_model(name)))
+
+
+def _accelerator(name: str) -> dict[str, Any]:
+    from accmine.hardware.accelerators import load_accelerator
+
+    try:
+        design = load_accelerator(name)
+    except InputError:  # has ranges
+        return {"name": name, "kind": "template", "description": _description("accelerators", name)}
+    return {
+        "name": name,
+        "kind": "design",
+        "design": design.name,
+        "peak_tflops_per_s": design.peak_flops_per_s / 1e12,
+        "hbm_gib": design.hbm_bytes / (1 << 30),
+        "hbm_gb_per_s": design.hbm_bytes_per_s / 1e9,
+        "description": _description("accelerators", name),
+    }
+
+
+def _description(kind: str, name: str) -> str:
+    """The ``description`` of an entry, or the comment it starts with."""
+    document = load_yaml(resolve(kind, name))
+    given = document.data.get("description") if isinstance(document.data, dict) else None
+    if given:
+        return " ".join(str(given).split())
+    comment: list[str] = []
+    for line in document.text.splitlines():
+        if not line.startswith("#"):
+            break
+        comment.append(line.lstrip("# ").rstrip())
+    return " ".join(comment)
+
+
+def _described(kind: str) -> Callable[[str], dict[str, Any]]:
+    return lambda name: {"name": name, "description": _description(kind, name)}
+
+
+def _solvers() -> list[dict[str, Any]]:
+    from accmine.registry import DEFAULT_SOLVER, MODELS, SOLVERS, solvers_of
+
+    return [
+        {"problem": kind, "name": name, "default": DEFAULT_SOLVER.get(kind) == name, "model": (kind, name) in MODELS}
+        for kind in sorted({kind for kind, _ in SOLVERS})
+        for name in solvers_of(kind)
+    ]
+
+
+def rows(what: str) -> list[dict[str, Any]]:
+    """One row of JSON values per entry of ``what``, sorted by name.
+
+    Parameters
+    ----------
+    what
+        One of ``LISTS``.
+
+    Raises
+    ------
+    InputError
+        If ``what`` is something else.
+    """
+    if what not in LISTS:
+        raise InputError(f"cannot list {what!r}; {did_you_mean(what, LISTS)}allowed: {', '.join(LISTS)}")
+    if what == "solvers":
+        return _solvers()
+    row = {"workloads": _workload, "accelerators": _accelerator}.get(what) or _described(what)
+    return [row(name) for name in names(what)]

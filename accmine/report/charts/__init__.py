@@ -1,0 +1,1 @@
+"""Pictures: rooflines, schedules, gaps."""

@@ -1,0 +1,263 @@
+"""The certificate of the whole: how far the answer can be from the best design of the space.
+
+The bound is the optimum of the same selection with every feasible design as a candidate and a lower bound
+of its phase times. For one design on all devices of a group it is a scan over the space; for a design per
+group it is the integer program over the lower front of each group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.cost.measured.works import Share, share
+from accmine.hardware.design import UNCALIBRATED
+from accmine.plan.plan import Plan
+from accmine.ports import Stop
+from accmine.problems import stage_selection
+from accmine.problems.design_search.lower_front import LowerCandidate, lower_front
+from accmine.problems.design_search.space_bound import Block, PhaseSeconds, Value, scan
+from accmine.problems.stage_selection.integers import IntegerPipeline, integers
+from accmine.problems.stage_selection.options import lower_bound, useful_options
+from accmine.result import Status
+from accmine.search.candidates import GroupCandidates, selection_problem, study_value
+from accmine.search.schedules import TaskSchedule
+from accmine.solving import solve
+from accmine.system.timeline import step_time
+
+__all__ = [
+    "ASSUMPTIONS",
+    "WholeBound",
+    "assumptions_of",
+    "bound_whole",
+    "measured_share",
+    "only_design",
+    "own_bound",
+    "scope_of",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+_FLOAT = 1e-12
+"""Bounds are lowered by more than the error of the few floating-point operations behind them."""
+
+_ONE_DEVICE = (
+    "One device: forward and backward of a microbatch form one graph, run batch/microbatch times without overlap; "
+    "the update graph runs once."
+)
+_PIPELINE = (
+    "Pipeline: forward, backward and update graphs of a stage are scheduled separately on its design and never "
+    "overlap; the timeline of the named schedule puts them together."
+)
+ASSUMPTIONS = (
+    _ONE_DEVICE,
+    _PIPELINE,
+    "An operator holds its cores and its share of the HBM bandwidth, in whole bytes per cycle, from start to end, "
+    "without interruption.",
+    "Operator costs are those of the cost model; the bound is as true as they are.",
+)
+"""What objective and bound share."""
+
+
+@dataclass(frozen=True)
+class WholeBound:
+    """A proven limit of the study's value over every feasible design.
+
+    Attributes
+    ----------
+    value
+        Relative step time, or its product with TDP, that nothing in the space can be below.
+    feasible
+        Designs within the limits, summed over the groups.
+    method
+        How it was proved.
+    """
+
+    value: float
+    feasible: int
+    method: str
+
+
+def bound_whole(
+    plan: Plan,
+    mode: str,
+    groups: Sequence[GroupCandidates],
+    solver: str,
+    stop: Stop,
+    seed: int,
+    executor: Executor | None = None,
+) -> WholeBound:
+    """The bound of ``mode`` over every feasible design of every group."""
+    if len(groups) == 1:
+        (group,) = groups
+        found = scan(group.problem, _value(plan, exact=True), _value(plan, exact=False))
+        return WholeBound(
+            found.value,
+            found.feasible,
+            "scan of every feasible design: longest path, work per core and bytes per bandwidth, of the graph and of "
+            "its pieces between barriers; simulated timeline",
+        )
+    return _by_selection(plan, mode, groups, solver, stop, seed, executor)
+
+
+def own_bound(plan: Plan, final: Mapping[tuple[int, int], TaskSchedule], tdp_w: float) -> float:
+    """No schedules of the designs of ``final`` give a lower value: that of the bounds of their operator schedules."""
+    by_stage = [
+        [
+            [float(phase.result.bound or 0) / final[w, s].design.frequency_hz for phase in final[w, s].phases]
+            for s in range(len(pipeline.tasks))
+        ]
+        for w, pipeline in enumerate(plan.pipelines)
+    ]
+    return float(study_value(plan, by_stage, tdp_w)) * (1 - _FLOAT)
+
+
+def only_design(whole: WholeBound, groups: int, own: float) -> WholeBound:
+    """The bound of the whole where every group has one design only: that of its own schedules, if it is better."""
+    if whole.feasible != groups or own <= whole.value:
+        return whole
+    return WholeBound(own, whole.feasible, "bounds of the operator schedules of the only design; simulated timeline")
+
+
+def _value(plan: Plan, *, exact: bool) -> Value:
+    """The study's value of one design on all devices, from bounds of phase times over a block of designs."""
+
+    def value(seconds: PhaseSeconds, block: Block) -> FloatArray:
+        rows = iter(seconds)
+        by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
+        found = study_value(plan, by_stage, block.tdp_w * plan.devices, exact=exact)
+        return np.asarray(found, dtype=np.float64)
+
+    return value
+
+
+def _by_selection(
+    plan: Plan,
+    mode: str,
+    groups: Sequence[GroupCandidates],
+    solver: str,
+    stop: Stop,
+    seed: int,
+    executor: Executor | None,
+) -> WholeBound:
+    """The integer program over the lower fronts of the groups."""
+    keys = [(tuple(task.signature for task in g.problem.tasks), g.problem.memory_bytes) for g in groups]
+    distinct = {key: g.problem for key, g in reversed(list(zip(keys, groups, strict=True)))}
+    parts = (executor.map if executor is not None else map)(lower_front, distinct.values())
+    fronts: dict[object, tuple[list[LowerCandidate], int]] = dict(zip(distinct, parts, strict=True))
+    rows: dict[tuple[int, int], list[tuple[str, tuple[float, ...], float, float]]] = {}
+    feasible = 0
+    for key, g in zip(keys, groups, strict=True):
+        front, count = fronts[key]
+        feasible += count
+        for i, member in enumerate(g.group.members):
+            rows[member] = [(f"{g.group.name} box {n}", c.phase_s[i], c.area_mm2, c.tdp_w) for n, c in enumerate(front)]
+    problem = selection_problem(plan, mode, rows)
+    result = solve(problem, solver, stop=stop, seed=seed)
+    boxes = sum(map(len, rows.values()))
+    method = f"selection among {boxes} boxes that hold all feasible designs ({result.status.value}, {result.solver})"
+    if result.status is Status.INFEASIBLE:
+        return WholeBound(inf, feasible, method)
+    bound = stage_selection.bound(problem)[0] if result.bound is None else result.bound
+    return WholeBound(0.0 if bound is None else _without_rounding(problem, bound), feasible, method)
+
+
+def _without_rounding(problem: stage_selection.Problem, bound: float) -> float:
+    """The value in real numbers that a bound of the integer selection problem proves; always minimised.
+
+    The integer problem rounds every duration up to ticks and every TDP up to power units. With a duration of one
+    tick everywhere the timeline counts the durations on its longest chain: no more ticks than these were added to
+    a step. With S the bound of steps x power, at most u ticks and v power units added, and no choice below t ticks
+    or p power units: T · P >= S / ((1 + u / (t - u)) · (1 + v / (p - v))) for every choice.
+    """
+    numbers = integers(problem)
+    added = [_durations(problem, pipeline) for pipeline in numbers.pipelines]
+    ticks = max(added) if problem.aggregate == "worst" else sum(added)
+    if problem.objective != "throughput-per-tdp":
+        return max(0.0, (bound - float(ticks / numbers.ticks)) * (1 - _FLOAT))
+    least = lower_bound(numbers, useful_options(numbers))
+    units = sum(1 + len(slot.members) for slot in numbers.slots)
+    if least is None or least.steps <= ticks or least.power <= units or not 0 < bound < inf:
+        return 0.0
+    widened = (1 + ticks / (least.steps - ticks)) * (1 + units / (least.power - units))
+    return 1.0 / bound / widened * (1 - _FLOAT)
+
+
+def _durations(problem: stage_selection.Problem, pipeline: IntegerPipeline) -> int:
+    """The most durations on a chain of the timeline of a pipeline."""
+    stages = len(pipeline.forward)
+    if problem.objective == "bottleneck":
+        return 2 * pipeline.microbatches
+    once = [1] * stages
+    return int(step_time(pipeline.schedule, once, once, once, [(1, 1)] * (stages - 1), pipeline.microbatches))
+
+
+def assumptions_of(plan: Plan, final: Mapping[tuple[int, int], TaskSchedule]) -> tuple[str, ...]:
+    """What objective and bound share: ``ASSUMPTIONS``, and what the study's own choices add."""
+    lines = list(ASSUMPTIONS)
+    designs = {schedule.design for schedule in final.values()}
+    if max(plan.template.shared_sram_bytes) > 0:
+        lines.append(
+            "Each operator has the whole shared SRAM for its tiles while it runs, also beside others; the port of a "
+            "core is its own."
+        )
+    if plan.study.residency == "shared-sram":
+        lines.append(
+            "Residency: tensors read soon after they are written stay in half of the shared SRAM, as if operators ran "
+            "in the order of the graph."
+        )
+    for calibration in sorted({design.calibration for design in designs} - {UNCALIBRATED}):
+        lines.append(
+            f"Times are corrected by the calibration of the accelerator's file: {calibration.launch_s * 1e6:.3g} us of "
+            f"launch for every operator, {100 * calibration.array_efficiency:.3g} % of the arrays' peak, "
+            f"{100 * calibration.vector_efficiency:.3g} % of the lanes', {100 * calibration.hbm_efficiency:.3g} % of "
+            "the HBM's. A launch measured on single operators is too long for a queue of them: the chip may then beat "
+            "this bound."
+        )
+    if plan.source is not None:
+        found = measured_share(final)
+        lines.append(
+            f"Of the time of all operators {100 * found.measured:.0f} % is measured, {100 * found.interpolated:.0f} % "
+            f"interpolated between measurements and {100 * found.modelled:.0f} % modelled."
+        )
+    return tuple(lines)
+
+
+def measured_share(final: Mapping[tuple[int, int], TaskSchedule]) -> Share:
+    """Where the durations of the operators of a step come from."""
+    origins, weights = [], []
+    for schedule in final.values():
+        for run, phase in zip(schedule.task.phases, schedule.phases, strict=True):
+            solution, lowered = phase.result.solution, phase.lowered
+            assert solution is not None
+            tables = [lowered.tables[m] for m in lowered.problem.mode_set.tolist()]
+            for table, mode in zip(tables, solution.mode.tolist(), strict=True):
+                origins.append(int(table.origin[mode]))
+                weights.append(run.repeats * float(table.duration[mode]))
+    return share(origins, weights)
+
+
+def scope_of(plan: Plan, mode: str) -> tuple[str, ...]:
+    """What the bound holds fixed."""
+    technology = plan.technology
+    errors = (("area", technology.area_error), ("TDP", technology.tdp_error))
+    bands = ", ".join(f"{name} ± {100 * error:.0f} %" for name, error in errors if error is not None)
+    lines = [f"technology {technology.name}{f' ({bands})' if bands else ''}, timing {plan.study.timing}"]
+    if plan.study.cost.use != "model":
+        lines[0] += f", costs by {plan.study.cost.use}"
+    if len(plan.tasks) > 1:
+        lines[0] = f"mode {mode}, {lines[0]}"
+    lines.append(f"operator_split {plan.study.operator_split}; every design of the template within the limits")
+    for pipeline, workload in zip(plan.pipelines, plan.study.workloads, strict=True):
+        fixed = f"{pipeline.name}: microbatch {pipeline.microbatch}, recompute {workload.recompute}, "
+        fixed += f"attention split {workload.split}"
+        if len(pipeline.stages) > 1:
+            cuts = ", ".join(str(stage.layers[0]) for stage in pipeline.stages[1:])
+            fixed += f", schedule {pipeline.schedule}, stages cut before layers {cuts}"
+        lines.append(fixed)
+    return tuple(lines)

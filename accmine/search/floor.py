@@ -1,0 +1,223 @@
+"""A floor of throughput that nothing reaches: the limits it conflicts with, and what each of them would have to be.
+
+Whether a design reaches a throughput is known only from both sides. Bounds over every design prove what cannot
+be; a schedule proves what works. So a change that helps is told as two numbers where they differ: what is needed
+at least ("proven"), and what a schedule shows to be enough ("works").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from math import floor, inf
+from typing import Any
+
+import numpy as np
+
+from accmine.cost.modes import CostLibrary
+from accmine.errors import InfeasibleError
+from accmine.hardware.design import Design
+from accmine.plan.limits import ALLOWANCE, TOTALS
+from accmine.plan.plan import Plan
+from accmine.ports import Stop
+from accmine.problems.conflict import ConflictingLimit, conflicts, infeasible
+from accmine.problems.design_search.space_bound import Block, PhaseSeconds, SpaceBound, promising, scan
+from accmine.search.bounds import bound_whole
+from accmine.search.candidates import GroupCandidates, search_problem, select, study_value
+from accmine.search.feasibility import DIGITS, rounded_up
+from accmine.search.mining import NOTHING
+from accmine.search.schedules import list_cycles
+
+__all__ = ["FloorQuestion", "floor_conflict"]
+
+TRIED = 6
+"""Designs of least bound that are scheduled to find a throughput that works."""
+
+HEADROOM = (1.0, 1.02, 1.05, 1.1, 1.2, 1.4, 2.0)
+"""A schedule is longer than its bound: limits of so many times what the bound asks for are tried, until one works."""
+
+STEPS = 7
+"""Halvings of the interval in which the least limit of several groups is looked for."""
+
+WIDEST = 4.0
+"""Largest factor on a limit that is looked at for several groups."""
+
+
+@dataclass(frozen=True, eq=False)
+class FloorQuestion:
+    """A study whose floor is in question, and how its bounds are computed.
+
+    Attributes
+    ----------
+    plan
+        With references; within the limits devices exist.
+    groups
+        Of the study's mode, with their candidates (none are needed).
+    """
+
+    plan: Plan
+    mode: str
+    groups: Sequence[GroupCandidates]
+    library: CostLibrary
+    stop: Stop
+    seed: int
+    executor: Executor | None = None
+
+    def bound(self, plan: Plan) -> float:
+        """The bound of a plan that differs in limits, floor or objective; ``inf`` if nothing is feasible."""
+        own = plan.groups(self.mode)
+        groups = [
+            GroupCandidates(group, search_problem(plan, group, len(own), self.library), NOTHING, ()) for group in own
+        ]
+        solver = plan.study.search.select
+        return bound_whole(plan, self.mode, groups, solver, self.stop, self.seed, self.executor).value
+
+    def with_limits(self, kept: frozenset[str]) -> Plan:
+        """The plan with the limits of ``kept`` only, and the floor."""
+        gone: dict[str, Any] = {field: inf for name, (field, _, _) in TOTALS.items() if name not in kept}
+        return replace(self.plan, **gone)
+
+    def possible(self, kept: frozenset[str]) -> bool:
+        """Whether it is not proven that the limits of ``kept`` conflict."""
+        return "floor" not in kept or self.bound(self.with_limits(kept)) < inf
+
+    def scan(self, plan: Plan, value: Callable[[Any, Block], Any]) -> SpaceBound:
+        """The least ``value(relative step time, block)`` over the designs of the one group of a plan."""
+        (group,) = plan.groups(self.mode)
+        fast = _for_throughput(plan)
+
+        def at(exact: bool) -> Callable[[PhaseSeconds, Block], Any]:
+            def of(seconds: PhaseSeconds, block: Block) -> Any:
+                rows = iter(seconds)
+                by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
+                return np.asarray(value(study_value(fast, by_stage, block.tdp_w, exact=exact), block), dtype=np.float64)
+
+            return of
+
+        return scan(search_problem(plan, group, 1, self.library), at(True), at(False))
+
+    def reached(self, design: Design) -> float:
+        """Throughput relative to the baseline that list schedules reach with one design on all devices."""
+        rows = list_cycles(self.plan.tasks, self.library, [design], None)
+        cycles = iter(rows[0])
+        by_stage = [
+            [tuple(c / design.frequency_hz for c in next(cycles)) for _ in pipeline.tasks]
+            for pipeline in self.plan.pipelines
+        ]
+        return 1.0 / float(study_value(_for_throughput(self.plan), by_stage, 1.0))
+
+
+def floor_conflict(question: FloorQuestion) -> InfeasibleError:
+    """The error of a floor that is proven to be out of reach of every design within the limits."""
+    plan = question.plan
+    names = [name for name, (field, _, _) in TOTALS.items() if getattr(plan, field) < inf]
+    found = conflicts([*names, "floor"], question.possible)
+    members = sorted({name for own in found for name in own}, key=["floor", *names].index)
+    limits = [ConflictingLimit(name, _value(plan, name), _remedy(question, name), _place(name)) for name in members]
+    which = "this floor" if len(limits) == 1 else "these limits together"
+    message = f"no design is fast enough: the bound of every design proves that none meets {which}"
+    if len(found) > 1:
+        message += f"; {len(found)} conflicts: {'; '.join(' with '.join(reversed(own)) for own in found)}"
+    return infeasible(message, limits)
+
+
+def _for_throughput(plan: Plan) -> Plan:
+    """The plan with the aggregated relative step time as its value."""
+    return replace(plan, study=plan.study.model_copy(update={"objective": "throughput", "floor": None}))
+
+
+def _place(name: str) -> tuple[str | int, ...]:
+    return tuple(name.split("."))
+
+
+def _value(plan: Plan, name: str) -> str:
+    if name == "floor":
+        return f"{plan.floor:.10g}"
+    field, _, unit = TOTALS[name]
+    section, key = name.split(".")
+    number = f"{getattr(plan, field):.10g} {unit}"
+    return f"baseline, {number}" if getattr(getattr(plan.study, section), key) == "baseline" else number
+
+
+def _remedy(question: FloorQuestion, name: str) -> str:
+    if name == "floor":
+        return _floor_remedy(question)
+    kept = frozenset(other for other in TOTALS if other != name)
+    plan = question.with_limits(kept)
+    if len(plan.groups(question.mode)) > 1:
+        return _limit_of_groups(question, name)
+    field, index, unit = TOTALS[name]
+    most = (1 + ALLOWANCE) / plan.floor
+
+    def cost(relative: Any, block: Block) -> Any:
+        return np.where(relative <= most, block.tdp_w if index else block.area_mm2, inf)
+
+    least = question.scan(plan, cost)
+    if least.design is None:
+        return "no value of it is enough while the other limits stay"
+    devices = plan.devices if name.startswith("limits.") else 1
+    works, first = _enough(question, plan, field, devices * least.value, least.design)
+    if first:
+        return f"at least {rounded_up(devices * least.value):.10g} {unit}"
+    shown = f"at least {_down(devices * least.value):.10g} {unit} is needed (proven)"
+    return shown if works == inf else f"{shown}; {rounded_up(works):.10g} {unit} works (scheduled)"
+
+
+def _enough(question: FloorQuestion, plan: Plan, field: str, needed: float, cheapest: Design) -> tuple[float, bool]:
+    """A value of a limit with which a schedule reaches the floor (``inf``: none found), and if it is ``needed``."""
+    least = plan.floor / (1 + ALLOWANCE)
+    if question.reached(cheapest) >= least:
+        return needed, True
+    fast = _for_throughput(plan)
+    (group,) = plan.groups(question.mode)
+    for factor in HEADROOM:
+        limited = _with(fast, field, factor * needed)
+        for design in promising(search_problem(limited, group, 1, question.library), TRIED // 2):
+            if question.reached(design) >= least:
+                return factor * needed, False
+    return inf, False
+
+
+def _with(plan: Plan, field: str, value: float) -> Plan:
+    """The plan with another limit of cost."""
+    change: dict[str, Any] = {field: value}
+    return replace(plan, **change)
+
+
+def _floor_remedy(question: FloorQuestion) -> str:
+    plan = _for_throughput(question.plan)
+    most = 1.0 / question.bound(plan)
+    works = 0.0
+    groups = plan.groups(question.mode)
+    if len(groups) == 1:
+        problem = search_problem(plan, groups[0], 1, question.library)
+        works = max((question.reached(design) for design in promising(problem, TRIED)), default=0.0)
+    elif all(g.candidates for g in question.groups):
+        chosen = select(plan, question.mode, question.groups, plan.study.search.select, question.stop, question.seed)
+        works = 1.0 / chosen.value
+    if works >= most:
+        return f"at most {_down(works):.10g}"
+    shown = f"at most {rounded_up(most):.10g} is possible (proven)"
+    return shown if works <= 0 else f"{shown}; {_down(works):.10g} works (scheduled)"
+
+
+def _limit_of_groups(question: FloorQuestion, name: str) -> str:
+    """What a limit shared by several designs has to be at least, by halving; what works is not known."""
+    plan, (field, _, unit) = question.plan, TOTALS[name]
+    start: float = getattr(plan, field)
+
+    def possible(value: float) -> bool:
+        return question.bound(_with(plan, field, value)) < inf
+
+    if not possible(WIDEST * start):
+        return f"more than {WIDEST * start:.10g} {unit} is needed (proven), or no value is enough"
+    low, high = start, WIDEST * start
+    for _ in range(STEPS):
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if possible(middle) else (middle, high)
+    return f"more than {_down(low):.10g} {unit} is needed (proven)"
+
+
+def _down(value: float) -> float:
+    return floor(value * 10.0**DIGITS) / 10.0**DIGITS

@@ -1,0 +1,353 @@
+"""The parts of a study: workloads, the accelerator's tunables, limits, system, search and budget.
+
+The models are the schema: every key has a description, a unit where it has one, and a default.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+from accmine.files.complaints import FieldsError
+from accmine.files.units import parse_quantity
+from accmine.study.values import (
+    AcceleratorName,
+    AreaLimit,
+    Axis,
+    BytesAxis,
+    ClusterName,
+    Count,
+    CountAxis,
+    DataflowAxis,
+    HertzAxis,
+    MeasurementFile,
+    OptionalBytesAxis,
+    PositiveCount,
+    PowerLimit,
+    RateAxis,
+    Text,
+    WorkloadName,
+)
+
+__all__ = [
+    "HEURISTIC_OPTIONS",
+    "AcceleratorSpace",
+    "Budget",
+    "Cost",
+    "DeviceLimits",
+    "Limits",
+    "Part",
+    "Search",
+    "StudyWorkload",
+    "System",
+]
+
+Positive = Annotated[float, Field(gt=0)]
+_MOST_DIVISORS = 12  # that a message lists
+
+
+class Part(BaseModel):
+    """Base of every model of a study: frozen, and no key beside its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _unit(unit: str) -> JsonDict:
+    return {"unit": unit}
+
+
+class StudyWorkload(Part):
+    """One model to train: what a step is."""
+
+    use: WorkloadName = Field(description="Model of the catalogue, a YAML file, or a Hugging Face config.json.")
+    name: Text = Field(
+        default_factory=lambda data: Path(data["use"]).stem, description="Name in tables; default: that of the model."
+    )
+    sequence: PositiveCount | None = Field(
+        default=None, description="Sequence length; default: the model's own.", json_schema_extra=_unit("tokens")
+    )
+    image: PositiveCount | None = Field(
+        default=None,
+        description="Height and width of an image; default: the model's own.",
+        json_schema_extra=_unit("pixels"),
+    )
+    batch: PositiveCount = Field(description="Samples of one optimiser step.", json_schema_extra=_unit("samples"))
+    microbatch: PositiveCount = Field(
+        default_factory=lambda data: data["batch"],
+        description="Samples that pass through a device together; divides the batch. Default: the batch.",
+        json_schema_extra=_unit("samples"),
+    )
+    optimizer: Literal["adam", "sgd"] = Field(default="adam", description="Optimiser; sgd has momentum.")
+    recompute: Literal["none", "full"] = Field(
+        default="none", description="full: keep only the inputs of each layer and run its forward part again."
+    )
+    split: Literal["none", "heads", "samples"] = Field(
+        default="heads", description="Granularity of attention: one operator, one per head, or one per sample."
+    )
+    fusion: Literal["elementwise", "none"] = Field(
+        default="elementwise", description="elementwise: chains behind a product become one operator."
+    )
+    dtype: Literal["bf16", "fp32"] = Field(
+        default="bf16", description="Type of activations and of the operands of products."
+    )
+    weight: Positive = Field(default=1.0, description="Weight under aggregate: mean.")
+
+    @model_validator(mode="after")
+    def _cross(self) -> Self:
+        errors: list[tuple[tuple[str | int, ...], str]] = []
+        if self.batch % self.microbatch:
+            divisors = [m for m in range(1, self.batch + 1) if self.batch % m == 0] if self.batch < 10**6 else []
+            shown = divisors if len(divisors) <= _MOST_DIVISORS else [*divisors[: _MOST_DIVISORS - 1], "…"]
+            allowed = ", ".join(map(str, shown)) or "a divisor of the batch"
+            message = f"{self.microbatch} does not divide the batch of {self.batch}; allowed: {allowed}"
+            errors.append((("microbatch",), message))
+        if self.sequence is not None and self.image is not None:
+            errors.append((("image",), "a model reads sequences or images; give sequence or image, not both"))
+        if errors:
+            raise FieldsError(errors)
+        return self
+
+
+class AcceleratorSpace(Part):
+    """The accelerators to choose from: a template or design, and values for some of its tunables."""
+
+    use: AcceleratorName = Field(description="Template or design of the catalogue, or a file such as a design.yaml.")
+    tensor_cores: CountAxis = Field(default=None, description="Number of tensor cores.")
+    tensor_dim: CountAxis = Field(
+        default=None, description="Rows and columns of the systolic array: all pairs of these values."
+    )
+    tensor_rows: CountAxis = Field(default=None, description="Rows of the systolic array.")
+    tensor_cols: CountAxis = Field(default=None, description="Columns of the systolic array.")
+    dataflow: DataflowAxis = Field(
+        default=None,
+        description="What stays in the array: ws weights, os outputs, is inputs; flexible: the best for each product.",
+    )
+    tensor_sram: BytesAxis = Field(
+        default=None, description="Private SRAM of a tensor core.", json_schema_extra=_unit("bytes")
+    )
+    vector_cores: CountAxis = Field(default=None, description="Number of vector cores.")
+    vector_lanes: CountAxis = Field(default=None, description="Lanes of a vector core.")
+    vector_ops_per_lane: CountAxis = Field(default=None, description="Operations per lane and cycle.")
+    vector_sram: BytesAxis = Field(
+        default=None, description="Private SRAM of a vector core.", json_schema_extra=_unit("bytes")
+    )
+    shared_sram: OptionalBytesAxis = Field(
+        default=None,
+        description="SRAM of the chip between that of the cores and the HBM; 0 B: none.",
+        json_schema_extra=_unit("bytes"),
+    )
+    port_bandwidth: RateAxis = Field(
+        default=None,
+        description="Bandwidth of the port of one core to the shared SRAM; needed with one.",
+        json_schema_extra=_unit("bytes/s"),
+    )
+    hbm: BytesAxis = Field(default=None, description="Capacity of the HBM.", json_schema_extra=_unit("bytes"))
+    hbm_bandwidth: RateAxis = Field(
+        default=None, description="Peak bandwidth of the HBM.", json_schema_extra=_unit("bytes/s")
+    )
+    hbm_stacks: CountAxis = Field(
+        default=None, description="Number of HBM stacks, each of which adds capacity and bandwidth; instead of hbm."
+    )
+    hbm_stack: BytesAxis = Field(
+        default=None, description="Capacity of one HBM stack.", json_schema_extra=_unit("bytes")
+    )
+    hbm_stack_bandwidth: RateAxis = Field(
+        default=None, description="Peak bandwidth of one HBM stack.", json_schema_extra=_unit("bytes/s")
+    )
+    frequency: HertzAxis = Field(default=None, description="Clock of all cores.", json_schema_extra=_unit("hertz"))
+
+    @model_validator(mode="after")
+    def _cross(self) -> Self:
+        both = [name for name in ("tensor_rows", "tensor_cols") if getattr(self, name) is not None]
+        if self.tensor_dim is not None and both:
+            raise FieldsError(
+                [((name,), "tensor_dim sets rows and columns already; give one of them") for name in both]
+            )
+        return self
+
+    def mapping(self) -> dict[str, Axis]:
+        """``use`` and the tunables that the study sets, as a template reads them."""
+        given: dict[str, Axis] = self.model_dump(exclude_none=True)
+        return given
+
+
+def _limit_value(text: str | None, dimension: str, baseline: float) -> float:
+    if text is None:
+        return inf
+    return baseline if text == "baseline" else parse_quantity(text, dimension)
+
+
+class Limits(Part):
+    """Upper limits of all devices together."""
+
+    area: AreaLimit = Field(
+        default=None,
+        description="Die area of all devices; baseline: as many baselines.",
+        json_schema_extra=_unit("mm2"),
+    )
+    tdp: PowerLimit = Field(
+        default=None, description="Thermal design power of all devices.", json_schema_extra=_unit("watt")
+    )
+
+    def area_mm2(self, baseline_mm2: float) -> float:
+        """The area limit in mm², ``inf`` for none; ``baseline_mm2`` is what ``baseline`` stands for."""
+        return _limit_value(self.area, "mm2", baseline_mm2)
+
+    def tdp_w(self, baseline_w: float) -> float:
+        """The TDP limit in W, ``inf`` for none; ``baseline_w`` is what ``baseline`` stands for."""
+        return _limit_value(self.tdp, "watt", baseline_w)
+
+
+class DeviceLimits(Limits):
+    """Upper limits of each device alone."""
+
+    area: AreaLimit = Field(
+        default="858 mm^2", description="Die area of one device; default: the reticle.", json_schema_extra=_unit("mm2")
+    )
+    tdp: PowerLimit = Field(
+        default=None, description="Thermal design power of one device.", json_schema_extra=_unit("watt")
+    )
+
+
+class System(Part):
+    """The devices that train one workload, and how it is spread over them."""
+
+    pipeline: PositiveCount = Field(
+        default=1, description="Number of pipeline stages.", json_schema_extra=_unit("devices")
+    )
+    devices: PositiveCount = Field(
+        default_factory=lambda data: data["pipeline"],
+        description="Number of devices of a workload: one per pipeline stage. Default: pipeline.",
+    )
+    cluster: ClusterName | None = Field(
+        default=None, description="What connects the devices; needed for more than one stage."
+    )
+    schedule: Literal["gpipe", "1f1b"] = Field(default="1f1b", description="Order of microbatches on a stage.")
+    stages: tuple[PositiveCount, ...] | None = Field(
+        default=None, description="First layer of each stage after the first; default: balanced on the baseline."
+    )
+
+    @model_validator(mode="after")
+    def _cross(self) -> Self:
+        errors: list[tuple[tuple[str | int, ...], str]] = []
+        if self.devices != self.pipeline:
+            message = f"must equal pipeline, {self.pipeline}: every stage has one device, and there are no replicas"
+            errors.append((("devices",), f"{message}; got {self.devices}"))
+        if self.pipeline > 1 and self.cluster is None:
+            errors.append((("cluster",), f"is required with pipeline: {self.pipeline}, for the transfers"))
+        if self.stages is not None:
+            increasing = all(a < b for a, b in zip(self.stages, self.stages[1:], strict=False))
+            if len(self.stages) != self.pipeline - 1 or not increasing:
+                message = f"must be {self.pipeline - 1} increasing layer numbers with pipeline: {self.pipeline}"
+                errors.append((("stages",), f"{message}, got {list(self.stages)}"))
+        if errors:
+            raise FieldsError(errors)
+        return self
+
+
+def _method(value: Any) -> Any:
+    return "wham-like" if value == "critical-path" else value
+
+
+HEURISTIC_OPTIONS = ("top_k", "hysteresis", "start", "growth", "min_gain", "order", "bound_pruning", "polish")
+"""Keys of ``search`` that are options of the heuristic: the decisions that its source leaves open."""
+
+
+class Cost(Part):
+    """Where the costs of operators come from."""
+
+    use: Literal["model", "table", "zigzag"] = Field(
+        default="model",
+        description="model: the analytical model. table: measured operators of a file where it has them, else the "
+        "model. zigzag: products by ZigZag's mapping search, all else by the model.",
+    )
+    file: MeasurementFile | None = Field(
+        default=None, description="CSV of measured operators; needed with use: table, and only there."
+    )
+    reach: Annotated[float, Field(ge=1, le=16)] | None = Field(
+        default_factory=lambda data: 2.0 if data["use"] == "table" else None,
+        description="Sizes within this factor of measured ones are interpolated between them; 1: exact hits only. "
+        "Default: 2.",
+    )
+    cache: Text | None = Field(
+        default=None,
+        description="CSV that keeps what ZigZag found, made if it is not there; needed with use: zigzag, and only "
+        "there.",
+    )
+
+    @model_validator(mode="after")
+    def _cross(self) -> Self:
+        errors: list[tuple[tuple[str | int, ...], str]] = []
+        for key, use in (("file", "table"), ("cache", "zigzag")):
+            if self.use == use and getattr(self, key) is None:
+                errors.append(((key,), f"is required with use: {use}"))
+            elif self.use != use and getattr(self, key) is not None:
+                errors.append(((key,), f"belongs to use: {use}, not to use: {self.use}"))
+        if self.reach is not None and self.use != "table":
+            errors.append((("reach",), f"belongs to use: table, not to use: {self.use}"))
+        if errors:
+            raise FieldsError(errors)
+        return self
+
+
+class Search(Part):
+    """How designs are proposed, refined and selected."""
+
+    method: Annotated[Literal["wham-like", "critical-path"], BeforeValidator(_method)] = Field(
+        default="wham-like", description="What proposes designs; critical-path is another name of wham-like."
+    )
+    top_k: PositiveCount = Field(default=10, description="Designs kept per task and share of the budget.")
+    refine: Literal["cp-sat", "none"] = Field(
+        default="cp-sat", description="What refines the schedules of proposed designs."
+    )
+    select: Literal["auto", "highs", "cp-sat"] = Field(
+        default="auto", description="What solves the selection; `auto` takes the method that fits its size."
+    )
+    hysteresis: Count = Field(default=2, description="Worse steps that the descent over core sizes goes on after.")
+    growth: Literal["double", "one"] = Field(
+        default="double", description="How core counts grow: doubled, or one at a time."
+    )
+    start: Literal["bound", "one"] = Field(
+        default="bound",
+        description="First core counts of a choice of core sizes: those of the least bound, or the fewest.",
+    )
+    min_gain: Annotated[float, Field(lt=1)] = Field(
+        default=1e-3, description="Relative fall of the value that an added core has to bring; below 0, allowed rise."
+    )
+    order: Literal["bound", "best", "breadth"] = Field(
+        default="bound",
+        description="Core sizes that are next: of the least bound, a child of the best, or level by level.",
+    )
+    bound_pruning: Annotated[bool, Field(strict=True)] = Field(
+        default=True, description="Skip core sizes whose bound cannot enter the best top_k."
+    )
+    polish: Count = Field(default=2, description="Rounds of single-core steps around the best designs.")
+    shares: PositiveCount = Field(default=5, description="Shares of the limits that designs are proposed for.")
+
+    def options(self) -> dict[str, Any]:
+        """The options of the heuristic, by the names its class takes."""
+        return {name: getattr(self, name) for name in HEURISTIC_OPTIONS}
+
+
+class Budget(Part):
+    """How long a run may take; every given limit holds."""
+
+    seconds: Annotated[float, Field(ge=0)] | None = Field(
+        default=60.0, description="Wall-clock limit; null: until proved.", json_schema_extra=_unit("seconds")
+    )
+    work: Positive | None = Field(default=None, description="Deterministic limit of each solver, in its own unit.")
+    workers: PositiveCount = Field(default=2, description="Processes or threads.")
+    seed: Count = Field(default=0, description="Seed of everything random.")
+    deterministic: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="Stop by work and never by the clock, so that a run repeats exactly."
+    )
+
+    @model_validator(mode="after")
+    def _cross(self) -> Self:
+        if self.deterministic and self.work is None:
+            raise FieldsError([(("deterministic",), "needs budget.work: the clock is no deterministic limit")])
+        return self

@@ -1,0 +1,230 @@
+"""A study: workloads, the accelerator's tunables, limits, objective, search and budget, read from YAML.
+
+The models below are the schema: every key has a description, a unit where it has one, and a default.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, Field, model_validator
+
+from accmine.files.catalogue import is_file_reference, resolve
+from accmine.files.complaints import FieldsError
+from accmine.files.document import Document, load_yaml, validate
+from accmine.hardware.technology.file import files_read
+from accmine.study.parts import (
+    AcceleratorSpace,
+    Budget,
+    Cost,
+    DeviceLimits,
+    Limits,
+    Part,
+    Search,
+    StudyWorkload,
+    System,
+)
+from accmine.study.values import AcceleratorName, TechnologyName, Text
+
+__all__ = [
+    "AcceleratorSpace",
+    "Budget",
+    "Cost",
+    "DeviceLimits",
+    "Limits",
+    "LoadedStudy",
+    "Search",
+    "Study",
+    "StudyWorkload",
+    "System",
+    "as_mapping",
+    "effective",
+    "load_study",
+    "referenced_files",
+    "schema",
+    "study_hash",
+]
+
+Mode = Literal["heterogeneous", "homogeneous", "common"]
+
+
+def _default_mode(data: dict[str, Any]) -> Mode:
+    return "common" if len(data["workloads"]) > 1 and data["system"].pipeline == 1 else "heterogeneous"
+
+
+class Study(Part):
+    """Everything that decides the result of a run."""
+
+    name: Text = Field(description="Name of the study; its run folder is named after it.")
+    description: str = Field(default="", description="What the study is about, in a sentence.")
+    workloads: Annotated[tuple[StudyWorkload, ...], Field(min_length=1)] = Field(description="Models to train.")
+    accelerator: AcceleratorSpace = Field(description="Accelerators to choose from.")
+    technology: TechnologyName = Field(default="tpu-16nm", description="Constants of area and power.")
+    system: System = Field(default=System(), description="Devices and parallelism.")
+    limits: Limits = Field(default=Limits(), description="Limits of all devices together.")
+    device_limits: DeviceLimits = Field(default=DeviceLimits(), description="Limits of each device.")
+    objective: Literal["throughput", "bottleneck", "throughput-per-tdp"] = Field(
+        default="throughput", description="Step time, time of the slowest stage, or samples per second over TDP."
+    )
+    floor: Annotated[float, Field(ge=0)] | None = Field(
+        default_factory=lambda data: 1.0 if data["objective"] == "throughput-per-tdp" else None,
+        description="Least throughput under throughput-per-tdp, relative to the baseline's; default: 1; 0: none.",
+    )
+    aggregate: Literal["worst", "mean"] = Field(
+        default="worst", description="How step times of several workloads are joined."
+    )
+    mode: Mode = Field(
+        default_factory=_default_mode,
+        description="One design per stage, per workload, or for all. Default: heterogeneous; common for "
+        "several workloads on one device.",
+    )
+    deployment: Literal["time-shared", "concurrent"] = Field(
+        default_factory=lambda data: "time-shared" if data["mode"] == "common" else "concurrent",
+        description="time-shared: workloads take turns on the same devices, which count once; default for "
+        "mode: common. concurrent: each has its own.",
+    )
+    baseline: AcceleratorName = Field(default="tpuv2-like", description="Design that throughput is relative to.")
+    baselines: tuple[AcceleratorName, ...] = Field(
+        default=("tpuv2-like", "nvdla-like"), description="Designs to compare the result with."
+    )
+    operator_split: Literal["even", "none"] = Field(
+        default="even", description="even: an operator may run split over 2, 4, … cores; none: on one core."
+    )
+    timing: Literal["tpu-like", "rtl-simple", "scalesim3", "scalesim-paper"] = Field(
+        default="tpu-like", description="Timing of the systolic arrays."
+    )
+    cost: Cost = Field(default=Cost(), description="Source of costs: the model, measurements, or ZigZag.")
+    residency: Literal["none", "shared-sram"] = Field(
+        default="none",
+        description="shared-sram: tensors read soon after they are written stay in half of the shared SRAM: an "
+        "assumption about the schedule.",
+    )
+    search: Search = Field(default=Search(), description="Method and its options.")
+    budget: Budget = Field(default=Budget(), description="Limits of the run itself.")
+
+    @model_validator(mode="after")
+    def _cross(self) -> Self:
+        errors: list[tuple[tuple[str | int, ...], str]] = []
+        names = [workload.name for workload in self.workloads]
+        for index, workload in enumerate(self.workloads):
+            if workload.name in names[:index]:
+                errors.append((("workloads", index, "name"), f"{workload.name!r} is taken; give each workload a name"))
+            if workload.weight != 1.0 and self.aggregate == "worst":
+                errors.append((("workloads", index, "weight"), "has no effect under aggregate: worst; allowed: 1"))
+        if self.system.stages is not None and len(self.workloads) > 1:
+            errors.append((("system", "stages"), "names layers of one workload; leave it out with several"))
+        if self.deployment == "time-shared" and self.mode != "common":
+            message = f"time-shared needs mode: common, got mode: {self.mode}; allowed with it: concurrent"
+            errors.append((("deployment",), message))
+        if self.floor is not None and self.objective != "throughput-per-tdp":
+            errors.append((("floor",), f"applies to objective: throughput-per-tdp only, not to {self.objective}"))
+        if errors:
+            raise FieldsError(errors)
+        return self
+
+
+@dataclass(frozen=True)
+class LoadedStudy:
+    """A valid study, the document it was read from, and its file."""
+
+    study: Study
+    document: Document
+    path: Path
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the file."""
+        return self.path.parent
+
+
+def load_study(
+    name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str | Path | None = None
+) -> LoadedStudy:
+    """Read and validate a study.
+
+    Parameters
+    ----------
+    name_or_path
+        Name of a shipped study, or a file. Relative files named in it are looked for beside it,
+        then in the current folder.
+    overrides
+        ``key.key=value`` each, applied before validation.
+    design
+        A design file or name: study this one design instead of the accelerator's space.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong.
+    """
+    path = resolve("studies", name_or_path)
+    if design is not None:
+        use = str(resolve("accelerators", design)) if is_file_reference(design) else str(design)
+        overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
+    shown = str(name_or_path) if is_file_reference(name_or_path) else None
+    document = load_yaml(path, name=shown, overrides=overrides)
+    return LoadedStudy(validate(document, Study, context={"folder": path.parent}), document, path)
+
+
+def as_mapping(study: BaseModel) -> dict[str, Any]:
+    """All keys of a study with their values, as plain YAML and JSON values; keys without effect are left out."""
+    table: dict[str, Any] = {}
+    for name, info in type(study).model_fields.items():
+        value = getattr(study, name)
+        without_effect = info.default_factory is not None or info.default is None
+        if value is None and without_effect:
+            continue
+        table[name] = _plain(value)
+    return table
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return as_mapping(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def effective(study: Study) -> str:
+    """The study with every default written out, as YAML that is itself a valid study."""
+    return yaml.safe_dump(as_mapping(study), sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+
+
+def _walk(value: Any, visit: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _walk(item, visit) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_walk(item, visit) for item in value]
+    return visit(value) if isinstance(value, str) else value
+
+
+def referenced_files(study: Study) -> tuple[Path, ...]:
+    """The user's own files that the study names, sorted."""
+    references = [study.technology, study.baseline, study.accelerator.use, *study.baselines]
+    references += [workload.use for workload in study.workloads]
+    references += [study.system.cluster] if study.system.cluster else []
+    own = {Path(name) for name in references if is_file_reference(name)}
+    own |= {Path(study.cost.file)} if study.cost.file else set()
+    if is_file_reference(study.technology):
+        own |= set(files_read(Path(study.technology)))
+    return tuple(sorted(own))
+
+
+def study_hash(study: Study) -> str:
+    """SHA-256 (hex) of the effective study and the content of the user's files it names, wherever they lie."""
+    content = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in referenced_files(study)}
+    table = _walk(as_mapping(study), lambda text: content.get(text, text))
+    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a study, for editors."""
+    table = Study.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **table, "title": "accmine study"}

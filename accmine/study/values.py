@@ -1,0 +1,209 @@
+"""Value types of a study: quantities, limits, ranges of tunables and names of the catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic_core.core_schema import ValidationInfo
+
+from accmine.errors import InputError
+from accmine.files.catalogue import is_file_reference, resolve
+from accmine.files.units import allowed_units, format_quantity, parse_quantity
+from accmine.hardware.design import DATAFLOW_CHOICES
+
+__all__ = [
+    "AcceleratorName",
+    "AreaLimit",
+    "Axis",
+    "BytesAxis",
+    "ClusterName",
+    "Count",
+    "CountAxis",
+    "DataflowAxis",
+    "HertzAxis",
+    "MeasurementFile",
+    "OptionalBytesAxis",
+    "PositiveCount",
+    "PowerLimit",
+    "RateAxis",
+    "TechnologyName",
+    "Text",
+    "WorkloadName",
+]
+
+Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+"""A whole number from 0; ``true``, ``1.0`` and ``"1"`` are not numbers here."""
+PositiveCount = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+"""A whole number from 1."""
+Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
+"""Text of at least one character."""
+Axis = int | str | tuple[int | str, ...]
+"""Allowed values of one tunable as a study says them."""
+
+_RANGE = re.compile(r"\s*(\d+)\s*\.\.\s*(\d+)\s*\Z")
+
+
+def _as_value_error(call: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return call(*arguments)
+    except InputError as error:
+        raise ValueError(error.complaints[0].message) from None
+
+
+def _quantity(value: Any, dimension: str) -> str:
+    """Canonical text of a positive quantity, so that equal studies are written alike."""
+    number = _as_value_error(parse_quantity, value, dimension)
+    if number == 0:
+        raise ValueError(f"must be above 0, got {value!r}")
+    return format_quantity(number, dimension)
+
+
+def _limit(value: Any, dimension: str) -> str | None:
+    if value is None or value == "none":
+        return None
+    if value == "baseline":
+        return "baseline"
+    try:
+        return _quantity(value, dimension)
+    except ValueError as error:
+        raise ValueError(f"{error}; or baseline (the baseline's own value), or none") from None
+
+
+def _limit_schema(dimension: str) -> WithJsonSchema:
+    words = f"number with a unit ({allowed_units(dimension)}), baseline, or none"
+    return WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}], "description": words})
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"must be a whole number, a range such as 1..64, or a list of numbers, got {value!r}")
+    if value < 1:
+        raise ValueError(f"must be at least 1, got {value}")
+    return value
+
+
+def _list(value: Any, item: Callable[[Any], int | str]) -> Axis:
+    if not isinstance(value, list | tuple):
+        return item(value)
+    if not value:
+        raise ValueError("is an empty list; give at least one value")
+    items = tuple(item(one) for one in value)
+    twice = [one for index, one in enumerate(items) if one in items[:index]]
+    if twice:
+        raise ValueError(f"names {twice[0]!r} twice")
+    return items
+
+
+def _count_axis(value: Any) -> Axis | None:
+    if value is None:
+        return None
+    match = _RANGE.match(value) if isinstance(value, str) else None
+    if match is None:
+        return _list(value, _count)
+    low, high = int(match.group(1)), int(match.group(2))
+    if not 1 <= low <= high:
+        raise ValueError(f"{value!r} is an impossible range; allowed: lo..hi with 1 <= lo <= hi")
+    return f"{low}..{high}"
+
+
+def _quantity_axis(value: Any, dimension: str) -> Axis | None:
+    return None if value is None else _list(value, lambda one: _quantity(one, dimension))
+
+
+def _or_none_axis(value: Any, dimension: str) -> Axis | None:
+    """As ``_quantity_axis``, with 0 for a part that is not there."""
+
+    def one(text: Any) -> str:
+        return format_quantity(_as_value_error(parse_quantity, text, dimension), dimension)
+
+    return None if value is None else _list(value, one)
+
+
+def _dataflow(value: Any) -> str:
+    if value not in DATAFLOW_CHOICES:
+        raise ValueError(f"must be one of {', '.join(DATAFLOW_CHOICES)}, or a list of them, got {value!r}")
+    return str(value)
+
+
+def _dataflow_axis(value: Any) -> Axis | None:
+    return None if value is None else _list(value, _dataflow)
+
+
+def _one_or_list(one: dict[str, Any], *more: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [one, *more, {"type": "array", "items": one, "minItems": 1}]})
+
+
+def _quantity_schema(dimension: str) -> WithJsonSchema:
+    return _one_or_list({"type": "string", "description": f"number with a unit: {allowed_units(dimension)}"})
+
+
+def _reference(value: str, info: ValidationInfo, kind: str) -> str:
+    folder: Path | None = (info.context or {}).get("folder")
+    if folder is not None and is_file_reference(value) and not (folder / Path(value).expanduser()).is_file():
+        here = Path.cwd() / Path(value).expanduser()
+        folder = Path.cwd() if here.is_file() else folder
+    path: Path = _as_value_error(resolve, kind, value, folder)
+    return str(path) if is_file_reference(value) else value
+
+
+def _read(function: Callable[..., Any], argument: str) -> Callable[[Any], Any]:
+    return lambda value: function(value, argument)
+
+
+def _name_of(kind: str) -> AfterValidator:
+    def read(value: str, info: ValidationInfo) -> str:
+        return _reference(value, info, kind)
+
+    return AfterValidator(read)
+
+
+def _csv(value: str, info: ValidationInfo) -> str:
+    """An existing file, beside the study or in the current folder; absolute."""
+    folder: Path | None = (info.context or {}).get("folder")
+    given = Path(value).expanduser()
+    for path in (*([folder / given] if folder is not None else []), given):
+        if path.is_file():
+            return str(path.resolve())
+    raise ValueError(f"no such file: {value}")
+
+
+MeasurementFile = Annotated[str, AfterValidator(_csv), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A CSV file, found beside the study or in the current folder."""
+
+AreaLimit = Annotated[str | None, PlainValidator(_read(_limit, "mm2")), _limit_schema("mm2")]
+"""An upper limit: a quantity, ``baseline`` for the baseline's own value, ``none`` for no limit."""
+PowerLimit = Annotated[str | None, PlainValidator(_read(_limit, "watt")), _limit_schema("watt")]
+"""As ``AreaLimit``, in watts."""
+
+CountAxis = Annotated[
+    Axis | None,
+    PlainValidator(_count_axis),
+    _one_or_list({"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\s*\d+\s*\.\.\s*\d+\s*$"}),
+]
+"""A tunable that counts: a number, a range ``lo..hi`` (both included), or a list of numbers."""
+DataflowAxis = Annotated[
+    Axis | None, PlainValidator(_dataflow_axis), _one_or_list({"type": "string", "enum": list(DATAFLOW_CHOICES)})
+]
+"""One or several of ``ws``, ``os`` and ``is``."""
+BytesAxis = Annotated[Axis | None, PlainValidator(_read(_quantity_axis, "bytes")), _quantity_schema("bytes")]
+"""A tunable with a unit: a quantity, or a list of quantities."""
+OptionalBytesAxis = Annotated[Axis | None, PlainValidator(_read(_or_none_axis, "bytes")), _quantity_schema("bytes")]
+"""As ``BytesAxis``; ``0 B`` stands for none."""
+RateAxis = Annotated[Axis | None, PlainValidator(_read(_quantity_axis, "bytes/s")), _quantity_schema("bytes/s")]
+"""As ``BytesAxis``, in bytes per second."""
+HertzAxis = Annotated[Axis | None, PlainValidator(_read(_quantity_axis, "hertz")), _quantity_schema("hertz")]
+"""As ``BytesAxis``, in hertz."""
+
+WorkloadName = Annotated[Text, _name_of("workloads")]
+"""Name in the catalogue, or a file: it is made absolute. A relative file is looked for in the folder
+of the study (``info.context["folder"]``), then in the current one."""
+AcceleratorName = Annotated[Text, _name_of("accelerators")]
+"""As ``WorkloadName``."""
+TechnologyName = Annotated[Text, _name_of("technologies")]
+"""As ``WorkloadName``."""
+ClusterName = Annotated[Text, _name_of("clusters")]
+"""As ``WorkloadName``."""

@@ -1,0 +1,1 @@
+"""Devices together: clusters, pipeline schedules and their timelines."""

@@ -1,0 +1,1 @@
+"""Forward operators of layers and whole networks."""

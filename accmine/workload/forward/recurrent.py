@@ -1,0 +1,212 @@
+"""GNMT: LSTM encoder and decoder with attention (Wu et al. 2016), in the form it is trained on accelerators.
+
+- The input projections of an LSTM layer are one product over all time steps; the recurrent products are
+  one per step: a real chain of linear, addition and cell operators.
+- The first encoder layer is bidirectional; residuals from the third layer of either side on; dropout at
+  the input of every layer.
+- Attention is scaled dot-product ("Luong") attention with a learned query projection, from the outputs of
+  the first decoder layer to those of the encoder; its context is a second input of every later decoder
+  layer. The normalised Bahdanau form of the paper adds a hyperbolic tangent per pair of positions.
+- Two biases per LSTM layer and direction, as in cuDNN and PyTorch. Source and target have a vocabulary of
+  their own size and separate embeddings; the output projection is not tied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+from accmine.errors import InputError
+from accmine.workload.forward import layers
+from accmine.workload.forward.attention import AttentionShape, attention, padding_masks
+from accmine.workload.graph import GraphBuilder, OperatorGraph
+from accmine.workload.importers.fields import POSITIVE, RATE, Field, Keys, Source, optional, read_fields
+
+__all__ = ["FIELDS", "RecurrentConfig", "read_recurrent", "recurrent_graph"]
+
+RESIDUAL_FROM = 2
+"""Index of the first LSTM layer, on either side, with a residual connection."""
+
+
+@dataclass(frozen=True)
+class RecurrentConfig:
+    """Numbers of a GNMT-like translator.
+
+    Attributes
+    ----------
+    encoder_layers, decoder_layers
+        LSTM layers on either side, at least 2 each; the first encoder layer is bidirectional.
+    width
+        Hidden units per layer and direction, and columns of the embeddings.
+    vocabulary, target_vocabulary
+        Rows of the source and target embeddings.
+    dropout
+        Rate at the input of every LSTM layer.
+    """
+
+    encoder_layers: int
+    decoder_layers: int
+    width: int
+    vocabulary: int
+    target_vocabulary: int
+    dropout: float
+
+
+FIELDS: dict[str, Field] = {
+    "encoder_layers": Field(POSITIVE, required=True),
+    "decoder_layers": Field(POSITIVE, required=True),
+    "width": Field(POSITIVE, required=True),
+    "vocabulary": Field(POSITIVE, required=True),
+    "target_vocabulary": Field(optional(POSITIVE)),
+    "dropout": Field(RATE, 0.2),
+}
+"""The keys of a ``family: gnmt`` description; ``target_vocabulary`` is ``vocabulary`` when null."""
+
+
+def read_recurrent(source: Source, data: dict[str, Any], present: Keys) -> RecurrentConfig | None:
+    """The description in ``data``; complaints go to ``source``, with any the result is ``None``."""
+    before = len(source.complaints)
+    values = read_fields(source, (), data, FIELDS, present)
+    if len(source.complaints) > before:
+        return None
+    for key, why in (
+        ("encoder_layers", "the first is bidirectional"),
+        ("decoder_layers", "the second reads the context"),
+    ):
+        if values[key] < 2:
+            source.complain((key,), f"at least 2 are needed: {why}")
+    if len(source.complaints) > before:
+        return None
+    if values["target_vocabulary"] is None:
+        values["target_vocabulary"] = values["vocabulary"]
+    return RecurrentConfig(**values)
+
+
+class _Net:
+    """One graph being built: the builder, the description, and the sizes of the batch."""
+
+    def __init__(
+        self, config: RecurrentConfig, name: str, batch: int, sequence: int, dropout: bool, dtype: str
+    ) -> None:
+        self.b = GraphBuilder(name)
+        self.config = config
+        self.batch, self.sequence = batch, sequence
+        self.rate = config.dropout if dropout else 0.0
+        self.dtype = dtype
+
+    def parameter(self, name: str, *shape: int) -> int:
+        return layers.parameter(self.b, name, shape, self.dtype)
+
+    def embed(self, name: str, vocabulary: int) -> int:
+        ids = layers.input_tensor(self.b, f"{name}.ids", (self.batch, self.sequence), "int32")
+        table = self.parameter(f"{name}.weight", vocabulary, self.config.width)
+        return layers.embedding(self.b, name, ids, table)
+
+    def lstm(self, name: str, x: Sequence[int], reverse: bool = False) -> list[int]:
+        """Hidden states per time step, in the order of the sequence, of one LSTM over the sequence ``x``.
+
+        Several ``x`` [b,s,…] lie side by side in columns.
+        """
+        b, h = self.b, self.config.width
+        k = sum(b.tensors[t].shape[-1] for t in x)
+        gates = [(self.batch, 4 * h)] * self.sequence
+        weight, bias = self.parameter(f"{name}.input.weight", k, 4 * h), self.parameter(f"{name}.input.bias", 4 * h)
+        m = self.batch * self.sequence
+        inputs = layers.linear(b, f"{name}.input", x, weight, bias, gates, m=m, y_split="m")
+        weight = self.parameter(f"{name}.recurrent.weight", h, 4 * h)
+        bias = self.parameter(f"{name}.recurrent.bias", 4 * h)
+        hidden = layers.input_tensor(b, f"{name}.h0", (self.batch, h), self.dtype)
+        cell = layers.input_tensor(b, f"{name}.c0", (self.batch, h), self.dtype)
+        steps = [-1] * self.sequence
+        order = range(self.sequence - 1, -1, -1) if reverse else range(self.sequence)
+        for t in order:
+            step = f"{name}.{t}"
+            y = layers.linear(b, f"{step}.recurrent", [hidden], weight, bias, [gates[0]], m=self.batch)[0]
+            y = layers.add(b, f"{step}.add", (y, inputs[t]))
+            hidden, cell = layers.lstm_cell(b, f"{step}.cell", y, cell)
+            steps[t] = hidden
+        return steps
+
+    def stack(self, name: str, steps: Sequence[int]) -> int:
+        """The sequence [b,s,h] of the hidden states of all steps."""
+        return layers.concat(self.b, f"{name}.stack", steps, 1, stack=True)
+
+    def dropout(self, name: str, x: int) -> int:
+        return layers.dropout(self.b, f"{name}.dropout", x, self.rate)
+
+
+def recurrent_graph(
+    config: RecurrentConfig,
+    name: str,
+    *,
+    batch: int,
+    sequence: int,
+    split: str,
+    dropout: bool,
+    loss: bool,
+    dtype: str,
+) -> OperatorGraph:
+    """Forward graph; its layer chain is every LSTM layer (the first ones with their embedding) and the head.
+
+    Source and target have ``sequence`` tokens each. Attention has one head: ``none`` and ``heads`` are the
+    same, and ``samples`` is not offered.
+
+    Raises
+    ------
+    InputError
+        If ``split`` is ``samples`` or unknown.
+    """
+    if split == "samples":
+        raise InputError("attention of gnmt is one chain; allowed: none, heads", field="split")
+    shape = AttentionShape(batch, sequence, sequence, 1, 1, config.width, split)
+    net = _Net(config, name, batch, sequence, dropout, dtype)
+    memory = _encoder(net)
+    x = _decoder(net, memory, shape)
+    net.b.layer("head")
+    m, h, v = batch * sequence, config.width, config.target_vocabulary
+    weight, bias = net.parameter("output.weight", h, v), net.parameter("output.bias", v)
+    logits = layers.linear(net.b, "output", [x], weight, bias, [(batch, sequence, v)], m=m)[0]
+    if loss:
+        labels = layers.input_tensor(net.b, "labels", (batch, sequence), "int32")
+        layers.cross_entropy(net.b, "loss", logits, labels, v)
+    return net.b.build()
+
+
+def _encoder(net: _Net) -> int:
+    """Outputs [b,s,h] of the last encoder layer."""
+    net.b.layer("encoder0")
+    x = net.dropout("encoder0", net.embed("source-embedding", net.config.vocabulary))
+    inputs = [
+        net.stack("encoder0.forward", net.lstm("encoder0.forward", [x])),
+        net.stack("encoder0.reverse", net.lstm("encoder0.reverse", [x], reverse=True)),
+    ]
+    for index in range(1, net.config.encoder_layers):
+        name = f"encoder{index}"
+        net.b.layer(name)
+        dropped = [net.dropout(f"{name}.{i}", t) for i, t in enumerate(inputs)]
+        y = net.stack(name, net.lstm(name, dropped))
+        x = layers.add(net.b, f"{name}.add", (y, x)) if index >= RESIDUAL_FROM else y
+        inputs = [x]
+    return x
+
+
+def _decoder(net: _Net, memory: int, shape: AttentionShape) -> int:
+    """Outputs [b,s,h] of the last decoder layer."""
+    b, h = net.b, net.config.width
+    b.layer("decoder0")
+    x = net.dropout("decoder0", net.embed("target-embedding", net.config.target_vocabulary))
+    x = net.stack("decoder0", net.lstm("decoder0", [x]))
+    weight = net.parameter("attention.query.weight", h, h)
+    m = net.batch * net.sequence
+    query = layers.linear(b, "attention.query", [x], weight, None, [(net.batch, net.sequence, h)], m=m)
+    masks = padding_masks(b, shape)
+    context = attention(b, "attention", query, [memory], [memory], masks, factor=1 / sqrt(h), causal=False, dropout=0.0)
+    for index in range(1, net.config.decoder_layers):
+        name = f"decoder{index}"
+        b.layer(name)
+        inputs = [net.dropout(name, x), net.dropout(f"{name}.context", context[0])]
+        y = net.stack(name, net.lstm(name, inputs))
+        x = layers.add(b, f"{name}.add", (y, x)) if index >= RESIDUAL_FROM else y
+    return x

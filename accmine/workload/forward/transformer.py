@@ -1,0 +1,233 @@
+"""Transformers: BERT, GPT-2 (and GPT-3), OPT and Llama as one description with family presets.
+
+The forward graph follows the published architectures as they are trained: token, position and type
+embeddings; attention with separate or fused query, key and value projections; a plain or gated MLP;
+norms before or behind; dropout behind the embedding, on attention probabilities and on both branches;
+the head of pre-training with its loss. Sources: Devlin et al. 2018 (BERT), Radford et al. 2019 (GPT-2),
+Brown et al. 2020 (GPT-3; its locally banded attention layers are taken as dense), Zhang et al. 2022 (OPT),
+Touvron et al. 2023 (Llama 2).
+
+Parameters of the masked-LM and next-sentence heads of BERT are not in the checkpoint body: their names
+begin with ``head.``. The masked-LM head works on every token, as in the published PyTorch models.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from accmine.workload.forward import layers
+from accmine.workload.forward.attention import AttentionShape, attention, padding_masks
+from accmine.workload.graph import GraphBuilder, OperatorGraph
+from accmine.workload.importers.transformer_config import TransformerConfig
+
+__all__ = ["transformer_graph"]
+
+
+class _Net:
+    """One graph being built: the builder, the description, and the sizes of the batch."""
+
+    def __init__(
+        self, config: TransformerConfig, name: str, batch: int, sequence: int, split: str, dropout: bool, dtype: str
+    ) -> None:
+        self.b = GraphBuilder(name)
+        self.config = config
+        self.tokens = (batch, sequence)
+        self.m = batch * sequence
+        self.dropping = dropout
+        self.dtype = dtype
+        self.shape = AttentionShape(batch, sequence, sequence, config.heads, config.kv_heads, config.head_width, split)
+        self.masks: list[int] = []
+        self.table = -1
+
+    def parameter(self, name: str, *shape: int) -> int:
+        return layers.parameter(self.b, name, shape, self.dtype)
+
+    def linear(self, name: str, x: int, k: int, n: int, bias: bool) -> int:
+        """A plain linear layer [b,s,k] -> [b,s,n] with its own parameters."""
+        weight = self.parameter(f"{name}.weight", k, n)
+        offset = self.parameter(f"{name}.bias", n) if bias else None
+        return layers.linear(self.b, name, [x], weight, offset, [(*self.tokens, n)], m=self.m)[0]
+
+    def norm(self, name: str, x: int) -> int:
+        return layers.norm(self.b, name, self.config.norm, x)
+
+    def dropout(self, name: str, x: int, rate: float) -> int:
+        return layers.dropout(self.b, name, x, rate if self.dropping else 0.0)
+
+    def ids(self, name: str) -> int:
+        return layers.input_tensor(self.b, name, self.tokens, "int32")
+
+
+def transformer_graph(
+    config: TransformerConfig,
+    name: str,
+    *,
+    batch: int,
+    sequence: int,
+    split: str,
+    dropout: bool,
+    loss: bool,
+    dtype: str,
+) -> OperatorGraph:
+    """Forward graph; its layer chain is the embeddings, every transformer layer, and the head.
+
+    Parameters are those of ``accmine.workload.importers.models.forward_graph``.
+    """
+    net = _Net(config, name, batch, sequence, split, dropout, dtype)
+    net.b.layer("embeddings")
+    x = _embeddings(net)
+    if config.causal:
+        net.masks = [layers.input_tensor(net.b, "causal-mask", (sequence, sequence), "bool")]
+    else:
+        net.masks = padding_masks(net.b, net.shape)
+    for index in range(config.layers):
+        net.b.layer(f"layer{index}")
+        x = _layer(net, f"layer{index}", x)
+    net.b.layer("head")
+    if config.head == "mlm":
+        _mlm_head(net, x, loss)
+    else:
+        _lm_head(net, x, loss)
+    return net.b.build()
+
+
+def _embeddings(net: _Net) -> int:
+    config = net.config
+    net.table = net.parameter("embeddings.word.weight", config.vocabulary, config.embedding_width)
+    x = layers.embedding(net.b, "embeddings.word", net.ids("token-ids"), net.table)
+    if config.embedding_width != config.width:
+        x = net.linear("embeddings.project", x, config.embedding_width, config.width, bias=False)
+    parts = [x]
+    if config.position_embedding == "learned":
+        table = net.parameter("embeddings.position.weight", config.positions + config.position_offset, config.width)
+        parts.append(layers.embedding(net.b, "embeddings.position", net.ids("position-ids"), table))
+    if config.token_types:
+        table = net.parameter("embeddings.type.weight", config.token_types, config.width)
+        parts.append(layers.embedding(net.b, "embeddings.type", net.ids("token-type-ids"), table))
+    if len(parts) > 1:
+        x = layers.add(net.b, "embeddings.add", parts)
+    if config.embedding_norm:
+        x = net.norm("embeddings.norm", x)
+    return net.dropout("embeddings.dropout", x, config.embedding_dropout)
+
+
+def _layer(net: _Net, name: str, x: int) -> int:
+    """One transformer layer: attention and MLP, each with dropout, residual and norm."""
+    config = net.config
+    for branch, build in (("attention", _attention), ("mlp", _mlp)):
+        part = f"{name}.{branch}"
+        inside = net.norm(f"{part}.norm", x) if config.pre_norm else x
+        y = build(net, part, inside)
+        y = net.dropout(f"{part}.dropout", y, config.dropout)
+        x = layers.add(net.b, f"{part}.add", (x, y))
+        if not config.pre_norm:
+            x = net.norm(f"{part}.norm", x)
+    return x
+
+
+def _attention(net: _Net, name: str, x: int) -> int:
+    config, shape, b = net.config, net.shape, net.b
+    inner, kv_inner = config.heads * config.head_width, config.kv_heads * config.head_width
+    queries, keys, values = _projections(net, name, x, inner, kv_inner)
+    if config.position_embedding == "rotary":
+        queries = [layers.elementwise(b, f"{name}.q.rotary{i}", "rotary", q) for i, q in enumerate(queries)]
+        keys = [layers.elementwise(b, f"{name}.k.rotary{i}", "rotary", k) for i, k in enumerate(keys)]
+    read = attention(
+        b,
+        name,
+        queries,
+        keys,
+        values,
+        net.masks,
+        factor=1 / sqrt(config.head_width),
+        causal=config.causal,
+        dropout=config.attention_dropout if net.dropping else 0.0,
+    )
+    weight = net.parameter(f"{name}.output.weight", inner, config.width)
+    bias = net.parameter(f"{name}.output.bias", config.width) if config.attention_bias else None
+    size = (*net.tokens, config.width)
+    x_split = "m" if shape.axis == "m" else "k"
+    return layers.linear(b, f"{name}.output", read, weight, bias, [size], m=net.m, x_split=x_split)[0]
+
+
+def _projections(net: _Net, name: str, x: int, inner: int, kv_inner: int) -> tuple[list[int], list[int], list[int]]:
+    """Queries, keys and values per chain: three linear layers as in the checkpoints, or a fused one."""
+    shape, biased = net.shape, net.config.attention_bias
+    if net.config.fused_qkv:
+        outputs = [*shape.query_shapes, *shape.key_shapes, *shape.key_shapes]
+        weight = net.parameter(f"{name}.qkv.weight", net.config.width, inner + 2 * kv_inner)
+        bias = net.parameter(f"{name}.qkv.bias", inner + 2 * kv_inner) if biased else None
+        ys = layers.linear(net.b, f"{name}.qkv", [x], weight, bias, outputs, m=net.m, y_split=shape.axis)
+        third = len(ys) // 3
+        return ys[:third], ys[third : 2 * third], ys[2 * third :]
+    found = []
+    for part, n, outputs in (
+        ("q", inner, shape.query_shapes),
+        ("k", kv_inner, shape.key_shapes),
+        ("v", kv_inner, shape.key_shapes),
+    ):
+        weight = net.parameter(f"{name}.{part}.weight", net.config.width, n)
+        bias = net.parameter(f"{name}.{part}.bias", n) if biased else None
+        found.append(layers.linear(net.b, f"{name}.{part}", [x], weight, bias, outputs, m=net.m, y_split=shape.axis))
+    return found[0], found[1], found[2]
+
+
+def _mlp(net: _Net, name: str, x: int) -> int:
+    config = net.config
+    width, inner, bias = config.width, config.mlp_width, config.mlp_bias
+    if config.gated:
+        gate = net.linear(f"{name}.gate", x, width, inner, bias)
+        gate = layers.elementwise(net.b, f"{name}.{config.activation}", config.activation, gate)
+        up = net.linear(f"{name}.up", x, width, inner, bias)
+        hidden = layers.add(net.b, f"{name}.multiply", (gate, up), kind="multiply")
+    else:
+        up = net.linear(f"{name}.up", x, width, inner, bias)
+        hidden = layers.elementwise(net.b, f"{name}.{config.activation}", config.activation, up)
+    return net.linear(f"{name}.down", hidden, inner, width, bias)
+
+
+def _decoder(net: _Net, name: str, x: int, bias: bool) -> int:
+    """Logits over the vocabulary, by the token embedding when it is tied."""
+    config = net.config
+    if config.tied:
+        weight, transpose_b = net.table, 1
+    else:
+        weight, transpose_b = net.parameter(f"{name}.weight", config.embedding_width, config.vocabulary), 0
+    offset = net.parameter(f"{name}.bias", config.vocabulary) if bias else None
+    size = (*net.tokens, config.vocabulary)
+    return layers.linear(net.b, name, [x], weight, offset, [size], m=net.m, transpose_b=transpose_b)[0]
+
+
+def _lm_head(net: _Net, x: int, loss: bool) -> None:
+    config = net.config
+    if config.final_norm:
+        x = net.norm("final-norm", x)
+    if config.embedding_width != config.width:
+        x = net.linear("project-out", x, config.width, config.embedding_width, bias=False)
+    logits = _decoder(net, "lm-head", x, bias=False)
+    if loss:
+        layers.cross_entropy(net.b, "loss", logits, net.ids("labels"), config.vocabulary)
+
+
+def _mlm_head(net: _Net, x: int, loss: bool) -> None:
+    """Masked LM on every token, and next-sentence prediction from the pooled first token."""
+    config, b = net.config, net.b
+    batch, width = net.tokens[0], config.width
+    if config.final_norm:
+        x = net.norm("final-norm", x)
+    y = net.linear("head.transform", x, width, width, bias=True)
+    y = layers.elementwise(b, f"head.transform.{config.activation}", config.activation, y)
+    y = net.norm("head.transform.norm", y)
+    logits = _decoder(net, "head.decoder", y, bias=True)
+
+    weight, bias = net.parameter("pooler.weight", width, width), net.parameter("pooler.bias", width)
+    # Only the first token of every sample is read, so less than the whole input tensor.
+    rows = (batch * width + width * width + width) * b.tensors[x].nbytes // b.tensors[x].elements
+    pooled = layers.linear(b, "pooler", [x], weight, bias, [(batch, width)], m=batch, bytes_in=rows)[0]
+    pooled = layers.elementwise(b, "pooler.tanh", "tanh", pooled)
+    weight, bias = net.parameter("head.next-sentence.weight", width, 2), net.parameter("head.next-sentence.bias", 2)
+    following = layers.linear(b, "head.next-sentence", [pooled], weight, bias, [(batch, 2)], m=batch)[0]
+    if loss:
+        layers.cross_entropy(b, "loss", logits, net.ids("labels"), config.vocabulary)
+        order = layers.input_tensor(b, "next-sentence-labels", (batch,), "int32")
+        layers.cross_entropy(b, "next-sentence-loss", following, order, 2)

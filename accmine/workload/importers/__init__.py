@@ -1,0 +1,1 @@
+"""Model files and model configurations of others as operator graphs."""

@@ -1,0 +1,1 @@
+"""What training adds to a forward graph: gradients, updates, memory."""

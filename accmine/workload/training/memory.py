@@ -1,0 +1,117 @@
+"""Memory of a device: what training a graph, or a stage of one, keeps in HBM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from accmine.errors import InputError
+from accmine.workload.graph import OperatorGraph
+from accmine.workload.training.training import parameter_gradients
+
+__all__ = ["Memory", "memory", "stashed"]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of HBM by purpose.
+
+    Attributes
+    ----------
+    weights_bytes, gradients_bytes, optimizer_bytes
+        Parameters in compute precision; their gradients; master weights and optimiser state.
+    stash_bytes_per_microbatch
+        What the forward operators of a microbatch leave for its backward ones.
+    in_flight
+        Microbatches whose stash is held at the same time.
+    working_set_bytes
+        Peak of all other tensors alive while one microbatch runs operator by operator in graph order.
+    """
+
+    weights_bytes: int
+    gradients_bytes: int
+    optimizer_bytes: int
+    stash_bytes_per_microbatch: int
+    in_flight: int
+    working_set_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Everything, with all microbatches in flight."""
+        return (
+            self.weights_bytes
+            + self.gradients_bytes
+            + self.optimizer_bytes
+            + self.stash_bytes_per_microbatch * self.in_flight
+            + self.working_set_bytes
+        )
+
+
+def stashed(training: OperatorGraph) -> list[int]:
+    """Tensors that are kept from forward to backward: written or given before, and read by backward operators.
+
+    Parameters and gradients are counted elsewhere; recomputed tensors live in the backward pass only.
+    """
+    producer = training.producer.tolist()
+    read = {t for operator in training.operators if operator.phase == "backward" for t in operator.inputs}
+    return [
+        t
+        for t in sorted(read)
+        if training.tensors[t].role in ("input", "activation")
+        and (producer[t] < 0 or training.operators[producer[t]].phase == "forward")
+    ]
+
+
+def memory(training: OperatorGraph, *, in_flight: int = 1) -> Memory:
+    """Memory of a training graph, of a whole model or of the stage a device holds.
+
+    Gradients of parameters, master weights and optimiser state are updated in place and counted once.
+
+    Raises
+    ------
+    InputError
+        If ``in_flight`` is below 1.
+    """
+    if in_flight < 1:
+        raise InputError(f"{in_flight} microbatches in flight; at least 1 is needed", field="in_flight")
+    tensors = training.tensors
+    producer = training.producer.tolist()
+    updates = [operator for operator in training.operators if operator.phase == "update"]
+    gradients = {operator.inputs[0] for operator in updates}
+    state = {t for operator in updates for t in operator.inputs if tensors[t].role == "state"}
+    given_state = {i for i, t in enumerate(tensors) if t.role == "state" and producer[i] < 0}
+    weights = sum(t.nbytes for t in tensors if t.role == "parameter")
+    stash = stashed(training)
+    held = {*stash, *gradients, *(i for i, t in enumerate(tensors) if t.role in ("parameter", "state"))}
+    for operator in training.operators:
+        for pair in parameter_gradients(operator):
+            held.update(pair)
+    return Memory(
+        weights_bytes=weights + sum(tensors[t].nbytes for t in given_state - state),
+        gradients_bytes=sum(tensors[t].nbytes for t in gradients),
+        optimizer_bytes=sum(tensors[t].nbytes for t in state),
+        stash_bytes_per_microbatch=sum(tensors[t].nbytes for t in stash),
+        in_flight=in_flight,
+        working_set_bytes=_peak(training, held),
+    )
+
+
+def _peak(graph: OperatorGraph, held: set[int]) -> int:
+    """Largest sum of bytes of the tensors not ``held`` that are alive at one operator, in graph order.
+
+    A tensor is alive from the operator that writes it (or first reads it, when it comes from outside) to
+    the one that reads it last.
+    """
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for index, operator in enumerate(graph.operators):
+        for t in (*operator.inputs, *operator.outputs):
+            first.setdefault(t, index)
+            last[t] = index
+    change = np.zeros(len(graph.operators) + 1, dtype=np.int64)
+    for t, index in first.items():
+        if t not in held:
+            change[index] += graph.tensors[t].nbytes
+            change[last[t] + 1] -= graph.tensors[t].nbytes
+    return int(np.cumsum(change).max(initial=0))

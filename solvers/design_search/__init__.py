@@ -1,0 +1,1 @@
+"""Ways of searching the space of designs."""

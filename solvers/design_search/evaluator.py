@@ -1,0 +1,117 @@
+"""Evaluator: schedules the tasks of a design search on a design with the list scheduler, each design once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.hardware.design import Design
+from accmine.problems import operator_schedule
+from accmine.problems.design_search import Evaluation, Problem, evaluate
+from accmine.problems.design_search.lowering import Lowered, lower
+from accmine.problems.design_search.space_bound import Block, phase_bounds, relative_value
+from accmine.workload.graph import OperatorGraph
+
+from ..operator_schedule.critical_path import quick
+
+__all__ = ["PASSES", "Delay", "Evaluator"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+PASSES = ("earliest-finish/reverse", "aside", "patient/reverse")
+"""List schedules per graph: on training graphs one of these is nearly always the best of the portfolio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Cycles that operators lost for want of cores of each kind."""
+
+    tensor: float
+    vector: float
+
+
+class Evaluator:
+    """Schedules every task on a design once and keeps what it found.
+
+    Tasks of equal works, order and repeats share their schedules.
+
+    Attributes
+    ----------
+    pool
+        Every design evaluated so far.
+    schedules_made
+        List schedules made: the work of a search.
+    """
+
+    # Bounds of all core counts of a choice of core types, whatever the limits; with and without longest paths.
+    _values: dict[tuple[Design, bool], FloatArray]
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.pool: dict[Design, Evaluation] = {}
+        self.delays: dict[Design, Delay] = {}
+        self.schedules_made = 0
+        self._values = {}
+        first: dict[object, int] = {}
+        self._twin = [first.setdefault(task.signature, i) for i, task in enumerate(problem.tasks)]
+
+    def __call__(self, design: Design) -> Evaluation:
+        """The evaluation of ``design``, whether or not it meets the limits."""
+        if design not in self.pool:
+            cycles: list[list[int]] = []
+            lost = np.zeros(2)
+            fastest = np.array([table.duration.min() for table in self.problem.library.modes(design)])
+            for i, task in enumerate(self.problem.tasks):
+                if self._twin[i] != i:
+                    cycles.append(cycles[self._twin[i]])
+                    continue
+                cycles.append([])
+                for phase in task.phases:
+                    part = lower(phase.graph, self.problem.library, design)
+                    solution = quick(part.problem, PASSES)
+                    self.schedules_made += 1
+                    cycles[-1].append(operator_schedule.objective(part.problem, solution))
+                    unlimited = fastest[self.problem.library.index(phase.graph)]
+                    lost += phase.repeats * _lost_cycles(phase.graph, part, unlimited, solution)
+            self.pool[design] = evaluate(self.problem, design, cycles)
+            self.delays[design] = Delay(float(lost[0]), float(lost[1]))
+        return self.pool[design]
+
+    def bounds(self, block: Block, *, paths: bool) -> FloatArray:
+        """Bound of the value of every design of a block, computed once; shape (a, b)."""
+        key = (block.types, paths)
+        if key not in self._values:
+            seconds = phase_bounds(self.problem, block, paths=paths)
+            self._values[key] = relative_value(self.problem)(seconds, block)
+        return self._values[key]
+
+
+def _lost_cycles(
+    graph: OperatorGraph, part: Lowered, unlimited: IntArray, solution: operator_schedule.Solution
+) -> FloatArray:
+    """Cycles that critical operators lost: waiting for a core, or running on fewer than they could use.
+
+    An operator is critical when nothing separates its end from its first successor, or from the end
+    of the schedule: only its delay lengthens the makespan. ``unlimited`` is the shortest duration of
+    each work with any number of cores. Returns [tensor, vector].
+    """
+    problem, modes = part.problem, part.problem.mode_set
+    duration = np.zeros(len(problem), dtype=np.int64)
+    holds = np.zeros((len(problem), 2), dtype=bool)
+    for index, mode_set in enumerate(problem.mode_sets):
+        own = modes == index
+        duration[own] = mode_set.duration[solution.mode[own]]
+        holds[own] = mode_set.uses[solution.mode[own], :2] > 0
+    end = solution.start + duration
+    makespan = int(end.max(initial=0))
+    ready = np.zeros(len(problem), dtype=np.int64)
+    latest = np.full(len(problem), makespan, dtype=np.int64)
+    np.maximum.at(ready, problem.edges[:, 1], end[problem.edges[:, 0]])
+    np.minimum.at(latest, problem.edges[:, 0], solution.start[problem.edges[:, 1]])
+    critical = latest - end <= makespan // 1000
+    lost = np.where(critical, solution.start - ready + duration - unlimited[graph.work_index], 0)
+    return np.array([lost[holds[:, 0]].sum(), lost[holds[:, 1]].sum()], dtype=np.float64)

@@ -1,0 +1,1 @@
+"""One driver each for CP-SAT and HiGHS, for every declared model."""

@@ -1,0 +1,1 @@
+"""Lower bounds of operator schedules that need more than the problem's own."""

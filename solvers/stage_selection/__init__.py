@@ -1,0 +1,1 @@
+"""Ways of selecting one design per stage under shared limits."""

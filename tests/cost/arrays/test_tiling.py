@@ -1,0 +1,234 @@
+"""The best tile: never below the bounds of any level, never worse with more of anything, halos and ports paid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accmine.cost import INVALID, PRESETS, MemorySystem, TensorCosts, array_cycles, gemm, tensor_costs
+from accmine.cost.arrays.tiles import SLAB_ELEMENTS, SUM_BYTES
+from accmine.cost.arrays.tiling import TIE, best_tiles
+from accmine.hardware.design import DATAFLOWS, FLEXIBLE, TensorCore
+from accmine.workload.graph import Work
+from tests.samples.cost_sample import CONVOLUTIONS, CORES, PRODUCTS, convolution, product, score, whole_shares
+
+MIB = 1 << 20
+
+
+def table(
+    work: Work, core: TensorCore, memory: MemorySystem, splits: tuple[int, ...] = (1, 4), share: float = 1.0
+) -> TensorCosts:
+    """Costs of one work on one core type."""
+    return tensor_costs([work], [core], splits, memory=memory, array_efficiency=share)
+
+
+def not_slower(before: float, after: float) -> bool:
+    """``TIE`` weighs the sum of the three times, and each is rounded up."""
+    return after <= before * (1 + 3 * TIE) + 1
+
+
+LAWS = st.one_of(PRODUCTS, CONVOLUTIONS)
+BANDWIDTHS = st.sampled_from([0.5, 7.0, 300.0])
+POOLS = st.sampled_from([0, 1, 5000, 1 << 17, 1 << 22])
+
+
+def system(hbm: float, pool: int, port: float) -> MemorySystem:
+    return MemorySystem(hbm, pool, port) if pool else MemorySystem(hbm)
+
+
+@settings(max_examples=50, deadline=None)
+@given(work=LAWS, core=CORES, hbm=BANDWIDTHS, pool=POOLS, port=BANDWIDTHS, more=st.integers(2, 64))
+def test_more_of_anything_is_never_slower(
+    work: Work, core: TensorCore, hbm: float, pool: int, port: float, more: int
+) -> None:
+    memory = system(hbm, pool, port)
+    larger = replace(core, sram_bytes=core.sram_bytes * more)
+    others = [(larger, memory, 0.5), (core, system(hbm * more, pool, port), 0.5), (core, memory, 1.0)]
+    if pool:
+        others += [(core, system(hbm, pool * more, port), 0.5), (core, system(hbm, pool, port * more), 0.5)]
+    here = table(work, core, memory, share=0.5)
+    for other, with_more, share in others:
+        there = table(work, other, with_more, share=share)
+        for j in range(2):
+            if here.cycles[0, 0, j] != INVALID:
+                assert not_slower(score(here, memory, j)[0], score(there, with_more, j)[0])
+
+
+@given(work=LAWS, core=CORES, hbm=BANDWIDTHS, pool=POOLS, port=BANDWIDTHS)
+def test_never_below_the_bound_of_any_level(work: Work, core: TensorCore, hbm: float, pool: int, port: float) -> None:
+    g = work.gemm
+    assert g is not None
+    memory = system(hbm, pool, port)
+    found = table(work, core, memory)
+    size = {"bf16": 2, "fp32": 4}[work.dtype]
+    for j, split in enumerate((1, 4)):
+        if found.cycles[0, 0, j] == INVALID:
+            continue
+        assert found.cycles[0, 0, j] * core.macs * split >= work.macs
+        assert found.hbm_bytes[0, 0, j] >= work.bytes_in + work.bytes_out
+        # Through all ports at least what the operator has: what is multicast passes each port it is needed at.
+        if pool:
+            operands = size * (g.a_elements + g.b_elements + g.c_elements)
+            assert found.port_cycles[0, 0, j] * port * split >= operands
+        else:
+            assert found.port_cycles[0, 0, j] == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(work=LAWS, core=CORES, hbm=BANDWIDTHS, pool=POOLS, port=BANDWIDTHS)
+def test_flexible_is_the_best_of_the_three(work: Work, core: TensorCore, hbm: float, pool: int, port: float) -> None:
+    memory = system(hbm, pool, port)
+    free = score(table(work, replace(core, dataflow=FLEXIBLE), memory, (1,)), memory)[0]
+    fixed = [score(table(work, replace(core, dataflow=flow), memory, (1,)), memory)[0] for flow in DATAFLOWS]
+    assert not_slower(min(fixed), free)
+    assert not_slower(free, min(fixed))
+
+
+@settings(max_examples=50, deadline=None)
+@given(work=LAWS, core=CORES, hbm=BANDWIDTHS, pool=st.sampled_from([1, 5000, 1 << 17, 1 << 22]))
+def test_a_shared_sram_behind_fast_ports_never_hurts(work: Work, core: TensorCore, hbm: float, pool: int) -> None:
+    without, beside = MemorySystem(hbm), MemorySystem(hbm, pool, 1e15)
+    for j in range(2):
+        before, after = table(work, core, without), table(work, core, beside)
+        if before.cycles[0, 0, j] != INVALID:
+            assert not_slower(score(before, without, j)[0], score(after, beside, j)[0])
+
+
+@given(work=LAWS, core=CORES, hbm=BANDWIDTHS, port=BANDWIDTHS)
+def test_a_shared_sram_that_holds_everything_leaves_compulsory_traffic(
+    work: Work, core: TensorCore, hbm: float, port: float
+) -> None:
+    found = table(work, core, MemorySystem(hbm, 1 << 40, port), (1,))
+    assert found.hbm_bytes[0, 0, 0] == work.bytes_in + work.bytes_out
+
+
+@settings(max_examples=50, deadline=None)
+@given(work=PRODUCTS, sram=st.integers(20, 1 << 21), more=st.tuples(*[st.integers(0, 99)] * 3))
+def test_larger_products_are_never_faster(work: Work, sram: int, more: tuple[int, int, int]) -> None:
+    g = work.gemm
+    assert g is not None
+    for flow in DATAFLOWS:
+        core, memory = TensorCore(16, 32, sram, flow), MemorySystem(20.0)
+        larger = product(g.m + more[0], g.k + more[1], g.n + more[2], g.batch, work.dtype)
+        small, large = (score(table(w, core, memory, (1,)), memory)[0] for w in (work, larger))
+        assert not_slower(large, small)
+
+
+def test_blocked_form_where_tiles_divide() -> None:
+    # k too long for panels: the classic m·n·k·(1/Tm + 1/Tn) and the output.
+    m = n = 4096
+    k, sram = 1 << 20, 1 << 20
+    work = product(m, k, n)
+    tile = best_tiles(whole_shares(work), TensorCore(16, 16, sram), PRESETS["tpu-like"], MemorySystem(1e-3))
+    moved = int(tile.extra_bytes[0]) + work.bytes_in + work.bytes_out
+    slab = 2 * 2 * SLAB_ELEMENTS
+    side = next(t for t in range(1, m) if slab * 2 * t + SUM_BYTES * t * t > sram) - 1
+    ideal = 2 * m * n * k * 2 / side + 2 * m * n
+    assert ideal < moved < 1.25 * ideal
+
+
+def test_small_k_keeps_a_panel() -> None:
+    # Attention scores: all of B (2048 × 64, 256 KiB) stays, A streams, although the 16 MiB output does not fit.
+    work, core = product(2048, 64, 2048), TensorCore(128, 128, MIB)
+    slow = best_tiles(whole_shares(work), core, PRESETS["tpu-like"], MemorySystem(1.0))
+    assert slow.extra_bytes[0] == 0
+    # Blocks of A beside it are 47 rows, too few to hide the load of the next weights: with bandwidth, outputs stay.
+    fast = best_tiles(whole_shares(work), core, PRESETS["tpu-like"], MemorySystem(1000.0))
+    assert fast.extra_bytes[0] > 0
+    assert fast.cycles[0] < 0.6 * slow.cycles[0]
+
+
+def test_no_reuse_without_room() -> None:
+    cost = gemm(8, 64, 16, (16, 16), sram_bytes=100)
+    assert cost.bytes == 2 * (8 * 64 * 16 + 64 * 16 * 8 + 8 * 16)
+
+
+def test_narrow_tiles_slow_the_array() -> None:
+    # 4 KiB hold a few columns of fp32 sums: a 128 × 128 array of which few columns work takes that much longer.
+    roomy, narrow = (gemm(4096, 4096, 4096, (128, 128), "ws", "tpu-like", sram_bytes=s) for s in (8 * MIB, 1 << 12))
+    assert roomy.cycles == gemm(4096, 4096, 4096, (128, 128), "ws", "tpu-like").cycles
+    assert narrow.cycles > 8 * roomy.cycles
+
+
+def test_sums_of_an_os_array_leave_it_once_per_slab() -> None:
+    # Beside one fold there is no room for k whole, and slabs of 64 are drained row by row.
+    timing = replace(PRESETS["scalesim-paper"], fold_overlap=True, weight_load_overlap=True)
+    work, core = product(64, 4096, 64), TensorCore(16, 16, 1 << 15, "os")
+    tile = best_tiles(whole_shares(work), core, timing, MemorySystem(1e-3))
+    plain = int(array_cycles(64, 4096, 64, 1, 16, 16, "os", timing))
+    assert int(tile.cycles[0]) - plain >= 4 * 4 * 63 * 16 - 64 * 16
+    # With bandwidth to spare, tiles of one fold keep their sums in the array.
+    assert int(best_tiles(whole_shares(work), core, timing, MemorySystem(1e9)).cycles[0]) == plain
+
+
+def test_convolution_counts_the_image_not_its_im2col_matrix() -> None:
+    conv = convolution(1, 56, 64, 512)
+    g = conv.gemm
+    assert g is not None
+    for sram in (1 << 16, 1 << 18):
+        core = TensorCore(128, 128, sram)
+        real = table(conv, core, MemorySystem(1.0), (1,))
+        matrix = table(product(g.m, g.k, g.n), core, MemorySystem(1.0), (1,))
+        assert conv.bytes_in + conv.bytes_out < real.hbm_bytes[0, 0, 0] < matrix.hbm_bytes[0, 0, 0]
+
+
+def test_each_cut_within_an_image_reads_its_halo_once() -> None:
+    # Panels of 2605 rows of A stay: B is read again for each, and so is what they share.
+    conv = convolution(1, 100, 4, 8)
+    g = conv.gemm
+    assert g is not None
+    core = TensorCore(1, 1, 2 * 36 * 8 + 1000 * (4 * 36 + 64))
+    tile = best_tiles(whole_shares(conv), core, PRESETS["tpu-like"], MemorySystem(1e-6))
+    assert (core.sram_bytes - 4 * 36) // (2 * 36 + 2 * SUM_BYTES) == 2605
+    assert tile.extra_bytes[0] == 2 * 3 * (g.halo_elements + g.b_elements)
+    # More images than panels: they share nothing, and all weights stay beside blocks of whole images.
+    apart = best_tiles(whole_shares(convolution(100, 10, 4, 8)), core, PRESETS["tpu-like"], MemorySystem(1e-6))
+    assert apart.extra_bytes[0] == 0
+
+
+@given(
+    images=st.integers(1, 6), side=st.integers(4, 20), channels=st.integers(1, 30), split=st.sampled_from([2, 3, 4, 8])
+)
+def test_cores_pay_the_halo_of_their_cuts(images: int, side: int, channels: int, split: int) -> None:
+    conv = convolution(images, side, channels, 1)
+    g = conv.gemm
+    assert g is not None
+    found = tensor_costs([conv], [TensorCore(8, 8, 1 << 30)], (split,), memory=MemorySystem(1e6))
+    cut = found.cut(0, 0, 0)
+    assert cut is not None
+    sums = 2 * SUM_BYTES * (cut[2] - 1) * g.c_elements
+    assert found.hbm_bytes[0, 0, 0] - found.compulsory_bytes[0] == 2 * g.halo_reread(cut[1]) + sums
+
+
+def test_port_carries_operands_sums_and_halos() -> None:
+    # One core: everything passes its port once.
+    memory = MemorySystem(1e9, 1 << 30, 16.0)
+    found = table(product(256, 512, 128), TensorCore(16, 16, 1 << 30), memory, (1,))
+    assert found.port_cycles[0, 0, 0] == 2 * (256 * 512 + 512 * 128 + 256 * 128) // 16
+    # A cut k: each core sends and receives 15/16 of its fp32 sums and finishes a 16th of the outputs.
+    work, core = product(128, 1 << 16, 128), TensorCore(128, 128, 1 << 30)
+    found = table(work, core, memory, (16,))
+    assert found.cut(0, 0, 0) == (1, 1, 16, 1)
+    own = 2 * (2 * 128 * (1 << 12) + 128 * 128 // 16) + 2 * SUM_BYTES * 128 * 128 * 15 // 16
+    assert found.port_cycles[0, 0, 0] == own // 16
+    # With less SRAM than one panel, operands pass as often as the tiles of the core ask for.
+    less = table(product(512, 4096, 512), TensorCore(16, 16, 1 << 16), memory, (1,))
+    more = table(product(512, 4096, 512), TensorCore(16, 16, 1 << 24), memory, (1,))
+    assert less.port_cycles[0, 0, 0] > 2 * more.port_cycles[0, 0, 0]
+    assert less.hbm_bytes[0, 0, 0] == more.hbm_bytes[0, 0, 0] == less.compulsory_bytes[0]
+
+
+def test_vectorised_equals_one_by_one() -> None:
+    rng = np.random.default_rng(1)
+    works = [product(m, k, n, batch) for m, k, n, batch in (rng.integers(1, (3000, 3000, 3000, 4), (30, 4))).tolist()]
+    works += [convolution(i, s, c, f) for i, s, c, f in rng.integers(1, 40, (10, 4)).tolist()]
+    for memory in (MemorySystem(5.0), MemorySystem(50.0, 1 << 18, 20.0)):
+        for core in (TensorCore(16, 48, 1 << 16), TensorCore(128, 128, 1 << 20, FLEXIBLE)):
+            together = tensor_costs(works, [core], (1, 8), memory=memory)
+            for i, work in enumerate(works):
+                alone = tensor_costs([work], [core], (1, 8), memory=memory)
+                for name in ("cycles", "hbm_bytes", "port_cycles", "grid", "dataflow"):
+                    assert (getattr(alone, name)[0] == getattr(together, name)[i]).all(), name

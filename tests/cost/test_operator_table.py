@@ -1,0 +1,289 @@
+"""The operators of a step: exact sums, costs equal to those of the schedules' modes, roofs that hold."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf, isclose
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accmine.cost import LEVELS, durations
+from accmine.cost.arrays.tiles import Shares, tiles_of
+from accmine.cost.modes import CostLibrary, hbm_capacity
+from accmine.cost.operator_table import LAUNCH, OperatorRow, OperatorTable, least_tile_bytes, operator_table, total_of
+from accmine.errors import InputError
+from accmine.hardware.design import Calibration, Design, TensorCore, VectorCore
+from accmine.hardware.roofline import roofline
+from accmine.hardware.technology.technology import load_technology
+from accmine.plan.plan import Plan
+from accmine.problems import design_search
+from accmine.questions.cost.measure import cost_step
+from accmine.workload.graph import Vector, Work
+from accmine.workload.importers.models import list_models, load_model
+from accmine.workload.task import Task
+from accmine.workload.work import Gemm
+from tests.samples.search_sample import Shape, design, graph_of, planned, shapes, task_of, technology
+
+PLAIN = design(4, 2, dim=16)
+DESIGNS = {
+    "plain": PLAIN,
+    "one core of a kind": design(1, 1),
+    "more vector cores": design(2, 8),
+    "starved of bandwidth": design(4, 2, gbps=2),
+    "plenty of bandwidth": design(4, 2, gbps=7000),
+    "output-stationary": replace(PLAIN, tensor=TensorCore(16, 8, 1 << 16, "os")),
+    "flexible": replace(PLAIN, tensor=TensorCore(8, 16, 1 << 16, "flexible")),
+    "shared SRAM": replace(PLAIN, shared_sram_bytes=1 << 20, port_bytes_per_s=20 * 10**9),
+    "slow port": replace(PLAIN, shared_sram_bytes=1 << 20, port_bytes_per_s=10**9),
+    "launch": replace(PLAIN, calibration=Calibration(2e-6, 0.8, 0.9, 0.7)),
+    "tiny SRAM": replace(PLAIN, tensor=TensorCore(16, 16, 256)),
+}
+MODELS: tuple[dict[str, Any], ...] = (
+    {},
+    {"models": ("gpt",)},
+    {"models": ("gpt",), "workload": {"recompute": "full", "dtype": "fp32", "optimizer": "sgd"}},
+    {"models": ("gpt",), "workload": {"batch": 4, "microbatch": 4, "fusion": "none", "split": "none"}},
+)
+
+
+def library_of(task: Task, chip: Design, rule: str = "even") -> CostLibrary:
+    most = max(chip.tensor_cores, chip.vector_cores)
+    return design_search.cost_library([task], most, rule, "tpu-like", technology())
+
+
+def table_of(keys: dict[str, Any], chip: Design) -> tuple[Plan, CostLibrary, OperatorTable]:
+    plan, _ = planned(**keys)
+    library = library_of(plan.tasks[0], chip)
+    return plan, library, operator_table(plan.tasks[0], library, chip)
+
+
+CASES = [(keys, name) for keys in MODELS for name in DESIGNS]
+IDS = [f"{i}-{name}" for i in range(len(MODELS)) for name in DESIGNS]
+
+
+@pytest.mark.parametrize(("keys", "name"), CASES, ids=IDS)
+def test_totals_equal_the_sum_of_the_rows(keys: dict[str, Any], name: str) -> None:
+    _, _, table = table_of(keys, DESIGNS[name])
+    sums: dict[str, Callable[[OperatorRow], Any]] = {
+        "operators": lambda row: row.count,
+        "cycles": lambda row: row.count * row.duration_cycles,
+        "macs": lambda row: row.count * row.work.macs,
+        "inserted": lambda row: row.count * (row.work.gemm.inserted if row.work.gemm else 0),
+        "hbm_bytes": lambda row: row.count * row.hbm_bytes,
+        "energy_fj": lambda row: row.count * (row.energy_fj or 0),
+    }
+    for key, of in sums.items():
+        for phase in table.phases:
+            assert getattr(phase, key) == sum(of(row) for row in table.rows if row.phase == phase.name)
+        assert getattr(table.step, key) == sum(map(of, table.rows))
+        assert getattr(table.step, key) == sum(getattr(phase, key) for phase in table.phases)
+        assert type(getattr(table.step, key)) is int
+    shown, rest = table.rows[:3], table.rows[3:]
+    parts = total_of("shown", shown), total_of("other", rest)
+    assert all(getattr(table.step, key) == sum(getattr(part, key) for part in parts) for key in sums)
+
+
+@pytest.mark.parametrize(("keys", "name"), CASES, ids=IDS)
+def test_every_operator_costs_what_its_fastest_mode_does(keys: dict[str, Any], name: str) -> None:
+    chip = DESIGNS[name]
+    plan, library, table = table_of(keys, chip)
+    modes = dict(zip(library.works, library.modes(chip), strict=True))
+    for row in table.rows:
+        fitting = modes[row.work].within(chip.tensor_cores, chip.vector_cores)
+        assert row.duration_cycles == fitting.duration.min()
+        assert row.hbm_bytes >= library.costs(chip).compulsory_bytes[library.works.index(row.work)]
+    task = plan.tasks[0]
+    assert table.step.macs == task.macs == plan.pipelines[0].hardware_macs
+    assert table.step.operators == sum(run.repeats * len(run.graph) for run in task.phases)
+    assert table.step.cycles >= max(
+        sum(run.repeats * int(durations_of(library, chip, run.graph).max()) for run in task.phases), 1
+    )
+
+
+def durations_of(library: CostLibrary, chip: Design, graph: Any) -> Any:
+    """Of every operator on the split on which it is fastest, whatever the cores: a lower bound of its row."""
+    least = durations(library.costs(chip), hbm_capacity(chip)).min(axis=1)
+    return least[library.index(graph)[graph.work_index]]
+
+
+@pytest.mark.parametrize(("keys", "name"), CASES, ids=IDS)
+def test_what_binds_is_what_takes_the_time(keys: dict[str, Any], name: str) -> None:
+    chip = DESIGNS[name]
+    _, library, table = table_of(keys, chip)
+    costs = library.costs(chip)
+    for row in table.rows:
+        at = costs.splits.index(row.cores)
+        own = library.works.index(row.work)
+        memory = -(-row.hbm_bytes // hbm_capacity(chip))
+        assert row.duration_cycles == chip.launch_cycles + max(row.cycles, memory)
+        sides = dict(zip(LEVELS, (costs.tensor_cycles, costs.vector_cycles, costs.port_cycles), strict=False))
+        if row.bound_by == LAUNCH:
+            assert chip.launch_cycles > row.duration_cycles - chip.launch_cycles
+            continue
+        assert chip.launch_cycles <= row.duration_cycles - chip.launch_cycles
+        if row.bound_by == "hbm":
+            assert memory >= row.cycles
+        else:
+            assert sides[row.bound_by][own, at] == row.cycles >= row.hbm_bytes / hbm_capacity(chip)
+        assert (row.work.gemm is None) == (row.utilization is None)
+        assert row.utilization is None or 0 < row.utilization <= 1
+
+
+def test_all_levels_bind_somewhere() -> None:
+    found: Counter[str] = Counter()
+    for keys in MODELS:
+        for chip in DESIGNS.values():
+            found.update(row.bound_by for row in table_of(keys, chip)[2].rows)
+    assert set(found) == {*LEVELS, LAUNCH}
+
+
+@pytest.mark.parametrize(("keys", "name"), CASES, ids=IDS)
+def test_no_operator_is_above_the_roof(keys: dict[str, Any], name: str) -> None:
+    _, _, table = table_of(keys, DESIGNS[name])
+    for row in table.rows:
+        assert row.reached_flops_per_s <= row.attainable_flops_per_s * (1 + 1e-12)
+        flops = 2 * row.work.macs if row.work.gemm is not None else row.vector_operations
+        assert row.intensity == (flops / row.hbm_bytes if row.hbm_bytes else inf)
+        assert isclose(row.reached_flops_per_s, flops / (row.duration_cycles / 700e6), rel_tol=1e-12)
+    assert sum(table.cycles_by_bound.values()) == table.step.cycles
+    assert all(table.cycles_by_bound[row.bound_by] >= row.step_cycles for row in table.rows)
+    assert 0 < table.utilization <= 1
+    order = [row.step_cycles for row in table.rows]
+    assert order == sorted(order, reverse=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(shapes(), st.sampled_from(sorted(DESIGNS)), st.integers(1, 5))
+def test_any_graph(own: list[Shape], name: str, repeats: int) -> None:
+    task, chip = task_of(graph_of(own), repeats=[repeats]), DESIGNS[name]
+    table = operator_table(task, library_of(task, chip), chip)
+    assert table.step.operators == repeats * len(own)
+    assert table.step.hbm_bytes == sum(row.step_bytes for row in table.rows)
+    assert table.step.cycles == sum(row.step_cycles for row in table.rows)
+    alone = operator_table(task, library_of(task, chip, "none"), chip)
+    assert all(row.cores == 1 for row in alone.rows)
+    assert table.step.cycles <= alone.step.cycles
+    assert alone.step.macs == table.step.macs
+
+
+def test_equal_operators_share_a_row_and_phases_do_not() -> None:
+    _, _, table = table_of({"models": ("gpt",), "workload": {"recompute": "full"}}, PLAIN)
+    keys = [(row.phase, row.kind, row.work) for row in table.rows]
+    assert len(set(keys)) == len(keys)
+    assert [phase.name for phase in table.phases] == ["forward", "backward", "update"]
+    both = {(row.kind, row.work) for row in table.rows if row.phase == "forward"}
+    assert both & {(row.kind, row.work) for row in table.rows if row.phase == "backward"}  # run again
+
+
+def test_skipped_zeros_are_added_up() -> None:
+    product = Gemm(64, 32, 16, 1, 64 * 32, 32 * 16, 64 * 16, inserted=1000)
+    graph = graph_of([("gemm", 64, ()), ("gemm", 64, ())])
+    graph = replace(graph, operators=tuple(replace(o, work=replace(o.work, gemm=product)) for o in graph.operators))
+    task = task_of(graph, repeats=[3])
+    (row,) = operator_table(task, library_of(task, PLAIN), PLAIN).rows
+    assert (row.inserted, row.step_inserted, row.count) == (1000, 6000, 6)
+
+
+def test_energies_are_those_of_the_costs_or_none() -> None:
+    plan, library, table = table_of({}, PLAIN)
+    costs = library.costs(PLAIN)
+    assert costs.energy_pj is not None
+    for row in table.rows:
+        own = costs.energy_pj[library.works.index(row.work), costs.splits.index(row.cores)]
+        assert row.energy_fj is not None
+        assert abs(row.energy_fj - 1000 * own) <= 0.5
+    without = operator_table(plan.tasks[0], library, PLAIN, energies=False)
+    assert without.step.energy_fj is None
+    assert all(row.energy_fj is None and row.step_energy_fj is None for row in without.rows)
+    assert without.step.cycles == table.step.cycles
+
+
+def test_ceilings_are_those_of_the_design() -> None:
+    roof = roofline(PLAIN)
+    assert roof.tensor_flops_per_s == 2 * 4 * 16 * 16 * 700e6
+    assert roof.vector_flops_per_s == 2 * 8 * 2 * 700e6
+    assert roof.tensor_ridge == roof.tensor_flops_per_s / 70e9
+    assert roof.attainable(roof.tensor_ridge / 2, product=True) == roof.tensor_flops_per_s / 2
+    assert roof.attainable(2 * roof.vector_ridge, product=False) == roof.vector_flops_per_s
+    lower = roofline(DESIGNS["launch"])
+    assert isclose(lower.tensor_flops_per_s, 0.8 * roof.tensor_flops_per_s)
+    assert isclose(lower.vector_flops_per_s, 0.9 * roof.vector_flops_per_s)
+    assert isclose(lower.hbm_bytes_per_s, 0.7 * roof.hbm_bytes_per_s)
+
+
+def _fits(work: Work, core: TensorCore, k: int) -> bool:
+    """Whether the model has a tile for it, beside single outputs."""
+    gemm = work.gemm
+    assert gemm is not None
+    size = {"bf16": 2, "fp32": 4, "int8": 1}[work.dtype]
+    values = (gemm.m, k, gemm.n, 1, gemm.m * k, k * gemm.n, gemm.m * gemm.n, *[0] * 3, size, 0, 1, 0, 1, 0, 1, 0)
+    shares = Shares(*(np.array([value], dtype=np.int64) for value in values))
+    flow = "ws" if core.dataflow == "flexible" else core.dataflow
+    return bool(tiles_of(shares, core, flow).fits[:, :-1].any())
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_least_sram_is_where_tiles_begin_to_fit(seed: int) -> None:
+    rng = random.Random(seed)
+    m, k, n = (rng.choice((1, 3, 16, 40, 64, 100, 512)) for _ in range(3))
+    rows, flow = rng.choice((4, 16, 48, 128)), rng.choice(("ws", "os", "is"))
+    work = Work(Gemm(m, k, n, 1, m * k, k * n, m * n), (), 0, 0, rng.choice(("bf16", "fp32", "int8")))
+    least = least_tile_bytes(work, rows, k)
+    assert _fits(work, TensorCore(rows, 16, least, flow), k)
+    assert not _fits(work, TensorCore(rows, 16, least - 1, flow), k)
+
+
+def test_rows_say_what_does_not_fit() -> None:
+    _, _, tiny = table_of({"models": ("gpt",)}, DESIGNS["tiny SRAM"])
+    small = [row for row in tiny.rows if row.least_sram_bytes]
+    assert small
+    assert all(row.least_sram_bytes > 256 for row in small)
+    most = max(row.least_sram_bytes for row in small)
+    enough = replace(PLAIN, tensor=TensorCore(16, 16, most))
+    assert not any(row.least_sram_bytes for row in table_of({"models": ("gpt",)}, enough)[2].rows)
+
+
+def test_an_operator_that_no_core_can_run_is_refused() -> None:
+    task = task_of(graph_of([("fused", 64, ())]))
+    library = design_search.cost_library([task], 2, "even", "tpu-like", technology())
+    library.splits = (2,)
+    chip = replace(PLAIN, tensor_cores=1)
+    with pytest.raises(InputError, match="no mode of an operator fits"):
+        operator_table(task, library, chip)
+
+
+def test_fastest_core_counts_are_taken_and_the_fewest_of_equal_ones() -> None:
+    task = task_of(graph_of([("vector", 1, ())]))
+    graph = task.phases[0].graph
+    work = Work(None, (Vector("relu", 1),), 64, 32, "bf16")
+    graph = replace(graph, operators=(replace(graph.operators[0], work=work),))
+    task = task_of(graph)
+    chip = replace(PLAIN, vector_cores=8, vector=VectorCore(8, 2, 1 << 15))
+    (row,) = operator_table(task, library_of(task, chip), chip).rows
+    assert (row.tensor_cores, row.vector_cores, row.cores) == (0, 1, 1)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["tpuv2-like", "a100-like", "nvdla-like"])
+@pytest.mark.parametrize("model", [m for m in list_models() if m != "gpt-3-175b"])
+def test_the_zoo(model: str, name: str) -> None:
+    step = cost_step(model, name, "accelerator-5nm", {"batch": 4, "microbatch": 2})
+    table = step.table
+    assert table.step.cycles == sum(row.count * row.duration_cycles for row in table.rows)
+    assert table.step.hbm_bytes == sum(phase.hbm_bytes for phase in table.phases)
+    assert table.step.energy_fj == sum(row.step_energy_fj or 0 for row in table.rows)
+    assert all(row.reached_flops_per_s <= row.attainable_flops_per_s * (1 + 1e-12) for row in table.rows)
+    forward = dict(load_model(model).published).get("forward_macs")
+    if forward:  # of one sample; the backward pass has twice as many, but for the gradient of the image
+        assert 2.5 * 4 * forward < table.step.macs < 3.2 * 4 * forward
+    # 16-bit products at the energy of a multiply-accumulate, at least
+    assert (table.step.energy_fj or 0) >= 1000 * table.step.macs * load_technology(
+        "accelerator-5nm"
+    ).mac_bf16_pj * 0.999

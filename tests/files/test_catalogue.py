@@ -1,0 +1,75 @@
+"""Names and files of the catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from accmine.errors import InputError
+from accmine.files.catalogue import KINDS, is_file_reference, names, resolve
+from accmine.files.document import load_yaml
+from accmine.files.suggest import did_you_mean
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_shipped_entry_resolves_and_is_yaml(kind: str) -> None:
+    assert names(kind)
+    assert list(names(kind)) == sorted(names(kind))
+    for name in names(kind):
+        path = resolve(kind, name)
+        assert path.is_absolute()
+        assert isinstance(load_yaml(path).data, dict)
+
+
+def test_the_shipped_names_that_the_documentation_uses() -> None:
+    assert {"quickstart", "gpt2-xl-pipeline", "common-design", "constrained", "perf-per-watt"} <= set(names("studies"))
+    assert {"wham", "tpuv2-like", "nvdla-like"} <= set(names("accelerators"))
+    assert "tpu-16nm" in names("technologies")
+    assert "pcie-ring" in names("clusters")
+    assert {"bert-large", "gpt2-xl", "resnet-50"} <= set(names("workloads"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        ("workloads", "bert-larg", "unknown workload 'bert-larg'; did you mean 'bert-large'? known: bert-base"),
+        ("technologies", "tpu", "unknown technology 'tpu'; "),
+        ("studies", "zzz", "unknown study 'zzz'; known: common-design"),
+        ("studies", "", "unknown study ''"),
+        ("workload", "bert-large", "unknown catalogue 'workload'; did you mean 'workloads'? known: workloads"),
+        ("clusters", "nowhere.yaml", "no such file: "),
+        ("clusters", "/", "/ is a folder, not a file"),
+    ],
+)
+def test_refuses(kind: str, name: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve(kind, name)
+    assert message in str(caught.value)
+
+
+def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("a: 1\n")
+    assert resolve("clusters", file) == file
+    assert resolve("clusters", "mine.yaml", tmp_path) == file
+    monkeypatch.chdir(tmp_path)
+    assert resolve("clusters", "./mine.yaml") == file
+    with pytest.raises(InputError, match="known: "):
+        resolve("clusters", "mine")  # a name, although a file is near
+
+
+@pytest.mark.parametrize("text", ["a.yaml", "a.yml", "config.json", "A.YAML", "a/b", ".\\b", Path("b")])
+def test_file_references(text: str | Path) -> None:
+    assert is_file_reference(text)
+
+
+@pytest.mark.parametrize("text", ["opt-1.3b", "bert-large", ""])
+def test_names(text: str) -> None:
+    assert not is_file_reference(text)
+
+
+def test_suggestions() -> None:
+    assert did_you_mean("Area", ["area", "tdp"]) == "did you mean 'area'? "
+    assert did_you_mean("xyz", ["area", "tdp"]) == ""
+    assert did_you_mean("a", []) == ""

@@ -1,0 +1,205 @@
+"""Design search: aggregates, scores, ties, and the check that a miner cannot get past."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from math import inf
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.problems import operator_schedule
+from accmine.problems.design_search import (
+    TIE,
+    Evaluation,
+    Problem,
+    Solution,
+    aggregate,
+    best,
+    check,
+    evaluate,
+    lowered,
+    score,
+)
+from accmine.solvers.operator_schedule.critical_path import quick
+from tests.samples.search_sample import design, graph_of, planned, search, task_of, template
+
+RATIOS = st.lists(st.floats(0.01, 100), min_size=1, max_size=4)
+TASKS = (
+    task_of(graph_of([("gemm", 16, ()), ("fused", 64, (0,))]), graph_of([("vector", 5, ())]), repeats=(4, 1)),
+    task_of(graph_of([("gemm", 300, ()), ("vector", 300, ())]), name="u"),
+)
+
+
+def evaluation(value: float, tdp: float, area: float, name: int = 1) -> Evaluation:
+    return Evaluation(design(name), ((1,),), (value,), area, tdp, value, value)
+
+
+def solved(problem: Problem) -> tuple[Solution, Evaluation]:
+    """A schedule of everything on a design, and its honest evaluation."""
+    chosen = design(2, 1)
+    parts = lowered(problem, chosen)
+    schedules = tuple(tuple(quick(part.problem) for part in own) for own in parts)
+    cycles = [
+        [operator_schedule.objective(part.problem, schedule) for part, schedule in zip(own, found, strict=True)]
+        for own, found in zip(parts, schedules, strict=True)
+    ]
+    return Solution(chosen, schedules), evaluate(problem, chosen, cycles)
+
+
+@settings(max_examples=40, deadline=None)
+@given(RATIOS, st.data())
+def test_aggregates_lie_between_least_and_largest(ratios: list[float], data: st.DataObject) -> None:
+    weights = data.draw(st.lists(st.floats(0.1, 10), min_size=len(ratios), max_size=len(ratios)))
+    assert aggregate(ratios, weights, "worst") == max(ratios)
+    mean = aggregate(ratios, weights, "mean")
+    assert mean == pytest.approx(np.average(ratios, weights=weights))
+    assert min(ratios) * (1 - 1e-12) <= mean <= max(ratios) * (1 + 1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(RATIOS, st.data(), st.sampled_from(("worst", "mean")))
+def test_aggregates_are_monotone_and_work_on_arrays(ratios: list[float], data: st.DataObject, how: str) -> None:
+    weights = [1.0 + i for i in range(len(ratios))]
+    slower = [r + data.draw(st.floats(0, 10)) for r in ratios]
+    assert aggregate(slower, weights, how) >= aggregate(ratios, weights, how)
+    arrays = [np.array(pair) for pair in zip(ratios, slower, strict=True)]
+    joined = aggregate(arrays, weights, how)
+    assert joined.tolist() == pytest.approx([aggregate(ratios, weights, how), aggregate(slower, weights, how)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.01, 100), st.floats(1, 1000), st.floats(0, 10))
+def test_scores(relative: float, tdp: float, floor: float) -> None:
+    plain = search(TASKS[:1])
+    assert score(plain, relative, tdp) == relative
+    efficient = search(TASKS[:1], objective="throughput-per-tdp", floor=floor)
+    value = float(score(efficient, relative, tdp))
+    fast_enough = floor == 0 or relative * floor <= 1 + 1e-9
+    assume(floor == 0 or not 1 + 1e-10 < relative * floor < 1 + 1e-8)
+    assert value == (relative * tdp if fast_enough else inf)
+    assert float(score(efficient, relative, tdp * 2)) >= value
+    assert float(score(efficient, relative * 2, tdp)) >= value
+    both = score(efficient, np.array([relative, relative * 2]), np.array([tdp, tdp]))
+    assert np.asarray(both).tolist() == [value, float(score(efficient, relative * 2, tdp))]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.01, 100))
+def test_the_reference_itself_meets_a_floor_of_one(step_s: float) -> None:
+    problem = search(TASKS[:1], objective="throughput-per-tdp", floor=1.0)
+    assert float(score(problem, step_s / step_s, 5.0)) == 5.0
+
+
+POOL = st.lists(st.tuples(st.floats(0.5, 0.502), st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=8).map(
+    lambda rows: [evaluation(v, float(t), float(a), i + 1) for i, (v, t, a) in enumerate(rows)]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(POOL)
+def test_ties_go_to_the_least_tdp_then_area(pool: list[Evaluation]) -> None:
+    winner = best(pool)
+    assert winner is not None
+    least = min(e.value for e in pool)
+    assert winner.value <= least * (1 + TIE)
+    tied = [e for e in pool if e.value <= least * (1 + TIE)]
+    assert (winner.tdp_w, winner.area_mm2) == min((e.tdp_w, e.area_mm2) for e in tied)
+    assert best(pool[::-1]) == winner, "the order does not matter"
+
+
+def test_nothing_below_the_floor_wins() -> None:
+    assert best([]) is None
+    assert best([evaluation(inf, 1, 1)]) is None
+    assert best([evaluation(inf, 1, 1), evaluation(9.0, 9, 9)]) == evaluation(9.0, 9, 9)
+    assert best([evaluation(1.0, 50, 9), evaluation(1.0009, 40, 9), evaluation(1.002, 1, 1)]) == evaluation(
+        1.0009, 40, 9
+    )
+
+
+@pytest.mark.parametrize("objective", ["throughput", "throughput-per-tdp"])
+@pytest.mark.parametrize("how", ["worst", "mean"])
+def test_evaluation_is_the_formula(objective: str, how: str) -> None:
+    problem = search(TASKS, objective=objective, aggregate=how, reference_s=(2e-6, 3e-6), weights=(1.0, 3.0))
+    found = evaluate(problem, design(), [[100, 10], [700]])
+    steps = (410 / 7e8, 700 / 7e8)
+    assert found.step_s == pytest.approx(steps)
+    ratios = [steps[0] / 2e-6, steps[1] / 3e-6]
+    assert found.relative == pytest.approx(max(ratios) if how == "worst" else (ratios[0] + 3 * ratios[1]) / 4)
+    factor = tdp_w(design(), problem.technology) if objective == "throughput-per-tdp" else 1.0
+    assert found.value == pytest.approx(found.relative * factor)
+    assert found.area_mm2 == area_mm2(design(), problem.technology)
+    assert problem.memory_bytes == 1 << 20
+
+
+def test_an_honest_solution_passes() -> None:
+    for problem in (
+        search(TASKS),
+        search(TASKS, split="none"),
+        search(TASKS, objective="throughput-per-tdp", floor=0.1),
+    ):
+        solution, claim = solved(problem)
+        assert check(problem, solution, claim) == ()
+
+
+def test_limits_are_inclusive() -> None:
+    solution, claim = solved(search(TASKS))
+    exact = search(TASKS, area_mm2=claim.area_mm2, tdp_w=claim.tdp_w)
+    assert check(exact, solution, claim) == ()
+    # A third of three times a design's own area may be less than that area by a rounding error.
+    rounded = replace(exact, area_mm2=float(np.nextafter(claim.area_mm2, 0)), tdp_w=float(np.nextafter(claim.tdp_w, 0)))
+    assert check(rounded, solution, claim) == ()
+
+
+def broken(problem: Problem, solution: Solution, claim: Evaluation) -> str:
+    return "; ".join(check(problem, solution, claim))
+
+
+def test_every_mutation_is_caught() -> None:
+    problem = search(TASKS)
+    solution, claim = solved(problem)
+    other = template(tensor_cores=(1, 4))
+    assert "not in the template" in broken(replace(problem, template=other), solution, claim)
+    assert "area" in broken(replace(problem, area_mm2=claim.area_mm2 * 0.999), solution, claim)
+    assert "TDP" in broken(replace(problem, tdp_w=claim.tdp_w * 0.999), solution, claim)
+    greedy = replace(problem, tasks=(replace(TASKS[0], memory_bytes=17 << 30), TASKS[1]))
+    assert "bytes of HBM" in broken(greedy, solution, claim)
+    assert "claimed" in broken(problem, solution, replace(claim, value=claim.value * 1.001))
+    cycles = ((claim.cycles[0][0] + 1, *claim.cycles[0][1:]), *claim.cycles[1:])
+    assert "claimed" in broken(problem, solution, replace(claim, cycles=cycles))
+    assert "claimed" in broken(problem, Solution(design(4, 1), solution.schedules), claim)
+    with pytest.raises(ValueError, match="zip"):
+        check(problem, Solution(solution.design, solution.schedules[:1]), claim)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1), st.integers(0, 5), st.sampled_from((-1, -3, 1)))
+def test_a_moved_operator_is_caught(task: int, operator: int, by: int) -> None:
+    problem = search(TASKS)
+    solution, claim = solved(problem)
+    own = solution.schedules[task][0]
+    operator %= len(own.start)
+    start = own.start.copy()
+    start[operator] += by
+    moved = operator_schedule.Solution(start, own.mode)
+    schedules = [list(row) for row in solution.schedules]
+    schedules[task][0] = moved
+    part = lowered(problem, solution.design)[task][0].problem
+    wrong = check(problem, Solution(solution.design, tuple(map(tuple, schedules))), claim)
+    still_valid = not operator_schedule.check(part, moved)
+    same_length = operator_schedule.objective(part, moved) == operator_schedule.objective(part, own)
+    assert (wrong == ()) == (still_valid and same_length)
+
+
+def test_a_study_of_a_real_model_passes() -> None:
+    from accmine.search.candidates import search_problem
+
+    plan, library = planned(models=("mlp", "gpt"))
+    problem = search_problem(plan, plan.groups("common")[0], 1, library)
+    solution, claim = solved(problem)
+    assert check(problem, solution, claim) == ()
+    assert all(a > 0 for a, _ in pairwise((*claim.step_s, 0.0)))

@@ -1,0 +1,317 @@
+"""Calibration: constants are found again, no row is scored with constants that saw it, files say what was done."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accmine.cost import combine, durations, memory_of, tensor_costs, vector_costs
+from accmine.errors import InputError
+from accmine.files.document import load_yaml
+from accmine.hardware.accelerators import load_accelerator
+from accmine.hardware.design import Calibration, Design, TensorCore, VectorCore
+from accmine.hardware.template import read_accelerator
+from accmine.questions.accuracy.arrays import MATMUL_ACCELERATOR
+from accmine.questions.accuracy.calibrate import Predictor, calibrate, calibrated_text, cross_fit, default_constants
+from accmine.questions.accuracy.samples import Sample, read_samples
+from accmine.questions.accuracy.score import drawn, score
+from accmine.workload.graph import Gemm
+
+SAMPLE = Path(__file__).parents[2] / "data" / "matmul_sample.csv"
+CHIP = Design(
+    8, TensorCore(32, 32, 1 << 19, "os"), 8, VectorCore(64, 2, 1 << 17), 16 << 30, 400 * 10**9, 10**9,
+    shared_sram_bytes=8 << 20, port_bytes_per_s=100 * 10**9,
+)  # fmt: skip
+SHAPES = (
+    *((64, 64, 64), (128, 256, 128), (64, 4096, 4096), (16, 8192, 2048), (512, 512, 512), (1024, 1024, 1024)),
+    *((2048, 512, 2048), (2048, 2048, 2048), (8, 4096, 4096), (4096, 4096, 512), (300, 700, 900), (32, 32, 4096)),
+)
+
+
+def made(calibration: Calibration, design: Design = CHIP, noise: float = 0.0, seed: int = 0) -> tuple[Sample, ...]:
+    """Products whose measured times are those of the model with a calibration."""
+    blank = [Sample.product(m, k, n, 1, "bf16", 1.0, "") for m, k, n in SHAPES]
+    chance = random.Random(seed)
+    seconds = Predictor(blank, design).seconds(calibration)
+    return tuple(
+        replace(sample, seconds=float(time) * (1 + chance.uniform(-noise, noise)))
+        for sample, time in zip(blank, seconds, strict=True)
+    )
+
+
+ALL = np.arange(len(SHAPES))
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        Calibration(launch_s=2e-5, array_efficiency=0.9, hbm_efficiency=0.8),
+        Calibration(launch_s=0.0, array_efficiency=0.5, hbm_efficiency=0.95),
+        Calibration(launch_s=3e-6),
+    ],
+)
+def test_constants_are_found_again(known: Calibration) -> None:
+    samples = made(known)
+    found, undetermined = Predictor(samples, CHIP).fit(ALL, Calibration())
+    assert undetermined == ("vector_efficiency",), "products do not tell it"
+    assert found.launch_s == pytest.approx(known.launch_s, rel=0.03, abs=1e-7)
+    assert found.array_efficiency == pytest.approx(known.array_efficiency, abs=0.01)
+    assert found.hbm_efficiency == pytest.approx(known.hbm_efficiency, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fit_is_no_worse_than_its_neighbours_and_than_no_fit(seed: int) -> None:
+    chance = random.Random(seed)
+    samples = made(Calibration(1e-5, 0.8, 1.0, 0.7), noise=0.1, seed=seed)
+    predictor = Predictor(samples, CHIP)
+
+    def loss(calibration: Calibration) -> float:
+        return float(((predictor.seconds(calibration) / predictor.measured_s - 1) ** 2).sum())
+
+    found, _ = predictor.fit(ALL, Calibration())
+    assert loss(found) < loss(Calibration())
+    for _ in range(30):
+        near = replace(
+            found,
+            launch_s=found.launch_s * chance.uniform(0.8, 1.25),
+            array_efficiency=min(1.0, found.array_efficiency * chance.uniform(0.9, 1.1)),
+            hbm_efficiency=min(1.0, found.hbm_efficiency * chance.uniform(0.9, 1.1)),
+        )
+        assert loss(found) < loss(near) + 2e-3  # the pull towards the peak, and three digits
+    launch, _ = predictor.fit(ALL, Calibration(), ("launch",))
+    assert (launch.array_efficiency, launch.hbm_efficiency) == (1.0, 1.0)
+    assert loss(found) <= loss(launch) <= loss(Calibration())
+
+
+def test_rows_that_say_nothing_of_a_constant_leave_it_open() -> None:
+    samples = made(Calibration(1e-5, 0.8, 1.0, 0.7))
+    bound = [i for i, size in enumerate(SHAPES) if min(size) >= 512]  # by arithmetic, not by the HBM
+    found, undetermined = Predictor(samples, CHIP).fit(np.array(bound), Calibration())
+    assert undetermined == ("vector_efficiency", "hbm_efficiency")
+    assert found.hbm_efficiency == 1.0
+    assert found.array_efficiency == pytest.approx(0.8, abs=0.01)
+
+
+def test_the_predictor_is_the_cost_model_with_that_calibration() -> None:
+    for calibration in (Calibration(), Calibration(1e-5, 0.8, 1.0, 0.7)):
+        samples, design = made(calibration), replace(CHIP, calibration=calibration)
+        works, splits = [sample.work for sample in samples], tuple(range(1, CHIP.tensor_cores + 1))
+        memory = memory_of(design)
+        tensor = tensor_costs(
+            works, [design.tensor], splits, memory=memory, array_efficiency=calibration.array_efficiency
+        )
+        vector = vector_costs(works, [design.vector], splits, memory=memory)
+        costs = combine(tensor, vector, design.launch_cycles)
+        seconds = durations(costs, design.usable_hbm_bytes_per_cycle).min(axis=1) / design.frequency_hz
+        # Tiles and grids are chosen for the calibrated machine there: never slower, and hardly faster.
+        ratio = Predictor(samples, CHIP).seconds(calibration) / seconds
+        assert bool((ratio > 1 - 1e-3).all())
+        assert bool((ratio < 1.05).all())
+
+
+def test_held_out_rows_have_no_part_in_the_fit() -> None:
+    samples = made(Calibration(1e-5, 0.8, 1.0, 0.7), noise=0.05)
+    parts = drawn([s.seconds for s in samples], 0.5, 3)
+    before = calibrate(samples, CHIP, parts)
+    held = set(parts[1].tolist())
+    changed = tuple(replace(s, seconds=3 * s.seconds) if i in held else s for i, s in enumerate(samples))
+    after = calibrate(changed, CHIP, parts)
+    assert after.part.calibration == before.part.calibration
+    assert after.part.fitted == before.part.fitted
+    assert after.part.held_out != before.part.held_out
+    assert after.swapped.calibration != before.swapped.calibration
+    assert before.swapped.fitted.rows == before.part.held_out.rows == len(held)
+
+
+def test_a_calibration_helps_on_rows_it_has_not_seen() -> None:
+    samples = made(Calibration(1e-5, 0.8, 1.0, 0.7), noise=0.03)
+    found = calibrate(samples, CHIP, drawn([s.seconds for s in samples], 0.5, 0))
+    assert found.part.held_out.mape < 0.06
+    assert found.part.held_out.mape < found.launch.held_out.mape < found.uncorrected.mape
+    assert found.uncorrected.bias < 0
+
+
+def test_cross_fitted_times_come_from_the_other_part() -> None:
+    samples = made(Calibration(1e-5, 0.8, 1.0, 0.7), noise=0.05)
+    parts = drawn([s.seconds for s in samples], 0.5, 0)
+    found, predictor = calibrate(samples, CHIP, parts), Predictor(samples, CHIP)
+    fitted, launch, plain = cross_fit(samples, CHIP, parts)
+    for rows, of_all, of_launch in (
+        (parts[0], found.swapped, found.launch_swapped),
+        (parts[1], found.part, found.launch),
+    ):
+        assert np.array_equal(fitted[rows], predictor.seconds(of_all.calibration, rows))
+        assert np.array_equal(launch[rows], predictor.seconds(of_launch.calibration, rows))
+    assert np.array_equal(plain, predictor.seconds(Calibration()))
+    assert bool((plain <= fitted).all())
+
+
+def test_too_few_rows_are_refused() -> None:
+    samples = made(Calibration())
+    one, two = (np.array([0]), np.array([], dtype=np.int64)), (np.arange(2), np.arange(2, 12))
+    with pytest.raises(
+        InputError, match=r"too few measured operators: 1 to fit on and 0 to score on.*at least 3 of each"
+    ):
+        calibrate(samples[:1], CHIP, one)
+    with pytest.raises(InputError, match="at least 3 of each"):
+        calibrate(samples, CHIP, two)
+    assert calibrate(samples, CHIP, two, ("launch",)).part.fitted.rows == 2
+    with pytest.raises(InputError, match="must not be scored on"):
+        calibrate(samples, CHIP, (np.arange(6), np.arange(5, 12)))
+    for constants in (("lunch",), ()):
+        with pytest.raises(InputError, match="allowed: launch, array_efficiency, vector_efficiency, hbm_efficiency"):
+            calibrate(samples, CHIP, (np.arange(6), np.arange(6, 12)), constants)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(1e-6, 1e3), min_size=0, max_size=40), st.floats(0.05, 0.95), st.integers(0, 99))
+def test_a_draw_divides_the_rows_and_spreads_them_over_the_times(
+    seconds: list[float], holdout: float, seed: int
+) -> None:
+    fit, held = drawn(seconds, holdout, seed)
+    assert sorted([*fit.tolist(), *held.tolist()]) == list(range(len(seconds)))
+    assert len(held) == round(len(seconds) * holdout)
+    again = drawn(seconds, holdout, seed)
+    assert [part.tolist() for part in again] == [fit.tolist(), held.tolist()]
+    fewer = min(len(fit), len(held))
+    if fewer:  # one row of every group of the ordered rows
+        part = fit if len(fit) == fewer and len(held) != fewer else held
+        groups = np.array_split(np.argsort(seconds, kind="stable"), fewer)
+        assert all(len(set(group.tolist()) & set(part.tolist())) == 1 for group in groups)
+
+
+def test_draws_differ_by_seed_and_need_a_share() -> None:
+    assert len({tuple(drawn(range(1, 21), 0.5, seed)[0].tolist()) for seed in range(10)}) > 5
+    for holdout in (0.0, 1.0, -1.0, float("nan")):
+        with pytest.raises(InputError, match="share of the rows"):
+            drawn([1.0, 2.0], holdout, 0)
+
+
+def test_scores() -> None:
+    found = score([1.1, 1.8, 3.0], [1.0, 2.0, 3.0])
+    assert found.rows == 3
+    assert (found.mape, found.bias, found.worst) == pytest.approx((0.2 / 3, 0.0, 0.1))
+    assert found.rank == 1.0
+    assert score([3.0, 2.0, 1.0], [1.0, 2.0, 3.0]).rank == -1.0
+    assert score([1.0, 1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0]).rank == pytest.approx(0.9486832981)
+    assert score([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]).rank is None
+    assert score([1.0, 2.0], [1.0, 2.0]).rank is None
+    for model, measured in (([], []), ([1.0], [1.0, 2.0]), ([1.0], [0.0])):
+        with pytest.raises(InputError):
+            score(model, measured)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)), min_size=2, max_size=20))
+def test_ranks_do_not_depend_on_scale_and_scores_hold_their_order(pairs: list[tuple[float, float]]) -> None:
+    model, measured = [p[0] for p in pairs], [p[1] for p in pairs]
+    found = score(model, measured)
+    assert found.rank == score([m**3 for m in model], [7 * m for m in measured]).rank
+    assert abs(found.bias) <= found.mape + 1e-12 <= found.worst + 2e-12
+    if found.rank is not None:
+        assert -1 <= found.rank <= 1
+
+
+def test_a_file_of_whole_chip_products_is_read() -> None:
+    samples = read_samples(SAMPLE, load_accelerator(MATMUL_ACCELERATOR))
+    assert len(samples) == 12
+    assert samples[0].work.gemm == Gemm(64, 8192, 8192, 1, 64 * 8192, 8192 * 8192, 64 * 8192)
+    assert samples[0].work.dtype == "fp16"
+    assert samples[0].name == "64x8192x8192"
+    assert samples[0].where == f"{SAMPLE}:3"
+    assert samples[0].work.bytes_in == 2 * (64 * 8192 + 8192 * 8192)
+
+
+HEAD = "device,dtype,M,K,N,latency_s\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("device,dtype,M,K,latency_s\nx,fp16,1,1,1\n", "missing columns: N"),
+        ("dtype,M,K,N,latency_s,latency_us\nfp16,1,1,1,1,1\n", "unknown columns: latency_us"),
+        (HEAD + "x,fp16,64,64,64,1e-5\ny,fp16,64,64,64,1e-5\n", "several devices: x, y"),
+        (HEAD + "x,fp8,64,64,64,1e-5\n", ":2: dtype: unknown dtype 'fp8'"),
+        (HEAD + "x,fp16,0,64,64,1e-5\n", ":2: M: must be a whole number"),
+        (HEAD + "x,fp16,64,64,,1e-5\n", ":2: N: is needed"),
+        (HEAD + "x,fp16,64,64,64,-1\n", ":2: latency_s: must be a number above 0"),
+        (HEAD + "x,fp16,8192,8192,8192,1e-9\n", ":2: latency_s: faster than the peak.*another unit"),
+        ("dtype,M,K,N,latency_s,tflops_reported\nfp16,64,64,64,1e-5,52\n", ":2: latency_s: .*reported 52: units"),
+    ],
+)
+def test_wrong_tables_of_products_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_samples(file, load_accelerator(MATMUL_ACCELERATOR))
+
+
+def test_a_table_of_measured_operators_counts_where_its_cores_are_all_of_the_chip(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    head = "kind,m,k,n,batch,elements,row,dtype,core,cores,cycles,bytes,joules,source\n"
+    rows = "gemm,64,64,64,2,,,bf16,tc32x32os-512Ki,8,9000,,,x\ngemm,64,64,64,,,,bf16,tc32x32os-512Ki,1,9000,,,x\n"
+    file.write_text(head + rows, encoding="utf-8")
+    (sample,) = read_samples(file, CHIP)
+    assert sample.work.macs == 2 * 64**3
+    assert sample.seconds == 9e-6
+    assert sample.name == "64x64x64 (2)"
+    with pytest.raises(InputError, match=r"no operator on 4 × tc32x32os-512Ki or 8 × vc.*; in the file: 1 × .*, 8 × "):
+        read_samples(file, replace(CHIP, tensor_cores=4))
+
+
+def test_vector_operators_tell_the_vector_efficiency(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    head = "kind,m,k,n,batch,elements,row,dtype,core,cores,cycles,bytes,joules,source\n"
+    lines = []
+    for exponent in range(14, 26):
+        cycles = round(20_000 + 19 * 2**exponent / (8 * 128) / 0.6)  # gelu: 19 operations, 60 % of the lanes' peak
+        lines.append(f"gelu,,,,,{2**exponent},,bf16,vc64x2-128Ki,8,{cycles},{2**exponent},,x\n")
+    file.write_text(head + "".join(lines), encoding="utf-8")
+    samples = read_samples(file, CHIP)
+    assert samples[0].name == "gelu 16384/1"
+    assert default_constants(samples) == ("launch", "vector_efficiency", "hbm_efficiency")
+    found = calibrate(samples, CHIP, drawn([s.seconds for s in samples], 0.5, 0))
+    for part in (found.part, found.swapped):
+        assert part.calibration.vector_efficiency == pytest.approx(0.6, abs=0.01)
+        assert part.calibration.launch_s == pytest.approx(2e-5, rel=0.02)
+        assert part.open == ("hbm_efficiency",)
+        assert part.held_out.mape < 0.01
+    file.write_text(head + lines[0] + lines[1].replace(f",{2**15},,x", ",,,x"), encoding="utf-8")
+    with pytest.raises(InputError, match=":3: bytes: is needed to calibrate with 'gelu'"):
+        read_samples(file, CHIP)
+
+
+def test_an_accelerator_file_keeps_its_text_and_gets_the_section(tmp_path: Path) -> None:
+    document = read_accelerator(MATMUL_ACCELERATOR)
+    calibration = Calibration(2.5e-5, 0.75, 1.0, 0.5)
+    text = calibrated_text(document, calibration, "a: b # c", "mine")
+    file = tmp_path / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    design = load_accelerator(file)
+    assert design == replace(load_accelerator(MATMUL_ACCELERATOR), calibration=calibration)
+    data = load_yaml(file).data
+    assert data["calibration"]["source"] == "a: b # c"
+    assert data["name"] == "mine"
+    assert {**data, "name": 0, "calibration": 0} == {**document.data, "name": 0, "calibration": 0}
+    again = calibrated_text(load_yaml(file), calibration, "a: b # c", "mine")
+    assert again == text, "a second calibration replaces the first"
+    flow = load_yaml(text="{" + ", ".join(f"{k}: {v}" for k, v in data.items() if k not in ("calibration", "description", "sources")) + "}", name="f")  # fmt: skip # noqa: E501
+    with pytest.raises(InputError, match="f: has no place for a calibration section"):
+        calibrated_text(flow, calibration, "x", "mine")
+
+
+@pytest.mark.skipif(not os.environ.get("ACCMINE_DATA"), reason="needs ACCMINE_DATA")
+def test_the_shipped_calibration_is_what_calibrate_finds() -> None:
+    design = load_accelerator(MATMUL_ACCELERATOR)
+    samples = read_samples(Path(os.environ["ACCMINE_DATA"]) / "llmcompass_matmul_a100.csv", design)
+    found = calibrate(samples, design, drawn([s.seconds for s in samples], 0.5, 0))
+    assert found.part.calibration == design.calibration
+    assert found.part.held_out.mape < 0.05
+    assert max(found.launch.held_out.mape, found.launch_swapped.held_out.mape) < 0.10

@@ -1,0 +1,56 @@
+"""Products, convolutions and cores for tests of the cost model, and the score they are chosen by."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from accmine.cost import MemorySystem, TensorCosts
+from accmine.cost.arrays.tiles import Shares
+from accmine.hardware.design import DATAFLOW_CHOICES, TensorCore
+from accmine.workload.graph import Gemm, Work
+
+__all__ = ["CONVOLUTIONS", "CORES", "PRODUCTS", "convolution", "product", "score", "whole_shares"]
+
+
+def product(m: int, k: int, n: int, batch: int = 1, dtype: str = "bf16") -> Work:
+    """A plain product with no vector part."""
+    size = {"bf16": 2, "fp32": 4, "int8": 1}[dtype]
+    a, b, c = batch * m * k, batch * k * n, batch * m * n
+    return Work(Gemm(m, k, n, batch, a, b, c), (), size * (a + b), size * c, dtype)
+
+
+def convolution(images: int, side: int, channels: int, filters: int, kernel: int = 3) -> Work:
+    """A convolution of stride 1 with padding: ``kernel - 1`` rows are shared by neighbouring pieces of an image."""
+    m, k = images * side * side, kernel * kernel * channels
+    a, b, c = m * channels, k * filters, m * filters
+    halo = (kernel - 1) * side * channels
+    return Work(Gemm(m, k, filters, 1, a, b, c, 0, halo, "m", images), (), 2 * (a + b), 2 * c, "bf16")
+
+
+SIZES = st.integers(1, 700)
+PRODUCTS = st.builds(product, SIZES, SIZES, SIZES, st.sampled_from([1, 1, 3, 16]), st.sampled_from(["bf16", "fp32"]))
+CONVOLUTIONS = st.builds(
+    convolution, st.integers(1, 9), st.integers(2, 30), st.integers(1, 70), st.integers(1, 70), st.sampled_from([1, 3])
+)
+SIDES = st.sampled_from([1, 3, 8, 16, 48, 128])
+SRAMS = st.sampled_from([20, 100, 1 << 10, 9000, 1 << 16, 1 << 20])
+CORES = st.builds(TensorCore, SIDES, SIDES, SRAMS, st.sampled_from(DATAFLOW_CHOICES))
+
+
+def score(table: TensorCosts, memory: MemorySystem, column: int = 0) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """max(cycles, HBM time, port time) of all works of a table on its only core type; shape (works,)."""
+    hbm = table.hbm_bytes[:, 0, column] / memory.hbm_bytes_per_cycle
+    levels = [table.cycles[:, 0, column].astype(np.float64), hbm, table.port_cycles[:, 0, column].astype(np.float64)]
+    return np.asarray(np.maximum.reduce(levels))
+
+
+def whole_shares(work: Work) -> Shares:
+    """A work on one core, in one pass."""
+    g = work.gemm
+    assert g is not None
+    size = {"bf16": 2, "fp32": 4, "int8": 1}[work.dtype]
+    operands = (g.a_elements, g.b_elements, g.c_elements)
+    fixed = size * sum(operands)
+    values = (g.m, g.k, g.n, g.batch, *operands, *operands, size, 0, 1, fixed, 1, g.halo_elements, g.images, 0)
+    return Shares(*(np.array([value], dtype=np.int64) for value in values))

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from accmine.version import __version__
+
 if TYPE_CHECKING:
     from accmine.ports import Incumbent
     from accmine.questions.run.record import Outcome
     from accmine.study.study import LoadedStudy, Study
 
 __all__ = ["ReadyStudy", "__version__", "load"]
-
-__version__ = "0.1.0"
 
 
 @dataclass(frozen=True)

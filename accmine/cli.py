@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accmine import __version__
 from accmine.errors import AccmineError, CheckError, InfeasibleError, InputError
 from accmine.questions.accuracy.calibrate_command import calibrate as calibrate_command
 from accmine.questions.accuracy.command import ledger as ledger_command
@@ -24,6 +23,7 @@ from accmine.questions.gap.command import gap as gap_command
 from accmine.questions.options import INTERRUPTED, RUNS, Json, Runs, Seconds, Set, StudyName, Workers
 from accmine.questions.sensitivity.command import sensitivity as sensitivity_command
 from accmine.questions.stability.command import stability as stability_command
+from accmine.version import __version__
 
 if TYPE_CHECKING:
     from accmine.ports import Incumbent
@@ -220,11 +220,11 @@ def solve(
         live.close()
     table = result_to_json(loaded, result)
     if table["conflict"]:
-        from accmine.problems.conflict import where_in_file
+        from accmine.problems.files import where_in_file
 
         table["where"] = where_in_file(problem, table["conflict"])
     if output is not None:
-        from accmine.questions.run.folder import write_atomic
+        from accmine.files.writing import write_atomic
 
         write_atomic(output, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
     if as_json:

@@ -6,6 +6,7 @@ Other packages add rows through the entry-point groups ``accmine.problems``, ``a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -20,6 +21,8 @@ __all__ = [
     "MODELS",
     "PROBLEMS",
     "SOLVERS",
+    "WHY_NOT",
+    "explainer",
     "make_model",
     "make_solver",
     "problem_module",
@@ -32,6 +35,9 @@ PROBLEMS: dict[str, str] = {
     "stage-selection": "accmine.problems.stage_selection",
 }
 """Problem kind -> module with ``Problem``, ``Solution``, ``check``, ``problem_from_json`` and so on."""
+
+WHY_NOT: dict[str, str] = {"stage-selection": "accmine.solvers.stage_selection.why_not:explain"}
+"""Problem kind -> (limits in conflict, remedies) of a problem without solution, where that takes solvers."""
 
 MODELS: dict[tuple[str, str], str] = {
     ("operator-schedule", "cp-sat"): "accmine.models.operator_schedule_cpsat:OperatorScheduleCpSat",
@@ -94,6 +100,11 @@ def problem_module(kind: str) -> ModuleType:
     if kind not in table:
         raise InputError(f"unknown problem kind {kind!r}; known: {', '.join(sorted(table))}")
     return import_module(table[kind])
+
+
+def explainer(kind: str) -> Callable[[Any], tuple[tuple[str, ...], tuple[str, ...]]] | None:
+    """What tells why a problem of a kind has no solution, where that takes solvers."""
+    return cast(Any, _load(WHY_NOT[kind])) if kind in WHY_NOT else None
 
 
 def solvers_of(kind: str) -> list[str]:

@@ -6,14 +6,13 @@ own module before it leaves here.
 A problem module offers ``KIND``, ``SENSE`` or ``sense(problem)``, ``objective``, ``check`` and the four JSON
 functions; optionally ``bound(problem) -> (value, method)``, a valid bound that needs no search, and
 ``explain(problem) -> (conflict, remedy)`` of a problem without solution, with ``EXPLAINED_FIRST`` if it is so quick
-and complete that no solver need be asked; and ``EXACT_DECIMALS`` if ``problem_from_json`` wants decimals as
-``decimal.Decimal``.
+and complete that no solver need be asked (where it takes solvers, ``registry.WHY_NOT`` names it); and
+``EXACT_DECIMALS`` if ``problem_from_json`` wants decimals as ``decimal.Decimal``.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -25,11 +24,12 @@ from typing import Any
 from accmine.errors import CheckError, InputError
 from accmine.ports import Incumbent, Stop
 from accmine.problems.files import load_problem, located, parse, read_text
-from accmine.registry import DEFAULT_SOLVER, make_solver, solvers_of
+from accmine.registry import DEFAULT_SOLVER, explainer, make_solver, problem_module, solvers_of
 from accmine.result import Result, Sense, Status, StopReason, gap
 
 __all__ = [
     "bound_of",
+    "explain",
     "load_problem",
     "load_solution",
     "module_of",
@@ -48,17 +48,17 @@ _TOLERANCE = 1e-9  # of objectives that are floating-point numbers; integers mus
 
 
 def module_of(problem: Any) -> ModuleType:
-    """The module that defines the class of ``problem``.
+    """The module of the kind of ``problem``.
 
     Raises
     ------
     InputError
-        If that module is no problem module.
+        If it is no problem, or of a kind that is not registered.
     """
-    module = sys.modules[type(problem).__module__]
-    if not hasattr(module, "KIND"):
+    kind = getattr(problem, "kind", None)
+    if not isinstance(kind, str):
         raise InputError(f"{type(problem).__module__}.{type(problem).__qualname__} is not a problem")
-    return module
+    return problem_module(kind)
 
 
 def problem_kind(problem: Any) -> str:
@@ -80,6 +80,12 @@ def bound_of(problem: Any) -> tuple[float | int | None, str]:
     if own is not None and getattr(module, "EXPLAINED_FIRST", False) and module.explain(problem)[0]:
         return None, "no solution exists"
     return (None, "") if own is None else own(problem)
+
+
+def explain(problem: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(limits in conflict, least change of each that helps) of a problem without solution; both empty otherwise."""
+    own = getattr(module_of(problem), "explain", None) or explainer(problem_kind(problem))
+    return ((), ()) if own is None else own(problem)
 
 
 @cache

@@ -27,7 +27,7 @@ from accmine.cost import INVALID, durations
 from accmine.cost.modes import CostLibrary, splits_up_to
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design, TensorCore, VectorCore
-from accmine.hardware.technology.technology import Technology, area_mm2, chip_of, load_technology
+from accmine.hardware.technology import Technology, area_mm2, chip_of, load_technology
 from accmine.ports import Stop
 from accmine.search.schedules import schedule_task
 from accmine.workload.fusion import fuse

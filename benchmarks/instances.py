@@ -22,7 +22,7 @@ import numpy as np
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import TensorCore, VectorCore
-from accmine.hardware.technology.technology import load_technology
+from accmine.hardware.technology import load_technology
 from accmine.problems.operator_schedule import ModeSet, Problem, problem_to_json
 from accmine.workload.graph import OperatorGraph
 from accmine.workload.importers.models import forward_graph, load_model

@@ -1,0 +1,1 @@
+"""What must hold: variables, constraints and objective of a problem, one file per problem and engine."""

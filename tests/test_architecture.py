@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 from accmine.ports import Model, Solver
@@ -121,6 +122,144 @@ def test_models_satisfy_their_port(kind: str, name: str) -> None:
     assert isinstance(model, Model)
     assert model.engine in ("cp-sat", "mip")
     assert (kind, name) in SOLVERS
+
+
+ORDER = (
+    "errors",
+    "version result",
+    "ports workers interrupts",
+    "registry",
+    "files",
+    "workload hardware",
+    "system",
+    "cost study",
+    "problems",
+    "plan report",
+    "solving",
+    "search",
+    "questions",
+    "cli",
+)
+"""Rooms of ``accmine/`` from left to right: a room imports what stands in an earlier entry, or itself."""
+
+LEFT_OF = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms.split()}
+QUESTIONS = ("run", "cost", "accuracy", "gap", "sensitivity", "stability", "export", "study")
+"""A question may use those to its left."""
+
+MOST_FILES, MOST_LINES, MOST_FUNCTION = 14, 400, 60
+LONG_FUNCTIONS: dict[str, int] = {
+    "accmine/cost/table.py:tensor_costs": 62,
+    "accmine/cost/table.py:vector_costs": 80,
+    "accmine/problems/operator_schedule/json.py:read_problem": 62,
+    "accmine/questions/cost/command.py:cost": 70,
+    "accmine/questions/gap/command.py:gap": 73,
+    "accmine/questions/run/flow.py:_solve_in": 64,
+    "accmine/report/charts/trace.py:core_lanes": 73,
+    "accmine/workload/training/tape.py:emit": 74,
+    "solvers/stage_selection/brute_force.py:solve": 71,
+}
+"""Functions that are longer still, with their lines: they may only get shorter."""
+
+
+AGAINST_THE_FLOW: set[tuple[str, str]] = {
+    ("accmine.report.as_json", "accmine.questions.run.record"),
+    ("accmine.report.charts.gap", "accmine.questions.gap.record"),
+    ("accmine.report.html", "accmine.questions.run.record"),
+    ("accmine.report.html", "accmine.questions.run.report.tables"),
+    ("accmine.report.html", "accmine.questions.run.report.why"),
+    ("accmine.report.section", "accmine.questions.run.record"),
+    ("accmine.report.text", "accmine.questions.run.record"),
+    ("accmine.report.text", "accmine.questions.run.report.tables"),
+}
+"""Imports that still go the wrong way: none may be added."""
+
+
+def module_name(package: str, path: Path) -> str:
+    inner = path.relative_to(FOLDERS[package]).with_suffix("").parts
+    parts = [*({"accmine": ["accmine"]}.get(package, ["accmine", package])), *inner]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILE_OF = {module_name(package, path): path for package, path in FILES}
+
+
+def imported(name: str) -> set[str]:
+    """Modules of the project that a module imports, local and type-only imports counted."""
+    path, found = FILE_OF[name], set()
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {f"{base}.{alias.name}" if f"{base}.{alias.name}" in FILE_OF else base for alias in node.names}
+    return (found & set(FILE_OF)) - {name}
+
+
+def test_no_circle_of_imports() -> None:
+    graph = nx.DiGraph([(name, other) for name in FILE_OF for other in imported(name)])
+    circles = [sorted(part) for part in nx.strongly_connected_components(graph) if len(part) > 1]
+    assert circles == []
+
+
+def test_circles_are_found() -> None:
+    assert "accmine.errors" in imported("accmine.problems.conflict")
+    assert "accmine.solvers.engines.highs_search" in imported("accmine.solvers.engines.highs")
+    assert "accmine.questions.run.run" in imported("accmine"), "local imports count"
+
+
+def rooms(name: str) -> tuple[int, int]:
+    """Rank of the room of a module, and of its question."""
+    parts = name.split(".")
+    question = QUESTIONS.index(parts[2]) if parts[1] == "questions" and parts[2:3] and parts[2] in QUESTIONS else -1
+    return LEFT_OF[parts[1]], question
+
+
+@pytest.mark.parametrize("name", sorted(n for n in FILE_OF if n.count(".") and n.split(".")[1] in LEFT_OF))
+def test_the_listing_is_the_flow_of_data(name: str) -> None:
+    own, question = rooms(name)
+    for other in imported(name):
+        if other == "accmine" or not other.startswith("accmine.") or other.split(".")[1] not in LEFT_OF:
+            continue
+        if (name, other) in AGAINST_THE_FLOW:
+            continue
+        rank, theirs = rooms(other)
+        same = name.split(".")[1] == other.split(".")[1]
+        assert rank < own or same, f"{name} imports {other}"
+        assert not same or theirs <= question or question < 0, f"{name} imports {other}"
+
+
+def test_every_room_has_its_place() -> None:
+    there = {name.split(".")[1] for name in FILE_OF if name.count(".")} - {"models", "solvers", "configs", "__main__"}
+    assert there == set(LEFT_OF)
+
+
+def test_folders_are_small_and_have_a_face() -> None:
+    for folder in {path.parent for _, path in FILES}:
+        files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(files) <= MOST_FILES, folder
+        assert (folder / "__init__.py").is_file(), folder
+
+
+@pytest.mark.parametrize(("package", "path"), FILES, ids=[str(path.relative_to(ROOT)) for _, path in FILES])
+def test_files_and_functions_are_short(package: str, path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= MOST_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            known = LONG_FUNCTIONS.get(f"{path.relative_to(ROOT).as_posix()}:{node.name}", MOST_FUNCTION)
+            assert lines <= known, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("name", sorted(name for name in FILE_OF if FILE_OF[name].name == "__init__.py"))
+def test_no_file_hides_a_name_of_its_face(name: str) -> None:
+    """Else Python hands out the module instead of the function as soon as somebody imports the file."""
+    face = importlib.import_module(name)
+    files = {path.stem for path in FILE_OF[name].parent.glob("*.py")}
+    assert face.__doc__
+    assert not files & set(getattr(face, "__all__", ()))
 
 
 def modules() -> list[str]:

@@ -25,7 +25,7 @@ from accmine.cost.memory import NOMINAL, RESIDENT_SHARE, MemorySystem, memory_of
 from accmine.cost.table import INVALID, OperatorCosts, TensorCosts, VectorCosts, combine, tensor_costs, vector_costs
 from accmine.errors import InputError
 from accmine.hardware.design import Calibration, Design, TensorCore, VectorCore
-from accmine.hardware.technology.technology import Technology
+from accmine.hardware.technology import Technology
 from accmine.workload.graph import OperatorGraph, Work
 
 __all__ = ["HBM_SHARES", "RESOURCES", "CostLibrary", "ModeTable", "splits_up_to"]

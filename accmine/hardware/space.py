@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.hardware.design import Design, TensorCore, VectorCore
-from accmine.hardware.technology.technology import Technology, chip_of, linear_costs
+from accmine.hardware.technology import Technology, chip_of, linear_costs
 from accmine.hardware.template import Template
 
 __all__ = ["Block", "DesignSpace", "Smallest", "count_feasible", "feasible", "smallest", "types_of"]

@@ -12,7 +12,7 @@ from accmine.cost.measured.works import core_name
 from accmine.errors import InputError
 from accmine.hardware.design import Design, TensorCore, VectorCore
 from accmine.hardware.space import DesignSpace
-from accmine.hardware.technology.technology import Technology
+from accmine.hardware.technology import Technology
 from accmine.hardware.template import Template
 from accmine.study.study import Study
 

@@ -18,8 +18,8 @@ from accmine.cost.modes import CostLibrary, splits_up_to
 from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import UNCALIBRATED, Design
+from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
 from accmine.hardware.technology.area import Chip
-from accmine.hardware.technology.technology import Technology, area_mm2, load_technology, tdp_w
 from accmine.hardware.template import Template, template_from_mapping
 from accmine.plan.costs import source_of
 from accmine.problems import design_search

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-from accmine.errors import InfeasibleError, InputError
+from accmine.errors import InfeasibleError
 from accmine.files.document import Document, Place
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "infeasible",
     "located",
     "minimal_conflict",
-    "where_in_file",
     "where_of",
 ]
 
@@ -135,17 +133,3 @@ def where_of(document: Document, place: Place) -> str:
         except (KeyError, IndexError, TypeError):
             return DEFAULT
     return document.locate(place)
-
-
-def where_in_file(source: Path, names: Sequence[str]) -> list[str]:
-    """``file:line:column`` of limits such as ``limits.area_mm2`` in a problem file; the file alone in other formats."""
-    from accmine.problems.files import parse, read_text
-
-    text, name, path = read_text(source)
-    try:
-        document = Document(parse(text, name, path, exact=False), name, text, path)
-    except InputError:  # a format of others
-        return [name] * len(names)
-    if not isinstance(document.data, dict) or "kind" not in document.data:
-        return [name] * len(names)
-    return [where_of(document, tuple(limit.split(".", 1))) for limit in names]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import Any
 
 from accmine.errors import Complaint, InputError
 from accmine.files.document import Document, load_yaml
+from accmine.problems.conflict import where_of
 from accmine.registry import problem_module
 
-__all__ = ["FORMATS", "Format", "load_problem", "located", "parse", "read_text"]
+__all__ = ["FORMATS", "Format", "load_problem", "located", "parse", "read_text", "where_in_file"]
 
 _LOCATED = 100  # complaints that are given a line: finding one searches the document
 
@@ -203,3 +204,15 @@ def located(error: InputError, data: Any, text: str, name: str, path: Path | Non
         for c in error.complaints[:_LOCATED]
     ]
     return InputError([*found, *error.complaints[_LOCATED:]])
+
+
+def where_in_file(source: Path, names: Sequence[str]) -> list[str]:
+    """``file:line:column`` of limits such as ``limits.area_mm2`` in a problem file; the file alone in other formats."""
+    text, name, path = read_text(source)
+    try:
+        document = Document(parse(text, name, path, exact=False), name, text, path)
+    except InputError:  # a format of others
+        return [name] * len(names)
+    if not isinstance(document.data, dict) or "kind" not in document.data:
+        return [name] * len(names)
+    return [where_of(document, tuple(limit.split(".", 1))) for limit in names]

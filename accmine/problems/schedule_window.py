@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -90,6 +90,8 @@ class Problem:
     place: IntArray
     due: IntArray
     most_gain: int
+
+    kind: ClassVar[str] = KIND
 
     def __len__(self) -> int:
         return len(self.schedule)

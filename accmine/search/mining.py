@@ -11,10 +11,9 @@ from accmine.ports import Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
 from accmine.problems.design_search.space_bound import promising
-from accmine.questions.run.folder import RunFolder
 from accmine.search.candidates import GroupCandidates, confirm, mine, proposed, search_problem
 from accmine.search.proof import provable
-from accmine.search.session import Context
+from accmine.search.session import Context, Store
 
 __all__ = ["NOTHING", "candidates_of", "promising_designs"]
 
@@ -29,7 +28,7 @@ NOTHING = Mined((), (), 0, 0, 0, False, True)
 
 
 def candidates_of(
-    context: Context, mode: str, folder: RunFolder, first: Sequence[Design], modes: int
+    context: Context, mode: str, folder: Store, first: Sequence[Design], modes: int
 ) -> list[GroupCandidates]:
     """Candidates of every group of a mode, ``first`` among them; the time is shared by so many ``modes``."""
     plan, search = context.plan, context.plan.study.search
@@ -58,7 +57,7 @@ def promising_designs(context: Context, mode: str) -> list[Design]:
     return promising(search_problem(plan, groups[0], 1, context.library, sketch=True), PROMISING)
 
 
-def _mine(context: Context, mode: str, folder: RunFolder, first: Sequence[Design], modes: int) -> list[Mined]:
+def _mine(context: Context, mode: str, folder: Store, first: Sequence[Design], modes: int) -> list[Mined]:
     """What the miner finds for every group of a mode; a finished search is read from the folder."""
     plan, search = context.plan, context.plan.study.search
     groups = plan.groups(mode)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
@@ -16,7 +17,19 @@ from accmine.search.schedules import TaskSchedule
 from accmine.workers import stop_workers
 from accmine.workload.task import Task
 
-__all__ = ["Context"]
+__all__ = ["Context", "Store"]
+
+
+class Store(Protocol):
+    """Where results of finished steps are kept for a run that goes on."""
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """What was kept under ``key``, or ``None``."""
+        ...
+
+    def put(self, key: str, value: Mapping[str, Any]) -> None:
+        """Keep a mapping of JSON values."""
+        ...
 
 
 @dataclass

@@ -23,7 +23,7 @@ from typing import Any
 
 from accmine.errors import CheckError, InputError
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import tdp_w
+from accmine.hardware.technology import tdp_w
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import KIND, Evaluation, Mined, Problem, evaluate, fits

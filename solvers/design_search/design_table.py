@@ -20,7 +20,7 @@ import numpy.typing as npt
 from accmine.hardware.design import Design
 from accmine.problems.design_search import Problem
 from accmine.problems.design_search.space_bound import Block, batches, blocks, phase_bounds_of, relative_value
-from accmine.problems.operator_schedule.order import order_of
+from accmine.problems.operator_schedule.precedence import order_of
 from accmine.workload.graph import OperatorGraph
 
 __all__ = ["DesignTable", "width"]

@@ -36,7 +36,7 @@ from accmine.errors import AccmineError, CheckError, InputError
 from accmine.ports import Incumbent, Model, Stop
 from accmine.registry import make_model
 from accmine.result import Result, Sense, Status, StopReason, gap
-from accmine.solving import bound_of, module_of, problem_kind, sense_of
+from accmine.solving import bound_of, explain, module_of, problem_kind, sense_of
 
 from .crew import Crew
 from .prover import Prover
@@ -128,8 +128,8 @@ class _State:
         """Everything that is known, for the caller."""
         conflict: Sequence[str] = ()
         remedy: Sequence[str] = ()
-        if status is Status.INFEASIBLE and hasattr(self.module, "explain"):
-            conflict, remedy = self.module.explain(self.problem)
+        if status is Status.INFEASIBLE:
+            conflict, remedy = explain(self.problem)
         return Result(
             kind=kind,
             solver=solver,

@@ -16,10 +16,9 @@ from __future__ import annotations
 import heapq
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .highs import Search
+from .highs_search import Search
 
 __all__ = ["chord_limit", "minimise_product"]
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.problems.operator_schedule import Problem, Solution, heads, lower_bound, order, reverse_solution, tails
-from accmine.problems.operator_schedule.order import Order
+from accmine.problems.operator_schedule.precedence import Order
 
 from .unit_pass import Slots
 

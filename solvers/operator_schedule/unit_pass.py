@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 import numpy as np
 
 from accmine.problems.operator_schedule import Problem
-from accmine.problems.operator_schedule.order import Order
+from accmine.problems.operator_schedule.precedence import Order
 
 __all__ = ["Slots"]
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from accmine.problems import operator_schedule as whole
 from accmine.problems import schedule_window as window
-from accmine.problems.operator_schedule.order import Order
+from accmine.problems.operator_schedule.precedence import Order
 from accmine.problems.schedule_window import FIXED, FREE, MOVING
 
 __all__ = ["Cut", "Timeline", "borders", "cut", "put_back"]

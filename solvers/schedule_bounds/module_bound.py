@@ -19,7 +19,7 @@ from accmine.errors import InputError
 from accmine.ports import Stop
 from accmine.problems.operator_schedule import KIND, MAX_TIME, Problem
 from accmine.problems.operator_schedule.cone_bound import Gap, with_gaps
-from accmine.problems.operator_schedule.order import Order
+from accmine.problems.operator_schedule.precedence import Order
 from accmine.problems.operator_schedule.reduction import members, reduced
 from accmine.registry import make_model, make_solver
 

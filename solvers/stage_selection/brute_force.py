@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.ports import Incumbent, Stop
-from accmine.problems.stage_selection import KIND, Problem, Solution, bound, check, explain, objective, sense
+from accmine.problems.stage_selection import KIND, Problem, Solution, bound, check, objective, sense
 from accmine.problems.stage_selection.integers import SelectionNumbers, integers
 from accmine.result import Result, Status, StopReason
+
+from .why_not import explain
 
 __all__ = ["MOST_CHOICES", "BruteForce"]
 

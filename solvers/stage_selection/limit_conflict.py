@@ -16,9 +16,11 @@ from ortools.sat.python import cp_model
 
 from accmine.ports import Incumbent, Stop
 from accmine.problems.conflict import minimal_conflict
-from accmine.problems.stage_selection import KIND, Problem, Solution, bound, check, explain, objective, sense
+from accmine.problems.stage_selection import KIND, Problem, Solution, bound, check, objective, sense
 from accmine.registry import make_model
 from accmine.result import Result, Status, StopReason
+
+from .why_not import explain
 
 __all__ = ["LimitConflict"]
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 from accmine.errors import InputError
 from accmine.ports import Incumbent, Stop
-from accmine.problems.stage_selection import KIND, Problem, Solution, check, explain, sense
+from accmine.problems.stage_selection import KIND, Problem, Solution, check, sense
 from accmine.problems.stage_selection.integers import SelectionNumbers, integers
 from accmine.result import Result, Status, StopReason, gap
+
+from .why_not import explain
 
 __all__ = ["Progress"]
 

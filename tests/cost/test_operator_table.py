@@ -21,7 +21,7 @@ from accmine.cost.operator_table import LAUNCH, OperatorRow, OperatorTable, leas
 from accmine.errors import InputError
 from accmine.hardware.design import Calibration, Design, TensorCore, VectorCore
 from accmine.hardware.roofline import roofline
-from accmine.hardware.technology.technology import load_technology
+from accmine.hardware.technology import load_technology
 from accmine.plan.plan import Plan
 from accmine.problems import design_search
 from accmine.questions.cost.measure import cost_step

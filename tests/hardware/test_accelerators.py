@@ -13,7 +13,7 @@ from accmine.errors import InputError
 from accmine.files.catalogue import names
 from accmine.hardware.accelerators import describe, dump_design, list_accelerators, load_accelerator, peaks
 from accmine.hardware.design import DATAFLOW_CHOICES, Calibration, Design, TensorCore, VectorCore
-from accmine.hardware.technology.technology import area_mm2, load_technology
+from accmine.hardware.technology import area_mm2, load_technology
 
 TPU = load_technology("tpu-16nm")
 MIB = 1 << 20

@@ -11,7 +11,7 @@ import pytest
 from accmine.cost import durations
 from accmine.cost.modes import hbm_capacity
 from accmine.errors import InputError
-from accmine.hardware.technology.technology import tdp_w
+from accmine.hardware.technology import tdp_w
 from accmine.plan.plan import make_plan
 from accmine.ports import Stop
 from accmine.problems.design_search.space_bound import scan

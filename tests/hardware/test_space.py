@@ -15,7 +15,7 @@ from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Calibration
 from accmine.hardware.space import DesignSpace, count_feasible, feasible, smallest, types_of
-from accmine.hardware.technology.technology import area_mm2, load_technology, tdp_w
+from accmine.hardware.technology import area_mm2, load_technology, tdp_w
 from accmine.hardware.template import Template, template_from_mapping
 
 TPU, PHAZE = load_technology("tpu-16nm"), load_technology("phaze-22nm")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from accmine.hardware.technology import area_mm2, load_technology, tdp_w
 from accmine.hardware.technology.area import Chip
 from accmine.hardware.technology.phaze import phaze_l2_bytes
-from accmine.hardware.technology.technology import area_mm2, load_technology, tdp_w
 from accmine.hardware.template import Template
 from accmine.plan.limits import TOTALS, StudyLimits
 from accmine.plan.plan import Plan, make_plan

@@ -10,7 +10,7 @@ import pytest
 
 from accmine.errors import InfeasibleError
 from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.plan import make_plan
 from accmine.problems.design_search import evaluate
 from accmine.system.cluster import load_cluster

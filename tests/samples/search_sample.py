@@ -21,7 +21,7 @@ from accmine.cost.modes import CostLibrary
 from accmine.files.document import load_yaml, validate
 from accmine.hardware.design import Design, TensorCore, VectorCore
 from accmine.hardware.space import DesignSpace
-from accmine.hardware.technology.technology import Technology, area_mm2, load_technology, tdp_w
+from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
 from accmine.hardware.template import Template
 from accmine.plan.plan import Plan, make_plan
 from accmine.ports import Stop

@@ -11,7 +11,7 @@ from typing import Protocol
 from accmine.cost.measured.works import Measurements, read_measurements
 from accmine.errors import InputError
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import Technology
+from accmine.hardware.technology import Technology
 from accmine.workload.work import Work
 
 __all__ = ["MOST_RUNS", "MeasuredTable", "Source", "Stretched", "ZigzagSource", "too_many_runs"]

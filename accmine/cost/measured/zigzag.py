@@ -36,7 +36,7 @@ from accmine.cost.measured.file import PRODUCT, MeasuredRow, core_name, parse_co
 from accmine.cost.measured.zigzag_layer import PSUM_WORDS, accelerator, best_dataflow, layer, mapping
 from accmine.errors import InputError
 from accmine.hardware.design import TensorCore
-from accmine.hardware.technology.technology import Technology
+from accmine.hardware.technology import Technology
 from accmine.workload.work import Gemm, Work
 
 __all__ = [
@@ -303,7 +303,7 @@ def zigzag_rows(
     InputError
         If ZigZag is missing or finds no mapping, or the file is wrong or from another kind of run.
     """
-    from accmine.questions.run.folder import write_atomic
+    from accmine.files.writing import write_atomic
 
     chosen = resolve_timing(timing)
     source = _source(technology, chosen, lpf_limit)

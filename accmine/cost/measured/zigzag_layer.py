@@ -24,7 +24,7 @@ from accmine.cost.energy import mac_pj
 from accmine.cost.measured.file import core_name
 from accmine.errors import InputError
 from accmine.hardware.design import DATAFLOWS, FLEXIBLE, TensorCore
-from accmine.hardware.technology.technology import Technology
+from accmine.hardware.technology import Technology
 from accmine.workload.work import Gemm
 
 __all__ = ["PSUM_WORDS", "accelerator", "best_dataflow", "layer", "mapping", "port_bits"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ _LARGEST_PJ, _LARGEST_UM2 = (
     1e12,
 )  # a millijoule per action, a square metre: underflow and unit errors, not circuits
 _IDLE = ("idle", "leak")
+
+LoadTechnology = Callable[[str, Path | None], Technology]
 
 COMPONENTS: dict[str, tuple[str | None, str | None]] = {
     "mac_int8": ("mac_int8_pj", None),
@@ -269,9 +271,7 @@ def _sram_energies(power: Power, given: Mapping[int, float]) -> dict[str, float]
     }
 
 
-def _base(reader: _Reader, data: Mapping[str, Any]) -> Technology | None:
-    from accmine.hardware.technology.file import read_technology  # imports this module
-
+def _base(reader: _Reader, data: Mapping[str, Any], load: LoadTechnology) -> Technology | None:
     if not isinstance(data.get("base"), str):
         given = "the tables have no HBM stacks, network, overheads, leakage or margins"
         reader.complain(("base",), f"needs the technology of everything that is not mapped: {given}")
@@ -281,7 +281,7 @@ def _base(reader: _Reader, data: Mapping[str, Any]) -> Technology | None:
         own = load_yaml(resolve("technologies", data["base"], folder)).data
         if isinstance(own, Mapping) and "accelergy" in own:
             raise InputError("is itself made of tables; name a technology with constants of its own")
-        base = read_technology(data["base"], folder)
+        base = load(data["base"], folder)
     except InputError as error:
         reader.complain(("base",), "; ".join(map(str, error.complaints)))
         return None
@@ -312,13 +312,18 @@ def _open_tables(reader: _Reader, section: Mapping[str, Any]) -> tuple[str, str]
     return names[0], names[1]
 
 
-def read_accelergy(document: Document) -> Technology:
+def read_accelergy(document: Document, load: LoadTechnology) -> Technology:
     """Read a technology file that has a section ``accelergy``.
 
     The file says ``base`` (a technology), ``accelergy.ert`` and optionally ``accelergy.art`` (files beside it),
     ``accelergy.band`` (relative half-width of the error of the values read) and ``accelergy.components``: what each
     component stands for (``COMPONENTS``), as its name or as ``{component, actions, arguments, width, size}``. ``width``
     is the size of one action of a memory or register, ``size`` the capacity of an SRAM.
+
+    Parameters
+    ----------
+    load
+        Reads the base by name or file, looked up in a folder.
 
     Raises
     ------
@@ -329,7 +334,7 @@ def read_accelergy(document: Document) -> Technology:
     reader = _Reader(document)
     data = reader.mapping(document.data, (), _TOP)
     section = reader.mapping(data.get("accelergy"), ("accelergy",), _SECTION)
-    base = _base(reader, data)
+    base = _base(reader, data, load)
     for key in ("name", "description"):
         if not isinstance(data.get(key), str) or not data[key].strip():
             reader.complain((key,), "must be a text")

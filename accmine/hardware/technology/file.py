@@ -14,12 +14,13 @@ from typing import Any
 from accmine.errors import Complaint, InputError
 from accmine.files.catalogue import is_file_reference, resolve
 from accmine.files.document import Document, load_yaml
+from accmine.hardware.technology.accelergy import read_accelergy
 from accmine.hardware.technology.area import PartsArea
 from accmine.hardware.technology.phaze import PhazeArea
 from accmine.hardware.technology.power import Power
 from accmine.hardware.technology.technology import SourcedConstant, Technology
 
-__all__ = ["files_read", "read_technology"]
+__all__ = ["files_read", "load_technology"]
 
 _LAWS: dict[str, type[PartsArea] | type[PhazeArea]] = {"parts": PartsArea, "phaze": PhazeArea}
 _TOP = ("name", "description", "node_nm", "area", "power")
@@ -157,16 +158,23 @@ def files_read(path: Path) -> tuple[Path, ...]:
     return tuple(file.resolve() for file in files if file.is_file())
 
 
-def read_technology(name_or_path: str | Path, relative_to: Path | None = None) -> Technology:
-    """Read and check a technology file; see ``accmine.hardware.technology.technology.load_technology``.
+def load_technology(name_or_path: str | Path, relative_to: Path | None = None) -> Technology:
+    """Read a technology by the name of a shipped one or from a YAML file.
 
-    A relative file is looked up in the folder ``relative_to``; default: the current one.
+    Parameters
+    ----------
+    relative_to
+        Folder in which a relative file is looked up; default: the current one.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or file, and — all at once, each with its place — for constants that are
+        missing, unknown, without source, in another unit, not a number or negative.
     """
     document = load_yaml(resolve("technologies", name_or_path, relative_to))
     if isinstance(document.data, Mapping) and "accelergy" in document.data:
-        from accmine.hardware.technology.accelergy import read_accelergy
-
-        return read_accelergy(document)
+        return read_accelergy(document, load_technology)
     reader = _Reader(document)
     data = reader.mapping(document.data, (), _TOP)
     name, description = reader.text(data, "name"), reader.text(data, "description")

@@ -84,7 +84,7 @@ def _check_sram(kind: str, size_bytes: int, elements: int) -> None:
 
 
 def phaze_area_um2(
-    num_tc: int, num_vc: int, width: int, depth: int, width_vc: int, glb_mib: int, law: PhazeArea | None = None
+    num_tc: int, num_vc: int, width: int, depth: int, width_vc: int, glb_mib: int, law: PhazeArea
 ) -> float:
     """Area of a Phaze configuration, in um².
 
@@ -99,25 +99,15 @@ def phaze_area_um2(
     glb_mib
         Global buffer in MiB: 2, 4, … 128.
     law
-        Coefficients; default: those of the shipped technology ``phaze-22nm``.
+        Coefficients, such as those of the shipped technology ``phaze-22nm``.
 
     Raises
     ------
     InputError
         For a buffer size that Phaze's tables do not have.
     """
-    if law is None:
-        law = _shipped_law()
     chip = Chip(hbm_bytes=0, hbm_bytes_per_s=0, frequency_hz=0, shared_sram_bytes=glb_mib * _MIB)
     law.fixed_mm2(chip)  # complains about the size of the global buffer
     tensor = law.core_um2(width, depth, law.pe_tensor_um2)
     vector = law.core_um2(width_vc, 1, law.pe_vector_um2)
     return num_tc * tensor + num_vc * vector + law.glb_um2[glb_mib * _MIB]
-
-
-def _shipped_law() -> PhazeArea:
-    from accmine.hardware.technology.technology import load_technology  # imports this module
-
-    law = load_technology("phaze-22nm").area
-    assert isinstance(law, PhazeArea)
-    return law

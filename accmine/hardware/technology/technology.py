@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from accmine.errors import Complaint, InputError
@@ -30,7 +29,6 @@ __all__ = [
     "chip_of",
     "idle_w",
     "linear_costs",
-    "load_technology",
     "tdp_breakdown",
     "tdp_w",
 ]
@@ -343,17 +341,3 @@ def tdp_breakdown(design: Design, technology: Technology) -> dict[str, float]:
     parts = _parts(design.tensor, design.vector, chip_of(design), technology)
     assert parts.tdp is not None
     return _breakdown(design, parts.tdp)
-
-
-def load_technology(name_or_path: str | Path) -> Technology:
-    """Read a technology by the name of a shipped one or from a YAML file.
-
-    Raises
-    ------
-    InputError
-        For an unknown name or file, and — all at once, each with its place — for constants that are
-        missing, unknown, without source, in another unit, not a number or negative.
-    """
-    from accmine.hardware.technology.file import read_technology  # imports this module
-
-    return read_technology(name_or_path)

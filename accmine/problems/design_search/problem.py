@@ -21,7 +21,7 @@ import numpy.typing as npt
 from accmine.cost.measured.source import Source
 from accmine.cost.modes import CostLibrary, splits_up_to
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import Technology, area_mm2, tdp_w
+from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.hardware.template import Template
 from accmine.problems import operator_schedule
 from accmine.problems.design_search.lowering import Lowered, lower

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from accmine.cost.table import INVALID
 from accmine.hardware.design import Design
 from accmine.hardware.space import types_of
-from accmine.hardware.technology.technology import chip_of, linear_costs
+from accmine.hardware.technology import chip_of, linear_costs
 from accmine.problems.design_search.barriers import Barriers, barriers
 from accmine.problems.design_search.collapse import CollapsedGraph, collapse
 from accmine.problems.design_search.problem import Problem, aggregate, score

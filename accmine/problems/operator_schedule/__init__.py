@@ -1,7 +1,11 @@
 """Operator schedule: place the operators of a graph on cores so that the makespan is smallest."""
 
+from accmine.problems.operator_schedule.cone_bound import CONE_OPERATIONS, bound
+from accmine.problems.operator_schedule.json import read_problem as problem_from_json
+from accmine.problems.operator_schedule.json import read_solution as solution_from_json
+from accmine.problems.operator_schedule.json import write_problem as problem_to_json
+from accmine.problems.operator_schedule.json import write_solution as solution_to_json
 from accmine.problems.operator_schedule.problem import (
-    CONE_OPERATIONS,
     EXACT_DECIMALS,
     EXPLAINED_FIRST,
     KIND,
@@ -10,23 +14,18 @@ from accmine.problems.operator_schedule.problem import (
     ModeSet,
     Problem,
     Solution,
-    bound,
     check,
     durations,
-    explain,
     heads,
     least_work,
     lower_bound,
     objective,
     order,
-    problem_from_json,
-    problem_to_json,
     reverse,
     reverse_solution,
-    solution_from_json,
-    solution_to_json,
     tails,
 )
+from accmine.problems.operator_schedule.why_not import explain
 
 __all__ = [
     "CONE_OPERATIONS",

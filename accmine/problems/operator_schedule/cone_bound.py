@@ -21,12 +21,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from accmine.problems.operator_schedule.order import Order, longest_before
-from accmine.problems.operator_schedule.problem import Problem
+from accmine.problems.operator_schedule.precedence import Order, longest_before
+from accmine.problems.operator_schedule.problem import Problem, lower_bound
 from accmine.problems.operator_schedule.reduction import members, reduced
 from accmine.problems.operator_schedule.subset_bound import Energy, energy, subset_bound
 
-__all__ = ["METHOD", "WINDOW", "Cones", "Gap", "cones", "ends", "with_gaps"]
+__all__ = ["CONE_OPERATIONS", "METHOD", "WINDOW", "Cones", "Gap", "bound", "cones", "ends", "with_gaps"]
+
+CONE_OPERATIONS = 40_000
+"""Largest problem whose resource-aware heads and tails are computed without being asked for."""
 
 METHOD = "resource-aware heads and tails"
 WINDOW = 512
@@ -187,3 +190,17 @@ def _cones(problem: Problem, gaps: Sequence[Gap]) -> Cones:
     head = _heads(line, shortest.tolist(), needed, before)
     tail = _heads(line.reversed(), shortest.tolist(), needed, after)
     return Cones(head, tail, max(whole, ends(shortest, head, tail, needed)))
+
+
+def bound(problem: Problem) -> tuple[int, str]:
+    """The best bound that needs no search, and its method.
+
+    ``lower_bound``, or the resource-aware heads and tails where they are stronger (problems of up to
+    ``CONE_OPERATIONS`` operations).
+    """
+    value, method = lower_bound(problem)
+    if len(problem) <= CONE_OPERATIONS:
+        cone = cones(problem).bound
+        if cone > value:
+            return cone, METHOD
+    return value, method

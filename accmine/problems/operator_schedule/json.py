@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from accmine.errors import Complaint, InputError
-from accmine.problems.operator_schedule.order import find_cycle, order_of
+from accmine.problems.operator_schedule.precedence import find_cycle, order_of
 from accmine.problems.operator_schedule.problem import KIND, MAX_TIME, ModeSet, Problem, Solution
 
 __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]

@@ -12,17 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.problems.operator_schedule.order import Order, find_cycle, longest_before, order_of
+from accmine.problems.operator_schedule.precedence import Order, find_cycle, longest_before, order_of
 from accmine.result import Sense
 
 __all__ = [
-    "CONE_OPERATIONS",
     "EXACT_DECIMALS",
     "EXPLAINED_FIRST",
     "KIND",
@@ -31,21 +30,15 @@ __all__ = [
     "ModeSet",
     "Problem",
     "Solution",
-    "bound",
     "check",
     "durations",
-    "explain",
     "heads",
     "least_work",
     "lower_bound",
     "objective",
     "order",
-    "problem_from_json",
-    "problem_to_json",
     "reverse",
     "reverse_solution",
-    "solution_from_json",
-    "solution_to_json",
     "tails",
 ]
 
@@ -60,9 +53,6 @@ EXACT_DECIMALS = True
 
 MAX_TIME = 1 << 62
 """Largest time and largest sum of durations: start + duration stays within int64."""
-
-CONE_OPERATIONS = 40_000
-"""Largest problem whose resource-aware heads and tails are computed without being asked for."""
 
 _SHOWN = 20  # violations of one kind that are spelled out
 
@@ -111,6 +101,8 @@ class Problem:
     mode_set: IntArray
     edges: IntArray
     time_unit: str | None = None
+
+    kind: ClassVar[str] = KIND
 
     def __len__(self) -> int:
         return len(self.names)
@@ -225,22 +217,6 @@ def lower_bound(problem: Problem) -> tuple[int, str]:
         if bound > best:
             best, method = bound, f"work of {name} over its capacity"
     return best, method
-
-
-def bound(problem: Problem) -> tuple[int, str]:
-    """The best bound that needs no search, and its method; under the name every problem module has for it.
-
-    ``lower_bound``, or the resource-aware heads and tails of ``cone_bound`` where they are
-    stronger (problems of up to ``CONE_OPERATIONS`` operations).
-    """
-    from accmine.problems.operator_schedule import cone_bound
-
-    value, method = lower_bound(problem)
-    if len(problem) <= CONE_OPERATIONS:
-        cone = cone_bound.cones(problem).bound
-        if cone > value:
-            return cone, cone_bound.METHOD
-    return value, method
 
 
 def least_work(problem: Problem, resource: int) -> list[int]:
@@ -374,38 +350,3 @@ def _resource_violations(problem: Problem, solution: Solution, resource: int) ->
     settled = np.append(time[1:] != time[:-1], True)
     over = np.flatnonzero(settled & (level > capacity))
     return _lines(f"at {time[k]}: {level[k]} of {name} held, there are {capacity}" for k in over)
-
-
-def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(capacities in conflict, least change of each that helps) of a problem without schedule; both empty otherwise."""
-    from accmine.problems.operator_schedule.why_not import explain_unfit
-
-    return explain_unfit(problem)
-
-
-def problem_from_json(obj: Any, where: str = "") -> Problem:
-    """The problem from its JSON object; see ``operator_schedule_json.read_problem``."""
-    from accmine.problems.operator_schedule.json import read_problem
-
-    return read_problem(obj, where)
-
-
-def problem_to_json(problem: Problem) -> dict[str, Any]:
-    """The JSON object of a problem; see ``operator_schedule_json.write_problem``."""
-    from accmine.problems.operator_schedule.json import write_problem
-
-    return write_problem(problem)
-
-
-def solution_from_json(problem: Problem, obj: Any, where: str = "") -> Solution:
-    """The solution from its JSON object; see ``operator_schedule_json.read_solution``."""
-    from accmine.problems.operator_schedule.json import read_solution
-
-    return read_solution(problem, obj, where)
-
-
-def solution_to_json(problem: Problem, solution: Solution) -> dict[str, Any]:
-    """The JSON object of a solution; see ``operator_schedule_json.write_solution``."""
-    from accmine.problems.operator_schedule.json import write_solution
-
-    return write_solution(problem, solution)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from accmine.errors import Complaint, InputError
-from accmine.problems.operator_schedule.order import find_cycle, order_of
+from accmine.problems.operator_schedule.precedence import find_cycle, order_of
 from accmine.problems.operator_schedule.problem import MAX_TIME, ModeSet, Problem
 
 __all__ = ["looks_like", "read"]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.problems.operator_schedule.order import Order
+from accmine.problems.operator_schedule.precedence import Order
 from accmine.problems.operator_schedule.problem import Problem, order
 
 __all__ = ["members", "reduced", "transitive_reduction"]

@@ -12,12 +12,12 @@ import numpy.typing as npt
 from accmine.problems.conflict import conflicts
 from accmine.problems.operator_schedule.problem import Problem
 
-__all__ = ["explain_unfit"]
+__all__ = ["explain"]
 
 _NOWHERE = np.iinfo(np.int64).max
 
 
-def explain_unfit(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(capacities in conflict, the least change of each that helps); both empty if every operation has a mode."""
     if not len(problem) or bool(np.isin(problem.mode_set, _owners(problem)[problem.fits]).all()):
         return (), ()

@@ -1,30 +1,23 @@
-"""Stage selection: one candidate design per stage under shared limits."""
+"""Stage selection: one candidate design per stage under area and power limits that all stages share."""
 
+from accmine.problems.stage_selection.json import read_problem as problem_from_json
+from accmine.problems.stage_selection.json import read_solution as solution_from_json
+from accmine.problems.stage_selection.json import write_problem as problem_to_json
+from accmine.problems.stage_selection.json import write_solution as solution_to_json
 from accmine.problems.stage_selection.problem import (
     AGGREGATES,
     DEPLOYMENTS,
     KIND,
     MODES,
     OBJECTIVES,
-    SENSE,
     Candidate,
     Limits,
     Pipeline,
     Problem,
     Solution,
     Stage,
-    bound,
-    check,
-    explain,
-    objective,
-    problem_from_json,
-    problem_to_json,
-    sense,
-    solution_from_json,
-    solution_to_json,
-    step_seconds,
-    totals,
 )
+from accmine.problems.stage_selection.rules import SENSE, bound, check, objective, sense, step_seconds, totals
 
 __all__ = [
     "AGGREGATES",
@@ -41,7 +34,6 @@ __all__ = [
     "Stage",
     "bound",
     "check",
-    "explain",
     "objective",
     "problem_from_json",
     "problem_to_json",

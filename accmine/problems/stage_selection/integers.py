@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
+from accmine.problems.stage_selection.first_look import SlotArrays, first_look
 from accmine.problems.stage_selection.problem import Pipeline, Problem
 from accmine.problems.stage_selection.rounding import exact_value, nice_scale, scaled_up
 from accmine.system.levels import LONG, level_steps
@@ -36,7 +37,6 @@ __all__ = [
     "Option",
     "SelectionNumbers",
     "Slot",
-    "SlotArrays",
     "cost_limit",
     "cost_up",
     "exact_value",
@@ -101,23 +101,6 @@ class Slot:
 
     members: tuple[tuple[int, int], ...]
     options: tuple[Option, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SlotArrays:
-    """A slot as arrays.
-
-    Attributes
-    ----------
-    picks
-        Candidate of every member; shape (options, members).
-    area, tdp
-        Costs as the limits count them; shape (options,).
-    """
-
-    picks: IntArray
-    area: IntArray
-    tdp: IntArray
 
 
 @dataclass(frozen=True)
@@ -336,8 +319,6 @@ def integers(problem: Problem) -> SelectionNumbers:
     InputError
         If an area or a TDP does not fit 64 bits.
     """
-    from accmine.problems.stage_selection.greedy import first_look
-
     candidates = [c for p in problem.pipelines for s in p.stages for c in s.candidates]
     areas = _split(scaled_up([c.area_mm2 for c in candidates], 1 / AREA_UNIT), problem)
     tdps = _split(scaled_up([c.tdp_w for c in candidates], 1 / TDP_UNIT), problem)

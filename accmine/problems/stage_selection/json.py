@@ -13,17 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accmine.errors import Complaint, InputError
-from accmine.problems.stage_selection.problem import (
-    KIND,
-    Candidate,
-    Limits,
-    Pipeline,
-    Problem,
-    Solution,
-    Stage,
-    step_seconds,
-    totals,
-)
+from accmine.problems.stage_selection.problem import KIND, Candidate, Limits, Pipeline, Problem, Solution, Stage
+from accmine.problems.stage_selection.rules import step_seconds, totals
 
 __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]
 

@@ -19,10 +19,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from accmine.errors import Complaint, InputError
-from accmine.result import Sense
 from accmine.system.schedules import SCHEDULES
 
 __all__ = [
@@ -31,29 +30,15 @@ __all__ = [
     "KIND",
     "MODES",
     "OBJECTIVES",
-    "SENSE",
     "Candidate",
     "Limits",
     "Pipeline",
     "Problem",
     "Solution",
     "Stage",
-    "bound",
-    "check",
-    "explain",
-    "objective",
-    "problem_from_json",
-    "problem_to_json",
-    "sense",
-    "solution_from_json",
-    "solution_to_json",
-    "step_seconds",
-    "totals",
 ]
 
 KIND = "stage-selection"
-SENSE = Sense.MINIMIZE
-"""Sense of ``throughput`` (as step time) and ``bottleneck``; :func:`sense` knows that of a problem."""
 
 MODES = ("heterogeneous", "homogeneous", "common")
 OBJECTIVES = ("throughput", "bottleneck", "throughput-per-tdp")
@@ -150,6 +135,8 @@ class Problem:
     aggregate: str = "worst"
     deployment: str | None = None
     floor: float | None = None
+
+    kind: ClassVar[str] = KIND
 
     def __post_init__(self) -> None:
         complaints = [Complaint("", name, message) for name, message in _complaints(self)]
@@ -266,124 +253,3 @@ def _stage_complaints(
         cost = (candidate.area_mm2, candidate.tdp_w)
         if costs.setdefault(candidate.design, cost) != cost:
             yield here, f"design {candidate.design!r} has another area or TDP at another stage"
-
-
-def sense(problem: Problem) -> Sense:
-    """Direction of the objective."""
-    return Sense.MAXIMIZE if problem.objective == "throughput-per-tdp" else Sense.MINIMIZE
-
-
-def objective(problem: Problem, solution: Solution) -> float:
-    """Value of a complete choice, whether or not it meets the limits; see the module for its definition."""
-    from accmine.problems.stage_selection.integers import integers
-
-    numbers = integers(problem)
-    return numbers.value(numbers.score(solution.choice))
-
-
-def bound(problem: Problem) -> tuple[float | None, str]:
-    """(bound of the objective that needs no search, how it is obtained); ``None`` when no choice exists."""
-    from accmine.problems.stage_selection.integers import integers
-    from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
-
-    numbers = integers(problem)
-    score = lower_bound(numbers, useful_options(numbers))
-    return (None if score is None else numbers.value(score.score)), BOUND_METHOD
-
-
-def step_seconds(problem: Problem, solution: Solution) -> tuple[float, ...]:
-    """Simulated step time of each pipeline in s, from the unrounded times, whatever the objective."""
-    from accmine.system.timeline import step_time
-
-    steps = []
-    for pipeline, picks in zip(problem.pipelines, solution.choice, strict=True):
-        chosen = [stage.candidates[c] for stage, c in zip(pipeline.stages, picks, strict=True)]
-        forward, backward, update = (
-            [getattr(c, f"{phase}_s") for c in chosen] for phase in ("forward", "backward", "update")
-        )
-        step = step_time(pipeline.schedule, forward, backward, update, pipeline.transfer_s, pipeline.microbatches)
-        steps.append(float(step))
-    return tuple(steps)
-
-
-def totals(problem: Problem, solution: Solution) -> tuple[float, float]:
-    """(area in mm², TDP in W) that the limits count."""
-    chosen = [
-        [stage.candidates[c] for stage, c in zip(pipeline.stages, picks, strict=True)]
-        for pipeline, picks in zip(problem.pipelines, solution.choice, strict=True)
-    ]
-    if problem.time_shared:  # one design on all devices, or one pipeline: the longest one shows every device
-        chosen = [max(chosen, key=len)]
-    counted = [c for picks in chosen for c in picks]
-    return math.fsum(c.area_mm2 for c in counted), math.fsum(c.tdp_w for c in counted)
-
-
-def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
-    """Violations of a choice, in words; empty when it is valid. Exact, on the integer data."""
-    from accmine.problems.stage_selection.integers import AREA_UNIT, TDP_UNIT, cost_limit, cost_up, integers
-
-    shape = [len(p.stages) for p in problem.pipelines]
-    if [len(picks) for picks in solution.choice] != shape:
-        return (f"choice has {[len(picks) for picks in solution.choice]} entries; one per stage, {shape}, is needed",)
-    chosen: list[list[Candidate]] = []
-    for pipeline, picks in zip(problem.pipelines, solution.choice, strict=True):
-        for stage, pick in zip(pipeline.stages, picks, strict=True):
-            if not 0 <= pick < len(stage.candidates):
-                return (f"{pipeline.name}.{stage.name}: no candidate {pick}; 0 to {len(stage.candidates) - 1} exist",)
-        chosen.append([stage.candidates[c] for stage, c in zip(pipeline.stages, picks, strict=True)])
-    wrong = []
-    if problem.mode != "heterogeneous":
-        for pipeline, picked in zip(problem.pipelines, chosen, strict=True):
-            if len({c.design for c in picked}) > 1:
-                wrong.append(f"{pipeline.name}: mode {problem.mode} needs one design on all stages")
-    if problem.mode == "common" and len({c.design for picked in chosen for c in picked}) > 1:
-        wrong.append("mode common needs one design in all pipelines")
-    counted = max(chosen, key=len) if problem.time_shared else [c for picked in chosen for c in picked]
-    for name, unit, word in (("area_mm2", AREA_UNIT, "mm²"), ("tdp_w", TDP_UNIT, "W")):
-        limit = getattr(problem.limits, name)
-        if limit is not None:
-            total = sum(cost_up(getattr(c, name), unit) for c in counted)
-            if total > cost_limit(limit, unit):
-                wrong.append(f"limits.{name}: {float(total * unit):.9g} {word} in use, {limit:.9g} allowed")
-    numbers = integers(problem)
-    if numbers.step_limit is not None and not wrong:
-        steps = numbers.steps(solution.choice)
-        if steps > numbers.step_limit:
-            reached = float(numbers.ticks / steps)
-            wrong.append(f"floor: relative throughput {reached:.9g} reached, {problem.least_throughput:.9g} needed")
-    return tuple(wrong)
-
-
-def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(limits in conflict, least change of each that helps) of an infeasible problem; both empty otherwise."""
-    from accmine.problems.stage_selection.why_not import explain_infeasible
-
-    return explain_infeasible(problem)
-
-
-def problem_from_json(obj: Any, where: str = "") -> Problem:
-    """The problem of a JSON object; raises :class:`InputError` with every complaint, each starting at ``where``."""
-    from accmine.problems.stage_selection.json import read_problem
-
-    return read_problem(obj, where)
-
-
-def problem_to_json(problem: Problem) -> dict[str, Any]:
-    """Plain JSON values that :func:`problem_from_json` reads back to an equal problem."""
-    from accmine.problems.stage_selection.json import write_problem
-
-    return write_problem(problem)
-
-
-def solution_from_json(problem: Problem, obj: Any, where: str = "") -> Solution:
-    """The choice of a JSON object of design names; raises :class:`InputError` if it names what does not exist."""
-    from accmine.problems.stage_selection.json import read_solution
-
-    return read_solution(problem, obj, where)
-
-
-def solution_to_json(problem: Problem, solution: Solution) -> dict[str, Any]:
-    """Design of every stage by name, with step time, throughput, area and TDP."""
-    from accmine.problems.stage_selection.json import write_solution
-
-    return write_solution(problem, solution)

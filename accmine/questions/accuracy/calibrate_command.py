@@ -40,13 +40,13 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Fit launch time and efficiencies on one part of measured operators, and score them on the other."""
+    from accmine.files.writing import write_atomic
     from accmine.hardware.accelerators import load_accelerator
     from accmine.hardware.template import read_accelerator
     from accmine.questions.accuracy.calibrate import calibrate as fit_and_score
     from accmine.questions.accuracy.calibrate import calibrated_text, default_constants
     from accmine.questions.accuracy.samples import read_samples
     from accmine.questions.accuracy.score import drawn
-    from accmine.questions.run.folder import write_atomic
 
     if output is not None and (output.is_dir() or not output.resolve().parent.is_dir()):
         raise InputError(f"cannot write {output}: it must be a file in an existing folder", field="--output")

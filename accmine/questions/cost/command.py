@@ -53,9 +53,9 @@ def cost(
 
     Every operator stands alone, with all of the HBM bandwidth: the sum is not the makespan of a schedule.
     """
+    from accmine.files.writing import write_atomic
     from accmine.questions.cost.measure import cost_step
     from accmine.questions.cost.report import csv_text, render, to_json
-    from accmine.questions.run.folder import write_atomic
 
     for path, option in ((csv, "--csv"), (plot, "--plot")):
         _writable(path, option)

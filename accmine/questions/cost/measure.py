@@ -12,7 +12,7 @@ from accmine.errors import Complaint, InputError
 from accmine.files.document import Document, validate
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import Technology, load_technology
+from accmine.hardware.technology import Technology, load_technology
 from accmine.plan.plan import make_plan
 from accmine.problems import design_search
 from accmine.study.study import Study

@@ -13,7 +13,7 @@ from accmine.cost.modes import CostLibrary
 from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import Technology
+from accmine.hardware.technology import Technology
 from accmine.plan.plan import PipelinePlan, Plan, make_plan
 from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.record import Outcome

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from accmine import __version__
 from accmine.questions.export.operators import RunAnswer, Winner
 from accmine.report.columns import aligned
+from accmine.version import __version__
 
 __all__ = ["heading", "operator_table"]
 

@@ -10,7 +10,7 @@ from math import inf
 from accmine.cost.modes import CostLibrary
 from accmine.errors import CheckError
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.plan import Plan
 from accmine.ports import Stop
 from accmine.problems import design_search

@@ -20,7 +20,7 @@ from accmine.errors import Complaint, InfeasibleError, InputError, NothingFoundE
 from accmine.files.complaints import complaints_of
 from accmine.files.document import load_yaml, validate
 from accmine.files.suggest import did_you_mean
-from accmine.hardware.technology.technology import tdp_w
+from accmine.hardware.technology import tdp_w
 from accmine.problems.design_search import KIND
 from accmine.questions.gap.answer import Answer, Member
 from accmine.questions.gap.measure import First, Ground, Measured

@@ -263,8 +263,8 @@ def _sweep(
 
 def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path | None, as_json: bool) -> None:
     """Print the rows, and write the files that were asked for."""
+    from accmine.files.writing import write_atomic
     from accmine.questions.gap import report as gap_table
-    from accmine.questions.run.folder import write_atomic
     from accmine.report.charts import gap as gap_plot
     from accmine.report.text import MIN_WIDTH
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.hardware.template import Template, template_of
 from accmine.plan.plan import Plan
 from accmine.questions.gap.answer import Answer, Member, totals

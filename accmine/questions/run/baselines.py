@@ -10,7 +10,7 @@ from math import inf
 from accmine.cost.modes import CostLibrary, splits_up_to
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import area_mm2, load_technology, tdp_w
+from accmine.hardware.technology import area_mm2, load_technology, tdp_w
 from accmine.plan.plan import Plan, whole_splits
 from accmine.ports import Stop
 from accmine.problems.design_search import TIE, Evaluation, cost_library

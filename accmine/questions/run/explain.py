@@ -9,7 +9,7 @@ from math import inf
 import numpy as np
 
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import area_mm2, chip_of, linear_costs, tdp_w
+from accmine.hardware.technology import area_mm2, chip_of, linear_costs, tdp_w
 from accmine.plan.plan import Plan
 from accmine.problems.design_search import TIE
 from accmine.problems.design_search.collapse import collapse

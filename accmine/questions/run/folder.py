@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,10 +22,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from accmine import __version__
 from accmine.errors import InputError
 from accmine.files.suggest import did_you_mean
+from accmine.files.writing import write_atomic
 from accmine.study.study import Study, effective, study_hash
+from accmine.version import __version__
 
 __all__ = [
     "RUN_FILES",
@@ -40,7 +39,6 @@ __all__ = [
     "run_hash",
     "solver_versions",
     "task_key",
-    "write_atomic",
 ]
 
 RUN_FILES = ("study.yaml", "result.json", "design.yaml", "trace.jsonl", "schedule.json", "report.html")
@@ -64,25 +62,6 @@ class RunState(StrEnum):
     """Stopped by the user; the best verified solution was kept."""
     FAILED = "failed"
     """Ended by an error."""
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` so that no reader ever sees a part of it.
-
-    A file of a unique name in the same folder is written and renamed, which POSIX and Windows do in
-    one step; missing folders are made.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)  # mkstemp makes private files; a run is meant to be shared
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
 
 
 def _json_text(value: Any) -> str:

@@ -8,7 +8,7 @@ from math import inf, isfinite
 from typing import Any
 
 from accmine.hardware.accelerators import dump_design, load_accelerator
-from accmine.hardware.technology.technology import area_mm2, idle_w, tdp_w
+from accmine.hardware.technology import area_mm2, idle_w, tdp_w
 from accmine.plan.plan import Plan
 from accmine.questions.run.explain import limit_rows, nearest, time_split
 from accmine.questions.run.record import (

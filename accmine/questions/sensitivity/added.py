@@ -11,7 +11,7 @@ import numpy as np
 
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.limits import ALLOWANCE, TOTALS
 from accmine.plan.plan import Plan
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, Value, promising, scan

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Calibration, Design
-from accmine.hardware.technology.technology import Technology, area_mm2, tdp_w
+from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.plan.plan import Group, Plan
 from accmine.ports import Stop
 from accmine.problems.design_search import Evaluation, Problem

@@ -8,7 +8,7 @@ from math import inf, sqrt
 
 import numpy as np
 
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.questions.stability.cases import Case, World
 from accmine.questions.stability.record import ConstantRow, Stability, Winner, rank_correlation
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.hardware.design import Calibration
+from accmine.hardware.technology import Technology
 from accmine.hardware.technology.area import PartsArea
-from accmine.hardware.technology.technology import Technology
 
 __all__ = ["NOT_DRAWN", "TIMING", "Constant", "Range", "constants_of", "drawn", "factors", "moved", "swung"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import Technology, area_mm2, tdp_w
+from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.plan.plan import Group, Plan
 from accmine.ports import Stop
 from accmine.problems import design_search

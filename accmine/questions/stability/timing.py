@@ -24,7 +24,7 @@ from accmine.hardware.design import Calibration, Design
 from accmine.ports import Stop
 from accmine.problems.design_search.lowering import Lowered
 from accmine.problems.operator_schedule import Solution
-from accmine.problems.operator_schedule.order import order_of
+from accmine.problems.operator_schedule.precedence import order_of
 from accmine.search.schedules import schedule_task
 from accmine.workload.graph import OperatorGraph
 from accmine.workload.task import Task

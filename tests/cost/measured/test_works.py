@@ -26,7 +26,7 @@ from accmine.cost.measured.works import (
 )
 from accmine.errors import InputError
 from accmine.hardware.design import Calibration, Design, TensorCore, VectorCore
-from accmine.hardware.technology.technology import load_technology
+from accmine.hardware.technology import load_technology
 from accmine.workload.graph import BYTES, Gemm, Vector, Work
 
 SAMPLE = Path(__file__).parents[2] / "data" / "measured_sample.csv"

@@ -23,7 +23,7 @@ from accmine.cost.measured.zigzag import Evaluation, evaluate, measured_rows, ro
 from accmine.cost.measured.zigzag_layer import accelerator, best_dataflow, layer, mapping, port_bits
 from accmine.errors import InputError
 from accmine.hardware.design import FLEXIBLE, TensorCore
-from accmine.hardware.technology.technology import Technology, load_technology
+from accmine.hardware.technology import Technology, load_technology
 from accmine.questions.export import scalesim
 from accmine.workload.work import Gemm, Vector, Work
 

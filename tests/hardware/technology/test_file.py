@@ -19,8 +19,7 @@ from accmine.errors import InputError
 from accmine.files.catalogue import names, resolve
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design
-from accmine.hardware.technology.area import PartsArea
-from accmine.hardware.technology.technology import (
+from accmine.hardware.technology import (
     Technology,
     area_breakdown,
     area_mm2,
@@ -29,6 +28,7 @@ from accmine.hardware.technology.technology import (
     tdp_breakdown,
     tdp_w,
 )
+from accmine.hardware.technology.area import PartsArea
 
 MIB = 1 << 20
 TECHNOLOGIES = {name: load_technology(name) for name in names("technologies")}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.hardware.technology.technology import area_mm2
+from accmine.hardware.technology import area_mm2
 from accmine.plan.plan import Plan
 from accmine.problems.design_search import Problem
 from accmine.problems.design_search.lower_front import LowerCandidate, lower_front

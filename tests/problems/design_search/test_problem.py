@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.problems import operator_schedule
 from accmine.problems.design_search import (
     TIE,

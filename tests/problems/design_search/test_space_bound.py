@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.hardware.space import count_feasible
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.ports import Stop
 from accmine.problems.design_search import Problem
 from accmine.problems.design_search.lowering import lower

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from accmine.errors import InputError
 from accmine.problems import operator_schedule as osp
 from accmine.problems.operator_schedule import MAX_TIME, ModeSet, Problem, Solution
-from accmine.problems.operator_schedule.order import find_cycle, order_of
+from accmine.problems.operator_schedule.precedence import find_cycle, order_of
 
 
 def example() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.problems.operator_schedule.order import order_of
+from accmine.problems.operator_schedule.precedence import order_of
 from accmine.problems.operator_schedule.reduction import members, reduced, transitive_reduction
 from tests.samples.bound_sample import problem_of, sample
 

@@ -18,10 +18,10 @@ from accmine.problems import stage_selection as problems
 from accmine.problems.stage_selection import Candidate, Limits, Pipeline, Problem, Solution, Stage
 from accmine.problems.stage_selection.greedy import greedy, greedy_result
 from accmine.problems.stage_selection.integers import RESOLUTION, cost_limit, cost_up, integers
+from accmine.problems.stage_selection.least_cost import least_cost
 from accmine.problems.stage_selection.options import lower_bound, undominated, useful_options
-from accmine.problems.stage_selection.why_not import least_cost_under
 from accmine.result import Sense
-from accmine.solving import load_problem, rate
+from accmine.solving import explain, load_problem, rate
 from accmine.system.timeline import step_time
 
 EXAMPLE: dict[str, Any] = {
@@ -316,7 +316,7 @@ def test_useful_options_and_bound_without_a_choice() -> None:
     split["pipelines"][0]["stages"][0]["candidates"] = [EXAMPLE["pipelines"][0]["stages"][0]["candidates"][1]]
     apart = problems.problem_from_json(split | {"mode": "homogeneous"})
     assert greedy_result(apart).solution is None
-    conflict, remedy = problems.explain(apart)
+    conflict, remedy = explain(apart)
     assert conflict == ("mode",)
     assert "no design is a candidate of every stage" in remedy[0]
 
@@ -333,11 +333,11 @@ def test_greedy_is_valid_and_above_the_bound() -> None:
 
 
 def test_explain_names_the_limit_and_the_least_value() -> None:
-    conflict, remedy = problems.explain(example(limits={"area_mm2": 150, "tdp_w": 900}))
+    conflict, remedy = explain(example(limits={"area_mm2": 150, "tdp_w": 900}))
     assert conflict == ("limits.area_mm2",)
     assert remedy == ("limits.area_mm2: 200 mm² is the least that works while limits.tdp_w stays",)
-    assert problems.explain(example()) == ((), ())
-    assert problems.explain(example(limits={"area_mm2": 150, "tdp_w": 1}))[0] == ("limits.area_mm2", "limits.tdp_w")
+    assert explain(example()) == ((), ())
+    assert explain(example(limits={"area_mm2": 150, "tdp_w": 1}))[0] == ("limits.area_mm2", "limits.tdp_w")
 
 
 def test_explain_limits_that_conflict_only_together() -> None:
@@ -346,21 +346,21 @@ def test_explain_limits_that_conflict_only_together() -> None:
         stage["candidates"][1] |= {"tdp_w": 20.0}  # large is frugal now
     data["limits"] = {"area_mm2": 300, "tdp_w": 100}
     problem = problems.problem_from_json(data)
-    conflict, remedy = problems.explain(problem)
+    conflict, remedy = explain(problem)
     assert conflict == ("limits.area_mm2", "limits.tdp_w")
     assert remedy[0] == "limits.area_mm2: 410.5 mm² is the least that works while limits.tdp_w stays"
     assert remedy[1] == "limits.tdp_w: 120 W is the least that works while limits.area_mm2 stays"
     for change in ({"area_mm2": 410.5}, {"tdp_w": 120}):
-        assert problems.explain(replace(problem, limits=Limits(**(data["limits"] | change)))) == ((), ())
+        assert explain(replace(problem, limits=Limits(**(data["limits"] | change)))) == ((), ())
 
 
 def test_explain_floor() -> None:
     problem = example(objective="throughput-per-tdp", floor=3.0)
-    conflict, remedy = problems.explain(problem)
+    conflict, remedy = explain(problem)
     assert conflict == ("floor",), "even without limits it is out of reach"
     most = float(remedy[0].split()[1])
     assert "is the most that works" in remedy[0]
-    assert problems.explain(replace(problem, floor=most)) == ((), ())
+    assert explain(replace(problem, floor=most)) == ((), ())
 
 
 @settings(max_examples=30, deadline=None)
@@ -368,7 +368,7 @@ def test_explain_floor() -> None:
     st.lists(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=4), min_size=1, max_size=4),
     st.integers(4, 30),
 )
-def test_least_cost_under_equals_enumeration(rows: list[list[tuple[int, int]]], limit: int) -> None:
+def test_least_cost_equals_enumeration(rows: list[list[tuple[int, int]]], limit: int) -> None:
     from itertools import product
 
     stages = tuple(
@@ -378,6 +378,6 @@ def test_least_cost_under_equals_enumeration(rows: list[list[tuple[int, int]]], 
     numbers = integers(Problem((Pipeline("p", stages, 1, transfer_s=((0.0, 0.0),) * (len(rows) - 1)),)))
     sums = [(sum(a for a, _ in pick), sum(t for _, t in pick)) for pick in product(*rows)]
     fitting = [a for a, t in sums if t <= limit]
-    value, exact = least_cost_under(numbers, "area", "tdp", limit * 10**9)
-    assert exact
-    assert value == (min(fitting) * 10**9 if fitting else None)
+    least = least_cost([own.area for own in numbers.arrays], [own.tdp for own in numbers.arrays], limit * 10**9)
+    assert least is None or least.exact
+    assert (least and least.works) == (min(fitting) * 10**9 if fitting else None)

@@ -167,7 +167,7 @@ def test_reasons_are_those_of_the_settings(tmp_path: Path) -> None:
 
 
 def test_a_technology_without_energies_is_refused(tmp_path: Path) -> None:
-    from accmine.hardware.technology.technology import load_technology
+    from accmine.hardware.technology import load_technology
 
     run = of(tmp_path, [operator(4, 4, 4)])
     run = replace(run, plan=replace(run.plan, technology=load_technology("phaze-22nm")))

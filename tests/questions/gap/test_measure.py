@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from accmine import registry
 from accmine.errors import CheckError, InfeasibleError
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Mined, Problem

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.questions.gap.stages import stage_own_bound, stage_value
 from tests.samples.gap_sample import ground, measured
 from tests.samples.search_sample import designs, fits, listed

@@ -9,7 +9,7 @@ import pytest
 
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.plan import Plan
 from accmine.ports import Stop
 from accmine.questions.run.baselines import VARIANTS, baseline_rows, change_rows, variant_sentence

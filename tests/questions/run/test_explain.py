@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.plan import Plan
 from accmine.ports import Stop
 from accmine.questions.run.explain import change_designs, changes, limit_rows, nearest, time_split

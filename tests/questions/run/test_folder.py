@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.files.document import load_yaml, validate
+from accmine.files.writing import write_atomic
 from accmine.questions.run import folder as store
 from accmine.questions.run.folder import (
     RunFolder,
@@ -25,7 +26,6 @@ from accmine.questions.run.folder import (
     run_hash,
     solver_versions,
     task_key,
-    write_atomic,
 )
 from accmine.study.study import Study
 

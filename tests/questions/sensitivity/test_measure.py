@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine import cli
-from accmine.hardware.technology.technology import area_mm2
+from accmine.hardware.technology import area_mm2
 from accmine.plan.plan import Plan, make_plan
 from accmine.questions.run.flow import solve_study
 from accmine.questions.sensitivity import measure as module

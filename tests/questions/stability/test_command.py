@@ -11,7 +11,7 @@ import yaml
 
 from accmine import cli
 from accmine.files.catalogue import resolve
-from accmine.hardware.technology.technology import load_technology
+from accmine.hardware.technology import load_technology
 from accmine.questions import options as command_options
 from accmine.questions.run.folder import list_runs
 from accmine.questions.stability import cases as stability_cases

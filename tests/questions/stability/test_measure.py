@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.hardware.design import Calibration
-from accmine.hardware.technology.technology import area_mm2, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.plan import Plan, make_plan
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder

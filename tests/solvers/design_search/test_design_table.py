@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.hardware.design import Design
-from accmine.hardware.technology.technology import area_mm2
+from accmine.hardware.technology import area_mm2
 from accmine.ports import Stop
 from accmine.problems import design_search
 from accmine.problems.design_search.lowering import lower

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.hardware.technology.technology import area_mm2
+from accmine.hardware.technology import area_mm2
 from accmine.ports import Solver, Stop
 from accmine.problems.design_search import Mined, Problem, best
 from accmine.problems.design_search.space_bound import scan

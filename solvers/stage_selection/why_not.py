@@ -15,12 +15,12 @@ from typing import Any
 
 from accmine.ports import Stop
 from accmine.problems.conflict import conflicts
+from accmine.problems.stage_selection import KIND, Limits, Problem, Solution, check
 from accmine.problems.stage_selection.integers import AREA_UNIT, TDP_UNIT, SelectionNumbers, integers
 from accmine.problems.stage_selection.least_cost import LeastCost, least_cost
-from accmine.problems.stage_selection.problem import KIND, Limits, Problem, Solution, check
 from accmine.registry import DEFAULT_SOLVER, make_solver
 
-__all__ = ["explain_infeasible", "least_cost_under"]
+__all__ = ["explain"]
 
 _WORK = 2.0
 """Deterministic time of CP-SAT for each question: the same problem gets the same answer."""
@@ -39,8 +39,8 @@ _COSTS: dict[str, tuple[str, str, Fraction, str]] = {
 _OTHER = {"limits.area_mm2": "limits.tdp_w", "limits.tdp_w": "limits.area_mm2"}
 
 
-def explain_infeasible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """See :func:`accmine.problems.stage_selection.explain`."""
+def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(limits in conflict, least change of each that helps) of an infeasible problem; both empty otherwise."""
     numbers = integers(problem)
     if not all(slot.options for slot in numbers.slots):
         scope = "every stage of every pipeline" if problem.mode == "common" else "every stage of its pipeline"
@@ -59,20 +59,6 @@ def _explained(case: _Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if members and case.unproved - {frozenset(case.names)}:
         remedies.append("whether fewer limits conflict already was not decided in time")
     return tuple(members), tuple(remedies)
-
-
-def least_cost_under(numbers: SelectionNumbers, name: str, other: str, limit: int) -> tuple[int | None, bool]:
-    """Least Σ of one cost while Σ of the other stays within ``limit``, and whether it is exactly the least.
-
-    Parameters
-    ----------
-    name, other
-        ``area`` and ``tdp``, or the reverse.
-    limit
-        Of the other cost, in its integer unit.
-    """
-    least = _least(numbers, name, other, limit)
-    return (None, True) if least is None else (least.works, least.exact)
 
 
 def _least(numbers: SelectionNumbers, name: str, other: str, limit: int) -> LeastCost | None:

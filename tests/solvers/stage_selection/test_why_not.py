@@ -17,7 +17,7 @@ from accmine.problems import stage_selection as problems
 from accmine.problems.stage_selection import Candidate, Limits, Pipeline, Problem, Solution, Stage
 from accmine.registry import make_model, make_solver
 from accmine.result import Status
-from accmine.solving import solve
+from accmine.solving import explain, solve
 
 NAMES = ("floor", "limits.area_mm2", "limits.tdp_w")
 
@@ -82,7 +82,7 @@ def present(problem: Problem) -> tuple[str, ...]:
 
 def examine(problem: Problem) -> tuple[str, ...]:
     """Check everything that is said about a problem; returns the limits in conflict."""
-    conflict, remedy = problems.explain(problem)
+    conflict, remedy = explain(problem)
     assert bool(conflict) == (not possible(problem))
     if not conflict:
         return ()
@@ -179,7 +179,7 @@ def test_an_interrupt_while_explaining_leaves_the_proof(monkeypatch: pytest.Monk
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("accmine.problems.stage_selection.why_not.conflicts", interrupted)
+    monkeypatch.setattr("accmine.solvers.stage_selection.why_not.conflicts", interrupted)
     problem = next(p for p in map(instance, range(50)) if not possible(p))
     result = solve(problem, "highs", stop=Stop(seconds=20))
     assert result.status is Status.INFEASIBLE

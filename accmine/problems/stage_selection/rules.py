@@ -1,0 +1,93 @@
+"""What a choice is worth, what it violates, and the bound that needs no search."""
+
+from __future__ import annotations
+
+import math
+
+from accmine.problems.stage_selection.integers import AREA_UNIT, TDP_UNIT, cost_limit, cost_up, integers
+from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
+from accmine.problems.stage_selection.problem import Candidate, Problem, Solution
+from accmine.result import Sense
+from accmine.system.timeline import step_time
+
+__all__ = ["SENSE", "bound", "check", "objective", "sense", "step_seconds", "totals"]
+
+SENSE = Sense.MINIMIZE
+"""Sense of ``throughput`` (as step time) and ``bottleneck``; :func:`sense` knows that of a problem."""
+
+
+def sense(problem: Problem) -> Sense:
+    """Direction of the objective."""
+    return Sense.MAXIMIZE if problem.objective == "throughput-per-tdp" else Sense.MINIMIZE
+
+
+def objective(problem: Problem, solution: Solution) -> float:
+    """Value of a complete choice, whether or not it meets the limits; see the module for its definition."""
+    numbers = integers(problem)
+    return numbers.value(numbers.score(solution.choice))
+
+
+def bound(problem: Problem) -> tuple[float | None, str]:
+    """(bound of the objective that needs no search, how it is obtained); ``None`` when no choice exists."""
+    numbers = integers(problem)
+    score = lower_bound(numbers, useful_options(numbers))
+    return (None if score is None else numbers.value(score.score)), BOUND_METHOD
+
+
+def step_seconds(problem: Problem, solution: Solution) -> tuple[float, ...]:
+    """Simulated step time of each pipeline in s, from the unrounded times, whatever the objective."""
+    steps = []
+    for pipeline, picks in zip(problem.pipelines, solution.choice, strict=True):
+        chosen = [stage.candidates[c] for stage, c in zip(pipeline.stages, picks, strict=True)]
+        forward, backward, update = (
+            [getattr(c, f"{phase}_s") for c in chosen] for phase in ("forward", "backward", "update")
+        )
+        step = step_time(pipeline.schedule, forward, backward, update, pipeline.transfer_s, pipeline.microbatches)
+        steps.append(float(step))
+    return tuple(steps)
+
+
+def totals(problem: Problem, solution: Solution) -> tuple[float, float]:
+    """(area in mm², TDP in W) that the limits count."""
+    chosen = [
+        [stage.candidates[c] for stage, c in zip(pipeline.stages, picks, strict=True)]
+        for pipeline, picks in zip(problem.pipelines, solution.choice, strict=True)
+    ]
+    if problem.time_shared:  # one design on all devices, or one pipeline: the longest one shows every device
+        chosen = [max(chosen, key=len)]
+    counted = [c for picks in chosen for c in picks]
+    return math.fsum(c.area_mm2 for c in counted), math.fsum(c.tdp_w for c in counted)
+
+
+def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
+    """Violations of a choice, in words; empty when it is valid. Exact, on the integer data."""
+    shape = [len(p.stages) for p in problem.pipelines]
+    if [len(picks) for picks in solution.choice] != shape:
+        return (f"choice has {[len(picks) for picks in solution.choice]} entries; one per stage, {shape}, is needed",)
+    chosen: list[list[Candidate]] = []
+    for pipeline, picks in zip(problem.pipelines, solution.choice, strict=True):
+        for stage, pick in zip(pipeline.stages, picks, strict=True):
+            if not 0 <= pick < len(stage.candidates):
+                return (f"{pipeline.name}.{stage.name}: no candidate {pick}; 0 to {len(stage.candidates) - 1} exist",)
+        chosen.append([stage.candidates[c] for stage, c in zip(pipeline.stages, picks, strict=True)])
+    wrong = []
+    if problem.mode != "heterogeneous":
+        for pipeline, picked in zip(problem.pipelines, chosen, strict=True):
+            if len({c.design for c in picked}) > 1:
+                wrong.append(f"{pipeline.name}: mode {problem.mode} needs one design on all stages")
+    if problem.mode == "common" and len({c.design for picked in chosen for c in picked}) > 1:
+        wrong.append("mode common needs one design in all pipelines")
+    counted = max(chosen, key=len) if problem.time_shared else [c for picked in chosen for c in picked]
+    for name, unit, word in (("area_mm2", AREA_UNIT, "mm²"), ("tdp_w", TDP_UNIT, "W")):
+        limit = getattr(problem.limits, name)
+        if limit is not None:
+            total = sum(cost_up(getattr(c, name), unit) for c in counted)
+            if total > cost_limit(limit, unit):
+                wrong.append(f"limits.{name}: {float(total * unit):.9g} {word} in use, {limit:.9g} allowed")
+    numbers = integers(problem)
+    if numbers.step_limit is not None and not wrong:
+        steps = numbers.steps(solution.choice)
+        if steps > numbers.step_limit:
+            reached = float(numbers.ticks / steps)
+            wrong.append(f"floor: relative throughput {reached:.9g} reached, {problem.least_throughput:.9g} needed")
+    return tuple(wrong)

@@ -8,6 +8,7 @@ worker is noticed at once, and no worker outlives its parent, however that ended
 
 from __future__ import annotations
 
+import gc
 import io
 import itertools
 import os
@@ -23,7 +24,6 @@ from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from types import FunctionType
 from typing import Any
 
 from accmine.errors import InputError, WorkerLostError
@@ -49,14 +49,6 @@ class _Pickler(pickle.Pickler):
     def persistent_id(self, obj: Any) -> Reference | None:
         return self._references.get(id(obj))
 
-    def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, type | FunctionType) and obj.__module__ == "__main__":
-            raise InputError(
-                f"{obj.__qualname__} is defined in the script that was started, where worker processes cannot import "
-                "it; allowed: a module of its own that the script imports, or budget.workers: 1"
-            )
-        return NotImplemented
-
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, data: bytes, held: Mapping[int, Sequence[Any]]) -> None:
@@ -65,6 +57,14 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Reference) -> Any:
         return self._held[pid[0]][pid[1]]
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "__main__":
+            raise InputError(
+                f"{name} is defined in the script that was started, where worker processes cannot import it; allowed: "
+                "a module of its own that the script imports, or budget.workers: 1"
+            )
+        return super().find_class(module, name)
 
 
 def _pickled(value: Any, number: int = 0, inherited: Sequence[Any] = ()) -> bytes:
@@ -100,7 +100,11 @@ def serve() -> None:
 
 def _answer(message: bytes) -> bytes:
     try:
-        number, function, arguments = _Unpickler(message, _HELD).load()
+        gc.disable()  # among objects that are only being made it finds nothing, in as much time again
+        try:
+            number, function, arguments = _Unpickler(message, _HELD).load()
+        finally:
+            gc.enable()
         return _pickled((function(*arguments), None), number, _HELD.get(number, ()))
     except BaseException as error:  # noqa: BLE001 - raised again by the future
         error.add_note(f"In a worker process:\n{traceback.format_exc()}")
@@ -146,7 +150,7 @@ class _Pool(Executor):
         with _LOCK:
             _OPEN.add(self._number)
             self._others = frozenset(_OPEN)
-        self._gift = _pickled((0, _hold, (self._number, self._inherited, self._others)))
+        self._gift = pickle.dumps((0, _hold, (self._number, self._inherited, self._others)), pickle.HIGHEST_PROTOCOL)
         self._jobs: queue.SimpleQueue[tuple[Future[Any], str, bytes] | None] = queue.SimpleQueue()
         self._busy: set[_Worker] = set()
         self._closed = self._stopped = False
@@ -274,7 +278,7 @@ def workers(count: int, inherited: Sequence[Any]) -> Iterator[Executor | None]:
     Raises
     ------
     InputError
-        Here or by ``submit``, if an object to be sent is defined in the script that was started.
+        By the future of a job that names something defined in the script that was started.
     WorkerLostError
         By the future of a job whose worker ended twice without a result.
     """

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AccmineError", "CheckError", "Complaint", "InfeasibleError", "InputError", "NothingFoundError"]
+__all__ = [
+    "AccmineError",
+    "CheckError",
+    "Complaint",
+    "InfeasibleError",
+    "InputError",
+    "NothingFoundError",
+    "WorkerLostError",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +127,26 @@ class CheckError(AccmineError):
     """A solution failed its own problem's check (exit code 3): a defect, never a report."""
 
     exit_code = 3
+
+
+class WorkerLostError(AccmineError):
+    """A worker process ended in the midst of a job, and so did the one that began it again (exit code 4).
+
+    Attributes
+    ----------
+    job
+        Name of the function.
+    code
+        Exit code of the second process; minus the number of the signal that ended it.
+    """
+
+    exit_code = 4
+
+    def __init__(self, job: str, code: int) -> None:
+        self.job, self.code = job, code
+        how = f"ended by itself with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+        memory = " (memory may be short: fewer workers need less of it)" if code == -signal.SIGKILL else ""
+        super().__init__(f"the worker process of {job} {how}{memory}, as the one before it did")
+
+    def __reduce__(self) -> tuple[type[WorkerLostError], tuple[str, int]]:
+        return type(self), (self.job, self.code)

@@ -152,21 +152,17 @@ class Ground:
             self.groups = self.plan.groups(self.study.mode)
             require_feasible(self.plan, self.groups)
             self.library = self.plan.library()
-            inherited = [*self.plan.tasks, self.library]
-            self.executor: Executor | None
-            with workers(self.stop.workers, inherited) as self.executor:
-                self._references()
-                self.problems = [self._problem(group) for group in self.groups]
-                self.sketches = [self._problem(group, sketch=True) for group in self.groups]
-                self._bounds()
+            pool = workers(self.stop.workers, [*self.plan.tasks, self.library])
+            self.executor: Executor | None = opened.enter_context(pool)
+            self._references()
+            self.problems = [self._problem(group) for group in self.groups]
+            self.sketches = [self._problem(group, sketch=True) for group in self.groups]
+            self._bounds()
             stop_if_asked()
             self._before_s = self._before.seconds
             self._proof = _Clock()
-            # The prover has workers of its own, which inherit what it needs.
-            self.executor = None
             found = self._proof_search() if self._proves else []
             stop_if_asked()
-            self.executor = opened.enter_context(workers(self.stop.workers, inherited))
             self._known(found)
             self._proof_s = self._proof.seconds
             self._open = opened.pop_all()

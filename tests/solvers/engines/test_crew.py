@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-Crew: Any = import_module("accmine.solvers.crew").Crew
+Crew: Any = import_module("accmine.solvers.engines.crew").Crew
 PATIENCE_S = 20.0
 
 

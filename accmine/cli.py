@@ -97,19 +97,6 @@ def _echo_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> None:
-    """Print rows as columns; numbers to the right."""
-    if not rows:
-        return
-    from accmine.report.columns import aligned, cell
-
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    lines = [[key.replace("_", " ") for key in keys], *([cell(row.get(key)) for key in keys] for row in rows)]
-    right = [all(isinstance(row.get(key), int | float | None) for row in rows) for key in keys]
-    for line in aligned(lines, right):
-        typer.echo(line)
-
-
 class _Live:
     """One line on a terminal's stderr that shows time, incumbent, bound and gap; silent elsewhere."""
 
@@ -146,12 +133,10 @@ def _run(loaded: LoadedStudy, runs: Path, again: bool, on_progress: Incumbent) -
 
 
 def _render(report: Any) -> str:
-    import shutil
+    from accmine.questions.run.report import render
+    from accmine.report.text import terminal_width
 
-    from accmine.report.text import MIN_WIDTH, render
-
-    width = max(MIN_WIDTH, shutil.get_terminal_size((110, 24)).columns)
-    return render(report, width=width, color=sys.stdout.isatty())
+    return render(report, width=terminal_width(), color=sys.stdout.isatty())
 
 
 @app.command()
@@ -348,8 +333,11 @@ def list_entries(
     entries = rows(what)
     if as_json:
         _echo_json(entries)
-    else:
-        _table(entries)
+    elif entries:
+        from accmine.report.section import of_records
+        from accmine.report.text import table
+
+        typer.echo(table(of_records(what, what, entries)))
 
 
 @app.command()

@@ -163,13 +163,6 @@ LONG_FUNCTIONS: dict[str, int] = {
 
 AGAINST_THE_FLOW: set[tuple[str, str]] = {
     ("accmine.report.as_json", "accmine.questions.run.record"),
-    ("accmine.report.charts.gap", "accmine.questions.gap.record"),
-    ("accmine.report.html", "accmine.questions.run.record"),
-    ("accmine.report.html", "accmine.questions.run.report.tables"),
-    ("accmine.report.html", "accmine.questions.run.report.why"),
-    ("accmine.report.section", "accmine.questions.run.record"),
-    ("accmine.report.text", "accmine.questions.run.record"),
-    ("accmine.report.text", "accmine.questions.run.report.tables"),
 }
 """Imports that still go the wrong way: none may be added."""
 

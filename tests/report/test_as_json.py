@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from accmine.errors import InputError
 from accmine.questions.run.record import Outcome
-from accmine.report import text
+from accmine.questions.run.report import render
 from accmine.report.as_json import outcome_from_json
 from tests.samples.report_sample import common, odd, pipeline, single
 
@@ -23,7 +23,7 @@ def test_round_trip_through_a_file(make: Any) -> None:
     data = json.loads(json.dumps(outcome.to_json(), allow_nan=False))
     again = outcome_from_json(data)
     assert again.to_json() == outcome.to_json()
-    assert text.render(again) == text.render(outcome)
+    assert render(again) == render(outcome)
     if make is not single:  # single holds NaN, which equals nothing
         assert again == outcome
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -264,14 +263,14 @@ def _sweep(
 def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path | None, as_json: bool) -> None:
     """Print the rows, and write the files that were asked for."""
     from accmine.files.writing import write_atomic
+    from accmine.questions.gap import chart
     from accmine.questions.gap import report as gap_table
-    from accmine.report.charts import gap as gap_plot
-    from accmine.report.text import MIN_WIDTH
+    from accmine.report.text import terminal_width
 
     if csv_file is not None and rows:
         write_atomic(csv_file, gap_table.as_csv(rows))
     if plot is not None:
-        drawn = gap_plot.plot(rows)
+        drawn = chart.plot(rows)
         if drawn:
             write_atomic(plot, drawn)
         else:
@@ -279,8 +278,7 @@ def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path
     if as_json:
         typer.echo(json.dumps(gap_table.as_json(rows), indent=1, ensure_ascii=False, allow_nan=False))
         return
-    width = max(MIN_WIDTH, shutil.get_terminal_size((110, 24)).columns)
-    color = sys.stdout.isatty()
+    width, color = terminal_width(), sys.stdout.isatty()
     if form == "gap --solution":
         text = "".join(gap_table.solution_text(row) for row in rows)
     elif form == "gap --suite":

@@ -83,8 +83,8 @@ def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) 
 
 def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     """The files of a run beside ``study.yaml``."""
+    from accmine.questions.run.report import page
     from accmine.report.charts.trace import perfetto
-    from accmine.report.html import render
 
     folder.write_json("schedule.json", perfetto(lanes))
     for row in outcome.trace:
@@ -94,5 +94,5 @@ def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     else:
         for number, design in enumerate(outcome.designs):
             folder.write_text(f"design-{number}.yaml", design.yaml)
-    folder.write_text("report.html", render(outcome))
+    folder.write_text("report.html", page(outcome))
     folder.write_json("result.json", outcome.to_json())

@@ -361,9 +361,10 @@ def show(
         known = [result.get(key, ()) for key in ("conflict", "remedy", "places", "where")]
         typer.echo(f"{result['status']}: {InfeasibleError(result['message'], *known)}")
     else:
-        from accmine.report.as_json import outcome_from_json
+        from accmine.questions.run.record import Outcome
+        from accmine.report.as_json import from_json
 
-        typer.echo(_render(outcome_from_json(result)), nl=False)
+        typer.echo(_render(from_json(Outcome, result, str(folder.path / "result.json"))), nl=False)
     if gantt is not None:
         _draw(folder, gantt)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +42,7 @@ def calibrate(
     from accmine.questions.accuracy.report import calibration_text, source_text
     from accmine.questions.accuracy.samples import read_samples
     from accmine.questions.accuracy.score import drawn
+    from accmine.report.as_json import to_json
 
     if output is not None and (output.is_dir() or not output.resolve().parent.is_dir()):
         raise InputError(f"cannot write {output}: it must be a file in an existing folder", field="--output")
@@ -62,7 +62,7 @@ def calibrate(
         write_atomic(output, calibrated_text(document, found.part.calibration, source, output.stem))
     if as_json:
         values = {"table": str(table), "accelerator": accelerator, "rows": len(samples), "constants": list(constants)}
-        values |= {**asdict(found), "source": source, "output": None if output is None else str(output)}
+        values |= {**to_json(found), "source": source, "output": None if output is None else str(output)}
         typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
         return
     typer.echo(calibration_text(found, constants))

@@ -35,7 +35,7 @@ def run(
     CheckError
         If a solution fails its check.
     """
-    from accmine.report.as_json import outcome_from_json
+    from accmine.report.as_json import from_json
 
     folder = open_run(runs_dir, loaded.study, again=again)
     if folder.finished:
@@ -44,7 +44,7 @@ def run(
             places, where = known.get("places", ()), known.get("where", ())
             error = InfeasibleError(known["message"], known["conflict"], known["remedy"], places, where)
             raise located(error, loaded.document)
-        return outcome_from_json(known)
+        return from_json(Outcome, known, str(folder.path / "result.json"))
     try:
         with placed(loaded.document):
             plan = make_plan(loaded.study)

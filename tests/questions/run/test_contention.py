@@ -22,7 +22,7 @@ from accmine.problems.operator_schedule import ModeSet, Problem, Solution
 from accmine.questions.run.contention import contention, contentions, retimed
 from accmine.questions.run.record import Contention, Outcome
 from accmine.questions.run.report import page, render
-from accmine.report.as_json import outcome_from_json
+from accmine.report.as_json import from_json
 from accmine.search.schedules import schedule_task
 from accmine.solving import solve
 from tests.samples.graph_sample import exhaustive, general, problem_of, unit
@@ -200,16 +200,16 @@ def test_results_stored_before_can_be_read() -> None:
     stored = single().to_json()
     for stage in stored["stages"]:
         del stage["contention"]
-    outcome = outcome_from_json(stored)
+    outcome = from_json(Outcome, stored)
     assert outcome.stages[0].contention is None
     assert "sharing the HBM" not in render(outcome)
 
 
 def test_a_stored_result_keeps_it() -> None:
     outcome = _with(single(), LOOKED_AT)
-    assert outcome_from_json(outcome.to_json()).stages[0].contention == LOOKED_AT
+    assert from_json(Outcome, outcome.to_json()).stages[0].contention == LOOKED_AT
     unknown = replace(LOOKED_AT, cost_at_most=float("inf"))
-    printed = render(outcome_from_json(_with(single(), unknown).to_json()), width=200)
+    printed = render(from_json(Outcome, _with(single(), unknown).to_json()), width=200)
     assert "sharing the HBM costs 3.2 % (against private bandwidth)." in printed
 
 

@@ -1,13 +1,28 @@
-"""Options that several commands share, and the exit code of an interrupt."""
+"""What several commands share: options, exit codes, and how they print JSON."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-__all__ = ["INTERRUPTED", "RUNS", "Json", "Runs", "Seconds", "Set", "StudyName", "Workers"]
+from accmine.errors import InfeasibleError, InputError, NothingFoundError
+
+__all__ = [
+    "INTERRUPTED",
+    "RUNS",
+    "Json",
+    "Runs",
+    "Seconds",
+    "Set",
+    "StudyName",
+    "Workers",
+    "echo_json",
+    "exit_code",
+    "writable",
+]
 
 INTERRUPTED = 130
 
@@ -21,3 +36,29 @@ Seconds = Annotated[float | None, typer.Option(min=0, help="Wall-clock limit.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes or threads.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
 RUNS = Path("runs")
+
+
+def exit_code(status: str, stop: str) -> int:
+    """Exit code for what is known (``status``) and why it ended (``stop``), in the words of a result."""
+    if stop == "interrupted":
+        return INTERRUPTED
+    return {"optimal": 0, "feasible": 0, "infeasible": InfeasibleError.exit_code}.get(
+        status, NothingFoundError.exit_code
+    )
+
+
+def echo_json(value: Any) -> None:
+    """Print JSON for people and programs: indented, characters as they are."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def writable(path: Path | None, option: str = "") -> None:
+    """Refuse an output file that cannot be written before an hour is spent on its content.
+
+    Raises
+    ------
+    InputError
+        If it is a folder or in none; names ``option``.
+    """
+    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+        raise InputError(f"cannot write {path}: it must be a file in an existing folder", field=option)

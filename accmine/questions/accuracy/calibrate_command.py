@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from accmine.errors import InputError
-from accmine.questions.options import Json
+from accmine.questions.options import Json, echo_json, writable
 
 __all__ = ["calibrate"]
 
@@ -44,8 +43,7 @@ def calibrate(
     from accmine.questions.accuracy.score import drawn
     from accmine.report.as_json import to_json
 
-    if output is not None and (output.is_dir() or not output.resolve().parent.is_dir()):
-        raise InputError(f"cannot write {output}: it must be a file in an existing folder", field="--output")
+    writable(output, "--output")
     document, design = read_accelerator(accelerator), load_accelerator(accelerator)
     samples = read_samples(table, design)
     named = default_constants(samples) if fit is None else fit.split(",")
@@ -63,7 +61,7 @@ def calibrate(
     if as_json:
         values = {"table": str(table), "accelerator": accelerator, "rows": len(samples), "constants": list(constants)}
         values |= {**to_json(found), "source": source, "output": None if output is None else str(output)}
-        typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
+        echo_json(values)
         return
     typer.echo(calibration_text(found, constants))
     typer.echo(f"\nwritten: {output}" if output is not None else "\nnothing is written without -o FILE")

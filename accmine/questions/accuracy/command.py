@@ -1,17 +1,17 @@
-"""``accmine ledger``: the models beside published and measured values."""
+"""``accmine ledger``, and with it ``accmine calibrate``: the models beside published and measured values."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from accmine.errors import CheckError
-from accmine.questions.options import Json
+from accmine.questions.accuracy.calibrate_command import calibrate
+from accmine.questions.options import Json, echo_json
 
-__all__ = ["ledger"]
+__all__ = ["COMMANDS", "ledger"]
 
 
 def ledger(
@@ -30,7 +30,11 @@ def ledger(
 
     entries = summary(data) if suite is None else rows(suite, data)
     if as_json:
-        typer.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        echo_json(entries)
     else:
         typer.echo(summary_text(entries) if suite is None else rows_text(entries))
     raise typer.Exit(CheckError.exit_code if any(entry["ok"] is False for entry in entries) else 0)
+
+
+COMMANDS = {"ledger": ledger, "calibrate": calibrate}
+"""Commands by name."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine.errors import CheckError, Complaint, InfeasibleError, InputError, NothingFoundError
-from accmine.questions.options import INTERRUPTED, Json, Workers
+from accmine.questions.options import INTERRUPTED, Json, Workers, writable
 
 if TYPE_CHECKING:
     from accmine.questions.gap.record import GapRow
 
-__all__ = ["gap"]
+__all__ = ["COMMANDS", "gap"]
 
 _FORMS: dict[str, frozenset[str]] = {
     "gap --solution": frozenset({"seconds", "seeds", "workers", "solver", "format"}),
@@ -80,7 +80,7 @@ def gap(
     given["again"] = again or None
     form = _form(targets or [], solution, design, suite, given)
     for file in (csv_file, plot):
-        _writable(file)
+        writable(file)
     if plot is not None and plot.suffix.lower() != ".svg":
         raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")
     numbers = [int(word) for word in _numbers("seeds", seeds, int)]
@@ -172,12 +172,6 @@ def _one(name: str, values: Sequence[Any]) -> Any:
     if len(values) > 1:
         raise InputError(f"takes one value here, got {len(values)}", field=f"--{name}")
     return values[0] if values else None
-
-
-def _writable(file: Path | None) -> None:
-    """Refuse a file that cannot be written before an hour is spent on its content."""
-    if file is not None and (file.is_dir() or not file.resolve().parent.is_dir()):
-        raise InputError(f"cannot write {file}: it must be a file in an existing folder")
 
 
 def _solution(
@@ -304,3 +298,7 @@ def _code(rows: Sequence[GapRow]) -> int:
 def _empty(row: GapRow) -> bool:
     """Whether a study was searched and no value is known."""
     return row.part == "whole" and row.best is None and not row.note.startswith("needs ")
+
+
+COMMANDS = {"gap": gap}
+"""Commands by name."""

@@ -14,7 +14,7 @@ from accmine.questions.options import INTERRUPTED, Json, Set, StudyName
 if TYPE_CHECKING:
     from accmine.questions.sensitivity.measure import Row, Sensitivity
 
-__all__ = ["render", "sensitivity"]
+__all__ = ["COMMANDS", "render", "sensitivity"]
 
 _NOTES = (
     "Values are verified; the interval is what bounds prove about the improvement of the optimum.",
@@ -91,3 +91,7 @@ def render(found: Sensitivity) -> str:
     if found.interrupted:
         lines.append("interrupted: the changes above were solved, the last one perhaps not to its end")
     return "\n".join([*lines, "", *_NOTES])
+
+
+COMMANDS = {"sensitivity": sensitivity}
+"""Commands by name."""

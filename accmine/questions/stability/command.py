@@ -12,7 +12,7 @@ import typer
 
 from accmine.questions.options import INTERRUPTED, RUNS, Json, Runs, Set, StudyName
 
-__all__ = ["stability"]
+__all__ = ["COMMANDS", "stability"]
 
 
 def stability(
@@ -64,3 +64,7 @@ def stability(
     folder.write_json("stability.json", found.to_json())
     typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False) if as_json else render(found))
     raise typer.Exit(INTERRUPTED if found.interrupted else 0)
+
+
+COMMANDS = {"stability": stability}
+"""Commands by name."""

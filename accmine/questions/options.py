@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from accmine.errors import InfeasibleError, InputError, NothingFoundError
 
+if TYPE_CHECKING:
+    from accmine.report.progress import Progress
+
 __all__ = [
     "INTERRUPTED",
     "RUNS",
     "Json",
+    "Quiet",
     "Runs",
     "Seconds",
     "Set",
     "StudyName",
+    "Verbose",
     "Workers",
     "echo_json",
     "exit_code",
+    "progress",
     "writable",
 ]
 
@@ -36,6 +42,8 @@ Seconds = Annotated[float | None, typer.Option(min=0, help="Wall-clock limit.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes or threads.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
 RUNS = Path("runs")
+Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on stderr but errors.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Each step with its seconds, and log messages.")]
 
 
 def exit_code(status: str, stop: str) -> int:
@@ -50,6 +58,23 @@ def exit_code(status: str, stop: str) -> int:
 def echo_json(value: Any) -> None:
     """Print JSON for people and programs: indented, characters as they are."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def progress(
+    quiet: bool, verbose: bool, as_json: bool, kept: str = "the best verified result of this moment", **keys: Any
+) -> Progress:
+    """Progress as the options want it: programs, which read JSON, are told nothing unless they ask for it.
+
+    Raises
+    ------
+    InputError
+        If both are given.
+    """
+    from accmine.report.progress import Progress
+
+    if quiet and verbose:
+        raise InputError("--quiet and --verbose exclude each other")
+    return Progress(quiet=quiet or (as_json and not verbose), verbose=verbose, kept=kept, **keys)
 
 
 def writable(path: Path | None, option: str = "") -> None:

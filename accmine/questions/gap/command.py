@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine.errors import CheckError, Complaint, InfeasibleError, InputError, NothingFoundError
-from accmine.questions.options import INTERRUPTED, Json, Workers, writable
+from accmine.questions.options import INTERRUPTED, Json, Quiet, Verbose, Workers, progress, writable
 
 if TYPE_CHECKING:
     from accmine.questions.gap.record import GapRow
+    from accmine.report.progress import Progress
 
 __all__ = ["COMMANDS", "gap"]
 
@@ -67,6 +68,8 @@ def gap(
         Path | None, typer.Option(metavar="DIR", help="Keep rows in run folders here, and read those that are there.")
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Measure also what the run folders hold.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Measure how far a heuristic is from the best: heuristic, refined, bound, and who proved it.
@@ -74,10 +77,9 @@ def gap(
     STUDY...: the study's heuristic over seeds, time limits and its options. STUDY --design: designs of your own.
     PROBLEM --solution: a solution of your own. --suite NAME: a shipped table of studies.
     """
-    given: dict[str, Any] = {"set": overrides, "option": option, "seeds": seeds, "seconds": seconds}
-    given |= {"workers": workers, "method": method}
-    given |= {"models": models, "metrics": metrics, "solver": solver, "format": file_format, "runs": runs}
-    given["again"] = again or None
+    given: dict[str, Any] = {"set": overrides, "option": option, "seeds": seeds, "seconds": seconds, "method": method}
+    given |= {"workers": workers, "models": models, "metrics": metrics, "solver": solver, "format": file_format}
+    given |= {"runs": runs, "again": again or None}
     form = _form(targets or [], solution, design, suite, given)
     for file in (csv_file, plot):
         writable(file)
@@ -88,15 +90,15 @@ def gap(
     rows: list[GapRow] = []
     code = 0
     try:
-        if form == "gap --solution":
-            assert solution is not None
-            rows += _solution(targets or [], solution, file_format, solver, limits, numbers, workers)
-        elif form == "gap --design":
-            rows += _designs((targets or [])[0], overrides or [], design or [], limits, numbers, workers)
-        else:
-            studies = targets or []
-            keep = {"method": method or "", "runs": runs, "again": again}
-            _sweep(rows, studies, suite, overrides, option, numbers, limits, workers, models, metrics, keep)
+        with progress(quiet, verbose, as_json, "what is measured by now") as shown:
+            if form == "gap --solution" and solution is not None:
+                rows += _solution(targets or [], solution, file_format, solver, limits, numbers, workers)
+            elif form == "gap --design":
+                rows += _designs((targets or [])[0], overrides or [], design or [], limits, numbers, workers)
+            else:
+                how = {"method": method or "", "runs": runs, "again": again}
+                what = (targets or [], suite, overrides, option, numbers, limits, workers, models, metrics)
+                _sweep(rows, *what, shown, how)
     except KeyboardInterrupt:
         code = INTERRUPTED
         typer.echo(f"interrupted: {len(rows)} rows are done", err=True)
@@ -227,6 +229,7 @@ def _sweep(
     workers: int | None,
     models: str | None,
     metrics: str | None,
+    shown: Progress,
     how: dict[str, Any],
 ) -> None:
     """Measure every combination; ``rows`` grows as they are done, so that an interrupt leaves them."""
@@ -240,18 +243,8 @@ def _sweep(
     else:
         loaded = [load_study(study, changes).study for study in studies]
         found = cases(loaded, seeds, seconds, table)
-    shown = sys.stderr.isatty()
-
-    def on_case(what: str) -> None:
-        if shown:
-            typer.echo(f"\r\x1b[2K{len(rows)} rows; {what} …", err=True, nl=False)
-
-    try:
-        for row in sweep(found, on_case=on_case, **how):
-            rows.append(row)
-    finally:
-        if shown:
-            typer.echo("\r\x1b[2K", err=True, nl=False)
+    for row in sweep(found, on_case=lambda what: shown.step(f"{len(rows)} rows; {what}"), **how):
+        rows.append(row)
 
 
 def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path | None, as_json: bool) -> None:

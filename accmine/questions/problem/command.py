@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from accmine.errors import CheckError
-from accmine.questions.options import Json, Seconds, Workers, echo_json, exit_code, writable
+from accmine.questions.options import Json, Seconds, Workers, echo_json, exit_code, progress, writable
 
 __all__ = ["COMMANDS", "check", "solve"]
 
@@ -39,11 +39,8 @@ def solve(
     loaded = load_problem(problem, file_format)
     limit = 60.0 if seconds is None and work is None else seconds
     stop = Stop(seconds=limit, work=work, gap=gap, workers=workers or 1)
-    live = _live(as_json)
-    try:
-        result = solve_problem(loaded, solver, stop=stop, seed=seed, on_progress=live)
-    finally:
-        live.close()
+    with progress(quiet=False, verbose=False, as_json=as_json, seconds=limit) as shown:
+        result = solve_problem(loaded, solver, stop=stop, seed=seed, on_progress=shown)
     table = result_to_json(loaded, result)
     if table["conflict"]:
         from accmine.problems.files import where_in_file
@@ -58,12 +55,6 @@ def solve(
     else:
         _summary(table)
     raise typer.Exit(exit_code(table["status"], table["stop"]))
-
-
-def _live(silent: bool) -> Any:
-    from accmine.report.progress import Live
-
-    return Live(silent)
 
 
 def _summary(table: dict[str, Any]) -> None:

@@ -12,19 +12,22 @@ from accmine.errors import InfeasibleError, InputError
 from accmine.questions.options import (
     RUNS,
     Json,
+    Quiet,
     Runs,
     Seconds,
     Set,
     StudyName,
+    Verbose,
     Workers,
     echo_json,
     exit_code,
+    progress,
     writable,
 )
 
 if TYPE_CHECKING:
-    from accmine.ports import Incumbent
     from accmine.questions.run.folder import RunFolder
+    from accmine.report.progress import Progress
     from accmine.study.study import LoadedStudy
 
 __all__ = ["COMMANDS", "run", "show"]
@@ -40,6 +43,8 @@ def run(
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Compute also what is there already.")] = False,
     runs: Runs = RUNS,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Find the best design of a study, and print it with its certificate and why it won."""
@@ -49,18 +54,16 @@ def run(
     changes += [] if seconds is None else [f"budget.seconds={seconds!r}"]
     changes += [] if workers is None else [f"budget.workers={workers}"]
     loaded = load_study(study, changes, design=design)
-    from accmine.report.progress import Live
-
-    live = Live(silent=as_json)
+    budget = loaded.study.budget
+    seconds = None if budget.deterministic else budget.seconds
     try:
-        report = _run(loaded, runs, again, live)
+        with progress(quiet, verbose, as_json, seconds=seconds) as shown:
+            report = _run(loaded, runs, again, shown)
     except InfeasibleError as error:
         if not as_json:
             raise
         echo_json(error.to_json())
         raise typer.Exit(InfeasibleError.exit_code) from None
-    finally:
-        live.close()
     if as_json:
         echo_json(report.to_json())
     else:
@@ -68,10 +71,10 @@ def run(
     raise typer.Exit(exit_code(report.status, report.stop))
 
 
-def _run(loaded: LoadedStudy, runs: Path, again: bool, on_progress: Incumbent) -> Any:
+def _run(loaded: LoadedStudy, runs: Path, again: bool, shown: Progress) -> Any:
     from accmine.questions.run.run import run as run_study
 
-    return run_study(loaded, runs_dir=runs, again=again, on_progress=on_progress)
+    return run_study(loaded, runs_dir=runs, again=again, on_progress=shown, watch=shown)
 
 
 def _render(report: Any) -> str:

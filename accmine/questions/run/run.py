@@ -14,15 +14,21 @@ from accmine.problems.conflict import located
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.record import Outcome
+from accmine.report.progress import Watch
 from accmine.study.study import LoadedStudy
 
 __all__ = ["run"]
 
 
 def run(
-    loaded: LoadedStudy, *, runs_dir: Path = Path("runs"), again: bool = False, on_progress: Incumbent | None = None
+    loaded: LoadedStudy,
+    *,
+    runs_dir: Path = Path("runs"),
+    again: bool = False,
+    on_progress: Incumbent | None = None,
+    watch: Watch | None = None,
 ) -> Outcome:
-    """Run a study; a finished run is read from its folder unless ``again``.
+    """Run a study; a finished run is read from its folder unless ``again``; ``watch`` is told each step.
 
     Raises
     ------
@@ -53,7 +59,7 @@ def run(
         raise _refused(error, loaded, folder) from None
     folder.start(loaded.study)
     try:
-        outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None))
+        outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None), watch=watch)
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from accmine.errors import InfeasibleError, InputError
-from accmine.questions.options import INTERRUPTED, Json, Set, StudyName
+from accmine.questions.options import INTERRUPTED, Json, Quiet, Set, StudyName, Verbose, echo_json, progress
 
 if TYPE_CHECKING:
-    from accmine.questions.sensitivity.measure import Row, Sensitivity
+    from accmine.questions.sensitivity.measure import Sensitivity
 
 __all__ = ["COMMANDS", "render", "sensitivity"]
 
@@ -34,6 +32,8 @@ def sensitivity(
             "Default: the study's budget, and half of it per change.",
         ),
     ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Print what 1 % more area, TDP, HBM bandwidth or SRAM buys, and what is proven about it."""
@@ -51,21 +51,15 @@ def sensitivity(
     with placed(loaded.document):
         plan = make_plan(loaded.study)
     try:
-        found = measure(plan, percent, seconds, _shown_at_once(as_json))
+        with progress(quiet, verbose, as_json, "what is solved by now", seconds=seconds) as shown:
+            found = measure(plan, percent, seconds, lambda row: shown.say(f"{row.key}: {row.verdict}"))
     except InfeasibleError as error:
         raise located(error, loaded.document) from None
-    typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False) if as_json else render(found))
+    if as_json:
+        echo_json(found.to_json())
+    else:
+        typer.echo(render(found))
     raise typer.Exit(INTERRUPTED if found.interrupted else 0)
-
-
-def _shown_at_once(silent: bool) -> Any:
-    """Progress for people who wait: one line per solved change on a terminal's stderr."""
-
-    def show(row: Row) -> None:
-        if not silent and sys.stderr.isatty():
-            typer.echo(f"{row.key}: {row.verdict}", err=True)
-
-    return show
 
 
 def render(found: Sensitivity) -> str:

@@ -61,7 +61,11 @@ def echo_json(value: Any) -> None:
 
 
 def progress(
-    quiet: bool, verbose: bool, as_json: bool, kept: str = "the best verified result of this moment", **keys: Any
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
+    kept: str = "the best verified result of this moment, if there is one,",
+    **keys: Any,
 ) -> Progress:
     """Progress as the options want it: programs, which read JSON, are told nothing unless they ask for it.
 

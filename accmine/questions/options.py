@@ -42,6 +42,7 @@ Seconds = Annotated[float | None, typer.Option(min=0, help="Wall-clock limit.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes or threads.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
 RUNS = Path("runs")
+KEPT = "the best verified result of this moment, if there is one,"
 Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Each step with its seconds, and log messages.")]
 
@@ -60,13 +61,7 @@ def echo_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def progress(
-    quiet: bool,
-    verbose: bool,
-    as_json: bool,
-    kept: str = "the best verified result of this moment, if there is one,",
-    **keys: Any,
-) -> Progress:
+def progress(quiet: bool, verbose: bool, as_json: bool, kept: str = KEPT, *, seconds: float | None = None) -> Progress:
     """Progress as the options want it: programs, which read JSON, are told nothing unless they ask for it.
 
     Raises
@@ -78,7 +73,7 @@ def progress(
 
     if quiet and verbose:
         raise InputError("--quiet and --verbose exclude each other")
-    return Progress(quiet=quiet or (as_json and not verbose), verbose=verbose, kept=kept, **keys)
+    return Progress(quiet=quiet or (as_json and not verbose), verbose=verbose, kept=kept, seconds=seconds)
 
 
 def writable(path: Path | None, option: str = "") -> None:

@@ -50,12 +50,13 @@ class Context:
     interrupted: bool = False
     first: tuple[Design, ...] = ()
     compare: bool = True
-    on_step: Callable[[str], None] = lambda _: None
+    on_step: Callable[[str], None] | None = None
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Measure a step by name."""
-        self.on_step(name)
+        if self.on_step is not None:
+            self.on_step(name)
         start = time.monotonic()
         try:
             yield

@@ -81,10 +81,7 @@ def gap(
     given |= {"workers": workers, "models": models, "metrics": metrics, "solver": solver, "format": file_format}
     given |= {"runs": runs, "again": again or None}
     form = _form(targets or [], solution, design, suite, given)
-    for file in (csv_file, plot):
-        writable(file)
-    if plot is not None and plot.suffix.lower() != ".svg":
-        raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")
+    _check_outputs(csv_file, plot)
     numbers = [int(word) for word in _numbers("seeds", seeds, int)]
     limits = _numbers("seconds", seconds, float)
     rows: list[GapRow] = []
@@ -104,6 +101,13 @@ def gap(
         typer.echo(f"interrupted: {len(rows)} rows are done", err=True)
     _output(rows, form, csv_file, plot, as_json)
     raise typer.Exit(code or _code(rows))
+
+
+def _check_outputs(csv_file: Path | None, plot: Path | None) -> None:
+    for file in (csv_file, plot):
+        writable(file)
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")
 
 
 def _form(

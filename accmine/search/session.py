@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -50,10 +50,13 @@ class Context:
     interrupted: bool = False
     first: tuple[Design, ...] = ()
     compare: bool = True
+    on_step: Callable[[str], None] | None = None
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Measure a step by name."""
+        if self.on_step is not None:
+            self.on_step(name)
         start = time.monotonic()
         try:
             yield

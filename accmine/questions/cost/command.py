@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from accmine.errors import InputError
+from accmine.questions.options import writable
 
-__all__ = ["cost"]
+__all__ = ["COMMANDS", "cost"]
 
 _TECHNOLOGY = "tpu-16nm"
 
@@ -58,7 +58,7 @@ def cost(
     from accmine.questions.cost.report import csv_text, render, to_json
 
     for path, option in ((csv, "--csv"), (plot, "--plot")):
-        _writable(path, option)
+        writable(path, option)
     options: dict[str, int | str | None] = {
         "batch": batch,
         "microbatch": microbatch,
@@ -87,7 +87,5 @@ def cost(
         typer.echo(render(step, everything=everything), nl=False)
 
 
-def _writable(path: Path | None, option: str) -> None:
-    """Refuse an output file that cannot be written before anything is computed."""
-    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
-        raise InputError(f"cannot write {path}: it must be a file in an existing folder", field=option)
+COMMANDS = {"cost": cost}
+"""Commands by name."""

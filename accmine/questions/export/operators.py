@@ -151,14 +151,14 @@ def read_run(folder: RunFolder, stage: int | None = None, count: int = LONGEST) 
     InputError
         If the run has no design, or none of this number; and what reading a study refuses.
     """
-    from accmine.report.as_json import outcome_from_json
+    from accmine.report.as_json import from_json
 
     result = folder.read_json("result.json")
     if result is None:
         raise InputError(f"{folder.path} has no result; its state is: {folder.state}")
     if result.get("status") in ("infeasible", "unknown"):
         raise InputError(f"{folder.path} has no design to export: it is {result['status']}")
-    outcome = outcome_from_json(result)
+    outcome = from_json(Outcome, result, str(folder.path / "result.json"))
     numbers = range(len(outcome.designs)) if stage is None else [stage]
     if stage is not None and not 0 <= stage < len(outcome.designs):
         most = len(outcome.designs) - 1

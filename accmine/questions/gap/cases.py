@@ -24,11 +24,12 @@ from accmine.hardware.technology import tdp_w
 from accmine.problems.design_search import KIND
 from accmine.questions.gap.answer import Answer, Member
 from accmine.questions.gap.measure import First, Ground, Measured
-from accmine.questions.gap.record import GapRow, excess, row_from_json
+from accmine.questions.gap.record import GapRow, excess
 from accmine.questions.gap.stages import METRICS, PROOF, stage_own_bound, stage_value
 from accmine.questions.run.folder import open_run
 from accmine.questions.run.summary import _metric as metric_of
 from accmine.registry import solvers_of
+from accmine.report.as_json import from_json
 from accmine.study.parts import HEURISTIC_OPTIONS
 from accmine.study.study import Budget, Search, Study, effective
 from accmine.study.suite import load_suite
@@ -259,7 +260,7 @@ def _kept(runs: Path | None, task: str, case: Case, search: Search) -> list[GapR
     found = _folder(runs, case, search).get(task)
     if found is None:
         return None
-    return [replace(row_from_json(row), study=case.name, reused=True) for row in found["rows"]]
+    return [replace(from_json(GapRow, row, f"{task}.json"), study=case.name, reused=True) for row in found["rows"]]
 
 
 def _keep(runs: Path | None, task: str, case: Case, search: Search, rows: Sequence[GapRow]) -> None:

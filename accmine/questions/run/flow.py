@@ -6,7 +6,7 @@ bound over the whole space → compare and explain.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import inf
@@ -22,7 +22,8 @@ from accmine.questions.run.baselines import baseline_rows, binding_limits, chang
 from accmine.questions.run.contention import contentions
 from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.record import Outcome
-from accmine.questions.run.summary import Findings, summarize, trace_lanes
+from accmine.questions.run.summary import Findings, _metric, summarize, trace_lanes
+from accmine.report.progress import Watch
 from accmine.search.bounds import WholeBound, bound_whole, only_design, own_bound
 from accmine.search.candidates import GroupCandidates, Selection, search_problem, select, settle
 from accmine.search.feasibility import require_feasible
@@ -46,7 +47,13 @@ REFINED = 3
 
 
 def solve_study(
-    plan: Plan, folder: RunFolder, on_progress: Incumbent, *, first: Sequence[Design] = (), compare: bool = True
+    plan: Plan,
+    folder: RunFolder,
+    on_progress: Incumbent,
+    *,
+    first: Sequence[Design] = (),
+    compare: bool = True,
+    watch: Watch | None = None,
 ) -> tuple[Outcome, list[Any]]:
     """Everything between the plan and the files.
 
@@ -61,6 +68,8 @@ def solve_study(
         Designs that are candidates beside the baseline and what the search proposes.
     compare
         Whether to compare the answer with baselines, other modes and another technology.
+    watch
+        Told each step as it begins, and the unit of the study once it is known.
     """
     budget = plan.study.budget
     stop = Stop(
@@ -72,7 +81,21 @@ def solve_study(
     with workers(stop.workers, [*plan.tasks, library]) as executor:
         context = Context(plan, library, stop, budget.seed, executor, on_progress)
         context.first, context.compare = tuple(first), compare
+        if watch is not None:
+            context.on_step = _told(context, watch)
         return _solve_in(context, folder)
+
+
+def _told(context: Context, watch: Watch) -> Callable[[str], None]:
+    """Tells of the steps; values have a unit as soon as the baseline, to which they are relative, is scheduled."""
+
+    def on_step(name: str) -> None:
+        watch.step(name)
+        if context.plan.reference_s:
+            _, unit, _, shown = _metric(context.plan)
+            watch.unit(unit, shown)
+
+    return on_step
 
 
 def _solve_in(context: Context, folder: RunFolder) -> tuple[Outcome, list[Any]]:

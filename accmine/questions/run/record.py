@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from dataclasses import dataclass, field
 from typing import Any
+
+from accmine.report.as_json import to_json
 
 __all__ = [
     "BaselineRow",
@@ -337,14 +337,4 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; infinities become ``None``."""
-        return _plain(dataclasses.asdict(self))  # type: ignore[no-any-return]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+        return to_json(self)

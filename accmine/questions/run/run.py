@@ -14,15 +14,21 @@ from accmine.problems.conflict import located
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.record import Outcome
+from accmine.report.progress import Watch
 from accmine.study.study import LoadedStudy
 
 __all__ = ["run"]
 
 
 def run(
-    loaded: LoadedStudy, *, runs_dir: Path = Path("runs"), again: bool = False, on_progress: Incumbent | None = None
+    loaded: LoadedStudy,
+    *,
+    runs_dir: Path = Path("runs"),
+    again: bool = False,
+    on_progress: Incumbent | None = None,
+    watch: Watch | None = None,
 ) -> Outcome:
-    """Run a study; a finished run is read from its folder unless ``again``.
+    """Run a study; a finished run is read from its folder unless ``again``; ``watch`` is told each step.
 
     Raises
     ------
@@ -35,7 +41,7 @@ def run(
     CheckError
         If a solution fails its check.
     """
-    from accmine.report.as_json import outcome_from_json
+    from accmine.report.as_json import from_json
 
     folder = open_run(runs_dir, loaded.study, again=again)
     if folder.finished:
@@ -44,7 +50,7 @@ def run(
             places, where = known.get("places", ()), known.get("where", ())
             error = InfeasibleError(known["message"], known["conflict"], known["remedy"], places, where)
             raise located(error, loaded.document)
-        return outcome_from_json(known)
+        return from_json(Outcome, known, str(folder.path / "result.json"))
     try:
         with placed(loaded.document):
             plan = make_plan(loaded.study)
@@ -53,7 +59,7 @@ def run(
         raise _refused(error, loaded, folder) from None
     folder.start(loaded.study)
     try:
-        outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None))
+        outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None), watch=watch)
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
@@ -83,8 +89,8 @@ def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) 
 
 def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     """The files of a run beside ``study.yaml``."""
+    from accmine.questions.run.report import page
     from accmine.report.charts.trace import perfetto
-    from accmine.report.html import render
 
     folder.write_json("schedule.json", perfetto(lanes))
     for row in outcome.trace:
@@ -94,5 +100,5 @@ def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     else:
         for number, design in enumerate(outcome.designs):
             folder.write_text(f"design-{number}.yaml", design.yaml)
-    folder.write_text("report.html", render(outcome))
+    folder.write_text("report.html", page(outcome))
     folder.write_json("result.json", outcome.to_json())

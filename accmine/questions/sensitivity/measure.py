@@ -12,7 +12,7 @@ v / a - 1, and not at all if a is no better than v.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from math import inf, isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +31,7 @@ from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.record import Outcome
 from accmine.questions.sensitivity.added import NOISE, bound_of_added, first_designs, next_size
 from accmine.questions.sensitivity.changes import Change, changes_of, left_out
+from accmine.report.as_json import to_json
 from accmine.search.schedules import schedule_tasks
 
 __all__ = ["Row", "Sensitivity", "gain_interval", "sensitivity"]
@@ -101,13 +102,7 @@ class Sensitivity:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; what is not finite becomes ``None``."""
-        table = asdict(self)
-        table["rows"] = [{k: None if _infinite(v) else v for k, v in row.items()} for row in table["rows"]]
-        return {k: None if _infinite(v) else v for k, v in table.items()}
-
-
-def _infinite(value: Any) -> bool:
-    return isinstance(value, float) and not isfinite(value)
+        return to_json(self)
 
 
 def gain_interval(v: float, b: float, changed_v: float, changed_b: float, *, adds: bool) -> tuple[float, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from accmine import cli
 from accmine.errors import InputError
 from accmine.hardware.accelerators import dump_design, load_accelerator
 from accmine.questions.cost.measure import BATCH, MICROBATCH, batches, cost_step
-from accmine.questions.cost.report import COLUMNS, LONGEST, csv_text, render, to_json
+from accmine.questions.cost.report import LONGEST, csv_text, render, to_json
 from accmine.study.study import StudyWorkload
 from tests.samples.search_sample import MODELS, design
 
@@ -269,9 +268,3 @@ def test_the_example_of_the_documentation(capsys: pytest.CaptureFixture[str]) ->
     tokens = 32 * 512
     assert 6 < 2 * found["step"]["step_macs"] / (334e6 * tokens) < 8
     assert {row["bound_by"] for row in found["rows"]} <= {"array", "vector", "port", "hbm", "launch"}
-
-
-def test_the_page_explains_every_column() -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "cost-command.md").read_text(encoding="utf-8")
-    explained = re.findall(r"^\| ([^|]+) \|", page.split("## Columns")[1].split("##")[0], flags=re.MULTILINE)
-    assert {name.strip() for cell in explained for name in cell.split(",")} - {"column", "---"} == set(COLUMNS)

@@ -19,7 +19,7 @@ from accmine.questions.run import flow
 from accmine.questions.run.folder import RUN_FILES, RunFolder, RunState, list_runs
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.run import run
-from accmine.report.as_json import outcome_from_json
+from accmine.report.as_json import from_json
 from accmine.result import Status, StopReason
 from accmine.search import bounds as certify
 from accmine.search import candidates, mining, schedules
@@ -241,7 +241,7 @@ def test_the_folder_of_a_run(case: str, done: Done) -> None:
     count = len(outcome.designs)
     designs = ["design.yaml"] if count == 1 else [f"design-{i}.yaml" for i in range(count)]
     assert files == {*shared, *designs, "state.json", "tasks"}
-    assert outcome_from_json(found.read_json("result.json")).to_json() == outcome.to_json()
+    assert from_json(Outcome, found.read_json("result.json")).to_json() == outcome.to_json()
     assert as_mapping(load_study(found.path / "study.yaml").study) == as_mapping(load_study(folder / "tiny.yaml").study)
     for name, design in zip(designs, outcome.designs, strict=True):
         assert load_accelerator(found.path / name).name == design.name
@@ -356,7 +356,7 @@ def test_interrupted_in_refining_keeps_the_best_and_resumes(tmp_path: Path, monk
         kept = run(load_study(path), runs_dir=tmp_path / "runs")
     found = only_run(tmp_path)
     assert (kept.stop, found.state, found.finished) == ("interrupted", RunState.INTERRUPTED, False)
-    assert outcome_from_json(found.read_json("result.json")).to_json() == kept.to_json()
+    assert from_json(Outcome, found.read_json("result.json")).to_json() == kept.to_json()
     assert call("show", found.path) == 0
     with monkeypatch.context() as patch:  # the search is finished and read from the folder
         patch.setattr(mining, "mine", lambda *_, **__: pytest.fail("mined again"))

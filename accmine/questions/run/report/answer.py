@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from accmine.questions.run.record import LimitRow, Outcome, WorkloadRow
+from accmine.questions.run.report.labels import design_labels, legend
 from accmine.report.numbers import UNKNOWN, each, number, percent, seconds, si
-from accmine.report.section import BULLET, Column, Section, design_labels, figures, legend, texts
+from accmine.report.section import BULLET, Column, Section, figures, texts
 
 __all__ = [
     "MFU_WARNING",
@@ -68,6 +69,7 @@ def designs(outcome: Outcome) -> Section:
             f"Objective {outcome.objective}: value {number(outcome.value)}; status {outcome.status}, "
             f"stopped: {outcome.stop}.",
         ),
+        files=tuple((f"design {labels[design.name]}", design.yaml) for design in outcome.designs if design.yaml),
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from html import escape
 
 from accmine.questions.gap.record import WHOLE, GapRow
-from accmine.report.numbers import percent, seconds
+from accmine.report.charts.svg import Frame
+from accmine.report.numbers import percent
 from accmine.result import Sense, gap
 
 __all__ = ["LEAST", "gap_trace", "plot"]
@@ -41,15 +42,20 @@ def plot(rows: Sequence[GapRow]) -> str:
         return ""
     end = max(row.seconds or points[-1][0] for row, points in runs) or 1.0
     drawn = [max(LEAST, found) for _, points in runs for _, found in points]
-    scale = _Scale(end, math.floor(math.log10(min(drawn)) + 1e-9), math.ceil(math.log10(max(drawn)) - 1e-9))
+    low, high = math.floor(math.log10(min(drawn)) + 1e-9), math.ceil(math.log10(max(drawn)) - 1e-9)
+    high = max(high, low + 1)
+    frame = Frame(_LEFT, _WIDTH - _RIGHT, _TOP, _TOP + _PLOT, end, low, high)
     height = _TOP + _PLOT + 40 + _LINE * len(runs)
     names = _names([row for row, _ in runs])
-    parts = [f'<text x="4" y="16">{escape("gap from the bound over time, by run")}</text>', *_axes(scale)]
+    parts = [f'<text x="4" y="16">{escape("gap from the bound over time, by run")}</text>']
+    parts += frame.axes([(power, _power(power)) for power in range(low, high + 1)])
     for index, ((row, points), name) in enumerate(zip(runs, names, strict=True)):
         style = f'stroke="{_COLORS[index % len(_COLORS)]}"'
         dash = _DASHES[index // len(_COLORS) % len(_DASHES)]
         style += f' stroke-dasharray="{dash}"' if dash else ""
-        parts.append(f'<path class="run" {style} d="{_steps(points, scale, row.seconds)}"/>')
+        path = frame.steps([(moment, math.log10(max(found, LEAST))) for moment, found in points])
+        path += "" if row.seconds is None else f"H{frame.x(row.seconds):.1f}"
+        parts.append(f'<path class="run" {style} d="{path}"/>')
         y = _TOP + _PLOT + 40 + _LINE * index
         label = f"{name}: {percent(points[-1][1])}"
         parts.append(f'<path class="run" {style} d="M{_LEFT:.1f} {y - 4:.1f}h24"/>')
@@ -62,40 +68,9 @@ def plot(rows: Sequence[GapRow]) -> str:
     )
 
 
-class _Scale:
-    """Seconds to the right, powers of ten of the gap upwards."""
-
-    def __init__(self, end: float, low: int, high: int) -> None:
-        self.end, self.low, self.high = end, low, max(high, low + 1)
-
-    def x(self, moment: float) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * min(1.0, moment / self.end)
-
-    def y(self, found: float) -> float:
-        share = (math.log10(max(found, LEAST)) - self.low) / (self.high - self.low)
-        return _TOP + _PLOT * (1.0 - share)
-
-
-def _axes(scale: _Scale) -> list[str]:
-    parts = []
-    for power in range(scale.low, scale.high + 1):
-        y = scale.y(10.0**power)
-        text = f"{100 * 10.0**power:g} %"
-        label = f"≤ {text}" if 10.0**power <= LEAST else text
-        parts.append(f'<line class="axis" x1="{_LEFT}" y1="{y:.1f}" x2="{_WIDTH - _RIGHT}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
-    for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
-        x = scale.x(share * scale.end)
-        text = seconds(share * scale.end)
-        parts.append(f'<text x="{x:.1f}" y="{_TOP + _PLOT + 16:.1f}" text-anchor="{anchor}">{text}</text>')
-    return parts
-
-
-def _steps(points: Sequence[Point], scale: _Scale, end: float | None) -> str:
-    """A path that keeps each gap until the next one, and the last one to the end of the run."""
-    path = [f"M{scale.x(points[0][0]):.1f} {scale.y(points[0][1]):.1f}"]
-    path += [f"H{scale.x(moment):.1f}V{scale.y(found):.1f}" for moment, found in points[1:]]
-    return "".join([*path, f"H{scale.x(end):.1f}" if end is not None else ""])
+def _power(power: int) -> str:
+    text = f"{100 * 10.0**power:g} %"
+    return f"≤ {text}" if 10.0**power <= LEAST else text
 
 
 def _names(rows: Sequence[GapRow]) -> list[str]:

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accmine.questions.gap.chart import gap_trace, plot
 from accmine.questions.gap.record import GapRow
-from accmine.report.charts.gap import gap_trace, plot
 from tests.samples.gap_sample import KEYS, rows
 
 ROW = GapRow("s & co", sense="maximize", seconds=4.0, trace=((0.0, None, 10.0), (1.0, 5.0, 10.0), (2.0, 8.0, 9.0)))

@@ -14,12 +14,12 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
-from accmine.ports import Stop
-from accmine.problems.stage_selection import Problem, Solution
-from accmine.problems.stage_selection.greedy import greedy_result
+from accmine.ports import BaseModel
+from accmine.problems.stage_selection import Problem, Solution, bound
+from accmine.problems.stage_selection.greedy import greedy
 from accmine.problems.stage_selection.integers import IntegerPipeline, integers
 from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
-from accmine.result import Result
+from accmine.record import Record
 from accmine.system.schedules import BACKWARD, FORWARD, stage_order
 from accmine.system.timeline import simulate
 
@@ -28,7 +28,7 @@ __all__ = ["StageSelectionCpSat"]
 _LARGEST = 1 << 61  # CP-SAT refuses sums near int64
 
 
-class StageSelectionCpSat:
+class StageSelectionCpSat(BaseModel):
     """Declared model for CP-SAT; see the module."""
 
     engine = "cp-sat"
@@ -45,6 +45,7 @@ class StageSelectionCpSat:
         self.numbers = numbers = integers(problem)
         self._kept = useful_options(numbers)
         self._floor = lower_bound(numbers, self._kept)
+        self.floor_score = None if self._floor is None else self._floor.score
         self.model = model = cp_model.CpModel()
         self.x = [{o: model.new_bool_var(f"x[{i},{o}]") for o in kept} for i, kept in enumerate(self._kept)]
         self._tops: dict[int, int] = {}  # upper end of each integer variable
@@ -235,21 +236,12 @@ class StageSelectionCpSat:
                 sent[target, kind] = max(int(event.end), sent.get((target, kind), 0)) + ticks
                 self.model.add_hint(arrival, sent[target, kind])
 
-    def bounds(self) -> tuple[float | None, float | None]:
-        """(lower, upper) limit of the objective known before solving, in the problem's unit."""
-        if self._floor is None:
-            return None, None
-        value = self.numbers.value(self._floor.score)
-        return (None, value) if self.numbers.objective == "throughput-per-tdp" else (value, None)
-
     def read(self, value: Callable[[Any], float | int]) -> Solution:
         """The choice, from the value of each variable."""
         return Solution(self.numbers.choice([next(o for o, x in row.items() if value(x)) for row in self.x]))
 
-    def warm_start(self, problem: Problem, stop: Stop | None = None, seed: int = 0) -> Result[Solution]:
+    def warm_start(self, record: Record[Solution]) -> None:
         """A quick choice within the limits, if one is found; always the same one."""
-        return greedy_result(problem)
-
-    def to_objective(self, score: int) -> float:
-        """An integer score, or a bound of it, in the problem's unit."""
-        return self.numbers.value(score)
+        record.raise_bound(*bound(record.problem))
+        if (found := greedy(record.problem)) is not None:
+            record.offer(found)

@@ -14,7 +14,8 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
-from accmine.ports import Model, Solver
+from accmine.ports import BaseModel, Kind, Model, Solver
+from accmine.problems import operator_schedule, schedule_window, stage_selection
 from accmine.registry import DEFAULT_SOLVER, MODELS, PROBLEMS, SOLVERS, make_model, make_solver, problem_module
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,15 +88,23 @@ def test_the_rule_allows(line: str) -> None:
     assert wrong_imports("solvers", line) == []
 
 
+KINDS: tuple[Kind, ...] = (operator_schedule, schedule_window, stage_selection)  # mypy holds modules against the port
+
+
 @pytest.mark.parametrize("kind", sorted(PROBLEMS))
 def test_problems_have_their_parts(kind: str) -> None:
     module = problem_module(kind)
     assert kind == module.KIND
+    assert module in KINDS
     for part in (
         "Problem",
         "Solution",
+        "sense",
+        "score",
+        "shown",
         "check",
-        "objective",
+        "bound",
+        "impossible",
         "problem_from_json",
         "problem_to_json",
         "solution_from_json",
@@ -108,18 +117,19 @@ def test_problems_have_their_parts(kind: str) -> None:
 @pytest.mark.parametrize(("kind", "name"), sorted(SOLVERS))
 def test_solvers_satisfy_their_port(kind: str, name: str) -> None:
     solver = make_solver(kind, name)
-    assert isinstance(solver, Solver)
-    wanted = inspect.signature(Solver.solve).parameters
-    given = inspect.signature(solver.solve).parameters
-    assert set(wanted) - {"self"} == set(given)
-    assert all(given[key].kind is wanted[key].kind for key in given)
     assert solver.name
+    if kind == "design-search":  # it proposes designs: its answer is more than one solution, which no record holds yet
+        assert list(inspect.signature(solver.solve).parameters) == ["problem", "stop", "seed", "hint", "on_progress"]
+        return
+    assert isinstance(solver, Solver)
+    assert list(inspect.signature(solver.search).parameters) == ["record"]
 
 
 @pytest.mark.parametrize(("kind", "name"), sorted(MODELS))
 def test_models_satisfy_their_port(kind: str, name: str) -> None:
     model = make_model(kind, name)
     assert isinstance(model, Model)
+    assert isinstance(model, BaseModel)
     assert model.engine in ("cp-sat", "mip")
     assert (kind, name) in SOLVERS
 
@@ -134,7 +144,7 @@ ORDER = (
     "system",
     "cost study",
     "problems",
-    "plan report",
+    "plan record report",
     "solving",
     "search",
     "questions",
@@ -156,7 +166,6 @@ LONG_FUNCTIONS: dict[str, int] = {
     "accmine/questions/run/flow.py:_solve_in": 64,
     "accmine/report/charts/trace.py:core_lanes": 73,
     "accmine/workload/training/tape.py:emit": 74,
-    "solvers/stage_selection/brute_force.py:solve": 71,
 }
 """Functions that are longer still, with their lines: they may only get shorter."""
 

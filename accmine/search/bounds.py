@@ -27,7 +27,7 @@ from accmine.problems.stage_selection.options import lower_bound, useful_options
 from accmine.result import Status
 from accmine.search.candidates import GroupCandidates, selection_problem, study_value
 from accmine.search.schedules import TaskSchedule
-from accmine.solving import solve
+from accmine.solving import bound_of, solve
 from accmine.system.timeline import step_time
 
 __all__ = [
@@ -163,7 +163,7 @@ def _by_selection(
     method = f"selection among {boxes} boxes that hold all feasible designs ({result.status.value}, {result.solver})"
     if result.status is Status.INFEASIBLE:
         return WholeBound(inf, feasible, method)
-    bound = stage_selection.bound(problem)[0] if result.bound is None else result.bound
+    bound = bound_of(problem)[0] if result.bound is None else result.bound
     return WholeBound(0.0 if bound is None else _without_rounding(problem, bound), feasible, method)
 
 

@@ -124,6 +124,7 @@ def mine(
     *,
     first: Sequence[Design] = (),
     executor: Executor | None = None,
+    seed: int = 0,
 ) -> list[Mined]:
     """Mine every problem; those of equal tasks, references and limits once, others in parallel.
 
@@ -131,6 +132,8 @@ def mine(
     ----------
     first
         Designs to evaluate before the search, such as the baseline.
+    seed
+        Of every search.
     """
     seen: dict[tuple[Any, ...], int] = {}
     twin = [seen.setdefault(_likeness(problem), i) for i, problem in enumerate(problems)]
@@ -139,10 +142,10 @@ def mine(
     rounds = -(-len(distinct) // (stop.workers if parallel else 1))
     part = replace(stop, seconds=None if stop.seconds is None else stop.seconds / rounds, workers=1)
     if executor is not None and parallel:
-        jobs = {i: executor.submit(_mine_one, problems[i], method, options, part, first) for i in distinct}
+        jobs = {i: executor.submit(_mine_one, problems[i], method, options, part, first, seed) for i in distinct}
         found = {i: job.result() for i, job in jobs.items()}
     else:
-        found = {i: _mine_one(problems[i], method, options, part, first, on_progress) for i in distinct}
+        found = {i: _mine_one(problems[i], method, options, part, first, seed, on_progress) for i in distinct}
     return [found[t] for t in twin]
 
 
@@ -203,11 +206,11 @@ def _mine_one(
     options: Mapping[str, Any],
     stop: Stop,
     first: Sequence[Design],
+    seed: int,
     on_progress: Incumbent | None = None,
 ) -> Mined:
-    result: Result[Mined] = make_solver(design_search.KIND, method, **options).solve(
-        problem, stop=stop, hint=first, on_progress=on_progress
-    )
+    miner = make_solver(design_search.KIND, method, **options)
+    result: Result[Mined] = miner.solve(problem, stop=stop, seed=seed, hint=first, on_progress=on_progress)
     assert result.solution is not None
     return result.solution
 

@@ -71,7 +71,16 @@ def _mine(context: Context, mode: str, folder: Store, first: Sequence[Design], m
     if context.interrupted:
         return mined
     with context.interruptible():
-        mined = mine(problems, search.method, search.options(), stop, heard, first=first, executor=context.executor)
+        mined = mine(
+            problems,
+            search.method,
+            search.options(),
+            stop,
+            heard,
+            first=first,
+            executor=context.executor,
+            seed=context.seed,
+        )
         if any(own.interrupted for own in mined):
             context.interrupt()
     if all(own.finished for own in mined):

@@ -18,7 +18,9 @@ from accmine.problems.conflict import conflicts
 from accmine.problems.stage_selection import KIND, Limits, Problem, Solution, check
 from accmine.problems.stage_selection.integers import AREA_UNIT, TDP_UNIT, SelectionNumbers, integers
 from accmine.problems.stage_selection.least_cost import LeastCost, least_cost
+from accmine.record import Record
 from accmine.registry import DEFAULT_SOLVER, make_solver
+from accmine.result import StopReason
 
 __all__ = ["explain"]
 
@@ -210,7 +212,9 @@ class _Case:
                 limits.area_mm2 if "limits.area_mm2" in kept else None, limits.tdp_w if "limits.tdp_w" in kept else None
             ),
         )
-        result = make_solver(KIND, DEFAULT_SOLVER[KIND]).solve(free, stop=Stop(seconds=_SECONDS))
+        record = Record[Solution](free, Stop(seconds=_SECONDS))
+        make_solver(KIND, DEFAULT_SOLVER[KIND]).search(record)
+        result = record.result(StopReason.FINISHED)
         most = None if not result.bound else 1.0 / float(result.bound)
         if result.objective is None:
             return "floor: lower it" + ("" if most is None else f" to at most {_up(most):.12g}")

@@ -7,19 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from math import inf, sqrt
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accmine import registry
 from accmine.hardware.space import smallest
 from accmine.plan.plan import Plan
 from accmine.ports import Stop
 from accmine.problems import stage_selection
-from accmine.problems.design_search import Evaluation, evaluate
-from accmine.result import Status
+from accmine.problems.design_search import Evaluation, Mined, evaluate
+from accmine.result import Result, Status, StopReason
 from accmine.search.candidates import (
     GroupCandidates,
     confirm,
@@ -212,6 +213,29 @@ def test_equal_problems_are_mined_once() -> None:
         apart = mine([first, replace(first), second], "wham-like", {}, Stop(workers=2), executor=executor)
     assert apart == [one, two, other]
     assert mine([first], "wham-like", {}, Stop(seconds=0), first=(plan.baseline,))[0].pool[0].design == plan.baseline
+
+
+class Spy:
+    """A registered heuristic of another package that notes its seeds and finds nothing."""
+
+    name = "spy"
+    seeds: ClassVar[list[int]] = []
+
+    def solve(self, problem: Any, *, stop: Stop, seed: int = 0, hint: Any = None, on_progress: Any = None) -> Any:
+        self.seeds.append(seed)
+        found = Mined((), (), 0, 0, 0, True)
+        return Result("design-search", "spy", Status.UNKNOWN, StopReason.FINISHED, None, None, "", found, seed=seed)
+
+
+def test_the_seed_reaches_every_heuristic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.SOLVERS, ("design-search", "spy"), "tests.search.test_candidates:Spy")
+    monkeypatch.setattr(Spy, "seeds", [])
+    monkeypatch.setattr(registry, "_load", lambda target, load=registry._load: Spy if "Spy" in target else load(target))
+    plan, library = planned(models=("gpt",), limits={"area": "830 mm^2"}, **pipeline(2))
+    problems = [search_problem(plan, group, 2, library) for group in plan.groups("heterogeneous")]
+    for seed in (1, 2):
+        mine(problems, "spy", {}, Stop(), seed=seed)
+    assert Spy.seeds == [1, 1, 2, 2]
 
 
 def test_sketches_are_mined_and_the_tasks_confirmed() -> None:

@@ -19,14 +19,11 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.problems.operator_schedule.precedence import Order, find_cycle, longest_before, order_of
-from accmine.result import Sense
 
 __all__ = [
     "EXACT_DECIMALS",
-    "EXPLAINED_FIRST",
     "KIND",
     "MAX_TIME",
-    "SENSE",
     "ModeSet",
     "Problem",
     "Solution",
@@ -43,10 +40,6 @@ __all__ = [
 ]
 
 KIND = "operator-schedule"
-SENSE = Sense.MINIMIZE
-
-EXPLAINED_FIRST = True
-"""``explain`` is quick and finds every problem without solution: solvers are not asked then."""
 
 EXACT_DECIMALS = True
 """``problem_from_json`` wants decimals as ``decimal.Decimal``."""

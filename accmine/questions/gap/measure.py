@@ -283,7 +283,7 @@ class Ground:
         refined_by = "" if search.refine == "none" else f" and {search.refine}"
         with heard():
             stop = self.part(self._with_rest(MINE))
-            mined = mine(self.sketches, method, options, stop, executor=self.executor)
+            mined = mine(self.sketches, method, options, stop, executor=self.executor, seed=self.seed)
             if any(own.interrupted for own in mined):
                 raise KeyboardInterrupt
             offers = [

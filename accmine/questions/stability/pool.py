@@ -66,7 +66,7 @@ def searched(plan: Plan, library: CostLibrary, folder: RunFolder | None, first: 
         budget = plan.study.budget
         seconds = None if budget.deterministic or budget.seconds is None else budget.seconds * MINING
         stop = Stop(seconds=seconds, work=budget.work)
-        mined = mine(problems, search.method, search.options(), stop, first=first)
+        mined = mine(problems, search.method, search.options(), stop, first=first, seed=budget.seed)
     found = []
     for problem, own in zip(problems, mined, strict=True):
         best = proposed(own, bool(problem.shares), (), search.top_k)

@@ -20,7 +20,6 @@ from accmine.questions.run.folder import RUN_FILES, RunFolder, RunState, list_ru
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.run import run
 from accmine.report.as_json import from_json
-from accmine.result import Status, StopReason
 from accmine.search import bounds as certify
 from accmine.search import candidates, mining, schedules
 from accmine.study.study import as_mapping, load_study
@@ -367,14 +366,15 @@ def test_interrupted_in_refining_keeps_the_best_and_resumes(tmp_path: Path, monk
 
 
 class Interrupted:
-    """A solver of operator schedules that hears Ctrl-C: it keeps its solution and says so, as solvers do."""
+    """A solver of operator schedules that is interrupted when it has found something."""
 
     def __init__(self, solver: Any) -> None:
         self._solver = solver
         self.name = solver.name
 
-    def solve(self, problem: Any, **named: Any) -> Any:
-        return replace(self._solver.solve(problem, **named), status=Status.FEASIBLE, stop=StopReason.INTERRUPTED)
+    def search(self, record: Any) -> Any:
+        self._solver.search(record)
+        raise KeyboardInterrupt
 
 
 def test_an_interrupt_that_a_solver_hears_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -408,7 +408,7 @@ class Tampering:
         self.name = solver.name
 
     def solve(self, problem: Any, **named: Any) -> Any:
-        result = self._solver.solve(problem, **named)
+        result = solving.solve(problem, self._solver, **named)
         return replace(result, solution=replace(result.solution, start=result.solution.start * 0))
 
 

@@ -205,8 +205,6 @@ def test_brute_force_refuses_and_stops() -> None:
     assert solve(problem, "brute-force", stop=Stop(seconds=0)).stop is StopReason.TIME
     full = solve(problem, "brute-force")
     assert full.objective == solve(problem, "highs").objective
-    with pytest.raises(InputError, match="stage-selection problems only"):
-        make_solver("stage-selection", "brute-force").solve(object(), stop=Stop())
 
 
 def test_solvers_satisfy_the_port() -> None:

@@ -409,6 +409,7 @@ class Tampering:
 
     def solve(self, problem: Any, **named: Any) -> Any:
         result = solving.solve(problem, self._solver, **named)
+        assert result.solution is not None
         return replace(result, solution=replace(result.solution, start=result.solution.start * 0))
 
 

@@ -26,6 +26,7 @@ from accmine.questions.stability.command import stability as stability_command
 from accmine.version import __version__
 
 if TYPE_CHECKING:
+    from accmine.plan.plan import Plan
     from accmine.ports import Incumbent
     from accmine.questions.run.folder import RunFolder
     from accmine.study.study import LoadedStudy
@@ -292,20 +293,19 @@ def validate(
     from accmine.study.study import as_mapping, effective, load_study
 
     loaded = load_study(study, overrides or [])
-    _check_files(loaded)
+    for line in _checked(loaded).inputs.left_out:
+        typer.echo(f"note: {line}", err=True)
     if as_json:
         _echo_json(as_mapping(loaded.study))
     else:
         typer.echo(effective(loaded.study), nl=False)
 
 
-def _check_files(loaded: LoadedStudy) -> None:
-    """Read every file a study names, as a run does: what is wrong in them is wrong with the study."""
-    from accmine.files.document import placed
-    from accmine.plan.plan import make_plan
+def _checked(loaded: LoadedStudy) -> Plan:
+    """The plan of a study: what is wrong in the files that it names is wrong with the study."""
+    from accmine.plan.build import plan_of
 
-    with placed(loaded.document):
-        make_plan(loaded.study)
+    return plan_of(loaded)
 
 
 @app.command()

@@ -18,7 +18,8 @@ from typing import Any, Self, TypeVar
 from accmine.errors import CheckError, InfeasibleError
 from accmine.hardware.design import Design
 from accmine.interrupts import heard
-from accmine.plan.plan import Group, make_plan
+from accmine.plan.build import plan_of
+from accmine.plan.plan import Group
 from accmine.ports import Stop
 from accmine.problems import design_search
 from accmine.problems.design_search.space_bound import promising
@@ -148,7 +149,7 @@ class Ground:
         """
         self._before = _Clock()
         with ExitStack() as opened, heard() as stop_if_asked:
-            self.plan = make_plan(self.study)
+            self.plan = plan_of(self.study)
             self.groups = self.plan.groups(self.study.mode)
             require_feasible(self.plan, self.groups)
             self.library = self.plan.library()

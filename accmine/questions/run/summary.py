@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any
 
-from accmine.hardware.accelerators import dump_design, load_accelerator
+from accmine.hardware.accelerators import dump_design
 from accmine.hardware.technology import area_mm2, idle_w, tdp_w
 from accmine.plan.plan import Plan
 from accmine.questions.run.explain import limit_rows, nearest, time_split
@@ -251,7 +251,8 @@ def _warnings(f: Findings) -> tuple[str, ...]:
         found.append("interrupted: the best verified so far; baselines and changes were not compared")
     elif not all(g.mined.finished for g in f.chosen.groups):
         found.append("the search for designs ended by its time limit: a longer budget may find a better one")
-    references = [f.plan.baseline, *(load_accelerator(name) for name in f.plan.study.baselines)]
+    found += f.plan.inputs.left_out
+    references = [f.plan.baseline, *(design for _, design in f.plan.inputs.baselines)]
     if any(design.calibration != f.plan.template.calibration for design in references):
         found.append(
             "calibrations differ: the times of the answer and of a baseline are corrected differently, so their ratio "

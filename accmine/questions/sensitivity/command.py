@@ -37,8 +37,7 @@ def sensitivity(
     as_json: Json = False,
 ) -> None:
     """Print what 1 % more area, TDP, HBM bandwidth or SRAM buys, and what is proven about it."""
-    from accmine.files.document import placed
-    from accmine.plan.plan import make_plan
+    from accmine.plan.build import plan_of
     from accmine.problems.conflict import located
     from accmine.questions.sensitivity.measure import sensitivity as measure
     from accmine.study.study import load_study
@@ -48,8 +47,7 @@ def sensitivity(
     loaded = load_study(study, overrides or [])
     if seconds is not None and loaded.study.budget.deterministic:
         raise InputError("has no effect with budget.deterministic", field="--seconds")
-    with placed(loaded.document):
-        plan = make_plan(loaded.study)
+    plan = plan_of(loaded)
     try:
         found = measure(plan, percent, seconds, _shown_at_once(as_json))
     except InfeasibleError as error:

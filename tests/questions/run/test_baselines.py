@@ -12,9 +12,10 @@ from accmine.hardware.design import Design
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.plan import Plan
 from accmine.ports import Stop
-from accmine.questions.run.baselines import VARIANTS, baseline_rows, change_rows, variant_sentence
+from accmine.questions.run.baselines import baseline_rows, change_rows, variant_sentence
 from accmine.search.candidates import Selection, select, settle
 from accmine.search.schedules import schedule_task
+from accmine.study.inputs import VARIANTS
 from tests.samples.search_sample import BASE, brute_groups, folder, pipeline, planned
 
 

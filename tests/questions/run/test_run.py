@@ -272,7 +272,7 @@ def test_a_finished_run_is_not_repeated(tmp_path: Path, monkeypatch: pytest.Monk
     first = outcome_of(tmp_path)
     loaded = load_study(tmp_path / "tiny.yaml")
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "make_plan", lambda _: pytest.fail("computed again"))
+        patch.setattr(run_module, "plan_of", lambda _: pytest.fail("computed again"))
         assert run(loaded, runs_dir=tmp_path / "runs").to_json() == first.to_json()
     lines = len(only_run(tmp_path).read_trace())
     again = run(loaded, runs_dir=tmp_path / "runs", again=True)

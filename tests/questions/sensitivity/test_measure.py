@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from accmine import cli
 from accmine.hardware.technology import area_mm2
-from accmine.plan.plan import Plan, make_plan
+from accmine.plan.build import plan_of
+from accmine.plan.plan import Plan
 from accmine.questions.run.flow import solve_study
 from accmine.questions.sensitivity import measure as module
 from accmine.questions.sensitivity.added import bound_of_added
@@ -33,7 +34,7 @@ KEYS: dict[str, Any] = {
 
 
 def plan(**more: Any) -> Plan:
-    return make_plan(study(**{**KEYS, **more}))
+    return plan_of(study(**{**KEYS, **more}))
 
 
 @lru_cache(maxsize=1)

@@ -12,8 +12,11 @@ from accmine.hardware.technology import area_mm2, load_technology, tdp_w
 from accmine.hardware.technology.area import Chip
 from accmine.hardware.technology.phaze import phaze_l2_bytes
 from accmine.hardware.template import Template
-from accmine.plan.limits import TOTALS, StudyLimits
-from accmine.plan.plan import Plan, make_plan
+from accmine.plan.build import plan_of
+from accmine.plan.buildable import StudyLimits
+from accmine.plan.limits import KEYS
+from accmine.plan.plan import Plan
+from accmine.plan.under import under_limits
 from tests.samples.search_sample import designs, pipeline, study
 
 SPACE: dict[str, Any] = {
@@ -29,7 +32,7 @@ SPACE: dict[str, Any] = {
 
 
 def limits_of(**keys: Any) -> StudyLimits:
-    plan = make_plan(study(**{"space": SPACE, "limits": {"area": "500 mm^2", "tdp": "90 W"}, **keys}))
+    plan = plan_of(study(**{"space": SPACE, "limits": {"area": "500 mm^2", "tdp": "90 W"}, **keys}))
     return StudyLimits(plan, plan.groups(plan.study.mode))
 
 
@@ -73,7 +76,7 @@ def test_fewer_limits_are_never_harder(seed: int) -> None:
 
 def test_names_and_values() -> None:
     limits = limits_of(limits={"area": "baseline"}, device_limits={"tdp": "80 W"})
-    assert set(TOTALS) & set(limits.names) == {"limits.area", "device_limits.area", "device_limits.tdp"}
+    assert set(KEYS) & set(limits.names) == {"limits.area", "device_limits.area", "device_limits.tdp"}
     assert limits.value("limits.area").startswith("baseline, ")
     assert limits.value("device_limits.tdp") == "80 W"
     assert limits.value("accelerator.tensor_dim") == "[8, 16]"
@@ -84,7 +87,7 @@ def test_names_and_values() -> None:
 
 def phaze() -> Plan:
     """A plan under a technology of tables, which has an area for a few buffer sizes only, and no power."""
-    plan = make_plan(study(limits={"area": "baseline"}))
+    plan = plan_of(study(limits={"area": "baseline"}))
     l2 = {n: phaze_l2_bytes(n) for n in (64 * 64, 128)}
     template = replace(
         plan.template,
@@ -100,7 +103,7 @@ def phaze() -> Plan:
         port_bytes_per_s=(10**9,),
     )
     assert isinstance(template, Template)
-    return replace(plan, template=template, technology=load_technology("phaze-22nm"), tdp_w=float("inf"))
+    return replace(plan, template=template, technology=load_technology("phaze-22nm"))
 
 
 def test_a_technology_of_tables() -> None:
@@ -110,7 +113,7 @@ def test_a_technology_of_tables() -> None:
     area = area_mm2(design, plan.technology)
     assert law.stacks(Chip(1, 1, 1)) == 0
     for limit, answer in ((area * 1.001, True), (area * 0.999, False)):
-        limits = StudyLimits(replace(plan, area_mm2=limit), plan.groups("heterogeneous"))
+        limits = StudyLimits(under_limits(plan, {"limits.area": limit}), plan.groups("heterogeneous"))
         kept = frozenset({*limits.names, "accelerator.tensor_cores"})
         assert limits.feasible(kept) is answer
         for name in kept:

@@ -31,7 +31,7 @@ from accmine.search.feasibility import DIGITS, rounded_up
 from accmine.search.mining import NOTHING
 from accmine.search.schedules import list_cycles
 
-__all__ = ["FloorQuestion", "floor_conflict"]
+__all__ = ["FloorQuestion", "floor_conflict", "nothing_fits"]
 
 TRIED = 6
 """Designs of least bound that are scheduled to find a throughput that works."""
@@ -109,11 +109,34 @@ class FloorQuestion:
         return 1.0 / float(study_value(for_throughput(self.plan), by_stage, 1.0))
 
 
+def nothing_fits(question: FloorQuestion, why: str) -> InfeasibleError:
+    """The error of a study that is proven to have no answer, though devices can be built within its limits.
+
+    Parameters
+    ----------
+    why
+        How it is proven.
+
+    Raises
+    ------
+    CheckError
+        If the study has neither a floor nor a limit: then something is wrong with the proof.
+    """
+    if question.plan.floor > 0:
+        return floor_conflict(question)
+    # Each device fits, and so do their sums: what is left is that a selection counts in whole units.
+    limits = question.plan.limits
+    more = [f"at least {digits(rounded_up(widened(widened(limit.value))), limit.cost)}" for limit in limits]
+    members = [limit.conflicting(remedy) for limit, remedy in zip(limits, more, strict=True)]
+    return infeasible(f"no choice of designs meets the limits: {why}", members)
+
+
 def floor_conflict(question: FloorQuestion) -> InfeasibleError:
     """The error of a floor that is proven to be out of reach of every design within the limits."""
     plan = question.plan
     own = {limit.key: limit for limit in plan.limits}
-    found = conflicts([*own, "floor"], question.possible)
+    # A bound of several groups has a time limit: it may not be proven again. Then all of them together are the cause.
+    found = conflicts([*own, "floor"], question.possible) or ((*own, "floor"),)
     members = sorted({name for names in found for name in names}, key=["floor", *own].index)
     limits = [
         own[name].conflicting(_remedy(question, own[name]))

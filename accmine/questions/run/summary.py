@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from typing import Any
 
 from accmine.hardware.accelerators import dump_design
@@ -64,7 +64,7 @@ def summarize(f: Findings) -> Outcome:
     workloads = tuple(_workload(f, w) for w in range(len(plan.pipelines)))
     devices = [f.final[member].design for member in sorted(f.final)]
     proven = certificate.gap == 0.0
-    rate = sum(row.samples_per_s for row in workloads)
+    rate = workloads[0].samples_per_s if len(workloads) == 1 else nan
     return Outcome(
         study=plan.study.name,
         status=(Status.OPTIMAL if proven else Status.FEASIBLE).value,
@@ -79,6 +79,7 @@ def summarize(f: Findings) -> Outcome:
         samples_per_s_per_w=rate / chosen.tdp_w,
         area_error=plan.technology.area_error,
         tdp_error=plan.technology.tdp_error,
+        chips=plan.devices,
         limits=limit_rows(plan, chosen, devices, f.binding),
         baselines=f.baselines,
         modes=_modes(f),

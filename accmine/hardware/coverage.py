@@ -53,7 +53,7 @@ def covered(template: Template, technology: Technology) -> tuple[Template, tuple
     beyond: list[Beyond] = []
     for keys, cost in _parts(template, technology):
         fields = [FIELDS[key].attribute for key in keys]
-        kept = []
+        kept, own = [], []
         for i, (key, field) in enumerate(zip(keys, fields, strict=True)):
             values = getattr(template, field)
             rows = [getattr(template, other) for other in fields]
@@ -62,7 +62,9 @@ def covered(template: Template, technology: Technology) -> tuple[Template, tuple
             kept.append(tuple(value for value in values if not why[value]) or values)
             if out:
                 shown = tuple(_text(key, value) for value in out)
-                beyond.append(Beyond(key, shown, why[out[0]], len(out) == len(values)))
+                own.append(Beyond(key, shown, why[out[0]], len(out) == len(values)))
+        # Where nothing of a part is covered, that is due to the tunables that the law names.
+        beyond += [item for item in own if item.key in item.why] or own
         change: dict[str, Any] = dict(zip(fields, kept, strict=True))
         template = replace(template, **change)
         if not any(item.every for item in beyond):

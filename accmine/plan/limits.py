@@ -64,7 +64,15 @@ class Limit:
 
     @classmethod
     def of(cls, key: str, value: float, *, of_baseline: bool = False) -> Limit:
-        """The limit of a key of ``KEYS``."""
+        """The limit of a key of ``KEYS``.
+
+        Raises
+        ------
+        ValueError
+            For another key.
+        """
+        if key not in KEYS:
+            raise ValueError(f"no limit {key!r}; known: {', '.join(KEYS)}")
         section, name = key.split(".")
         cost = next(cost for cost in COSTS if cost.key == name)
         return cls(key, cost, section == "limits", value, of_baseline)
@@ -83,6 +91,10 @@ class Limit:
     def conflicting(self, remedy: str) -> ConflictingLimit:
         """As a member of a conflict."""
         return ConflictingLimit(self.key, self.text, remedy, self.place)
+
+    def of_baselines(self, costs: tuple[float, ...], devices: int) -> Limit:
+        """The same limit as that of a baseline with these costs, on each device that it caps."""
+        return replace(self, value=costs[self.cost.index] * (devices if self.whole else 1))
 
     def at(self, value: float) -> Limit:
         """The same limit with a number of its own."""
@@ -108,8 +120,7 @@ def limits_of(study: Study, baseline: tuple[float, ...], devices: int) -> tuple[
     for key in KEYS:
         section, name = key.split(".")
         limit = Limit.of(key, inf, of_baseline=getattr(getattr(study, section), name) == "baseline")
-        own = baseline[limit.cost.index] * (devices if limit.whole else 1)
-        value = getattr(getattr(study, section), limit.cost.name)(own)
+        value = getattr(getattr(study, section), limit.cost.name)(limit.of_baselines(baseline, devices).value)
         if value < inf:
             found.append(replace(limit, value=value))
     return tuple(found)

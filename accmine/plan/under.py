@@ -11,7 +11,7 @@ from accmine.errors import InputError
 from accmine.hardware.design import Design
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.plan.build import baseline_costs
-from accmine.plan.limits import COSTS, KEYS, Limit, digits, limits_of
+from accmine.plan.limits import COSTS, KEYS, Limit, digits
 from accmine.plan.plan import Plan
 from accmine.problems.limits import within
 
@@ -19,8 +19,15 @@ __all__ = ["Excess", "costs_of", "exceeded", "for_throughput", "under_limits", "
 
 
 def under_technology(plan: Plan, technology: Technology) -> Plan:
-    """The plan under another technology: limits of the baseline follow it, limits in numbers stay."""
-    limits = limits_of(plan.study, baseline_costs(plan.baseline, technology), plan.devices)
+    """The plan under another technology: limits of the baseline follow it, limits in numbers stay.
+
+    Raises
+    ------
+    InputError
+        If the technology does not cover the baseline.
+    """
+    own = baseline_costs(plan.baseline, technology)
+    limits = tuple(limit.of_baselines(own, plan.devices) if limit.of_baseline else limit for limit in plan.limits)
     return replace(plan, technology=technology, limits=limits)
 
 

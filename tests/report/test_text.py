@@ -12,9 +12,11 @@ from hypothesis import given, settings
 
 from accmine.errors import InputError
 from accmine.questions.run.record import Outcome
+from accmine.questions.run.report.answer import designs, headline
 from accmine.questions.run.report.tables import sections
 from accmine.questions.run.report.why import PARTS, split_shares
 from accmine.report import text
+from accmine.report.numbers import number
 from accmine.report.section import Section, design_labels, texts
 from tests.samples.report_sample import BIG, WIDE, common, odd, pipeline, single
 
@@ -167,3 +169,12 @@ def test_any_outcome_has_a_report(outcome: Outcome) -> None:
     shown = sections(outcome)
     assert {"answer", "certificate"} <= {section.key for section in shown}
     assert text.render(outcome).startswith("── Answer")
+
+
+def test_devices_that_take_turns_count_once_and_samples_do_not_add_up() -> None:
+    outcome = replace(common(), chips=1, samples_per_s_per_w=math.nan)
+    assert " on one device" in headline(outcome)
+    assert " on 8 devices" in headline(replace(pipeline(), chips=8))
+    (whole,) = [note for note in designs(outcome).notes if note.startswith("Whole system")]
+    for row in outcome.workloads:
+        assert f"{row.name} {number(row.samples_per_s / outcome.tdp_w)}" in whole

@@ -102,7 +102,7 @@ class Technology:
         if self.power is not None and frequency_hz > self.power.frequency_max_hz:
             most = f"{self.power.frequency_max_hz / 1e6:g} MHz"
             raise InputError(
-                f"frequency {frequency_hz / 1e6:g} MHz: the energies of {self.name} hold up to {most} (no voltage "
+                f"a clock of {frequency_hz / 1e6:g} MHz: the energies of {self.name} hold up to {most} (no voltage "
                 f"model above); allowed: at most {most}"
             )
 

@@ -137,6 +137,11 @@ class _Answer:
     candidates: tuple[Design, ...] = ()
 
     @property
+    def known(self) -> list[Design]:
+        """Designs that a change begins from: a search of its own, with less time, may miss them."""
+        return list(dict.fromkeys([*_designs(self.outcome), *self.candidates]))
+
+    @property
     def designs(self) -> tuple[str, ...]:
         """Names, in the order of the outcome."""
         return tuple(design.name for design in self.outcome.designs)
@@ -178,8 +183,7 @@ def sensitivity(
     base = _solve(plan, first_designs(plan, library), parts[0])
     rows: list[Row] = []
     interrupted = base.outcome.stop == "interrupted"
-    # A change begins from all that is known without it: a search of its own, with less time, may miss it.
-    designs = list(dict.fromkeys([*_designs(base.outcome), *base.candidates]))
+    designs = base.known
     try:
         for change in changes if not interrupted else ():
             row, interrupted = _row(change, base, designs, parts[1], library)

@@ -51,6 +51,7 @@ def test_what_is_impossible_has_a_cause(seed: int) -> None:
         if isinstance(error, InputError):
             assert all(complaint.field and complaint.message for complaint in error.complaints)
             continue
+        assert isinstance(error, InfeasibleError)
         assert error.conflict, error.summary
         assert len(error.conflict) == len(error.places) <= len(error.remedy)
         assert all(line.partition(": ")[2] for line in error.remedy)

@@ -142,7 +142,8 @@ ORDER = (
     "files",
     "workload hardware",
     "system",
-    "cost study",
+    "cost",
+    "study",
     "problems",
     "plan record report",
     "solving",
@@ -307,3 +308,52 @@ def test_no_print_outside_the_command_line() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id != "print", f"{path}:{node.lineno}"
+
+
+READERS = ("load_technology", "load_accelerator", "load_cluster", "load_model", "read_accelerator", "read_measurements")
+"""What reads a file that a study names."""
+
+OPENS = ("open", "read_text", "read_bytes")
+
+MAY_READ = (
+    "accmine.files.",
+    "accmine.study.",
+    "accmine.hardware.",
+    "accmine.system.",
+    "accmine.workload.",
+    "accmine.cost.measured.",  # its reader; and the cache of ZigZag, which a run writes as well
+    "accmine.problems.files",
+    "accmine.solving",  # solutions
+    "accmine.questions.accuracy.",  # shipped tables and files of its command
+    "accmine.questions.cost.measure",  # a design and a technology that its command names
+    "accmine.questions.gap.design",  # designs that its command names
+    "accmine.questions.export.",  # run folders
+    "accmine.questions.run.folder",
+    "accmine.questions.study.listing",  # the catalogue
+)
+"""Readers themselves, ``study/inputs.py`` who calls them for a study, and commands that are given further files."""
+
+
+@pytest.mark.parametrize("name", sorted(n for n in FILE_OF if not n.startswith(MAY_READ)))
+def test_only_inputs_read_what_a_study_names(name: str) -> None:
+    for node in ast.walk(ast.parse(FILE_OF[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            opens = called in OPENS and not (called == "open" and isinstance(node.func, ast.Attribute))
+            assert called not in READERS, f"{name}:{node.lineno} reads a file with {called}"
+            assert not opens, f"{name}:{node.lineno} opens a file with {called}"
+
+
+def test_a_plan_imports_no_reader() -> None:
+    for name in (n for n in FILE_OF if n.startswith(("accmine.plan.", "accmine.search.", "accmine.report."))):
+        for _, module, _ in imports(ast.parse(FILE_OF[name].read_text(encoding="utf-8"))):
+            assert module.rpartition(".")[2] not in (*READERS, "load_yaml", "resolve"), name
+
+
+def test_a_proven_no_is_made_in_one_place() -> None:
+    """There it is refused without a cause; a run reads its own result back."""
+    makers = {"accmine.problems.conflict", "accmine.questions.run.run", "accmine.cli"}
+    for name in set(FILE_OF) - makers:
+        for node in ast.walk(ast.parse(FILE_OF[name].read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "InfeasibleError", f"{name}:{node.lineno}"

@@ -17,6 +17,7 @@ from accmine.plan.plan import Group, Plan
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search, stage_selection
 from accmine.problems.design_search import Evaluation, Mined
+from accmine.problems.limits import widened
 from accmine.registry import make_solver
 from accmine.result import Result
 from accmine.search.schedules import TaskSchedule, list_cycles
@@ -284,7 +285,7 @@ def study_value(plan: Plan, phase_s: Sequence[Sequence[Sequence[Any]]], tdp_w: A
         return total
     if plan.floor <= 0:
         return total * tdp_w
-    return np.where(total <= (1 + 1e-9) / plan.floor, total * tdp_w, inf)
+    return np.where(total <= widened(1.0) / plan.floor, total * tdp_w, inf)
 
 
 def selection_problem(

@@ -13,6 +13,7 @@ from math import inf
 
 from accmine.plan.plan import Plan
 from accmine.problems.design_search import TIE, Evaluation
+from accmine.problems.limits import within
 from accmine.search.candidates import Selection, study_value
 
 __all__ = ["Exchange", "break_ties", "chips_of", "exchanges"]
@@ -59,7 +60,7 @@ def exchanges(plan: Plan, selection: Selection) -> Iterator[Exchange]:
                 continue
             area = selection.area_mm2 + chips * (other.area_mm2 - own.area_mm2)
             tdp = selection.tdp_w + chips * (other.tdp_w - own.tdp_w)
-            if area > plan.area_mm2 * (1 + 1e-9) or tdp > plan.tdp_w * (1 + 1e-9):
+            if not (within(area, plan.area_mm2) and within(tdp, plan.tdp_w)):
                 continue
             times = [list(stages) for stages in selection.phase_s]
             for i, (w, s) in enumerate(g.group.members):

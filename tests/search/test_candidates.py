@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from accmine import registry
 from accmine.hardware.space import smallest
 from accmine.plan.plan import Plan
+from accmine.plan.under import under_limits
 from accmine.ports import Stop
 from accmine.problems import stage_selection
 from accmine.problems.design_search import Evaluation, Mined, evaluate
@@ -300,7 +301,7 @@ def test_settle_takes_the_times_of_the_final_schedules() -> None:
 def test_an_impossible_selection_says_so() -> None:
     plan, library = planned(models=("mlp",), **pipeline(2))
     groups = brute_groups(plan, library, "heterogeneous", count=3)
-    tight = replace(plan, area_mm2=700.0)
+    tight = under_limits(plan, {"limits.area": 700.0})
     found = select(tight, "heterogeneous", groups, "cp-sat", Stop(), 0)
     assert found.result.status is Status.INFEASIBLE
     assert found.result.conflict

@@ -14,7 +14,8 @@ from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design
 from accmine.hardware.technology import Technology
-from accmine.plan.plan import PipelinePlan, Plan, make_plan
+from accmine.plan.build import plan_of
+from accmine.plan.plan import PipelinePlan, Plan
 from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.record import Outcome
 from accmine.study.study import load_study
@@ -163,7 +164,7 @@ def read_run(folder: RunFolder, stage: int | None = None, count: int = LONGEST) 
     if stage is not None and not 0 <= stage < len(outcome.designs):
         most = len(outcome.designs) - 1
         raise InputError(f"no design {stage}; allowed: 0 to {most}" if most else f"no design {stage}; there is only 0")
-    plan = make_plan(load_study(folder.path / "study.yaml").study)
+    plan = plan_of(load_study(folder.path / "study.yaml"))
     library = plan.library()
     winners = []
     for number in numbers:

@@ -18,7 +18,8 @@ from typing import Any, Self, TypeVar
 from accmine.errors import CheckError, InfeasibleError
 from accmine.hardware.design import Design
 from accmine.interrupts import heard
-from accmine.plan.plan import Group, make_plan
+from accmine.plan.build import plan_of
+from accmine.plan.plan import Group
 from accmine.ports import Stop
 from accmine.problems import design_search
 from accmine.problems.design_search.space_bound import promising
@@ -28,6 +29,7 @@ from accmine.registry import make_solver, solvers_of
 from accmine.search.bounds import WholeBound, bound_whole, only_design
 from accmine.search.candidates import GroupCandidates, confirm, mine, proposed, search_problem
 from accmine.search.feasibility import require_feasible
+from accmine.search.floor import FloorQuestion, nothing_fits
 from accmine.search.mining import NOTHING
 from accmine.search.proof import provable
 from accmine.search.schedules import TaskSchedule
@@ -148,7 +150,7 @@ class Ground:
         """
         self._before = _Clock()
         with ExitStack() as opened, heard() as stop_if_asked:
-            self.plan = make_plan(self.study)
+            self.plan = plan_of(self.study)
             self.groups = self.plan.groups(self.study.mode)
             require_feasible(self.plan, self.groups)
             self.library = self.plan.library()
@@ -203,10 +205,16 @@ class Ground:
         stop = self.part(self._with_rest(BOUND))
         self.whole = bound_whole(self.plan, mode, alone, solver, stop, self.seed, self.executor)
         if self.whole.value == inf:
-            raise InfeasibleError("no choice of designs meets the limits: proven by the bound of every design")
+            raise self._nothing("proven by the bound of every design")
         self._before.tell(bound=self.whole.value)
         several = len(self.plan.tasks) > 1
         self.stages = stage_bounds(self.plan, self.groups, self.problems) if several else {}
+
+    def _nothing(self, why: str) -> InfeasibleError:
+        """The error of a study that is proven to have no answer."""
+        alone = [GroupCandidates(g, p, NOTHING, ()) for g, p in zip(self.groups, self.problems, strict=True)]
+        mode, stop = self.study.mode, self.part(self._with_rest(BOUND))
+        return nothing_fits(FloorQuestion(self.plan, mode, alone, self.library, stop, self.seed, self.executor), why)
 
     def _known(self, proven: Sequence[Design]) -> None:
         """The best choice that needs no heuristic, of the baseline and of what the prover or the bounds suggest."""
@@ -236,7 +244,7 @@ class Ground:
         result = solver.solve(self.problems[0], stop=self.part(PROVE), seed=self.seed, hint=hint, on_progress=told)
         bound = -inf if result.bound is None else result.bound * scale * (1 if scale == 1 else 1 - _FLOAT)
         if bound == inf:
-            raise InfeasibleError(f"no design meets the limits: proven by {result.bound_method}")
+            raise self._nothing(f"proven by {result.bound_method}")
         if bound > self.whole.value:
             self.whole = replace(self.whole, value=bound, method=result.bound_method)
         ranked = [] if result.solution is None else [e.design for e in result.solution.ranked[:PROVEN]]

@@ -18,6 +18,7 @@ from accmine.plan.plan import Group, Plan
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search, operator_schedule
 from accmine.problems.design_search import Evaluation
+from accmine.problems.limits import within
 from accmine.questions.run.baselines import baseline_rows, binding_limits, change_rows, variant_sentence
 from accmine.questions.run.contention import contentions
 from accmine.questions.run.folder import RunFolder
@@ -27,7 +28,7 @@ from accmine.report.progress import Watch
 from accmine.search.bounds import WholeBound, bound_whole, only_design, own_bound
 from accmine.search.candidates import GroupCandidates, Selection, search_problem, select, settle
 from accmine.search.feasibility import require_feasible
-from accmine.search.floor import FloorQuestion, floor_conflict
+from accmine.search.floor import FloorQuestion, nothing_fits
 from accmine.search.mining import NOTHING, candidates_of, promising_designs
 from accmine.search.proof import provable, prove, with_evaluations
 from accmine.search.schedules import TaskSchedule, schedule_task, schedule_tasks
@@ -54,6 +55,7 @@ def solve_study(
     first: Sequence[Design] = (),
     compare: bool = True,
     watch: Watch | None = None,
+    candidates: list[Design] | None = None,
 ) -> tuple[Outcome, list[Any]]:
     """Everything between the plan and the files.
 
@@ -70,6 +72,8 @@ def solve_study(
         Whether to compare the answer with baselines, other modes and another technology.
     watch
         Told each step as it begins, and the unit of the study once it is known.
+    candidates
+        A list that the designs of the selection are added to, those of each group best first.
     """
     budget = plan.study.budget
     stop = Stop(
@@ -83,7 +87,10 @@ def solve_study(
         context.first, context.compare = tuple(first), compare
         if watch is not None:
             context.on_step = _told(context, watch)
-        return _solve_in(context, folder)
+        findings = _solve_in(context, folder)
+    if candidates is not None:
+        candidates += [e.design for g in findings.chosen.groups for e in g.candidates[: plan.study.search.top_k]]
+    return summarize(findings), trace_lanes(findings)
 
 
 def _told(context: Context, watch: Watch) -> Callable[[str], None]:
@@ -98,7 +105,7 @@ def _told(context: Context, watch: Watch) -> Callable[[str], None]:
     return on_step
 
 
-def _solve_in(context: Context, folder: RunFolder) -> tuple[Outcome, list[Any]]:
+def _solve_in(context: Context, folder: RunFolder) -> Findings:
     study = context.plan.study
     require_feasible(context.plan, context.plan.groups(study.mode))
     if not context.plan.reference_s:
@@ -140,7 +147,7 @@ def _solve_in(context: Context, folder: RunFolder) -> tuple[Outcome, list[Any]]:
             whole = _bound(context, study.mode, chosen.groups)
     own = own_bound(plan, final, chosen.tdp_w)
     whole = only_design(whole, len(chosen.groups), own)
-    if whole.value > chosen.value * (1 + 1e-9):
+    if not within(whole.value, chosen.value):
         raise CheckError(f"bound {whole.value} of the whole is above a verified value, {chosen.value}")
     context.progress(chosen.value, whole.value)
     findings = Findings(
@@ -161,7 +168,7 @@ def _solve_in(context: Context, folder: RunFolder) -> tuple[Outcome, list[Any]]:
     if context.compare and not context.interrupted:
         with context.step("compare"), context.interruptible():
             findings = _compare(context, groups, findings)
-    return summarize(replace(findings, interrupted=context.interrupted)), trace_lanes(findings)
+    return replace(findings, interrupted=context.interrupted)
 
 
 def _modes(plan: Plan) -> tuple[str, ...]:
@@ -217,10 +224,9 @@ def _nothing(
     if whole.value < inf:
         message = f"{why}; proven is only that the value is at least {whole.value:.6g}; a longer budget may help"
         return NothingFoundError(message, whole.value)
-    if plan.floor > 0:
-        stop = context.part(BOUNDING)
-        return floor_conflict(FloorQuestion(plan, mode, groups, context.library, stop, context.seed, context.executor))
-    return InfeasibleError(f"no choice of designs meets the limits: {why}")
+    stop = context.part(BOUNDING)
+    question = FloorQuestion(plan, mode, groups, context.library, stop, context.seed, context.executor)
+    return nothing_fits(question, why)
 
 
 def _refine(

@@ -25,7 +25,8 @@ from typing import Any
 from accmine.errors import InputError
 from accmine.files.suggest import did_you_mean
 from accmine.files.writing import write_atomic
-from accmine.study.study import Study, effective, study_hash
+from accmine.study.inputs import study_hash
+from accmine.study.study import Study, effective
 from accmine.version import __version__
 
 __all__ = [
@@ -105,9 +106,12 @@ def solver_versions() -> dict[str, str]:
     return dict(_versions())
 
 
-def run_hash(study: Study) -> str:
-    """First 12 hex digits of the SHA-256 of everything that decides the result of ``study``."""
-    parts = {"study": study_hash(study), "code": code_hash(), "versions": solver_versions()}
+def run_hash(study: Study, content: Mapping[str, str] | None = None) -> str:
+    """First 12 hex digits of the SHA-256 of everything that decides the result of ``study``.
+
+    ``content`` is that of its files where they were read already, as in ``study_hash``.
+    """
+    parts = {"study": study_hash(study, content), "code": code_hash(), "versions": solver_versions()}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -214,15 +218,9 @@ def _task_file(key: str) -> str:
     return f"tasks/{key}.json"
 
 
-def open_run(runs: Path, study: Study, *, again: bool = False) -> RunFolder:
-    """The folder of a run of ``study`` below ``runs``; nothing is written yet.
-
-    ``again`` empties the folder, so that nothing of an earlier run is reused.
-    """
-    folder = RunFolder(Path(runs) / f"{_slug(study.name)}-{run_hash(study)}")
-    if again:
-        folder.clear()
-    return folder
+def open_run(runs: Path, study: Study, content: Mapping[str, str] | None = None) -> RunFolder:
+    """The folder of a run of ``study`` below ``runs``; nothing is written yet. ``content`` as in ``run_hash``."""
+    return RunFolder(Path(runs) / f"{_slug(study.name)}-{run_hash(study, content)}")
 
 
 def list_runs(runs: Path) -> tuple[RunFolder, ...]:

@@ -305,6 +305,10 @@ class Outcome:
         ``proved``, ``finished``, ``time`` or ``interrupted``.
     value
         Of the study's objective: relative step time (lower is better) or its product with TDP.
+    samples_per_s_per_w
+        Throughput over the TDP of all devices; NaN with several workloads, whose samples are not of one kind.
+    chips
+        Devices that count against the limits: workloads that take turns share theirs. ``None``: not known.
     """
 
     study: str
@@ -334,6 +338,7 @@ class Outcome:
     """Relative half-width of the technology's band around every area."""
     tdp_error: float | None = None
     """As ``area_error``, around every TDP."""
+    chips: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; infinities become ``None``."""

@@ -8,13 +8,14 @@ from typing import Any
 
 from accmine.errors import InfeasibleError, NothingFoundError
 from accmine.files.document import placed
-from accmine.plan.plan import make_plan
+from accmine.plan.build import make_plan
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.record import Outcome
 from accmine.report.progress import Watch
+from accmine.study.inputs import read_inputs
 from accmine.study.study import LoadedStudy
 
 __all__ = ["run"]
@@ -43,8 +44,9 @@ def run(
     """
     from accmine.report.as_json import from_json
 
-    folder = open_run(runs_dir, loaded.study, again=again)
-    if folder.finished:
+    inputs = read_inputs(loaded)
+    folder = open_run(runs_dir, loaded.study, inputs.content)
+    if folder.finished and not again:
         known = folder.read_json("result.json")
         if known.get("status") == "infeasible":
             places, where = known.get("places", ()), known.get("where", ())
@@ -53,11 +55,11 @@ def run(
         return from_json(Outcome, known, str(folder.path / "result.json"))
     try:
         with placed(loaded.document):
-            plan = make_plan(loaded.study)
+            plan = make_plan(loaded.study, inputs)
     except InfeasibleError as error:
-        folder.start(loaded.study)
+        _begin(folder, loaded, again)
         raise _refused(error, loaded, folder) from None
-    folder.start(loaded.study)
+    _begin(folder, loaded, again)
     try:
         outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None), watch=watch)
     except InfeasibleError as error:
@@ -77,6 +79,13 @@ def run(
     interrupted = outcome.stop == "interrupted"
     folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)
     return outcome
+
+
+def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
+    """Write the state of a run that starts; ``again``: nothing of an earlier one is reused."""
+    if again:
+        folder.clear()
+    folder.start(loaded.study)
 
 
 def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) -> InfeasibleError:

@@ -29,8 +29,7 @@ def sensitivity(
     as_json: Json = False,
 ) -> None:
     """Print what 1 % more area, TDP, HBM bandwidth or SRAM buys, and what is proven about it."""
-    from accmine.files.document import placed
-    from accmine.plan.plan import make_plan
+    from accmine.plan.build import plan_of
     from accmine.problems.conflict import located
     from accmine.questions.sensitivity.measure import sensitivity as measure
     from accmine.questions.sensitivity.report import render
@@ -41,8 +40,7 @@ def sensitivity(
     loaded = load_study(study, overrides or [])
     if seconds is not None and loaded.study.budget.deterministic:
         raise InputError("has no effect with budget.deterministic", field="--seconds")
-    with placed(loaded.document):
-        plan = make_plan(loaded.study)
+    plan = plan_of(loaded)
     try:
         with progress(quiet, verbose, as_json, "what is solved by now", seconds=seconds) as shown:
             found = measure(plan, percent, seconds, lambda row: shown.say(f"{row.key}: {row.verdict}"))

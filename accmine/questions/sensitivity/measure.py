@@ -124,11 +124,17 @@ def gain_interval(v: float, b: float, changed_v: float, changed_b: float, *, add
 
 @dataclass(frozen=True)
 class _Answer:
-    """A solved study: value and bound as they are minimised, and the outcome they are from."""
+    """A solved study: value and bound as they are minimised, the outcome they are from, and what it chose among."""
 
     value: float
     bound: float
     outcome: Outcome
+    candidates: tuple[Design, ...] = ()
+
+    @property
+    def known(self) -> list[Design]:
+        """Designs that a change begins from: a search of its own, with less time, may miss them."""
+        return list(dict.fromkeys([*_designs(self.outcome), *self.candidates]))
 
     @property
     def designs(self) -> tuple[str, ...]:
@@ -172,7 +178,7 @@ def sensitivity(
     base = _solve(plan, first_designs(plan, library), parts[0])
     rows: list[Row] = []
     interrupted = base.outcome.stop == "interrupted"
-    designs = _designs(base.outcome)
+    designs = base.known
     try:
         for change in changes if not interrupted else ():
             row, interrupted = _row(change, base, designs, parts[1], library)
@@ -213,13 +219,15 @@ def _solve(plan: Plan, first: Sequence[Design], seconds: float | None) -> _Answe
     budget = plan.study.budget.model_copy(update={"seconds": seconds})
     plan = replace(plan, study=plan.study.model_copy(update={"budget": budget}))
     with TemporaryDirectory(prefix="accmine-sensitivity-") as name:
-        outcome, _ = solve_study(plan, RunFolder(Path(name)), lambda *_: None, first=first, compare=False)
+        known: list[Design] = []
+        folder = RunFolder(Path(name))
+        outcome, _ = solve_study(plan, folder, lambda *_: None, first=first, compare=False, candidates=known)
     certificate = outcome.certificate
     if certificate.sense == "minimize":
         bound = certificate.bound
     else:
         bound = outcome.value * certificate.objective / certificate.bound if certificate.bound > 0 else 0.0
-    return _Answer(outcome.value, min(bound, outcome.value), outcome)
+    return _Answer(outcome.value, min(bound, outcome.value), outcome, tuple(known))
 
 
 def _designs(outcome: Outcome) -> list[Design]:
@@ -257,7 +265,9 @@ def _row(
         )
         return found, False
     try:
-        answer = _solve(change.plan, [change.moved(design) for design in designs], seconds)
+        known = [change.moved(design) for design in designs]
+        first = dict.fromkeys([*known, *first_designs(change.plan, library)])
+        answer = _solve(change.plan, list(first), seconds)
     except InfeasibleError as error:
         verdict = f"leaves no design within the limits: {error.summary}"
         empty = (None,) * 6

@@ -33,8 +33,7 @@ def stability(
 
     The study is run first, or its finished run is read from its folder; stability.json is written there.
     """
-    from accmine.files.document import placed
-    from accmine.plan.plan import make_plan
+    from accmine.plan.build import plan_of
     from accmine.questions.run.folder import RunFolder
     from accmine.questions.run.run import run
     from accmine.questions.stability.draws import constants_of
@@ -46,8 +45,7 @@ def stability(
     require(draws, seed, tolerance)
     changes = [*(overrides or []), *([] if seconds is None else [f"budget.seconds={seconds!r}"])]
     loaded = load_study(study, changes)
-    with placed(loaded.document):
-        plan = make_plan(loaded.study)
+    plan = plan_of(loaded)
     constants_of(plan.technology, plan.template.calibration)  # what is wrong there is said before an hour is spent
     budget = loaded.study.budget
     limit = None if budget.deterministic else budget.seconds

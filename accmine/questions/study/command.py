@@ -10,7 +10,7 @@ from accmine.errors import InputError
 from accmine.questions.options import Json, Set, StudyName, echo_json
 
 if TYPE_CHECKING:
-    from accmine.study.study import LoadedStudy
+    pass
 
 __all__ = ["COMMANDS", "list_entries", "schema", "validate"]
 
@@ -21,23 +21,16 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check a study and print it with every default written out: a valid study again."""
+    from accmine.plan.build import plan_of
     from accmine.study.study import as_mapping, effective, load_study
 
     loaded = load_study(study, overrides or [])
-    _check_files(loaded)
+    for line in plan_of(loaded).inputs.left_out:  # what is wrong in the files a study names is wrong with the study
+        typer.echo(f"note: {line}", err=True)
     if as_json:
         echo_json(as_mapping(loaded.study))
     else:
         typer.echo(effective(loaded.study), nl=False)
-
-
-def _check_files(loaded: LoadedStudy) -> None:
-    """Read every file a study names, as a run does: what is wrong in them is wrong with the study."""
-    from accmine.files.document import placed
-    from accmine.plan.plan import make_plan
-
-    with placed(loaded.document):
-        make_plan(loaded.study)
 
 
 def schema(

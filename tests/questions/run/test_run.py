@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 
 import accmine.questions.run.run as run_module
 from accmine import cli, registry, solving
-from accmine.errors import CheckError, InfeasibleError
+from accmine.errors import CheckError, InfeasibleError, InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.questions.run import flow
 from accmine.questions.run.folder import RUN_FILES, RunFolder, RunState, list_runs
@@ -23,7 +24,7 @@ from accmine.report.as_json import from_json
 from accmine.search import bounds as certify
 from accmine.search import candidates, mining, schedules
 from accmine.study.study import as_mapping, load_study
-from tests.samples.search_sample import pipeline, study_text
+from tests.samples.search_sample import BASE, pipeline, study_text
 
 SPACE = {"tensor_cores": [1, 2], "vector_cores": [1, 2], "vector_lanes": [4, 8]}
 LIMITS = {"area": "baseline", "tdp": "baseline"}
@@ -136,9 +137,10 @@ def test_the_numbers_of_an_outcome_agree(case: str, done: Done) -> None:
             assert row.mfu < row.hfu
         else:
             assert row.mfu == row.hfu
-    assert outcome.samples_per_s_per_w == pytest.approx(
-        sum(row.samples_per_s for row in outcome.workloads) / outcome.tdp_w
-    )
+    if len(models) == 1:
+        assert outcome.samples_per_s_per_w == pytest.approx(outcome.workloads[0].samples_per_s / outcome.tdp_w)
+    else:
+        assert math.isnan(outcome.samples_per_s_per_w), "samples of different models do not add up"
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -202,6 +204,7 @@ def test_limits_hold_and_designs_add_up(case: str, done: Done) -> None:
     counted = outcome.stages[: len(outcome.stages) // len(outcome.workloads)] if shared else outcome.stages
     assert sum(by_name[stage.design].area_mm2 for stage in counted) == pytest.approx(outcome.area_mm2)
     assert sum(by_name[stage.design].tdp_w for stage in counted) == pytest.approx(outcome.tdp_w)
+    assert outcome.chips == len(counted)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -271,12 +274,52 @@ def test_a_finished_run_is_not_repeated(tmp_path: Path, monkeypatch: pytest.Monk
     first = outcome_of(tmp_path)
     loaded = load_study(tmp_path / "tiny.yaml")
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "make_plan", lambda _: pytest.fail("computed again"))
+        patch.setattr(run_module, "make_plan", lambda *_: pytest.fail("computed again"))
         assert run(loaded, runs_dir=tmp_path / "runs").to_json() == first.to_json()
     lines = len(only_run(tmp_path).read_trace())
     again = run(loaded, runs_dir=tmp_path / "runs", again=True)
     assert without_times(again) == without_times(first)
     assert len(only_run(tmp_path).read_trace()) == len(again.trace) <= lines + 1
+
+
+def test_files_may_go_away_while_a_run_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tmp_path / "mine.yaml"
+    base.write_text(BASE)
+    path = write(tmp_path, baselines=[str(base)])
+    solve = flow.solve_study
+
+    def gone(*arguments: Any, **more: Any) -> Any:
+        base.unlink()
+        return solve(*arguments, **more)
+
+    monkeypatch.setattr(run_module, "solve_study", gone)
+    outcome = run(load_study(path), runs_dir=tmp_path / "runs")
+    assert [row.name for row in outcome.baselines] == [str(base)] * 2
+    assert only_run(tmp_path).finished
+
+
+CLOCKS = ["700 MHz", "1 GHz"]
+
+
+def test_a_list_is_searched_as_far_as_the_technology_holds(tmp_path: Path) -> None:
+    outcome = outcome_of(tmp_path, space={"tensor_cores": [1, 2], "frequency": CLOCKS})
+    assert all("_700MHz" in design.name for design in outcome.designs)
+    (note,) = [line for line in outcome.warnings if "left out" in line]
+    assert note.startswith("accelerator.frequency: 1 GHz left out")
+    assert "hold up to 940 MHz" in note
+
+
+FAST = ["accelerator.frequency=1 GHz", "accelerator={use: h100-like}", "baseline=h100-like"]
+
+
+@pytest.mark.parametrize("change", FAST)
+def test_what_the_technology_does_not_cover_leaves_no_folder(change: str, tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with pytest.raises(InputError, match="the energies of tpu-16nm hold up to 940 MHz") as caught:
+        run(load_study(path, [change]), runs_dir=tmp_path / "runs")
+    (complaint,) = caught.value.complaints
+    assert complaint.where, "it names its place"
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("case", ["pipeline", "common", "per TDP"])

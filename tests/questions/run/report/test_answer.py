@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from accmine.questions.run.report import answer, render
+from accmine.report.numbers import number
 from tests.samples.report_sample import BIG, WIDE, common, pipeline, single
 
 
@@ -58,3 +59,12 @@ def test_designs_are_named_once_and_then_by_letter() -> None:
 def test_files_of_designs_go_with_the_answer() -> None:
     assert answer.designs(single()).files == (("design A", single().designs[0].yaml),)
     assert answer.designs(replace(single(), designs=(replace(single().designs[0], yaml=""),))).files == ()
+
+
+def test_devices_that_take_turns_count_once_and_samples_do_not_add_up() -> None:
+    outcome = replace(common(), chips=1, samples_per_s_per_w=math.nan)
+    assert " on one device" in answer.headline(outcome)
+    assert " on 8 devices" in answer.headline(replace(pipeline(), chips=8))
+    (whole,) = [note for note in answer.designs(outcome).notes if note.startswith("Whole system")]
+    for row in outcome.workloads:
+        assert f"{row.name} {number(row.samples_per_s / outcome.tdp_w)}" in whole

@@ -110,7 +110,10 @@ _TEXTS: tuple[tuple[str, Callable[[_Look], object]], ...] = (
     ("a problem of accmine, which accmine solve reads", lambda look: look.has("kind")),
     ("a study, which accmine run reads", lambda look: look.has("workloads", "accelerator")),
     ("a description of a model, which a study names under workloads", lambda look: look.has("family")),
-    ("an accelerator, which a study names under accelerator", lambda look: look.some(2, "tensor_cores", "tensor_dim")),
+    (
+        "an accelerator, which a study names under accelerator",
+        lambda look: look.some(2, "tensor_cores", "tensor_dim", "vector_lanes", "hbm_bandwidth"),
+    ),
     ("a technology, which a study names under technology", lambda look: look.has("area", "node_nm")),
     ("a cluster, which a study names under system", lambda look: look.has("topology", "link")),
 )

@@ -130,7 +130,7 @@ def test_keys_are_text_as_it_stands() -> None:
     assert document.locate(("on",)) == "f:2:5"
 
 
-@pytest.mark.parametrize("text", ["{[1]: 2}", "{{}: 2}", "? \n: 3\n", ": 3\n", "a: 1\n'a': 2\n", "1: a\n'1': b\n"])
+@pytest.mark.parametrize("text", ["{[1]: 2}", "{{}: 2}", "? \n: 3\n", "a: 1\n'a': 2\n", "1: a\n'1': b\n"])
 def test_refuses_keys(text: str) -> None:
     with pytest.raises(InputError, match=r"is no key|duplicate key"):
         load_yaml(text=text)
@@ -161,4 +161,4 @@ def test_a_word_is_never_another_number_than_to_yaml(word: str) -> None:
     except (yaml.YAMLError, InputError, ValueError):
         return
     if len(theirs) == 1 and isinstance(theirs[0], int | float) and not isinstance(theirs[0], bool):
-        assert ours == theirs
+        assert ours == theirs or isinstance(ours[0], str)

@@ -5,18 +5,22 @@ Everything heavy is imported by the command that needs it, so that the rest star
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from accmine.errors import AccmineError, CheckError, InfeasibleError, InputError
+from accmine.errors import DEFECT, AccmineError, CheckError, InfeasibleError, InputError
 from accmine.questions.options import INTERRUPTED
 from accmine.version import __version__
 
 __all__ = ["QUESTIONS", "app", "main"]
+
+PIPE_CLOSED = 141
 
 QUESTIONS = (
     "run",
@@ -35,7 +39,7 @@ app = typer.Typer(
     name="accmine",
     help="Designs accelerators for distributed DNN training, with certificates.\n\n"
     "Exit codes: 0 solved; 1 proven infeasible; 2 bad input; 3 a solution failed its check; "
-    "4 nothing found in time; 130 interrupted.",
+    "4 nothing found in time; 70 a defect of accmine; 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -44,7 +48,10 @@ app = typer.Typer(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit; every error that accmine raises on purpose becomes its exit code."""
+    """Run the command line and exit: with the code of an error that was raised on purpose, with 70 for any other.
+
+    Nothing but a proof ends with 1. ``ACCMINE_TRACEBACK=1`` shows where an error came from.
+    """
     try:
         app(args=None if arguments is None else list(arguments), prog_name="accmine")
     except AccmineError as error:
@@ -56,6 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
+    except SystemExit as stop:
+        # typer ends with 1 when the reader of a pipe has gone; the shell's code for that is 128 + SIGPIPE
+        sys.exit(PIPE_CLOSED if isinstance(stop.__context__, BrokenPipeError) else stop.code)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no proof
+        if os.environ.get("ACCMINE_TRACEBACK", "0") not in ("", "0"):
+            traceback.print_exc()
+        said = " ".join(str(error).split())[:300]
+        typer.echo(f"a defect of accmine: {type(error).__name__}: {said}; please report it", err=True)
+        sys.exit(DEFECT)
 
 
 _KINDS: dict[type[AccmineError], str] = {

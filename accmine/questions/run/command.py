@@ -26,7 +26,6 @@ from accmine.questions.options import (
 )
 
 if TYPE_CHECKING:
-    from accmine.questions.run.folder import RunFolder
     from accmine.report.progress import Progress
     from accmine.study.study import LoadedStudy
 
@@ -101,24 +100,20 @@ def show(
     if as_json:
         echo_json(result)
     elif result.get("status") in ("infeasible", "unknown"):
-        known = [result.get(key, ()) for key in ("conflict", "remedy", "places", "where")]
-        typer.echo(f"{result['status']}: {InfeasibleError(result['message'], *known)}")
+        with folder.using("result.json"):
+            refusal = InfeasibleError.from_json(result)
+        typer.echo(f"{result['status']}: {refusal}")
     else:
         from accmine.questions.run.record import Outcome
         from accmine.report.as_json import from_json
 
-        typer.echo(_render(from_json(Outcome, result, str(folder.path / "result.json"))), nl=False)
+        with folder.using("result.json"):
+            outcome = from_json(Outcome, result)
+        typer.echo(_render(outcome), nl=False)
     if gantt is not None:
-        _draw(folder, gantt)
+        from accmine.questions.run.chart import draw_run
 
-
-def _draw(folder: RunFolder, png: Path) -> None:
-    from accmine.report.charts.gantt import draw
-
-    trace = folder.read_json("schedule.json")
-    if trace is None:
-        raise InputError(f"{folder.path} has no schedule.json to draw")
-    draw(trace, png)
+        draw_run(folder, gantt)
 
 
 COMMANDS = {"run": run, "show": show}

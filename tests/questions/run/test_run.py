@@ -24,6 +24,7 @@ from accmine.report.as_json import from_json
 from accmine.search import bounds as certify
 from accmine.search import candidates, mining, schedules
 from accmine.study.study import as_mapping, load_study
+from tests.samples.run_sample import known
 from tests.samples.search_sample import BASE, pipeline, study_text
 
 SPACE = {"tensor_cores": [1, 2], "vector_cores": [1, 2], "vector_lanes": [4, 8]}
@@ -247,7 +248,7 @@ def test_the_folder_of_a_run(case: str, done: Done) -> None:
     assert as_mapping(load_study(found.path / "study.yaml").study) == as_mapping(load_study(folder / "tiny.yaml").study)
     for name, design in zip(designs, outcome.designs, strict=True):
         assert load_accelerator(found.path / name).name == design.name
-    events = found.read_json("schedule.json")["traceEvents"]
+    events = known(found, "schedule.json")["traceEvents"]
     slices = [event for event in events if event["ph"] == "X"]
     assert slices
     assert all(event["dur"] >= 0 and event["ts"] >= 0 for event in slices)
@@ -346,7 +347,7 @@ def test_interrupted_before_anything_is_verified(tmp_path: Path, monkeypatch: py
         run(load_study(path), runs_dir=tmp_path / "runs")
     found = only_run(tmp_path)
     assert found.state is RunState.INTERRUPTED
-    assert found.read_json("state.json")["exit_code"] == 130
+    assert known(found, "state.json")["exit_code"] == 130
     assert found.read_json("result.json") is None
     assert call("run", path, "--runs", tmp_path / "runs") == 130
 
@@ -469,7 +470,7 @@ def test_a_wrong_schedule_is_never_a_report(tmp_path: Path, monkeypatch: pytest.
         run(load_study(path), runs_dir=tmp_path / "runs")
     found = only_run(tmp_path)
     assert found.state is RunState.FAILED
-    assert found.read_json("state.json")["exit_code"] == 3
+    assert known(found, "state.json")["exit_code"] == 3
     assert found.read_json("result.json") is None
     assert call("run", path, "--runs", tmp_path / "runs") == 3
 
@@ -490,8 +491,8 @@ def test_a_limit_nobody_can_meet(limit: str, unit: str, depth: int, tmp_path: Pa
         run(load_study(path), runs_dir=tmp_path / "runs")
     assert caught.value.conflict == (f"limits.{limit}: 3 {unit}",)
     found = only_run(tmp_path)
-    assert found.read_json("result.json")["status"] == "infeasible"
-    assert found.read_json("state.json")["exit_code"] == 1
+    assert known(found, "result.json")["status"] == "infeasible"
+    assert known(found, "state.json")["exit_code"] == 1
     assert call("run", path, "--runs", tmp_path / "runs") == 1
     (remedy,) = caught.value.remedy
     assert caught.value.where[0].startswith(f"{path}:1:")
@@ -592,7 +593,7 @@ def test_bad_input_writes_nothing(
 def test_a_pipeline_deeper_than_the_model(tmp_path: Path) -> None:
     with pytest.raises(InfeasibleError, match=r"system\.pipeline: 60 .* -> at most 3, the layers of mlp"):
         outcome_of(tmp_path, **pipeline(60))
-    assert only_run(tmp_path).read_json("state.json")["exit_code"] == 1
+    assert known(only_run(tmp_path), "state.json")["exit_code"] == 1
 
 
 def test_a_cyclic_graph_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -209,7 +209,7 @@ class OperatorGraph:
         return self.select(i for i, operator in enumerate(self.operators) if operator.phase in phases)
 
     def networkx(self) -> nx.DiGraph:
-        """The same graph for networkx: nodes are operator names, with ``kind, phase, layer, macs`` as data."""
+        """The same graph for networkx: nodes are operator names, with kind, phase, layer, macs and bytes as data."""
         import networkx as nx
 
         graph = nx.DiGraph(name=self.name)
@@ -220,8 +220,7 @@ class OperatorGraph:
                 phase=operator.phase,
                 layer=self.layers[operator.layer],
                 macs=operator.work.macs,
-                bytes_in=operator.work.bytes_in,
-                bytes_out=operator.work.bytes_out,
+                bytes=operator.work.bytes_in + operator.work.bytes_out,
             )
         names = [operator.name for operator in self.operators]
         graph.add_edges_from((names[a], names[b]) for a, b in self.edges.tolist())

@@ -17,6 +17,7 @@ from accmine.plan.plan import make_plan
 from accmine.problems import design_search
 from accmine.study.study import Study
 from accmine.workload.importers.models import load_model
+from accmine.workload.task import Task
 
 __all__ = ["BATCH", "MICROBATCH", "CostedStep", "Setting", "batches", "cost_step"]
 
@@ -57,6 +58,8 @@ class CostedStep:
         Every choice, with where it comes from.
     microbatches
         Runs of the forward and backward operators in a step.
+    task
+        What the device does in a step.
     no_energy
         Why there are no energies; empty where there are.
     warnings
@@ -69,6 +72,7 @@ class CostedStep:
     technology: str
     settings: tuple[Setting, ...]
     microbatches: int
+    task: Task
     table: OperatorTable
     no_energy: str
     warnings: tuple[str, ...]
@@ -127,6 +131,7 @@ def cost_step(
         technology=constants.name,
         settings=_settings(study, given),
         microbatches=pipeline.microbatches,
+        task=task,
         table=table,
         no_energy=no_energy,
         warnings=(*_memory(task.memory_bytes, design), *_tiles(table)),

@@ -12,8 +12,9 @@ from accmine.cost.operator_table import OperatorRow, Total, total_of
 from accmine.questions.cost.measure import CostedStep
 from accmine.report.columns import aligned
 from accmine.report.numbers import UNKNOWN, gibibytes, number, percent, seconds, si
+from accmine.workload.task import Task
 
-__all__ = ["COLUMNS", "LONGEST", "csv_text", "render", "row_values", "to_json"]
+__all__ = ["COLUMNS", "LONGEST", "csv_text", "graphml", "render", "row_values", "to_json"]
 
 LONGEST = 25
 """Rows that are printed; the others are one row."""
@@ -297,3 +298,10 @@ def csv_text(step: CostedStep) -> str:
     writer.writeheader()
     writer.writerows(values)
     return out.getvalue()
+
+
+def graphml(task: Task) -> str:
+    """The operators of a step as GraphML: nodes with kind, phase, layer, macs, bytes and runs in a step."""
+    import networkx as nx
+
+    return "\n".join(nx.generate_graphml(task.networkx())) + "\n"

@@ -46,4 +46,4 @@ def test_a_part_is_frozen_and_holds_no_other_key() -> None:
     with pytest.raises(ValidationError):
         Pair.model_validate({"a": 1, "b": 2})
     with pytest.raises(ValidationError):
-        Pair(a=1).a = 2  # type: ignore[misc]
+        Pair(a=1).a = 2

@@ -6,15 +6,17 @@ Everything heavy is imported by the command that needs it, so that the rest star
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accmine.errors import AccmineError, CheckError, InfeasibleError, InputError
+from accmine.errors import DEFECT, AccmineError, CheckError, InfeasibleError, InputError
 from accmine.questions.accuracy.calibrate_command import calibrate as calibrate_command
 from accmine.questions.accuracy.command import ledger as ledger_command
 from accmine.questions.cost.command import cost as cost_command
@@ -27,18 +29,18 @@ from accmine.version import __version__
 
 if TYPE_CHECKING:
     from accmine.ports import Incumbent
-    from accmine.questions.run.folder import RunFolder
     from accmine.study.study import LoadedStudy
 
 __all__ = ["app", "exit_code", "main"]
 
 NOTHING_FOUND = 4
+PIPE_CLOSED = 141
 
 app = typer.Typer(
     name="accmine",
     help="Designs accelerators for distributed DNN training, with certificates.\n\n"
     "Exit codes: 0 solved; 1 proven infeasible; 2 bad input; 3 a solution failed its check; "
-    "4 nothing found in time; 130 interrupted.",
+    "4 nothing found in time; 70 a defect of accmine; 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -58,7 +60,10 @@ def exit_code(status: str, stop: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit; every error that accmine raises on purpose becomes its exit code."""
+    """Run the command line and exit: with the code of an error that was raised on purpose, with 70 for any other.
+
+    Nothing but a proof ends with 1. ``ACCMINE_TRACEBACK=1`` shows where an error came from.
+    """
     try:
         app(args=None if arguments is None else list(arguments), prog_name="accmine")
     except AccmineError as error:
@@ -70,6 +75,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
+    except SystemExit as stop:
+        # typer ends with 1 when the reader of a pipe has gone; the shell's code for that is 128 + SIGPIPE
+        sys.exit(PIPE_CLOSED if isinstance(stop.__context__, BrokenPipeError) else stop.code)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no proof
+        if os.environ.get("ACCMINE_TRACEBACK", "0") not in ("", "0"):
+            traceback.print_exc()
+        said = " ".join(str(error).split())[:300]
+        typer.echo(f"a defect of accmine: {type(error).__name__}: {said}; please report it", err=True)
+        sys.exit(DEFECT)
 
 
 _KINDS: dict[type[AccmineError], str] = {
@@ -370,20 +384,16 @@ def show(
     if as_json:
         _echo_json(result)
     elif result.get("status") in ("infeasible", "unknown"):
-        known = [result.get(key, ()) for key in ("conflict", "remedy", "places", "where")]
-        typer.echo(f"{result['status']}: {InfeasibleError(result['message'], *known)}")
+        with folder.using("result.json"):
+            refusal = InfeasibleError.from_json(result)
+        typer.echo(f"{result['status']}: {refusal}")
     else:
         from accmine.report.as_json import outcome_from_json
 
-        typer.echo(_render(outcome_from_json(result)), nl=False)
+        with folder.using("result.json"):
+            outcome = outcome_from_json(result)
+        typer.echo(_render(outcome), nl=False)
     if gantt is not None:
-        _draw(folder, gantt)
+        from accmine.questions.run.chart import draw_run
 
-
-def _draw(folder: RunFolder, png: Path) -> None:
-    from accmine.report.charts.gantt import draw
-
-    trace = folder.read_json("schedule.json")
-    if trace is None:
-        raise InputError(f"{folder.path} has no schedule.json to draw")
-    draw(trace, png)
+        draw_run(folder, gantt)

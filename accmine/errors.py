@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AccmineError", "CheckError", "Complaint", "InfeasibleError", "InputError", "NothingFoundError"]
+__all__ = ["DEFECT", "AccmineError", "CheckError", "Complaint", "InfeasibleError", "InputError", "NothingFoundError"]
+
+
+DEFECT = 70
+"""Exit code of the command line for whatever is raised by mistake (EX_SOFTWARE of BSD's sysexits)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,27 @@ class InfeasibleError(AccmineError):
             if place:
                 lines[i] = f"{limit} ({place}) -> {self.remedy[i].partition(': ')[2]}"
         super().__init__("\n".join([message, *lines]))
+
+    @classmethod
+    def from_json(cls, data: Any) -> InfeasibleError:
+        """The inverse of ``to_json``.
+
+        Raises
+        ------
+        InputError
+            If a field is missing or of the wrong type.
+        """
+        lists = [data.get(key, []) for key in ("conflict", "remedy", "places", "where")]
+        if not isinstance(data.get("message"), str):
+            raise InputError("a text is needed", field="message")
+        for key, rows in zip(("conflict", "remedy", "places", "where"), lists, strict=True):
+            kind = list if key == "places" else str
+            if not isinstance(rows, list) or not all(isinstance(row, kind) for row in rows):
+                raise InputError(f"a list of {'places' if kind is list else 'texts'} is needed", field=key)
+        conflict, remedy, places, where = lists
+        if any((places or where) and len(rows) != len(conflict) for rows in (remedy[: len(conflict)], places, where)):
+            raise InputError("needs one remedy, one place and one position for each limit in conflict")
+        return cls(data["message"], conflict, remedy, places, where)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, as the result of a run holds them."""

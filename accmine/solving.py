@@ -22,8 +22,9 @@ from types import ModuleType
 from typing import Any
 
 from accmine.errors import CheckError, InputError
+from accmine.files.document import Document
 from accmine.ports import Incumbent, Stop
-from accmine.problems.files import load_problem, located, parse, read_text
+from accmine.problems.files import load_problem, load_source, located
 from accmine.registry import DEFAULT_SOLVER, explainer, make_solver, problem_module, solvers_of
 from accmine.result import Result, Sense, Status, StopReason, gap
 
@@ -260,11 +261,8 @@ def load_solution(problem: Any, source: str | Path | Mapping[str, Any]) -> tuple
     InputError
         If it cannot be read, belongs to another kind, or is a result without a solution.
     """
-    if isinstance(source, Mapping):
-        data, text, name, path = source, "", "", None
-    else:
-        text, name, path = read_text(source)
-        data = parse(text, name, path, exact=False)
+    document = Document(source, "", "") if isinstance(source, Mapping) else load_source(source)
+    data, name = document.data, document.name
     kind = problem_kind(problem)
     claimed = None
     if isinstance(data, Mapping) and "solution" in data:
@@ -273,9 +271,11 @@ def load_solution(problem: Any, source: str | Path | Mapping[str, Any]) -> tuple
         claimed, data = data.get("objective"), data["solution"]
         if data is None:
             raise InputError("the result holds no solution", name, "solution")
-        if claimed is not None and not isinstance(claimed, int | float):
+        if claimed is not None and (isinstance(claimed, bool) or not isinstance(claimed, int | float)):
             raise InputError(f"needs a number, got {claimed!r}", name, "objective")
     try:
         return module_of(problem).solution_from_json(problem, data, name), claimed
     except InputError as error:
-        raise located(error, data, text, name, path) from None
+        inside = "" if data is document.data else "solution"
+        found = [replace(c, field=".".join(filter(None, (inside, c.field)))) for c in error.complaints]
+        raise located(InputError(found), document) from None

@@ -203,6 +203,11 @@ def test_exit_codes(status: str, stop: str, code: int) -> None:
         (InputError("bad", where="f:1:2", field="a.b"), 2, "error: f:1:2: a.b: bad"),
         (CheckError("resource over"), 3, "failed its check"),
         (KeyboardInterrupt(), 130, ""),
+        (MemoryError(), 70, "a defect of accmine: MemoryError: ; please report it"),
+        (RecursionError("too deep"), 70, "a defect of accmine: RecursionError: too deep; please report it\n"),
+        (ValueError("a\nb"), 70, "a defect of accmine: ValueError: a b; please report it\n"),
+        (BrokenPipeError(32, "Broken pipe"), 141, ""),
+        (FileNotFoundError(2, "No such file", "x"), 2, "error: x: No such file"),
     ],
 )
 def test_errors_become_exit_codes(
@@ -215,6 +220,44 @@ def test_errors_become_exit_codes(
     said = accmine("run", "quickstart")
     assert said.code == code
     assert text in said.err
+    assert "Traceback" not in said.err
+
+
+def test_where_a_defect_came_from(accmine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_run", lambda *_: {"a": 1}["no"])
+    monkeypatch.setenv("ACCMINE_TRACEBACK", "1")
+    said = accmine("run", "quickstart")
+    assert said.code == 70
+    assert "Traceback (most recent call last)" in said.err
+    assert said.err.endswith("a defect of accmine: KeyError: 'no'; please report it\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("result.json", '{"status": "optimal", ', "result.json:1:23: not valid JSON"),
+        ("result.json", "[1]", "result.json: needs an object, got [1]"),
+        ("result.json", '{"a": ' + "[" * 100_000, "result.json: cannot be read"),
+        ("result.json", '{"a": ' + "9" * 5000 + "}", "result.json: cannot be read"),
+        ("result.json", '{"status": "optimal"}', "result.json:1:1: missing: "),
+        ("result.json", '{"status": "infeasible"}', "result.json:1:1: message: a text is needed"),
+        ("result.json", '{"status": "infeasible", "message": "",\n"remedy": 1}', "result.json:2:11: remedy: a list"),
+        ("result.json", '{"status": "infeasible", "message": "m", "where": ["a"]}', "needs one remedy"),
+        ("schedule.json", '{"traceEvents": [{"ph": "X"}]}', "schedule.json: is not what a run writes"),
+        ("schedule.json", '{"traceEvents": 3}', "schedule.json: is not what a run writes"),
+        ("state.json", '{"status": "fin', "state.json:1:12: not valid JSON"),
+        ("state.json", '{"status": ["running"]}', "state.json: status: must be one of running, finished"),
+        ("state.json", "{}", "state.json: status: must be one of running, finished"),
+    ],
+)
+def test_show_of_what_was_damaged(accmine: Any, tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / "state.json").write_text('{"status": "finished"}')
+    (tmp_path / name).write_text(content)
+    if name == "schedule.json":
+        (tmp_path / "result.json").write_text('{"status": "unknown", "message": "m"}')
+    said = accmine("show", tmp_path, "--gantt", tmp_path / "g.png")
+    assert said.code == 2
+    assert message in said.err
 
 
 def test_run_hands_everything_on(accmine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

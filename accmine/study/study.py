@@ -15,9 +15,11 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, Field, model_validator
 
+from accmine.errors import InputError
 from accmine.files.catalogue import is_file_reference, resolve
 from accmine.files.complaints import FieldsError
 from accmine.files.document import Document, load_yaml, validate
+from accmine.files.recognise import looks_like
 from accmine.hardware.technology.file import files_read
 from accmine.study.parts import (
     AcceleratorSpace,
@@ -169,6 +171,9 @@ def load_study(
         overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
     shown = str(name_or_path) if is_file_reference(name_or_path) else None
     document = load_yaml(path, name=shown, overrides=overrides)
+    known = looks_like(document.text, path)
+    if known is not None and (not isinstance(document.data, dict) or "workloads" not in document.data):
+        raise InputError(f"is no study; it looks like {known}", where=document.name)
     return LoadedStudy(validate(document, Study, context={"folder": path.parent}), document, path)
 
 

@@ -158,7 +158,8 @@ def read_run(folder: RunFolder, stage: int | None = None, count: int = LONGEST) 
         raise InputError(f"{folder.path} has no result; its state is: {folder.state}")
     if result.get("status") in ("infeasible", "unknown"):
         raise InputError(f"{folder.path} has no design to export: it is {result['status']}")
-    outcome = outcome_from_json(result)
+    with folder.using("result.json"):
+        outcome = outcome_from_json(result)
     numbers = range(len(outcome.designs)) if stage is None else [stage]
     if stage is not None and not 0 <= stage < len(outcome.designs):
         most = len(outcome.designs) - 1

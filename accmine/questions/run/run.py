@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accmine.errors import InfeasibleError, NothingFoundError
+from accmine.errors import DEFECT, InfeasibleError, NothingFoundError
 from accmine.files.document import placed
 from accmine.plan.plan import make_plan
 from accmine.ports import Incumbent
@@ -39,12 +39,13 @@ def run(
 
     folder = open_run(runs_dir, loaded.study, again=again)
     if folder.finished:
-        known = folder.read_json("result.json")
+        known = folder.read_json("result.json") or {}
         if known.get("status") == "infeasible":
-            places, where = known.get("places", ()), known.get("where", ())
-            error = InfeasibleError(known["message"], known["conflict"], known["remedy"], places, where)
+            with folder.using("result.json"):
+                error = InfeasibleError.from_json(known)
             raise located(error, loaded.document)
-        return outcome_from_json(known)
+        with folder.using("result.json"):
+            return outcome_from_json(known)
     try:
         with placed(loaded.document):
             plan = make_plan(loaded.study)
@@ -64,7 +65,7 @@ def run(
         folder.end(RunState.INTERRUPTED, 130, "interrupted before anything was verified")
         raise
     except Exception as error:
-        folder.end(RunState.FAILED, getattr(error, "exit_code", 3), str(error))
+        folder.end(RunState.FAILED, getattr(error, "exit_code", DEFECT), str(error))
         raise
     outcome = replace(outcome, folder=str(folder.path))
     _write(folder, outcome, lanes)

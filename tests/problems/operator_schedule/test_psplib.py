@@ -253,7 +253,7 @@ def test_recognised_by_name_and_by_content(tmp_path: Path) -> None:
     misnamed = tmp_path / "own.sm"
     misnamed.write_text(own)
     assert len(solving.load_problem(misnamed, "accmine")) == 0
-    with pytest.raises(InputError, match="the head has no line"):
+    with pytest.raises(InputError, match="is no file of PSPLIB; it looks like a problem of accmine"):
         solving.load_problem(misnamed)
     with pytest.raises(InputError, match=r"unknown format 'psp'; known: accmine .*, psplib"):
         solving.load_problem(misnamed, "psp")

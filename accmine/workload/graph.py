@@ -237,6 +237,7 @@ class GraphBuilder:
         self.layers: list[str] = []
         self.after: list[tuple[int, int]] = []
         self._names: set[str] = set()
+        self._sizes: list[int] = []  # bytes of each tensor
         self._bytes = self._macs = 0
 
     @classmethod
@@ -248,7 +249,8 @@ class GraphBuilder:
         builder.layers = list(graph.layers)
         builder.after = list(graph.after)
         builder._names = {operator.name for operator in graph.operators}
-        builder._bytes = sum(tensor.nbytes for tensor in graph.tensors)
+        builder._sizes = [tensor.nbytes for tensor in graph.tensors]
+        builder._bytes = sum(builder._sizes)
         builder._macs = graph.macs
         return builder
 
@@ -264,7 +266,8 @@ class GraphBuilder:
         if min(shape, default=1) < 1:
             raise ValueError(f"tensor {name}: sizes must be positive, got {tuple(shape)}")
         self.tensors.append(Tensor(name, tuple(shape), dtype, role))
-        self._bytes += prod(shape) * BYTES[dtype]
+        self._sizes.append(prod(shape) * BYTES[dtype])
+        self._bytes += self._sizes[-1]
         if self._bytes > MOST_BYTES:
             raise InputError(f"tensors up to {name} {list(shape)} take {self._bytes:,} bytes; allowed: {MOST_BYTES:,}")
         return len(self.tensors) - 1
@@ -309,8 +312,8 @@ class GraphBuilder:
         work = Work(
             product,
             tuple(vector),
-            sum(self.tensors[t].nbytes for t in set(inputs)) if bytes_in is None else bytes_in,
-            sum(self.tensors[t].nbytes for t in outputs) if bytes_out is None else bytes_out,
+            sum(map(self._sizes.__getitem__, set(inputs))) if bytes_in is None else bytes_in,
+            sum(map(self._sizes.__getitem__, outputs)) if bytes_out is None else bytes_out,
             main,
         )
         self.operators.append(

@@ -21,6 +21,7 @@ from pydantic import Field
 from accmine.errors import Complaint, InputError
 from accmine.files.catalogue import names, resolve
 from accmine.files.document import Document, load_yaml, validate
+from accmine.files.recognise import looks_like
 from accmine.files.suggest import did_you_mean
 from accmine.workload.forward.convnet import ConvnetConfig
 from accmine.workload.forward.recurrent import RecurrentConfig
@@ -115,8 +116,10 @@ def _load_zoo(name: str) -> ModelDescription:
 def _load(document: Document) -> ModelDescription:
     """The model in a file; sizes that are too large and shapes that do not fit are found here."""
     data = document.data
+    known = looks_like(document.text, document.path)
+    hint = "" if known is None else f"; this looks like {known}"
     if not isinstance(data, dict):
-        raise InputError("must be a mapping of keys to values", where=document.locate())
+        raise InputError(f"must be a mapping of keys to values{hint}", where=document.locate())
     if "model_type" in data and "family" not in data:
         return _from_huggingface(document)
     family = data.get("family", "convnet" if isinstance(data.get("layers"), list) else None)
@@ -126,7 +129,7 @@ def _load(document: Document) -> ModelDescription:
         elif message := guess(data):
             key = "model_type"
         else:
-            message, key = f"is required: one of {', '.join(FAMILIES)}", "family"
+            message, key = f"is required: one of {', '.join(FAMILIES)}{hint}", "family"
         raise InputError(message, where=document.locate((key,)), field=key)
     if family == "convnet":
         return _layered(document)

@@ -162,7 +162,7 @@ LONG_FUNCTIONS: dict[str, int] = {
     "accmine/cost/table.py:tensor_costs": 62,
     "accmine/cost/table.py:vector_costs": 80,
     "accmine/problems/operator_schedule/json.py:read_problem": 62,
-    "accmine/questions/cost/command.py:cost": 70,
+    "accmine/questions/cost/command.py:cost": 61,
     "accmine/questions/gap/command.py:gap": 71,
     "accmine/questions/run/flow.py:_solve_in": 64,
     "accmine/report/charts/trace.py:core_lanes": 73,

@@ -19,6 +19,7 @@ from accmine.problems import design_search
 from accmine.study.inputs import read_inputs
 from accmine.study.study import Study
 from accmine.workload.importers.models import ModelDescription
+from accmine.workload.task import Task
 
 __all__ = ["BATCH", "MICROBATCH", "CostedStep", "Setting", "batches", "cost_step"]
 
@@ -59,6 +60,8 @@ class CostedStep:
         Every choice, with where it comes from.
     microbatches
         Runs of the forward and backward operators in a step.
+    task
+        What the device does in a step.
     no_energy
         Why there are no energies; empty where there are.
     warnings
@@ -71,6 +74,7 @@ class CostedStep:
     technology: str
     settings: tuple[Setting, ...]
     microbatches: int
+    task: Task
     table: OperatorTable
     no_energy: str
     warnings: tuple[str, ...]
@@ -130,6 +134,7 @@ def cost_step(
         technology=constants.name,
         settings=_settings(study, inputs.models[0], given),
         microbatches=pipeline.microbatches,
+        task=task,
         table=table,
         no_energy=no_energy,
         warnings=(*_memory(task.memory_bytes, design), *_tiles(table)),

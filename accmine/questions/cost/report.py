@@ -11,8 +11,9 @@ from accmine.report import csv
 from accmine.report.numbers import UNKNOWN, gibibytes, number, percent, seconds, si
 from accmine.report.section import Column, Section, figures, texts
 from accmine.report.text import table as text_of
+from accmine.workload.task import Task
 
-__all__ = ["COLUMNS", "LONGEST", "csv_text", "operators", "render", "row_values", "to_json", "totals"]
+__all__ = ["COLUMNS", "LONGEST", "csv_text", "graphml", "operators", "render", "row_values", "to_json", "totals"]
 
 LONGEST = 25
 """Rows that are printed; the others are one row."""
@@ -291,3 +292,10 @@ def to_json(step: CostedStep) -> dict[str, Any]:
 def csv_text(step: CostedStep) -> str:
     """All rows with a header line; empty cells where a value does not apply."""
     return csv.render([row_values(row, step) for row in step.table.rows])
+
+
+def graphml(task: Task) -> str:
+    """The operators of a step as GraphML: nodes with kind, phase, layer, macs, bytes and runs in a step."""
+    import networkx as nx
+
+    return "\n".join(nx.generate_graphml(task.networkx())) + "\n"

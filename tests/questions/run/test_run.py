@@ -452,8 +452,7 @@ class Tampering:
         self.name = solver.name
 
     def solve(self, problem: Any, **named: Any) -> Any:
-        result = solving.solve(problem, self._solver, **named)
-        assert result.solution is not None
+        result: Any = solving.solve(problem, self._solver, **named)
         return replace(result, solution=replace(result.solution, start=result.solution.start * 0))
 
 

@@ -46,7 +46,8 @@ def possible(raw: Raw, mode: Raw) -> bool:
 
 def is_valid(raw: Raw, start: dict[str, int], mode: dict[str, int]) -> bool:
     """Whether a complete schedule keeps every rule, from the definition: time unit by time unit."""
-    end, held = {}, {}
+    end: dict[str, int] = {}
+    held: dict[tuple[int, str], int] = {}
     for o in raw["operations"]:
         chosen = modes_of(o)[mode[o["name"]]]
         end[o["name"]] = start[o["name"]] + chosen["duration"]

@@ -162,8 +162,7 @@ class SelectionNumbers:
         found: dict[int, int] = {}
         for (_, stages, microbatches), group in shapes.items():
             times = {w: self._phases(w, choice[w]) for w in group}
-            fits = max(max(map(max, phases)) for phases in times.values()) < 1 << 40
-            if self.objective != "bottleneck" and fits and len(group) > 1 and stages * microbatches >= LONG:
+            if self.objective != "bottleneck" and len(group) > 1 and stages * microbatches >= LONG:
                 found |= self._together(times)
             else:
                 found |= {w: int(self.pipeline_step(self.pipelines[w], *times[w])) for w in group}
@@ -176,9 +175,9 @@ class SelectionNumbers:
 
     def _together(self, times: dict[int, list[list[int]]]) -> dict[int, int]:
         """Simulated steps of pipelines of one shape."""
-        table = np.array(list(times.values()), dtype=np.int64).transpose(1, 2, 0)
+        table = np.array(list(times.values())).transpose(1, 2, 0)
         first = self.pipelines[next(iter(times))]
-        transfer = np.array([self.pipelines[w].transfer for w in times], dtype=np.int64).reshape(len(times), -1, 2)
+        transfer = np.array([self.pipelines[w].transfer for w in times]).reshape(len(times), -1, 2)
         steps = level_steps(
             first.schedule, table[0], table[1], table[2], transfer.transpose(1, 2, 0), first.microbatches
         )
@@ -187,10 +186,6 @@ class SelectionNumbers:
     def pipeline_step(self, pipeline: IntegerPipeline, forward: Any, backward: Any, update: Any) -> Any:
         """Step of a pipeline in ticks from the times of its stages: ints, or integer arrays of equal shape."""
         if self.objective != "bottleneck":
-            many = isinstance(forward[0], np.ndarray) and len(forward) * pipeline.microbatches >= LONG
-            if many:
-                f, b, u = (np.stack(rows) for rows in (forward, backward, update))
-                return level_steps(pipeline.schedule, f, b, u, pipeline.transfer, pipeline.microbatches)
             return step_time(pipeline.schedule, forward, backward, update, pipeline.transfer, pipeline.microbatches)
         busy = [f + b for f, b in zip(forward, backward, strict=True)]
         if isinstance(busy[0], np.ndarray):

@@ -12,7 +12,7 @@ from accmine.problems import operator_schedule as osp
 from accmine.problems import schedule_window
 from accmine.problems.operator_schedule import psplib
 from accmine.problems.operator_schedule.cone_bound import cones
-from accmine.registry import make_solver, solvers_of
+from accmine.registry import solvers_of
 from accmine.result import Status
 from accmine.solvers.operator_schedule.critical_path import quick
 from accmine.solvers.operator_schedule.insertion import Inserter

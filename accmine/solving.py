@@ -131,7 +131,14 @@ def solve(
     refused = _without_solution(problem, name, seed)
     if refused is not None:
         return refused
-    result = chosen.solve(problem, stop=stop, seed=seed, hint=hint, on_progress=on_progress)
+    module = module_of(problem)
+
+    def heard(seconds: float, objective: float | int | None, bound: float | int | None) -> None:
+        assert on_progress is not None
+        on_progress(seconds, objective, _real(module, problem, bound))
+
+    told = None if on_progress is None else heard
+    result = chosen.solve(problem, stop=stop, seed=seed, hint=hint, on_progress=told)
     return replace(verify(problem, result), versions=versions())
 
 
@@ -177,7 +184,7 @@ def verify(problem: Any, result: Result[Any]) -> Result[Any]:
     if result.solution is None:
         if result.status in (Status.OPTIMAL, Status.FEASIBLE):
             raise CheckError(f"{result.solver}: status {result.status.value} without a solution")
-        return result
+        return replace(result, bound=_real(module, problem, result.bound))
     wrong = list(module.check(problem, result.solution))
     value = module.objective(problem, result.solution)
     sense = sense_of(problem)
@@ -195,7 +202,13 @@ def verify(problem: Any, result: Result[Any]) -> Result[Any]:
         wrong.append(f"status {result.status.value} with a solution and bound {result.bound}")
     if wrong:
         raise CheckError(f"{result.solver} on {result.kind}: {'; '.join(wrong)}")
-    return replace(result, objective=value, sense=sense, verified=True)
+    return replace(result, objective=value, bound=_real(module, problem, result.bound), sense=sense, verified=True)
+
+
+def _real(module: ModuleType, problem: Any, bound: float | int | None) -> float | int | None:
+    """A bound of a problem that was rounded to integers, as one of the numbers that were given."""
+    own = getattr(module, "real_bound", None)
+    return bound if own is None or bound is None else own(problem, bound)
 
 
 def result_to_json(problem: Any, result: Result[Any]) -> dict[str, Any]:

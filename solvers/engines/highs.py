@@ -14,6 +14,9 @@ Beside the port ``accmine.ports.Model`` (``bounds`` in the problem's own unit) a
     Adds rows that the solution violates although the model accepts it; returns how many are new.
 ``factors()``, optional
     Not ``None`` for a product objective: see ``interval_product``.
+``closing()``, optional
+    The same rows in integers, with ``better_than(score, seconds) -> (whether there is, solution)`` and
+    ``separate(solution)``: asked for what lies between the tolerances and the integer score.
 ``warm_start(problem, stop, seed)``, ``bound_method``, optional
     As for ``cp-sat``.
 
@@ -113,6 +116,8 @@ class Highs:
         unit = search.model.unit
         limit, _ = search.settle(lambda bound: search.raise_bound(math.ceil(bound * unit)))
         search.infeasible = limit == math.inf and search.best is None
+        if hasattr(search.model, "closing") and search.near():
+            search.close(search.model.closing())
 
     def _result(self, search: Search, kind: str) -> Result[Any]:
         reason, status = search.ended, Status.UNKNOWN

@@ -27,6 +27,9 @@ TOLERANCE = 1e-9
 MARGIN = 1e-8
 """Relative distance by which a floating-point bound is moved to the safe side."""
 
+_CLOSING_S = 10.0
+"""For each question about what lies between the tolerances of HiGHS and the integer objective."""
+
 _METHOD = "HiGHS branch and bound, moved to the safe side by 1e-8 and rounded up to the integer objective"
 
 
@@ -137,6 +140,24 @@ class Search:
             if not (hasattr(self.model, "separate") and self.model.separate(found)):
                 break
         return limit, last
+
+    def near(self) -> bool:
+        """Whether no more than the tolerances of HiGHS is left between best and bound."""
+        if self.best is None or self.bound is None or self.finished():
+            return False
+        return 0 < self.best - self.bound <= 10 * MARGIN * abs(self.best)
+
+    def close(self, closing: Any) -> None:
+        """Ask for something better in integer arithmetic until there is nothing, or the search ends."""
+        while self.near() and self.best is not None:
+            seconds = self.deadline - time.monotonic()
+            answer, found = closing.better_than(self.best, min(seconds, _CLOSING_S))
+            if answer is False:
+                self.raise_bound(self.best, f"{_METHOD}; what lies within the tolerances: CP-SAT on the same rows")
+            if not answer:
+                return
+            self.offer(found)
+            closing.separate(found)
 
     def _run(self) -> tuple[float | None, Any]:
         """One call of HiGHS: (safe lower limit of the expression, solution), each ``None`` if there is none."""

@@ -17,7 +17,16 @@ from accmine.problems.stage_selection.problem import (
     Solution,
     Stage,
 )
-from accmine.problems.stage_selection.rules import SENSE, bound, check, objective, sense, step_seconds, totals
+from accmine.problems.stage_selection.rules import (
+    SENSE,
+    bound,
+    check,
+    objective,
+    real_bound,
+    sense,
+    step_seconds,
+    totals,
+)
 
 __all__ = [
     "AGGREGATES",
@@ -37,6 +46,7 @@ __all__ = [
     "objective",
     "problem_from_json",
     "problem_to_json",
+    "real_bound",
     "sense",
     "solution_from_json",
     "solution_to_json",

@@ -10,7 +10,7 @@ from accmine.problems.stage_selection.problem import Candidate, Problem, Solutio
 from accmine.result import Sense
 from accmine.system.timeline import step_time
 
-__all__ = ["SENSE", "bound", "check", "objective", "sense", "step_seconds", "totals"]
+__all__ = ["SENSE", "bound", "check", "objective", "real_bound", "sense", "step_seconds", "totals"]
 
 SENSE = Sense.MINIMIZE
 """Sense of ``throughput`` (as step time) and ``bottleneck``; :func:`sense` knows that of a problem."""
@@ -31,7 +31,18 @@ def bound(problem: Problem) -> tuple[float | None, str]:
     """(bound of the objective that needs no search, how it is obtained); ``None`` when no choice exists."""
     numbers = integers(problem)
     score = lower_bound(numbers, useful_options(numbers))
-    return (None if score is None else numbers.value(score.score)), BOUND_METHOD
+    return (None if score is None else real_bound(problem, numbers.value(score.score))), BOUND_METHOD
+
+
+def real_bound(problem: Problem, value: float) -> float:
+    """What a bound of the integer problem proves of the times as they are given, before they were rounded up.
+
+    A bound of ``throughput-per-tdp`` stays one of the integer problem.
+    """
+    numbers = integers(problem)
+    if problem.objective == "throughput-per-tdp" or not numbers.rounding:
+        return value
+    return max(0.0, value - float(numbers.rounding / numbers.ticks))
 
 
 def step_seconds(problem: Problem, solution: Solution) -> tuple[float, ...]:

@@ -184,7 +184,7 @@ def verify(problem: Any, result: Result[Any]) -> Result[Any]:
     if result.solution is None:
         if result.status in (Status.OPTIMAL, Status.FEASIBLE):
             raise CheckError(f"{result.solver}: status {result.status.value} without a solution")
-        return replace(result, bound=_real(module, problem, result.bound))
+        return _real_bounds(module, problem, result)
     wrong = list(module.check(problem, result.solution))
     value = module.objective(problem, result.solution)
     sense = sense_of(problem)
@@ -202,7 +202,13 @@ def verify(problem: Any, result: Result[Any]) -> Result[Any]:
         wrong.append(f"status {result.status.value} with a solution and bound {result.bound}")
     if wrong:
         raise CheckError(f"{result.solver} on {result.kind}: {'; '.join(wrong)}")
-    return replace(result, objective=value, bound=_real(module, problem, result.bound), sense=sense, verified=True)
+    return replace(_real_bounds(module, problem, result), objective=value, sense=sense, verified=True)
+
+
+def _real_bounds(module: ModuleType, problem: Any, result: Result[Any]) -> Result[Any]:
+    """The result with its bounds, those on the way included, as of the numbers that were given."""
+    trace = tuple((at, value, _real(module, problem, bound)) for at, value, bound in result.trace)
+    return replace(result, bound=_real(module, problem, result.bound), trace=trace)
 
 
 def _real(module: ModuleType, problem: Any, bound: float | int | None) -> float | int | None:

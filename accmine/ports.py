@@ -58,7 +58,11 @@ class Kind(Protocol):
         ...
 
     def shown(self, problem: Any, score: Score) -> float | int:
-        """A score, or a bound of all scores, in the problem's own unit and direction."""
+        """A score in the problem's own unit and direction."""
+        ...
+
+    def shown_bound(self, problem: Any, score: Score) -> float | int:
+        """A bound of all scores likewise, as one of the numbers that were given where they were rounded to scores."""
         ...
 
     def check(self, problem: Any, solution: Any) -> tuple[str, ...]:
@@ -165,4 +169,11 @@ class BaseModel:
 
     def factors(self) -> Any | None:
         """For an objective that is a product, its two factors (see ``interval_product``); else ``None``."""
+        return None
+
+    def closing(self) -> Any | None:
+        """The same rows in integers, for what lies between the tolerances of an engine and the exact score.
+
+        An object with ``better_than(score, seconds) -> (whether there is, solution)`` and ``separate(solution)``.
+        """
         return None

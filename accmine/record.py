@@ -160,6 +160,10 @@ class Record(Generic[S]):
     def _shown(self, score: Score) -> float | int | None:
         return None if score is None else self.kind.shown(self.problem, score)
 
+    def _shown_bound(self) -> float | int | None:
+        bound = self._known.bound
+        return None if bound is None else self.kind.shown_bound(self.problem, bound)
+
     # What is found
 
     def offer(self, solution: S, *, doubtful: bool = False) -> bool:
@@ -226,7 +230,7 @@ class Record(Generic[S]):
     def _moved(self) -> None:
         """Add a row to the trace and tell the caller; what comes late belongs to the answer at the deadline."""
         known = self._known
-        row = self._shown(self._value()), self._shown(known.bound)
+        row = self._shown(self._value()), self._shown_bound()
         if known.trace and row == known.trace[-1][1:]:
             return
         at = round(min(time.monotonic() - known.begin, known.limit), 6)
@@ -281,7 +285,7 @@ class Record(Generic[S]):
             status = Status.INFEASIBLE
         elif self.closed() is StopReason.PROVED:
             status = Status.OPTIMAL
-        bound = self._shown(known.bound)
+        bound = self._shown_bound()
         return Result(
             kind=self.kind.KIND,
             solver=self.solver,

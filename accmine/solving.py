@@ -57,7 +57,7 @@ def bound_of(problem: Any) -> tuple[float | int | None, str]:
     if kind.impossible(problem)[0]:
         return None, "no solution exists"
     score, method = kind.bound(problem)
-    return (None if score is None else kind.shown(problem, score)), method
+    return (None if score is None else kind.shown_bound(problem, score)), method
 
 
 def explain(problem: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -154,16 +154,18 @@ def verify(problem: Any, result: Result[Any]) -> Result[Any]:
         if result.status in (Status.OPTIMAL, Status.FEASIBLE):
             raise CheckError(f"{result.solver}: status {result.status.value} without a solution")
         return result
-    wrong = list(kind_of(problem).check(problem, result.solution))
-    value = _value(problem, result.solution)
-    sense = sense_of(problem)
+    kind = kind_of(problem)
+    wrong = list(kind.check(problem, result.solution))
+    score = kind.score(problem, result.solution)
+    value, proof = kind.shown(problem, score), kind.shown_bound(problem, score)
+    sense = kind.sense(problem)
     if result.objective is None or not _close(result.objective, value):
         wrong.append(f"objective {result.objective} claimed, {value} recomputed")
     if result.bound is not None and not _close(result.bound, value):
         beyond = result.bound > value if sense is Sense.MINIMIZE else result.bound < value
         if beyond:
             wrong.append(f"bound {result.bound} is better than impossible: a solution has {value}")
-        elif result.status is Status.OPTIMAL:
+        elif result.status is Status.OPTIMAL and not _close(result.bound, proof):
             wrong.append(f"status optimal with objective {value} and bound {result.bound}")
     if result.status not in (Status.OPTIMAL, Status.FEASIBLE) or (
         result.status is Status.OPTIMAL and result.bound is None

@@ -69,7 +69,7 @@ def _useful_modes(problem: Problem) -> list[list[_Mode]]:
     useful: list[list[_Mode]] = []
     for modes in problem.mode_sets:
         rows = [
-            _Mode(k, d, tuple(u) if d else (0,) * len(capacity))
+            _Mode(k, d, tuple(u))
             for k, (d, u) in enumerate(zip(modes.duration.tolist(), modes.uses.tolist(), strict=True))
             if all(a <= c for a, c in zip(u, capacity, strict=True))
         ]

@@ -36,8 +36,7 @@ def _useful(problem: Problem) -> list[list[_Mode]]:
     for modes in schedule.mode_sets:
         own: list[_Mode] = []
         for k in np.argsort(modes.duration, kind="stable").tolist():
-            length, uses = int(modes.duration[k]), modes.uses[k]
-            held = tuple((uses if length else uses * 0).tolist())
+            length, held = int(modes.duration[k]), tuple(modes.uses[k].tolist())
             fits = all(a <= c for a, c in zip(held, schedule.capacity.tolist(), strict=True))
             if fits and not any(all(a <= b for a, b in zip(m[2], held, strict=True)) for m in own):
                 own.append((k, length, held))

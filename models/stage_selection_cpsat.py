@@ -2,8 +2,9 @@
 
 One Boolean per slot and option; the three durations of every stage are linear in them; every forward and backward
 pass of every microbatch has an end variable behind the pass before it on its stage and the message it waits for.
-So the step is the simulated one, without lazy rows, which makes the model independent of the one for HiGHS. The
-product of ``throughput-per-tdp`` is a product of two integer variables.
+So the step is the simulated one, without lazy rows, which makes the model independent of the one for HiGHS, and
+refuses timelines of more than ``MOST_PASSES`` passes. The product of ``throughput-per-tdp`` is a product of two
+integer variables.
 """
 
 from __future__ import annotations
@@ -17,15 +18,35 @@ from accmine.errors import InputError
 from accmine.ports import BaseModel
 from accmine.problems.stage_selection import Problem, Solution, bound
 from accmine.problems.stage_selection.greedy import greedy
-from accmine.problems.stage_selection.integers import IntegerPipeline, integers
+from accmine.problems.stage_selection.integers import IntegerPipeline, SelectionNumbers, integers
 from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
 from accmine.record import Record
 from accmine.system.schedules import BACKWARD, FORWARD, stage_order
 from accmine.system.timeline import simulate
 
-__all__ = ["StageSelectionCpSat"]
+__all__ = ["MOST_PASSES", "StageSelectionCpSat", "refuse_long"]
+
+MOST_PASSES = 100_000
+"""Passes of all timelines together that are declared, at most: some hundred MB."""
 
 _LARGEST = 1 << 61  # CP-SAT refuses sums near int64
+
+
+def refuse_long(numbers: SelectionNumbers) -> None:
+    """Refuse timelines that are too long to be declared.
+
+    Raises
+    ------
+    InputError
+        If they have more than :data:`MOST_PASSES` passes together.
+    """
+    passes = sum(2 * len(p.forward) * p.microbatches for p in numbers.pipelines)
+    if numbers.objective != "bottleneck" and passes > MOST_PASSES:
+        raise InputError(
+            f"cp-sat declares every pass of the timelines: {passes}, at most {MOST_PASSES}; take auto or highs, which "
+            "add the chains they need",
+            field="microbatches",
+        )
 
 
 class StageSelectionCpSat(BaseModel):
@@ -40,9 +61,11 @@ class StageSelectionCpSat(BaseModel):
         Raises
         ------
         InputError
-            If the slowest choice is so much slower than a good one that its integer value does not fit 61 bits.
+            If the slowest choice is so much slower than a good one that its integer value does not fit 61 bits, or
+            the timelines have more than :data:`MOST_PASSES` passes.
         """
         self.numbers = numbers = integers(problem)
+        refuse_long(numbers)
         self._kept = useful_options(numbers)
         self._floor = lower_bound(numbers, self._kept)
         self.floor_score = None if self._floor is None else self._floor.score

@@ -27,6 +27,8 @@ from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, 
 from accmine.record import Record
 from accmine.system.timeline import Path, critical_path
 
+from .stage_selection_closing import Row, SelectionClosing
+
 __all__ = ["StageSelectionPyomo"]
 
 
@@ -213,6 +215,14 @@ class StageSelectionPyomo(BaseModel):
                         total[key] += ticks
                 added += self._add_cover(picked, total)
         return added
+
+    def closing(self) -> SelectionClosing:
+        """The same rows in integers, for what the tolerances of HiGHS cannot tell apart."""
+        return SelectionClosing(self.numbers, self._kept, self._rows, self.separate)
+
+    def _rows(self) -> Iterator[Row]:
+        for w, chain in self._chains:
+            yield w, self._weights(w, chain), self._messages(w, chain)
 
     def _add_cover(self, picked: tuple[int, ...], costs: dict[tuple[int, int], int]) -> int:
         """Forbid the picked combination and every one that costs at least as much in every slot.

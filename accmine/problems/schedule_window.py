@@ -50,6 +50,7 @@ __all__ = [
     "score",
     "sense",
     "shown",
+    "shown_bound",
     "solution_from_json",
     "solution_to_json",
 ]
@@ -129,6 +130,10 @@ def shown(problem: Problem, score: int) -> int:
     """The gain of a score."""
     del problem
     return -score
+
+
+shown_bound = shown
+"""Nothing was rounded."""
 
 
 def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:

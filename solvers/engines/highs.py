@@ -78,3 +78,5 @@ def _decide(search: Search) -> None:
     limit, _ = search.settle(lambda bound: search.raise_bound(math.ceil(bound * unit)))
     if limit == math.inf:
         search.none_left()
+    if search.near() and (closing := search.model.closing()) is not None:
+        search.close(closing)

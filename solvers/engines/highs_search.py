@@ -27,6 +27,9 @@ TOLERANCE = 1e-9
 MARGIN = 1e-8
 """Relative distance by which a floating-point bound is moved to the safe side."""
 
+_CLOSING_S = 10.0
+"""For each question about what lies between the tolerances of HiGHS and the integer objective."""
+
 _METHOD = "HiGHS branch and bound, moved to the safe side by 1e-8 and rounded up to the integer objective"
 
 
@@ -91,6 +94,25 @@ class Search:
             if not self.model.separate(found):
                 break
         return limit, last
+
+    def near(self) -> bool:
+        """Whether no more than the tolerances of HiGHS is left between best and bound."""
+        best, bound = self.record.score, self.record.bound
+        if best is None or bound is None or self.finished():
+            return False
+        return bool(0 < best - bound <= 10 * MARGIN * abs(best))
+
+    def close(self, closing: Any) -> None:
+        """Ask for something better in integer arithmetic until there is nothing, or the search ends."""
+        record = self.record
+        while self.near():
+            answer, found = closing.better_than(record.score, min(record.left(), _CLOSING_S))
+            if answer is False:
+                record.raise_bound(record.score, f"{_METHOD}; within the tolerances: CP-SAT on the same rows")
+            if not answer:
+                return
+            record.offer(found, doubtful=True)
+            closing.separate(found)
 
     def _run(self) -> tuple[float | None, Any]:
         """One call of HiGHS: (safe lower limit of the expression, solution), each ``None`` if there is none."""

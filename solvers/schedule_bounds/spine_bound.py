@@ -188,9 +188,8 @@ class SpineProgram:
         """Whether nothing that needs the one core can run across these operators of the spine."""
         if len(members) != 1:
             return False
-        # An operator of duration 0 holds nothing, whatever its modes say.
         modes = self.modes[int(self.problem.mode_set[members[0]])]
-        return all(m.duration > 0 and m.uses[self.sealed or 0] > 0 for m in modes)
+        return all(m.uses[self.sealed or 0] > 0 for m in modes)
 
     def _segment(self, members: Sequence[int], known: dict[bytes, int]) -> int:
         """Bound of the length of a segment on its own; equal segments once."""

@@ -25,6 +25,7 @@ from accmine.problems.stage_selection.rules import (
     score,
     sense,
     shown,
+    shown_bound,
     step_seconds,
     totals,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "score",
     "sense",
     "shown",
+    "shown_bound",
     "solution_from_json",
     "solution_to_json",
     "step_seconds",

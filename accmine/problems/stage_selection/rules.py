@@ -46,6 +46,18 @@ def bound(problem: Problem) -> tuple[int | None, str]:
     return (None if least is None else least.score), BOUND_METHOD
 
 
+def shown_bound(problem: Problem, score: int) -> float:
+    """What a bound of the scores proves of the times as they are given, before they were rounded up.
+
+    A bound of ``throughput-per-tdp`` stays one of the integer problem.
+    """
+    numbers = integers(problem)
+    value = numbers.value(score)
+    if problem.objective == "throughput-per-tdp" or not numbers.rounding:
+        return value
+    return max(0.0, value - float(numbers.rounding / numbers.ticks))
+
+
 def step_seconds(problem: Problem, solution: Solution) -> tuple[float, ...]:
     """Simulated step time of each pipeline in s, from the unrounded times, whatever the objective."""
     steps = []

@@ -137,7 +137,7 @@ def written(seed: int) -> tuple[str, list[list[tuple[int, list[int]]]], list[int
 def test_what_is_written_is_read(seed: int) -> None:
     text, modes, capacity, edges = written(seed)
     problem = psplib.read(text)
-    assert dense(problem) == modes
+    assert dense(problem) == [[(d, uses if d else [0] * len(uses)) for d, uses in own] for own in modes]
     assert problem.capacity.tolist() == capacity
     assert set(map(tuple, problem.edges.tolist())) == edges
 

@@ -83,6 +83,7 @@ def work(seed: int) -> None:
     """A worker: numbers come in as lines, what came of them goes out as JSON lines."""
     import accmine.solving  # noqa: F401 - what everything needs is not counted as memory of an input
 
+    make_input(random.Random(seed))
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -90,6 +91,8 @@ def work(seed: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        answers.write("ready\n")
+        answers.flush()
         for line in sys.stdin:
             given = make_input(random.Random(f"{seed}/{int(line)}"))
             outcome, where, text = attempt(given, Path(folder))
@@ -102,9 +105,10 @@ class Worker:
 
     def __init__(self, seed: int) -> None:
         command = [sys.executable, __file__, "--work", "--seed", str(seed)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing)
+        assert self.process.stdout is not None
+        self.process.stdout.readline()  # it has imported everything
 
     def try_(self, number: int, seconds: float) -> list[str] | str:
         """What came of an input, or why there is no answer."""
@@ -125,11 +129,10 @@ class Worker:
 
 def fuzz(numbers: Iterator[int], seed: int) -> Tally:
     """Try inputs; a worker that does not answer is replaced."""
-    tally, worker, first = Tally(), None, True
+    tally, worker = Tally(), None
     for number in numbers:
         worker = worker or Worker(seed)
-        answer = worker.try_(number, LONGEST_S + (60 if first else 0))  # the first one waits for the imports
-        first = isinstance(answer, str)
+        answer = worker.try_(number, LONGEST_S)
         if isinstance(answer, str):
             worker.end()
             worker = None
@@ -182,8 +185,12 @@ def main() -> None:
     named = {"defect": "tracebacks", "hang": "hangs", "memory": "out of memory", "crash": "crashes"}
     counts = ", ".join(f"{kinds[kind]} {words}" for kind, words in named.items())
     print(f"{sum(tally.inputs.values())} inputs in {time.monotonic() - started:.0f} s: {counts}")
+    same: dict[tuple[str, str], list[Finding]] = {}
     for finding in tally.findings:
-        print(f"{finding.what} {finding.where} {finding.text!r:.150} -> {save(finding, options.seed, options.folder)}")
+        same.setdefault((finding.what, finding.where or str(finding.number)), []).append(finding)
+    for (what, where), found in sorted(same.items()):
+        saved = [save(finding, options.seed, options.folder) for finding in found]
+        print(f"{what} {where} {len(found)} times: {found[0].text!r:.200} -> {saved[0]}")
     sys.exit(1 if tally.findings else 0)
 
 

@@ -21,7 +21,8 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -127,7 +128,7 @@ class Worker:
         self.process.communicate()
 
 
-def fuzz(numbers: Iterator[int], seed: int) -> Tally:
+def fuzz(numbers: Iterable[int], seed: int) -> Tally:
     """Try inputs; a worker that does not answer is replaced."""
     tally, worker = Tally(), None
     for number in numbers:
@@ -162,6 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=10_000, help="inputs to try")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="processes that try inputs side by side")
     parser.add_argument("--only", type=int, help="try the input of this number alone, in this process")
     parser.add_argument("--folder", type=Path, default=Path("fuzz-findings"), help="where findings are saved")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
@@ -178,7 +180,14 @@ def main() -> None:
             TARGETS[given.target](Path(folder) / given.name, given)
         return
     started = time.monotonic()
-    tally = fuzz(iter(range(options.count)), options.seed)
+    shares = [range(k, options.count, options.workers) for k in range(options.workers)]
+    with ThreadPoolExecutor(options.workers) as pool:
+        parts = list(pool.map(fuzz, shares, [options.seed] * len(shares)))
+    tally = Tally(
+        sum((part.inputs for part in parts), Counter()),
+        sum((part.refused for part in parts), Counter()),
+        sorted((finding for part in parts for finding in part.findings), key=lambda finding: finding.number),
+    )
     for target, count in sorted(tally.inputs.items()):
         print(f"{target:<12} {count:6} inputs, {tally.refused[target]:6} refused")
     kinds = Counter(finding.what for finding in tally.findings)

@@ -15,8 +15,9 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 def run(count: int, seed: int, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(BENCHMARKS / "fuzz.py"), "--count", str(count), "--seed", str(seed)]
-    return subprocess.run([*command, "--folder", str(folder)], capture_output=True, text=True, check=False)
+    options = {"--workers": 2, "--count": count, "--seed": seed, "--folder": folder}
+    command = [sys.executable, str(BENCHMARKS / "fuzz.py"), *(str(word) for pair in options.items() for word in pair)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def answered(count: int, seed: int, folder: Path) -> None:

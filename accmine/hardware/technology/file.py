@@ -120,7 +120,7 @@ class _Reader:
 
 def _area(reader: _Reader, data: Mapping[str, Any]) -> tuple[type[PartsArea] | type[PhazeArea], dict[str, Any]] | None:
     section = data.get("area")
-    if not isinstance(section, Mapping) or section.get("law") not in _LAWS:
+    if not isinstance(section, Mapping) or str(section.get("law")) not in _LAWS:
         place = ("area", "law") if isinstance(section, Mapping) else ("area",)
         reader.complain(place, f"needs a section area with law: {' or '.join(_LAWS)}")
         return None

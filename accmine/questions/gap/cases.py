@@ -13,12 +13,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from accmine.errors import Complaint, InfeasibleError, InputError, NothingFoundError
 from accmine.files.complaints import complaints_of
-from accmine.files.document import load_yaml, validate
+from accmine.files.document import load_yaml, parse_value, validate
 from accmine.files.suggest import did_you_mean
 from accmine.hardware.technology import tdp_w
 from accmine.problems.design_search import KIND
@@ -87,9 +86,14 @@ def options_of(texts: Sequence[str]) -> dict[str, list[Any]]:
         if not equals or not all(part.strip() for part in values.split(",")):
             wrong.append(Complaint(where, name, "needs values, for example hysteresis=0,2,4"))
             continue
-        parsed = [yaml.safe_load(part) for part in values.split(",")]
-        found[name] = list(dict.fromkeys(parsed))
-        wrong += [complaint for value in parsed for complaint in _wrong(name, value, where)]
+        try:
+            parsed = [parse_value(part, where) for part in values.split(",")]
+        except InputError as error:
+            wrong += [Complaint(where, name, complaint.message) for complaint in error.complaints]
+            continue
+        unfit = [complaint for value in parsed for complaint in _wrong(name, value, where)]
+        found[name] = [] if unfit else list(dict.fromkeys(parsed))
+        wrong += unfit
     if wrong:
         raise InputError(wrong)
     return found

@@ -188,7 +188,7 @@ class RunFolder:
         """Write JSON atomically (NaN and infinities are refused); returns its path."""
         return self.write_text(name, _json_text(value))
 
-    def read_json(self, name: str) -> dict[str, Any] | None:
+    def read_json(self, name: str) -> Any:
         """Content of a JSON file of the run; ``None`` when it is missing.
 
         Raises
@@ -258,7 +258,8 @@ class RunFolder:
         """
         name = _task_file(key)
         with suppress(InputError):  # what is not whole is computed again
-            return self.read_json(name)
+            found: dict[str, Any] | None = self.read_json(name)
+            return found
         return None
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:

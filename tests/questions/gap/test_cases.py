@@ -51,6 +51,9 @@ def test_options_become_values() -> None:
         ("order=", "needs values"),
         ("order", "needs values"),
         ("hysteresis=1,", "needs values"),
+        ("hysteresis=[1", r"--option hysteresis=\[1: hysteresis: not valid YAML"),
+        ("hysteresis={a: 1}", "must be a whole number"),
+        ("hysteresis=010", "010 has a leading zero; write 10"),
         ("refine=none", "unknown option"),
     ],
 )

@@ -27,6 +27,7 @@ _WORDS: dict[str, Any] = {
 _DIGITS = r"(?:0|[1-9][0-9]*(?:_[0-9]+)*)"
 _WHOLE = re.compile(rf"[-+]?{_DIGITS}")
 _DECIMAL = re.compile(rf"[-+]?(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_JSON_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _LEADING_ZERO = re.compile(r"([-+]?)0[0-9_]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
 _OTHER_BASE = re.compile(r"[-+]?0(?:b[01_]*[01]|o[0-7_]*[0-7]|x[0-9a-fA-F_]*[0-9a-fA-F])")
 _BASE_60 = re.compile(r"([-+]?)([0-9][0-9_]*(?::[0-5]?[0-9])+)(?:\.[0-9_]*)?")
@@ -137,10 +138,12 @@ def json_value(token: str, exact: bool = False) -> Any:
     Raises
     ------
     InputError
-        For ``NaN`` and infinities, and for numbers that are too large.
+        For ``NaN`` and infinities, for numbers that are too large, and for what is no token of JSON.
     """
     if token in ("null", "true", "false"):
         return _WORDS[token]
     if token.lstrip("-") in ("NaN", "Infinity"):
         raise InputError(f"{token} is not a JSON number; a finite number is needed")
+    if not _JSON_NUMBER.fullmatch(token):
+        raise InputError(f"not valid JSON: {_shown(token)} is no value; a text stands in quotes")
     return _whole(token) if re.fullmatch("-?[0-9]+", token) else number(token, exact)

@@ -20,6 +20,7 @@ from accmine.files.document import Document, load_yaml, parse
         ('{\n\t"a": {"b": [1, {"c": 1,\n\t"c": 2}]}}', "f:3:2: a.b.1.c: duplicate key 'c', first given on line 2"),
         ('{"a": [1, NaN]}', "f:1:11: a.1: NaN is not a JSON number"),
         ('{"a": -Infinity}', "f:1:7: a: -Infinity is not a JSON number"),
+        ('{"a": Infinity GB/s",\n "b": "5 us"}', "not valid JSON: us is no value"),
         ('{"a": 1e999}', "f:1:7: a: 1e999 is too large for a number"),
         ('{"a": {"b": ' + "9" * 5000 + "}}", "f:1:13: a.b: 9999999999999999999999999999999999999… has 5000 digits"),
         ('{"a": "\\ud800"}', "f:1:7: a: holds half of a surrogate pair"),

@@ -142,7 +142,11 @@ def _number(value: float | None) -> str:
 def _run(loaded: LoadedStudy, runs: Path, again: bool, on_progress: Incumbent) -> Any:
     from accmine.questions.run.run import run as run_study
 
-    return run_study(loaded, runs_dir=runs, again=again, on_progress=on_progress)
+    return run_study(loaded, runs_dir=runs, again=again, on_progress=on_progress, say=_said)
+
+
+def _said(sentence: str) -> None:
+    typer.echo(sentence, err=True)
 
 
 def _render(report: Any) -> str:

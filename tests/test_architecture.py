@@ -153,7 +153,6 @@ LONG_FUNCTIONS: dict[str, int] = {
     "accmine/problems/operator_schedule/json.py:read_problem": 62,
     "accmine/questions/cost/command.py:cost": 70,
     "accmine/questions/gap/command.py:gap": 73,
-    "accmine/questions/run/flow.py:_solve_in": 64,
     "accmine/report/charts/trace.py:core_lanes": 73,
     "accmine/workload/training/tape.py:emit": 74,
     "solvers/stage_selection/brute_force.py:solve": 71,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import replace
 from math import inf
 
@@ -16,9 +16,12 @@ from accmine.ports import Stop
 from accmine.problems.design_search import TIE, Evaluation, cost_library
 from accmine.questions.run.explain import change_designs, changes
 from accmine.questions.run.record import BaselineRow, Change
-from accmine.search.candidates import Selection, select, study_value
-from accmine.search.schedules import TaskSchedule, schedule_tasks
-from accmine.search.ties import break_ties
+from accmine.search.budget import share_of
+from accmine.search.refine import choose, schedule_tasks
+from accmine.search.schedules import TaskSchedule
+from accmine.search.selection import Selection, select
+from accmine.search.session import Session
+from accmine.search.value import by_stage, study_value
 
 __all__ = ["VARIANTS", "baseline_rows", "binding_limits", "change_rows", "variant_sentence"]
 
@@ -30,15 +33,10 @@ VARIANTS = {
 """The technology under which the winner is looked at again."""
 
 
-def _by_pipeline(plan: Plan, rows: Sequence[TaskSchedule]) -> list[list[TaskSchedule]]:
-    left = iter(rows)
-    return [[next(left) for _ in pipeline.tasks] for pipeline in plan.pipelines]
-
-
 def _steps(plan: Plan, rows: Sequence[TaskSchedule]) -> tuple[float, ...]:
     return tuple(
         float(pipeline.step_s([schedule.phase_s for schedule in own]))
-        for pipeline, own in zip(plan.pipelines, _by_pipeline(plan, rows), strict=True)
+        for pipeline, own in zip(plan.pipelines, by_stage(plan, rows), strict=True)
     )
 
 
@@ -54,30 +52,27 @@ def _library(
 
 
 def baseline_rows(
-    plan: Plan,
-    library: CostLibrary,
-    chosen: Selection,
-    designs: Sequence[Design],
-    stop: Stop,
-    seed: int,
-    executor: Executor | None,
+    session: Session, chosen: Selection, designs: Sequence[Design], stop: Stop
 ) -> tuple[BaselineRow, ...]:
     """The baselines on every device, with and without operator splitting, against the answer under the same rule.
 
     All are scheduled with the same effort. Limits do not apply to baselines; what they need is in the row.
     """
+    plan, deadline = session.plan, stop.deadline()
     names = plan.study.baselines
     references = [load_accelerator(name) for name in names]
     splits = ("even", "none") if plan.study.operator_split == "even" else ("none",)
     effort = plan.study.search.refine
     rows: list[BaselineRow] = []
-    for split in splits:
-        costs = _library(plan, library, split, [*references, *designs], references)
+    for number, split in enumerate(splits):
+        costs = _library(plan, session.library, split, [*references, *designs], references)
         fleets = [*([reference] * len(plan.tasks) for reference in references)]
         if split != plan.study.operator_split:
             fleets.append(list(designs))
         jobs = [(task, costs, design) for fleet in fleets for task, design in zip(plan.tasks, fleet, strict=True)]
-        done = schedule_tasks(jobs, effort, stop, seed, executor)
+        left = None if deadline == inf else max(0.0, deadline - time.monotonic()) / (len(splits) - number)
+        work = None if stop.work is None else stop.work / len(splits)
+        done = schedule_tasks(session, jobs, effort, replace(stop, seconds=left, work=work))
         count = len(plan.tasks)
         timed = [_steps(plan, done[i * count : (i + 1) * count]) for i in range(len(fleets))]
         own = chosen.step_s if split == plan.study.operator_split else timed[-1]
@@ -125,13 +120,12 @@ def _row(
     )
 
 
-def change_rows(
-    plan: Plan, library: CostLibrary, chosen: Selection, designs: Sequence[Design], seed: int
-) -> tuple[Change, ...]:
+def change_rows(session: Session, chosen: Selection, designs: Sequence[Design]) -> tuple[Change, ...]:
     """From the baseline to the answer, one change at a time; list schedules until the last row.
 
     Splitting comes first: with one core per operator more cores than a graph is wide look useless.
     """
+    plan, library = session.plan, session.library
     start = tuple(plan.baseline for _ in designs)
     final = tuple(designs)
     whole = _library(plan, library, "none", [plan.baseline, *designs])
@@ -143,7 +137,8 @@ def change_rows(
     rows: list[tuple[str, tuple[Design, ...]]] = []
     steps: list[tuple[float, ...]] = []
     for what, fleet, costs in path:
-        done = schedule_tasks([(t, costs, d) for t, d in zip(plan.tasks, fleet, strict=True)], "list", Stop(), seed)
+        jobs = [(task, costs, design) for task, design in zip(plan.tasks, fleet, strict=True)]
+        done = schedule_tasks(session, jobs, "list", Stop())
         rows.append((what, fleet))
         steps.append(_steps(plan, done))
     rows.append(("schedule refined", final))
@@ -151,23 +146,25 @@ def change_rows(
     return changes(plan, rows, steps)
 
 
-def binding_limits(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> frozenset[str]:
+def binding_limits(session: Session, chosen: Selection, stop: Stop) -> frozenset[str]:
     """Limits without which the selection among the same candidates would be better."""
     if len(chosen.groups) == 1:
         return frozenset()  # its candidates are all within the limits of one device
-    binding = set()
+    plan, binding = session.plan, set()
+    half = share_of(stop, 1 / 2)
     for name, field in (("limits.area", "area_mm2"), ("limits.tdp", "tdp_w")):
         if getattr(plan, field) == inf:
             continue
         without = replace(plan, area_mm2=inf) if field == "area_mm2" else replace(plan, tdp_w=inf)
-        free = select(without, chosen.mode, chosen.groups, plan.study.search.select, stop, seed)
+        free = select(session.under(without), chosen.mode, chosen.groups, half)
         if free.chosen and free.value < chosen.value * (1 - TIE):
             binding.add(name)
     return frozenset(binding)
 
 
-def variant_sentence(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> str:
+def variant_sentence(session: Session, chosen: Selection, stop: Stop) -> str:
     """Whether the winner is the same under the other area and power law, among all evaluated designs."""
+    plan = session.plan
     name = VARIANTS.get(plan.study.technology)
     if name is None:
         return f"no variant of technology {plan.technology.name} is known"
@@ -188,10 +185,9 @@ def variant_sentence(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> st
         )
 
     groups = [replace(g, candidates=tuple(map(moved, g.candidates))) for g in chosen.groups]
-    again = select(other, chosen.mode, groups, plan.study.search.select, stop, seed)
+    again = choose(session.under(other), chosen.mode, groups, stop)
     if not again.chosen:
         return f"under {name} no candidate meets the limits"
-    again = break_ties(other, again)
     count = len({e.design for g in groups for e in g.candidates})
     before = [e.design for e in chosen.chosen]
     after = [e.design for e in again.chosen]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +23,16 @@ __all__ = ["run"]
 
 
 def run(
-    loaded: LoadedStudy, *, runs_dir: Path = Path("runs"), again: bool = False, on_progress: Incumbent | None = None
+    loaded: LoadedStudy,
+    *,
+    runs_dir: Path = Path("runs"),
+    again: bool = False,
+    on_progress: Incumbent | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Run a study; a finished run is read from its folder unless ``again``.
+
+    The budget counts from here, graphs included. ``say`` is told when they and what else cannot be cut off take longer.
 
     Raises
     ------
@@ -37,6 +47,7 @@ def run(
     """
     from accmine.report.as_json import outcome_from_json
 
+    began = time.monotonic()
     folder = open_run(runs_dir, loaded.study, again=again)
     if folder.finished:
         known = folder.read_json("result.json")
@@ -53,7 +64,7 @@ def run(
         raise _refused(error, loaded, folder) from None
     folder.start(loaded.study)
     try:
-        outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None))
+        outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None), began=began, say=say)
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
@@ -86,7 +97,8 @@ def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     from accmine.report.charts.trace import perfetto
     from accmine.report.html import render
 
-    folder.write_json("schedule.json", perfetto(lanes))
+    # Without indents: it is large, and these take most of the time to write it.
+    folder.write_text("schedule.json", json.dumps(perfetto(lanes), allow_nan=False))
     for row in outcome.trace:
         folder.append_trace(dict(zip(("seconds", "objective", "bound"), row, strict=True)))
     if len(outcome.designs) == 1:

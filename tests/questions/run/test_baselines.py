@@ -13,16 +13,16 @@ from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.plan import Plan
 from accmine.ports import Stop
 from accmine.questions.run.baselines import VARIANTS, baseline_rows, change_rows, variant_sentence
-from accmine.search.candidates import Selection, select, settle
 from accmine.search.schedules import schedule_task
-from tests.samples.search_sample import BASE, brute_groups, folder, pipeline, planned
+from accmine.search.selection import Selection, select, settle
+from tests.samples.search_sample import BASE, brute_groups, folder, pipeline, planned, session
 
 
 def settled(mode: str = "heterogeneous", refine: str = "none", **keys: Any) -> tuple[Plan, CostLibrary, Selection]:
     """The best of all designs, with the schedules a run would make."""
     plan, library = planned(mode=mode, search={"refine": refine, "select": "cp-sat"}, **keys)
     groups = brute_groups(plan, library, mode, count=16)
-    chosen = select(plan, mode, groups, "cp-sat", Stop(), 0)
+    chosen = select(session(plan, library), mode, groups, Stop())
     assert chosen.chosen
     final = {
         (w, s): schedule_task(task, library, chosen.design_of((w, s)).design, refine, Stop(), 0)
@@ -59,7 +59,7 @@ CASES: list[dict[str, Any]] = [
 def test_the_baseline_itself_is_no_better_and_no_worse(case: dict[str, Any]) -> None:
     """In a space of one design the answer is the baseline."""
     plan, library, chosen = settled(**case, space={})
-    rows = baseline_rows(plan, library, chosen, fleet(plan, chosen), Stop(), 0, None)
+    rows = baseline_rows(session(plan, library), chosen, fleet(plan, chosen), Stop())
     assert [row.operator_split for row in rows] == ["even", "none"]
     for row in rows:
         assert row.ratio == pytest.approx(1.0)
@@ -75,7 +75,7 @@ def test_ratios_are_those_of_throughput(case: dict[str, Any]) -> None:
     weak = other("weak", ("tensor_cores: 2", "tensor_cores: 1"))
     base = other("same")
     plan, library, chosen = settled(**case, baselines=[base, weak])
-    rows = baseline_rows(plan, library, chosen, fleet(plan, chosen), Stop(), 0, None)
+    rows = baseline_rows(session(plan, library), chosen, fleet(plan, chosen), Stop())
     assert [(row.name, row.operator_split) for row in rows] == [
         (base, "even"),
         (weak, "even"),
@@ -97,7 +97,7 @@ def test_ratios_are_those_of_throughput(case: dict[str, Any]) -> None:
 
 def test_without_splitting_there_is_one_comparison() -> None:
     plan, library, chosen = settled(models=("gpt",), operator_split="none")
-    rows = baseline_rows(plan, library, chosen, fleet(plan, chosen), Stop(), 0, None)
+    rows = baseline_rows(session(plan, library), chosen, fleet(plan, chosen), Stop())
     assert [row.operator_split for row in rows] == ["none"]
     assert rows[0].own_samples_per_s == (8 / chosen.step_s[0],)
 
@@ -113,7 +113,7 @@ def test_notes_say_what_a_baseline_lacks() -> None:
     )
     notes = {
         (row.name, row.operator_split): row.note
-        for row in baseline_rows(plan, library, chosen, fleet(plan, chosen), Stop(), 0, None)
+        for row in baseline_rows(session(plan, library), chosen, fleet(plan, chosen), Stop())
     }
     assert "GiB of HBM" in notes[small, "even"]
     assert "outside the limits" in notes[large, "none"]
@@ -122,16 +122,16 @@ def test_notes_say_what_a_baseline_lacks() -> None:
 def test_workers_change_nothing() -> None:
     plan, library, chosen = settled(models=("gpt",), **pipeline(2))
     designs = fleet(plan, chosen)
-    alone = baseline_rows(plan, library, chosen, designs, Stop(), 0, None)
+    alone = baseline_rows(session(plan, library), chosen, designs, Stop())
     with ThreadPoolExecutor(2) as executor:
-        assert baseline_rows(plan, library, chosen, designs, Stop(workers=2), 0, executor) == alone
+        assert baseline_rows(session(plan, library, executor=executor), chosen, designs, Stop(workers=2)) == alone
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("split", ["even", "none"])
 def test_the_way_from_the_baseline_to_the_answer(case: dict[str, Any], split: str) -> None:
     plan, library, chosen = settled(**case, operator_split=split, limits={"area": "835 mm^2"})
-    rows = change_rows(plan, library, chosen, fleet(plan, chosen), 0)
+    rows = change_rows(session(plan, library), chosen, fleet(plan, chosen))
     assert "one core per operator" in rows[0].what
     assert rows[0].area_mm2 == pytest.approx(plan.devices * area_mm2(plan.baseline, plan.technology))
     last = rows[-1]
@@ -150,12 +150,13 @@ def test_the_way_from_the_baseline_to_the_answer(case: dict[str, Any], split: st
 
 def test_another_technology() -> None:
     plan, library, chosen = settled(models=("gpt",), limits={"area": "baseline"})
-    sentence = variant_sentence(plan, chosen, Stop(), 0)
+    sentence = variant_sentence(session(plan, library), chosen, Stop())
     assert VARIANTS["tpu-16nm"] in sentence
     assert "winner" in sentence
     alone, library, chosen = settled(models=("gpt",), space={})
-    assert variant_sentence(alone, chosen, Stop(), 0).startswith("the winner is the same under tpu-16nm-multiplier")
+    same = variant_sentence(session(alone, library), chosen, Stop())
+    assert same.startswith("the winner is the same under tpu-16nm-multiplier")
     tight, library, chosen = settled(models=("gpt",), limits={"area": "414 mm^2"}, **{})
     assert isinstance(library, CostLibrary)
-    assert "tpu-16nm-multiplier" in variant_sentence(tight, chosen, Stop(), 0)
+    assert "tpu-16nm-multiplier" in variant_sentence(session(tight, library), chosen, Stop())
     assert all(name != other and other in VARIANTS for name, other in VARIANTS.items())

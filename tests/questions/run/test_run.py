@@ -22,7 +22,8 @@ from accmine.questions.run.run import run
 from accmine.report.as_json import outcome_from_json
 from accmine.result import Status, StopReason
 from accmine.search import bounds as certify
-from accmine.search import candidates, mining, schedules
+from accmine.search import candidates
+from accmine.search import refine as refining
 from accmine.study.study import as_mapping, load_study
 from tests.samples.search_sample import pipeline, study_text
 
@@ -298,7 +299,7 @@ def interrupt(*_: Any, **__: Any) -> Any:
 
 
 def test_interrupted_before_anything_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "schedule_tasks", interrupt)
+    monkeypatch.setattr(refining, "schedule_tasks", interrupt)
     path = write(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run(load_study(path), runs_dir=tmp_path / "runs")
@@ -312,7 +313,7 @@ def test_interrupted_before_anything_is_verified(tmp_path: Path, monkeypatch: py
 def test_interrupted_in_mining_keeps_the_baseline_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, models=("gpt",), **pipeline(2))
     with monkeypatch.context() as patch:
-        patch.setattr(mining, "mine", interrupt)
+        patch.setattr(candidates, "mine", interrupt)
         kept = run(load_study(path), runs_dir=tmp_path / "runs")
         assert call("run", path, "--runs", tmp_path / "runs") == 130
     found = only_run(tmp_path)
@@ -334,15 +335,15 @@ def test_interrupted_in_confirming_keeps_one_design(tmp_path: Path, monkeypatch:
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(mining, "confirm", first_interrupts)
+    monkeypatch.setattr(candidates, "confirm", first_interrupts)
     kept = run(load_study(write(tmp_path)), runs_dir=tmp_path / "runs")
     assert kept.stop == "interrupted"
     assert kept.certificate.bound >= kept.certificate.objective
 
 
 def test_interrupted_in_refining_keeps_the_best_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path, search=SEARCH | {"refine": "cp-sat"}, budget={"work": 1000, "deterministic": True})
-    real = schedules.schedule_tasks
+    path = write(tmp_path, search=SEARCH | {"refine": "cp-sat"}, budget={"work": 2, "deterministic": True})
+    real = refining.schedule_tasks
     calls: list[int] = []
 
     def second_interrupts(*arguments: Any, **named: Any) -> Any:
@@ -352,14 +353,14 @@ def test_interrupted_in_refining_keeps_the_best_and_resumes(tmp_path: Path, monk
         return real(*arguments, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(flow, "schedule_tasks", second_interrupts)
+        patch.setattr(refining, "schedule_tasks", second_interrupts)
         kept = run(load_study(path), runs_dir=tmp_path / "runs")
     found = only_run(tmp_path)
     assert (kept.stop, found.state, found.finished) == ("interrupted", RunState.INTERRUPTED, False)
     assert outcome_from_json(found.read_json("result.json")).to_json() == kept.to_json()
     assert call("show", found.path) == 0
     with monkeypatch.context() as patch:  # the search is finished and read from the folder
-        patch.setattr(mining, "mine", lambda *_, **__: pytest.fail("mined again"))
+        patch.setattr(candidates, "mine", lambda *_, **__: pytest.fail("mined again"))
         resumed = run(load_study(path), runs_dir=tmp_path / "runs")
     assert found.finished
     assert resumed.stop != "interrupted"
@@ -392,7 +393,7 @@ def test_an_interrupt_that_a_solver_hears_ends_the_run(tmp_path: Path, monkeypat
 
 
 def test_an_unfinished_search_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path, budget={"work": 1, "deterministic": True})
+    path = write(tmp_path, budget={"work": 0.001, "deterministic": True})
     with monkeypatch.context() as patch:
         patch.setattr(flow, "_select", interrupt)
         with pytest.raises(KeyboardInterrupt):

@@ -6,8 +6,6 @@ import json
 from dataclasses import replace
 from functools import lru_cache
 from math import inf, sqrt
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,6 @@ from accmine.hardware.design import Calibration
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.plan import Plan, make_plan
 from accmine.questions.run.flow import solve_study
-from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.record import Outcome
 from accmine.questions.stability import cases as stability_cases
 from accmine.questions.stability import measure as module
@@ -30,6 +27,7 @@ from accmine.questions.stability.measure import stability, stability_of, world_o
 from accmine.questions.stability.pool import plan_under
 from accmine.questions.stability.record import Stability, rank_correlation
 from accmine.questions.stability.report import render
+from accmine.search.session import Kept
 from tests.samples.search_sample import pipeline, study
 
 KEYS: dict[str, Any] = {
@@ -48,8 +46,7 @@ def few_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
 @lru_cache(maxsize=8)
 def solved(text: str) -> tuple[Plan, Outcome]:
     plan = make_plan(study(**{**KEYS, **json.loads(text)}))
-    with TemporaryDirectory() as folder:
-        outcome, _ = solve_study(plan, RunFolder(Path(folder)), lambda *_: None, compare=False)
+    outcome, _ = solve_study(plan, Kept(), lambda *_: None, compare=False)
     return plan, outcome
 
 

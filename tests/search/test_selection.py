@@ -12,9 +12,9 @@ import pytest
 from accmine.plan.plan import Plan
 from accmine.ports import Stop
 from accmine.problems.design_search import TIE, best
-from accmine.search.candidates import Selection, select, study_value
-from accmine.search.ties import break_ties, chips_of, exchanges
-from tests.samples.search_sample import brute_groups, pipeline, planned
+from accmine.search.selection import Selection, break_ties, chips_of, exchanges, select
+from accmine.search.value import study_value
+from tests.samples.search_sample import brute_groups, pipeline, planned, session
 
 CASES: list[dict[str, Any]] = [
     {"models": ("mlp",), "objective": "bottleneck", "limits": {"area": "832 mm^2"}, **pipeline(2)},
@@ -27,7 +27,7 @@ CASES: list[dict[str, Any]] = [
 
 def chosen(mode: str = "heterogeneous", **keys: Any) -> tuple[Plan, Selection]:
     plan, library = planned(mode=mode, **keys)
-    return plan, select(plan, mode, brute_groups(plan, library, mode), "cp-sat", Stop(), 0)
+    return plan, select(session(plan, library), mode, brute_groups(plan, library, mode), Stop())
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -101,11 +101,9 @@ def test_a_floor_missed_by_rounding_is_met_again() -> None:
 def test_no_selection_stays_none() -> None:
     plan, library = planned(models=("gpt",), **pipeline(2))
     none = select(
-        replace(plan, area_mm2=700.0),
+        session(replace(plan, area_mm2=700.0), library),
         "heterogeneous",
         brute_groups(plan, library, "heterogeneous"),
-        "cp-sat",
         Stop(),
-        0,
     )
     assert break_ties(plan, none) is none

@@ -39,6 +39,9 @@ __all__ = [
 PROMISING = 6
 """Designs of the least bound that the search for all stages of a pipeline begins with."""
 
+EARLY = 0.3
+"""Share of the time for proposing that goes to them at most; one is found at all events."""
+
 NOTHING = Mined((), (), 0, 0, 0, False, True)
 """What an interrupted search leaves: the designs it was to begin with are scheduled all the same."""
 
@@ -135,9 +138,10 @@ def without_candidates(session: Session, mode: str) -> list[GroupCandidates]:
 
 def promising_designs(session: Session) -> list[Design]:
     """Designs of the least bounds for all stages of a pipeline: a search of few, slow evaluations needs them early."""
-    if len(session.plan.tasks) == 1 or session.interrupted or session.budget.over:
+    if len(session.plan.tasks) == 1 or session.interrupted:
         return []
-    return promising(problems_of(session, "common", sketch=True)[0], PROMISING)
+    deadline = session.part(EARLY).deadline()
+    return promising(problems_of(session, "common", sketch=True)[0], PROMISING, deadline)
 
 
 def propose(session: Session, mode: str, first: Sequence[Design], stop: Stop) -> list[Mined]:

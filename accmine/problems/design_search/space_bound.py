@@ -288,19 +288,19 @@ def relative_value(problem: Problem) -> Value:
 def promising(problem: Problem, count: int, deadline: float = inf) -> list[Design]:
     """The designs of least bound of ``count`` choices of core types, least first: good places to begin a search.
 
-    After ``deadline`` (of ``time.monotonic()``) those that are known by then.
+    After ``deadline`` (of ``time.monotonic()``) those that are known by then; one at least, where any fits.
     """
     value = relative_value(problem)
     order: list[tuple[float, int, Block]] = []
     for part in batches(list(blocks(problem))):
-        if time.monotonic() > deadline:
+        if order and time.monotonic() > deadline:
             break
         for block, seconds in zip(part, phase_bounds_of(problem, part, paths=False), strict=True):
             order.append((float(value(seconds, block)[block.fits].min()), len(order), block))
     order.sort(key=lambda row: row[:2])
     found: list[tuple[float, int, Design]] = []
     for lowest, index, block in order:
-        if (len(found) >= count and lowest >= sorted(found)[count - 1][0]) or time.monotonic() > deadline:
+        if (len(found) >= count and lowest >= sorted(found)[count - 1][0]) or (found and time.monotonic() > deadline):
             break
         full = np.where(block.fits, value(phase_bounds(problem, block, paths=True), block), inf)
         found.append((float(full.min()), index, block.design(int(full.argmin()))))

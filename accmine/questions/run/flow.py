@@ -186,6 +186,8 @@ def _candidates(session: Session) -> dict[str, list[GroupCandidates]]:
         # The mode of the study comes first: the others are only compared.
         order = sorted(modes, key=lambda mode: mode != session.plan.study.mode)
         for number, mode in enumerate(order):
+            if found and session.budget.over:
+                break
             found[mode] = confirmed(session, mode, mined[mode], firsts[mode], 1 / (len(modes) - number))
     return found
 

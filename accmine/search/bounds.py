@@ -22,7 +22,7 @@ from accmine.problems.design_search.lower_front import LowerCandidate, lower_fro
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, Value, scan
 from accmine.problems.stage_selection.integers import IntegerPipeline, integers
 from accmine.problems.stage_selection.options import lower_bound, useful_options
-from accmine.result import Status
+from accmine.result import Status, StopReason
 from accmine.search.candidates import GroupCandidates
 from accmine.search.schedules import TaskSchedule
 from accmine.search.selection import selection_problem
@@ -133,6 +133,8 @@ def _by_selection(session: Session, mode: str, groups: Sequence[GroupCandidates]
     stop = session.part()
     result = solve(problem, plan.study.search.select, stop=stop, seed=session.seed)
     session.budget.spend(stop.work)
+    if result.stop is StopReason.INTERRUPTED and not session.interrupted:
+        session.interrupt()  # the bound holds all the same
     boxes = sum(map(len, rows.values()))
     method = f"selection among {boxes} boxes that hold all feasible designs ({result.status.value}, {result.solver})"
     if result.status is Status.INFEASIBLE:

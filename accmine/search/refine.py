@@ -31,6 +31,10 @@ REFINED = 3
 change which is best."""
 
 
+LEAST_S = 1.0
+"""What a choice may take in a run that is late: without one there is no answer at all, and mostly it takes less."""
+
+
 @dataclass(frozen=True, eq=False)
 class Answer:
     """Designs of every device with verified schedules.
@@ -145,11 +149,15 @@ def choose(session: Session, mode: str, groups: Sequence[GroupCandidates], stop:
     Raises
     ------
     KeyboardInterrupt
-        If the solver heard Ctrl-C and no choice is known.
+        If the solver heard Ctrl-C and no choice is known, or it was not the first one.
     """
+    if stop.seconds is not None:
+        stop = replace(stop, seconds=max(LEAST_S, stop.seconds))
     found = select(session, mode, groups, stop)
-    if found.result.stop is StopReason.INTERRUPTED and not found.chosen:
-        raise KeyboardInterrupt
+    if found.result.stop is StopReason.INTERRUPTED:
+        if session.interrupted or not found.chosen:
+            raise KeyboardInterrupt
+        session.interrupt()
     return break_ties(session.plan, found)
 
 

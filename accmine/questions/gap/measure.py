@@ -233,6 +233,8 @@ class Ground:
         if not all(g.candidates for g in groups):
             return None
         found = choose(session, self.mode, groups, session.part())
+        if session.interrupted:  # half an answer is no measurement
+            raise KeyboardInterrupt
         return found if found.chosen and found.value < inf else None
 
     def measure(self, search: Search, method: str = "") -> Measured:

@@ -13,6 +13,7 @@ from typing import Any
 
 from accmine.errors import CheckError, InfeasibleError, NothingFoundError
 from accmine.hardware.design import Design
+from accmine.interrupts import held
 from accmine.plan.plan import Plan
 from accmine.ports import Incumbent, Stop
 from accmine.problems.design_search import Mined
@@ -121,7 +122,8 @@ def _solve_in(session: Session, compare: bool) -> tuple[Outcome, list[Any]]:
             for compared in _compared(session, found, findings):
                 findings = compared
     findings = replace(findings, interrupted=session.interrupted, seconds=session.seconds, trace=tuple(session.trace))
-    return summarize(findings), trace_lanes(findings)
+    with held():  # everything is known: a Ctrl-C here has nothing to end
+        return summarize(findings), trace_lanes(findings)
 
 
 def _announce(session: Session) -> None:
@@ -181,7 +183,7 @@ def _candidates(session: Session) -> dict[str, list[GroupCandidates]]:
             known = [e.design for own in mined.get("common", ()) for e in own.ranked[:KNOWN]]
             firsts[mode] = list(dict.fromkeys([*begin, *known]))
             mined[mode] = propose(session, mode, firsts[mode], session.part(1 / (len(modes) - number)))
-    found = {}
+    found: dict[str, list[GroupCandidates]] = {}
     with session.step("confirm"):
         # The mode of the study comes first: the others are only compared.
         order = sorted(modes, key=lambda mode: mode != session.plan.study.mode)

@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import InfeasibleError, NothingFoundError
-from accmine.files.document import placed
+from accmine.files.document import load_yaml, placed
+from accmine.hardware.design import Design
+from accmine.hardware.space import DesignSpace
+from accmine.hardware.template import template_of
+from accmine.interrupts import held
 from accmine.plan.plan import make_plan
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.record import Outcome
+from accmine.result import Status
 from accmine.study.study import LoadedStudy
 
 __all__ = ["run"]
@@ -62,9 +67,12 @@ def run(
     except InfeasibleError as error:
         folder.start(loaded.study)
         raise _refused(error, loaded, folder) from None
+    known = _known(folder)
     folder.start(loaded.study)
     try:
-        outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None), began=began, say=say)
+        outcome, lanes = solve_study(
+            plan, folder, on_progress or (lambda *_: None), first=_designs(known), began=began, say=say
+        )
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
@@ -78,10 +86,29 @@ def run(
         folder.end(RunState.FAILED, getattr(error, "exit_code", 3), str(error))
         raise
     outcome = replace(outcome, folder=str(folder.path))
-    _write(folder, outcome, lanes)
     interrupted = outcome.stop == "interrupted"
-    folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)
+    with held():
+        if interrupted and known is not None and known.value < outcome.value:
+            outcome = replace(known, stop="interrupted")  # what an earlier, longer try left is better
+        else:
+            _write(folder, outcome, lanes)
+        folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)
     return outcome
+
+
+def _known(folder: RunFolder) -> Outcome | None:
+    """What an earlier try of the same study left that was interrupted: verified, but not the end of the search."""
+    from accmine.report.as_json import outcome_from_json
+
+    table = folder.read_json("result.json")
+    solved = table is not None and table.get("status") in (Status.OPTIMAL.value, Status.FEASIBLE.value)
+    return outcome_from_json(table) if solved else None
+
+
+def _designs(outcome: Outcome | None) -> list[Design]:
+    """The designs of an outcome."""
+    chosen = () if outcome is None else outcome.designs
+    return [next(iter(DesignSpace(template_of(load_yaml(text=design.yaml))))) for design in chosen]
 
 
 def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) -> InfeasibleError:

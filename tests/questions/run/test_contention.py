@@ -240,7 +240,7 @@ def test_a_run_reports_it_for_every_device(keys: dict[str, Any], tmp_path: Path)
     from accmine.study.study import load_study
 
     file = tmp_path / "tiny.yaml"
-    budget, search_ = {"work": 40, "deterministic": True}, {"refine": "none", "top_k": 2, "shares": 2}
+    budget, search_ = {"work": 1, "deterministic": True}, {"refine": "none", "top_k": 2, "shares": 2}
     file.write_text(study_text(space={"tensor_cores": [1, 2]}, budget=budget, search=search_, **keys))
     outcome = run(load_study(file), runs_dir=tmp_path / "runs")
     for stage in outcome.stages:

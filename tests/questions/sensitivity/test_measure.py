@@ -27,7 +27,7 @@ SPACE = {"tensor_cores": [1, 2, 3, 4, 6], "tensor_dim": [4, 8], "vector_cores": 
 KEYS: dict[str, Any] = {
     "space": SPACE,
     "limits": {"area": "baseline", "tdp": "baseline"},
-    "budget": {"work": 12, "deterministic": True},
+    "budget": {"work": 0.5, "deterministic": True},
     "search": {"refine": "none", "top_k": 2, "shares": 1},
 }
 

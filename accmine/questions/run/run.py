@@ -50,17 +50,10 @@ def run(
     CheckError
         If a solution fails its check.
     """
-    from accmine.report.as_json import outcome_from_json
-
     began = time.monotonic()
     folder = open_run(runs_dir, loaded.study, again=again)
     if folder.finished:
-        known = folder.read_json("result.json")
-        if known.get("status") == "infeasible":
-            places, where = known.get("places", ()), known.get("where", ())
-            error = InfeasibleError(known["message"], known["conflict"], known["remedy"], places, where)
-            raise located(error, loaded.document)
-        return outcome_from_json(known)
+        return _read(folder, loaded)
     try:
         with placed(loaded.document):
             plan = make_plan(loaded.study)
@@ -76,7 +69,8 @@ def run(
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
-        folder.write_json("result.json", {"status": "unknown", "message": str(error), "bound": error.bound})
+        if known is None:  # else an earlier try found something
+            folder.write_json("result.json", {"status": "unknown", "message": str(error), "bound": error.bound})
         folder.end(RunState.FAILED, error.exit_code, str(error))
         raise
     except KeyboardInterrupt:
@@ -85,11 +79,27 @@ def run(
     except Exception as error:
         folder.end(RunState.FAILED, getattr(error, "exit_code", 3), str(error))
         raise
-    outcome = replace(outcome, folder=str(folder.path))
+    return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known)
+
+
+def _read(folder: RunFolder, loaded: LoadedStudy) -> Outcome:
+    """The outcome of a finished run, or the error that it ended with."""
+    from accmine.report.as_json import outcome_from_json
+
+    known = folder.read_json("result.json")
+    if known.get("status") == "infeasible":
+        places, where = known.get("places", ()), known.get("where", ())
+        error = InfeasibleError(known["message"], known["conflict"], known["remedy"], places, where)
+        raise located(error, loaded.document)
+    return outcome_from_json(known)
+
+
+def _saved(folder: RunFolder, outcome: Outcome, lanes: list[Any], known: Outcome | None) -> Outcome:
+    """Write the outcome, unless it was interrupted and what an earlier try left is better; returns what is there."""
     interrupted = outcome.stop == "interrupted"
     with held():
         if interrupted and known is not None and known.value < outcome.value:
-            outcome = replace(known, stop="interrupted")  # what an earlier, longer try left is better
+            outcome = replace(known, stop="interrupted")
         else:
             _write(folder, outcome, lanes)
         folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)

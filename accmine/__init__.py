@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from accmine.study.study import LoadedStudy, Study
 
 __all__ = ["ReadyStudy", "__version__", "load"]
+
+if find_spec("accmine.models") is None:
+    # Python in a checkout finds this folder before an installed accmine; models, solvers and configs lie beside it.
+    _checkout = Path(__file__).resolve().parent.parent
+    if all((_checkout / part).is_file() for part in ("pyproject.toml", "models/__init__.py", "configs/__init__.py")):
+        __path__.append(str(_checkout))
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AccmineError", "CheckError", "Complaint", "InfeasibleError", "InputError", "NothingFoundError"]
+__all__ = [
+    "DEFECT",
+    "AccmineError",
+    "CheckError",
+    "Complaint",
+    "InfeasibleError",
+    "InputError",
+    "NothingFoundError",
+    "WorkerLostError",
+]
+
+
+DEFECT = 70
+"""Exit code of the command line for whatever is raised by mistake (EX_SOFTWARE of BSD's sysexits)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,27 @@ class InfeasibleError(AccmineError):
                 lines[i] = f"{limit} ({place}) -> {self.remedy[i].partition(': ')[2]}"
         super().__init__("\n".join([message, *lines]))
 
+    @classmethod
+    def from_json(cls, data: Any) -> InfeasibleError:
+        """The inverse of ``to_json``.
+
+        Raises
+        ------
+        InputError
+            If a field is missing or of the wrong type.
+        """
+        lists = [data.get(key, []) for key in ("conflict", "remedy", "places", "where")]
+        if not isinstance(data.get("message"), str):
+            raise InputError("a text is needed", field="message")
+        for key, rows in zip(("conflict", "remedy", "places", "where"), lists, strict=True):
+            kind = list if key == "places" else str
+            if not isinstance(rows, list) or not all(isinstance(row, kind) for row in rows):
+                raise InputError(f"a list of {'places' if kind is list else 'texts'} is needed", field=key)
+        conflict, remedy, places, where = lists
+        if any((places or where) and len(rows) != len(conflict) for rows in (remedy[: len(conflict)], places, where)):
+            raise InputError("needs one remedy, one place and one position for each limit in conflict")
+        return cls(data["message"], conflict, remedy, places, where)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, as the result of a run holds them."""
         return {
@@ -118,3 +153,26 @@ class CheckError(AccmineError):
     """A solution failed its own problem's check (exit code 3): a defect, never a report."""
 
     exit_code = 3
+
+
+class WorkerLostError(AccmineError):
+    """A worker process ended in the midst of a job, and so did the one that began it again (exit code 4).
+
+    Attributes
+    ----------
+    job
+        Name of the function.
+    code
+        Exit code of the second process; minus the number of the signal that ended it.
+    """
+
+    exit_code = 4
+
+    def __init__(self, job: str, code: int) -> None:
+        self.job, self.code = job, code
+        how = f"ended by itself with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+        memory = " (memory may be short: fewer workers need less of it)" if code == -signal.SIGKILL else ""
+        super().__init__(f"the worker process of {job} {how}{memory}, as the one before it did")
+
+    def __reduce__(self) -> tuple[type[WorkerLostError], tuple[str, int]]:
+        return type(self), (self.job, self.code)

@@ -1,18 +1,21 @@
-"""The two ports of accmine: a declared model of a problem, and a way of deciding it."""
+"""The ports of accmine: a kind of problem, a declared model of a problem, and a way of deciding it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from accmine.result import Result
+from accmine.result import Sense, StopReason
 
-__all__ = ["Incumbent", "Model", "Solver", "Stop"]
+__all__ = ["BaseModel", "Incumbent", "Kind", "Model", "Score", "Solver", "Stop"]
 
 Incumbent = Callable[[float, float | int | None, float | int | None], None]
 """Called with (seconds, objective, bound) whenever one of the two values moves."""
+
+Score = Any
+"""Exact value of a solution that is minimised, whatever the direction and unit of its kind: an integer, or a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +44,67 @@ class Stop:
         return float("inf") if self.seconds is None else time.monotonic() + self.seconds
 
 
+class Kind(Protocol):
+    """A kind of problem: the module ``accmine.problems.<kind>``, which shares nothing with any solver."""
+
+    KIND: str
+
+    def sense(self, problem: Any) -> Sense:
+        """Direction of the values that are shown."""
+        ...
+
+    def score(self, problem: Any, solution: Any) -> Score:
+        """What a solution is worth, exactly, whether or not it is valid; less is better."""
+        ...
+
+    def shown(self, problem: Any, score: Score) -> float | int:
+        """A score in the problem's own unit and direction."""
+        ...
+
+    def shown_bound(self, problem: Any, score: Score) -> float | int:
+        """A bound of all scores likewise, as one of the numbers that were given where they were rounded to scores."""
+        ...
+
+    def check(self, problem: Any, solution: Any) -> tuple[str, ...]:
+        """Everything wrong with a solution, in words; empty when it is valid."""
+        ...
+
+    def bound(self, problem: Any) -> tuple[Score | None, str]:
+        """(score that no solution is below, how it is proved) without search; ``None`` where there is none."""
+        ...
+
+    def impossible(self, problem: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """(limits in conflict, least change of each that helps) without search; both empty where it is not known."""
+        ...
+
+    def problem_from_json(self, obj: Any, where: str = "") -> Any:
+        """The problem of a JSON object; ``where`` names it in complaints."""
+        ...
+
+    def problem_to_json(self, problem: Any) -> dict[str, Any]:
+        """The JSON object of a problem."""
+        ...
+
+    def solution_from_json(self, problem: Any, obj: Any, where: str = "") -> Any:
+        """The solution of a JSON object."""
+        ...
+
+    def solution_to_json(self, problem: Any, solution: Any) -> dict[str, Any]:
+        """The JSON object of a solution."""
+        ...
+
+
 @runtime_checkable
 class Solver(Protocol):
     """One way of deciding a problem."""
 
     name: str
 
-    def solve(
-        self,
-        problem: Any,
-        *,
-        stop: Stop,
-        seed: int = 0,
-        hint: Any | None = None,
-        on_progress: Incumbent | None = None,
-    ) -> Result[Any]:
-        """Decide ``problem``; never raises at a time-out, never drops a bound."""
+    def search(self, record: Any) -> StopReason:
+        """Offer solutions and raise the bound of an ``accmine.record.Record`` until it is over; say why it ended.
+
+        Never drops a bound. Ctrl-C goes through: whoever made the record keeps what it holds.
+        """
         ...
 
 
@@ -65,7 +113,7 @@ class Model(Protocol):
     """A declared model of a problem for one engine: what must hold, apart from how it is decided.
 
     ``engine`` is ``"cp-sat"`` (``build`` returns an ``ortools`` ``CpModel``) or ``"mip"``
-    (``build`` returns a Pyomo ``ConcreteModel``).
+    (``build`` returns a Pyomo ``ConcreteModel``). What else an engine asks for has defaults in ``BaseModel``.
     """
 
     engine: str
@@ -78,10 +126,54 @@ class Model(Protocol):
         """Give every variable of the built model its value in ``solution`` as a starting point."""
         ...
 
-    def bounds(self) -> tuple[float | int | None, float | int | None]:
-        """Valid (lower, upper) limits of the objective known before solving."""
-        ...
-
     def read(self, value: Callable[[Any], float | int]) -> Any:
         """The problem's solution, from the value of each engine variable."""
         ...
+
+
+class BaseModel:
+    """What a model may offer beside the port, with what holds where it does not.
+
+    Attributes
+    ----------
+    floor_score
+        Once built: a score that no solution is below; ``None`` where there is none.
+    bound_method
+        How it was obtained, in words.
+    parameters, proof_parameters
+        CP-SAT parameters by name that suit the built model, and the one of ``below``.
+    provable
+        Whether a search for proofs on ``below`` is worth its time.
+    unit
+        For the engine ``mip``: integer score per unit of its objective, or of the first factor of it.
+    """
+
+    floor_score: Score | None = None
+    bound_method: str = "limits of the model"
+    parameters: Mapping[str, Any] = {}
+    proof_parameters: ClassVar[Mapping[str, Any]] = {}
+    provable: bool = False
+    unit: int = 1
+
+    def warm_start(self, record: Any) -> None:
+        """Offer a quick solution and bound to a record without solution; before or after ``build``."""
+
+    def below(self, score: int) -> Any:
+        """For a ``provable`` model: a built one of all solutions of a lower score, with ``model`` and ``read``."""
+        raise NotImplementedError
+
+    def separate(self, solution: Any) -> int:
+        """Add the rows that a solution violates although the model accepts it; returns how many are new."""
+        del solution
+        return 0
+
+    def factors(self) -> Any | None:
+        """For an objective that is a product, its two factors (see ``interval_product``); else ``None``."""
+        return None
+
+    def closing(self) -> Any | None:
+        """The same rows in integers, for what lies between the tolerances of an engine and the exact score.
+
+        An object with ``better_than(score, seconds) -> (whether there is, solution)`` and ``separate(solution)``.
+        """
+        return None

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from types import ModuleType
 from typing import Any, cast
 
 from accmine.errors import InputError
-from accmine.ports import Model, Solver
+from accmine.ports import Kind, Model
 
 __all__ = [
     "DEFAULT_SOLVER",
@@ -23,6 +22,7 @@ __all__ = [
     "SOLVERS",
     "WHY_NOT",
     "explainer",
+    "kind_of",
     "make_model",
     "make_solver",
     "problem_module",
@@ -34,7 +34,7 @@ PROBLEMS: dict[str, str] = {
     "schedule-window": "accmine.problems.schedule_window",
     "stage-selection": "accmine.problems.stage_selection",
 }
-"""Problem kind -> module with ``Problem``, ``Solution``, ``check``, ``problem_from_json`` and so on."""
+"""Problem kind -> module that satisfies the port ``Kind``."""
 
 WHY_NOT: dict[str, str] = {"stage-selection": "accmine.solvers.stage_selection.why_not:explain"}
 """Problem kind -> (limits in conflict, remedies) of a problem without solution, where that takes solvers."""
@@ -88,7 +88,7 @@ def _load(target: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def problem_module(kind: str) -> ModuleType:
+def problem_module(kind: str) -> Kind:
     """The module that defines problem ``kind``.
 
     Raises
@@ -99,7 +99,21 @@ def problem_module(kind: str) -> ModuleType:
     table = PROBLEMS | {kind: value for (kind, _), value in _rows("problems").items()}
     if kind not in table:
         raise InputError(f"unknown problem kind {kind!r}; known: {', '.join(sorted(table))}")
-    return import_module(table[kind])
+    return cast(Kind, import_module(table[kind]))
+
+
+def kind_of(problem: Any) -> Kind:
+    """The kind of ``problem``.
+
+    Raises
+    ------
+    InputError
+        If it is no problem, or of a kind that is not registered.
+    """
+    kind = getattr(problem, "kind", None)
+    if not isinstance(kind, str):
+        raise InputError(f"{type(problem).__module__}.{type(problem).__qualname__} is not a problem")
+    return problem_module(kind)
 
 
 def explainer(kind: str) -> Callable[[Any], tuple[tuple[str, ...], tuple[str, ...]]] | None:
@@ -112,8 +126,10 @@ def solvers_of(kind: str) -> list[str]:
     return sorted(name for k, name in SOLVERS | _rows("solvers") if k == kind)
 
 
-def make_solver(kind: str, name: str, **options: Any) -> Solver:
+def make_solver(kind: str, name: str, **options: Any) -> Any:
     """A new solver ``name`` for problem ``kind``, with the options its class takes.
+
+    It satisfies ``accmine.ports.Solver``, or has ``solve`` in place of ``search`` (see ``accmine.solving.solve``).
 
     Raises
     ------
@@ -123,7 +139,7 @@ def make_solver(kind: str, name: str, **options: Any) -> Solver:
     table = SOLVERS | _rows("solvers")
     if (kind, name) not in table:
         raise InputError(f"unknown solver {name!r} for {kind}; known: {', '.join(solvers_of(kind))}")
-    return cast(Solver, _load(table[kind, name])(**options))
+    return _load(table[kind, name])(**options)
 
 
 def make_model(kind: str, name: str) -> Model:

@@ -1,13 +1,7 @@
 """Solve and check problems of any kind: the one door between files or scripts and the solvers.
 
-A solver is never believed: every solution passes through the ``check`` and ``objective`` of its problem's
-own module before it leaves here.
-
-A problem module offers ``KIND``, ``SENSE`` or ``sense(problem)``, ``objective``, ``check`` and the four JSON
-functions; optionally ``bound(problem) -> (value, method)``, a valid bound that needs no search, and
-``explain(problem) -> (conflict, remedy)`` of a problem without solution, with ``EXPLAINED_FIRST`` if it is so quick
-and complete that no solver need be asked (where it takes solvers, ``registry.WHY_NOT`` names it); and
-``EXACT_DECIMALS`` if ``problem_from_json`` wants decimals as ``decimal.Decimal``.
+A solver is never believed: every solution passes through the ``check`` and ``score`` of its problem's own kind
+before it leaves here.
 """
 
 from __future__ import annotations
@@ -18,13 +12,14 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from accmine.errors import CheckError, InputError
-from accmine.ports import Incumbent, Stop
-from accmine.problems.files import load_problem, located, parse, read_text
-from accmine.registry import DEFAULT_SOLVER, explainer, make_solver, problem_module, solvers_of
+from accmine.files.document import Document
+from accmine.ports import Incumbent, Solver, Stop
+from accmine.problems.files import load_problem, load_source, located
+from accmine.record import Record
+from accmine.registry import DEFAULT_SOLVER, explainer, kind_of, make_solver, solvers_of
 from accmine.result import Result, Sense, Status, StopReason, gap
 
 __all__ = [
@@ -32,7 +27,6 @@ __all__ = [
     "explain",
     "load_problem",
     "load_solution",
-    "module_of",
     "problem_kind",
     "rate",
     "result_to_json",
@@ -47,45 +41,35 @@ _NO_LIMIT = Stop()
 _TOLERANCE = 1e-9  # of objectives that are floating-point numbers; integers must be equal
 
 
-def module_of(problem: Any) -> ModuleType:
-    """The module of the kind of ``problem``.
-
-    Raises
-    ------
-    InputError
-        If it is no problem, or of a kind that is not registered.
-    """
-    kind = getattr(problem, "kind", None)
-    if not isinstance(kind, str):
-        raise InputError(f"{type(problem).__module__}.{type(problem).__qualname__} is not a problem")
-    return problem_module(kind)
-
-
 def problem_kind(problem: Any) -> str:
     """Kind of a problem, e.g. ``operator-schedule``."""
-    return str(module_of(problem).KIND)
+    return kind_of(problem).KIND
 
 
 def sense_of(problem: Any) -> Sense:
     """Direction of the objective of ``problem``."""
-    module = module_of(problem)
-    own = getattr(module, "sense", None)
-    return Sense(own(problem) if own is not None else module.SENSE)
+    return kind_of(problem).sense(problem)
 
 
 def bound_of(problem: Any) -> tuple[float | int | None, str]:
     """The bound that needs no search, and how it is obtained; (None, "") if the kind has none."""
-    module = module_of(problem)
-    own = getattr(module, "bound", None)
-    if own is not None and getattr(module, "EXPLAINED_FIRST", False) and module.explain(problem)[0]:
+    kind = kind_of(problem)
+    if kind.impossible(problem)[0]:
         return None, "no solution exists"
-    return (None, "") if own is None else own(problem)
+    score, method = kind.bound(problem)
+    return (None if score is None else kind.shown_bound(problem, score)), method
 
 
 def explain(problem: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(limits in conflict, least change of each that helps) of a problem without solution; both empty otherwise."""
-    own = getattr(module_of(problem), "explain", None) or explainer(problem_kind(problem))
-    return ((), ()) if own is None else own(problem)
+    kind = kind_of(problem)
+    own = explainer(kind.KIND)
+    return kind.impossible(problem) if own is None else own(problem)
+
+
+def _value(problem: Any, solution: Any) -> float | int:
+    kind = kind_of(problem)
+    return kind.shown(problem, kind.score(problem, solution))
 
 
 @cache
@@ -102,7 +86,7 @@ def versions() -> Mapping[str, str]:
 
 def solve(
     problem: Any,
-    solver: str | None = None,
+    solver: str | Solver | None = None,
     *,
     stop: Stop = _NO_LIMIT,
     seed: int = 0,
@@ -111,12 +95,17 @@ def solve(
 ) -> Result[Any]:
     """Decide ``problem`` and verify the answer.
 
+    Ctrl-C ends the search and keeps the best solution and bound: the stop reason is ``interrupted``.
+
     Parameters
     ----------
     solver
-        Name of a solver of this kind; default: ``registry.DEFAULT_SOLVER``.
-    stop, seed, hint, on_progress
+        Name of a solver of this kind, or one that was made; default: ``registry.DEFAULT_SOLVER``. One with
+        ``solve(problem, *, stop, seed, hint, on_progress) -> Result`` in place of ``search`` is asked for that.
+    stop, seed, on_progress
         See ``accmine.ports``.
+    hint
+        A solution to start from.
 
     Raises
     ------
@@ -126,36 +115,24 @@ def solve(
         If the solution fails its check, or solution, objective, bound and status contradict each other.
     """
     kind = problem_kind(problem)
-    name = solver or DEFAULT_SOLVER.get(kind) or next(iter(solvers_of(kind)), "")
-    chosen = make_solver(kind, name)
-    refused = _without_solution(problem, name, seed)
-    if refused is not None:
-        return refused
-    result = chosen.solve(problem, stop=stop, seed=seed, hint=hint, on_progress=on_progress)
-    return replace(verify(problem, result), versions=versions())
-
-
-def _without_solution(problem: Any, solver: str, seed: int) -> Result[Any] | None:
-    """The result of a problem that its own module shows to have no solution before anything is searched."""
-    module = module_of(problem)
-    conflict, remedy = module.explain(problem) if getattr(module, "EXPLAINED_FIRST", False) else ((), ())
-    if not conflict:
-        return None
-    return Result(
-        kind=problem_kind(problem),
-        solver=solver,
-        status=Status.INFEASIBLE,
-        stop=StopReason.PROVED,
-        objective=None,
-        bound=None,
-        bound_method="the limits themselves, before any search",
-        solution=None,
-        seed=seed,
-        sense=sense_of(problem),
-        versions=versions(),
-        conflict=conflict,
-        remedy=remedy,
-    )
+    chosen: Any = solver
+    if solver is None or isinstance(solver, str):
+        chosen = make_solver(kind, solver or DEFAULT_SOLVER.get(kind) or next(iter(solvers_of(kind)), ""))
+    conflict = kind_of(problem).impossible(problem)
+    if not conflict[0] and not isinstance(chosen, Solver):  # of another package, from before there were records
+        result = chosen.solve(problem, stop=stop, seed=seed, hint=hint, on_progress=on_progress)
+        return replace(verify(problem, result), versions=versions())
+    record = Record[Any](problem, stop, seed=seed, hint=hint, on_progress=on_progress, solver=chosen.name)
+    try:
+        if conflict[0]:
+            record.no_solution("the limits themselves, before any search")
+            record.blame(*conflict)
+        reason = record.closed() or chosen.search(record)
+    except KeyboardInterrupt:
+        reason = StopReason.INTERRUPTED
+    if record.infeasible and not record.conflict:
+        record.blame(*explain(problem))
+    return replace(verify(problem, record.result(reason)), versions=versions())
 
 
 def _close(a: float | int, b: float | int) -> bool:
@@ -173,21 +150,22 @@ def verify(problem: Any, result: Result[Any]) -> Result[Any]:
         If a constraint is violated, the objective is another one, the bound lies on the wrong side of it,
         or the status says more than is known.
     """
-    module = module_of(problem)
     if result.solution is None:
         if result.status in (Status.OPTIMAL, Status.FEASIBLE):
             raise CheckError(f"{result.solver}: status {result.status.value} without a solution")
         return result
-    wrong = list(module.check(problem, result.solution))
-    value = module.objective(problem, result.solution)
-    sense = sense_of(problem)
+    kind = kind_of(problem)
+    wrong = list(kind.check(problem, result.solution))
+    score = kind.score(problem, result.solution)
+    value, proof = kind.shown(problem, score), kind.shown_bound(problem, score)
+    sense = kind.sense(problem)
     if result.objective is None or not _close(result.objective, value):
         wrong.append(f"objective {result.objective} claimed, {value} recomputed")
     if result.bound is not None and not _close(result.bound, value):
         beyond = result.bound > value if sense is Sense.MINIMIZE else result.bound < value
         if beyond:
             wrong.append(f"bound {result.bound} is better than impossible: a solution has {value}")
-        elif result.status is Status.OPTIMAL:
+        elif result.status is Status.OPTIMAL and not _close(result.bound, proof):
             wrong.append(f"status optimal with objective {value} and bound {result.bound}")
     if result.status not in (Status.OPTIMAL, Status.FEASIBLE) or (
         result.status is Status.OPTIMAL and result.bound is None
@@ -200,7 +178,7 @@ def verify(problem: Any, result: Result[Any]) -> Result[Any]:
 
 def result_to_json(problem: Any, result: Result[Any]) -> dict[str, Any]:
     """The JSON object of a result, in the form that ``rate`` reads back."""
-    solution = None if result.solution is None else module_of(problem).solution_to_json(problem, result.solution)
+    solution = None if result.solution is None else kind_of(problem).solution_to_json(problem, result.solution)
     header = result.header()
     verified = header.pop("verified")
     return {**header, "solution": solution, "verified": verified}
@@ -227,13 +205,12 @@ def rate(problem: Any, solution: Any) -> dict[str, Any]:
     InputError
         If the solution cannot be read.
     """
-    module = module_of(problem)
     claimed = None
     if isinstance(solution, str | Path | Mapping):
         solution, claimed = load_solution(problem, solution)
-    violations = list(module.check(problem, solution))
+    violations = list(kind_of(problem).check(problem, solution))
     try:
-        value = module.objective(problem, solution)
+        value = _value(problem, solution)
     except (IndexError, ValueError):
         if not violations:
             raise
@@ -260,11 +237,8 @@ def load_solution(problem: Any, source: str | Path | Mapping[str, Any]) -> tuple
     InputError
         If it cannot be read, belongs to another kind, or is a result without a solution.
     """
-    if isinstance(source, Mapping):
-        data, text, name, path = source, "", "", None
-    else:
-        text, name, path = read_text(source)
-        data = parse(text, name, path, exact=False)
+    document = Document(source, "", "") if isinstance(source, Mapping) else load_source(source)
+    data, name = document.data, document.name
     kind = problem_kind(problem)
     claimed = None
     if isinstance(data, Mapping) and "solution" in data:
@@ -273,9 +247,11 @@ def load_solution(problem: Any, source: str | Path | Mapping[str, Any]) -> tuple
         claimed, data = data.get("objective"), data["solution"]
         if data is None:
             raise InputError("the result holds no solution", name, "solution")
-        if claimed is not None and not isinstance(claimed, int | float):
+        if claimed is not None and (isinstance(claimed, bool) or not isinstance(claimed, int | float)):
             raise InputError(f"needs a number, got {claimed!r}", name, "objective")
     try:
-        return module_of(problem).solution_from_json(problem, data, name), claimed
+        return kind_of(problem).solution_from_json(problem, data, name), claimed
     except InputError as error:
-        raise located(error, data, text, name, path) from None
+        inside = "" if data is document.data else "solution"
+        found = [replace(c, field=".".join(filter(None, (inside, c.field)))) for c in error.complaints]
+        raise located(InputError(found), document) from None

@@ -30,7 +30,8 @@ from math import inf
 import numpy as np
 
 from accmine.hardware.design import Design
-from accmine.plan.plan import Plan, make_plan
+from accmine.plan.build import plan_of
+from accmine.plan.plan import Plan
 from accmine.ports import Stop
 from accmine.problems.design_search import Evaluation, Problem, evaluate, fits
 from accmine.problems.design_search.space_bound import Block, block_of, blocks, phase_bounds, relative_value
@@ -50,7 +51,7 @@ SEED = 0
 
 def search(study: Study) -> tuple[Plan, Problem]:
     """The single design search of a study, with the list-scheduled baseline as the reference."""
-    plan = make_plan(study)
+    plan = plan_of(study)
     library = plan.library()
     rows = [schedule_task(task, library, plan.baseline, "list", Stop(), SEED).phase_s for task in plan.tasks]
     plan = plan.referred_to(by_stage(plan, rows))

@@ -87,7 +87,7 @@ def _graph_problem(name: str) -> Problem:
     if instance.heads is not None:
         changes["head_width"] = model.config.width // instance.heads
     if changes:
-        model = replace(model, config=replace(model.config, **changes))
+        model = replace(model, config=model.config.model_copy(update=changes))
     forward = forward_graph(model, batch=1, split="heads")
     graph = training_graph(forward, optimizer="adam", accumulate=instance.microbatches > 1)
     return training_problem(graph, instance.microbatches)

@@ -114,7 +114,7 @@ def theirs(own: Problem, seconds: float, workers: int, seed: int, *, warm: bool)
     data = build(own).data()
     options: dict[str, Any] = {"random_seed": seed}
     if warm:
-        list_schedule = make_solver("operator-schedule", "critical-path").solve(own, stop=Stop(work=1))
+        list_schedule = solve(own, make_solver("operator-schedule", "critical-path"), stop=Stop(work=1))
         options["initial_solution"] = _started(own, data, list_schedule.solution)
     result = pyjobshop.solve(data, time_limit=seconds, num_workers=workers, **options)
     tasks = result.best.tasks

@@ -17,7 +17,7 @@ from accmine.problems.stage_selection import Problem, Solution
 from accmine.problems.stage_selection.integers import integers
 from accmine.problems.stage_selection.options import lower_bound, useful_options
 
-from .stage_selection_cpsat import StageSelectionCpSat
+from .stage_selection_cpsat import StageSelectionCpSat, refuse_long
 
 __all__ = ["FLOOR", "LimitConflictCpSat"]
 
@@ -37,6 +37,8 @@ class LimitConflictCpSat(StageSelectionCpSat):
     def build(self, problem: Problem) -> cp_model.CpModel:
         """Declare variables, timelines and the limits behind their literals; returns the CP-SAT model."""
         self.numbers = numbers = integers(problem)
+        if numbers.step_limit is not None:
+            refuse_long(numbers)
         free = replace(
             numbers,
             area_limit=None if numbers.area_limit is None else _NO_LIMIT,

@@ -18,8 +18,8 @@ run at once, over all resources together.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import gcd
 from typing import Any, ClassVar
 
@@ -27,7 +27,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
-from accmine.ports import Stop
+from accmine.ports import BaseModel
 from accmine.problems.operator_schedule import (
     CONE_OPERATIONS,
     KIND,
@@ -41,8 +41,8 @@ from accmine.problems.operator_schedule import (
     tails,
 )
 from accmine.problems.operator_schedule.cone_bound import cones
+from accmine.record import Record
 from accmine.registry import make_solver
-from accmine.result import Result
 
 __all__ = ["PROVABLE_OPERATIONS", "OperatorScheduleCpSat", "exclusive_sets"]
 
@@ -69,7 +69,7 @@ def _useful_modes(problem: Problem) -> list[list[_Mode]]:
     useful: list[list[_Mode]] = []
     for modes in problem.mode_sets:
         rows = [
-            _Mode(k, d, tuple(u) if d else (0,) * len(capacity))
+            _Mode(k, d, tuple(u))
             for k, (d, u) in enumerate(zip(modes.duration.tolist(), modes.uses.tolist(), strict=True))
             if all(a <= c for a, c in zip(u, capacity, strict=True))
         ]
@@ -122,12 +122,12 @@ def exclusive_sets(problem: Problem) -> list[list[int]]:
     return [list(clique) for clique in sets]
 
 
-class OperatorScheduleCpSat:
-    """Model of ``operator-schedule`` for CP-SAT; see ``accmine.ports.Model`` and ``solvers.cpsat``."""
+class OperatorScheduleCpSat(BaseModel):
+    """Model of ``operator-schedule`` for CP-SAT; see ``accmine.ports``."""
 
     engine = "cp-sat"
 
-    proof_parameters: ClassVar[dict[str, Any]] = {"linearization_level": 0}
+    proof_parameters: ClassVar[Mapping[str, Any]] = {"linearization_level": 0}
     """The linear relaxation of cumulatives is weak: without it CP-SAT proves three to five times as much."""
 
     def build(self, problem: Problem) -> cp_model.CpModel:
@@ -145,19 +145,14 @@ class OperatorScheduleCpSat:
         self.model.minimize(self.makespan)
         return self.model
 
-    @property
-    def provable(self) -> bool:
-        """Whether the problem is small enough for ``below`` to be worth its time."""
-        return 0 < len(self.problem) <= PROVABLE_OPERATIONS
-
-    def below(self, value: int) -> OperatorScheduleCpSat:
-        """The problem of schedules shorter than ``value``, with constraints that help proofs.
+    def below(self, score: int) -> OperatorScheduleCpSat:
+        """The problem of schedules shorter than ``score``, with constraints that help proofs.
 
         A no_overlap for each of some sets of operations no two of which can run at once: a single cumulative
-        does not show them. ``value`` must exceed the lower limit of ``bounds``.
+        does not show them. ``score`` must exceed ``floor_score``.
         """
         other = OperatorScheduleCpSat()
-        other._declare(self.problem, value - 1)
+        other._declare(self.problem, score - 1)
         for group in exclusive_sets(self.problem):
             other.model.add_no_overlap([other._interval(i, k) for i in group for k in range(len(other.chosen[i]))])
         other.model.minimize(other.makespan)
@@ -166,15 +161,17 @@ class OperatorScheduleCpSat:
     def _declare(self, problem: Problem, upper: int) -> None:
         """Everything but the objective, with ``upper`` as the horizon."""
         self.problem = problem
+        self.provable = 0 < len(problem) <= PROVABLE_OPERATIONS
         self.model = cp_model.CpModel()
-        self.lower, self.bound_method = bound(problem)
+        least, self.bound_method = bound(problem)
+        self.floor_score = least
         strong = len(problem) <= CONE_OPERATIONS
         known = cones(problem) if strong else None
         head, tail = (heads(problem), tails(problem)) if known is None else (known.head, known.tail)
         self._modes = _useful_modes(problem)
         shortest = problem.shortest[problem.mode_set] if len(problem) else np.zeros(0, dtype=np.int64)
         self.upper = upper
-        self.makespan = self.model.new_int_var(min(self.lower, upper), upper, "makespan")
+        self.makespan = self.model.new_int_var(min(least, upper), upper, "makespan")
         self.start = [
             self.model.new_int_var(h, max(h, upper - q - p), "")
             for h, q, p in zip(head.tolist(), tail.tolist(), shortest.tolist(), strict=True)
@@ -188,7 +185,6 @@ class OperatorScheduleCpSat:
             said = max((length[j] + after_end[j] for j in after), default=-1)
             if after_end[i] > said:  # more than the successors say; without any, M ≥ s_i + p_i
                 self.model.add(self.makespan >= end[i] + after_end[i])
-        self.parameters: dict[str, Any] = {}
         self._intervals: dict[tuple[int, int], Any] = {}
         self._resources()
 
@@ -245,11 +241,9 @@ class OperatorScheduleCpSat:
                     self.parameters = self.proof_parameters
                 self.model.add_cumulative(held, demands, limit)
 
-    def warm_start(self, problem: Problem, stop: Stop, seed: int) -> Result[Solution]:
-        """The critical-path result, from which CP-SAT starts when no hint is given."""
-        share = None if stop.seconds is None else stop.seconds * _WARM_SHARE
-        own = replace(stop, seconds=share, work=None if stop.work is None else _WARM_PASSES)
-        return make_solver(KIND, "critical-path").solve(problem, stop=own, seed=seed)
+    def warm_start(self, record: Record[Solution]) -> None:
+        """The critical-path result."""
+        make_solver(KIND, "critical-path").search(record.part("critical-path", _WARM_SHARE, work=_WARM_PASSES))
 
     def hint(self, solution: Solution) -> None:
         """Start from a valid solution: a hint for every variable, and no makespan above its own.
@@ -277,10 +271,6 @@ class OperatorScheduleCpSat:
         if value < self.upper:
             self.model.add(self.makespan <= value)
             self.upper = value
-
-    def bounds(self) -> tuple[int, int]:
-        """(lower, upper) limits of the makespan: the bound without search, and the hint or the sum of durations."""
-        return self.lower, self.upper
 
     def read(self, value: Callable[[Any], float | int]) -> Solution:
         """Starts and modes from the values of the variables."""

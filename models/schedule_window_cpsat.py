@@ -18,6 +18,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
+from accmine.ports import BaseModel
 from accmine.problems.operator_schedule import MAX_TIME, order
 from accmine.problems.schedule_window import FIXED, FREE, Problem, Solution, bound
 
@@ -35,8 +36,7 @@ def _useful(problem: Problem) -> list[list[_Mode]]:
     for modes in schedule.mode_sets:
         own: list[_Mode] = []
         for k in np.argsort(modes.duration, kind="stable").tolist():
-            length, uses = int(modes.duration[k]), modes.uses[k]
-            held = tuple((uses if length else uses * 0).tolist())
+            length, held = int(modes.duration[k]), tuple(modes.uses[k].tolist())
             fits = all(a <= c for a, c in zip(held, schedule.capacity.tolist(), strict=True))
             if fits and not any(all(a <= b for a, b in zip(m[2], held, strict=True)) for m in own):
                 own.append((k, length, held))
@@ -44,8 +44,8 @@ def _useful(problem: Problem) -> list[list[_Mode]]:
     return kept
 
 
-class ScheduleWindowCpSat:
-    """Model of ``schedule-window`` for CP-SAT; see ``accmine.ports.Model`` and ``solvers.cpsat``."""
+class ScheduleWindowCpSat(BaseModel):
+    """Model of ``schedule-window`` for CP-SAT; see ``accmine.ports``."""
 
     engine = "cp-sat"
 
@@ -60,8 +60,9 @@ class ScheduleWindowCpSat:
         """
         self.problem = problem
         self.model = cp_model.CpModel()
-        self.most, self.bound_method = bound(problem)
-        self.gain = self.model.new_int_var(0, max(0, self.most), "gain")
+        least, self.bound_method = bound(problem)
+        self.floor_score = least
+        self.gain = self.model.new_int_var(0, max(0, -least), "gain")
         sets = _useful(problem)
         self.modes = [sets[g] for g in problem.schedule.mode_set.tolist()]
         self.chosen: list[list[Any]] = []
@@ -153,10 +154,6 @@ class ScheduleWindowCpSat:
             for at, literal in enumerate(self.chosen[i]):
                 self.model.add_hint(literal, at == taken)
         self.model.add_hint(self.gain, solution.gain)
-
-    def bounds(self) -> tuple[int, int]:
-        """(lower, upper) limits of the gain known without search."""
-        return 0, self.most
 
     def read(self, value: Callable[[Any], float | int]) -> Solution:
         """Starts, modes and gain from the values of the variables."""

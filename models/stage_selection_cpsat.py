@@ -2,8 +2,9 @@
 
 One Boolean per slot and option; the three durations of every stage are linear in them; every forward and backward
 pass of every microbatch has an end variable behind the pass before it on its stage and the message it waits for.
-So the step is the simulated one, without lazy rows, which makes the model independent of the one for HiGHS. The
-product of ``throughput-per-tdp`` is a product of two integer variables.
+So the step is the simulated one, without lazy rows, which makes the model independent of the one for HiGHS, and
+refuses timelines of more than ``MOST_PASSES`` passes. The product of ``throughput-per-tdp`` is a product of two
+integer variables.
 """
 
 from __future__ import annotations
@@ -14,21 +15,41 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
-from accmine.ports import Stop
-from accmine.problems.stage_selection import Problem, Solution
-from accmine.problems.stage_selection.greedy import greedy_result
-from accmine.problems.stage_selection.integers import IntegerPipeline, integers
+from accmine.ports import BaseModel
+from accmine.problems.stage_selection import Problem, Solution, bound
+from accmine.problems.stage_selection.greedy import greedy
+from accmine.problems.stage_selection.integers import IntegerPipeline, SelectionNumbers, integers
 from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
-from accmine.result import Result
+from accmine.record import Record
 from accmine.system.schedules import BACKWARD, FORWARD, stage_order
 from accmine.system.timeline import simulate
 
-__all__ = ["StageSelectionCpSat"]
+__all__ = ["MOST_PASSES", "StageSelectionCpSat", "refuse_long"]
+
+MOST_PASSES = 100_000
+"""Passes of all timelines together that are declared, at most: some hundred MB."""
 
 _LARGEST = 1 << 61  # CP-SAT refuses sums near int64
 
 
-class StageSelectionCpSat:
+def refuse_long(numbers: SelectionNumbers) -> None:
+    """Refuse timelines that are too long to be declared.
+
+    Raises
+    ------
+    InputError
+        If they have more than :data:`MOST_PASSES` passes together.
+    """
+    passes = sum(2 * len(p.forward) * p.microbatches for p in numbers.pipelines)
+    if numbers.objective != "bottleneck" and passes > MOST_PASSES:
+        raise InputError(
+            f"cp-sat declares every pass of the timelines: {passes}, at most {MOST_PASSES}; take auto or highs, which "
+            "add the chains they need",
+            field="microbatches",
+        )
+
+
+class StageSelectionCpSat(BaseModel):
     """Declared model for CP-SAT; see the module."""
 
     engine = "cp-sat"
@@ -40,11 +61,14 @@ class StageSelectionCpSat:
         Raises
         ------
         InputError
-            If the slowest choice is so much slower than a good one that its integer value does not fit 61 bits.
+            If the slowest choice is so much slower than a good one that its integer value does not fit 61 bits, or
+            the timelines have more than :data:`MOST_PASSES` passes.
         """
         self.numbers = numbers = integers(problem)
+        refuse_long(numbers)
         self._kept = useful_options(numbers)
         self._floor = lower_bound(numbers, self._kept)
+        self.floor_score = None if self._floor is None else self._floor.score
         self.model = model = cp_model.CpModel()
         self.x = [{o: model.new_bool_var(f"x[{i},{o}]") for o in kept} for i, kept in enumerate(self._kept)]
         self._tops: dict[int, int] = {}  # upper end of each integer variable
@@ -235,21 +259,12 @@ class StageSelectionCpSat:
                 sent[target, kind] = max(int(event.end), sent.get((target, kind), 0)) + ticks
                 self.model.add_hint(arrival, sent[target, kind])
 
-    def bounds(self) -> tuple[float | None, float | None]:
-        """(lower, upper) limit of the objective known before solving, in the problem's unit."""
-        if self._floor is None:
-            return None, None
-        value = self.numbers.value(self._floor.score)
-        return (None, value) if self.numbers.objective == "throughput-per-tdp" else (value, None)
-
     def read(self, value: Callable[[Any], float | int]) -> Solution:
         """The choice, from the value of each variable."""
         return Solution(self.numbers.choice([next(o for o, x in row.items() if value(x)) for row in self.x]))
 
-    def warm_start(self, problem: Problem, stop: Stop | None = None, seed: int = 0) -> Result[Solution]:
+    def warm_start(self, record: Record[Solution]) -> None:
         """A quick choice within the limits, if one is found; always the same one."""
-        return greedy_result(problem)
-
-    def to_objective(self, score: int) -> float:
-        """An integer score, or a bound of it, in the problem's unit."""
-        return self.numbers.value(score)
+        record.raise_bound(*bound(record.problem))
+        if (found := greedy(record.problem)) is not None:
+            record.offer(found)

@@ -19,13 +19,15 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from accmine.ports import Stop
-from accmine.problems.stage_selection import Problem, Solution
-from accmine.problems.stage_selection.greedy import greedy_result
+from accmine.ports import BaseModel
+from accmine.problems.stage_selection import Problem, Solution, bound
+from accmine.problems.stage_selection.greedy import greedy
 from accmine.problems.stage_selection.integers import integers
 from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
-from accmine.result import Result
+from accmine.record import Record
 from accmine.system.timeline import Path, critical_path
+
+from .stage_selection_closing import Row, SelectionClosing
 
 __all__ = ["StageSelectionPyomo"]
 
@@ -64,12 +66,8 @@ def _stage_chains(schedule: str, stages: int, microbatches: int, bottleneck: boo
             yield Path(passes, passes, sent, sent, 0)
 
 
-class StageSelectionPyomo:
-    """Declared model for HiGHS; see the module.
-
-    Beside the port it offers the hooks of :class:`accmine.solvers.engines.highs.Highs`: ``score``, ``to_objective``,
-    ``unit``, ``separate``, ``warm_start``, ``floor_score`` and, for ``throughput-per-tdp``, ``factors``.
-    """
+class StageSelectionPyomo(BaseModel):
+    """Declared model for HiGHS; see the module."""
 
     engine = "mip"
     bound_method = BOUND_METHOD
@@ -90,7 +88,8 @@ class StageSelectionPyomo:
         self._chains: set[tuple[int, Path]] = set()
         self._kept = kept
         self._floor = lower_bound(numbers, kept)
-        self._step_scale = _binary_scale(self._floor.steps if self._floor else 1)
+        self.floor_score = None if self._floor is None else self._floor.score
+        self.unit = self._step_scale = _binary_scale(self._floor.steps if self._floor else 1)
         model.x = pyo.Var([(i, o) for i, options in enumerate(kept) for o in options], domain=pyo.Binary)
         self._declare_choice()
         self._declare_limits()
@@ -100,8 +99,7 @@ class StageSelectionPyomo:
             bottleneck = numbers.objective == "bottleneck"
             for chain in _stage_chains(pipeline.schedule, len(pipeline.forward), pipeline.microbatches, bottleneck):
                 self._add_chain(w, chain)
-        start = self.warm_start(problem).solution
-        if start is not None:
+        if (start := greedy(problem)) is not None:
             self.separate(start)
         return model
 
@@ -218,6 +216,14 @@ class StageSelectionPyomo:
                 added += self._add_cover(picked, total)
         return added
 
+    def closing(self) -> SelectionClosing:
+        """The same rows in integers, for what the tolerances of HiGHS cannot tell apart."""
+        return SelectionClosing(self.numbers, self._kept, self._rows, self.separate)
+
+    def _rows(self) -> Iterator[Row]:
+        for w, chain in self._chains:
+            yield w, self._weights(w, chain), self._messages(w, chain)
+
     def _add_cover(self, picked: tuple[int, ...], costs: dict[tuple[int, int], int]) -> int:
         """Forbid the picked combination and every one that costs at least as much in every slot.
 
@@ -242,13 +248,6 @@ class StageSelectionPyomo:
                 self.model.step[w].set_value(ticks / self._step_scale, skip_validation=True)
         self.model.steps.set_value(self.numbers.steps(solution.choice) / self._step_scale, skip_validation=True)
 
-    def bounds(self) -> tuple[float | None, float | None]:
-        """(lower, upper) limit of the objective known before solving, in the problem's unit."""
-        if self._floor is None:
-            return None, None
-        value = self.numbers.value(self._floor.score)
-        return (None, value) if self.numbers.objective == "throughput-per-tdp" else (value, None)
-
     def read(self, value: Callable[[Any], float | int]) -> Solution:
         """The choice, from the value of each variable."""
         best = []
@@ -257,27 +256,11 @@ class StageSelectionPyomo:
             best.append(kept[values.index(max(values))])
         return Solution(self.numbers.choice(best))
 
-    def warm_start(self, problem: Problem, stop: Stop | None = None, seed: int = 0) -> Result[Solution]:
+    def warm_start(self, record: Record[Solution]) -> None:
         """A quick choice within the limits, if one is found; always the same one."""
-        return greedy_result(problem)
-
-    def score(self, solution: Solution) -> int:
-        """Exact integer objective, minimised."""
-        return self.numbers.score(solution.choice)
-
-    def to_objective(self, score: int) -> float:
-        """An integer score, or a bound of it, in the problem's unit."""
-        return self.numbers.value(score)
-
-    @property
-    def floor_score(self) -> int | None:
-        """Lower bound of the integer score that needs no search."""
-        return None if self._floor is None else self._floor.score
-
-    @property
-    def unit(self) -> int:
-        """Integer score per unit of the Pyomo objective."""
-        return self._step_scale
+        record.raise_bound(*bound(record.problem))
+        if (found := greedy(record.problem)) is not None:
+            record.offer(found)
 
     def factors(self) -> tuple[tuple[Any, int], tuple[Any, int]] | None:
         """For a product objective, (variable of the steps, its unit) and (expression of the power, its unit)."""

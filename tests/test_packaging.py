@@ -41,9 +41,12 @@ def shipped() -> set[str]:
     }
 
 
-def python(folder: Path, script: str, executable: Path | str = sys.executable, **environment: str) -> str:
+def python(
+    folder: Path, script: str, executable: Path | str = sys.executable, *, safe: bool = True, **environment: str
+) -> str:
+    flags = ["-P"] if safe else []  # what is installed, not what lies in the current folder
     done = subprocess.run(
-        [executable, "-P", "-c", script],  # what is installed, not what lies in the current folder
+        [executable, *flags, "-c", script],
         cwd=folder,
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
@@ -78,6 +81,36 @@ def test_every_run_time_dependency_is_bounded_and_says_why() -> None:
 
 def test_it_works_from_another_folder(tmp_path: Path) -> None:
     assert python(tmp_path, SCRIPT) == accmine.__file__
+
+
+CHECKOUT = """
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in getattr(finder, "__module__", "")]
+"""
+"""Python as it is where accmine is not installed as the checkout itself."""
+
+
+@pytest.mark.parametrize("prologue", ["", CHECKOUT])
+def test_it_works_in_the_checkout(tmp_path: Path, prologue: str) -> None:
+    """There ./accmine comes before whatever is installed, and has no models, solvers and configs below it."""
+    said = python(ROOT, prologue + SCRIPT, safe=False)
+    assert said == str(ROOT / "accmine" / "__init__.py")
+    script = prologue + (
+        "import accmine.solvers.engines.cpsat, accmine.models, accmine.configs\n"
+        "from accmine.questions.run.folder import code_hash\n"
+        "assert accmine.load('quickstart').study.name == 'quickstart'\n"
+        "print(code_hash(), accmine.models.__path__[0], accmine.configs.__path__[0])"
+    )
+    assert python(ROOT, script, safe=False) == f"{code_hash()} {ROOT / 'models'} {ROOT / 'configs'}"
+    script = prologue + "import runpy; sys.argv = ['accmine', 'list', 'solvers']; runpy.run_module('accmine')"
+    assert "operator-schedule" in python(ROOT, "import sys\n" + script, safe=False)
+
+
+def test_only_a_checkout_is_extended(tmp_path: Path) -> None:
+    """A folder that is none is left alone: what is missing there is an error of its own."""
+    shutil.copytree(ROOT / "accmine", tmp_path / "accmine", ignore=shutil.ignore_patterns("__pycache__"))
+    script = CHECKOUT + "import accmine; print(accmine.__path__)"
+    assert python(tmp_path, script, safe=False) == str([str(tmp_path / "accmine")])
 
 
 def test_the_documented_files_exist() -> None:
@@ -129,6 +162,8 @@ def test_sdist_and_wheel(tmp_path: Path) -> None:
     )
     here = python(ROOT, "from accmine.questions.run.folder import code_hash; print(code_hash())")
     assert installed == here == code_hash()
+    # In the tree, with the wheel installed: the tree itself, whole.
+    assert Path(python(tree, CHECKOUT + SCRIPT, safe=False, PYTHONPATH=str(site))).is_relative_to(tree)
 
 
 @pytest.mark.full

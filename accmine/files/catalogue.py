@@ -65,11 +65,13 @@ def resolve(kind: str, name_or_path: str | Path, relative_to: Path | None = None
         If there is no such entry (with the known names and the nearest one) or no such file.
     """
     if is_file_reference(name_or_path):
-        path = Path(name_or_path).expanduser()
-        path = (relative_to or Path.cwd()) / path
-        if not path.is_file():
-            raise InputError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder, not a file")
-        return path.resolve()
+        try:
+            path = (relative_to or Path.cwd()) / Path(name_or_path).expanduser()
+            if not path.is_file():
+                raise InputError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder, not a file")
+            return path.resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # too long, a home of nobody, a NUL
+            raise InputError(f"no file can have this name: {str(name_or_path)[:60]!r} ({error!s:.80})") from None
     known = names(kind)
     if name_or_path not in known:
         singular = {"technologies": "technology", "studies": "study"}.get(kind, kind[:-1])

@@ -202,7 +202,13 @@ def _missing(values: Mapping[str, Any]) -> str:
     return f"missing: {', '.join(names)} (or 'use: wham' for the shipped defaults)" if names else ""
 
 
-def template_from_mapping(mapping: Mapping[str, Any], where: str = "", *, relative_to: Path | None = None) -> Template:
+def template_from_mapping(
+    mapping: Mapping[str, Any],
+    where: str = "",
+    *,
+    relative_to: Path | None = None,
+    document: Document | None = None,
+) -> Template:
     """A template from the ``accelerator:`` section of a study.
 
     Parameters
@@ -214,6 +220,8 @@ def template_from_mapping(mapping: Mapping[str, Any], where: str = "", *, relati
         Prefix of field names in messages, e.g. ``accelerator``.
     relative_to
         Folder in which a relative file of ``use`` is looked up; default: the current one.
+    document
+        What ``use`` names, where it was read already.
 
     Raises
     ------
@@ -225,7 +233,7 @@ def template_from_mapping(mapping: Mapping[str, Any], where: str = "", *, relati
     values: dict[str, tuple[Any, ...]] = {name: parse(name, value) for name, value in OPTIONAL.items()}
     calibration = Calibration()
     if "use" in mapping:
-        document = read_accelerator(mapping["use"], relative_to)
+        document = document or read_accelerator(mapping["use"], relative_to)
         values, calibration = _file_values(document), _calibration(document)
     wrong += _override(values, mapping)
     wrong += _several_stacks(values)

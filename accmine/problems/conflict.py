@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from accmine.errors import InfeasibleError
+from accmine.errors import CheckError, InfeasibleError
 from accmine.files.document import Document, Place
 
 __all__ = [
@@ -102,7 +102,15 @@ def conflicts(limits: Sequence[str], feasible: Feasible) -> tuple[tuple[str, ...
 
 
 def infeasible(message: str, members: Sequence[ConflictingLimit], more: Sequence[str] = ()) -> InfeasibleError:
-    """The error that tells members of conflicts with the remedy of each, and ``more`` lines after them."""
+    """The error that tells members of conflicts with the remedy of each, and ``more`` lines after them.
+
+    Raises
+    ------
+    CheckError
+        If there are no members: a proven no has a cause.
+    """
+    if not members:
+        raise CheckError(f"{message}; but no cause of it is known")
     return InfeasibleError(
         message,
         [f"{limit.name}: {limit.value}" for limit in members],

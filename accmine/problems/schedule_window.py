@@ -39,20 +39,23 @@ __all__ = [
     "FREE",
     "KIND",
     "MOVING",
-    "SENSE",
     "Problem",
     "Solution",
     "bound",
     "check",
+    "impossible",
     "objective",
     "problem_from_json",
     "problem_to_json",
+    "score",
+    "sense",
+    "shown",
+    "shown_bound",
     "solution_from_json",
     "solution_to_json",
 ]
 
 KIND = "schedule-window"
-SENSE = Sense.MAXIMIZE
 
 EXACT_DECIMALS = True
 """``problem_from_json`` wants decimals as ``decimal.Decimal``."""
@@ -112,8 +115,35 @@ def objective(problem: Problem, solution: Solution) -> int:
     return solution.gain
 
 
+def sense(problem: Problem) -> Sense:
+    """The gain is maximised."""
+    del problem
+    return Sense.MAXIMIZE
+
+
+def score(problem: Problem, solution: Solution) -> int:
+    """Minus the gain."""
+    return -objective(problem, solution)
+
+
+def shown(problem: Problem, score: int) -> int:
+    """The gain of a score."""
+    del problem
+    return -score
+
+
+shown_bound = shown
+"""Nothing was rounded."""
+
+
+def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Nothing is known without search."""
+    del problem
+    return (), ()
+
+
 def bound(problem: Problem) -> tuple[int, str]:
-    """An upper bound of the gain without search, and how it was obtained.
+    """Minus an upper bound of the gain without search, and how it was obtained.
 
     With D the latest due date, everything free ends by D - γ. What the free operations, the fixed ones and
     what moves out of [0, D) need of a resource between 0 and D - γ is at most its capacity times that.
@@ -124,7 +154,7 @@ def bound(problem: Problem) -> tuple[int, str]:
     if moving.any() and int(problem.place[moving].min()) < best:
         best, method = int(problem.place[moving].min()), "start of what moves"
     if not free.any():
-        return best, method
+        return -best, method
     inner = problem.schedule
     shortest = inner.shortest[inner.mode_set]
     room = int((problem.due - problem.place - shortest)[free].min())
@@ -140,7 +170,7 @@ def bound(problem: Problem) -> tuple[int, str]:
         gain = last - -(-work // int(inner.capacity[r])) if inner.capacity[r] else best
         if gain < best:
             best, method = gain, f"work of {name} over its capacity"
-    return max(0, best), method
+    return -max(0, best), method
 
 
 def _least_of_each(schedule: operator_schedule.Problem, resource: int) -> list[int]:

@@ -1,13 +1,34 @@
-"""Options that several commands share, and the exit code of an interrupt."""
+"""What several commands share: options, exit codes, and how they print JSON."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-__all__ = ["INTERRUPTED", "RUNS", "Json", "Runs", "Seconds", "Set", "StudyName", "Workers"]
+from accmine.errors import InfeasibleError, InputError, NothingFoundError
+
+if TYPE_CHECKING:
+    from accmine.report.progress import Progress
+
+__all__ = [
+    "INTERRUPTED",
+    "RUNS",
+    "Json",
+    "Quiet",
+    "Runs",
+    "Seconds",
+    "Set",
+    "StudyName",
+    "Verbose",
+    "Workers",
+    "echo_json",
+    "exit_code",
+    "progress",
+    "writable",
+]
 
 INTERRUPTED = 130
 
@@ -21,3 +42,47 @@ Seconds = Annotated[float | None, typer.Option(min=0, help="Wall-clock limit.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes or threads.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
 RUNS = Path("runs")
+KEPT = "the best verified result of this moment, if there is one,"
+Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on stderr but errors.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Each step with its seconds, and log messages.")]
+
+
+def exit_code(status: str, stop: str) -> int:
+    """Exit code for what is known (``status``) and why it ended (``stop``), in the words of a result."""
+    if stop == "interrupted":
+        return INTERRUPTED
+    return {"optimal": 0, "feasible": 0, "infeasible": InfeasibleError.exit_code}.get(
+        status, NothingFoundError.exit_code
+    )
+
+
+def echo_json(value: Any) -> None:
+    """Print JSON for people and programs: indented, characters as they are."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def progress(quiet: bool, verbose: bool, as_json: bool, kept: str = KEPT, *, seconds: float | None = None) -> Progress:
+    """Progress as the options want it: programs, which read JSON, are told nothing unless they ask for it.
+
+    Raises
+    ------
+    InputError
+        If both are given.
+    """
+    from accmine.report.progress import Progress
+
+    if quiet and verbose:
+        raise InputError("--quiet and --verbose exclude each other")
+    return Progress(quiet=quiet or (as_json and not verbose), verbose=verbose, kept=kept, seconds=seconds)
+
+
+def writable(path: Path | None, option: str = "") -> None:
+    """Refuse an output file that cannot be written before an hour is spent on its content.
+
+    Raises
+    ------
+    InputError
+        If it is a folder or in none; names ``option``.
+    """
+    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+        raise InputError(f"cannot write {path}: it must be a file in an existing folder", field=option)

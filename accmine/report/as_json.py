@@ -1,99 +1,107 @@
-"""An Outcome from its JSON form: any report can be made again from ``result.json``."""
+"""Records, which are plain dataclasses, as JSON values and back."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
-import types
-from collections.abc import Mapping
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, TypeVar
 
-from accmine.errors import InputError
-from accmine.questions.run.record import Outcome
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
-__all__ = ["outcome_from_json"]
+from accmine.errors import Complaint, InputError
 
-_NAMES = {str: "text", int: "an integer", float: "a number or null", bool: "true or false"}
+__all__ = ["from_json", "to_json"]
+
+T = TypeVar("T")
+
+_NEEDED = {
+    "string_type": "text",
+    "int_type": "an integer",
+    "float_type": "a number or null",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "dataclass_type": "an object",
+}
+"""What belongs in the place of a value, by pydantic's type of error."""
 
 
-def outcome_from_json(data: Any) -> Outcome:
-    """The inverse of ``Outcome.to_json``.
+def to_json(record: Any) -> dict[str, Any]:
+    """A dataclass as plain JSON values, in the order of its fields; what is not finite becomes ``None``."""
+    return _plain(dataclasses.asdict(record))  # type: ignore[no-any-return]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def from_json(kind: type[T], data: Any, where: str = "") -> T:
+    """The inverse of ``to_json``.
 
     ``null`` where a number belongs stands for an infinite or unknown value and becomes NaN, which every
     report prints as a dash.
 
+    Parameters
+    ----------
+    kind
+        A dataclass; nothing is converted, and no field may be unknown.
+    where
+        File of the data, for complaints.
+
     Raises
     ------
     InputError
-        If a field is missing, unknown or of the wrong type; its dotted path is named.
+        If fields are missing, unknown or of the wrong type; the place of each is named.
     """
-    outcome: Outcome = _record(Outcome, data, "")
-    return outcome
+    try:
+        return _read(kind, data)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    wrong = [detail for detail in details if not (detail["type"] == "float_type" and detail["input"] is None)]
+    if wrong:
+        raise InputError([_complaint(detail, where) for detail in wrong])
+    known = json.loads(json.dumps(data))  # the caller's own stays as it is
+    for detail in details:
+        *above, last = detail["loc"][1:]
+        place = known
+        for step in above:
+            place = place[step]
+        place[last] = math.nan
+    return _read(kind, known)
 
 
-def _record(kind: Any, data: Any, path: str) -> Any:
-    if not isinstance(data, Mapping):
-        raise InputError(f"{_shown(data)} where an object is needed", field=path)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = [str(key) for key in data if key not in fields]
-    if unknown:
-        raise InputError(f"unknown {', '.join(unknown)}; allowed: {', '.join(fields)}", field=path)
-    missing = [name for name, field in fields.items() if name not in data and not _has_default(field)]
-    if missing:
-        raise InputError(f"missing: {', '.join(missing)}", field=path)
-    hints = get_type_hints(kind)
-    return kind(**{name: _value(hints[name], value, _join(path, name)) for name, value in data.items()})
+def _read(kind: type[T], data: Any) -> T:
+    reader = _reader(kind)  # type: ignore[arg-type]  # a class is hashable
+    found: T = reader.validate_json(json.dumps([data]))[0]  # text, since only there a list is a tuple
+    return found
 
 
-def _has_default(field: dataclasses.Field[Any]) -> bool:
-    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+@cache
+def _reader(kind: type[Any]) -> TypeAdapter[list[Any]]:
+    """Of lists: pydantic takes no settings for a dataclass by itself."""
+    return TypeAdapter(list[kind], config=ConfigDict(strict=True, extra="forbid"))  # type: ignore[valid-type]
 
 
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def _complaint(detail: ErrorDetails, where: str) -> Complaint:
+    loc, kind = detail["loc"][1:], detail["type"]
+    if kind == "missing":
+        return Complaint(where, _place(loc[:-1]), f"missing: {loc[-1]}")
+    if kind == "unexpected_keyword_argument":
+        return Complaint(where, _place(loc[:-1]), f"unknown {loc[-1]}")
+    text = repr(detail["input"])
+    text = text if len(text) <= 40 else f"{text[:37]}…"
+    needed = _NEEDED.get(kind)
+    return Complaint(where, _place(loc), f"{text} where {needed} is needed" if needed else f"{detail['msg']}: {text}")
 
 
-def _value(hint: Any, value: Any, path: str) -> Any:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        return _record(hint, value, path)
-    if origin in (types.UnionType, Union):
-        if value is None:
-            return None
-        (only,) = (argument for argument in arguments if argument is not types.NoneType)
-        return _value(only, value, path)
-    if origin is tuple:
-        return _tuple(arguments, value, path)
-    if origin is dict:
-        if not isinstance(value, Mapping):
-            raise InputError(f"{_shown(value)} where an object is needed", field=path)
-        return {str(key): _value(arguments[1], item, _join(path, str(key))) for key, item in value.items()}
-    return _scalar(hint, value, path)
-
-
-def _tuple(arguments: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise InputError(f"{_shown(value)} where a list is needed", field=path)
-    if arguments[-1] is Ellipsis:
-        hints = [arguments[0]] * len(value)
-    elif len(arguments) != len(value):
-        raise InputError(f"{len(value)} items where {len(arguments)} are needed", field=path)
-    else:
-        hints = list(arguments)
-    return tuple(_value(hint, item, f"{path}[{i}]") for i, (hint, item) in enumerate(zip(hints, value, strict=True)))
-
-
-def _scalar(hint: Any, value: Any, path: str) -> Any:
-    if hint is float:
-        if value is None:
-            return math.nan
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-    elif (isinstance(value, hint) and not isinstance(value, bool)) or (hint is bool and isinstance(value, bool)):
-        return value
-    raise InputError(f"{_shown(value)} where {_NAMES[hint]} is needed", field=path)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}…"
+def _place(loc: Sequence[str | int]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).lstrip(".")

@@ -1,17 +1,14 @@
-"""The report of a run as one HTML file that needs nothing else."""
+"""Sections as one HTML file that needs nothing else."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from accmine.errors import InputError
-from accmine.questions.run.record import Outcome
-from accmine.questions.run.report.tables import sections
-from accmine.questions.run.report.why import PARTS, split_shares, stage_name
-from accmine.report.charts.svg import progress, stacked_bars
-from accmine.report.section import BULLET, Section, design_labels
+from accmine.report.section import BULLET, Section
 
-__all__ = ["render"]
+__all__ = ["page"]
 
 _STYLE = """
 :root{color-scheme:light dark;--fg:#1c1e21;--bg:#fff;--soft:#5d646d;--line:#d8dce1;--mark:#fff4d6;--link:#0b57a4;
@@ -36,35 +33,42 @@ p,ul{margin:.5rem 0;max-width:62rem}pre{overflow-x:auto;background:var(--line);p
 """
 
 
-def render(outcome: Outcome, *, svg: str | None = None) -> str:
-    """The whole report as an HTML page: style and charts are inside, scripts and links to elsewhere are not.
+def page(
+    title: str,
+    sections: Sequence[Section],
+    charts: Mapping[str, str] | None = None,
+    drawings: Mapping[str, str] | None = None,
+) -> str:
+    """Sections as an HTML page: style and charts are inside, scripts and links to elsewhere are not.
 
     Parameters
     ----------
-    svg
-        A chart to show as the schedule, e.g. a Gantt chart saved as SVG. It is put in as it is, so it has
-        to come from a trusted source.
+    charts
+        SVG by the key of the section that it belongs to, below the table; of ``accmine.report.charts.svg``.
+    drawings
+        SVG by title, each in a section of its own behind the others, e.g. a Gantt chart saved as SVG. They are put in
+        as they are, so they have to come from a trusted source.
 
     Raises
     ------
     InputError
-        If ``svg`` holds no ``<svg`` element.
+        If a drawing holds no ``<svg`` element.
     """
-    found = sections(outcome)
-    body = [_section(section, outcome) for section in found]
-    links = [(section.key, section.title.split(":")[0].split(",")[0]) for section in found if section.key != "answer"]
-    if svg is not None:
-        body.append(f'<section id="schedule"><h2>Schedule</h2><div class="given">{_element(svg)}</div></section>')
-        links.append(("schedule", "Schedule"))
-    titles = [title for _, title in links]
+    body = [_section(section, (charts or {}).get(section.key, "")) for section in sections]
+    links = [(section.key, section.title.split(":")[0].split(",")[0]) for section in sections[1:]]
+    for name, svg in (drawings or {}).items():
+        key = escape(name.lower().replace(" ", "-"))
+        body.append(f'<section id="{key}"><h2>{escape(name)}</h2><div class="given">{_element(svg)}</div></section>')
+        links.append((key, name))
+    titles = [name for _, name in links]
     nav = "".join(
-        f'<a href="#{key}">{escape(title)}</a>' for i, (key, title) in enumerate(links) if title not in titles[:i]
+        f'<a href="#{key}">{escape(name)}</a>' for i, (key, name) in enumerate(links) if name not in titles[:i]
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>accmine: {escape(outcome.study)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><header><h1>{escape(outcome.study)}</h1><nav>{nav}</nav></header>\n<main>\n"
+        f"<title>accmine: {escape(title)}</title><style>{_STYLE}</style></head>\n"
+        f"<body><header><h1>{escape(title)}</h1><nav>{nav}</nav></header>\n<main>\n"
         + "\n".join(body)
         + "\n</main></body></html>\n"
     )
@@ -78,11 +82,11 @@ def _element(svg: str) -> str:
     return svg[start:]
 
 
-def _section(section: Section, outcome: Outcome) -> str:
+def _section(section: Section, chart: str) -> str:
     parts = [f'<section id="{escape(section.key)}"><h2>{escape(section.title)}</h2>']
     if section.rows:
         parts.append(_table(section))
-    parts.append(_chart(section, outcome))
+    parts.append(chart)
     items: list[str] = []
     for note in section.notes:
         if note.startswith(BULLET):
@@ -90,8 +94,11 @@ def _section(section: Section, outcome: Outcome) -> str:
             continue
         parts += [_list(items), f"<p>{escape(note)}</p>"]
         items = []
-    files = _files(outcome) if section.key == "answer" else ""
-    return "".join([*parts, _list(items), files, "</section>"])
+    files = [
+        f"<details><summary>{escape(name)} as a file</summary><pre>{escape(text)}</pre></details>"
+        for name, text in section.files
+    ]
+    return "".join([*parts, _list(items), *files, "</section>"])
 
 
 def _list(items: list[str]) -> str:
@@ -109,24 +116,3 @@ def _table(section: Section) -> str:
         cells = "".join(f'<td class="{kind}">{escape(cell)}</td>' for kind, cell in zip(kinds, row, strict=True))
         rows.append(f"{'<tr class=marked>' if index in section.marked else '<tr>'}{cells}</tr>")
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-
-
-def _files(outcome: Outcome) -> str:
-    labels = design_labels(outcome)
-    return "".join(
-        f"<details><summary>design {labels[design.name]} as a file</summary><pre>{escape(design.yaml)}</pre></details>"
-        for design in outcome.designs
-        if design.yaml
-    )
-
-
-def _chart(section: Section, outcome: Outcome) -> str:
-    """What a page can show and a terminal cannot."""
-    if section.key == "time":
-        rows = [(stage_name(outcome, stage), split_shares(stage)) for stage in outcome.stages]
-        return stacked_bars(rows, [name for _, name, _ in PARTS])
-    if section.key == "certificate":
-        # The values of the trace are those of ``Outcome.value``, which is minimised, not of the certificate's metric.
-        label = f"value of the objective {outcome.objective}, lower is better"
-        return progress(outcome.trace, label)
-    return ""

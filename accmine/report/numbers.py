@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
-__all__ = ["UNKNOWN", "count", "each", "gibibytes", "number", "percent", "seconds", "si"]
+__all__ = ["UNKNOWN", "cell", "count", "each", "gibibytes", "number", "percent", "seconds", "si"]
 
 UNKNOWN = "–"
 """Stands for a value that is not known or not finite."""
@@ -76,3 +77,14 @@ def percent(share: float | None, digits: int = 3) -> str:
 def each(values: Iterable[float | None], digits: int = 4) -> str:
     """One number per workload, in the order of the workloads."""
     return " / ".join(number(value, digits) for value in values) or UNKNOWN
+
+
+def cell(value: Any) -> str:
+    """A value of a table of any kind: integers with separators, floats with four digits, nothing for ``None``."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from accmine.questions.run.record import Outcome
+from accmine.report.numbers import cell
 
-__all__ = ["BULLET", "Column", "Section", "design_labels", "figures", "legend", "texts"]
+__all__ = ["BULLET", "Column", "Section", "figures", "of_records", "texts"]
 
 BULLET = "• "
 """Starts a note that is an item of a list."""
@@ -37,6 +38,8 @@ class Section:
         Sentences under the table; those that start with ``BULLET`` form a list.
     marked
         Indices of the rows to emphasise.
+    files
+        (name, text) of whole files; only a page has room for them, folded.
     """
 
     key: str
@@ -45,6 +48,7 @@ class Section:
     rows: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     marked: tuple[int, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a row that does not fit its columns."""
@@ -67,23 +71,9 @@ def figures(*titles: str) -> tuple[Column, ...]:
     return tuple(Column(title, numeric=True) for title in titles)
 
 
-def _letter(index: int) -> str:
-    """A … Z, AA, AB, …"""
-    index, last = divmod(index, 26)
-    return (_letter(index - 1) if index else "") + chr(ord("A") + last)
-
-
-def design_labels(outcome: Outcome) -> dict[str, str]:
-    """A letter for every design of the answer, then of its other modes.
-
-    The canonical name of a design carries every tunable and is too long to stand in a table twice.
-    """
-    names = [design.name for design in outcome.designs]
-    names += [stage.design for stage in outcome.stages]
-    names += [name for mode in outcome.modes for name in mode.designs]
-    return {name: _letter(i) for i, name in enumerate(dict.fromkeys(names))}
-
-
-def legend(labels: Mapping[str, str], names: Sequence[str]) -> tuple[str, ...]:
-    """One list item per design name: its letter and what it stands for."""
-    return tuple(f"{BULLET}{labels[name]} = {name}" for name in dict.fromkeys(names))
+def of_records(key: str, title: str, rows: Sequence[Mapping[str, Any]]) -> Section:
+    """Records of plain values as a section: a column for each key of any of them, numbers to the right."""
+    keys = list(dict.fromkeys(name for row in rows for name in row))
+    numeric = [all(isinstance(row.get(name), int | float | None) for row in rows) for name in keys]
+    columns = tuple(Column(name.replace("_", " "), right) for name, right in zip(keys, numeric, strict=True))
+    return Section(key, title, columns, tuple(tuple(cell(row.get(name)) for name in keys) for row in rows))

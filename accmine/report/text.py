@@ -1,8 +1,10 @@
-"""The report of a run as plain text for a terminal."""
+"""Sections as plain text for a terminal."""
 
 from __future__ import annotations
 
+import shutil
 import textwrap
+from collections.abc import Sequence
 from io import StringIO
 
 from rich.console import Console
@@ -10,11 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from accmine.errors import InputError
-from accmine.questions.run.record import Outcome
-from accmine.questions.run.report.tables import sections
 from accmine.report.section import BULLET, Section
 
-__all__ = ["MIN_WIDTH", "render"]
+__all__ = ["MIN_WIDTH", "render", "table", "terminal_width"]
 
 MIN_WIDTH = 40
 """Narrowest text, in characters."""
@@ -22,8 +22,13 @@ MIN_WIDTH = 40
 _NARROWEST_WORDS = 8  # a column of words is broken into lines rather than made narrower
 
 
-def render(outcome: Outcome, *, width: int = 110, color: bool = False) -> str:
-    """The whole report as text.
+def terminal_width() -> int:
+    """Characters of a line of the terminal, or what ``render`` takes by default where there is none."""
+    return max(MIN_WIDTH, shutil.get_terminal_size((110, 24)).columns)
+
+
+def render(sections: Sequence[Section], *, width: int = 110, color: bool = False, whole: bool = False) -> str:
+    """All sections as text, one below the other.
 
     Parameters
     ----------
@@ -32,6 +37,8 @@ def render(outcome: Outcome, *, width: int = 110, color: bool = False) -> str:
         rather than losing digits.
     color
         Whether to use the colour codes of a terminal.
+    whole
+        Whether a table becomes wider also where words do not fit: for tables of many short ones.
 
     Raises
     ------
@@ -40,15 +47,36 @@ def render(outcome: Outcome, *, width: int = 110, color: bool = False) -> str:
     """
     if width < MIN_WIDTH:
         raise InputError(f"width {width}; at least {MIN_WIDTH} characters are needed", field="width")
-    blocks = [_section(section, width, color) for section in sections(outcome)]
-    return "\n\n".join(blocks) + "\n"
+    blocks = [
+        _section(s, max(width, 2 * len(s.columns) + sum(_widths(s))) if whole else width, color) for s in sections
+    ]
+    return "\n\n".join(blocks) + "\n" if blocks else ""
+
+
+def table(section: Section) -> str:
+    """The table of a section alone, never broken: for files, and for tables of thousands of rows, which rich lays out
+    in minutes.
+    """
+    widths = _widths(section)
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column.numeric else cell.ljust(width)
+            for cell, width, column in zip(row, widths, section.columns, strict=True)
+        ).rstrip()
+        for row in ([column.title for column in section.columns], *section.rows)
+    )
+
+
+def _widths(section: Section) -> list[int]:
+    """Of the widest cell of every column."""
+    return [max(map(len, cells)) for cells in zip([c.title for c in section.columns], *section.rows, strict=True)]
 
 
 def _section(section: Section, width: int, color: bool) -> str:
     title = f"── {section.title} "
-    lines = [_plain(Text(title.ljust(width, "─"), style="bold"), max(width, len(title)), color)]
+    lines = [_printed(Text(title.ljust(width, "─"), style="bold"), max(width, len(title)), color)]
     if section.rows:
-        lines.append(_plain(_table(section), max(width, _least_width(section)), color))
+        lines.append(_printed(_table(section), max(width, _least_width(section)), color))
     lines += [_note(note, width) for note in section.notes]
     return "\n".join(lines)
 
@@ -75,14 +103,11 @@ def _table(section: Section) -> Table:
 
 def _least_width(section: Section) -> int:
     """Width at which no number is cut and words still have room."""
-    total = 2
-    for position, column in enumerate(section.columns):
-        longest = max(len(cell) for cell in (column.title, *(row[position] for row in section.rows)))
-        total += 2 + (longest if column.numeric else min(longest, _NARROWEST_WORDS))
-    return total
+    widths = zip(section.columns, _widths(section), strict=True)
+    return 2 + sum(2 + (width if column.numeric else min(width, _NARROWEST_WORDS)) for column, width in widths)
 
 
-def _plain(item: Table | Text, width: int, color: bool) -> str:
+def _printed(item: Table | Text, width: int, color: bool) -> str:
     out = StringIO()
     console = Console(
         file=out,

@@ -20,7 +20,7 @@ from accmine.plan.plan import Plan
 from accmine.problems import design_search, stage_selection
 from accmine.problems.design_search.lower_front import LowerCandidate, lower_front
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, Value, scan
-from accmine.problems.stage_selection.integers import IntegerPipeline, integers
+from accmine.problems.stage_selection.integers import integers
 from accmine.problems.stage_selection.options import lower_bound, useful_options
 from accmine.result import Status, StopReason
 from accmine.search.candidates import GroupCandidates
@@ -28,8 +28,7 @@ from accmine.search.schedules import TaskSchedule
 from accmine.search.selection import selection_problem
 from accmine.search.session import Member, Session
 from accmine.search.value import FLOAT, by_stage, study_value
-from accmine.solving import solve
-from accmine.system.timeline import step_time
+from accmine.solving import bound_of, solve
 
 __all__ = [
     "ASSUMPTIONS",
@@ -139,7 +138,7 @@ def _by_selection(session: Session, mode: str, groups: Sequence[GroupCandidates]
     method = f"selection among {boxes} boxes that hold all feasible designs ({result.status.value}, {result.solver})"
     if result.status is Status.INFEASIBLE:
         return WholeBound(inf, feasible, method)
-    bound = stage_selection.bound(problem)[0] if result.bound is None else result.bound
+    bound = bound_of(problem)[0] if result.bound is None else result.bound
     return WholeBound(0.0 if bound is None else _without_rounding(problem, bound), feasible, method)
 
 
@@ -159,33 +158,23 @@ def _fronts(
 
 
 def _without_rounding(problem: stage_selection.Problem, bound: float) -> float:
-    """The value in real numbers that a bound of the integer selection problem proves; always minimised.
+    """The value in real numbers that a bound of the selection problem proves; always minimised.
 
-    The integer problem rounds every duration up to ticks and every TDP up to power units. With a duration of one
-    tick everywhere the timeline counts the durations on its longest chain: no more ticks than these were added to
-    a step. With S the bound of steps x power, at most u ticks and v power units added, and no choice below t ticks
-    or p power units: T · P >= S / ((1 + u / (t - u)) · (1 + v / (p - v))) for every choice.
+    Bounds of times are of the times as they are given. That of ``throughput-per-tdp`` is one of the integer problem,
+    which rounds every duration up to ticks and every TDP up to power units. With S the bound of steps x power, at
+    most u ticks and v power units added, and no choice below t ticks or p power units:
+    T · P >= S / ((1 + u / (t - u)) · (1 + v / (p - v))) for every choice.
     """
-    numbers = integers(problem)
-    added = [_durations(problem, pipeline) for pipeline in numbers.pipelines]
-    ticks = max(added) if problem.aggregate == "worst" else sum(added)
     if problem.objective != "throughput-per-tdp":
-        return max(0.0, (bound - float(ticks / numbers.ticks)) * (1 - FLOAT))
+        return max(0.0, bound * (1 - FLOAT))
+    numbers = integers(problem)
+    ticks = numbers.rounding
     least = lower_bound(numbers, useful_options(numbers))
     units = sum(1 + len(slot.members) for slot in numbers.slots)
     if least is None or least.steps <= ticks or least.power <= units or not 0 < bound < inf:
         return 0.0
     widened = (1 + ticks / (least.steps - ticks)) * (1 + units / (least.power - units))
     return 1.0 / bound / widened * (1 - FLOAT)
-
-
-def _durations(problem: stage_selection.Problem, pipeline: IntegerPipeline) -> int:
-    """The most durations on a chain of the timeline of a pipeline."""
-    stages = len(pipeline.forward)
-    if problem.objective == "bottleneck":
-        return 2 * pipeline.microbatches
-    once = [1] * stages
-    return int(step_time(pipeline.schedule, once, once, once, [(1, 1)] * (stages - 1), pipeline.microbatches))
 
 
 def assumptions_of(plan: Plan, final: Mapping[Member, TaskSchedule]) -> tuple[str, ...]:

@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil, inf
 
 from accmine.errors import InfeasibleError
-from accmine.plan.limits import ALLOWANCE, GIB, TOTALS, StudyLimits
-from accmine.plan.plan import Group, Plan, make_plan
+from accmine.plan.build import make_plan
+from accmine.plan.buildable import GIB, StudyLimits
+from accmine.plan.limits import KEYS, Limit, digits
+from accmine.plan.plan import Group, Plan
 from accmine.problems.conflict import ConflictingLimit, conflicts, infeasible
+from accmine.problems.limits import widened
 
 __all__ = ["format_gib", "least_value", "require_feasible", "rounded_up"]
 
@@ -41,7 +44,7 @@ def require_feasible(plan: Plan, groups: Sequence[Group]) -> None:
 def explain(limits: StudyLimits) -> InfeasibleError:
     """The error of limits that nothing meets."""
     names = limits.names
-    order = {name: i for i, name in enumerate(dict.fromkeys([*TOTALS, *names]))}
+    order = {name: i for i, name in enumerate(dict.fromkeys([*KEYS, *names]))}
     found = [sorted(members, key=order.__getitem__) for members in conflicts(names, limits.feasible)]
     found.sort(key=lambda members: [order[name] for name in members])
     members: dict[str, ConflictingLimit] = {}
@@ -83,9 +86,9 @@ def _remedy(limits: StudyLimits, name: str, kept: frozenset[str]) -> str | None:
     """The least change of one limit that works while the others of ``kept`` stay; ``None``: there is none."""
     if not limits.feasible(kept - {name}):
         return None
-    if name in TOTALS:
+    if name in limits.limits:
         value = least_value(limits, name, kept)
-        return None if value is None else f"at least {rounded_up(value):.10g} {TOTALS[name][2]}"
+        return None if value is None else f"at least {digits(rounded_up(value), limits.limits[name].cost)}"
     if name.endswith(".recompute"):
         return "full"
     if name.endswith(".microbatch"):
@@ -140,10 +143,11 @@ def least_value(
 
     ``None`` if none does. The next larger float may be needed to meet it: the limits allow a part in 10⁹.
     """
-    others, index = kept - {name}, TOTALS[name][1]
-    if name.startswith("limits."):
+    others, own = kept - {name}, Limit.of(name, inf)
+    index = own.cost.index
+    if own.whole:
         other = "limits.tdp" if index == 0 else "limits.area"
-        cap = limits.limit(other, values) * (1 + ALLOWANCE) if other in kept else inf
+        cap = widened(limits.limit(other, values)) if other in kept else inf
         sums = [pair[index] for pair in limits.totals(others, values) if pair[1 - index] <= cap]
         return min(sums, default=None)
     single = sorted({pair[index] for options in limits.options(others, values) for pair in options}, reverse=True)
@@ -164,7 +168,7 @@ def _together(limits: StudyLimits, found: Sequence[Sequence[str]]) -> list[str]:
     values: dict[str, float] = {}
     for members in found:
         kept |= frozenset(members)
-        name = next((name for name in members if name in TOTALS and name not in values), None)
+        name = next((name for name in members if name in limits.limits and name not in values), None)
         if name is None or limits.feasible(kept, values):
             continue
         value = least_value(limits, name, kept, values)
@@ -172,7 +176,7 @@ def _together(limits: StudyLimits, found: Sequence[Sequence[str]]) -> list[str]:
             values[name] = rounded_up(value)
     if not values or not limits.feasible(frozenset(limits.names), values):
         return []
-    texts = [f"{name}: {value:.10g} {TOTALS[name][2]}" for name, value in values.items()]
+    texts = [f"{name}: {digits(value, limits.limits[name].cost)}" for name, value in values.items()]
     return [f"together: {' and '.join(texts)} work"]
 
 
@@ -184,15 +188,9 @@ def _deeper(limits: StudyLimits, members: Mapping[str, ConflictingLimit]) -> lis
     most = min(pipeline.stages[-1].layers[1] for pipeline in plan.pipelines)
     depth = 2 * study.system.pipeline
     while depth <= most:
-        system = study.system.model_copy(
-            update={
-                "pipeline": depth,
-                "devices": depth,
-                "stages": None,
-                "cluster": study.system.cluster or "point-to-point",
-            }
-        )
-        deeper = make_plan(study.model_copy(update={"system": system, "mode": study.mode}))
+        # Links do not matter here: what a device holds does not depend on them.
+        system = study.system.model_copy(update={"pipeline": depth, "devices": depth, "stages": None})
+        deeper = make_plan(study.model_copy(update={"system": system, "mode": study.mode}), plan.inputs)
         own = StudyLimits(deeper, deeper.groups(study.mode))
         if own.feasible(frozenset(own.names)):
             return [f"system.pipeline: {depth} works, with {deeper.devices} devices"]

@@ -8,7 +8,7 @@ at least ("proven"), and what a schedule shows to be enough ("works").
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import floor, inf
 from typing import Any
 
@@ -16,20 +16,22 @@ import numpy as np
 
 from accmine.errors import InfeasibleError
 from accmine.hardware.design import Design
-from accmine.plan.limits import ALLOWANCE, TOTALS
+from accmine.plan.limits import KEYS, Limit, digits
 from accmine.plan.plan import Plan
+from accmine.plan.under import for_throughput, under_limits
 from accmine.ports import Stop
 from accmine.problems.conflict import ConflictingLimit, conflicts, infeasible
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, SpaceBound, promising, scan
+from accmine.problems.limits import widened
 from accmine.search.bounds import bound_whole
 from accmine.search.candidates import GroupCandidates, search_problem, without_candidates
 from accmine.search.feasibility import DIGITS, rounded_up
 from accmine.search.schedules import list_cycles
 from accmine.search.selection import select
 from accmine.search.session import Session
-from accmine.search.value import by_stage, for_throughput, on_design, study_value
+from accmine.search.value import by_stage, on_design, study_value
 
-__all__ = ["FloorQuestion", "floor_conflict"]
+__all__ = ["FloorQuestion", "floor_conflict", "nothing_fits"]
 
 TRIED = 6
 """Designs of least bound that are scheduled to find a throughput that works."""
@@ -72,8 +74,7 @@ class FloorQuestion:
 
     def with_limits(self, kept: frozenset[str]) -> Plan:
         """The plan with the limits of ``kept`` only, and the floor."""
-        gone: dict[str, Any] = {field: inf for name, (field, _, _) in TOTALS.items() if name not in kept}
-        return replace(self.plan, **gone)
+        return under_limits(self.plan, {key: inf for key in KEYS if key not in kept})
 
     def possible(self, kept: frozenset[str]) -> bool:
         """Whether it is not proven that the limits of ``kept`` conflict."""
@@ -99,13 +100,41 @@ class FloorQuestion:
         return 1.0 / on_design(for_throughput(self.plan), cycles, design, 1.0)
 
 
+def nothing_fits(question: FloorQuestion, why: str) -> InfeasibleError:
+    """The error of a study that is proven to have no answer, though devices can be built within its limits.
+
+    Parameters
+    ----------
+    why
+        How it is proven.
+
+    Raises
+    ------
+    CheckError
+        If the study has neither a floor nor a limit: then something is wrong with the proof.
+    """
+    if question.plan.floor > 0:
+        return floor_conflict(question)
+    # Each device fits, and so do their sums: what is left is that a selection counts in whole units.
+    limits = question.plan.limits
+    more = [f"at least {digits(rounded_up(widened(widened(limit.value))), limit.cost)}" for limit in limits]
+    members = [limit.conflicting(remedy) for limit, remedy in zip(limits, more, strict=True)]
+    return infeasible(f"no choice of designs meets the limits: {why}", members)
+
+
 def floor_conflict(question: FloorQuestion) -> InfeasibleError:
     """The error of a floor that is proven to be out of reach of every design within the limits."""
     plan = question.plan
-    names = [name for name, (field, _, _) in TOTALS.items() if getattr(plan, field) < inf]
-    found = conflicts([*names, "floor"], question.possible)
-    members = sorted({name for own in found for name in own}, key=["floor", *names].index)
-    limits = [ConflictingLimit(name, _value(plan, name), _remedy(question, name), _place(name)) for name in members]
+    own = {limit.key: limit for limit in plan.limits}
+    # A bound of several groups has a time limit: it may not be proven again. Then all of them together are the cause.
+    found = conflicts([*own, "floor"], question.possible) or ((*own, "floor"),)
+    members = sorted({name for names in found for name in names}, key=["floor", *own].index)
+    limits = [
+        own[name].conflicting(_remedy(question, own[name]))
+        if name in own
+        else ConflictingLimit("floor", f"{plan.floor:.10g}", _floor_remedy(question), ("floor",))
+        for name in members
+    ]
     which = "this floor" if len(limits) == 1 else "these limits together"
     message = f"no design is fast enough: the bound of every design proves that none meets {which}"
     if len(found) > 1:
@@ -113,62 +142,39 @@ def floor_conflict(question: FloorQuestion) -> InfeasibleError:
     return infeasible(message, limits)
 
 
-def _place(name: str) -> tuple[str | int, ...]:
-    return tuple(name.split("."))
-
-
-def _value(plan: Plan, name: str) -> str:
-    if name == "floor":
-        return f"{plan.floor:.10g}"
-    field, _, unit = TOTALS[name]
-    section, key = name.split(".")
-    number = f"{getattr(plan, field):.10g} {unit}"
-    return f"baseline, {number}" if getattr(getattr(plan.study, section), key) == "baseline" else number
-
-
-def _remedy(question: FloorQuestion, name: str) -> str:
-    if name == "floor":
-        return _floor_remedy(question)
-    kept = frozenset(other for other in TOTALS if other != name)
-    plan = question.with_limits(kept)
+def _remedy(question: FloorQuestion, limit: Limit) -> str:
+    plan = question.with_limits(frozenset(KEYS) - {limit.key})
     if len(plan.groups(question.mode)) > 1:
-        return _limit_of_groups(question, name)
-    field, index, unit = TOTALS[name]
-    most = (1 + ALLOWANCE) / plan.floor
+        return _limit_of_groups(question, limit)
+    most = widened(1.0) / plan.floor
 
     def cost(relative: Any, block: Block) -> Any:
-        return np.where(relative <= most, block.tdp_w if index else block.area_mm2, inf)
+        return np.where(relative <= most, getattr(block, limit.cost.name), inf)
 
     least = question.scan(plan, cost)
     if least.design is None:
         return "no value of it is enough while the other limits stay"
-    devices = plan.devices if name.startswith("limits.") else 1
-    works, first = _enough(question, plan, field, devices * least.value, least.design)
+    devices = plan.devices if limit.whole else 1
+    works, first = _enough(question, plan, limit.key, devices * least.value, least.design)
     if first:
-        return f"at least {rounded_up(devices * least.value):.10g} {unit}"
-    shown = f"at least {_down(devices * least.value):.10g} {unit} is needed (proven)"
-    return shown if works == inf else f"{shown}; {rounded_up(works):.10g} {unit} works (scheduled)"
+        return f"at least {digits(rounded_up(devices * least.value), limit.cost)}"
+    shown = f"at least {digits(_down(devices * least.value), limit.cost)} is needed (proven)"
+    return shown if works == inf else f"{shown}; {digits(rounded_up(works), limit.cost)} works (scheduled)"
 
 
-def _enough(question: FloorQuestion, plan: Plan, field: str, needed: float, cheapest: Design) -> tuple[float, bool]:
+def _enough(question: FloorQuestion, plan: Plan, key: str, needed: float, cheapest: Design) -> tuple[float, bool]:
     """A value of a limit with which a schedule reaches the floor (``inf``: none found), and if it is ``needed``."""
-    least = plan.floor / (1 + ALLOWANCE)
+    least = plan.floor / widened(1.0)
     if question.reached(cheapest) >= least:
         return needed, True
     fast = for_throughput(plan)
     (group,) = plan.groups(question.mode)
     for factor in HEADROOM:
-        limited = _with(fast, field, factor * needed)
+        limited = under_limits(fast, {key: factor * needed})
         for design in promising(search_problem(limited, group, 1, question.session.library), TRIED // 2):
             if question.reached(design) >= least:
                 return factor * needed, False
     return inf, False
-
-
-def _with(plan: Plan, field: str, value: float) -> Plan:
-    """The plan with another limit of cost."""
-    change: dict[str, Any] = {field: value}
-    return replace(plan, **change)
 
 
 def _floor_remedy(question: FloorQuestion) -> str:
@@ -189,21 +195,20 @@ def _floor_remedy(question: FloorQuestion) -> str:
     return shown if works <= 0 else f"{shown}; {_down(works):.10g} works (scheduled)"
 
 
-def _limit_of_groups(question: FloorQuestion, name: str) -> str:
+def _limit_of_groups(question: FloorQuestion, limit: Limit) -> str:
     """What a limit shared by several designs has to be at least, by halving; what works is not known."""
-    plan, (field, _, unit) = question.plan, TOTALS[name]
-    start: float = getattr(plan, field)
+    start = limit.value
 
     def possible(value: float) -> bool:
-        return question.bound(_with(plan, field, value)) < inf
+        return question.bound(under_limits(question.plan, {limit.key: value})) < inf
 
     if not possible(WIDEST * start):
-        return f"more than {WIDEST * start:.10g} {unit} is needed (proven), or no value is enough"
+        return f"more than {digits(WIDEST * start, limit.cost)} is needed (proven), or no value is enough"
     low, high = start, WIDEST * start
     for _ in range(STEPS):
         middle = (low * high) ** 0.5
         low, high = (low, middle) if possible(middle) else (middle, high)
-    return f"more than {_down(low):.10g} {unit} is needed (proven)"
+    return f"more than {digits(_down(low), limit.cost)} is needed (proven)"
 
 
 def _down(value: float) -> float:

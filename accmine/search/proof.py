@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from accmine.errors import InfeasibleError
 from accmine.hardware.design import Design
 from accmine.ports import Stop
 from accmine.problems import design_search, operator_schedule
@@ -54,12 +53,7 @@ def provable(session: Session, mode: str) -> bool:
 def prove(session: Session, problem: design_search.Problem, whole: WholeBound, first: Sequence[Design]) -> Proof:
     """Search every design in what the current step has left, the designs ``first`` before all others.
 
-    The bound is one of the study's value.
-
-    Raises
-    ------
-    InfeasibleError
-        If it is proven that no design meets the limits.
+    The bound is one of the study's value; ``inf`` if it is proven that no design meets the limits.
     """
     chips, stop = search_chips(session.plan), session.part()
     sizes = [len(phase.graph) for task in problem.tasks for phase in task.phases]
@@ -75,8 +69,6 @@ def prove(session: Session, problem: design_search.Problem, whole: WholeBound, f
     )
     session.budget.spend(stop.work)
     bound = -inf if result.bound is None else result.bound * chips * (1 if chips == 1 else 1 - FLOAT)
-    if bound == inf:
-        raise InfeasibleError(f"no design meets the limits: proven by {result.bound_method}")
     if bound > whole.value:
         whole = replace(whole, value=bound, method=result.bound_method)
     return Proof(whole, Mined((), (), 0, 0, 0, False) if result.solution is None else result.solution)

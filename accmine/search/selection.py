@@ -17,6 +17,7 @@ from accmine.plan.plan import Plan
 from accmine.ports import Stop
 from accmine.problems import design_search, stage_selection
 from accmine.problems.design_search import TIE, Evaluation
+from accmine.problems.limits import within
 from accmine.result import Result
 from accmine.search.candidates import GroupCandidates
 from accmine.search.schedules import TaskSchedule
@@ -199,7 +200,7 @@ def exchanges(plan: Plan, selection: Selection) -> Iterator[Exchange]:
                 continue
             area = selection.area_mm2 + chips * (other.area_mm2 - own.area_mm2)
             tdp = selection.tdp_w + chips * (other.tdp_w - own.tdp_w)
-            if area > plan.area_mm2 * (1 + 1e-9) or tdp > plan.tdp_w * (1 + 1e-9):
+            if not (within(area, plan.area_mm2) and within(tdp, plan.tdp_w)):
                 continue
             times = [list(stages) for stages in selection.phase_s]
             for i, (w, s) in enumerate(g.group.members):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,6 +13,7 @@ from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
 from accmine.plan.plan import Plan
 from accmine.ports import Incumbent, Stop
+from accmine.report.progress import Watch
 from accmine.search.budget import Budget, Table
 from accmine.search.schedules import TaskSchedule
 from accmine.workers import stop_workers, workers
@@ -68,8 +69,8 @@ class Session:
         With the references of the baseline once it is scheduled.
     first
         Designs that are candidates beside the baseline and what the search proposes.
-    say
-        Told sentences for the user while the session runs.
+    watch
+        Told each step as it begins, the unit of the values, and sentences for the user.
     seconds
         Of each step.
     trace
@@ -91,7 +92,7 @@ class Session:
     store: Store = field(default_factory=Kept)
     first: tuple[Design, ...] = ()
     on_progress: Incumbent = _nobody
-    say: Callable[[str], None] = _nobody
+    watch: Watch = field(default_factory=Watch)
     seconds: dict[str, float] = field(default_factory=dict)
     trace: list[Event] = field(default_factory=list)
     cycles: dict[tuple[Task, Design], tuple[int, ...]] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class Session:
 
     def inner(self, table: Table) -> Session:
         """A session with a budget of what the current step has left, that shares what is scheduled."""
-        return replace(self, budget=self.budget.inner(table), seconds={}, trace=[], on_progress=_nobody)
+        return replace(self, budget=self.budget.inner(table), seconds={}, trace=[], on_progress=_nobody, watch=Watch())
 
     def part(self, share: float = 1.0) -> Stop:
         """A share of what the current step has left."""
@@ -124,6 +125,7 @@ class Session:
     def step(self, name: str) -> Iterator[None]:
         """Begin a step of the budget, and measure it."""
         start = time.monotonic()
+        self.watch.step(name)
         self.budget.begin(name)
         try:
             yield

@@ -15,6 +15,7 @@ import numpy as np
 from accmine.hardware.design import Design
 from accmine.plan.plan import Plan
 from accmine.problems import design_search
+from accmine.problems.limits import widened
 from accmine.system.timeline import step_bound
 from accmine.workload.task import Task
 
@@ -24,7 +25,6 @@ __all__ = [
     "Metric",
     "by_stage",
     "excess",
-    "for_throughput",
     "is_search",
     "metric",
     "on_design",
@@ -74,7 +74,7 @@ def study_value(plan: Plan, phase_s: Sequence[Sequence[Sequence[Any]]], tdp_w: A
         return total
     if plan.floor <= 0:
         return total * tdp_w
-    return np.where(total <= (1 + 1e-9) / plan.floor, total * tdp_w, inf)
+    return np.where(total <= widened(1.0) / plan.floor, total * tdp_w, inf)
 
 
 def by_stage(plan: Plan, rows: Sequence[Any]) -> list[list[Any]]:
@@ -87,11 +87,6 @@ def on_design(plan: Plan, cycles: Sequence[Sequence[int]], design: Design, tdp_w
     """The value with one design on all devices, from the makespans of each task."""
     rows = [tuple(c / design.frequency_hz for c in own) for own in cycles]
     return float(study_value(plan, by_stage(plan, rows), tdp_w))
-
-
-def for_throughput(plan: Plan) -> Plan:
-    """The plan with the aggregated relative step time as its value."""
-    return replace(plan, study=plan.study.model_copy(update={"objective": "throughput", "floor": None}))
 
 
 def without_floor(plan: Plan) -> Plan:

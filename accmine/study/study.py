@@ -5,9 +5,8 @@ The models below are the schema: every key has a description, a unit where it ha
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,10 +14,11 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, Field, model_validator
 
+from accmine.errors import InputError
 from accmine.files.catalogue import is_file_reference, resolve
 from accmine.files.complaints import FieldsError
 from accmine.files.document import Document, load_yaml, validate
-from accmine.hardware.technology.file import files_read
+from accmine.files.recognise import looks_like
 from accmine.study.parts import (
     AcceleratorSpace,
     Budget,
@@ -46,9 +46,7 @@ __all__ = [
     "as_mapping",
     "effective",
     "load_study",
-    "referenced_files",
     "schema",
-    "study_hash",
 ]
 
 Mode = Literal["heterogeneous", "homogeneous", "common"]
@@ -169,6 +167,9 @@ def load_study(
         overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
     shown = str(name_or_path) if is_file_reference(name_or_path) else None
     document = load_yaml(path, name=shown, overrides=overrides)
+    known = looks_like(document.text, path)
+    if known is not None and (not isinstance(document.data, dict) or "workloads" not in document.data):
+        raise InputError(f"is no study; it looks like {known}", where=document.name)
     return LoadedStudy(validate(document, Study, context={"folder": path.parent}), document, path)
 
 
@@ -195,33 +196,6 @@ def _plain(value: Any) -> Any:
 def effective(study: Study) -> str:
     """The study with every default written out, as YAML that is itself a valid study."""
     return yaml.safe_dump(as_mapping(study), sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
-
-
-def _walk(value: Any, visit: Callable[[str], str]) -> Any:
-    if isinstance(value, dict):
-        return {key: _walk(item, visit) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_walk(item, visit) for item in value]
-    return visit(value) if isinstance(value, str) else value
-
-
-def referenced_files(study: Study) -> tuple[Path, ...]:
-    """The user's own files that the study names, sorted."""
-    references = [study.technology, study.baseline, study.accelerator.use, *study.baselines]
-    references += [workload.use for workload in study.workloads]
-    references += [study.system.cluster] if study.system.cluster else []
-    own = {Path(name) for name in references if is_file_reference(name)}
-    own |= {Path(study.cost.file)} if study.cost.file else set()
-    if is_file_reference(study.technology):
-        own |= set(files_read(Path(study.technology)))
-    return tuple(sorted(own))
-
-
-def study_hash(study: Study) -> str:
-    """SHA-256 (hex) of the effective study and the content of the user's files it names, wherever they lie."""
-    content = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in referenced_files(study)}
-    table = _walk(as_mapping(study), lambda text: content.get(text, text))
-    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
 
 def schema() -> dict[str, Any]:

@@ -1,48 +1,40 @@
-"""The step time of long pipelines, many at a time: passes that wait for nothing of each other in one array operation.
+"""The step time of long pipelines, many at a time: levels of passes, and thousands of them in one matrix.
 
-The same timeline as ``accmine.system.timeline.step_time``, evaluated level by level of its graph of waiting events:
-a pipeline of S stages and m microbatches has 2·S·m passes, but only about 2·(S + m) levels.
+The same timeline as ``accmine.system.timeline.step_time``, evaluated for all stages of a level in one array operation,
+with memory that does not depend on the number of microbatches.
+
+**GPipe.** The forward passes are a flow line of stages and links, each taking equal pieces in their order: piece j
+leaves it at Σ p + j · max p. The backward passes are the same line the other way; it starts when the last stage has
+finished, and then every stage has. So the step is a closed form.
+
+**1F1B.** Counted from the last stage, stage d makes its k-th backward pass in level 2k + d + 1 and the forward pass
+before it in level 2k + d: every pass waits for passes of the level before only. Between warm-up and the end two levels
+hold one pass of each kind of every stage, and change the state (ends and arrivals) by one linear map over (max, +).
+Thousands of them are one power of its matrix, by repeated squaring; integers stay exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from accmine.system.schedules import BACKWARD, FORWARD, topological_order
+from accmine.system.schedules import BACKWARD, FORWARD
 
-__all__ = ["LONG", "level_steps"]
-
-IntArray = npt.NDArray[np.int64]
+__all__ = ["JUMP", "LONG", "OneForwardOneBackward", "Times", "exact_arrays", "level_steps"]
 
 Times = npt.NDArray[Any]
-"""Integers, or floats where a rough value will do."""
+"""Integers, floats where a rough value will do, or Python integers of any size."""
 
 LONG = 512
-"""Stages x microbatches from which levels are faster than one pass after the other."""
+"""Stages x microbatches from which levels are faster than one pass after the other, for arrays of cases."""
 
+JUMP = 1024
+"""Microbatches from which the matrix is faster than all levels."""
 
-@lru_cache(maxsize=64)
-def _levels(schedule: str, stages: int, microbatches: int) -> list[tuple[IntArray, IntArray, IntArray]]:
-    """(stage, kind, microbatch) of the passes of every level; a stage has at most one pass in a level."""
-    free = [0] * stages
-    sent = [[[0] * microbatches for _ in range(stages)] for _ in (FORWARD, BACKWARD)]
-    levels: list[list[tuple[int, int, int]]] = []
-    for stage, kind, j in topological_order(schedule, stages, microbatches):
-        level = max(free[stage], sent[kind][stage][j])
-        free[stage] = level + 1
-        target = stage + 1 if kind == FORWARD else stage - 1
-        if 0 <= target < stages:
-            sent[kind][target][j] = level + 1
-        if level == len(levels):
-            levels.append([])
-        levels[level].append((stage, kind, j))
-    columns = [np.array(level, dtype=np.int64).T for level in levels]
-    return [(c[0], c[1], c[2]) for c in columns]
+_LARGEST = 1 << 60
 
 
 def level_steps(
@@ -65,25 +57,128 @@ def level_steps(
     Returns
     -------
     array
-        Steps in the unit of the durations; shape (cases,).
+        Steps in the unit of the durations; shape (cases,). Integers beyond 60 bits come as Python integers.
     """
-    stages, cases = forward.shape
-    # row ``stages`` takes what is sent beyond the ends and is never read
-    durations = np.stack([forward, backward])
-    dtype = durations.dtype
-    send = np.zeros((2, stages + 1, cases), dtype=dtype)  # by kind and receiver
-    if stages > 1:
-        links = np.asarray(transfer).reshape(stages - 1, 2, -1)
-        send[FORWARD, 1:stages] = links[:, 0]
-        send[BACKWARD, : stages - 1] = links[:, 1]
-    free = np.zeros((stages, cases), dtype=dtype)
-    link = np.zeros((2, stages + 1, cases), dtype=dtype)
-    arrival = np.zeros((2, stages + 1, microbatches, cases), dtype=dtype)
-    for stage, kind, j in _levels(schedule, stages, microbatches):
-        end = np.maximum(free[stage], arrival[kind, stage, j]) + durations[kind, stage]
-        free[stage] = end
-        target = np.where(kind == FORWARD, stage + 1, stage - 1) % (stages + 1)
-        arrived = np.maximum(end, link[kind, target]) + send[kind, target]
-        link[kind, target] = arrived
-        arrival[kind, target, j] = arrived
-    return np.asarray((free + update).max(axis=0))
+    given = np.asarray(transfer) if len(forward) > 1 else np.zeros((0, 2, 1), dtype=forward.dtype)
+    links = given[:, :, None] if given.ndim == 2 else given
+    forward, backward, update, links = exact_arrays(forward, backward, update, links, microbatches)
+    if schedule == "gpipe":
+        return _gpipe(forward, backward, update, links, microbatches)
+    return OneForwardOneBackward(forward, backward, links, microbatches).finished(update)
+
+
+def exact_arrays(
+    forward: Times, backward: Times, update: Times, links: Times, microbatches: int
+) -> tuple[Times, Times, Times, Times]:
+    """The same durations, integers such that no sum of a timeline leaves their type: 64 bits, or Python's own.
+
+    Messages are of shape (stages - 1, 2, cases). Floats stay as they are.
+    """
+    every = forward, backward, update, links
+    if forward.dtype.kind == "f":
+        return every
+    dtype = np.int64 if _total(forward, backward, update, links, microbatches) < _LARGEST else object
+    return forward.astype(dtype), backward.astype(dtype), update.astype(dtype), links.astype(dtype)
+
+
+def _total(forward: Times, backward: Times, update: Times, links: Times, microbatches: int) -> int:
+    """No chain of the timeline is longer."""
+    most = sum(len(x) * int(x.max(initial=0)) for x in (forward, backward, links[:, 0], links[:, 1]))
+    return microbatches * most + int(update.max(initial=0))
+
+
+def _gpipe(forward: Times, backward: Times, update: Times, links: Times, microbatches: int) -> Times:
+    """See the module."""
+
+    def line(passes: Times, messages: Times) -> tuple[Times, Times]:
+        """(Σ, max) of the pieces of work up to the end of each stage."""
+        pieces = np.empty((2 * len(passes) - 1, passes.shape[1]), dtype=passes.dtype)
+        pieces[::2], pieces[1::2] = passes, messages
+        return np.add.accumulate(pieces)[::2], np.maximum.accumulate(pieces)[::2]
+
+    again = microbatches - 1
+    there, slowest = line(forward, links[:, 0])
+    back, slower = line(backward[::-1], links[::-1, 1])
+    ends = there[-1] + again * slowest[-1] + back + again * slower
+    return np.asarray((ends + update[::-1]).max(axis=0))
+
+
+class OneForwardOneBackward:
+    """The timeline of 1F1B level by level; see the module.
+
+    Rows count stages from the last one. The state holds the end of the last pass of every stage, and the last arrival
+    of each kind at every stage; beyond both ends of the pipeline there is a row that nobody reads.
+    """
+
+    def __init__(self, forward: Times, backward: Times, links: Times, microbatches: int) -> None:
+        self.stages, self.microbatches = len(forward), microbatches
+        self.passes = forward[::-1], backward[::-1]
+        none = np.zeros((1, links.shape[2]), dtype=forward.dtype)
+        self.sent = np.concatenate([none, links[::-1, 0]]), np.concatenate([links[::-1, 1], none])
+
+    def state(self) -> Times:
+        """Nothing has run yet; shape (state, cases)."""
+        return np.zeros((3 * self.stages + 2, self.passes[0].shape[1]), dtype=self.passes[0].dtype)
+
+    def levels(self, state: Times, first: int, stop: int) -> None:
+        """Change the state by the passes of the levels from ``first`` to before ``stop``."""
+        count, last = self.stages, 2 * self.microbatches
+        extra = (1,) * (state.ndim - 2)  # states of many beginnings at once
+        passes, sent = ([x.reshape(len(x), *extra, -1) for x in own] for own in (self.passes, self.sent))
+        free, arrived = state[:count], (state[count : 2 * count + 1], state[2 * count + 1 :])
+        for t in range(first, stop):
+            for kind in (FORWARD, BACKWARD):
+                low, high = (max(0, -t), min(count, last - t)) if kind == FORWARD else (max(0, t - last), min(count, t))
+                low += (low - t - kind) & 1
+                if low >= high:
+                    continue
+                rows = slice(low, high, 2)
+                # activations go to the row before, from which backward passes come to the row behind
+                own = arrived[kind][low + 1 : high + 1 : 2] if kind == FORWARD else arrived[kind][rows]
+                end = np.maximum(free[rows], own) + passes[kind][rows]
+                free[rows] = end
+                target = arrived[kind][rows] if kind == FORWARD else arrived[kind][low + 1 : high + 1 : 2]
+                np.add(np.maximum(end, target), sent[kind][rows], out=target)
+
+    def finished(self, update: Times) -> Times:
+        """End of the last update of each case; shape (cases,)."""
+        state, count, last = self.state(), self.stages, 2 * self.microbatches
+        if self.microbatches - count < JUMP:
+            self.levels(state, 1 - count, last + count)
+        else:
+            self.levels(state, 1 - count, count)
+            for bit, power in enumerate(self.powers()):
+                if (self.microbatches - count) >> bit & 1:
+                    state = (power + state[None]).max(axis=1)
+            self.levels(state, last - count, last + count)
+        return np.asarray((state[:count] + update[::-1]).max(axis=0))
+
+    def matrix(self) -> Times:
+        """What two levels in the middle do: shape (state, state before, cases); below 0 where nothing is waited for."""
+        size, cases = 3 * self.stages + 2, self.passes[0].shape[1]
+        never = self.never()
+        found = np.full((size, size, cases), never, dtype=self.passes[0].dtype)
+        found[np.arange(size), np.arange(size)] = 0
+        middle = OneForwardOneBackward.__new__(OneForwardOneBackward)
+        middle.__dict__ |= self.__dict__ | {"microbatches": 2 * self.stages}
+        middle.levels(found, self.stages, self.stages + 2)
+        found[found < 0] = never
+        return found
+
+    def never(self) -> Any:
+        """What no sum makes positive."""
+        if self.passes[0].dtype.kind == "f":
+            return -np.inf
+        return -2 * _total(*self.passes, self.passes[0][:0], np.stack(self.sent, axis=1), self.microbatches) - 1
+
+    def powers(self) -> Iterator[Times]:
+        """The matrices of 1, 2, 4, … pairs of levels, as many as the middle of the timeline needs."""
+        power, never = self.matrix(), self.never()
+        yield power
+        for _ in range((self.microbatches - self.stages).bit_length() - 1):
+            square = power[:, 0, None] + power[None, 0]
+            for k in range(1, len(power)):
+                np.maximum(square, power[:, k, None] + power[None, k], out=square)
+            square[square < 0] = never
+            power = square
+            yield power

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from accmine.errors import InputError
 
-__all__ = ["BACKWARD", "FORWARD", "SCHEDULES", "Step", "stage_order", "topological_order"]
+__all__ = ["BACKWARD", "FORWARD", "SCHEDULES", "Step", "check_schedule", "stage_order", "topological_order"]
 
 SCHEDULES = ("gpipe", "1f1b")
 """Names of the schedules."""
@@ -28,6 +28,20 @@ class Step(NamedTuple):
     microbatch: int
 
 
+def check_schedule(schedule: str, microbatches: int) -> None:
+    """Refuse an unknown schedule, or one of nothing.
+
+    Raises
+    ------
+    InputError
+        If the schedule is unknown, or there is no microbatch.
+    """
+    if schedule not in SCHEDULES:
+        raise InputError(f"unknown schedule {schedule!r}; allowed: {', '.join(SCHEDULES)}", field="schedule")
+    if microbatches < 1:
+        raise InputError(f"{microbatches} microbatches; at least 1 is needed", field="microbatches")
+
+
 def stage_order(schedule: str, stage: int, stages: int, microbatches: int) -> list[tuple[int, int]]:
     """(kind, microbatch) in the order in which ``stage`` executes them.
 
@@ -40,10 +54,7 @@ def stage_order(schedule: str, stage: int, stages: int, microbatches: int) -> li
     InputError
         If the schedule is unknown, or there is no stage or no microbatch.
     """
-    if schedule not in SCHEDULES:
-        raise InputError(f"unknown schedule {schedule!r}; allowed: {', '.join(SCHEDULES)}", field="schedule")
-    if microbatches < 1:
-        raise InputError(f"{microbatches} microbatches; at least 1 is needed", field="microbatches")
+    check_schedule(schedule, microbatches)
     if not 0 <= stage < stages:
         raise InputError(f"no stage {stage} in a pipeline of {stages} stages", field="stages")
     forward = [(FORWARD, j) for j in range(microbatches)]

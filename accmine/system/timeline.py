@@ -9,7 +9,7 @@ is then exact), floats, or numpy arrays of equal shape for many cases at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from accmine.errors import InputError
-from accmine.system.schedules import BACKWARD, FORWARD, topological_order
+from accmine.system.levels import JUMP, LONG, level_steps
+from accmine.system.long_chain import long_chain
+from accmine.system.schedules import BACKWARD, FORWARD, check_schedule, topological_order
 
 __all__ = ["Event", "Path", "Timeline", "critical_path", "simulate", "step_bound", "step_time"]
 
@@ -149,22 +151,53 @@ def step_time(
     """
     stages = _check(forward_s, backward_s, update_s)
     sends = _links(transfer_s, stages)
+    check_schedule(schedule, microbatches)
     larger = _larger(forward_s, backward_s, update_s, *sends)
-    durations = (forward_s, backward_s)
+    many = larger is np.maximum
+    if microbatches - stages >= JUMP or (many and stages * microbatches >= LONG):
+        steps = _level_steps(schedule, (forward_s, backward_s, update_s), sends, microbatches)
+        return steps if many else steps[0].item() if isinstance(steps[0], np.generic) else steps[0]
     free: list[Duration] = [0] * stages  # end of the last pass of each stage
-    link: list[list[Duration]] = [[0] * stages, [0] * stages]  # last arrival of each kind at each stage
-    arrival: list[list[list[Duration]]] = [[[0] * microbatches for _ in range(stages)] for _ in (FORWARD, BACKWARD)]
-    for stage, kind, j in topological_order(schedule, stages, microbatches):
-        end = larger(free[stage], arrival[kind][stage][j]) + durations[kind][stage]
-        free[stage] = end
-        target = stage + 1 if kind == FORWARD else stage - 1
+    arrived: list[list[Duration]] = [[0] * (stages + 1) for _ in (FORWARD, BACKWARD)]  # last of each kind at a stage
+    for kind, s in _passes(schedule, stages, microbatches):
+        free[s] = end = larger(free[s], arrived[kind][s]) + (backward_s if kind else forward_s)[s]
+        target = s - 1 if kind else s + 1  # row ``stages`` is that of nobody
         if 0 <= target < stages:
-            arrived = larger(end, link[kind][target]) + sends[kind][min(stage, target)]
-            link[kind][target] = arrival[kind][target][j] = arrived
+            arrived[kind][target] = larger(end, arrived[kind][target]) + sends[kind][min(s, target)]
     last = free[0] + update_s[0]
     for stage in range(1, stages):
         last = larger(last, free[stage] + update_s[stage])
     return last
+
+
+def _passes(schedule: str, stages: int, microbatches: int) -> Iterator[tuple[int, int]]:
+    """(kind, stage) of all passes, such that each finds the message it waits for to be the last that arrived."""
+    if schedule == "gpipe":
+        for kind, line in ((FORWARD, range(stages)), (BACKWARD, range(stages - 1, -1, -1))):
+            for _ in range(microbatches):
+                for s in line:
+                    yield kind, s
+        return
+    for k in range(1 - stages, microbatches):  # from the last stage: backward passes follow each other at once
+        for s in range(stages - 1, -1, -1):
+            if 0 <= stages - 1 - s + k < microbatches:
+                yield FORWARD, s
+            if k >= 0:
+                yield BACKWARD, s
+
+
+def _level_steps(
+    schedule: str, phases: Sequence[Sequence[Duration]], sends: Sequence[Sequence[Duration]], microbatches: int
+) -> Any:
+    """Steps of one or many long pipelines; shape (cases,)."""
+    every = [value for row in (*phases, *sends) for value in row]
+    cases = np.broadcast_shapes((1,), *(np.shape(value) for value in every))
+    kinds = {np.asarray(value).dtype.kind for value in every}
+    dtype = np.dtype(np.float64 if "f" in kinds else np.int64 if kinds <= {"i", "b"} else object)  # huge Python ints
+    rows = [np.array([np.broadcast_to(np.asarray(v, dtype), cases).ravel() for v in row], dtype) for row in phases]
+    links = np.array([np.broadcast_to(np.asarray(v, dtype), cases).ravel() for row in sends for v in row], dtype)
+    links = links.reshape(2, len(sends[0]), -1 if len(sends[0]) else 1).swapaxes(0, 1)
+    return level_steps(schedule, rows[0], rows[1], rows[2], links, microbatches).reshape(cases)
 
 
 def simulate(
@@ -198,6 +231,11 @@ def critical_path(
     microbatches: int,
 ) -> Path:
     """A longest chain of waiting events of the step; parameters as :func:`simulate`."""
+    if microbatches - len(forward_s) >= JUMP:
+        check_schedule(schedule, microbatches)
+        sends = _links(transfer_s, _check(forward_s, backward_s, update_s))
+        counts, end = long_chain(schedule, (forward_s, backward_s, update_s), sends, microbatches)
+        return Path(tuple(counts[0]), tuple(counts[1]), tuple(counts[2]), tuple(counts[3]), end)
     _, waits, last = _trace(schedule, forward_s, backward_s, update_s, transfer_s, microbatches)
     stages = len(forward_s)
     passes = [[0] * stages, [0] * stages]

@@ -16,8 +16,7 @@ and operators that write gradients of parameters never join.
 from __future__ import annotations
 
 from accmine.errors import InputError
-from accmine.workload.collector import collector_paused
-from accmine.workload.graph import Operator, OperatorGraph, Work
+from accmine.workload.graph import Operator, OperatorGraph, Work, collector_paused
 
 __all__ = ["ELEMENTWISE", "MODES", "fuse"]
 

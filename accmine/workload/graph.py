@@ -6,7 +6,9 @@ once as numpy arrays. Twenty thousand operators take well under a second.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -15,12 +17,28 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from accmine.errors import InputError
 from accmine.workload.work import Gemm, Vector, Work
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["BYTES", "Gemm", "GraphBuilder", "Operator", "OperatorGraph", "Phase", "Role", "Tensor", "Vector", "Work"]
+__all__ = [
+    "BYTES",
+    "MOST_BYTES",
+    "MOST_MACS",
+    "MOST_OPERATORS",
+    "Gemm",
+    "GraphBuilder",
+    "Operator",
+    "OperatorGraph",
+    "Phase",
+    "Role",
+    "Tensor",
+    "Vector",
+    "Work",
+    "collector_paused",
+]
 
 Phase = Literal["forward", "backward", "update"]
 Role = Literal["input", "parameter", "activation", "gradient", "state"]
@@ -29,6 +47,11 @@ statistics and master weights; ``gradient``: of a parameter or an activation."""
 
 BYTES: dict[str, int] = {"bf16": 2, "fp16": 2, "fp32": 4, "int32": 4, "int8": 1, "bool": 1}
 """Bytes per element of every dtype; a mask (``bool``) takes one byte."""
+
+MOST_OPERATORS = 500_000
+"""Operators of a forward graph; those of a training step are some four times as many."""
+MOST_BYTES = MOST_MACS = 2**60
+"""Bytes of all tensors, and multiply-accumulates of all operators: sums and traffic stay within 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +209,7 @@ class OperatorGraph:
         return self.select(i for i, operator in enumerate(self.operators) if operator.phase in phases)
 
     def networkx(self) -> nx.DiGraph:
-        """The same graph for networkx: nodes are operator names, with ``kind, phase, layer, macs`` as data."""
+        """The same graph for networkx: nodes are operator names, with kind, phase, layer, macs and bytes as data."""
         import networkx as nx
 
         graph = nx.DiGraph(name=self.name)
@@ -197,8 +220,7 @@ class OperatorGraph:
                 phase=operator.phase,
                 layer=self.layers[operator.layer],
                 macs=operator.work.macs,
-                bytes_in=operator.work.bytes_in,
-                bytes_out=operator.work.bytes_out,
+                bytes=operator.work.bytes_in + operator.work.bytes_out,
             )
         names = [operator.name for operator in self.operators]
         graph.add_edges_from((names[a], names[b]) for a, b in self.edges.tolist())
@@ -215,6 +237,8 @@ class GraphBuilder:
         self.layers: list[str] = []
         self.after: list[tuple[int, int]] = []
         self._names: set[str] = set()
+        self._sizes: list[int] = []  # bytes of each tensor
+        self._bytes = self._macs = 0
 
     @classmethod
     def extend(cls, graph: OperatorGraph) -> GraphBuilder:
@@ -225,6 +249,9 @@ class GraphBuilder:
         builder.layers = list(graph.layers)
         builder.after = list(graph.after)
         builder._names = {operator.name for operator in graph.operators}
+        builder._sizes = [tensor.nbytes for tensor in graph.tensors]
+        builder._bytes = sum(builder._sizes)
+        builder._macs = graph.macs
         return builder
 
     def layer(self, name: str) -> int:
@@ -236,9 +263,13 @@ class GraphBuilder:
         """Add a tensor; returns its index."""
         if dtype not in BYTES:
             raise ValueError(f"tensor {name}: unknown dtype {dtype!r}; known: {', '.join(BYTES)}")
-        if any(size < 1 for size in shape):
+        if min(shape, default=1) < 1:
             raise ValueError(f"tensor {name}: sizes must be positive, got {tuple(shape)}")
         self.tensors.append(Tensor(name, tuple(shape), dtype, role))
+        self._sizes.append(prod(shape) * BYTES[dtype])
+        self._bytes += self._sizes[-1]
+        if self._bytes > MOST_BYTES:
+            raise InputError(f"tensors up to {name} {list(shape)} take {self._bytes:,} bytes; allowed: {MOST_BYTES:,}")
         return len(self.tensors) - 1
 
     def operator(
@@ -272,12 +303,17 @@ class GraphBuilder:
             m, k, n, batch = gemm
             a, b, c = gemm_elements or (batch * m * k, batch * k * n, batch * m * n)
             product = Gemm(m, k, n, batch, a, b, c)
+        if product is not None:
+            self._macs += product.macs
+            if self._macs > MOST_MACS:
+                message = f"operators up to {name} take {self._macs:,} multiply-accumulates; allowed: {MOST_MACS:,}"
+                raise InputError(message)
         main = self.tensors[(inputs or outputs)[0]].dtype
         work = Work(
             product,
             tuple(vector),
-            sum(self.tensors[t].nbytes for t in set(inputs)) if bytes_in is None else bytes_in,
-            sum(self.tensors[t].nbytes for t in outputs) if bytes_out is None else bytes_out,
+            sum(map(self._sizes.__getitem__, set(inputs))) if bytes_in is None else bytes_in,
+            sum(map(self._sizes.__getitem__, outputs)) if bytes_out is None else bytes_out,
             main,
         )
         self.operators.append(
@@ -299,3 +335,19 @@ class GraphBuilder:
         return OperatorGraph(
             self.name, tuple(self.tensors), tuple(self.operators), tuple(self.layers), tuple(self.after)
         )
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """No cyclic garbage collection meanwhile.
+
+    Graphs are 10^5 small records without cycles: passes over them would be half of the time of building one.
+    Also a decorator.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -32,8 +32,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from accmine.errors import InputError
-from accmine.workload.collector import collector_paused
-from accmine.workload.graph import OperatorGraph
+from accmine.workload.graph import OperatorGraph, collector_paused
 from accmine.workload.training.training import parameter_gradients
 from accmine.workload.work import Work
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from accmine.errors import InputError
-from accmine.workload.collector import collector_paused
-from accmine.workload.graph import Operator, OperatorGraph
+from accmine.workload.graph import Operator, OperatorGraph, collector_paused
 from accmine.workload.residency import resident
 from accmine.workload.training.training import parameter_gradients, without_running
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from accmine.workload.graph import OperatorGraph
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["PhaseRun", "Task"]
 
@@ -47,6 +51,28 @@ class Task:
     def macs(self) -> int:
         """Multiply-accumulates of a step."""
         return sum(phase.repeats * phase.graph.macs for phase in self.phases)
+
+    def networkx(self) -> nx.DiGraph:
+        """The operators of a step for networkx, as those of ``OperatorGraph`` with their ``runs`` in a step.
+
+        What a phase reads of an earlier one is an edge as well.
+        """
+        import networkx as nx
+
+        whole = nx.DiGraph(name=self.name)
+        writer: dict[str, str] = {}
+        for phase in self.phases:
+            graph = phase.graph
+            part = graph.networkx()
+            nx.set_node_attributes(part, phase.repeats, "runs")
+            whole.update(part)
+            for tensor, producer in enumerate(graph.producer.tolist()):
+                if producer >= 0:
+                    writer[graph.tensors[tensor].name] = graph.operators[producer].name
+            for operator in graph.operators:
+                before = (graph.tensors[t].name for t in operator.inputs if graph.producer[t] < 0)
+                whole.add_edges_from((writer[name], operator.name) for name in before if name in writer)
+        return whole
 
     @property
     def signature(self) -> tuple[tuple[str, int, tuple[object, ...], bytes, bytes], ...]:

@@ -7,7 +7,6 @@ distinct work.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import gcd
 from typing import Literal
 
 __all__ = ["Gemm", "Vector", "Work"]
@@ -33,9 +32,9 @@ class Gemm:
         between the taps of a kernel. They are counted, not executed: ``macs`` leaves them out. 0 for
         plain products.
     halo_elements
-        Elements of the operand ``halo_operand``, over the whole batch, that two neighbouring pieces
-        of one image share: what one more cut of ``halo_axis`` inside an image reads again. 0 for
-        plain products and wherever windows do not overlap.
+        Elements, over the whole batch, that two neighbouring pieces of one image share: what one more cut of
+        ``halo_axis`` inside an image reads again. With P pieces of n images P - gcd(P, n) cuts fall inside
+        images, as images come first. 0 for plain products and wherever windows do not overlap.
     halo_axis
         The axis of the product that runs over images and rows of an image: ``m`` (forward product
         and input gradient: the shared rows are of A) or ``k`` (weight gradient: of B, the image).
@@ -60,31 +59,6 @@ class Gemm:
     def macs(self) -> int:
         """Multiply-accumulates; borders of padded images count, inserted zeros do not."""
         return self.batch * self.m * self.k * self.n
-
-    @property
-    def halo_operand(self) -> Literal["a", "b"]:
-        """The operand whose rows neighbouring pieces share."""
-        return "a" if self.halo_axis == "m" else "b"
-
-    def halo_reread(self, pieces: int) -> int:
-        """Elements of ``halo_operand`` read again when ``halo_axis`` is cut into equal ``pieces``.
-
-        Images come first: with g = gcd(pieces, images), g groups of images/g images are cut into
-        pieces/g pieces each. No piece has more than ⌈size/pieces⌉ of the axis, and pieces − g cuts fall
-        inside an image, each at ``halo_elements``:
-
-            halo_elements · (pieces − gcd(pieces, images))
-
-        Exact for pieces of whole rows of outputs, up to border rows that are not there to be read.
-        Pieces shorter than a row are charged as if cut between rows, which is too much for windows that
-        overlap from row to row, and leaves out what they share along the row.
-
-        Parameters
-        ----------
-        pieces
-            Cores or tiles that share the axis, at least 1.
-        """
-        return self.halo_elements * (pieces - gcd(pieces, self.images))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from math import inf
 
 from accmine.hardware.design import Design
-from accmine.ports import Stop
+from accmine.ports import Solver, Stop
 from accmine.problems import operator_schedule
 from accmine.problems.design_search import Problem
 from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import Solution
 from accmine.problems.operator_schedule.cone_bound import METHOD, cones
-from accmine.result import StopReason
+from accmine.record import Record
+from accmine.registry import make_solver
 from accmine.workload.graph import OperatorGraph
 
 from ..operator_schedule.critical_path import CriticalPath, quick
@@ -187,10 +188,14 @@ def _portfolio(
     problem: operator_schedule.Problem, part: Part, tries: float, seconds: float | None, seed: int
 ) -> tuple[Part, int]:
     stop = Stop(seconds=seconds, work=tries)
-    result = CriticalPath().solve(problem, stop=stop, seed=seed, hint=part.solution)
-    if result.stop is StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
-    return _joined(part, result.objective, result.solution, result.bound, result.bound_method), int(tries)
+    return _searched(problem, part, CriticalPath(), stop, seed), int(tries)
+
+
+def _searched(problem: operator_schedule.Problem, part: Part, solver: Solver, stop: Stop, seed: int) -> Part:
+    """The part after a solver, which starts from its schedule."""
+    record = Record[Solution](problem, stop, seed=seed, hint=part.solution, solver=solver.name)
+    solver.search(record)
+    return _joined(part, record.score, record.best, record.bound, record.bound_method)
 
 
 def _bounded(
@@ -223,14 +228,9 @@ def _bounded(
 
 def _cp_sat(problem: operator_schedule.Problem, level: int, part: Part, seconds: float | None, seed: int) -> Part:
     """CP-SAT on the whole graph, from the best schedule."""
-    from accmine.solving import solve
-
     own = _SECONDS[level]
     stop = Stop(work=own) if seconds is None else Stop(seconds=min(own, seconds))
-    result = solve(problem, "cp-sat", stop=stop, seed=seed, hint=part.solution)
-    if result.stop is StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
-    return _joined(part, result.objective, result.solution, result.bound, result.bound_method)
+    return _searched(problem, part, make_solver(operator_schedule.KIND, "cp-sat"), stop, seed)
 
 
 def _joined(

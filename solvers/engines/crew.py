@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ortools.sat.python import cp_model
@@ -16,6 +17,9 @@ from ortools.sat.python import cp_model
 from .prover import Prover
 
 __all__ = ["Crew"]
+
+_PATIENCE = 0.2
+"""Seconds between two looks at the threads when no event comes."""
 
 
 class _Watcher(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]  # ortools is untyped here
@@ -62,34 +66,50 @@ class Crew:
         self.hear, self.prover, self.solver, self.built = hear, prover, solver, built
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.threads: list[threading.Thread] = []
+        self.ended: list[threading.Thread] = []
+        self.failure: Exception | None = None
         self.outcome: Any = None
         self.interrupted = False
 
     def run(self) -> None:
-        """Until all have ended; what went wrong in a thread or in ``hear`` is raised here."""
-        failure: Exception | None = None
-        try:
-            self._begin()
-        except KeyboardInterrupt:
-            self._interrupt()
-        running = len(self.threads)
-        while running:
+        """Until all have ended; what went wrong in a thread or in ``hear`` is raised here.
+
+        Ctrl-C may come at any place, also between an event and its use. So nothing here depends on an event: who has
+        ended is counted, events only wake the loop earlier.
+        """
+        begun = False
+        while True:
             try:
-                what, content = self.events.get()
-                if what == "end":
-                    running -= 1
-                    failure = failure or content
-                    if content is not None or self.outcome not in (None, cp_model.FEASIBLE, cp_model.UNKNOWN):
-                        self.halt()  # a search in turns ends when no turn fits its time: the other goes on
-                elif failure is None and not self.interrupted and self.hear(what, content):
-                    self.halt()
+                if not begun:
+                    begun = True
+                    self._begin()
+                if self._is_over():
+                    break
+                with suppress(queue.Empty):
+                    self._take(*self.events.get(timeout=_PATIENCE))
             except KeyboardInterrupt:
                 self._interrupt()
             except Exception as error:  # noqa: BLE001 - of the caller's callback; raised again below
-                failure = error
-                self.halt()
-        if failure is not None:
-            raise failure
+                self._fail(error)
+        if self.failure is not None:
+            raise self.failure
+
+    def _is_over(self) -> bool:
+        # A thread whose start Ctrl-C or an error prevented never ends.
+        started = not self.interrupted and self.failure is None
+        waited = [t for t in self.threads if t not in self.ended and (started or t.is_alive())]
+        return not waited and self.events.empty()
+
+    def _take(self, what: str, content: Any) -> None:
+        if what == "end":
+            if self.outcome not in (None, cp_model.FEASIBLE, cp_model.UNKNOWN):
+                self.halt()  # a search in turns ends when no turn fits its time: the other goes on
+        elif self.failure is None and not self.interrupted and self.hear(what, content):
+            self.halt()
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        self.halt()
 
     def _interrupt(self) -> None:
         self.interrupted = True
@@ -105,13 +125,14 @@ class Crew:
 
     def _start(self, work: Callable[[], None]) -> None:
         def whole() -> None:
-            error = None
             try:
-                work()
-            except Exception as caught:  # noqa: BLE001 - raised again in the caller's thread
-                error = caught
+                if not self.interrupted and self.failure is None:
+                    work()
+            except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+                self._fail(error)
             finally:
-                self.events.put(("end", error))
+                self.ended.append(threading.current_thread())
+                self.events.put(("end", None))
 
         self.threads.append(threading.Thread(target=whole, daemon=True))
         self.threads[-1].start()

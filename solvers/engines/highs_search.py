@@ -1,13 +1,11 @@
-"""One search with HiGHS: what is known so far in exact integer scores, and the engine that finds out more."""
+"""One search with HiGHS on a Pyomo model: rows are added until the answer meets them all."""
 
 from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import highspy
@@ -16,8 +14,10 @@ from pyomo.contrib.solver.common.factory import SolverFactory
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 
 from accmine.errors import AccmineError
-from accmine.ports import Incumbent, Stop
-from accmine.result import Sense, StopReason, gap
+from accmine.record import Record
+from accmine.result import StopReason
+
+from .highs_engine import own_threads
 
 __all__ = ["MARGIN", "TOLERANCE", "Search"]
 
@@ -27,83 +27,40 @@ TOLERANCE = 1e-9
 MARGIN = 1e-8
 """Relative distance by which a floating-point bound is moved to the safe side."""
 
+_CLOSING_S = 10.0
+"""For each question about what lies between the tolerances of HiGHS and the integer objective."""
+
 _METHOD = "HiGHS branch and bound, moved to the safe side by 1e-8 and rounded up to the integer objective"
 
 
-@dataclass
 class Search:
-    """What is known so far, in integer scores, and the engine that finds out more.
+    """A built model, the record that takes what HiGHS finds, and HiGHS.
 
     Attributes
     ----------
-    best, bound
-        Score of the best checked solution, and proven lower limit of every score.
     ended
-        Why the search has to end, once it has.
+        Why HiGHS itself ended early, once it has.
     """
 
-    problem: Any
-    module: Any
-    model: Any
-    built: pyo.ConcreteModel
-    stop: Stop
-    deadline: float
-    seed: int
-    sense: Sense
-    on_progress: Incumbent | None
-    best: int | None = None
-    bound: int | None = None
-    solution: Any = None
-    ended: StopReason | None = None
-    infeasible: bool = False
-    bound_method: str = ""
-    begin: float = field(default_factory=time.monotonic)
-    trace: list[tuple[float, float | int | None, float | int | None]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        highspy.Highs.resetGlobalScheduler(True)  # else another number of threads than in the last call is an error
+    def __init__(self, record: Record[Any], model: Any, built: pyo.ConcreteModel) -> None:
+        self.record, self.model, self.built = record, model, built
+        self.ended: StopReason | None = None
         self._engine = SolverFactory("highs")
-        self._objective = next(self.built.component_data_objects(pyo.Objective, active=True))
+        self._objective = next(built.component_data_objects(pyo.Objective, active=True))
 
-    def objective(self, score: int | None) -> float | int | None:
-        """A score in the problem's unit."""
-        return None if score is None else self.model.to_objective(score)
-
-    def offer(self, solution: Any) -> bool:
-        """Take over a solution if it is valid and better; returns whether it is valid."""
-        if self.module.check(self.problem, solution):
-            return False
-        score = self.model.score(solution)
-        if self.best is None or score < self.best:
-            self.best, self.solution = score, solution
-            self._moved()
-        return True
-
-    def raise_bound(self, bound: int, method: str = _METHOD) -> None:
+    def raise_bound(self, bound: int) -> None:
         """Take over a better bound; it never passes the best solution."""
-        if self.best is not None:
-            bound = min(bound, self.best)
-        if self.bound is None or bound > self.bound:
-            self.bound, self.bound_method = bound, method
-            self._moved()
+        best = self.record.score
+        self.record.raise_bound(bound if best is None else min(bound, best), _METHOD)
 
-    def _moved(self) -> None:
-        row = (round(time.monotonic() - self.begin, 6), self.objective(self.best), self.objective(self.bound))
-        self.trace.append(row)
-        if self.on_progress is not None:
-            self.on_progress(*row)
-        self.finished()
+    def none_left(self) -> None:
+        """The model has no solution: nothing is better than the best, or there is none at all."""
+        if self.record.best is None:
+            self.record.no_solution(_METHOD)
 
     def finished(self) -> bool:
         """Whether the search has to end: proved, within the gap, or out of time."""
-        if self.best is not None and self.bound is not None:
-            if self.bound >= self.best:
-                self.ended = StopReason.PROVED
-            elif (distance := gap(self.objective(self.best), self.objective(self.bound), self.sense)) is not None:
-                self.ended = StopReason.GAP if 0 < distance <= self.stop.gap else self.ended
-        if self.ended is None and time.monotonic() >= self.deadline:
-            self.ended = StopReason.TIME
-        return self.ended is not None
+        return self.ended is not None or self.record.closed() is not None or self.record.left() <= 0
 
     def aim(self, expression: Any) -> None:
         """Minimise another linear expression from here on."""
@@ -133,31 +90,51 @@ class Search:
             if found is None:
                 break
             last = found
-            self.offer(found)
-            if not (hasattr(self.model, "separate") and self.model.separate(found)):
+            self.record.offer(found, doubtful=True)
+            if not self.model.separate(found):
                 break
         return limit, last
+
+    def near(self) -> bool:
+        """Whether no more than the tolerances of HiGHS is left between best and bound."""
+        best, bound = self.record.score, self.record.bound
+        if best is None or bound is None or self.finished():
+            return False
+        return bool(0 < best - bound <= 10 * MARGIN * abs(best))
+
+    def close(self, closing: Any) -> None:
+        """Ask for something better in integer arithmetic until there is nothing, or the search ends."""
+        record = self.record
+        while self.near():
+            answer, found = closing.better_than(record.score, min(record.left(), _CLOSING_S))
+            if answer is False:
+                record.raise_bound(record.score, f"{_METHOD}; within the tolerances: CP-SAT on the same rows")
+            if not answer:
+                return
+            record.offer(found, doubtful=True)
+            closing.separate(found)
 
     def _run(self) -> tuple[float | None, Any]:
         """One call of HiGHS: (safe lower limit of the expression, solution), each ``None`` if there is none."""
         options: dict[str, Any] = {
-            "random_seed": self.seed & 0x7FFFFFFF,
+            "random_seed": self.record.seed & 0x7FFFFFFF,
             "mip_feasibility_tolerance": TOLERANCE,
             "primal_feasibility_tolerance": TOLERANCE,
             "dual_feasibility_tolerance": TOLERANCE,
         }
-        if self.stop.work is not None:
-            options["mip_max_nodes"] = max(0, int(self.stop.work))
-        left = self.deadline - time.monotonic()
+        stop, left = self.record.stop, max(0.0, self.record.left())
+        if stop.work is not None:
+            options["mip_max_nodes"] = max(0, int(stop.work))
+        own_threads()
         with _quiet():
             results = self._engine.solve(
                 self.built,
                 load_solutions=False,
                 raise_exception_on_nonoptimal_result=False,
                 time_limit=left if math.isfinite(left) else None,
-                rel_gap=max(0.0, self.stop.gap),
+                rel_gap=max(0.0, stop.gap),
                 abs_gap=0.0,
-                threads=max(1, self.stop.workers),
+                threads=max(1, stop.workers),
                 solver_options=options,
             )
         condition = results.termination_condition
@@ -172,7 +149,7 @@ class Search:
             status = self._engine._solver_model.getModelStatus()
             if status != highspy.HighsModelStatus.kInterrupt:
                 raise AccmineError(f"HiGHS ended with {status}: {results.solver_log[-400:]}")
-            self.ended = StopReason.INTERRUPTED
+            raise KeyboardInterrupt
         bound = results.objective_bound
         if bound is not None:
             bound = bound - MARGIN * abs(bound) if math.isfinite(bound) else None

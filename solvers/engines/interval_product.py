@@ -43,16 +43,17 @@ def minimise_product(search: Search, factors: tuple[Factor, Factor]) -> None:
     search.aim(a_var)
     limit, _ = search.settle()
     if limit is None or limit == math.inf:
-        search.infeasible = limit == math.inf and search.best is None
+        if limit == math.inf:
+            search.none_left()
         return
     low = max(math.ceil(limit * a_unit), 1)
     search.aim(p_expr)
     limit, _ = search.settle()
-    if limit is None or search.best is None:
+    if limit is None or search.record.best is None:
         return
     power = max(math.ceil(limit * p_unit), 1)
     search.raise_bound(low * power)
-    top = search.best if a_var.ub is None else math.floor(a_var.ub * a_unit)
+    top = search.record.score if a_var.ub is None else math.floor(a_var.ub * a_unit)
     _Intervals(search, (a_var, a_unit), (p_expr, p_unit), low, top, power).run()
 
 
@@ -74,8 +75,7 @@ class _Intervals:
             self.search.raise_bound(min([self._best(), *limits]))
 
     def _best(self) -> int:
-        assert self.search.best is not None  # given before the first interval
-        return self.search.best
+        return int(self.search.record.score)  # given before the first interval
 
     def _aim(self, low: int, high: int, expression: Any) -> float | None:
         """Limit of an expression over low ≤ a ≤ high; infinity: no solution there, ``None``: nothing proved."""

@@ -9,20 +9,19 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 
 from accmine.errors import InputError
-from accmine.ports import Incumbent, Stop
-from accmine.problems.operator_schedule import CONE_OPERATIONS, KIND, Problem, Solution
+from accmine.ports import Solver
+from accmine.problems.operator_schedule import CONE_OPERATIONS, KIND, Solution, lower_bound
 from accmine.problems.operator_schedule.cone_bound import METHOD, cones
+from accmine.record import Record
 from accmine.registry import make_solver
-from accmine.result import Result, StopReason
+from accmine.result import StopReason
 
 from ..schedule_bounds.strong_bound import tighten
 from .portfolio import Portfolio, schedule_work
-from .record import Record
 
 __all__ = ["Auto"]
 
@@ -68,39 +67,20 @@ class Auto:
             raise InputError("exact must not be negative, 0 <= schedules <= bounds <= 1, tries at least 1")
         self.exact, self.schedules, self.bounds, self.tries = exact, schedules, bounds, tries
 
-    def solve(
-        self,
-        problem: Problem,
-        *,
-        stop: Stop,
-        seed: int = 0,
-        hint: Solution | None = None,
-        on_progress: Incumbent | None = None,
-    ) -> Result[Solution]:
-        """Schedule ``problem``; see ``accmine.ports.Solver``.
+    def search(self, record: Record[Solution]) -> StopReason:
+        """All phases, until something says stop; at least one schedule.
 
         Raises
         ------
         InputError
-            If an operation fits in no mode, the precedences hold a cycle, or the hint is no solution.
+            If an operation fits in no mode, or the precedences hold a cycle.
         """
-        record = Record(self.name, problem, stop, seed, on_progress)
-        try:
-            record.take_hint(hint)
-            reason = self._run(record)
-        except KeyboardInterrupt:
-            if record.best is None:
-                raise
-            reason = StopReason.INTERRUPTED
-        return record.result(record.closed() or reason)
-
-    def _run(self, record: Record) -> StopReason:
-        """All phases, until something says stop."""
+        record.raise_bound(*lower_bound(record.problem))
         if (reason := record.closed()) is not None:
             return reason
         portfolio = Portfolio(record, record.seed)
         portfolio.first()
-        if (reason := record.reason()) is not None:
+        if (reason := record.over()) is not None:
             return reason
         self._cones(record, portfolio)
         small = len(record.problem) <= self.exact
@@ -110,53 +90,52 @@ class Auto:
             share, until = _BEFORE_CP_SAT if small else _BEFORE_WINDOWS
         steps = portfolio.steps()
         self._schedule(record, portfolio, steps, share)
-        if record.reason() is None:
+        if record.over() is None:
             self._bound(record, until)
-        if (reason := record.reason()) is not None:
+        if (reason := record.over()) is not None:
             return reason
-        if small:
-            return self._delegate(record, "cp-sat")
-        if not portfolio.single:
-            return self._delegate(record, "cp-sat-windows")
+        if small or not portfolio.single:
+            ended = self._delegate(record, "cp-sat" if small else "cp-sat-windows")
+            if ended is not None:
+                return ended
         self._schedule(record, portfolio, steps, 1.0)
-        return record.reason() or StopReason.FINISHED
+        return record.over() or StopReason.FINISHED
 
     @staticmethod
-    def _cones(record: Record, portfolio: Portfolio) -> None:
+    def _cones(record: Record[Solution], portfolio: Portfolio) -> None:
         """Resource-aware heads and tails, if the time allows them."""
         n = len(record.problem)
         if n > CONE_OPERATIONS or _CONE_SECONDS * n > record.left():
             return
         found = cones(record.problem)
-        record.tighten(found.bound, METHOD)
+        record.raise_bound(found.bound, METHOD)
         portfolio.know(found.head, found.tail)
 
-    def _schedule(self, record: Record, portfolio: Portfolio, steps: Iterator[None], share: float) -> None:
+    def _schedule(self, record: Record[Solution], portfolio: Portfolio, steps: Iterator[None], share: float) -> None:
         """Passes of the portfolio up to a share of the limits."""
-        idle, value = 0, record.value
+        idle, value = 0, record.score
         limited = record.stop.seconds is not None or record.stop.work is not None
         for _ in steps:
-            if record.reason() is not None or record.spent() >= share:
+            if record.over() is not None or record.spent() >= share:
                 return
-            idle = 0 if record.value != value else idle + 1
-            value = record.value
+            idle = 0 if record.score != value else idle + 1
+            value = record.score
             if not limited and portfolio.searching and idle >= self.tries:
                 return
             if share < 1 and portfolio.searching:
                 return
 
     @staticmethod
-    def _bound(record: Record, share: float) -> None:
+    def _bound(record: Record[Solution], share: float) -> None:
         """Stronger bounds up to a share of the limits."""
-        assert record.value is not None
         stop = record.stop
-        deadline = math.inf if stop.seconds is None else record.begin + share * stop.seconds
+        deadline = record.until(share)
         work = None if stop.work is None else max(0.0, share * stop.work - record.work)
         if time.monotonic() >= deadline or work == 0:
             return
         tight = tighten(
             record.problem,
-            upper=record.value,
+            upper=record.score,
             gap=stop.gap,
             deadline=deadline,
             work=work,
@@ -164,28 +143,20 @@ class Auto:
             workers=stop.workers,
         )
         record.work += 0.0 if work is None else work
-        record.tighten(tight.bound, tight.method)
+        record.raise_bound(tight.bound, tight.method)
+        if tight.without:
+            record.remark(tight.without)
 
     @staticmethod
-    def _delegate(record: Record, name: str) -> StopReason:
-        """Leave the rest to another solver."""
-        stop, work = record.stop, None
-        left = None if stop.seconds is None else max(0.0, record.left())
-        if stop.work is not None:
-            rest = max(0.0, stop.work - record.work)
+    def _delegate(record: Record[Solution], name: str) -> StopReason | None:
+        """Leave the rest to another solver; ``None`` if the problem does not fit it."""
+        work = None
+        if name != "cp-sat" and record.stop.work is not None:
             window = _WINDOW_WORK + _LISTS_PER_WINDOW * schedule_work(record.problem)
-            work = rest if name == "cp-sat" else max(1.0, rest // window)
-        found = make_solver(KIND, name).solve(
-            record.problem,
-            stop=Stop(seconds=left, work=work, gap=stop.gap, workers=stop.workers),
-            seed=record.seed,
-            hint=record.best,
-            on_progress=record.hear,
-        )
-        if found.solution is not None:  # before the bound: the trace has heard of it already
-            record.offer(found.solution)
-        if found.bound is not None:
-            record.tighten(int(found.bound), found.bound_method)
-        if found.stop is StopReason.INTERRUPTED:
-            raise KeyboardInterrupt
-        return found.stop
+            work = max(1.0, max(0.0, record.stop.work - record.work) // window)
+        solver: Solver = make_solver(KIND, name)
+        try:
+            return solver.search(record.part(name, work=work))
+        except InputError as error:  # what is found and proved so far holds all the same
+            record.remark(f"{name} left out: {error}")
+            return record.over()

@@ -15,25 +15,26 @@ of ``operator_schedule.bound``: windows prove nothing about the whole.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 
 import numpy as np
 
-from accmine.errors import CheckError, InputError
-from accmine.ports import Incumbent, Stop
+from accmine.errors import InputError
+from accmine.ports import Stop
 from accmine.problems import operator_schedule as whole
 from accmine.problems import schedule_window as window
 from accmine.problems.operator_schedule import KIND, Problem, Solution
+from accmine.record import Record
 from accmine.registry import make_solver
-from accmine.result import Result, StopReason
+from accmine.result import StopReason
 
 from .class_descent import ClassDescent
 from .list_schedule import ListScheduler
-from .record import Record
 from .window_cut import Cut, Timeline, borders, cut, put_back
 
 __all__ = ["CpSatWindows"]
+
+_Memory = dict[bytes, window.Solution]
 
 _WINDOW_SECONDS = 1.0
 """Seconds of one window where time is limited."""
@@ -87,133 +88,106 @@ class CpSatWindows:
         self.least, self.most, self.window_work, self.descent = least, most, window_work, descent
         self.passes_per_window, self.passes, self.worth = passes_per_window, passes, worth
 
-    def solve(
-        self,
-        problem: Problem,
-        *,
-        stop: Stop,
-        seed: int = 0,
-        hint: Solution | None = None,
-        on_progress: Incumbent | None = None,
-    ) -> Result[Solution]:
-        """Schedule ``problem``; see ``accmine.ports.Solver``.
+    def search(self, record: Record[Solution]) -> StopReason:
+        """The descent, then sweeps until something says stop.
 
         Raises
         ------
         InputError
-            If an operation fits in no mode, the precedences hold a cycle, or the hint is no solution.
+            If an operation fits in no mode, or the precedences hold a cycle.
         """
-        search = Record(self.name, problem, stop, seed, on_progress)
-        search.take_hint(hint)
-        try:
-            reason = self._run(search)
-        except KeyboardInterrupt:
-            if search.best is None:
-                raise
-            reason = StopReason.INTERRUPTED
-        return search.result(reason)
-
-    def _run(self, search: Record) -> StopReason:
-        if search.best is None:
-            self._start(search)
-        if (reason := search.reason()) is not None:
+        record.raise_bound(*whole.lower_bound(record.problem))
+        if record.best is None:
+            self._start(record)
+        if (reason := record.over()) is not None:
             return reason
-        search.tighten(*whole.bound(search.problem))
-        self._descend(search)
-        if search.reason() is None:
-            self._straighten(search)
-        memory: dict[bytes, window.Solution] = {}
+        record.raise_bound(*whole.bound(record.problem))
+        self._descend(record)
+        if record.over() is None:
+            self._straighten(record)
+        memory: _Memory = {}
         sweeps = still = 0
-        while (reason := search.reason()) is None:
-            before = search.value
-            self._sweep(search, memory, mirrored=sweeps % 2 == 1, first=(sweeps // 2 % 3) * self.most // 3)
-            self._straighten(search)
+        while (reason := record.over()) is None:
+            before = record.score
+            self._sweep(record, memory, mirrored=sweeps % 2 == 1, first=(sweeps // 2 % 3) * self.most // 3)
+            self._straighten(record)
             sweeps += 1
-            still = 0 if search.value != before else still + 1
+            still = 0 if record.score != before else still + 1
             # Six sweeps are both directions with all three positions of the borders.
-            if still == 6 and search.reason() is None:
+            if still == 6 and record.over() is None:
                 return StopReason.FINISHED
         return reason
 
     @staticmethod
-    def _start(search: Record) -> None:
+    def _start(record: Record[Solution]) -> None:
         """The critical-path result within a tenth of the time."""
-        seconds = None if search.stop.seconds is None else 0.1 * search.stop.seconds
-        stop = Stop(seconds=seconds, work=None if search.stop.work is None else 12, gap=search.stop.gap)
-        found = make_solver(KIND, "critical-path").solve(search.problem, stop=stop, seed=search.seed)
-        assert found.solution is not None
-        assert found.bound is not None
-        search.tighten(int(found.bound), found.bound_method)
-        search.offer(found.solution)
-        if found.stop is StopReason.INTERRUPTED:
-            raise KeyboardInterrupt
+        make_solver(KIND, "critical-path").search(record.part("critical-path", 0.1, work=12))
 
-    def _descend(self, search: Record) -> None:
+    def _descend(self, record: Record[Solution]) -> None:
         """Step 1, within its share of what is left."""
-        until = time.monotonic() + self.descent * search.left()
-        most: float = self.passes if search.stop.seconds is None else math.inf
-        if search.stop.work is not None:
-            most = self.passes_per_window * search.stop.work
+        descending = record.part(self.name, self.descent)
+        most: float = self.passes if record.stop.seconds is None else math.inf
+        if record.stop.work is not None:
+            most = self.passes_per_window * record.stop.work
         if not self.descent:
             return
-        descent = ClassDescent(search.problem, search.seed)
+        descent = ClassDescent(record.problem, record.seed)
         made = 0
-        while made < most and time.monotonic() < until and search.reason() is None:
+        while made < most and descending.left() > 0 and record.over() is None:
             if descent.step():
                 assert descent.best is not None
-                search.offer(descent.best)
+                record.offer(descent.best)
             made += 1
 
-    def _sweep(self, search: Record, memory: dict[bytes, window.Solution], *, mirrored: bool, first: int) -> None:
+    def _sweep(
+        self, record: Record[Solution], memory: dict[bytes, window.Solution], *, mirrored: bool, first: int
+    ) -> None:
         """Step 2: every window of the best schedule once, in the order of time or against it."""
-        assert search.best is not None
-        problem = whole.reverse(search.problem) if mirrored else search.problem
+        assert record.best is not None
+        problem = whole.reverse(record.problem) if mirrored else record.problem
         turn: Callable[[Problem, Solution], Solution] = whole.reverse_solution if mirrored else lambda _, s: s
-        timeline = Timeline.of(problem, turn(search.problem, search.best))
+        timeline = Timeline.of(problem, turn(record.problem, record.best))
         for begin, stop in borders(timeline, self.least, self.most, first):
             piece = cut(timeline, begin, stop)
-            found = self._decide(search, piece, memory)
+            found = self._decide(record, piece, memory)
             if found is not None and found.gain > 0:
                 moved = put_back(timeline, piece, found)
-                search.offer(turn(problem, moved))
+                record.offer(turn(problem, moved))
                 timeline = Timeline.of(problem, moved)
-            if search.reason() is not None:
+            if record.over() is not None:
                 return
 
-    def _decide(self, search: Record, piece: Cut, memory: dict[bytes, window.Solution]) -> window.Solution | None:
+    def _decide(
+        self, record: Record[Solution], piece: Cut, memory: dict[bytes, window.Solution]
+    ) -> window.Solution | None:
         """The best rearrangement of a window; ``None`` where there is nothing worth looking for."""
         if piece.key in memory:
             return memory[piece.key]
-        assert search.value is not None
-        if window.bound(piece.problem)[0] <= self.worth * search.value:
+        if -window.bound(piece.problem)[0] <= self.worth * record.score:
             return None
-        left = search.left()
+        left = record.left()
         # Deterministic time counts presolve little: with a clock at all, no window may eat up the others' time.
         seconds = None if math.isinf(left) else max(0.0, min(left, _WINDOW_SECONDS))
-        stop = Stop(seconds=seconds, work=self.window_work, workers=search.stop.workers)
-        result = make_solver(window.KIND, "cp-sat").solve(piece.problem, stop=stop, seed=search.seed, hint=piece.now)
-        search.work += 1
-        assert result.solution is not None
-        wrong = window.check(piece.problem, result.solution)
-        if wrong:
-            raise CheckError(f"cp-sat on {window.KIND}: {'; '.join(wrong)}")
-        if result.stop is StopReason.INTERRUPTED:
-            raise KeyboardInterrupt
-        memory[piece.key] = result.solution
-        return memory[piece.key]
+        stop = Stop(seconds=seconds, work=self.window_work, workers=record.stop.workers)
+        inner = Record[window.Solution](piece.problem, stop, seed=record.seed, hint=piece.now, solver="cp-sat")
+        make_solver(window.KIND, "cp-sat").search(inner)
+        record.work += 1
+        assert inner.best is not None
+        memory[piece.key] = inner.best
+        return inner.best
 
     @staticmethod
-    def _straighten(search: Record) -> None:
+    def _straighten(record: Record[Solution]) -> None:
         """Step 3: list schedules in the order of the best one, with its modes and with all of them."""
-        assert search.best is not None
-        problem, best = search.problem, search.best
+        assert record.best is not None
+        problem, best = record.problem, record.best
         end = best.start + whole.durations(problem, best)
         kept, chosen = _in_chosen_modes(problem, best)
         for scheduler, mode in ((ListScheduler(kept), chosen), (ListScheduler(problem), None)):
             for reverse in (True, False):
                 found = scheduler.run(end if reverse else -best.start, reverse=reverse)
-                search.offer(found if mode is None else Solution(found.start, mode))
-                if search.reason() is not None:
+                record.offer(found if mode is None else Solution(found.start, mode))
+                if record.over() is not None:
                     return
 
 

@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.ports import Incumbent, Stop
 from accmine.problems.operator_schedule import Problem, Solution, bound, durations, heads, objective, tails
-from accmine.result import Result, StopReason
+from accmine.record import Record
+from accmine.result import StopReason
 
 from .list_schedule import ListScheduler
-from .record import Record
 
 __all__ = ["PORTFOLIO", "CriticalPath", "Slack", "quick", "slack"]
 
@@ -119,17 +118,17 @@ def quick(problem: Problem, policies: Sequence[str] = _QUICK) -> Solution:
 class _Search:
     """The passes of one call; their number is the work."""
 
-    def __init__(self, problem: Problem, stop: Stop, seed: int, on_progress: Incumbent | None) -> None:
-        self.problem = problem
-        self.scheduler = ListScheduler(problem)
-        known = self.scheduler.bound, self.scheduler.bound_method
-        self.record = Record(CriticalPath.name, problem, stop, seed, on_progress, known)
+    def __init__(self, record: Record[Solution]) -> None:
+        self.record = record
+        self.problem: Problem = record.problem
+        self.scheduler = ListScheduler(self.problem)
+        record.raise_bound(self.scheduler.bound, self.scheduler.bound_method)
         self.best_pass = PORTFOLIO[0]
 
     def tighten(self) -> None:
         """Take the better bound, once there is a solution, if the time allows it."""
         if _BOUND_SECONDS * len(self.problem) <= self.record.left():
-            self.record.tighten(*bound(self.problem))
+            self.record.raise_bound(*bound(self.problem))
 
     def plan(self, seed: int) -> Iterator[tuple[str, IntArray | None]]:
         """Passes to try: the portfolio, forward-backward rounds on the best, and random priorities."""
@@ -160,12 +159,12 @@ class _Search:
         """All passes, until something says stop; at least one."""
         record = self.record
         for name, priority in self.plan(record.seed):
-            if record.offer(_one_pass(self.scheduler, name, priority, record.value)):
+            if record.offer(_one_pass(self.scheduler, name, priority, record.score)):
                 self.best_pass = name
             record.work += 1
             if record.work == 1 and record.closed() is not StopReason.PROVED:
                 self.tighten()
-            reason = record.reason()
+            reason = record.over()
             if reason is not None:
                 return reason
         return StopReason.FINISHED
@@ -180,31 +179,14 @@ class CriticalPath:
 
     name = "critical-path"
 
-    def solve(
-        self,
-        problem: Problem,
-        *,
-        stop: Stop,
-        seed: int = 0,
-        hint: Solution | None = None,
-        on_progress: Incumbent | None = None,
-    ) -> Result[Solution]:
-        """Schedule ``problem``; see ``accmine.ports.Solver``.
+    def search(self, record: Record[Solution]) -> StopReason:
+        """Passes until something says stop.
 
         Raises
         ------
         InputError
-            If an operation fits in no mode, the precedences hold a cycle, or the hint is no solution.
+            If an operation fits in no mode, or the precedences hold a cycle.
         """
-        search = _Search(problem, stop, seed, on_progress)
-        record = search.record
-        record.take_hint(hint)
-        try:
-            reason = record.closed()
-            if reason is not StopReason.PROVED:
-                reason = search.run()
-        except KeyboardInterrupt:
-            if record.best is None:
-                raise
-            reason = StopReason.INTERRUPTED
-        return record.result(reason)
+        search = _Search(record)
+        reason = record.closed()
+        return reason if reason is StopReason.PROVED else search.run()

@@ -92,7 +92,7 @@ def _modes(problem: Problem) -> list[tuple[_Mode, ...]]:
         for k, (d, uses) in enumerate(zip(modes.duration.tolist(), modes.uses.tolist(), strict=True)):
             if all(a <= c for a, c in zip(uses, capacity, strict=True)):
                 share = max((a / c for a, c in zip(uses, capacity, strict=True) if a), default=0.0)
-                own.append((d, share, k, tuple((r, a) for r, a in enumerate(uses) if a) if d else ()))
+                own.append((d, share, k, tuple((r, a) for r, a in enumerate(uses) if a)))
         own.sort(key=lambda row: row[:3])
         rows.append(tuple((d, k, pairs, d * share) for d, share, k, pairs in own))
     return rows

@@ -91,8 +91,8 @@ class _Table:
     lines: list[tuple[int, ...]]
 
 
-def _pairs(uses: Sequence[int], duration: int) -> tuple[tuple[int, int], ...]:
-    return tuple((r, amount) for r, amount in enumerate(uses) if amount) if duration else ()
+def _pairs(uses: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    return tuple((r, amount) for r, amount in enumerate(uses) if amount)
 
 
 def _sorted_modes(
@@ -118,7 +118,7 @@ def _sorted_modes(
         rows.sort(key=lambda row: (share(row[2]), row[0]))
     else:
         rows.sort(key=lambda row: (row[0], share(row[2])))
-    return tuple((d, k, _pairs(u, d)) for d, k, u in rows if d <= limit)
+    return tuple((d, k, _pairs(u)) for d, k, u in rows if d <= limit)
 
 
 def _table(problem: Problem, policy: Policy, allowed: Allowed | None = None) -> _Table:

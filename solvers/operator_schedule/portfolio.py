@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.problems.operator_schedule import Problem, Solution, durations, objective
+from accmine.record import Record
 
 from .copies import copies
 from .insertion import Inserter
 from .list_schedule import ListScheduler
 from .module_schedule import Module, modules, schedule_module, targets
-from .record import Record
 
 __all__ = ["AHEAD", "POLICIES", "STAGGER", "Portfolio", "schedule_work"]
 
@@ -94,7 +94,7 @@ class Portfolio:
         Whether the passes are done and the search on rules has begun.
     """
 
-    def __init__(self, record: Record, seed: int) -> None:
+    def __init__(self, record: Record[Solution], seed: int) -> None:
         self.record = record
         self.problem: Problem = record.problem
         self.lists = ListScheduler(self.problem)
@@ -145,8 +145,7 @@ class Portfolio:
         """Offer a schedule and its improvements; returns the best makespan of them."""
         best = value = self._offer(solution)
         yield
-        assert self.record.value is not None
-        if value <= (_WORTH_LATER if self.searching else _WORTH) * self.record.value:
+        if value <= (_WORTH_LATER if self.searching else _WORTH) * self.record.score:
             for better in self._improve(solution):
                 best = min(best, self._offer(better))
                 yield
@@ -159,7 +158,7 @@ class Portfolio:
 
     def _run(self, rule: _Rule) -> Solution:
         priority = rule.base + rule.offset[self._classes()]
-        return self.lists.run(priority, policy=rule.policy, reverse=rule.reverse, target=self.record.value)
+        return self.lists.run(priority, policy=rule.policy, reverse=rule.reverse, target=self.record.score)
 
     def _classes(self) -> IntArray:
         """Class of every operation: equal modes, same copy."""
@@ -203,7 +202,7 @@ class Portfolio:
         yield from self._try(self.inserter.run(priority))
         if not self.single:
             # What has slack may take its time, as lean as it gets.
-            limit = self.record.value or self.record.bound
+            limit = self.record.score or self.record.bound
             latest = np.where(found.critical, -1, limit - self.inserter.tails)
             for own, late_enough in ((mode, None), (mode, latest), (None, latest)):
                 yield from self._try(self.inserter.run(priority, mode=own, latest=late_enough))
@@ -255,7 +254,7 @@ class Portfolio:
             for reverse in (True, False):
                 best = self.pool[0][1]
                 key = best.start + durations(self.problem, best) if reverse else -best.start
-                target = self.record.value
+                target = self.record.score
                 self._offer(self.lists.run(key, policy=policy, reverse=reverse, target=target))
                 yield
 

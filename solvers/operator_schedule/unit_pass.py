@@ -48,7 +48,7 @@ class Slots:
                 return None
             k = fitting[0]
             duration = int(modes.duration[k])
-            held = [(r, a) for r, a in enumerate(modes.uses[k].tolist()) if a] if duration else []
+            held = [(r, a) for r, a in enumerate(modes.uses[k].tolist()) if a]
             if len(held) > 1 or (held and amount.setdefault(*held[0]) != held[0][1]):
                 return None
             of_group[g] = duration, k, held[0][0] if held else none

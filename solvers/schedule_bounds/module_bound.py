@@ -17,10 +17,11 @@ import numpy as np
 
 from accmine.errors import InputError
 from accmine.ports import Stop
-from accmine.problems.operator_schedule import KIND, MAX_TIME, Problem
+from accmine.problems.operator_schedule import KIND, MAX_TIME, Problem, Solution
 from accmine.problems.operator_schedule.cone_bound import Gap, with_gaps
 from accmine.problems.operator_schedule.precedence import Order
 from accmine.problems.operator_schedule.reduction import members, reduced
+from accmine.record import Record
 from accmine.registry import make_model, make_solver
 
 from .packing_bound import packing_bound
@@ -169,10 +170,10 @@ def bounded(module: Module, deadline: float = inf) -> Module:
         _cheap(m, [], deadline)
     _cheap(module, gaps_of(inner), deadline)
     if module.bound < module.upper and time.monotonic() < deadline:
-        stop = Stop(work=_UPPER_PASSES)
-        value = make_solver(KIND, "critical-path").solve(own, stop=stop).objective
-        if value is not None:
-            module.upper = int(value)
+        record = Record[Solution](own, Stop(work=_UPPER_PASSES), solver="critical-path")
+        make_solver(KIND, "critical-path").search(record)
+        if record.best is not None:
+            module.upper = int(record.score)
     return module
 
 

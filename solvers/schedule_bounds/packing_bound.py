@@ -157,7 +157,6 @@ def _least_demand(problem: Problem) -> IntArray:
     for index, modes in enumerate(problem.mode_sets):
         first = int(problem.first_mode[index])
         fits = problem.fits[first : first + len(modes.duration)]
-        # An operation without duration holds nothing; one whose modes do not fit is nobody's.
-        uses = np.where(modes.duration[:, None] > 0, modes.uses, 0)[fits]
+        uses = modes.uses[fits]  # a set of which no mode fits is nobody's
         rows.append(uses.min(axis=0) if len(uses) else np.zeros(len(problem.resources), dtype=np.int64))
     return np.array(rows, dtype=np.int64).reshape(len(rows), len(problem.resources))[problem.mode_set]

@@ -6,9 +6,9 @@ See there for its meaning. Operations that are alike are one variable; the value
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
+import highspy
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +16,8 @@ from accmine.problems.operator_schedule import Problem
 from accmine.problems.operator_schedule.cone_bound import Cones
 from accmine.problems.operator_schedule.reduction import reduced
 from accmine.problems.operator_schedule.subset_bound import Energy
+
+from ..engines.highs_engine import run
 
 __all__ = ["Classes", "Data", "Program", "classes", "collect"]
 
@@ -192,8 +194,6 @@ class Program:
 
     def solve(self, seconds: float) -> tuple[tuple[list[Any], list[float]] | None, int]:
         """Multipliers of the precedences of each layer and of the resource rows, and the simplex iterations made."""
-        import highspy
-
         rows: list[tuple[Any, Any]] = []
         limits: list[float] = []
         for place, chosen in zip(self.column, self.edges, strict=True):
@@ -219,13 +219,9 @@ class Program:
         lp.a_matrix_.start_ = np.cumsum([0, *(len(index) for index, _ in rows)])
         lp.a_matrix_.index_ = np.concatenate([np.asarray(index, dtype=np.int32) for index, _ in rows])
         lp.a_matrix_.value_ = np.concatenate([np.asarray(value, dtype=np.float64) for _, value in rows])
-        engine = highspy.Highs()
-        engine.setOptionValue("output_flag", False)
-        engine.setOptionValue("threads", 1)
-        if seconds < inf:
-            engine.setOptionValue("time_limit", max(0.01, seconds))
-        engine.passModel(lp)
-        engine.run()
+        engine = run(lp, seconds=max(0.01, seconds))
+        if engine is None:
+            return None, 0
         pivots = max(0, int(engine.getInfo().simplex_iteration_count))
         solution = engine.getSolution()
         if not solution.dual_valid:

@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import highspy
 import numpy as np
 import numpy.typing as npt
 
@@ -36,6 +37,7 @@ from accmine.problems.operator_schedule import Problem, bound, heads, least_work
 from accmine.problems.operator_schedule.cone_bound import cones
 from accmine.workload.graph import OperatorGraph
 
+from ..engines.highs_engine import run
 from .conflict_load import conflict_loads
 
 __all__ = ["METHOD", "SpineProgram", "spine_bound"]
@@ -186,9 +188,8 @@ class SpineProgram:
         """Whether nothing that needs the one core can run across these operators of the spine."""
         if len(members) != 1:
             return False
-        # An operator of duration 0 holds nothing, whatever its modes say.
         modes = self.modes[int(self.problem.mode_set[members[0]])]
-        return all(m.duration > 0 and m.uses[self.sealed or 0] > 0 for m in modes)
+        return all(m.uses[self.sealed or 0] > 0 for m in modes)
 
     def _segment(self, members: Sequence[int], known: dict[bytes, int]) -> int:
         """Bound of the length of a segment on its own; equal segments once."""
@@ -241,9 +242,8 @@ class SpineProgram:
         if self.columns > _MOST_COLUMNS:
             return 0
         entries, low = self._matrix()
-        solver = self._solver(entries, low)
-        solver.run()
-        duals = np.array(solver.getSolution().row_dual, dtype=np.float64)
+        solver = self._run(entries, low)
+        duals = np.array([] if solver is None else solver.getSolution().row_dual, dtype=np.float64)
         return self._lagrangian(entries, low, duals if len(duals) == len(low) else np.zeros(len(low)))
 
     def assignment(self, nodes: int) -> dict[int, list[int]] | None:
@@ -258,10 +258,9 @@ class SpineProgram:
             return None
         entries, low = self._matrix()
         whole = self.columns <= _MOST_WHOLE
-        solver = self._solver(entries, low, whole=whole)
-        solver.setOptionValue("mip_max_nodes", nodes)
-        solver.setOptionValue("mip_rel_gap", 1e-3)
-        solver.run()
+        solver = self._run(entries, low, whole=whole, mip_max_nodes=nodes, mip_rel_gap=1e-3)
+        if solver is None:
+            return None
         shares = np.array(solver.getSolution().col_value)[self.intervals :]
         if len(shares) != self.columns or (whole and not np.isfinite(solver.getInfo().mip_gap)):
             return None
@@ -275,16 +274,10 @@ class SpineProgram:
             position += last - first + 1
         return slots
 
-    def _solver(self, entries: _Entries, low: FloatArray, *, whole: bool = False) -> Any:
-        """HiGHS with min Σ lengths subject to the rows."""
-        import highspy
-
+    def _run(self, entries: _Entries, low: FloatArray, *, whole: bool = False, **options: float) -> Any | None:
+        """HiGHS after a run for min Σ lengths subject to the rows."""
         row, col, val, columns = entries
         order = np.lexsort((row, col))
-        solver = highspy.Highs()
-        solver.setOptionValue("output_flag", False)
-        solver.setOptionValue("threads", 1)
-        solver.setOptionValue("simplex_iteration_limit", 50_000)
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = columns, len(low)
         lp.col_cost_ = np.concatenate([np.ones(self.intervals), np.zeros(columns - self.intervals)])
@@ -297,8 +290,7 @@ class SpineProgram:
         if whole:
             kinds = highspy.HighsVarType
             lp.integrality_ = [kinds.kContinuous] * self.intervals + [kinds.kInteger] * (columns - self.intervals)
-        solver.passModel(lp)
-        return solver
+        return run(lp, simplex_iteration_limit=50_000, **options)
 
     def _matrix(self) -> tuple[_Entries, FloatArray]:
         """Rows ≥ low as (row, column, value) triples; columns are the interval lengths, then the shares.

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from accmine.problems.operator_schedule import CONE_OPERATIONS, Problem, cone_bound, lower_bound
 from accmine.problems.operator_schedule.cone_bound import Cones, cones, with_gaps
 
+from ..engines.highs_engine import failures
 from . import module_bound, progress_bound
 
 __all__ = ["MODULES", "PROVED_MODULES", "Tight", "tighten"]
@@ -54,12 +55,15 @@ class Tight:
         Valid lower bound of the makespan.
     method
         How ``bound`` was obtained, in words.
+    without
+        What failed on the way, without which ``bound`` had to do; empty if nothing did.
     """
 
     head: IntArray
     tail: IntArray
     bound: int
     method: str
+    without: str = ""
 
 
 class _State:
@@ -126,9 +130,11 @@ def tighten(
         If an operation fits in no mode, or the precedences hold a cycle.
     """
     state = _State(problem, cones(problem) if known is None else known, max(0, ceil(upper * (1.0 - gap))))
-    if len(problem) and len(problem) <= CONE_OPERATIONS:
-        _modules(state, deadline, _TOTAL_WORK if work is None else work, seed, workers)
-    return Tight(state.head, state.tail, state.bound, state.method)
+    with failures() as failed:
+        if len(problem) and len(problem) <= CONE_OPERATIONS:
+            _modules(state, deadline, _TOTAL_WORK if work is None else work, seed, workers)
+    without = f"without programs that HiGHS failed on: {len(failed)}" if failed else ""
+    return Tight(state.head, state.tail, state.bound, state.method, without)
 
 
 def _modules(state: _State, deadline: float, work: float, seed: int, workers: int) -> None:

@@ -10,17 +10,16 @@ then ``feasible``, with the bound of the thresholds that were refuted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.ports import Incumbent, Stop
-from accmine.problems.stage_selection.integers import SelectionNumbers
-from accmine.result import Result, StopReason
+from accmine.problems.stage_selection import Solution
+from accmine.problems.stage_selection.integers import SelectionNumbers, integers
+from accmine.record import Record
+from accmine.result import StopReason
 
-from .progress import Progress
 from .two_budgets import Budgets, Slots, Verdict, decide
 
 __all__ = ["BottleneckBisection", "bisect", "decided_by_slowest", "pipeline_steps", "slot_scores"]
@@ -164,78 +163,67 @@ class BottleneckBisection:
 
     name = "bisection"
 
-    def solve(
-        self,
-        problem: Any,
-        *,
-        stop: Stop,
-        seed: int = 0,
-        hint: Any | None = None,
-        on_progress: Incumbent | None = None,
-    ) -> Result[Any]:
-        """Decide ``problem``; see ``accmine.ports.Solver``. ``seed`` changes nothing.
+    def search(self, record: Record[Solution]) -> StopReason:
+        """Probe thresholds. The seed changes nothing.
 
         Raises
         ------
         InputError
-            If the score is not that of the slowest slot, or the hint is not valid.
+            If the score is not that of the slowest slot.
         """
-        progress = Progress(self.name, problem, stop, seed, hint, on_progress)
-        numbers = progress.numbers
+        numbers = integers(record.problem)
         if not all(slot.options for slot in numbers.slots):
-            progress.infeasible = True
-            return progress.result()
+            record.no_solution()
+            return StopReason.PROVED
         scores = slot_scores(numbers)
         if scores is None:
             raise InputError(
                 f"bisection: {numbers.objective} with aggregate {numbers.aggregate} is not decided by its slowest "
                 "slot; take auto, lagrangian, highs or cp-sat"
             )
-        try:
-            bisect(progress, *scores)
-        except KeyboardInterrupt:
-            progress.ended = StopReason.INTERRUPTED
-        return progress.result()
+        bisect(record, *scores)
+        return record.over() or StopReason.FINISHED
 
 
-def bisect(progress: Progress, scores: list[IntArray], least: int) -> None:
+def bisect(record: Record[Solution], scores: list[IntArray], least: int) -> None:
     """Find the least threshold that can be met; what is refuted on the way is the bound."""
-    numbers = progress.numbers
+    numbers = integers(record.problem)
     table = _table(numbers, scores)
     if table is None:
-        progress.infeasible = True
+        record.no_solution()
         return
     floor = max(least, int(table.score[:, 0].max()))
     levels = np.unique(table.score[table.score < _LARGEST])
     levels = np.concatenate(([floor], levels[levels > floor]))
-    progress.raise_bound(floor, _METHOD)
+    record.raise_bound(floor, _METHOD)
     if numbers.start is not None:
-        progress.offer(numbers.start)
+        record.offer(Solution(numbers.choice(numbers.start)), doubtful=True)
     verdicts: dict[int, Verdict] = {}
 
     def probe(index: int) -> Verdict:
         if index not in verdicts:
-            progress.work += 1
-            verdict, pick = decide(table.slots, table.score <= levels[index], table.budgets, progress.over)
+            record.work += 1
+            verdict, pick = decide(table.slots, table.score <= levels[index], table.budgets, record.over)
             verdicts[index] = verdict
             if pick is not None:
-                progress.offer(table.option[np.arange(len(pick)), pick].tolist())
+                picked = table.option[np.arange(len(pick)), pick].tolist()
+                record.offer(Solution(numbers.choice(picked)), doubtful=True)
             elif verdict is Verdict.NONE:
                 if index + 1 == len(levels):
-                    progress.infeasible = True
+                    record.no_solution()
                 else:
-                    progress.raise_bound(int(levels[index + 1]), _METHOD)
+                    record.raise_bound(int(levels[index + 1]), _METHOD)
         return verdicts[index]
 
     # an undecided threshold counts as refuted when the best choice is sought, and as met when the bound is
     for doubtful in (Verdict.NONE, Verdict.FITS):
         low, high = -1, len(levels) - 1  # refuted, and above everything refuted
-        while low < high and not progress.over():
-            if progress.best is not None:  # no threshold above the best choice is of interest
-                high = min(high, int(np.searchsorted(levels, progress.best)))
+        while low < high and not record.over():
+            if record.score is not None:  # no threshold above the best choice is of interest
+                high = min(high, int(np.searchsorted(levels, record.score)))
             middle = (low + high) // 2 if low >= 0 or high > 0 else 0
             middle = max(middle, low + 1)
-            if middle >= high and progress.best is not None and levels[high] >= progress.best:
+            if middle >= high and record.score is not None and levels[high] >= record.score:
                 break
             verdict = probe(middle)
             verdict = doubtful if verdict is Verdict.UNPROVEN else verdict

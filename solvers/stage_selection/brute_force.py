@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.ports import Incumbent, Stop
-from accmine.problems.stage_selection import KIND, Problem, Solution, bound, check, objective, sense
+from accmine.problems.stage_selection import Solution, bound
 from accmine.problems.stage_selection.integers import SelectionNumbers, integers
-from accmine.result import Result, Status, StopReason
-
-from .why_not import explain
+from accmine.record import Record
+from accmine.result import StopReason
 
 __all__ = ["MOST_CHOICES", "BruteForce"]
 
@@ -30,82 +26,41 @@ IntArray = npt.NDArray[np.int64]
 class BruteForce:
     """Enumerates all choices of a stage selection, limits or not, and keeps the first of the best.
 
-    ``stop.work`` is the number of choices looked at; ``stop.seconds`` and Ctrl-C are looked at between chunks.
+    ``stop.work`` is the number of choices looked at; ``stop.seconds`` is looked at between chunks.
     """
 
     name = "brute-force"
 
-    def solve(
-        self,
-        problem: Any,
-        *,
-        stop: Stop,
-        seed: int = 0,
-        hint: Any | None = None,
-        on_progress: Incumbent | None = None,
-    ) -> Result[Any]:
-        """Decide ``problem``; see ``accmine.ports.Solver``. ``seed`` changes nothing: all choices are seen.
+    def search(self, record: Record[Solution]) -> StopReason:
+        """Look at one chunk of choices after the other. The seed changes nothing: all are seen.
 
         Raises
         ------
         InputError
-            If it is no stage selection, has more than :data:`MOST_CHOICES` choices, or the hint is not valid.
+            If there are more than :data:`MOST_CHOICES` choices.
         """
-        if not isinstance(problem, Problem):
-            raise InputError(f"brute-force enumerates {KIND} problems only")
-        deadline, begin = stop.deadline(), time.monotonic()
-        numbers = integers(problem)
+        numbers = integers(record.problem)
         count = math.prod(len(slot.options) for slot in numbers.slots)
         if count > MOST_CHOICES:
             raise InputError(
                 f"brute-force: {count} choices, at most {MOST_CHOICES} are enumerated; take highs or cp-sat"
             )
-        if hint is not None and (wrong := check(problem, hint)):
-            raise InputError(f"the hint is not a solution: {'; '.join(wrong)}")
-        best = None if hint is None else (numbers.score(hint.choice), hint)
-        floor, method = bound(problem)
-        most = count if stop.work is None else min(count, int(stop.work))
-        reason, done = StopReason.PROVED, 0
-        trace: list[tuple[float, float | int | None, float | int | None]] = []
-        try:
-            while done < most:
-                if time.monotonic() >= deadline:
-                    reason = StopReason.TIME
-                    break
-                picked = _options(numbers, done, min(done + _CHUNK, most))
-                best = _better(numbers, picked, best)
-                done += len(picked)
-                value = None if best is None else objective(problem, best[1])
-                if best is not None and (not trace or trace[-1][1] != value):
-                    trace.append((round(time.monotonic() - begin, 6), value, floor))
-                    if on_progress is not None:
-                        on_progress(*trace[-1])
-        except KeyboardInterrupt:
-            reason = StopReason.INTERRUPTED
-        proved = done >= count
-        if not proved and reason is StopReason.PROVED:
-            reason = StopReason.TIME  # the work limit
-        value = None if best is None else objective(problem, best[1])
-        status = Status.UNKNOWN if best is None else Status.FEASIBLE
-        if proved:
-            status = Status.INFEASIBLE if best is None else Status.OPTIMAL
-        conflict, remedy = explain(problem) if status is Status.INFEASIBLE else ((), ())
-        return Result(
-            kind=KIND,
-            solver=self.name,
-            status=status,
-            stop=reason,
-            objective=value,
-            bound=value if proved else floor,
-            bound_method=f"all {count} choices" if proved else method,
-            solution=None if best is None else best[1],
-            seconds=time.monotonic() - begin,
-            seed=seed,
-            sense=sense(problem),
-            trace=tuple(trace),
-            conflict=conflict,
-            remedy=remedy,
-        )
+        record.raise_bound(*bound(record.problem))
+        most = count if record.stop.work is None else min(count, int(record.stop.work))
+        while record.work < most:
+            if record.left() <= 0:
+                return StopReason.TIME
+            first = int(record.work)
+            picked = _options(numbers, first, min(first + _CHUNK, most))
+            for choice in _best(numbers, picked):
+                record.offer(Solution(choice))
+            record.work += len(picked)
+        if record.work < count:
+            return StopReason.TIME  # the work limit
+        if record.best is None:
+            record.no_solution(f"all {count} choices")
+        record.raise_bound(record.score, f"all {count} choices")
+        return StopReason.PROVED
 
 
 def _options(numbers: SelectionNumbers, first: int, last: int) -> IntArray:
@@ -114,10 +69,8 @@ def _options(numbers: SelectionNumbers, first: int, last: int) -> IntArray:
     return np.stack(np.unravel_index(np.arange(first, last), shape), axis=1).astype(np.int64)
 
 
-def _better(
-    numbers: SelectionNumbers, picked: IntArray, best: tuple[int, Solution] | None
-) -> tuple[int, Solution] | None:
-    """The best of ``best`` and the choices that meet all limits."""
+def _best(numbers: SelectionNumbers, picked: IntArray) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """The choices that can be the best of those that meet all limits."""
     fits = np.ones(len(picked), dtype=bool)
     for limit, name in ((numbers.area_limit, "area"), (numbers.tdp_limit, "tdp")):
         if limit is not None:
@@ -126,11 +79,7 @@ def _better(
     if numbers.step_limit is not None:
         fits &= steps <= numbers.step_limit
     for row in _least(numbers, picked, steps, fits):
-        choice = numbers.choice([int(o) for o in picked[row]])
-        score = numbers.score(choice)
-        if best is None or score < best[0]:
-            best = (score, Solution(choice))
-    return best
+        yield numbers.choice([int(o) for o in picked[row]])
 
 
 def _least(numbers: SelectionNumbers, picked: IntArray, steps: IntArray, fits: npt.NDArray[np.bool_]) -> Iterator[int]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import highspy
 import numpy as np
 
+from accmine.problems.stage_selection import Solution
+from accmine.record import Record
+
+from ..engines.highs_engine import run
 from .pipeline_programs import Program
-from .progress import Progress
 
 __all__ = ["Columns", "choose"]
 
@@ -73,13 +78,13 @@ def _useful(columns: Columns, w: int, names: Sequence[str]) -> list[int]:
     return kept
 
 
-def choose(columns: Columns, limits: Mapping[str, int], progress: Progress) -> list[int] | None:
+def choose(columns: Columns, limits: Mapping[str, int], record: Record[Solution]) -> list[int] | None:
     """Column of each pipeline of a combination within the limits, the best that was found; ``None``: none found."""
     useful = [_useful(columns, w, list(limits)) for w in range(columns.pipelines)]
     if columns.pipelines == 1:
         fitting = [i for i in useful[0] if all(getattr(columns, n)[0][i] <= limit for n, limit in limits.items())]
         return [fitting[0]] if fitting else None
-    values = _highs(columns, useful, limits, progress)
+    values = _highs(columns, useful, limits, record)
     if values is None:
         return None
     picked, start = [], 0
@@ -92,11 +97,9 @@ def choose(columns: Columns, limits: Mapping[str, int], progress: Progress) -> l
 
 
 def _highs(
-    columns: Columns, useful: list[list[int]], limits: Mapping[str, int], progress: Progress
+    columns: Columns, useful: list[list[int]], limits: Mapping[str, int], record: Record[Solution]
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
     """Values of the binaries of all useful columns, pipeline after pipeline."""
-    import highspy
-
     count = sum(map(len, useful))
     scale = float(max(max(columns.steps[w][i] for i in own) for w, own in enumerate(useful))) / 1000.0
     cost = np.array([columns.steps[w][i] / scale for w, own in enumerate(useful) for i in own])
@@ -116,19 +119,15 @@ def _highs(
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
     lp.a_matrix_.start_, lp.a_matrix_.index_ = np.array(start), np.array(index)
     lp.a_matrix_.value_ = np.array(value)
-    highspy.Highs.resetGlobalScheduler(True)
-    solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
-    solver.setOptionValue("threads", 1)
-    solver.setOptionValue("mip_feasibility_tolerance", 1e-9)
-    solver.setOptionValue("primal_feasibility_tolerance", 1e-9)
-    if progress.stop.work is None:
-        left = progress.left.seconds
-        solver.setOptionValue("time_limit", _SECONDS if left is None else max(0.05, min(_SECONDS, left)))
+    options: dict[str, float] = {"mip_feasibility_tolerance": 1e-9, "primal_feasibility_tolerance": 1e-9}
+    seconds = math.inf
+    if record.stop.work is None:
+        seconds = max(0.05, min(_SECONDS, record.left()))
     else:
-        solver.setOptionValue("mip_max_nodes", _NODES)
-    solver.passModel(lp)
-    solver.run()
+        options["mip_max_nodes"] = _NODES
+    solver = run(lp, seconds=seconds, **options)
+    if solver is None:
+        return None
     if solver.getInfo().primal_solution_status != 2:  # none that is feasible
         return None
     return np.array(solver.getSolution().col_value)

@@ -28,7 +28,7 @@ class Ascent:
 
 
 def maximise(
-    evaluate: Evaluate, low: FloatArray, high: FloatArray, rounds: int, accuracy: float, over: Callable[[], bool]
+    evaluate: Evaluate, low: FloatArray, high: FloatArray, rounds: int, accuracy: float, over: Callable[[], object]
 ) -> Ascent | None:
     """Maximise over a box; ``None`` when there was no time for a single evaluation.
 

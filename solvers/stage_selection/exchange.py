@@ -53,7 +53,7 @@ def improve(
     room: dict[str, int],
     prices: Prices,
     rounds: int,
-    over: Callable[[], bool],
+    over: Callable[[], object],
 ) -> list[IntArray]:
     """Exchange while the sum of the relaxed steps falls.
 

@@ -8,17 +8,17 @@ further: the set is then reported without the claim that it is minimal.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Collection
 from typing import Any, cast
 
 from ortools.sat.python import cp_model
 
-from accmine.ports import Incumbent, Stop
+from accmine.ports import Stop
 from accmine.problems.conflict import minimal_conflict
-from accmine.problems.stage_selection import KIND, Problem, Solution, bound, check, objective, sense
+from accmine.problems.stage_selection import KIND, Problem, Solution, bound
+from accmine.record import Record
 from accmine.registry import make_model
-from accmine.result import Result, Status, StopReason
+from accmine.result import StopReason
 
 from .why_not import explain
 
@@ -33,50 +33,21 @@ class LimitConflict:
 
     name = "limit-conflict"
 
-    def solve(
-        self,
-        problem: Problem,
-        *,
-        stop: Stop,
-        seed: int = 0,
-        hint: Solution | None = None,
-        on_progress: Incumbent | None = None,
-    ) -> Result[Solution]:
-        """A choice within the limits, or the limits of a minimal conflict; see ``accmine.ports.Solver``."""
-        del on_progress  # there is one answer, and nothing before it
-        began = time.monotonic()
-        value, method = bound(problem)
-        solution = hint if hint is not None and not check(problem, hint) else None
-        status, conflict, reason = Status.FEASIBLE, tuple[str, ...](), StopReason.FINISHED
-        if solution is None:
-            try:
-                questions = Questions(problem, stop, seed)
-                answer, solution = questions.ask(questions.names)
-                status = {True: Status.FEASIBLE, False: Status.INFEASIBLE, None: Status.UNKNOWN}[answer]
-                reason = StopReason.TIME if answer is None else StopReason.FINISHED
-                if answer is False:
-                    conflict, _ = questions.conflict()
-                    reason, method = StopReason.PROVED, "CP-SAT"
-            except KeyboardInterrupt:
-                status, reason = Status.UNKNOWN, StopReason.INTERRUPTED
-        found = None if solution is None else objective(problem, solution)
-        if found is not None and found == value:
-            status, reason = Status.OPTIMAL, StopReason.PROVED
-        return Result(
-            kind=KIND,
-            solver=self.name,
-            status=status,
-            stop=reason,
-            objective=found,
-            bound=None if status is Status.INFEASIBLE else value,
-            bound_method=method,
-            solution=solution,
-            seconds=time.monotonic() - began,
-            seed=seed,
-            sense=sense(problem),
-            conflict=conflict,
-            remedy=_remedies(problem, conflict),
-        )
+    def search(self, record: Record[Solution]) -> StopReason:
+        """A choice within the limits, or the limits of a minimal conflict."""
+        problem = record.problem
+        record.raise_bound(*bound(problem))
+        if record.best is not None:
+            return StopReason.FINISHED
+        questions = Questions(problem, record.stop, record.seed)
+        answer, solution = questions.ask(questions.names)
+        if solution is not None:
+            record.offer(solution)
+        elif answer is False:
+            conflict, _ = questions.conflict()
+            record.no_solution("CP-SAT")
+            record.blame(conflict, _remedies(problem, conflict))
+        return StopReason.TIME if answer is None else StopReason.FINISHED
 
     def questions(self, problem: Problem, stop: Stop, seed: int = 0) -> Questions:
         """The questions about one problem, for those who ask several."""

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.ports import Incumbent, Stop
-from accmine.problems.stage_selection.integers import SelectionNumbers
+from accmine.problems.stage_selection import Solution
+from accmine.problems.stage_selection.integers import SelectionNumbers, integers
 from accmine.problems.stage_selection.options import useful_options
-from accmine.result import Result, StopReason
+from accmine.record import Record
+from accmine.result import StopReason
 
 from .bottleneck_bisection import pipeline_steps
 from .column_choice import Columns, choose
@@ -28,7 +28,6 @@ from .dual_ascent import maximise
 from .exchange import improve
 from .one_forward_one_backward import OneForwardOneBackwardProgram
 from .pipeline_programs import BottleneckProgram, GPipeProgram, Prices, Program, SlotProgram, StageOptions
-from .progress import Progress
 from .two_budgets import Budgets, Slots, Verdict, decide
 
 __all__ = ["LagrangianSearch", "PrefixLagrangian", "applies"]
@@ -96,46 +95,33 @@ class PrefixLagrangian:
 
     name = "lagrangian"
 
-    def solve(
-        self,
-        problem: Any,
-        *,
-        stop: Stop,
-        seed: int = 0,
-        hint: Any | None = None,
-        on_progress: Incumbent | None = None,
-    ) -> Result[Any]:
-        """Decide ``problem``; see ``accmine.ports.Solver``. ``seed`` changes nothing.
+    def search(self, record: Record[Solution]) -> StopReason:
+        """Bound and choose. The seed changes nothing.
 
         Raises
         ------
         InputError
-            If the score is no sum over pipelines, or the hint is not valid.
+            If the score is no sum over pipelines.
         """
-        progress = Progress(self.name, problem, stop, seed, hint, on_progress)
-        numbers = progress.numbers
+        numbers = integers(record.problem)
         if not all(slot.options for slot in numbers.slots):
-            progress.infeasible = True
-            return progress.result()
-        if not applies(numbers):
+            record.no_solution()
+        elif not applies(numbers):
             raise InputError(
                 f"lagrangian: {numbers.objective} with aggregate {numbers.aggregate} is no sum over pipelines; "
                 "take auto, bisection, highs or cp-sat"
             )
-        try:
-            search = LagrangianSearch(progress)
-            search.run()
-        except KeyboardInterrupt:
-            progress.ended = StopReason.INTERRUPTED
-        return progress.result()
+        else:
+            LagrangianSearch(record).run()
+        return record.over() or StopReason.FINISHED
 
 
 class LagrangianSearch:
     """The programs of all pipelines, their columns, and the prices."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-        self.numbers = numbers = progress.numbers
+    def __init__(self, record: Record[Solution]) -> None:
+        self.record = record
+        self.numbers = numbers = integers(record.problem)
         self.kept = useful_options(numbers)
         self.slots_of = [
             [i for i, slot in enumerate(numbers.slots) if slot.members[0][0] == w]
@@ -151,36 +137,32 @@ class LagrangianSearch:
     def run(self) -> None:
         """Bound, choose, give up what is too dear, and again."""
         if not all(self.kept):
-            self.progress.infeasible = True
+            self.record.no_solution()
             return
         stages = [[_options(self.numbers, i, self.kept[i]) for i in slots] for slots in self.slots_of]
         self.programs = [_program(self.numbers, w, own) for w, own in enumerate(stages)]
         self.whole = [_program(self.numbers, w, own) for w, own in enumerate(stages)]  # never restricted
         self._bound(Prices(0.0, 0.0))
-        if not self._start() or self.progress.over():
+        if not self._start() or self.record.over():
             return
         box = self._first_box()
         for attempt in range(_ROUNDS):
-            before = self.progress.gap
+            before = self.record.gap
             rough = attempt == 0
             for program in self.programs:
                 program.refine(_ROUGH if rough else 1.0)
             evaluations, accuracy = _FIRST if rough else _LATER
             if len(self.numbers.slots) > _MANY:
                 evaluations = (evaluations + 1) // 2
-            found = maximise(self._at, *box, evaluations, accuracy, self.progress.over)
-            if found is None or self.progress.over():
+            found = maximise(self._at, *box, evaluations, accuracy, self.record.over)
+            if found is None or self.record.over():
                 return
             for factor in (1.03, 1.0):
-                if not self.progress.over():
+                if not self.record.over():
                     self._bound(self._prices(found.point * factor), more=True)
             prices = self._prices(found.point)
             self._choose(prices)
-            if (
-                self.progress.over()
-                or (attempt > 1 and self.progress.gap > 0.99 * before)
-                or not self._restrict(prices)
-            ):
+            if self.record.over() or (attempt > 1 and self.record.gap > 0.99 * before) or not self._restrict(prices):
                 return
             box = (found.point * (0.5 if rough else 0.8), found.point * (2.0 if rough else 1.25))
 
@@ -197,14 +179,13 @@ class LagrangianSearch:
 
     def _restrict(self, prices: Prices) -> bool:
         """Give up what no better choice has; whether anything is left."""
-        progress = self.progress
-        assert progress.best is not None
+        record = self.record
         total, _ = self._bound(prices)
         size = sum(map(abs, self.least)) + sum(getattr(prices, name) * limit for name, limit in self.limits)
-        slack = progress.best - total + _MARGIN * size + 1.0
+        slack = record.score - total + _MARGIN * size + 1.0
         if all(p.restrict(prices, own + slack) for p, own in zip(self.programs, self.least, strict=True)):
             return True
-        progress.raise_bound(progress.best, _METHOD)
+        record.raise_bound(record.score, _METHOD)
         return False
 
     def _prices(self, point: FloatArray) -> Prices:
@@ -214,10 +195,10 @@ class LagrangianSearch:
 
     def _start(self) -> bool:
         """A first choice within the limits; without one the problem is infeasible, or nothing more is known."""
-        progress = self.progress
-        if progress.best is None and self.numbers.start is not None:
-            progress.offer(self.numbers.start)
-        if progress.best is not None:
+        record = self.record
+        if record.score is None and self.numbers.start is not None:
+            record.offer(Solution(self.numbers.choice(self.numbers.start)), doubtful=True)
+        if record.score is not None:
             return True
         width = max(map(len, self.kept))
         option = np.zeros((len(self.kept), width), dtype=np.int64)
@@ -230,17 +211,18 @@ class LagrangianSearch:
                 costs[name][i, : len(kept)] = getattr(self.numbers.arrays[i], name)[kept]
         limits = dict(self.limits)
         budgets = Budgets(limits.get("area", 0), limits.get("tdp", 0))
-        verdict, pick = decide(Slots(**costs), allowed, budgets, progress.over)
+        verdict, pick = decide(Slots(**costs), allowed, budgets, record.over)
         if pick is not None:
-            return progress.offer(option[np.arange(len(pick)), pick].tolist())
-        progress.infeasible = verdict is Verdict.NONE
+            picked = option[np.arange(len(pick)), pick].tolist()
+            return record.offer(Solution(self.numbers.choice(picked)), doubtful=True)
+        if verdict is Verdict.NONE:
+            record.no_solution()
         return False
 
     def _first_box(self) -> tuple[FloatArray, FloatArray]:
         """Prices up to several times what a unit of the room above the cheapest choice can be worth."""
-        progress = self.progress
-        assert progress.best is not None
-        gain = max(1, progress.best - (progress.bound or 0))
+        record = self.record
+        gain = max(1, record.score - (record.bound or 0))
         top = []
         for name, limit in self.limits:
             least = sum(int(getattr(s, name).min()) for program in self.programs for s in program.stages)
@@ -249,7 +231,7 @@ class LagrangianSearch:
 
     def _bound(self, prices: Prices, more: bool = False) -> tuple[float, FloatArray]:
         """(Lagrangian, gradient) at these prices; raises the bound and keeps the columns seen."""
-        self.progress.work += 1
+        self.record.work += 1
         total, size = 0.0, 0.0
         used = dict.fromkeys(("area", "tdp"), 0)
         self.least: list[float] = []
@@ -268,12 +250,14 @@ class LagrangianSearch:
             total -= price * limit
             size += price * limit
             gradient.append(float(used[name] - limit))
-        self.progress.raise_bound(max(0, math.ceil(total - _MARGIN * size - 1e-6)), _METHOD)
+        least = max(0, math.ceil(total - _MARGIN * size - 1e-6))
+        best = self.record.score  # beyond it nothing is proven: what no better choice has is given up
+        self.record.raise_bound(least if best is None else min(least, best), _METHOD)
         return total, np.array(gradient)
 
     def _choose(self, prices: Prices) -> None:
         """The best combination of the columns seen, improved by exchanges; taken over if it is better."""
-        picked = choose(self.columns, dict(self.limits), self.progress)
+        picked = choose(self.columns, dict(self.limits), self.record)
         if picked is None:
             return
         options = [self.columns.options[w][at] for w, at in enumerate(picked)]
@@ -285,7 +269,7 @@ class LagrangianSearch:
         for w, at in enumerate(picked):
             for name in room:
                 room[name] -= getattr(self.columns, name)[w][at]
-        better = improve(self.whole, rows, room, prices, _EXCHANGES, self.progress.over)
+        better = improve(self.whole, rows, room, prices, _EXCHANGES, self.record.over)
         for w, (program, own) in enumerate(zip(self.whole, better, strict=True)):
             self.columns.add(w, program, own)
         improved = [
@@ -297,4 +281,4 @@ class LagrangianSearch:
             for slots, picks in zip(self.slots_of, choice, strict=True):
                 for i, option in zip(slots, picks, strict=True):
                     flat[i] = option
-            self.progress.offer(flat)
+            self.record.offer(Solution(self.numbers.choice(flat)), doubtful=True)

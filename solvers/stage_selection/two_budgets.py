@@ -50,7 +50,7 @@ class Slots:
 
 
 def decide(
-    slots: Slots, allowed: BoolArray, budgets: Budgets, over: Callable[[], bool] = lambda: False
+    slots: Slots, allowed: BoolArray, budgets: Budgets, over: Callable[[], object] = lambda: False
 ) -> tuple[Verdict, IntArray | None]:
     """Whether a choice among the allowed options meets both budgets, and one that does.
 
@@ -74,7 +74,7 @@ def decide(
 class _Decision:
     """The two nearest picks from either side, and the prices between them."""
 
-    def __init__(self, slots: Slots, allowed: BoolArray, budgets: Budgets, over: Callable[[], bool]) -> None:
+    def __init__(self, slots: Slots, allowed: BoolArray, budgets: Budgets, over: Callable[[], object]) -> None:
         self.slots, self.allowed, self.budgets, self.over = slots, allowed, budgets, over
         self.rows = np.arange(len(allowed))
         most = max(int(slots.area.max()), int(slots.tdp.max()), 1)

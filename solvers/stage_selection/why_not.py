@@ -9,16 +9,20 @@ what is only proven from one side is said to be so.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from accmine.errors import InputError
 from accmine.ports import Stop
 from accmine.problems.conflict import conflicts
 from accmine.problems.stage_selection import KIND, Limits, Problem, Solution, check
 from accmine.problems.stage_selection.integers import AREA_UNIT, TDP_UNIT, SelectionNumbers, integers
 from accmine.problems.stage_selection.least_cost import LeastCost, least_cost
+from accmine.record import Record
 from accmine.registry import DEFAULT_SOLVER, make_solver
+from accmine.result import StopReason
 
 __all__ = ["explain"]
 
@@ -137,8 +141,10 @@ class _Case:
         return limit
 
     def _ask(self, kept: frozenset[str]) -> tuple[bool | None, Solution | None]:
-        if self._questions is None:
-            self._questions = self._solver().questions(self.problem, Stop(work=_WORK))
+        try:
+            self._questions = self._questions or self._solver().questions(self.problem, Stop(work=_WORK))
+        except InputError:  # the timelines are too long to be declared: nothing is decided
+            return None, None
         found: tuple[bool | None, Solution | None] = self._questions.ask(kept)
         if found[0] is False:
             self._cores.append(self._questions.core)
@@ -183,8 +189,10 @@ class _Case:
 
     def _under_floor(self, name: str, kept: frozenset[str]) -> tuple[int, int | None]:
         """(proven lower bound, verified value) of a limit under the floor."""
-        questions = self._solver().questions(self.problem, Stop(work=_WORK))
-        solution, needed = questions.least(name, kept)
+        solution, needed = None, 0
+        with suppress(InputError):  # the timelines are too long to be declared: nothing is decided
+            questions = self._solver().questions(self.problem, Stop(work=_WORK))
+            solution, needed = questions.least(name, kept)
         needed = max(needed, _alone(self.numbers, _COSTS[name][0]))
         if solution is None:
             return needed, None
@@ -210,7 +218,9 @@ class _Case:
                 limits.area_mm2 if "limits.area_mm2" in kept else None, limits.tdp_w if "limits.tdp_w" in kept else None
             ),
         )
-        result = make_solver(KIND, DEFAULT_SOLVER[KIND]).solve(free, stop=Stop(seconds=_SECONDS))
+        record = Record[Solution](free, Stop(seconds=_SECONDS))
+        make_solver(KIND, DEFAULT_SOLVER[KIND]).search(record)
+        result = record.result(StopReason.FINISHED)
         most = None if not result.bound else 1.0 / float(result.bound)
         if result.objective is None:
             return "floor: lower it" + ("" if most is None else f" to at most {_up(most):.12g}")

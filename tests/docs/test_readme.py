@@ -12,7 +12,7 @@ import accmine
 from accmine.errors import InfeasibleError, InputError
 from accmine.files.catalogue import names
 from accmine.questions.run.record import Outcome
-from accmine.questions.run.report.tables import sections
+from accmine.questions.run.report import sections
 from accmine.workload.importers.models import forward_graph, load_model
 from tests.samples.report_sample import single
 

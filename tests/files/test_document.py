@@ -78,7 +78,7 @@ items:
   - {size: yes, colr: red}
   - 5
 lid: {colour: green}
-weight: .nan
+weight: heavy
 label: 4
 """
     assert lines(text) == [
@@ -88,7 +88,7 @@ label: 4
         "box.yaml:4:17: items.1.colr: unknown key 'colr'; did you mean 'colour'? allowed: size, colour",
         "box.yaml:5:5: items.2: must be a mapping of keys to values, got 5",
         "box.yaml:6:6: lid.size: is required",
-        "box.yaml:7:9: weight: must be a finite number, got nan",
+        "box.yaml:7:9: weight: must be a number, got 'heavy'",
         "box.yaml:8:8: label: must be text, got 4",
     ]
 
@@ -119,9 +119,11 @@ def test_a_file_that_is_no_mapping(text: str) -> None:
         ("a: [1, 2\nb: 3\n", "x.yaml:2:2: not valid YAML: "),
         ("a: 'open\n", "not valid YAML: "),
         ("a: 1\n---\nb: 2\n", "not valid YAML: "),
-        ("a: !!python/object:os.system {}\n", "x.yaml:1:4: not valid YAML: could not determine a constructor"),
+        (
+            "a: !!python/object:os.system {}\n",
+            "x.yaml:1:4: a: not valid YAML: the tag !!python/object:os.system is not read",
+        ),
         ("a: *nowhere\n", "x.yaml:1:4: not valid YAML: "),
-        ("a: 2026-13-45\n", "x.yaml: holds a value that YAML cannot read"),
         ("a: \x07\n", "not valid YAML"),
         ("[" * 100_000, "nested too deeply"),
     ],
@@ -160,14 +162,14 @@ def test_files(tmp_path: Path) -> None:
 
 def test_json_files(tmp_path: Path) -> None:
     file = tmp_path / "box.json"
-    file.write_text('{\n\t"items": [{"size": 1e0, "colour": "re\\/d"}]\n}\n')
+    file.write_text('{\n\t"items": [{"size": 1.5, "colour": "re\\/d"}]\n}\n')
     with pytest.raises(InputError) as caught:
         validate(load_yaml(file), Box)
     assert f"{file}:2:21: items.0.size: must be a whole number" in str(caught.value)
     for text, message in [
-        ('{"a": 1, "a": 2}', "duplicate key 'a'"),
+        ('{"a": 1,\n "a": 2}', f"{file}:2:2: a: duplicate key 'a', first given on line 1"),
         ('{"a": 1,\n}', f"{file}:"),
-        ('{"a": NaN}', "NaN is not a JSON number"),
+        ('{"a": NaN}', f"{file}:1:7: a: NaN is not a JSON number"),
         ("[" * 100_000, "nested too deeply"),
     ]:
         file.write_text(text)

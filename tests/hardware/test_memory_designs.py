@@ -12,7 +12,7 @@ from accmine.cost import durations
 from accmine.cost.modes import hbm_capacity
 from accmine.errors import InputError
 from accmine.hardware.technology import tdp_w
-from accmine.plan.plan import make_plan
+from accmine.plan.build import plan_of
 from accmine.ports import Stop
 from accmine.problems.design_search.space_bound import scan
 from accmine.search.candidates import search_problem
@@ -88,7 +88,7 @@ def test_a_calibrated_accelerator_is_slower_throughout(tmp_path: Any) -> None:
     )
     (tmp_path / "slow.yaml").write_text(text + section)
     plain, slow = (
-        make_plan(study(space={"use": str(path), **SMALL})) for path in (folder() / "base.yaml", tmp_path / "slow.yaml")
+        plan_of(study(space={"use": str(path), **SMALL})) for path in (folder() / "base.yaml", tmp_path / "slow.yaml")
     )
     assert slow.template.calibration.array_efficiency == 0.5
     fast, late = plain.library(), slow.library()
@@ -104,14 +104,14 @@ def test_a_calibrated_accelerator_is_slower_throughout(tmp_path: Any) -> None:
 
 def test_stacks_have_to_be_those_of_the_technology() -> None:
     with pytest.raises(InputError, match=r"accelerator\.hbm_stack: 16 GiB and 35 GB/s"):
-        make_plan(study(space=SMALL | STACKS | {"hbm_stack": "16 GiB"}))
+        plan_of(study(space=SMALL | STACKS | {"hbm_stack": "16 GiB"}))
     with pytest.raises(InputError, match="leave one of them out"):
-        make_plan(study(space=SMALL | STACKS | {"hbm": "16 GiB"}))
+        plan_of(study(space=SMALL | STACKS | {"hbm": "16 GiB"}))
 
 
 def test_residency_needs_a_shared_sram() -> None:
     with pytest.raises(InputError, match=r"residency: shared-sram"):
-        make_plan(study(space=SMALL, residency="shared-sram"))
+        plan_of(study(space=SMALL, residency="shared-sram"))
 
 
 def test_only_a_calibrated_accelerator_is_split_over_all_of_its_cores(tmp_path: Any) -> None:
@@ -119,7 +119,7 @@ def test_only_a_calibrated_accelerator_is_split_over_all_of_its_cores(tmp_path: 
     values = "launch: 0 s, array_efficiency: 0.9, vector_efficiency: 1.0, hbm_efficiency: 1.0, source: test"
     (tmp_path / "plain.yaml").write_text(text)
     (tmp_path / "fitted.yaml").write_text(f"{text}calibration: {{{values}}}\n")
-    plain, fitted = (make_plan(study(space={"use": str(tmp_path / f"{n}.yaml")})) for n in ("plain", "fitted"))
+    plain, fitted = (plan_of(study(space={"use": str(tmp_path / f"{n}.yaml")})) for n in ("plain", "fitted"))
     # alone or in a space of core counts, a design has the same splits, or it could beat the bound of its space
-    assert plain.library().splits == make_plan(study(space={"tensor_cores": [1, 2, 3]})).library().splits == (1, 2)
+    assert plain.library().splits == plan_of(study(space={"tensor_cores": [1, 2, 3]})).library().splits == (1, 2)
     assert fitted.library().splits == (1, 2, 3)

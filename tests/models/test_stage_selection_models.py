@@ -15,7 +15,7 @@ from ortools.sat.python import cp_model
 
 from accmine.models.stage_selection_cpsat import StageSelectionCpSat
 from accmine.models.stage_selection_pyomo import StageSelectionPyomo
-from accmine.ports import Model, Stop
+from accmine.ports import BaseModel, Model, Stop
 from accmine.problems.stage_selection import (
     AGGREGATES,
     MODES,
@@ -26,8 +26,9 @@ from accmine.problems.stage_selection import (
     Problem,
     Solution,
     Stage,
+    score,
 )
-from accmine.problems.stage_selection.greedy import greedy_result
+from accmine.problems.stage_selection.greedy import greedy
 from accmine.result import Status
 from accmine.solving import solve
 
@@ -196,7 +197,7 @@ def test_cpsat_hint_is_complete_and_consistent(mode: str, objective: str, aggreg
     checked = 0
     for seed in range(6):
         problem = instance(seed, mode, objective, aggregate)
-        solution = greedy_result(problem).solution
+        solution = greedy(problem)
         if solution is None:
             continue
         model = StageSelectionCpSat()
@@ -221,8 +222,7 @@ def test_models_satisfy_the_port_and_bound_the_optimum(make: type[Model]) -> Non
         assert isinstance(model, Model)
         model.build(problem)
         result = solve(problem, "brute-force")
-        lower, upper = model.bounds()
-        assert result.objective is not None
-        assert lower is None or lower <= result.objective
-        assert upper is None or upper >= result.objective
-        assert (lower is None) != (upper is None)
+        assert isinstance(model, BaseModel)
+        assert result.solution is not None
+        assert model.floor_score is not None
+        assert 0 < model.floor_score <= score(problem, result.solution)

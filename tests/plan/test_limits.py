@@ -1,117 +1,39 @@
-"""Limits as questions: exact against every design, and taking a limit away never makes a yes a no."""
+"""Limits as objects: what a study says, with its place, scope and unit; no limit is no object."""
 
 from __future__ import annotations
 
-import random
-from dataclasses import replace
-from typing import Any
+from math import inf
 
-import pytest
+import numpy as np
 
-from accmine.hardware.technology import area_mm2, load_technology, tdp_w
-from accmine.hardware.technology.area import Chip
-from accmine.hardware.technology.phaze import phaze_l2_bytes
-from accmine.hardware.template import Template
-from accmine.plan.limits import TOTALS, StudyLimits
-from accmine.plan.plan import Plan, make_plan
-from tests.samples.search_sample import designs, pipeline, study
-
-SPACE: dict[str, Any] = {
-    "tensor_cores": [2, 3],
-    "tensor_dim": [8, 16],
-    "tensor_sram": ["32 KiB", "64 KiB"],
-    "vector_cores": [1, 3],
-    "vector_lanes": [8, 16],
-    "hbm": ["16 GiB", "40 GiB"],
-    "hbm_bandwidth": ["70 GB/s", "500 GB/s"],
-    "frequency": ["350 MHz", "700 MHz"],
-}
+from accmine.plan.build import plan_of
+from accmine.plan.limits import COSTS, KEYS, Limit
+from accmine.problems.limits import within
+from tests.samples.search_sample import pipeline, study
 
 
-def limits_of(**keys: Any) -> StudyLimits:
-    plan = make_plan(study(**{"space": SPACE, "limits": {"area": "500 mm^2", "tdp": "90 W"}, **keys}))
-    return StudyLimits(plan, plan.groups(plan.study.mode))
+def test_limits_of_a_study() -> None:
+    own = {"limits": {"area": "baseline", "tdp": "90 W"}, "device_limits": {"area": "none"}}
+    plan = plan_of(study(**own, **pipeline(2)))
+    area, tdp = plan.limits
+    assert (area.key, area.whole, area.of_baseline) == ("limits.area", True, True)
+    assert area.text == f"baseline, {area.value:.10g} mm^2"
+    assert (tdp.text, tdp.place, tdp.cost.unit) == ("90 W", ("limits", "tdp"), "W")
+    assert plan.limit("device_limits.tdp") == plan.device_tdp_w == plan.device_area_mm2 == inf
+    each = plan_of(study(device_limits={"area": "baseline"}, **pipeline(2))).limits
+    assert [limit.key for limit in each] == ["device_limits.area"]
+    assert each[0].value * 2 == area.value, "of one chip, and of both"
 
 
-def test_the_cheapest_device_is_the_cheapest_design() -> None:
-    limits = limits_of()
-    costs = [
-        (area_mm2(d, limits.plan.technology), tdp_w(d, limits.plan.technology)) for d in designs(limits.plan.template)
-    ]
-    (front,) = limits.options(frozenset(limits.tunables))
-    for area, tdp in costs:
-        assert any(a <= area * (1 + 1e-12) and p <= tdp * (1 + 1e-12) for a, p in front)
-    for pair in front:
-        assert any(pair == pytest.approx(cost, rel=1e-12) for cost in costs)
+def test_keys_and_costs_belong_together() -> None:
+    limits = [Limit.of(key, 1.0) for key in KEYS]
+    assert {limit.cost for limit in limits} == set(COSTS)
+    assert [COSTS[cost.index] for cost in COSTS] == list(COSTS)
+    assert len({(limit.cost, limit.whole) for limit in limits}) == 2 * len(COSTS) == len(KEYS)
 
 
-def test_several_devices_are_summed() -> None:
-    """Two stages with a design each, and one design on two devices, cost the same at least."""
-    apart = limits_of(models=("gpt",), **pipeline(2))
-    shared = limits_of(models=("gpt",), mode="common", **pipeline(2))
-    kept = frozenset(apart.tunables)
-    ((area, tdp),) = apart.totals(kept)
-    assert shared.totals(kept) == [pytest.approx((area, tdp))]
-    ((one_area, one_tdp),) = limits_of(models=("gpt",)).totals(kept)
-    assert (area, tdp) == pytest.approx((2 * one_area, 2 * one_tdp))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_fewer_limits_are_never_harder(seed: int) -> None:
-    rng = random.Random(seed)
-    for _ in range(25):
-        limits = limits_of(
-            limits={"area": f"{rng.uniform(380, 480)} mm^2", "tdp": f"{rng.uniform(50, 90)} W"},
-            device_limits={"area": f"{rng.uniform(380, 480)} mm^2"},
-        )
-        kept = frozenset(name for name in limits.names if rng.random() < 0.7)
-        if not limits.feasible(kept):
-            continue
-        for name in kept:
-            assert limits.feasible(kept - {name}), (name, sorted(kept))
-
-
-def test_names_and_values() -> None:
-    limits = limits_of(limits={"area": "baseline"}, device_limits={"tdp": "80 W"})
-    assert set(TOTALS) & set(limits.names) == {"limits.area", "device_limits.area", "device_limits.tdp"}
-    assert limits.value("limits.area").startswith("baseline, ")
-    assert limits.value("device_limits.tdp") == "80 W"
-    assert limits.value("accelerator.tensor_dim") == "[8, 16]"
-    assert limits.place("workloads.1.microbatch") == ("workloads", 1, "microbatch")
-    assert limits.where("accelerator.tensor_dim") == ""
-    assert not any(name.startswith("workloads") for name in limits.names), "every task fits in the smallest HBM"
-
-
-def phaze() -> Plan:
-    """A plan under a technology of tables, which has an area for a few buffer sizes only, and no power."""
-    plan = make_plan(study(limits={"area": "baseline"}))
-    l2 = {n: phaze_l2_bytes(n) for n in (64 * 64, 128)}
-    template = replace(
-        plan.template,
-        tensor_cores=(2, 4),
-        tensor_rows=(64,),
-        tensor_cols=(64,),
-        tensor_sram_bytes=(l2[64 * 64],),
-        vector_cores=(1,),
-        vector_lanes=(128,),
-        vector_ops_per_lane=(1,),
-        vector_sram_bytes=(l2[128],),
-        shared_sram_bytes=(16 << 20,),
-        port_bytes_per_s=(10**9,),
-    )
-    assert isinstance(template, Template)
-    return replace(plan, template=template, technology=load_technology("phaze-22nm"), tdp_w=float("inf"))
-
-
-def test_a_technology_of_tables() -> None:
-    plan = phaze()
-    law = plan.technology.area
-    (design, *_) = designs(plan.template)
-    area = area_mm2(design, plan.technology)
-    assert law.stacks(Chip(1, 1, 1)) == 0
-    for limit, answer in ((area * 1.001, True), (area * 0.999, False)):
-        limits = StudyLimits(replace(plan, area_mm2=limit), plan.groups("heterogeneous"))
-        kept = frozenset({*limits.names, "accelerator.tensor_cores"})
-        assert limits.feasible(kept) is answer
-        for name in kept:
-            assert limits.feasible(kept - {name}) or not answer
+def test_the_allowance_is_the_same_for_numbers_and_arrays() -> None:
+    assert within(1 + 1e-10, 1.0)
+    assert not within(1 + 1e-8, 1.0)
+    assert within(1e300, inf)
+    assert within(np.array([1 + 1e-10, 1 + 1e-8]), 1.0).tolist() == [True, False]

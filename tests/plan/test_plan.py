@@ -11,7 +11,7 @@ import pytest
 from accmine.errors import InfeasibleError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.plan.plan import make_plan
+from accmine.plan.build import plan_of
 from accmine.problems.design_search import evaluate
 from accmine.system.cluster import load_cluster
 from accmine.workload.stages import in_flight
@@ -153,7 +153,7 @@ def test_the_library_has_splits_for_the_template_and_for_the_baseline() -> None:
     wide = folder() / "wide.yaml"
     wide.write_text((folder() / "base.yaml").read_text().replace("vector_cores: 1", "vector_cores: 16"))
     assert load_accelerator(wide).vector_cores == 16
-    assert make_plan(study(baseline=str(wide))).library().splits == (1, 2, 4, 8, 16)
+    assert plan_of(study(baseline=str(wide))).library().splits == (1, 2, 4, 8, 16)
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -178,16 +178,16 @@ def test_own_stage_boundaries_are_taken() -> None:
 
 def test_a_pipeline_deeper_than_the_model_is_refused() -> None:
     with pytest.raises(InfeasibleError, match="at most 3, the layers of mlp"):
-        make_plan(study(**pipeline(64)))
+        plan_of(study(**pipeline(64)))
 
 
 def test_balanced_stages_are_no_worse_than_any_other_cut() -> None:
-    from accmine.plan.plan import _layer_cost
+    from accmine.plan.build import _layer_cost
     from accmine.workload.stages import balance
 
     plan, _ = planned(models=("gpt",))
     (stage,) = plan.pipelines[0].stages
-    cost = _layer_cost(stage.training, plan.baseline, plan.study, plan.technology)
+    cost = _layer_cost(stage.training, plan.study, plan.inputs)
     assert len(cost) == len(stage.training.layers)
     assert all(c >= 0 for c in cost)
     (cut,) = balance(cost, 2)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
+from accmine.ports import BaseModel
 from accmine.problems import operator_schedule, schedule_window
 from accmine.problems.schedule_window import (
     FREE,
@@ -133,7 +134,7 @@ def test_cut_solve_and_put_back(seed: int, n: int, most: int, backwards: bool) -
         result = solve(piece.problem, hint=piece.now)
         assert result.status is Status.OPTIMAL
         assert result.objective == brute_force(piece.problem)
-        assert bound(piece.problem)[0] >= result.objective
+        assert -bound(piece.problem)[0] >= result.objective
         assert result.solution is not None
         better = put_back(timeline, piece, result.solution)
         assert operator_schedule.check(problem, better) == ()
@@ -181,7 +182,8 @@ def test_the_hint_is_complete(seed: int, n: int) -> None:
     model.hint(piece.now)
     assert built.validate() == ""
     assert sorted(built.proto.solution_hint.vars) == list(range(len(built.proto.variables)))
-    assert model.bounds() == (0, bound(piece.problem)[0])
+    assert isinstance(model, BaseModel)
+    assert model.floor_score == bound(piece.problem)[0]
 
 
 @pytest.mark.parametrize(

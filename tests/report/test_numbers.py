@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accmine.report.numbers import UNKNOWN, count, each, gibibytes, number, percent, seconds, si
+from accmine.report.numbers import UNKNOWN, cell, count, each, gibibytes, number, percent, seconds, si
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,7 @@ def test_every_float_has_a_short_text(value: float) -> None:
     assert seconds(value)
     assert percent(value)
     assert gibibytes(value)
+
+
+def test_cells_of_any_kind() -> None:
+    assert [cell(v) for v in (None, True, 12345, 0.123456, "x")] == ["", "yes", "12,345", "0.1235", "x"]

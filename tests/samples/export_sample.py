@@ -13,7 +13,7 @@ import pytest
 
 from accmine.hardware.accelerators import dump_design, load_accelerator
 from accmine.hardware.design import Design
-from accmine.plan.plan import make_plan
+from accmine.plan.build import plan_of
 from accmine.questions.export.operators import RunAnswer, read_run
 from accmine.questions.run.folder import RunFolder, RunState
 from accmine.questions.run.record import ChosenDesign
@@ -30,7 +30,7 @@ def make_run(folder: Path, designs: Sequence[Design] | None = None, **keys: Any)
     Several designs share the devices out in turn; without any, the baseline is the answer.
     """
     asked = study(**keys)
-    plan = make_plan(asked)
+    plan = plan_of(asked)
     chosen = list(designs or [load_accelerator(asked.baseline)])
     names = [task.name for task in plan.tasks]
     row = report_sample.single().workloads[0]

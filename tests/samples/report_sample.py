@@ -23,7 +23,7 @@ from accmine.questions.run.record import (
     TimeSplit,
     WorkloadRow,
 )
-from accmine.report.as_json import outcome_from_json
+from accmine.report.as_json import from_json
 
 BIG = "tc4x128x128ws-4Mi_vc4x128x16-2Mi_sh0_hbm16Gi-700GBps_700MHz"
 SMALL = "tc9x64x64ws-1Mi_vc6x64x16-1Mi_sh0_hbm16Gi-700GBps_700MHz"
@@ -224,7 +224,7 @@ def odd(draw: st.DrawFn) -> Outcome:
     words = cycle(draw(st.lists(st.text(max_size=30), min_size=1, max_size=9)))
     floats = cycle(draw(st.lists(st.floats() | st.none(), min_size=1, max_size=9)))
     integers = cycle(draw(st.lists(st.integers(0, 10**30), min_size=1, max_size=9)))
-    return outcome_from_json(_changed(sample.to_json(), words, floats, integers))
+    return from_json(Outcome, _changed(sample.to_json(), words, floats, integers))
 
 
 def _changed(value: Any, words: Iterator[str], floats: Iterator[float | None], integers: Iterator[int]) -> Any:

@@ -23,7 +23,8 @@ from accmine.hardware.design import Design, TensorCore, VectorCore
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
 from accmine.hardware.template import Template
-from accmine.plan.plan import Plan, make_plan
+from accmine.plan.build import plan_of
+from accmine.plan.plan import Plan
 from accmine.ports import Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
@@ -134,7 +135,7 @@ def reference(plan: Plan, library: CostLibrary) -> Plan:
 
 @lru_cache(maxsize=64)
 def _planned(text: str) -> tuple[Plan, CostLibrary]:
-    plan = make_plan(validate(load_yaml(text=text, name="tiny.yaml"), Study))
+    plan = plan_of(validate(load_yaml(text=text, name="tiny.yaml"), Study))
     library = plan.library()
     return reference(plan, library), library
 

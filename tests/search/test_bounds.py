@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise, product
 from math import inf
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from accmine.hardware.space import count_feasible
 from accmine.plan.plan import Plan
+from accmine.plan.under import under_limits
 from accmine.ports import Stop
 from accmine.result import Status
 from accmine.search.bounds import ASSUMPTIONS, bound_whole, scope_of
@@ -151,7 +151,7 @@ def test_larger_limits_never_raise_the_bound() -> None:
 def test_what_no_choice_can_meet_is_infinite() -> None:
     plan, library = planned(models=("gpt",), **pipeline(2))
     groups = brute_groups(plan, library, "heterogeneous")
-    tight = replace(plan, area_mm2=700.0)
+    tight = under_limits(plan, {"limits.area": 700.0})
     assert bound_whole(session(tight, library), "heterogeneous", groups).value == inf
     quick, library = planned(models=("gpt",), mode="common", objective="throughput-per-tdp", floor=50)
     assert bound_whole(session(quick, library), "common", brute_groups(quick, library, "common")).value == inf

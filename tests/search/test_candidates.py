@@ -6,20 +6,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from math import inf, sqrt
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accmine import registry
 from accmine.hardware.space import smallest
 from accmine.plan.plan import Plan
+from accmine.plan.under import under_limits
 from accmine.ports import Stop
-from accmine.problems.design_search import Evaluation, evaluate
-from accmine.result import Status
+from accmine.problems.design_search import Evaluation, Mined, evaluate
+from accmine.result import Result, Status, StopReason
+from accmine.search.budget import RUN, Budget
 from accmine.search.candidates import GroupCandidates, confirm, mine, pareto, proposed, search_problem, shares
 from accmine.search.schedules import schedule_task
 from accmine.search.selection import select, settle
+from accmine.search.session import Session
 from accmine.search.value import study_value
 from tests.samples.search_sample import brute_groups, design, fits, pipeline, planned, session
 
@@ -154,6 +158,30 @@ def test_equal_problems_are_mined_once() -> None:
     assert mine(here, [first], Stop(seconds=0), first=(plan.baseline,))[0].pool[0].design == plan.baseline
 
 
+class Spy:
+    """A registered heuristic of another package that notes its seeds and finds nothing."""
+
+    name = "spy"
+    seeds: ClassVar[list[int]] = []
+
+    def solve(self, problem: Any, *, stop: Stop, seed: int = 0, hint: Any = None, on_progress: Any = None) -> Any:
+        self.seeds.append(seed)
+        found = Mined((), (), 0, 0, 0, True)
+        return Result("design-search", "spy", Status.UNKNOWN, StopReason.FINISHED, None, None, "", found, seed=seed)
+
+
+def test_the_seed_reaches_every_heuristic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.SOLVERS, ("design-search", "spy"), "tests.search.test_candidates:Spy")
+    monkeypatch.setattr(Spy, "seeds", [])
+    monkeypatch.setattr(registry, "_load", lambda target, load=registry._load: Spy if "Spy" in target else load(target))
+    plan, library = planned(models=("gpt",), limits={"area": "830 mm^2"}, **pipeline(2))
+    problems = [search_problem(plan, group, 2, library) for group in plan.groups("heterogeneous")]
+    for seed in (1, 2):
+        own = Session(plan, library, Budget(RUN, Stop(), seed))
+        mine(own, problems, Stop(), method="spy")
+    assert Spy.seeds == [1, 1, 2, 2]
+
+
 def test_sketches_are_mined_and_the_tasks_confirmed() -> None:
     plan, library = planned(models=("mlp", "gpt"), mode="common", limits={"area": "417 mm^2"})
     (group,) = plan.groups("common")
@@ -217,7 +245,7 @@ def test_settle_takes_the_times_of_the_final_schedules() -> None:
 def test_an_impossible_selection_says_so() -> None:
     plan, library = planned(models=("mlp",), **pipeline(2))
     groups = brute_groups(plan, library, "heterogeneous", count=3)
-    tight = replace(plan, area_mm2=700.0)
+    tight = under_limits(plan, {"limits.area": 700.0})
     found = select(session(tight, library), "heterogeneous", groups, Stop())
     assert found.result.status is Status.INFEASIBLE
     assert found.result.conflict

@@ -9,20 +9,20 @@ import pytest
 
 from accmine.errors import InfeasibleError
 from accmine.hardware.space import count_feasible, smallest
-from accmine.plan.plan import make_plan
+from accmine.plan.build import plan_of
 from accmine.search.feasibility import format_gib, require_feasible
 from tests.samples.search_sample import designs, folder, pipeline, study
 
 
 def refusal(mode: str = "heterogeneous", **keys: Any) -> InfeasibleError:
-    plan = make_plan(study(mode=mode, **keys))
+    plan = plan_of(study(mode=mode, **keys))
     with pytest.raises(InfeasibleError) as caught:
         require_feasible(plan, plan.groups(mode))
     return caught.value
 
 
 def accepted(mode: str = "heterogeneous", **keys: Any) -> None:
-    plan = make_plan(study(mode=mode, **keys))
+    plan = plan_of(study(mode=mode, **keys))
     require_feasible(plan, plan.groups(mode))
 
 
@@ -74,7 +74,7 @@ def test_every_limit_in_conflict_is_named_at_once() -> None:
         for where in ("limits", "device_limits")
     }
     accepted(**values)
-    plan = make_plan(study(**values))
+    plan = plan_of(study(**values))
     assert count_feasible(plan.template, plan.technology, area_mm2=plan.area_mm2, tdp_w=plan.tdp_w) >= 1
 
 
@@ -99,7 +99,7 @@ MEMORY: dict[str, Any] = {"models": ("gpt",), "space": {"hbm": ["16 GiB", "17 Gi
 
 def too_large(**more: Any) -> Any:
     """A study whose memory does not fit, without scheduling anything."""
-    return make_plan(study(**{**MEMORY, **more}))
+    return plan_of(study(**{**MEMORY, **more}))
 
 
 def test_memory_is_named_with_its_parts_and_the_least_change_of_each_limit() -> None:
@@ -177,8 +177,8 @@ def test_a_range_that_the_template_sets_is_not_in_question() -> None:
 
 def test_one_range_in_two_conflicts() -> None:
     """Fewer cores resolve both; each of the limits only its own."""
-    one = make_plan(study(space={"tensor_cores": 1, "vector_cores": 1}))
-    many = make_plan(study(space={"tensor_cores": 40, "vector_cores": 1}))
+    one = plan_of(study(space={"tensor_cores": 1, "vector_cores": 1}))
+    many = plan_of(study(space={"tensor_cores": 40, "vector_cores": 1}))
     cost = [
         (smallest(plan.template, plan.technology).area_mm2, smallest(plan.template, plan.technology).tdp_w or 0.0)
         for plan in (one, many)
@@ -208,7 +208,7 @@ def test_the_smallest_design_has_the_memory_of_its_task() -> None:
     small, large = {"batch": 8, "microbatch": 8}, {"batch": 1 << 22, "microbatch": 1 << 21}
     values = []
     for workload in (small, large):
-        plan = make_plan(study(models=("gpt",), space=space, workload=workload, limits={"area": "1 mm^2"}))
+        plan = plan_of(study(models=("gpt",), space=space, workload=workload, limits={"area": "1 mm^2"}))
         with pytest.raises(InfeasibleError) as caught:
             require_feasible(plan, plan.groups("heterogeneous"))
         values.append(float(least_of(caught.value, "limits.area").split()[0]))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from accmine.plan.plan import Plan
+from accmine.plan.under import under_limits
 from accmine.ports import Stop
 from accmine.problems.design_search import TIE, best
 from accmine.search.selection import Selection, break_ties, chips_of, exchanges, select
@@ -101,7 +102,7 @@ def test_a_floor_missed_by_rounding_is_met_again() -> None:
 def test_no_selection_stays_none() -> None:
     plan, library = planned(models=("gpt",), **pipeline(2))
     none = select(
-        session(replace(plan, area_mm2=700.0), library),
+        session(under_limits(plan, {"limits.area": 700.0}), library),
         "heterogeneous",
         brute_groups(plan, library, "heterogeneous"),
         Stop(),

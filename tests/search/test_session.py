@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accmine import registry, solving
-from accmine.plan.plan import make_plan
+from accmine.plan.build import plan_of
 from accmine.ports import Stop
 from accmine.questions.gap.measure import Ground
 from accmine.questions.run.flow import solve_study
@@ -46,7 +46,7 @@ Seeds = dict[tuple[str, str], set[int]]
 
 @pytest.mark.parametrize("case", ["one device", "pipeline"])
 def test_the_seed_reaches_every_solver_of_a_run(case: str, seeds: Seeds) -> None:
-    plan = make_plan(tiny(**KEYS[case], budget=BUDGET | {"seed": SEED}))
+    plan = plan_of(tiny(**KEYS[case], budget=BUDGET | {"seed": SEED}))
     solve_study(plan, Kept(), lambda *_: None)
     kinds = {kind for kind, _ in seeds}
     assert kinds == {"design-search", "operator-schedule", "stage-selection"}
@@ -70,7 +70,7 @@ def test_the_seed_reaches_a_registered_heuristic(seed: int, seeds: Seeds) -> Non
 def test_gap_measures_what_a_run_proposes(case: str) -> None:
     """Where the baseline is not what a run chooses first, its heuristic has the value of the gap table."""
     study = tiny(**KEYS[case], baseline=_weak())
-    plan = make_plan(study)
+    plan = plan_of(study)
     outcome, _ = solve_study(plan, Kept(), lambda *_: None, compare=False)
     with no_prover(), Ground(study) as base:
         found = base.measure(base.study.search)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from accmine.errors import InputError
 from accmine.files.catalogue import names
 from accmine.files.document import load_yaml, validate
+from accmine.study.inputs import referenced_files, study_hash
 from accmine.study.reference import study_reference
 from accmine.study.study import (
     LoadedStudy,
@@ -23,9 +24,7 @@ from accmine.study.study import (
     as_mapping,
     effective,
     load_study,
-    referenced_files,
     schema,
-    study_hash,
 )
 
 MINIMAL = "name: t\nworkloads: [{use: bert-large, batch: 64}]\naccelerator: {use: wham}\n"

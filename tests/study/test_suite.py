@@ -8,7 +8,7 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.files.catalogue import names
-from accmine.plan.plan import make_plan
+from accmine.plan.build import plan_of
 from accmine.study.suite import load_suite
 
 MODELS = "mobilenet-v3-large resnet-18 inception-v3 resnext-101 vgg-16 gnmt-4 bert-base bert-large "
@@ -33,7 +33,7 @@ def test_keys_can_be_replaced_in_every_row() -> None:
 @pytest.mark.parametrize("model", ["mobilenet-v3-large", "resnet-18", "vgg-16", "bert-base"])
 def test_rows_fit_the_memory_of_the_template(model: str) -> None:
     entry = next(e for e in load_suite("wham") if e.model == model)
-    plan = make_plan(entry.study)
+    plan = plan_of(entry.study)
     assert max(t.memory_bytes for t in plan.tasks) <= max(plan.template.hbm_bytes)
 
 
@@ -41,7 +41,7 @@ def test_rows_fit_the_memory_of_the_template(model: str) -> None:
 def test_every_runnable_row_fits_the_memory_of_the_template() -> None:
     for entry in load_suite("wham"):
         if not entry.needs:
-            plan = make_plan(entry.study)
+            plan = plan_of(entry.study)
             assert max(t.memory_bytes for t in plan.tasks) <= max(plan.template.hbm_bytes), entry.model
 
 

@@ -42,7 +42,7 @@ def test_another_order_work_or_count_makes_another_task(found: list[Shape], data
     assert Task("t", "t", (PhaseRun("phase0", graph, 1),), 1, 99).signature == base, "memory has no time"
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(shapes(5))
 def test_equal_tasks_run_in_equal_time(found: list[Shape]) -> None:
     names = [f"another{i}" for i in range(len(found))]
@@ -58,3 +58,22 @@ def test_stages_of_a_pipeline_differ_and_equal_workloads_agree() -> None:
     assert first.signature != second.signature
     again, _ = planned(models=("gpt",), system={"pipeline": 2, "cluster": "point-to-point", "schedule": "gpipe"})
     assert [t.signature for t in again.tasks] == [t.signature for t in plan.tasks]
+
+
+@settings(max_examples=30, deadline=None)
+@given(shapes())
+def test_networkx_holds_every_phase(found: list[Shape]) -> None:
+    graph = graph_of(found)
+    names = [operator.name for operator in graph.operators]
+    whole = task_of(graph, repeats=(3,)).networkx()
+    assert list(whole) == names
+    assert sorted(whole.edges) == sorted((names[a], names[b]) for a, b in graph.edges.tolist())
+    assert {runs for _, runs in whole.nodes(data="runs")} == {3}
+
+
+def test_networkx_joins_phases_by_the_tensors_they_exchange() -> None:
+    plan, _ = planned(models=("gpt",))
+    (task,) = plan.tasks
+    inside = sum(len(phase.graph.edges) for phase in task.phases)
+    updates = len(task.phases[-1].graph)
+    assert task.networkx().number_of_edges() == inside + updates

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -20,12 +19,6 @@ MOST_RUNS = 2000
 """Products × core types that ZigZag is asked for in one study; at some 4 seconds each that is two hours."""
 
 
-@lru_cache(maxsize=8)
-def _read(path: Path, reach: float, changed_ns: int) -> Measurements:
-    del changed_ns  # a file that was written again is read again
-    return read_measurements(path, reach)
-
-
 class Source(Protocol):
     """Gives the measured operators that replace modelled costs on the cores of a design."""
 
@@ -34,27 +27,16 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MeasuredTable:
-    """A CSV file of measured operators; read once in a process."""
+    """A table of measured operators, as it was read."""
 
-    path: Path
-    reach: float
-
-    def read(self) -> Measurements:
-        """The table.
-
-        Raises
-        ------
-        InputError
-            Every complaint about the file at once.
-        """
-        return _read(self.path, self.reach, self.path.stat().st_mtime_ns if self.path.is_file() else 0)
+    measurements: Measurements
 
     def rows(self, works: Sequence[Work], design: Design) -> Measurements:
         """The whole table, whatever the works and the design."""
         del works, design
-        return self.read()
+        return self.measurements
 
 
 @dataclass(frozen=True)

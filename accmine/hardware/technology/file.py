@@ -6,6 +6,7 @@ Each may have a ``band``, the relative half-width of its error; without one it i
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -79,10 +80,10 @@ class _Reader:
         return tuple(filled)
 
     def table(self, value: Any, place: tuple[str, ...]) -> dict[int, float]:
-        if not isinstance(value, Mapping) or not value or not all(type(size) is int for size in value):
+        if not isinstance(value, Mapping) or not value or not all(re.fullmatch("[1-9][0-9]{0,17}", s) for s in value):
             self.complain(place, "must be a table of size in bytes (integer): number")
             return {}
-        return {size: self.number(entry, (*place, str(size))) for size, entry in sorted(value.items())}
+        return {int(size): self.number(value[size], (*place, size)) for size in sorted(value, key=int)}
 
     def constant(self, data: Mapping[str, Any], name: str, unit: str, place: tuple[str, ...]) -> Any:
         """One ``{value, unit, source}``, converted; complaints for everything wrong with it."""

@@ -91,6 +91,21 @@ class Technology:
             )
         return self.power
 
+    def need_clock(self, frequency_hz: float) -> None:
+        """Refuse a clock for which there are no energies; without power every clock is covered.
+
+        Raises
+        ------
+        InputError
+            Above the clocks of the chips that the energies are known from.
+        """
+        if self.power is not None and frequency_hz > self.power.frequency_max_hz:
+            most = f"{self.power.frequency_max_hz / 1e6:g} MHz"
+            raise InputError(
+                f"a clock of {frequency_hz / 1e6:g} MHz: the energies of {self.name} hold up to {most} (no voltage "
+                f"model above); allowed: at most {most}"
+            )
+
     def perturbed(self, factors: Mapping[str, float]) -> Technology:
         """The same technology with constants multiplied.
 
@@ -231,11 +246,7 @@ def _parts(tensor: TensorCore, vector: VectorCore, chip: Chip, technology: Techn
     fixed, per_tensor, per_vector = law.fixed_mm2(chip), law.tensor_mm2(tensor, chip), law.vector_mm2(vector, chip)
     if power is None:
         return _Parts((fixed, per_tensor, per_vector), None)
-    if chip.frequency_hz > power.frequency_max_hz:
-        raise InputError(
-            f"frequency {chip.frequency_hz / 1e6:g} MHz: the energies of {technology.name} hold up to "
-            f"{power.frequency_max_hz / 1e6:g} MHz (no voltage model above)"
-        )
+    technology.need_clock(chip.frequency_hz)
     tdp = (
         power.fixed_w(chip, law.stacks(chip), sum(fixed.values())),
         power.tensor_w(tensor, chip, sum(per_tensor.values())),

@@ -25,6 +25,7 @@ from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.hardware.template import Template
 from accmine.problems import operator_schedule
 from accmine.problems.design_search.lowering import Lowered, lower
+from accmine.problems.limits import widened, within
 from accmine.workload.task import Task
 
 __all__ = [
@@ -187,7 +188,7 @@ def score(problem: Problem, relative: Any, tdp: Any) -> Any:
     if problem.floor <= 0:
         return relative * tdp
     # The floor is kept with the relative accuracy of floating point, so that the baseline itself meets it.
-    return np.where(relative <= (1 + 1e-9) / problem.floor, relative * tdp, inf)
+    return np.where(relative <= widened(1.0) / problem.floor, relative * tdp, inf)
 
 
 def evaluate(problem: Problem, design: Design, cycles: Sequence[Sequence[int]]) -> Evaluation:
@@ -229,8 +230,8 @@ def fits(problem: Problem, design: Design) -> bool:
     return (
         problem.template.contains(design)
         and design.hbm_bytes >= problem.memory_bytes
-        and area_mm2(design, problem.technology) <= problem.area_mm2 * (1 + 1e-9)
-        and tdp_w(design, problem.technology) <= problem.tdp_w * (1 + 1e-9)
+        and within(area_mm2(design, problem.technology), problem.area_mm2)
+        and within(tdp_w(design, problem.technology), problem.tdp_w)
     )
 
 
@@ -250,9 +251,9 @@ def check(problem: Problem, solution: Solution, claim: Evaluation) -> tuple[str,
     if not problem.template.contains(design):
         wrong.append(f"{design.name} is not in the template")
     area, tdp = area_mm2(design, problem.technology), tdp_w(design, problem.technology)
-    if area > problem.area_mm2 * (1 + 1e-9):
+    if not within(area, problem.area_mm2):
         wrong.append(f"area {area} mm2 exceeds {problem.area_mm2} mm2")
-    if tdp > problem.tdp_w * (1 + 1e-9):
+    if not within(tdp, problem.tdp_w):
         wrong.append(f"TDP {tdp} W exceeds {problem.tdp_w} W")
     if problem.memory_bytes > design.hbm_bytes:
         wrong.append(f"needs {problem.memory_bytes} bytes of HBM, {design.name} has {design.hbm_bytes}")

@@ -30,6 +30,7 @@ from accmine.hardware.technology import chip_of, linear_costs
 from accmine.problems.design_search.barriers import Barriers, barriers
 from accmine.problems.design_search.collapse import CollapsedGraph, collapse
 from accmine.problems.design_search.problem import Problem, aggregate, score
+from accmine.problems.limits import within
 from accmine.workload.graph import OperatorGraph
 
 __all__ = [
@@ -119,7 +120,7 @@ def block_of(problem: Problem, types: Design) -> Block:
     tdp = costs.tdp_fixed_w + tensor[:, None] * costs.tdp_per_tensor_w + vector * costs.tdp_per_vector_w
     enough = types.hbm_bytes >= problem.memory_bytes
     # One part in 1e9 more than the limits: a design may only be left out when it surely does not fit.
-    fits = (area <= problem.area_mm2 * (1 + 1e-9)) & (tdp <= problem.tdp_w * (1 + 1e-9)) & enough
+    fits = within(area, problem.area_mm2) & within(tdp, problem.tdp_w) & enough
     return Block(types, tensor, vector, area, tdp, fits)
 
 

@@ -7,10 +7,8 @@ from accmine.problems.operator_schedule.json import write_problem as problem_to_
 from accmine.problems.operator_schedule.json import write_solution as solution_to_json
 from accmine.problems.operator_schedule.problem import (
     EXACT_DECIMALS,
-    EXPLAINED_FIRST,
     KIND,
     MAX_TIME,
-    SENSE,
     ModeSet,
     Problem,
     Solution,
@@ -25,23 +23,22 @@ from accmine.problems.operator_schedule.problem import (
     reverse_solution,
     tails,
 )
-from accmine.problems.operator_schedule.why_not import explain
+from accmine.problems.operator_schedule.why_not import explain as impossible
+from accmine.result import Sense
 
 __all__ = [
     "CONE_OPERATIONS",
     "EXACT_DECIMALS",
-    "EXPLAINED_FIRST",
     "KIND",
     "MAX_TIME",
-    "SENSE",
     "ModeSet",
     "Problem",
     "Solution",
     "bound",
     "check",
     "durations",
-    "explain",
     "heads",
+    "impossible",
     "least_work",
     "lower_bound",
     "objective",
@@ -50,7 +47,29 @@ __all__ = [
     "problem_to_json",
     "reverse",
     "reverse_solution",
+    "score",
+    "sense",
+    "shown",
+    "shown_bound",
     "solution_from_json",
     "solution_to_json",
     "tails",
 ]
+
+score = objective
+
+
+def sense(problem: Problem) -> Sense:
+    """The makespan is minimised."""
+    del problem
+    return Sense.MINIMIZE
+
+
+def shown(problem: Problem, score: int) -> int:
+    """A makespan is its own score."""
+    del problem
+    return score
+
+
+shown_bound = shown
+"""Nothing was rounded."""

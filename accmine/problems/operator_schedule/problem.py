@@ -2,8 +2,8 @@
 
 A multi-mode resource-constrained project scheduling problem with renewable resources (tensor cores,
 vector cores, HBM bandwidth). Every operation runs in exactly one of its modes, without interruption;
-a mode has an integer duration and holds integer amounts of resources for all of it. An operation of
-duration 0 holds nothing.
+a mode has an integer duration and holds integer amounts of resources for all of it. A mode of duration 0
+holds nothing, whatever it asks for, and so it always fits.
 The JSON form is read and written in ``accmine.problems.operator_schedule.json``.
 """
 
@@ -19,14 +19,11 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.problems.operator_schedule.precedence import Order, find_cycle, longest_before, order_of
-from accmine.result import Sense
 
 __all__ = [
     "EXACT_DECIMALS",
-    "EXPLAINED_FIRST",
     "KIND",
     "MAX_TIME",
-    "SENSE",
     "ModeSet",
     "Problem",
     "Solution",
@@ -43,10 +40,6 @@ __all__ = [
 ]
 
 KIND = "operator-schedule"
-SENSE = Sense.MINIMIZE
-
-EXPLAINED_FIRST = True
-"""``explain`` is quick and finds every problem without solution: solvers are not asked then."""
 
 EXACT_DECIMALS = True
 """``problem_from_json`` wants decimals as ``decimal.Decimal``."""
@@ -69,11 +62,16 @@ class ModeSet:
     duration
         Time units, at least 0; shape (modes,).
     uses
-        Amount of each resource held; shape (modes, resources).
+        Amount of each resource held; shape (modes, resources). Of a mode of duration 0 it is 0, whatever was given:
+        here, so that no solver, bound or check has to think of it.
     """
 
     duration: IntArray
     uses: IntArray
+
+    def __post_init__(self) -> None:
+        if not self.duration.all():
+            object.__setattr__(self, "uses", np.where(self.duration[:, None] > 0, self.uses, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -336,7 +334,7 @@ def _resource_violations(problem: Problem, solution: Solution, resource: int) ->
     too_much = np.flatnonzero(amount > capacity)
     if len(too_much):
         return _lines(f"{problem.names[i]}: holds {amount[i]} of {name}, there are {capacity}" for i in too_much)
-    held = np.flatnonzero((amount > 0) & (length > 0))
+    held = np.flatnonzero(amount > 0)
     if len(held) == 0:
         return []
     amount, begin, end = amount[held], solution.start[held], solution.start[held] + length[held]

@@ -5,9 +5,9 @@ supersource and a supersink of no length, successors of every job, and for each 
 its request of every resource. Jobs become operations named by their number, the two dummies included: they
 last no time and hold nothing, so makespans are those of the literature and start times those of the file.
 
-Renewable resources only. Nonrenewable and doubly constrained resources are a budget of the whole project,
-which an operator schedule has no word for; a file that has some is refused. The horizon, due dates and
-tardiness costs of a file do not bear on the makespan and are not read.
+Nonrenewable resources are a budget of the whole project, which an operator schedule has no word for. One that no
+choice of modes can exceed is left out; a file with another one is refused, as is one with doubly constrained
+resources. The horizon, due dates and tardiness costs of a file do not bear on the makespan and are not read.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _COUNTS = {
     "doubly constrained": re.compile(r"-?\s*doubly constrained\s*:"),
 }
 _OPTIONAL = ("projects", "nonrenewable", "doubly constrained")  # absent means one project, none of the resources
+_USED_UP = "resources that are used up have no place in an operator schedule"
 _RULE = re.compile(r"\s*[*-][*-]+\s*\Z")
 
 
@@ -152,14 +153,13 @@ class _Reader:
                 self.complain(1, f"the head has no line '{what} : NUMBER'")
         return found
 
-    def scope(self) -> tuple[int, int]:
-        """Number of jobs and of renewable resources, after refusing what an operator schedule cannot say."""
+    def scope(self) -> tuple[int, int, int]:
+        """Numbers of jobs, renewable and nonrenewable resources, after refusing what no operator schedule can say."""
         found = self.counts()
         self.settle()
         for what, allowed, why in (
             ("projects", 1, "one project per file can be scheduled"),
-            ("nonrenewable", 0, "resources that are used up have no place in an operator schedule"),
-            ("doubly constrained", 0, "resources that are used up have no place in an operator schedule"),
+            ("doubly constrained", 0, _USED_UP),
         ):
             if what in found and found[what][0] != allowed:
                 count, at = found[what]
@@ -169,7 +169,7 @@ class _Reader:
             self.complain(at, "the number of jobs must be at least 1")
         self.released()
         self.settle()
-        return jobs, found["renewable"][0]
+        return jobs, found["renewable"][0], found["nonrenewable"][0] if "nonrenewable" in found else 0
 
     def released(self) -> None:
         """Refuse a project that may not start at once: its makespan would not be its end."""
@@ -286,8 +286,8 @@ class _Reader:
         self.settle()
         return names
 
-    def capacities(self, names: tuple[str, ...]) -> list[int]:
-        """How much there is of each resource."""
+    def capacities(self, names: tuple[str, ...]) -> list[tuple[int, _Word]]:
+        """How much there is of each resource, and where it stands."""
         heading, rows = self.table(_CAPACITIES)
         self.settle()
         assert heading is not None
@@ -297,16 +297,31 @@ class _Reader:
             at = rows[0].words[0] if rows else heading.words[0]
             self.complain(at, f"needs one line of {len(names)} amounts")
         self.settle()
-        return [self.number(w, f"the amount of {n}") for w, n in zip(rows[0].words, names, strict=True)]
+        return [(self.number(w, f"the amount of {n}"), w) for w, n in zip(rows[0].words, names, strict=True)]
+
+    def budgets(self, jobs: Sequence[_Job], names: tuple[str, ...], amounts: list[tuple[int, _Word]], at: int) -> None:
+        """Refuse the resources from index ``at`` on that some choice of modes exceeds."""
+        for r in range(at, len(names)):
+            most = sum(max(uses[r] for _, uses in job.rows) for job in jobs)
+            amount, word = amounts[r]
+            if most > amount:
+                message = f"the modes may use up {most} of nonrenewable {names[r]}, allowed: {amount}"
+                self.complain(word, f"{message}; {_USED_UP}, unless there is enough for every choice of modes")
 
     def problem(self) -> Problem:
         """All of it."""
-        count, resources = self.scope()
+        count, renewable, nonrenewable = self.scope()
+        resources = renewable + nonrenewable
         jobs = self.jobs(count)
         self.settle()
         edges = self.edges(jobs)
         names = self.requests(jobs, resources)
-        capacity = self.capacities(names) if resources else []
+        amounts = self.capacities(names) if resources else []
+        self.settle()
+        self.budgets(jobs, names, amounts, renewable)
+        for job in jobs:
+            job.rows = [(duration, uses[:renewable]) for duration, uses in job.rows]
+        names = names[:renewable]
         total = sum(max(duration for duration, _ in job.rows) for job in jobs)
         if total > MAX_TIME:
             self.complain(1, f"durations sum to {total}, more than {MAX_TIME}")
@@ -315,7 +330,7 @@ class _Reader:
         mode_set = [keys.setdefault(tuple(job.rows), len(keys)) for job in jobs]
         return Problem(
             resources=names,
-            capacity=np.array(capacity, dtype=np.int64),
+            capacity=np.array([amount for amount, _ in amounts[:renewable]], dtype=np.int64),
             names=tuple(str(i + 1) for i in range(len(jobs))),
             mode_sets=tuple(
                 ModeSet(

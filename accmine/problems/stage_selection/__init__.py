@@ -17,7 +17,18 @@ from accmine.problems.stage_selection.problem import (
     Solution,
     Stage,
 )
-from accmine.problems.stage_selection.rules import SENSE, bound, check, objective, sense, step_seconds, totals
+from accmine.problems.stage_selection.rules import (
+    bound,
+    check,
+    impossible,
+    objective,
+    score,
+    sense,
+    shown,
+    shown_bound,
+    step_seconds,
+    totals,
+)
 
 __all__ = [
     "AGGREGATES",
@@ -25,7 +36,6 @@ __all__ = [
     "KIND",
     "MODES",
     "OBJECTIVES",
-    "SENSE",
     "Candidate",
     "Limits",
     "Pipeline",
@@ -34,10 +44,14 @@ __all__ = [
     "Stage",
     "bound",
     "check",
+    "impossible",
     "objective",
     "problem_from_json",
     "problem_to_json",
+    "score",
     "sense",
+    "shown",
+    "shown_bound",
     "solution_from_json",
     "solution_to_json",
     "step_seconds",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.problems.stage_selection.problem import Problem
-from accmine.system.levels import LONG, level_steps
+from accmine.system.levels import LONG
 from accmine.system.timeline import step_bound, step_time
 
 __all__ = ["FirstLook", "SlotArrays", "first_look"]
@@ -154,10 +154,6 @@ def _steps(
             )
         elif not exact:
             each.append(step_bound(forward, backward, update, links, pipeline.microbatches))
-        elif len(forward) * pipeline.microbatches >= LONG:
-            rows = [np.stack(phase) for phase in (forward, backward, update)]
-            transfer = np.array(links)
-            each.append(level_steps(pipeline.schedule, rows[0], rows[1], rows[2], transfer, pipeline.microbatches))
         else:
             each.append(step_time(pipeline.schedule, forward, backward, update, links, pipeline.microbatches))
     total = np.maximum.reduce(each) if problem.aggregate == "worst" else np.sum(each, axis=0)

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from accmine.problems.stage_selection.integers import SelectionNumbers, integers
-from accmine.problems.stage_selection.problem import KIND, Problem, Solution
-from accmine.problems.stage_selection.rules import bound, objective, sense
-from accmine.result import Result, Status, StopReason
+from accmine.problems.stage_selection.integers import integers
+from accmine.problems.stage_selection.problem import Problem, Solution
 
-__all__ = ["greedy", "greedy_result"]
+__all__ = ["greedy"]
 
 
-def greedy(problem: Problem, numbers: SelectionNumbers) -> tuple[int, ...] | None:
-    """Option of every slot of a choice within all limits, or ``None`` when none was found."""
+def greedy(problem: Problem) -> Solution | None:
+    """A choice within all limits, always the same one; ``None`` when none was found."""
+    numbers = integers(problem)
     picked = numbers.start
     if picked is None:
         return None
-    meets_floor = numbers.step_limit is None or numbers.steps(numbers.choice(picked)) <= numbers.step_limit
-    return picked if meets_floor and numbers.fits(picked) else None
-
-
-def greedy_result(problem: Problem) -> Result[Solution]:
-    """The greedy choice as a result, with the bound that needs no search; always the same one."""
-    numbers = integers(problem)
-    picked = greedy(problem, numbers)
-    solution = None if picked is None else Solution(numbers.choice(picked))
-    value, method = bound(problem)
-    return Result(
-        kind=KIND,
-        solver="greedy",
-        status=Status.UNKNOWN if solution is None else Status.FEASIBLE,
-        stop=StopReason.FINISHED,
-        objective=None if solution is None else objective(problem, solution),
-        bound=value,
-        bound_method=method,
-        solution=solution,
-        sense=sense(problem),
-    )
+    choice = numbers.choice(picked)
+    meets_floor = numbers.step_limit is None or numbers.steps(choice) <= numbers.step_limit
+    return Solution(choice) if meets_floor and numbers.fits(picked) else None

@@ -1,9 +1,8 @@
 """The integer problem of a stage selection: what every solver, bound and check speaks of.
 
 Times become ticks (rounded up), area and TDP become multiples of 1e-9 mm² and W (rounded up; limits rounded down),
-and the TDP in the objective becomes power units (rounded up). A tick is chosen so that a good choice takes at most
-``RESOLUTION`` ticks: a mixed-integer solver with tolerances of 1e-9 then separates neighbouring objective values.
-Data that are short decimals are kept exactly.
+and the TDP in the objective becomes power units (rounded up). Data that are short decimals are kept exactly. How fine a
+tick is, and what a bound may exceed that of the data by: ``accmine.problems.stage_selection.ticks``.
 
 A *slot* is one decision: a stage (heterogeneous), a pipeline (homogeneous) or everything (common); its options
 name a candidate for each stage it covers. So no model needs rows that link stages.
@@ -26,12 +25,12 @@ from accmine.errors import InputError
 from accmine.problems.stage_selection.first_look import SlotArrays, first_look
 from accmine.problems.stage_selection.problem import Pipeline, Problem
 from accmine.problems.stage_selection.rounding import exact_value, nice_scale, scaled_up
+from accmine.problems.stage_selection.ticks import LIMIT_ALLOWANCE, RESOLUTION, rounding, step_limit, ticks_of
 from accmine.system.levels import LONG, level_steps
 from accmine.system.timeline import step_time
 
 __all__ = [
     "AREA_UNIT",
-    "RESOLUTION",
     "TDP_UNIT",
     "IntegerPipeline",
     "Option",
@@ -51,12 +50,6 @@ AREA_UNIT = Fraction(1, 10**9)
 
 TDP_UNIT = Fraction(1, 10**9)
 """W per unit of an integer TDP, as the limits count it."""
-
-LIMIT_ALLOWANCE = Fraction(1, 10**9)
-"""Relative widening of a limit, so that one computed as the sum of the same floats admits exactly these designs."""
-
-RESOLUTION = 1 << 25
-"""Ticks (power units) of a good choice, at most: 3e-8 of its value, and 30 times the solvers' tolerance of 1e-9."""
 
 
 def cost_up(value: float, unit: Fraction) -> int:
@@ -117,6 +110,8 @@ class SelectionNumbers:
         In :data:`AREA_UNIT` and :data:`TDP_UNIT`; ``None``: no limit.
     step_limit
         Largest aggregated step in ticks that meets the throughput floor; ``None``: no floor.
+    rounding
+        Ticks that rounding all durations up adds to an aggregated step, at most; 0 where all are exact.
     start
         Options of a choice that a quick look found within area and TDP; ``None``: none found.
     arrays
@@ -132,6 +127,7 @@ class SelectionNumbers:
     area_limit: int | None
     tdp_limit: int | None
     step_limit: int | None
+    rounding: int
     start: tuple[int, ...] | None
     arrays: tuple[SlotArrays, ...]
 
@@ -162,8 +158,7 @@ class SelectionNumbers:
         found: dict[int, int] = {}
         for (_, stages, microbatches), group in shapes.items():
             times = {w: self._phases(w, choice[w]) for w in group}
-            fits = max(max(map(max, phases)) for phases in times.values()) < 1 << 40
-            if self.objective != "bottleneck" and fits and len(group) > 1 and stages * microbatches >= LONG:
+            if self.objective != "bottleneck" and len(group) > 1 and stages * microbatches >= LONG:
                 found |= self._together(times)
             else:
                 found |= {w: int(self.pipeline_step(self.pipelines[w], *times[w])) for w in group}
@@ -176,9 +171,9 @@ class SelectionNumbers:
 
     def _together(self, times: dict[int, list[list[int]]]) -> dict[int, int]:
         """Simulated steps of pipelines of one shape."""
-        table = np.array(list(times.values()), dtype=np.int64).transpose(1, 2, 0)
+        table = np.array(list(times.values())).transpose(1, 2, 0)
         first = self.pipelines[next(iter(times))]
-        transfer = np.array([self.pipelines[w].transfer for w in times], dtype=np.int64).reshape(len(times), -1, 2)
+        transfer = np.array([self.pipelines[w].transfer for w in times]).reshape(len(times), -1, 2)
         steps = level_steps(
             first.schedule, table[0], table[1], table[2], transfer.transpose(1, 2, 0), first.microbatches
         )
@@ -187,10 +182,6 @@ class SelectionNumbers:
     def pipeline_step(self, pipeline: IntegerPipeline, forward: Any, backward: Any, update: Any) -> Any:
         """Step of a pipeline in ticks from the times of its stages: ints, or integer arrays of equal shape."""
         if self.objective != "bottleneck":
-            many = isinstance(forward[0], np.ndarray) and len(forward) * pipeline.microbatches >= LONG
-            if many:
-                f, b, u = (np.stack(rows) for rows in (forward, backward, update))
-                return level_steps(pipeline.schedule, f, b, u, pipeline.transfer, pipeline.microbatches)
             return step_time(pipeline.schedule, forward, backward, update, pipeline.transfer, pipeline.microbatches)
         busy = [f + b for f, b in zip(forward, backward, strict=True)]
         if isinstance(busy[0], np.ndarray):
@@ -333,11 +324,7 @@ def integers(problem: Problem) -> SelectionNumbers:
     tdp_limit = None if tdp is None else cost_limit(tdp, TDP_UNIT)
     shares = shares_of(problem)
     look = first_look(problem, groups, arrays, area_limit, tdp_limit, shares)
-    times = None
-    if len(shares) == 1:  # one pipeline: ticks divide the second
-        times = [t for c in candidates for t in (c.forward_s, c.backward_s, c.update_s)]
-        times += [t for p in problem.pipelines for pair in p.transfer_s for t in pair]
-    ticks = nice_scale(look.steps, shares[0] if times else Fraction(1), times, RESOLUTION)
+    ticks = ticks_of(problem, look.steps, shares)
     powers = nice_scale(max(look.power_w, 1e-9), Fraction(1), [c.tdp_w for c in candidates], RESOLUTION)
     return SelectionNumbers(
         objective=problem.objective,
@@ -350,31 +337,8 @@ def integers(problem: Problem) -> SelectionNumbers:
         powers=powers,
         area_limit=area_limit,
         tdp_limit=tdp_limit,
-        step_limit=_step_limit(problem, ticks, shares),
+        step_limit=step_limit(problem, ticks, shares),
+        rounding=rounding(problem, ticks, shares),
         start=look.picked,
         arrays=arrays,
     )
-
-
-def _step_limit(problem: Problem, ticks: Fraction, shares: Sequence[Fraction]) -> int | None:
-    """Largest aggregated step that meets the floor.
-
-    One tick is added for every duration a chain of the timeline may hold, so that a choice which meets the floor
-    in real time is not refused because its durations were rounded up. Exact durations need no such allowance.
-    """
-    floor = exact_value(problem.least_throughput)
-    if not floor:
-        return None
-    rounding = [
-        0 if _exact(pipeline, ticks * share) else 4 * (pipeline.microbatches + len(pipeline.stages))
-        for pipeline, share in zip(problem.pipelines, shares, strict=True)
-    ]
-    allowance = max(rounding) if problem.aggregate == "worst" else sum(rounding)
-    return math.floor(ticks * (1 + LIMIT_ALLOWANCE) / floor) + allowance
-
-
-def _exact(pipeline: Pipeline, ticks_per_s: Fraction) -> bool:
-    """Whether every time of a pipeline is a whole number of ticks."""
-    times = [t for pair in pipeline.transfer_s for t in pair]
-    times += [t for s in pipeline.stages for c in s.candidates for t in (c.forward_s, c.backward_s, c.update_s)]
-    return all((exact_value(t) * ticks_per_s).denominator == 1 for t in times)

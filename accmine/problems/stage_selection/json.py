@@ -171,11 +171,12 @@ def read_solution(problem: Problem, obj: Any, where: str = "") -> Solution:
         for stage in pipeline.stages:
             index = {c.design: i for i, c in enumerate(stage.candidates)}
             design = stages.get(stage.name)
-            if stage.name in stages and design not in index:
+            pick = index.get(design) if isinstance(design, str) else None
+            if stage.name in stages and pick is None:
                 near = difflib.get_close_matches(str(design), index, 1)
                 guess = f"; did you mean {near[0]!r}?" if near else ""
-                reader.wrong(f"{at}.stages.{stage.name}", f"{design!r} is no candidate of this stage{guess}")
-            picks.append(index.get(str(design), 0))
+                reader.wrong(f"{at}.stages.{stage.name}", f"{design!r:.60} is no candidate of this stage{guess}")
+            picks.append(pick or 0)
         choice.append(tuple(picks))
     if reader.complaints:
         raise InputError(reader.complaints)

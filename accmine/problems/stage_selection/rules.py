@@ -10,10 +10,7 @@ from accmine.problems.stage_selection.problem import Candidate, Problem, Solutio
 from accmine.result import Sense
 from accmine.system.timeline import step_time
 
-__all__ = ["SENSE", "bound", "check", "objective", "sense", "step_seconds", "totals"]
-
-SENSE = Sense.MINIMIZE
-"""Sense of ``throughput`` (as step time) and ``bottleneck``; :func:`sense` knows that of a problem."""
+__all__ = ["bound", "check", "impossible", "objective", "score", "sense", "shown", "step_seconds", "totals"]
 
 
 def sense(problem: Problem) -> Sense:
@@ -21,17 +18,44 @@ def sense(problem: Problem) -> Sense:
     return Sense.MAXIMIZE if problem.objective == "throughput-per-tdp" else Sense.MINIMIZE
 
 
+def score(problem: Problem, solution: Solution) -> int:
+    """Exact integer value of a complete choice, minimised, whether or not it meets the limits."""
+    return integers(problem).score(solution.choice)
+
+
+def shown(problem: Problem, score: int) -> float:
+    """A score in the unit of the objective; see the module for its definition."""
+    return integers(problem).value(score)
+
+
 def objective(problem: Problem, solution: Solution) -> float:
-    """Value of a complete choice, whether or not it meets the limits; see the module for its definition."""
-    numbers = integers(problem)
-    return numbers.value(numbers.score(solution.choice))
+    """Value of a complete choice, whether or not it meets the limits."""
+    return shown(problem, score(problem, solution))
 
 
-def bound(problem: Problem) -> tuple[float | None, str]:
-    """(bound of the objective that needs no search, how it is obtained); ``None`` when no choice exists."""
+def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Nothing is known without solvers, which ``registry.WHY_NOT`` names."""
+    del problem
+    return (), ()
+
+
+def bound(problem: Problem) -> tuple[int | None, str]:
+    """(least score that is possible, how it is obtained) without search; ``None`` when no choice exists."""
     numbers = integers(problem)
-    score = lower_bound(numbers, useful_options(numbers))
-    return (None if score is None else numbers.value(score.score)), BOUND_METHOD
+    least = lower_bound(numbers, useful_options(numbers))
+    return (None if least is None else least.score), BOUND_METHOD
+
+
+def shown_bound(problem: Problem, score: int) -> float:
+    """What a bound of the scores proves of the times as they are given, before they were rounded up.
+
+    A bound of ``throughput-per-tdp`` stays one of the integer problem.
+    """
+    numbers = integers(problem)
+    value = numbers.value(score)
+    if problem.objective == "throughput-per-tdp" or not numbers.rounding:
+        return value
+    return max(0.0, value - float(numbers.rounding / numbers.ticks))
 
 
 def step_seconds(problem: Problem, solution: Solution) -> tuple[float, ...]:

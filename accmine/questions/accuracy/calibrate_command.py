@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from accmine.errors import InputError
-from accmine.questions.options import Json
+from accmine.questions.options import Json, echo_json, writable
 
-if TYPE_CHECKING:
-    from accmine.hardware.design import Calibration
-    from accmine.questions.accuracy.calibrate import Calibrated, Part
-    from accmine.questions.accuracy.score import Score
-
-__all__ = ["calibrate", "render", "source_text"]
+__all__ = ["calibrate"]
 
 
 def calibrate(
@@ -45,11 +38,12 @@ def calibrate(
     from accmine.hardware.template import read_accelerator
     from accmine.questions.accuracy.calibrate import calibrate as fit_and_score
     from accmine.questions.accuracy.calibrate import calibrated_text, default_constants
+    from accmine.questions.accuracy.report import calibration_text, source_text
     from accmine.questions.accuracy.samples import read_samples
     from accmine.questions.accuracy.score import drawn
+    from accmine.report.as_json import to_json
 
-    if output is not None and (output.is_dir() or not output.resolve().parent.is_dir()):
-        raise InputError(f"cannot write {output}: it must be a file in an existing folder", field="--output")
+    writable(output, "--output")
     document, design = read_accelerator(accelerator), load_accelerator(accelerator)
     samples = read_samples(table, design)
     named = default_constants(samples) if fit is None else fit.split(",")
@@ -66,65 +60,12 @@ def calibrate(
         write_atomic(output, calibrated_text(document, found.part.calibration, source, output.stem))
     if as_json:
         values = {"table": str(table), "accelerator": accelerator, "rows": len(samples), "constants": list(constants)}
-        values |= {**asdict(found), "source": source, "output": None if output is None else str(output)}
-        typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
+        values |= {**to_json(found), "source": source, "output": None if output is None else str(output)}
+        echo_json(values)
         return
-    typer.echo(render(found, constants))
+    typer.echo(calibration_text(found, constants))
     typer.echo(f"\nwritten: {output}" if output is not None else "\nnothing is written without -o FILE")
 
 
 _WRONG = 0.5
 """Mean error on rows held out from which on a fit describes nothing."""
-
-
-def source_text(found: Calibrated, table: str, rows: int, constants: tuple[str, ...], seed: int) -> str:
-    """What the ``source`` of a calibration section says: on what it was fitted, and how good it is on other rows."""
-    part, what = found.part, ", ".join(constants)
-    text = (
-        f"{what} fitted on {part.fitted.rows} of {rows} operators of {table} (seed {seed}, least squares of relative "
-        f"errors): MAPE {100 * part.fitted.mape:.1f} % on them, {100 * part.held_out.mape:.1f} % on the "
-        f"{part.held_out.rows} others"
-    )
-    return text + (f"; not determined by these rows: {', '.join(part.open)}" if part.open else "")
-
-
-def render(found: Calibrated, constants: tuple[str, ...]) -> str:
-    """The constants of both directions, and the scores, as text."""
-    first, second = found.part, found.swapped
-    lines = [
-        f"{'constant':<24}{f'fitted on {first.fitted.rows} rows':>20}{f'on the {second.fitted.rows} others':>20}",
-        *(f"{name:<24}{_constant(first, name):>20}{_constant(second, name):>20}" for name in constants),
-        "",
-        f"{'score':<44}{'rows':>6}{'MAPE':>9}{'bias':>9}{'worst':>9}{'rank':>8}",
-        _score("nothing fitted, held-out rows", found.uncorrected),
-        _score("launch alone, rows of the fit", found.launch.fitted),
-        _score("launch alone, held-out rows", found.launch.held_out),
-        _score("launch alone, held-out rows, parts exchanged", found.launch_swapped.held_out),
-        _score(f"{_words(constants)}, rows of the fit", first.fitted),
-        _score(f"{_words(constants)}, held-out rows", first.held_out),
-        _score(f"{_words(constants)}, held-out rows, parts exchanged", second.held_out),
-    ]
-    return "\n".join(lines)
-
-
-def _words(constants: tuple[str, ...]) -> str:
-    return f"{len(constants)} constant{'s' if len(constants) > 1 else ''}"
-
-
-def _constant(part: Part, name: str) -> str:
-    if name in part.open:
-        return "not determined"
-    return _value(part.calibration, name)
-
-
-def _value(calibration: Calibration, name: str) -> str:
-    if name == "launch":
-        return f"{1e6 * calibration.launch_s:.4g} us"
-    value: Any = getattr(calibration, name)
-    return f"{value:.4g}"
-
-
-def _score(name: str, found: Score) -> str:
-    rank = "" if found.rank is None else f"{found.rank:.3f}"
-    percents = f"{100 * found.mape:>7.1f} %{100 * found.bias:>+7.1f} %{100 * found.worst:>7.1f} %"
-    return f"{name:<44}{found.rows:>6}{percents}{rank:>8}"

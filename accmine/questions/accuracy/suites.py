@@ -195,13 +195,13 @@ def _trainings() -> list[dict[str, Any]]:
 def _step(workload: str) -> tuple[int, float]:
     """(MACs of the model, seconds) of an optimiser step on one chip; ``workload`` is a line of a study."""
     from accmine.files.document import load_yaml, validate
-    from accmine.plan.plan import make_plan
+    from accmine.plan.build import plan_of
     from accmine.ports import Stop
     from accmine.search.schedules import schedule_task
     from accmine.study.study import Study
 
     text = f"name: anchor\nworkloads: [{workload}]\naccelerator: {{use: {_CHIP}}}\nbaseline: {_CHIP}\n"
-    plan = make_plan(validate(load_yaml(text=text, name="anchor"), Study))
+    plan = plan_of(validate(load_yaml(text=text, name="anchor"), Study))
     (pipeline,) = plan.pipelines
     (task,) = pipeline.tasks
     if task.memory_bytes > plan.baseline.hbm_bytes:

@@ -8,11 +8,15 @@ from typing import Annotated
 
 import typer
 
-from accmine.errors import InputError
+from accmine.questions.options import writable
 
-__all__ = ["cost"]
+__all__ = ["COMMANDS", "cost"]
 
 _TECHNOLOGY = "tpu-16nm"
+_OPTIONS = (
+    *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute", "split", "fusion"),
+    *("timing", "operator_split", "residency"),
+)
 
 
 def cost(
@@ -46,6 +50,7 @@ def cost(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Print all rows, not only the 25 longest.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write all rows to this CSV file.")] = None,
+    graph: Annotated[Path | None, typer.Option(help="Write the operator graph of a step to this GraphML file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the roofline into this file (png, svg, pdf).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: all rows.")] = False,
 ) -> None:
@@ -55,25 +60,13 @@ def cost(
     """
     from accmine.files.writing import write_atomic
     from accmine.questions.cost.measure import cost_step
-    from accmine.questions.cost.report import csv_text, render, to_json
+    from accmine.questions.cost.report import csv_text, graphml, render, to_json
 
-    for path, option in ((csv, "--csv"), (plot, "--plot")):
-        _writable(path, option)
-    options: dict[str, int | str | None] = {
-        "batch": batch,
-        "microbatch": microbatch,
-        "sequence": sequence,
-        "image": image,
-        "optimizer": optimizer,
-        "dtype": dtype,
-        "recompute": recompute,
-        "split": split,
-        "fusion": fusion,
-        "timing": timing,
-        "operator_split": operator_split,
-        "residency": residency,
-    }
-    given = {key: value for key, value in options.items() if value is not None}
+    for path, option in ((csv, "--csv"), (graph, "--graph"), (plot, "--plot")):
+        writable(path, option)
+    own = (batch, microbatch, sequence, image, optimizer, dtype, recompute, split, fusion)
+    options = zip(_OPTIONS, (*own, timing, operator_split, residency), strict=True)
+    given = {key: value for key, value in options if value is not None}
     step = cost_step(workload, design, technology, given)
     if plot is not None:
         from accmine.report.charts.roofline import draw
@@ -81,13 +74,13 @@ def cost(
         draw(step.table, plot, title=f"{step.workload} on {step.accelerator}")
     if csv is not None:
         write_atomic(csv, csv_text(step))
+    if graph is not None:
+        write_atomic(graph, graphml(step.task))
     if as_json:
         typer.echo(json.dumps(to_json(step), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         typer.echo(render(step, everything=everything), nl=False)
 
 
-def _writable(path: Path | None, option: str) -> None:
-    """Refuse an output file that cannot be written before anything is computed."""
-    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
-        raise InputError(f"cannot write {path}: it must be a file in an existing folder", field=option)
+COMMANDS = {"cost": cost}
+"""Commands by name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ from accmine.files.document import Document, validate
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design
 from accmine.hardware.technology import Technology, load_technology
-from accmine.plan.plan import make_plan
+from accmine.hardware.template import template_of
+from accmine.plan.build import make_plan
 from accmine.problems import design_search
+from accmine.study.inputs import read_inputs
 from accmine.study.study import Study
-from accmine.workload.importers.models import load_model
+from accmine.workload.importers.models import ModelDescription
+from accmine.workload.task import Task
 
 __all__ = ["BATCH", "MICROBATCH", "CostedStep", "Setting", "batches", "cost_step"]
 
@@ -26,7 +29,7 @@ BATCH, MICROBATCH = 32, 8
 _OWN = ("sequence", "image")
 _WORKLOAD = ("batch", "microbatch", *_OWN, "optimizer", "dtype", "recompute", "split", "fusion")
 _STUDY = ("timing", "operator_split", "residency")
-_ANY = "tpuv2-like"  # tasks do not depend on the space that a study searches, but that residency needs a shared SRAM
+_ANY = "tpuv2-like"  # tasks do not depend on the space that a study searches: that of the one design takes its place
 _POWERED = "tpu-16nm"  # neither cycles nor bytes depend on the technology
 
 
@@ -57,6 +60,8 @@ class CostedStep:
         Every choice, with where it comes from.
     microbatches
         Runs of the forward and backward operators in a step.
+    task
+        What the device does in a step.
     no_energy
         Why there are no energies; empty where there are.
     warnings
@@ -69,6 +74,7 @@ class CostedStep:
     technology: str
     settings: tuple[Setting, ...]
     microbatches: int
+    task: Task
     table: OperatorTable
     no_energy: str
     warnings: tuple[str, ...]
@@ -112,7 +118,8 @@ def cost_step(
     if unknown:
         raise InputError(f"unknown option {', '.join(unknown)}; allowed: {', '.join((*_WORKLOAD, *_STUDY))}")
     study, design, constants = _read(workload, accelerator, technology, given)
-    plan = make_plan(study)
+    inputs = read_inputs(study)
+    plan = make_plan(study, replace(inputs, template=template_of(design)))
     (pipeline,) = plan.pipelines
     (task,) = pipeline.tasks
     no_energy = _no_energy(constants, design)
@@ -125,8 +132,9 @@ def cost_step(
         accelerator=Path(accelerator).stem,
         design=design,
         technology=constants.name,
-        settings=_settings(study, given),
+        settings=_settings(study, inputs.models[0], given),
         microbatches=pipeline.microbatches,
+        task=task,
         table=table,
         no_energy=no_energy,
         warnings=(*_memory(task.memory_bytes, design), *_tiles(table)),
@@ -146,15 +154,14 @@ def _read(
     data = {
         "name": "cost",
         "workloads": [{**own, "batch": batch, "microbatch": microbatch}],
-        "accelerator": {"use": accelerator if "residency" in given else _ANY},
+        "accelerator": {"use": _ANY},
         "technology": _POWERED,
         **{key: given[key] for key in _STUDY if key in given},
     }
     try:
         study = validate(Document(data, "", ""), Study, context={"folder": Path.cwd()})
     except InputError as error:
-        wrong = [c for c in error.complaints if not c.field.startswith("accelerator")]  # said below
-        complaints += [Complaint("", _option(c.field), c.message) for c in wrong]
+        complaints += [Complaint("", _option(c.field), c.message) for c in error.complaints]
     try:
         design = load_accelerator(accelerator)
     except InputError as error:
@@ -174,9 +181,8 @@ def _option(field: str) -> str:
     return "WORKLOAD" if key == "use" else f"--{key.replace('_', '-')}"
 
 
-def _settings(study: Study, given: Mapping[str, Any]) -> tuple[Setting, ...]:
+def _settings(study: Study, model: ModelDescription, given: Mapping[str, Any]) -> tuple[Setting, ...]:
     workload = study.workloads[0]
-    model = load_model(workload.use)
     found = []
     for key in (*_WORKLOAD, *_STUDY):
         if key == "split" and model.kind == "image":  # no attention to split

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from io import StringIO
 from math import isfinite
 from typing import Any
 
 from accmine.cost.operator_table import OperatorRow, Total, total_of
 from accmine.questions.cost.measure import CostedStep
-from accmine.report.columns import aligned
+from accmine.report import csv
 from accmine.report.numbers import UNKNOWN, gibibytes, number, percent, seconds, si
+from accmine.report.section import Column, Section, figures, texts
+from accmine.report.text import table as text_of
+from accmine.workload.task import Task
 
-__all__ = ["COLUMNS", "LONGEST", "csv_text", "render", "row_values", "to_json"]
+__all__ = ["COLUMNS", "LONGEST", "csv_text", "graphml", "operators", "render", "row_values", "to_json", "totals"]
 
 LONGEST = 25
 """Rows that are printed; the others are one row."""
@@ -45,18 +45,22 @@ _WORDS = 4  # columns of words before those of numbers
 
 def render(step: CostedStep, *, everything: bool = False) -> str:
     """Table, totals, roofline and notes as text; unless ``everything``, the ``LONGEST`` rows and one of all others."""
+    blocks = [_header(step), text_of(operators(step, everything=everything)), text_of(totals(step)), _roofline(step)]
+    blocks.append("\n".join(_notes(step)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def operators(step: CostedStep, *, everything: bool = False) -> Section:
+    """The rows, longest first; unless ``everything``, the ``LONGEST`` and one of all others."""
     table = step.table
     shown = table.rows if everything or len(table.rows) <= LONGEST + 1 else table.rows[:LONGEST]
     lines = [_row_cells(row, step) for row in shown]
     rest = table.rows[len(shown) :]
     if rest:
         lines.append(_other_cells(total_of("other", rest), len(rest), step))
-    shown_columns = [i for i, name in enumerate(COLUMNS) if name != "zeros" or table.step.inserted]
-    cells = [[line[i] for i in shown_columns] for line in (COLUMNS, *lines)]
-    columns = _columns(cells, words=_WORDS, bound=COLUMNS.index("bound"))
-    blocks = [_header(step), columns, _totals(step), _roofline(step)]
-    blocks.append("\n".join(_notes(step)))
-    return "\n\n".join(blocks) + "\n"
+    columns = [i for i, name in enumerate(COLUMNS) if name != "zeros" or table.step.inserted]
+    heads = tuple(Column(COLUMNS[i], numeric=i >= _WORDS and COLUMNS[i] != "bound") for i in columns)
+    return Section("operators", "Operators", heads, tuple(tuple(line[i] for i in columns) for line in lines))
 
 
 def _header(step: CostedStep) -> str:
@@ -138,31 +142,27 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else UNKNOWN
 
 
-def _columns(lines: Sequence[Sequence[str]], *, words: int, bound: int | None = None) -> str:
-    """Aligned columns: the first ``words`` and ``bound`` to the left, the others, which hold numbers, to the right."""
-    return "\n".join(aligned(lines, [i >= words and i != bound for i in range(len(lines[0]))]))
-
-
-def _totals(step: CostedStep) -> str:
+def totals(step: CostedStep) -> Section:
+    """Sums of the phases and of the step."""
     table, frequency = step.table, step.design.frequency_hz
     skipped = table.step.inserted > 0
-    head = ["sum of", "operators", "cycles", "time", "MACs", *(["zeros"] if skipped else []), "HBM bytes"]
-    lines = [[*head, "energy", "share"]]
-    for total in (*table.phases, table.step):
-        lines.append(
-            [
-                total.name,
-                f"{total.operators:,}",
-                f"{total.cycles:,}",
-                seconds(total.cycles / frequency),
-                f"{total.macs:,}",
-                *([f"{total.inserted:,}"] if skipped else []),
-                f"{total.hbm_bytes:,}",
-                _joules(total.energy_fj),
-                _share(total.cycles, table.step.cycles),
-            ]
+    zeros = ("zeros",) if skipped else ()
+    heads = (*texts("sum of"), *figures("operators", "cycles", "time", "MACs", *zeros, "HBM bytes", "energy", "share"))
+    rows = tuple(
+        (
+            total.name,
+            f"{total.operators:,}",
+            f"{total.cycles:,}",
+            seconds(total.cycles / frequency),
+            f"{total.macs:,}",
+            *((f"{total.inserted:,}",) if skipped else ()),
+            f"{total.hbm_bytes:,}",
+            _joules(total.energy_fj),
+            _share(total.cycles, table.step.cycles),
         )
-    return _columns(lines, words=1)
+        for total in (*table.phases, table.step)
+    )
+    return Section("totals", "Sums", heads, rows)
 
 
 def _roofline(step: CostedStep) -> str:
@@ -291,9 +291,11 @@ def to_json(step: CostedStep) -> dict[str, Any]:
 
 def csv_text(step: CostedStep) -> str:
     """All rows with a header line; empty cells where a value does not apply."""
-    out = StringIO()
-    values = [row_values(row, step) for row in step.table.rows]
-    writer = csv.DictWriter(out, fieldnames=list(values[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(values)
-    return out.getvalue()
+    return csv.render([row_values(row, step) for row in step.table.rows])
+
+
+def graphml(task: Task) -> str:
+    """The operators of a step as GraphML: nodes with kind, phase, layer, macs, bytes and runs in a step."""
+    import networkx as nx
+
+    return "\n".join(nx.generate_graphml(task.networkx())) + "\n"

@@ -18,8 +18,7 @@ from accmine.plan.plan import PipelinePlan
 from accmine.questions.export.comparison import Comparison
 from accmine.questions.export.operators import RunAnswer, Winner
 from accmine.study.study import StudyWorkload
-from accmine.system.cluster import load_cluster
-from accmine.workload.importers.models import load_model
+from accmine.workload.importers.models import ModelDescription
 from accmine.workload.importers.transformer_config import TransformerConfig
 
 __all__ = ["Runner", "Step", "files", "run", "verify"]
@@ -70,10 +69,11 @@ def _workloads(answer: RunAnswer) -> list[tuple[PipelinePlan, StudyWorkload, Tra
     """
     wrong, found = [], []
     served = answer.pipelines(_only_winner(answer))
-    for pipeline, workload in zip(answer.plan.pipelines, answer.plan.study.workloads, strict=True):
+    plan = answer.plan
+    for pipeline, workload, model in zip(plan.pipelines, plan.study.workloads, plan.inputs.models, strict=True):
         if pipeline not in served:
             continue
-        config = load_model(workload.use).config
+        config = model.config
         if not isinstance(config, TransformerConfig):
             wrong.append(f"{workload.name} is no transformer; Calculon models transformers only")
         elif config.kv_heads not in (1, config.heads):
@@ -88,12 +88,18 @@ def _workloads(answer: RunAnswer) -> list[tuple[PipelinePlan, StudyWorkload, Tra
     return found
 
 
-def _application(workload: StudyWorkload, config: TransformerConfig) -> dict[str, Any]:
+def _model(answer: RunAnswer, pipeline: PipelinePlan) -> ModelDescription:
+    return answer.plan.inputs.models[answer.plan.pipelines.index(pipeline)]
+
+
+def _application(workload: StudyWorkload, model: ModelDescription) -> dict[str, Any]:
+    config = model.config
+    assert isinstance(config, TransformerConfig)
     return {
         "hidden": config.width,
         # A gated MLP has three matrices where Calculon has two: the same weights and multiplications in all.
         "feedforward": config.mlp_width * 3 // 2 if config.gated else config.mlp_width,
-        "seq_size": workload.sequence or load_model(workload.use).sequence,
+        "seq_size": workload.sequence or model.sequence,
         "attn_heads": config.heads,
         "attn_size": config.head_width,
         "num_blocks": config.layers,
@@ -144,8 +150,7 @@ def _system(answer: RunAnswer, winner: Winner) -> dict[str, Any]:
     }
     vector = {"tflops": design.vector_ops_per_s / 1e12, "gflops_efficiency": [[0, calibration.vector_efficiency]]}
     memory = {"GiB": design.hbm_bytes / 2**30, "GBps": design.hbm_bytes_per_s / 1e9}
-    name = answer.plan.study.system.cluster
-    cluster = None if name is None else load_cluster(name)
+    cluster = answer.plan.inputs.cluster
     deepest = max(len(pipeline.tasks) for pipeline in answer.plan.pipelines)
     network = {
         "bandwidth": 1.0 if cluster is None else cluster.link_bytes_per_s / 1e9,
@@ -177,7 +182,7 @@ def _inputs(answer: RunAnswer) -> list[tuple[PipelinePlan, dict[str, Any], dict[
     """Pipeline, application, execution and system of every workload of the exported design."""
     system = _system(answer, _only_winner(answer))
     return [
-        (pipeline, _application(workload, config), _execution(pipeline, workload, config), system)
+        (pipeline, _application(workload, _model(answer, pipeline)), _execution(pipeline, workload, config), system)
         for pipeline, workload, config in _workloads(answer)
     ]
 
@@ -225,10 +230,11 @@ def _reasons(answer: RunAnswer, pipeline: PipelinePlan) -> tuple[str, ...]:
     """What the two steps do not share, from this study's settings."""
     winner, study = _only_winner(answer), answer.plan.study
     workload = study.workloads[answer.plan.pipelines.index(pipeline)]
-    config = load_model(workload.use).config
+    model = _model(answer, pipeline)
+    config = model.config
     assert isinstance(config, TransformerConfig)
     design, name = winner.design, pipeline.name
-    application = _application(workload, config)
+    application = _application(workload, model)
     rows = workload.microbatch * application["seq_size"]
     wide = config.heads * config.head_width
     key_value = 2 * config.kv_heads * config.head_width

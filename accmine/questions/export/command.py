@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from accmine.questions.export.comparison import Comparison
     from accmine.questions.export.operators import RunAnswer
 
-__all__ = ["Tool", "export"]
+__all__ = ["COMMANDS", "Tool", "export"]
 
 _WIDTH = 118
 
@@ -163,3 +163,7 @@ def _figure(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,}" if float(value).is_integer() else f"{value:.6g}"
+
+
+COMMANDS = {"export": export}
+"""Commands by name."""

@@ -14,7 +14,8 @@ from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.hardware.design import Design
 from accmine.hardware.technology import Technology
-from accmine.plan.plan import PipelinePlan, Plan, make_plan
+from accmine.plan.build import plan_of
+from accmine.plan.plan import PipelinePlan, Plan
 from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.record import Outcome
 from accmine.study.study import load_study
@@ -151,19 +152,20 @@ def read_run(folder: RunFolder, stage: int | None = None, count: int = LONGEST) 
     InputError
         If the run has no design, or none of this number; and what reading a study refuses.
     """
-    from accmine.report.as_json import outcome_from_json
+    from accmine.report.as_json import from_json
 
     result = folder.read_json("result.json")
     if result is None:
         raise InputError(f"{folder.path} has no result; its state is: {folder.state}")
     if result.get("status") in ("infeasible", "unknown"):
         raise InputError(f"{folder.path} has no design to export: it is {result['status']}")
-    outcome = outcome_from_json(result)
+    with folder.using("result.json"):
+        outcome = from_json(Outcome, result)
     numbers = range(len(outcome.designs)) if stage is None else [stage]
     if stage is not None and not 0 <= stage < len(outcome.designs):
         most = len(outcome.designs) - 1
         raise InputError(f"no design {stage}; allowed: 0 to {most}" if most else f"no design {stage}; there is only 0")
-    plan = make_plan(load_study(folder.path / "study.yaml").study)
+    plan = plan_of(load_study(folder.path / "study.yaml"))
     library = plan.library()
     winners = []
     for number in numbers:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from accmine.questions.export.operators import RunAnswer, Winner
-from accmine.report.columns import aligned
+from accmine.report.section import Column, Section
+from accmine.report.text import table
 from accmine.version import __version__
 
 __all__ = ["heading", "operator_table"]
@@ -33,7 +34,8 @@ def operator_table(winner: Winner, column: str = "", values: Mapping[str, str] |
         A further column by the labels of the operators.
     """
     head = ["label", "operator", "m", "k", "n", "batch", "dtype", "per step", "cores", "cycles", "share of step"]
-    rows = [head + ([column] if values else [])]
+    head += [column] if values else []
+    rows = []
     total = max(1, winner.step_cycles)
     for operator in winner.operators:
         gemm = operator.work.gemm
@@ -42,8 +44,9 @@ def operator_table(winner: Winner, column: str = "", values: Mapping[str, str] |
         cells += [f"{operator.runs:,}", str(operator.cores), f"{operator.duration_cycles:,}"]
         cells += [f"{100 * operator.step_cycles / total:.1f} %"]
         rows.append(cells + ([values[operator.label]] if values else []))
-    left = (0, 1, 6)
-    text = "\n".join(aligned(rows, [i not in left for i in range(len(rows[0]))])) + "\n\n"
+    words = ("label", "operator", "dtype")
+    columns = tuple(Column(name, numeric=name not in words) for name in head)
+    text = table(Section("operators", winner.name, columns, tuple(map(tuple, rows)))) + "\n\n"
     text += (
         f"These take {100 * winner.share:.1f} % of the operator time of a step: cycles of the fastest mode with the\n"
         "whole HBM bandwidth × how often a step runs it. Operators overlap in a schedule, so a step is shorter than\n"

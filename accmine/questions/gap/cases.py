@@ -23,10 +23,11 @@ from accmine.files.suggest import did_you_mean
 from accmine.hardware.technology import tdp_w
 from accmine.problems.design_search import KIND
 from accmine.questions.gap.measure import First, Ground, Measured
-from accmine.questions.gap.record import GapRow, row_from_json
+from accmine.questions.gap.record import GapRow
 from accmine.questions.gap.stages import PROOF, stage_own_bound
 from accmine.questions.run.folder import open_run
 from accmine.registry import solvers_of
+from accmine.report.as_json import from_json
 from accmine.search.refine import Answer
 from accmine.search.session import Member
 from accmine.search.value import STAGE_METRICS, excess, stage_value
@@ -261,7 +262,7 @@ def _kept(runs: Path | None, task: str, case: Case, search: Search) -> list[GapR
     found = _folder(runs, case, search).get(task)
     if found is None:
         return None
-    return [replace(row_from_json(row), study=case.name, reused=True) for row in found["rows"]]
+    return [replace(from_json(GapRow, row, f"{task}.json"), study=case.name, reused=True) for row in found["rows"]]
 
 
 def _keep(runs: Path | None, task: str, case: Case, search: Search, rows: Sequence[GapRow]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine.errors import CheckError, Complaint, InfeasibleError, InputError, NothingFoundError
-from accmine.questions.options import INTERRUPTED, Json, Workers
+from accmine.questions.options import INTERRUPTED, Json, Quiet, Verbose, Workers, progress, writable
 
 if TYPE_CHECKING:
     from accmine.questions.gap.record import GapRow
+    from accmine.report.progress import Progress
 
-__all__ = ["gap"]
+__all__ = ["COMMANDS", "gap"]
 
 _FORMS: dict[str, frozenset[str]] = {
     "gap --solution": frozenset({"seconds", "seeds", "workers", "solver", "format"}),
@@ -68,6 +68,8 @@ def gap(
         Path | None, typer.Option(metavar="DIR", help="Keep rows in run folders here, and read those that are there.")
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Measure also what the run folders hold.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Measure how far a heuristic is from the best: heuristic, refined, bound, and who proved it.
@@ -75,34 +77,37 @@ def gap(
     STUDY...: the study's heuristic over seeds, time limits and its options. STUDY --design: designs of your own.
     PROBLEM --solution: a solution of your own. --suite NAME: a shipped table of studies.
     """
-    given: dict[str, Any] = {"set": overrides, "option": option, "seeds": seeds, "seconds": seconds}
-    given |= {"workers": workers, "method": method}
-    given |= {"models": models, "metrics": metrics, "solver": solver, "format": file_format, "runs": runs}
-    given["again"] = again or None
+    given: dict[str, Any] = {"set": overrides, "option": option, "seeds": seeds, "seconds": seconds, "method": method}
+    given |= {"workers": workers, "models": models, "metrics": metrics, "solver": solver, "format": file_format}
+    given |= {"runs": runs, "again": again or None}
     form = _form(targets or [], solution, design, suite, given)
-    for file in (csv_file, plot):
-        _writable(file)
-    if plot is not None and plot.suffix.lower() != ".svg":
-        raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")
+    _check_outputs(csv_file, plot)
     numbers = [int(word) for word in _numbers("seeds", seeds, int)]
     limits = _numbers("seconds", seconds, float)
     rows: list[GapRow] = []
     code = 0
     try:
-        if form == "gap --solution":
-            assert solution is not None
-            rows += _solution(targets or [], solution, file_format, solver, limits, numbers, workers)
-        elif form == "gap --design":
-            rows += _designs((targets or [])[0], overrides or [], design or [], limits, numbers, workers)
-        else:
-            studies = targets or []
-            keep = {"method": method or "", "runs": runs, "again": again}
-            _sweep(rows, studies, suite, overrides, option, numbers, limits, workers, models, metrics, keep)
+        with progress(quiet, verbose, as_json, "what is measured by now") as shown:
+            if form == "gap --solution" and solution is not None:
+                rows += _solution(targets or [], solution, file_format, solver, limits, numbers, workers)
+            elif form == "gap --design":
+                rows += _designs((targets or [])[0], overrides or [], design or [], limits, numbers, workers)
+            else:
+                how = {"method": method or "", "runs": runs, "again": again}
+                what = (targets or [], suite, overrides, option, numbers, limits, workers, models, metrics)
+                _sweep(rows, *what, shown, how)
     except KeyboardInterrupt:
         code = INTERRUPTED
         typer.echo(f"interrupted: {len(rows)} rows are done", err=True)
     _output(rows, form, csv_file, plot, as_json)
     raise typer.Exit(code or _code(rows))
+
+
+def _check_outputs(csv_file: Path | None, plot: Path | None) -> None:
+    for file in (csv_file, plot):
+        writable(file)
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")
 
 
 def _form(
@@ -175,12 +180,6 @@ def _one(name: str, values: Sequence[Any]) -> Any:
     return values[0] if values else None
 
 
-def _writable(file: Path | None) -> None:
-    """Refuse a file that cannot be written before an hour is spent on its content."""
-    if file is not None and (file.is_dir() or not file.resolve().parent.is_dir()):
-        raise InputError(f"cannot write {file}: it must be a file in an existing folder")
-
-
 def _solution(
     targets: Sequence[str],
     solution: Path,
@@ -234,6 +233,7 @@ def _sweep(
     workers: int | None,
     models: str | None,
     metrics: str | None,
+    shown: Progress,
     how: dict[str, Any],
 ) -> None:
     """Measure every combination; ``rows`` grows as they are done, so that an interrupt leaves them."""
@@ -247,31 +247,21 @@ def _sweep(
     else:
         loaded = [load_study(study, changes).study for study in studies]
         found = cases(loaded, seeds, seconds, table)
-    shown = sys.stderr.isatty()
-
-    def on_case(what: str) -> None:
-        if shown:
-            typer.echo(f"\r\x1b[2K{len(rows)} rows; {what} …", err=True, nl=False)
-
-    try:
-        for row in sweep(found, on_case=on_case, **how):
-            rows.append(row)
-    finally:
-        if shown:
-            typer.echo("\r\x1b[2K", err=True, nl=False)
+    for row in sweep(found, on_case=lambda what: shown.step(f"{len(rows)} rows; {what}"), **how):
+        rows.append(row)
 
 
 def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path | None, as_json: bool) -> None:
     """Print the rows, and write the files that were asked for."""
     from accmine.files.writing import write_atomic
+    from accmine.questions.gap import chart
     from accmine.questions.gap import report as gap_table
-    from accmine.report.charts import gap as gap_plot
-    from accmine.report.text import MIN_WIDTH
+    from accmine.report.text import terminal_width
 
     if csv_file is not None and rows:
         write_atomic(csv_file, gap_table.as_csv(rows))
     if plot is not None:
-        drawn = gap_plot.plot(rows)
+        drawn = chart.plot(rows)
         if drawn:
             write_atomic(plot, drawn)
         else:
@@ -279,8 +269,7 @@ def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path
     if as_json:
         typer.echo(json.dumps(gap_table.as_json(rows), indent=1, ensure_ascii=False, allow_nan=False))
         return
-    width = max(MIN_WIDTH, shutil.get_terminal_size((110, 24)).columns)
-    color = sys.stdout.isatty()
+    width, color = terminal_width(), sys.stdout.isatty()
     if form == "gap --solution":
         text = "".join(gap_table.solution_text(row) for row in rows)
     elif form == "gap --suite":
@@ -306,3 +295,7 @@ def _code(rows: Sequence[GapRow]) -> int:
 def _empty(row: GapRow) -> bool:
     """Whether a study was searched and no value is known."""
     return row.part == "whole" and row.best is None and not row.note.startswith("needs ")
+
+
+COMMANDS = {"gap": gap}
+"""Commands by name."""

@@ -13,6 +13,7 @@ from accmine.hardware.design import Design
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.hardware.template import Template, template_of
 from accmine.plan.plan import Plan
+from accmine.problems.limits import within
 from accmine.questions.gap.cases import rows_of
 from accmine.questions.gap.measure import Ground
 from accmine.questions.gap.record import GapRow
@@ -25,7 +26,6 @@ from accmine.study.study import Study
 __all__ = ["below_floor", "rate_design", "violations"]
 
 _MOST = 12  # allowed values that a message lists
-_SLACK = 1 + 1e-9  # as every limit is read
 
 
 def rate_design(study: Study, files: Sequence[str | Path]) -> list[GapRow]:
@@ -96,7 +96,7 @@ def _over(prefix: str, used: tuple[float, float], limits: tuple[float, float]) -
     return [
         f"{prefix}.{name}: {have:.6g} {unit} used, {limit:.6g} {unit} allowed, {have - limit:.4g} {unit} too much"
         for name, unit, have, limit in named
-        if have > limit * _SLACK
+        if not within(have, limit)
     ]
 
 

@@ -17,9 +17,11 @@ from typing import Any, Self, TypeVar
 from accmine.errors import CheckError, InfeasibleError
 from accmine.hardware.design import Design
 from accmine.interrupts import heard
-from accmine.plan.plan import Group, Plan, make_plan
+from accmine.plan.build import plan_of
+from accmine.plan.plan import Group, Plan
 from accmine.ports import Stop
 from accmine.problems.design_search.space_bound import promising
+from accmine.problems.limits import within
 from accmine.questions.gap.stages import stage_bounds
 from accmine.search.bounds import WholeBound, bound_whole, only_design
 from accmine.search.budget import ANSWER, GAP, GAP_STAGES, Budget
@@ -34,6 +36,7 @@ from accmine.search.candidates import (
     without_candidates,
 )
 from accmine.search.feasibility import require_feasible
+from accmine.search.floor import FloorQuestion, nothing_fits
 from accmine.search.proof import PROVER, Proof, joined, provable, prove
 from accmine.search.refine import Answer, answer_of, choose, own_bound, references, refine, schedule_tasks
 from accmine.search.selection import PhaseSeconds, Selection
@@ -121,7 +124,7 @@ class Ground:
             If no design meets the limits.
         """
         with ExitStack() as stack, heard() as stop_if_asked:
-            plan = make_plan(self.study)
+            plan = plan_of(self.study)
             self.mode = self.study.mode
             self._table = GAP if is_search(plan, self.mode) else GAP_STAGES
             require_feasible(plan, plan.groups(self.mode))
@@ -168,14 +171,21 @@ class Ground:
         session = self.session
         self.whole = bound_whole(session, self.mode, without_candidates(session, self.mode))
         if self.whole.value == inf:
-            raise InfeasibleError("no choice of designs meets the limits: proven by the bound of every design")
+            raise self._nothing("proven by the bound of every design")
         session.progress(None, self.whole.value)
         several = len(self.plan.tasks) > 1
         self.stages = stage_bounds(self.plan, self.groups, self.problems) if several else {}
 
+    def _nothing(self, why: str) -> InfeasibleError:
+        """The error of a study that is proven to have no answer."""
+        alone = without_candidates(self.session, self.mode)
+        return nothing_fits(FloorQuestion(self.session, self.mode, alone), why)
+
     def _proof_search(self) -> Proof:
         """Raise the bound of the whole by the proof search."""
         proof = prove(self.session, self.problems[0], self.whole, [self.plan.baseline])
+        if proof.whole.value == inf:
+            raise self._nothing(f"proven by {proof.whole.method}")
         if proof.mined.interrupted:
             raise KeyboardInterrupt
         self.whole = proof.whole
@@ -303,7 +313,7 @@ class Ground:
         own = None if best is None else own_bound(self.plan, best)
         whole = self.whole if own is None else only_design(self.whole, len(self.groups), own)
         for answer in (best, refined if valid else None):
-            if answer is not None and whole.value > answer.value * (1 + 1e-9):
+            if answer is not None and not within(whole.value, answer.value):
                 raise CheckError(f"bound {whole.value} of the whole is above a verified value, {answer.value}")
         parts = (self.session.trace, 0.0), (session.trace, self.before_s)
         own_s = session.budget.seconds

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from accmine.errors import InputError
+from accmine.report.as_json import to_json
 
-__all__ = ["WHOLE", "GapRow", "heuristic_range", "row_from_json"]
+__all__ = ["WHOLE", "GapRow", "heuristic_range"]
 
 WHOLE = "whole"
 """Name of the part that is the study itself; the others are its stages."""
@@ -108,26 +107,7 @@ class GapRow:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, in the order of the fields."""
-        table = dataclasses.asdict(self)
-        table |= {"designs": list(self.designs), "violations": list(self.violations)}
-        return table | {"options": dict(self.options), "trace": [list(moment) for moment in self.trace]}
-
-
-def row_from_json(data: Mapping[str, Any]) -> GapRow:
-    """The inverse of ``GapRow.to_json``.
-
-    Raises
-    ------
-    InputError
-        If a field is unknown or ``study`` is missing.
-    """
-    known = {f.name for f in dataclasses.fields(GapRow)}
-    unknown = sorted(set(data) - known)
-    if unknown or "study" not in data:
-        raise InputError(f"is no row of a gap table: {', '.join(unknown) or 'study is missing'}")
-    lists = {name: tuple(data[name]) for name in ("designs", "violations") if name in data}
-    trace = tuple((float(s), objective, bound) for s, objective, bound in data.get("trace", ()))
-    return GapRow(**{**data, **lists, "trace": trace})
+        return to_json(self)
 
 
 def heuristic_range(rows: Iterable[GapRow]) -> dict[tuple[str, str], tuple[float, float, int]]:

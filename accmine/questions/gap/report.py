@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from io import StringIO
 from typing import Any
 
 from accmine.questions.gap.record import WHOLE, GapRow, heuristic_range
+from accmine.report import csv
 from accmine.report.numbers import UNKNOWN, count, number, percent
 from accmine.report.section import BULLET, Section, figures, texts
-from accmine.report.text import _section as section_text
+from accmine.report.text import render
 from accmine.study.parts import HEURISTIC_OPTIONS
 
 __all__ = ["COLUMNS", "as_csv", "as_json", "solution_text", "study_text", "suite_text"]
@@ -56,23 +55,12 @@ _SEPARATOR = "; "
 
 def as_csv(rows: Sequence[GapRow]) -> str:
     """All rows with all columns; numbers in full, gaps as shares 0 to 1, empty where there is no value."""
-    out = StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    records = []
     for row in rows:
-        table = row.to_json()
-        table |= {f"option.{name}": value for name, value in row.options.items()}
-        table |= {"designs": _SEPARATOR.join(row.designs), "violations": _SEPARATOR.join(row.violations)}
-        writer.writerow({name: _plain(table.get(name)) for name in COLUMNS})
-    return out.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return repr(value) if isinstance(value, float) else value
+        options = {f"option.{name}": value for name, value in row.options.items()}
+        lists = {"designs": _SEPARATOR.join(row.designs), "violations": _SEPARATOR.join(row.violations)}
+        records.append(row.to_json() | options | lists)
+    return csv.render(records, COLUMNS)
 
 
 def as_json(rows: Sequence[GapRow]) -> dict[str, Any]:
@@ -86,16 +74,9 @@ def as_json(rows: Sequence[GapRow]) -> dict[str, Any]:
 
 def study_text(rows: Sequence[GapRow], *, width: int = 110, color: bool = False) -> str:
     """A table for every study, one line per stage and for the whole of every run, and the range over the options."""
-    blocks = []
-    for study in dict.fromkeys(row.study for row in rows):
-        blocks.append(_study([row for row in rows if row.study == study]))
-    return "\n\n".join(_text(block, width, color) for block in blocks) + "\n" if blocks else ""
-
-
-def _text(section: Section, width: int, color: bool) -> str:
-    """A section as text, so wide that no cell is broken: these tables have many short words."""
-    cells = zip(*([column.title for column in section.columns], *section.rows), strict=True)
-    return section_text(section, max(width, sum(2 + max(map(len, own)) for own in cells)), color)
+    studies = dict.fromkeys(row.study for row in rows)
+    sections = [_study([row for row in rows if row.study == study]) for study in studies]
+    return render(sections, width=width, color=color, whole=True)
 
 
 def _study(rows: Sequence[GapRow]) -> Section:
@@ -128,7 +109,7 @@ def _study(rows: Sequence[GapRow]) -> Section:
     notes = [
         *_metrics(valued),
         *_notes(rows),
-        *(f"[{i + 1}] {proof}" for i, proof in enumerate(proofs)),
+        *_numbered(proofs),
         *_ranges(rows),
     ]
     study = rows[0].study
@@ -226,7 +207,8 @@ def suite_text(rows: Sequence[GapRow], *, width: int = 110, color: bool = False)
             on = _counted(models, "model")
             span = f"{percent(min(gaps))} and {percent(max(gaps))}"
             notes.append(f"{methods}, {over}, on {on}: gap between {span} ({metric}, {_counted(len(gaps), 'run')}).")
-    return _text(Section("suite", "Gap of the suite", columns, tuple(table), tuple(notes)), width, color) + "\n"
+    section = Section("suite", "Gap of the suite", columns, tuple(table), tuple(notes))
+    return render([section], width=width, color=color, whole=True)
 
 
 def _counted(number_of: int, what: str) -> str:

@@ -12,6 +12,7 @@ from accmine.hardware.space import smallest
 from accmine.plan.plan import Group, Plan
 from accmine.problems import design_search
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, scan
+from accmine.problems.limits import widened
 from accmine.search.refine import Answer
 from accmine.search.selection import chips_of
 from accmine.search.session import Member
@@ -76,8 +77,8 @@ def _rooms(plan: Plan, groups: Sequence[Group], problems: Sequence[design_search
             sum(c * own[k] for j, (c, own) in enumerate(zip(chips, least, strict=True)) if j != i) for k in (0, 1)
         ]
         # A part in 1e9 of the limits more than is left: a design may only be left out when it surely does not fit.
-        area = (plan.area_mm2 * (1 + 1e-9) - others[0]) / chips[i]
-        tdp = (plan.tdp_w * (1 + 1e-9) - others[1]) / chips[i]
+        area = (widened(plan.area_mm2) - others[0]) / chips[i]
+        tdp = (widened(plan.tdp_w) - others[1]) / chips[i]
         rooms.append(_Room(min(problem.area_mm2, area), min(problem.tdp_w, tdp), problem.memory_bytes))
     return rooms
 

@@ -8,29 +8,24 @@ from dataclasses import replace
 from math import inf
 
 from accmine.cost.modes import CostLibrary, splits_up_to
-from accmine.hardware.accelerators import load_accelerator
+from accmine.errors import InputError
 from accmine.hardware.design import Design
-from accmine.hardware.technology import area_mm2, load_technology, tdp_w
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.plan import Plan, whole_splits
+from accmine.plan.under import costs_of, exceeded, under_limits, under_technology
 from accmine.ports import Stop
 from accmine.problems.design_search import TIE, Evaluation, cost_library
 from accmine.questions.run.explain import change_designs, changes
 from accmine.questions.run.record import BaselineRow, Change
 from accmine.search.budget import share_of
+from accmine.search.candidates import GroupCandidates
 from accmine.search.refine import choose, schedule_tasks
 from accmine.search.schedules import TaskSchedule
-from accmine.search.selection import Selection, select
+from accmine.search.selection import Selection, chips_of, select
 from accmine.search.session import Session
 from accmine.search.value import by_stage, study_value
 
-__all__ = ["VARIANTS", "baseline_rows", "binding_limits", "change_rows", "variant_sentence"]
-
-VARIANTS = {
-    "tpu-16nm": "tpu-16nm-multiplier",
-    "tpu-16nm-multiplier": "tpu-16nm",
-    "accelerator-16nm": "tpu-16nm",
-}
-"""The technology under which the winner is looked at again."""
+__all__ = ["baseline_rows", "binding_limits", "change_rows", "variant_sentence"]
 
 
 def _steps(plan: Plan, rows: Sequence[TaskSchedule]) -> tuple[float, ...]:
@@ -59,8 +54,7 @@ def baseline_rows(
     All are scheduled with the same effort. Limits do not apply to baselines; what they need is in the row.
     """
     plan, deadline = session.plan, stop.deadline()
-    names = plan.study.baselines
-    references = [load_accelerator(name) for name in names]
+    names, references = [name for name, _ in plan.inputs.baselines], [design for _, design in plan.inputs.baselines]
     splits = ("even", "none") if plan.study.operator_split == "even" else ("none",)
     effort = plan.study.search.refine
     rows: list[BaselineRow] = []
@@ -105,7 +99,7 @@ def _row(
     need = max(task.memory_bytes for task in plan.tasks)
     if need > reference.hbm_bytes:
         notes.append(f"needs {need / 2**30:.1f} GiB of HBM, has {reference.hbm_bytes / 2**30:.1f}")
-    if area > plan.area_mm2 * (1 + 1e-9) or tdp > plan.tdp_w * (1 + 1e-9):
+    if exceeded(plan, [(reference, plan.devices)]):
         notes.append("outside the limits")
     return BaselineRow(
         name=name,
@@ -152,53 +146,59 @@ def binding_limits(session: Session, chosen: Selection, stop: Stop) -> frozenset
         return frozenset()  # its candidates are all within the limits of one device
     plan, binding = session.plan, set()
     half = share_of(stop, 1 / 2)
-    for name, field in (("limits.area", "area_mm2"), ("limits.tdp", "tdp_w")):
-        if getattr(plan, field) == inf:
+    for limit in plan.limits:
+        if not limit.whole:
             continue
-        without = replace(plan, area_mm2=inf) if field == "area_mm2" else replace(plan, tdp_w=inf)
-        free = select(session.under(without), chosen.mode, chosen.groups, half)
+        without = session.under(under_limits(plan, {limit.key: inf}))
+        free = select(without, chosen.mode, chosen.groups, half)
         if free.chosen and free.value < chosen.value * (1 - TIE):
-            binding.add(name)
+            binding.add(limit.key)
     return frozenset(binding)
 
 
 def variant_sentence(session: Session, chosen: Selection, stop: Stop) -> str:
-    """Whether the winner is the same under the other area and power law, among all evaluated designs."""
+    """Whether the winner is the same under the other area and power law, among all evaluated designs that fit there."""
     plan = session.plan
-    name = VARIANTS.get(plan.study.technology)
-    if name is None:
+    technology = plan.inputs.variant
+    if technology is None:
         return f"no variant of technology {plan.technology.name} is known"
-    technology = load_technology(name)
-    area, tdp = area_mm2(plan.baseline, technology), tdp_w(plan.baseline, technology)
-    other = replace(
-        plan,
-        technology=technology,
-        area_mm2=plan.study.limits.area_mm2(area * plan.devices),
-        tdp_w=plan.study.limits.tdp_w(tdp * plan.devices),
-    )
-
-    def moved(evaluation: Evaluation) -> Evaluation:
-        return replace(
-            evaluation,
-            area_mm2=area_mm2(evaluation.design, technology),
-            tdp_w=tdp_w(evaluation.design, technology),
-        )
-
-    groups = [replace(g, candidates=tuple(map(moved, g.candidates))) for g in chosen.groups]
+    name = technology.name
+    try:
+        other = under_technology(plan, technology)
+    except InputError as error:
+        return f"nothing is known under {name}: {error.complaints[0].message}"
+    before = [e.design for e in chosen.chosen]
+    chips = [chips_of(plan, g.group.members) for g in chosen.groups]
+    over = exceeded(other, zip(before, chips, strict=True))
+    lost = f"; the one above does not fit there: {'; '.join(map(str, over))}" if over else ""
+    groups = [replace(g, candidates=_fitting(other, g)) for g in chosen.groups]
+    count = len({e.design for g in chosen.groups for e in g.candidates})
+    if not all(g.candidates for g in groups):
+        return f"under {name} none of {count} candidates meets the limits{lost}"
     again = choose(session.under(other), chosen.mode, groups, stop)
     if not again.chosen:
-        return f"under {name} no candidate meets the limits"
-    count = len({e.design for g in groups for e in g.candidates})
-    before = [e.design for e in chosen.chosen]
+        return f"under {name} no choice among {count} candidates meets the limits{lost}"
     after = [e.design for e in again.chosen]
     if before == after:
         return f"the winner is the same under {name} (of {count} candidates)"
-    times = [list(own) for own in chosen.phase_s]
-    tdp_there = plan.devices / max(1, len(before)) * sum(tdp_w(design, technology) for design in before)
-    value = float(study_value(other, times, tdp_there))
-    area_there = plan.devices / max(1, len(before)) * sum(area_mm2(design, technology) for design in before)
-    fits = area_there <= other.area_mm2 * (1 + 1e-9) and tdp_there <= other.tdp_w * (1 + 1e-9)
-    worse = 100 * (value / again.value - 1)
-    loss = f"{worse:.2f} % worse there" if fits and value < inf else "outside the limits there"
+    if not over:
+        tdp = sum(n * tdp_w(design, technology) for design, n in zip(before, chips, strict=True))
+        value = float(study_value(other, [list(own) for own in chosen.phase_s], tdp))
+        worse = f"{100 * (value / again.value - 1):.2f} % worse there" if value < inf else "below the floor there"
+        lost = f"; the one above is {worse}"
     names = ", ".join(dict.fromkeys(design.name for design in after))
-    return f"under {name} the winner is another of {count} candidates: {names}; the one above is {loss}"
+    return f"under {name} the winner is another of {count} candidates: {names}{lost}"
+
+
+def _fitting(plan: Plan, g: GroupCandidates) -> tuple[Evaluation, ...]:
+    """The candidates of a group that meet the limits of one device under the plan's technology, at their costs there.
+
+    All devices share the limits of the whole: those of one design on all of them are met by each.
+    """
+    found = []
+    for e in g.candidates:
+        chips = plan.devices if len(plan.groups(plan.study.mode)) == 1 else 0
+        if not exceeded(plan, [(e.design, chips)]):
+            area, tdp = costs_of(e.design, plan.technology)
+            found.append(replace(e, area_mm2=area, tdp_w=tdp))
+    return tuple(found)

@@ -11,6 +11,7 @@ import numpy as np
 from accmine.hardware.design import Design
 from accmine.hardware.technology import area_mm2, chip_of, linear_costs, tdp_w
 from accmine.plan.plan import Plan
+from accmine.plan.under import exceeded
 from accmine.problems.design_search import TIE
 from accmine.problems.design_search.collapse import collapse
 from accmine.questions.run.record import Change, LimitRow, Nearest, TimeSplit
@@ -174,9 +175,7 @@ def changes(
         counted = designs[: plan.devices] if plan.study.deployment == "time-shared" else designs
         area = sum(area_mm2(design, plan.technology) for design in counted)
         tdp = sum(tdp_w(design, plan.technology) for design in counted)
-        within = area <= plan.area_mm2 * (1 + 1e-9) and tdp <= plan.tdp_w * (1 + 1e-9)
-        within = within and all(area_mm2(d, plan.technology) <= plan.device_area_mm2 * (1 + 1e-9) for d in counted)
-        within = within and all(tdp_w(d, plan.technology) <= plan.device_tdp_w * (1 + 1e-9) for d in counted)
+        fits = not exceeded(plan, [(design, 1) for design in counted])
         rates = tuple(p.batch / t for p, t in zip(plan.pipelines, step_s, strict=True))
-        found.append(Change(what, rates, area, tdp, within))
+        found.append(Change(what, rates, area, tdp, fits))
     return tuple(found)

@@ -17,21 +17,24 @@ from accmine.interrupts import held
 from accmine.plan.plan import Plan
 from accmine.ports import Incumbent, Stop
 from accmine.problems.design_search import Mined
+from accmine.problems.limits import within
 from accmine.questions.run.baselines import baseline_rows, binding_limits, change_rows, variant_sentence
 from accmine.questions.run.contention import contentions
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.summary import Findings, summarize, trace_lanes
+from accmine.report.progress import Watch
 from accmine.search.bounds import WholeBound, bound_whole, only_design
 from accmine.search.budget import RUN, Budget
 from accmine.search.candidates import GroupCandidates, confirmed, promising_designs, propose, without_candidates
 from accmine.search.feasibility import require_feasible
-from accmine.search.floor import FloorQuestion, floor_conflict
+from accmine.search.floor import FloorQuestion, nothing_fits
 from accmine.search.proof import joined, provable, prove
 from accmine.search.refine import Answer, choose, own_bound, references, refine, verified, with_schedules
 from accmine.search.selection import Selection
 from accmine.search.session import Session, Store, opened
+from accmine.search.value import metric
 
-__all__ = ["solve_study"]
+__all__ = ["find", "solve_study"]
 
 MODES = ("common", "homogeneous", "heterogeneous")
 
@@ -45,7 +48,14 @@ KNOWN = 5
 """Designs for all stages with which the search for each stage begins."""
 
 
-def solve_study(
+def solve_study(plan: Plan, store: Store, on_progress: Incumbent, **more: Any) -> tuple[Outcome, list[Any]]:
+    """Everything between the plan and the files: the outcome and the lanes of its schedule trace; see ``find``."""
+    findings = find(plan, store, on_progress, **more)
+    with held():  # everything is known: a Ctrl-C here has nothing to end
+        return summarize(findings), trace_lanes(findings)
+
+
+def find(
     plan: Plan,
     store: Store,
     on_progress: Incumbent,
@@ -53,12 +63,12 @@ def solve_study(
     first: Sequence[Design] = (),
     compare: bool = True,
     began: float | None = None,
-    say: Callable[[str], None] = lambda _: None,
-) -> tuple[Outcome, list[Any]]:
-    """Everything between the plan and the files.
+    watch: Watch | None = None,
+) -> Findings:
+    """What the steps of a run find.
 
-    Returns the outcome and the lanes of its schedule trace. Ctrl-C ends what is being searched or refined;
-    what is verified by then is reported with stop ``interrupted``. A second one ends the run.
+    Ctrl-C ends what is being searched or refined; what is verified by then is reported with stop ``interrupted``.
+    A second one ends the run.
 
     Parameters
     ----------
@@ -72,11 +82,12 @@ def solve_study(
         Whether to compare the answer with baselines, other modes and another technology.
     began
         Value of ``time.monotonic()`` from which the budget counts; default: now.
-    say
-        Told sentences for the user.
+    watch
+        Told each step as it begins, the unit of the study once it is known, and sentences for the user.
     """
     budget = Budget.of(plan.study.budget, RUN, steps=_steps(plan, compare), began=began)
-    with opened(plan, budget, store=store, first=tuple(first), on_progress=on_progress, say=say) as session:
+    more = {"store": store, "first": tuple(first), "on_progress": on_progress, "watch": watch or Watch()}
+    with opened(plan, budget, **more) as session:
         return _solve_in(session, compare)
 
 
@@ -98,32 +109,32 @@ class _Found:
     whole: WholeBound | None
 
 
-def _solve_in(session: Session, compare: bool) -> tuple[Outcome, list[Any]]:
+def _solve_in(session: Session, compare: bool) -> Findings:
     mode = session.plan.study.mode
     require_feasible(session.plan, session.plan.groups(mode))
     if not session.plan.reference_s:
         with session.step("baseline"):
             references(session)
         _announce(session)
+    own = metric(session.plan)  # relative to the baseline: known from here on
+    session.watch.unit(own.unit, own.shown)
     found = _search(session, mode)
     answer, whole = found.answer, found.whole
     if whole is None:
         assert answer.selection is not None
         with session.step("bound"):
             whole = _bound(session, mode, answer.selection.groups)
-    own = own_bound(session.plan, answer)
-    whole = only_design(whole, len(session.plan.groups(mode)), own)
-    if whole.value > answer.value * (1 + 1e-9):
+    own_value = own_bound(session.plan, answer)
+    whole = only_design(whole, len(session.plan.groups(mode)), own_value)
+    if not within(whole.value, answer.value):
         raise CheckError(f"bound {whole.value} of the whole is above a verified value, {answer.value}")
     session.progress(answer.value, whole.value)
-    findings = _findings(session, found, whole, own)
+    findings = _findings(session, found, whole, own_value)
     if compare and not session.interrupted:
         with session.step("compare"), session.interruptible():
             for compared in _compared(session, found, findings):
                 findings = compared
-    findings = replace(findings, interrupted=session.interrupted, seconds=session.seconds, trace=tuple(session.trace))
-    with held():  # everything is known: a Ctrl-C here has nothing to end
-        return summarize(findings), trace_lanes(findings)
+    return replace(findings, interrupted=session.interrupted, seconds=session.seconds, trace=tuple(session.trace))
 
 
 def _announce(session: Session) -> None:
@@ -131,7 +142,7 @@ def _announce(session: Session) -> None:
     least = session.budget.seconds + UNCUT * session.list_s
     limit = session.budget.total.seconds
     if limit is not None and least > TOLERATED * limit:
-        session.say(f"needs about {least:.0f} s at least: graphs, one schedule of each task, bounds and files")
+        session.watch.say(f"needs about {least:.0f} s at least: graphs, one schedule of each task, bounds and files")
 
 
 def _search(session: Session, mode: str) -> _Found:
@@ -143,7 +154,7 @@ def _search(session: Session, mode: str) -> _Found:
         with session.step("bound"):
             whole = _bound(session, mode, alone)
             if whole.value == inf:
-                raise _nothing(session, mode, alone, "proven by the bound of every design")
+                raise _nothing(session, mode, alone, "proven by the bound of every design", whole)
         session.progress(None, whole.value)
     groups = _candidates(session)
     with session.step("select"):
@@ -219,16 +230,14 @@ def _bound(session: Session, mode: str, groups: Sequence[GroupCandidates]) -> Wh
 
 
 def _nothing(
-    session: Session, mode: str, groups: Sequence[GroupCandidates], why: str
+    session: Session, mode: str, groups: Sequence[GroupCandidates], why: str, whole: WholeBound | None = None
 ) -> InfeasibleError | NothingFoundError:
     """Whether it is proven that there is nothing, or only nothing was found."""
-    whole = bound_whole(session, mode, groups)
+    whole = whole or bound_whole(session, mode, groups)
     if whole.value < inf:
         message = f"{why}; proven is only that the value is at least {whole.value:.6g}; a longer budget may help"
         return NothingFoundError(message, whole.value)
-    if session.plan.floor > 0:
-        return floor_conflict(FloorQuestion(session, mode, groups))
-    return InfeasibleError(f"no choice of designs meets the limits: {why}")
+    return nothing_fits(FloorQuestion(session, mode, groups), why)
 
 
 def _prove(session: Session, answer: Answer, whole: WholeBound) -> tuple[Answer, WholeBound]:
@@ -262,7 +271,7 @@ def _findings(session: Session, found: _Found, whole: WholeBound, own: float) ->
         own_bound=own,
         baselines=(),
         changes=(),
-        variant="not looked at",
+        variant="not looked at" + (": the run was interrupted" if session.interrupted else ""),
         interrupted=session.interrupted,
         seconds=session.seconds,
         trace=(),

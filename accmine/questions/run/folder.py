@@ -13,8 +13,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -24,9 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import InputError
+from accmine.files.document import load_yaml
 from accmine.files.suggest import did_you_mean
 from accmine.files.writing import write_atomic
-from accmine.study.study import Study, effective, study_hash
+from accmine.problems.files import located
+from accmine.study.inputs import study_hash
+from accmine.study.study import Study, effective
 from accmine.version import __version__
 
 __all__ = [
@@ -106,9 +109,12 @@ def solver_versions() -> dict[str, str]:
     return dict(_versions())
 
 
-def run_hash(study: Study) -> str:
-    """First 12 hex digits of the SHA-256 of everything that decides the result of ``study``."""
-    parts = {"study": study_hash(study), "code": code_hash(), "versions": solver_versions()}
+def run_hash(study: Study, content: Mapping[str, str] | None = None) -> str:
+    """First 12 hex digits of the SHA-256 of everything that decides the result of ``study``.
+
+    ``content`` is that of its files where they were read already, as in ``study_hash``.
+    """
+    parts = {"study": study_hash(study, content), "code": code_hash(), "versions": solver_versions()}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -154,11 +160,21 @@ class RunFolder:
 
     @property
     def state(self) -> RunState | None:
-        """How far the run has come; ``None`` when it never started."""
+        """How far the run has come; ``None`` when it never started.
+
+        Raises
+        ------
+        InputError
+            If what was recorded cannot be read.
+        """
         recorded = self.read_json(_STATE)
-        if not recorded:
+        if recorded is None:
             return None
-        status = RunState(recorded["status"])
+        found = recorded.get("status")
+        if found not in list(RunState):
+            message = f"must be one of {', '.join(RunState)}, got {found!r:.60}; remove the file, or use --again"
+            raise InputError(message, str(self.path / _STATE), "status")
+        status = RunState(found)
         # Without its process a run ended without a word: killed, or the machine went down.
         return RunState.INTERRUPTED if status is RunState.RUNNING and not _alive(recorded) else status
 
@@ -174,9 +190,11 @@ class RunFolder:
 
     def end(self, status: RunState, exit_code: int = 0, message: str = "") -> None:
         """Record how the run ended; call it after everything else is written."""
-        earlier = self.read_json(_STATE) or {}
+        earlier: Any = None
+        with suppress(InputError):
+            earlier = (self.read_json(_STATE) or {}).get("started")
         now = time.time()
-        started = earlier.get("started", now)
+        started = earlier if isinstance(earlier, int | float) else now
         record = {"started": started, "seconds": round(now - started, 3), "exit_code": exit_code, "message": message}
         self._record(status, **record)
 
@@ -199,12 +217,50 @@ class RunFolder:
         """Write JSON atomically (NaN and infinities are refused); returns its path."""
         return self.write_text(name, _json_text(value))
 
-    def read_json(self, name: str) -> Any:
-        """Content of a JSON file of the run; ``None`` when it is missing or not whole."""
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """Content of a JSON file of the run; ``None`` when it is missing.
+
+        Raises
+        ------
+        InputError
+            If it is not whole, or not the object that a run writes.
+        """
+        path = self.path / name
+        again = "remove it, or compute again with --again"
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
             return None
+        except json.JSONDecodeError as error:
+            raise InputError(f"not valid JSON: {error.msg}; {again}", f"{path}:{error.lineno}:{error.colno}") from None
+        except (ValueError, RecursionError) as error:  # no UTF-8, numbers of thousands of digits, or nested
+            raise InputError(f"cannot be read: {error!s:.80}; {again}", str(path)) from None
+        if not isinstance(value, dict):
+            raise InputError(f"needs an object, got {value!r:.60}; {again}", str(path))
+        return value
+
+    @contextmanager
+    def using(self, name: str) -> Iterator[None]:
+        """Say of what is wrong with the content of a JSON file of the run where it stands.
+
+        Raises
+        ------
+        InputError
+            For one that was raised inside, and for content that is not what a run writes.
+        """
+        try:
+            yield
+        except InputError as error:
+            with suppress(InputError):
+                error = located(error, load_yaml(self.path / name))
+            raise error from None
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise self.not_written(name, error) from None
+
+    def not_written(self, name: str, error: Exception) -> InputError:
+        """What is said of a file whose content led to ``error``."""
+        message = f"is not what a run writes ({type(error).__name__}: {error!s:.80}); compute again with --again"
+        return InputError(message, str(self.path / name))
 
     def append_trace(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``trace.jsonl``; it is on disk when this returns."""
@@ -229,8 +285,10 @@ class RunFolder:
         ValueError
             If ``key`` is no file name of letters, digits, dots, dashes and underscores.
         """
-        value = self.read_json(_task_file(key))
-        return value if isinstance(value, dict) else None
+        name = _task_file(key)
+        with suppress(InputError):  # what is not whole is computed again
+            return self.read_json(name)
+        return None
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
         """Keep the result of task ``key``, a mapping of JSON values."""
@@ -243,15 +301,9 @@ def _task_file(key: str) -> str:
     return f"tasks/{key}.json"
 
 
-def open_run(runs: Path, study: Study, *, again: bool = False) -> RunFolder:
-    """The folder of a run of ``study`` below ``runs``; nothing is written yet.
-
-    ``again`` empties the folder, so that nothing of an earlier run is reused.
-    """
-    folder = RunFolder(Path(runs) / f"{_slug(study.name)}-{run_hash(study)}")
-    if again:
-        folder.clear()
-    return folder
+def open_run(runs: Path, study: Study, content: Mapping[str, str] | None = None) -> RunFolder:
+    """The folder of a run of ``study`` below ``runs``; nothing is written yet. ``content`` as in ``run_hash``."""
+    return RunFolder(Path(runs) / f"{_slug(study.name)}-{run_hash(study, content)}")
 
 
 def list_runs(runs: Path) -> tuple[RunFolder, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from dataclasses import dataclass, field
 from typing import Any
+
+from accmine.report.as_json import to_json
 
 __all__ = [
     "BaselineRow",
@@ -305,6 +305,10 @@ class Outcome:
         ``proved``, ``finished``, ``time`` or ``interrupted``.
     value
         Of the study's objective: relative step time (lower is better) or its product with TDP.
+    samples_per_s_per_w
+        Throughput over the TDP of all devices; NaN with several workloads, whose samples are not of one kind.
+    chips
+        Devices that count against the limits: workloads that take turns share theirs. ``None``: not known.
     """
 
     study: str
@@ -334,17 +338,8 @@ class Outcome:
     """Relative half-width of the technology's band around every area."""
     tdp_error: float | None = None
     """As ``area_error``, around every TDP."""
+    chips: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; infinities become ``None``."""
-        return _plain(dataclasses.asdict(self))  # type: ignore[no-any-return]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+        return to_json(self)

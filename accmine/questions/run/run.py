@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accmine.errors import InfeasibleError, NothingFoundError
+from accmine.errors import DEFECT, InfeasibleError, NothingFoundError
 from accmine.files.document import load_yaml, placed
 from accmine.hardware.design import Design
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.template import template_of
 from accmine.interrupts import held
-from accmine.plan.plan import make_plan
+from accmine.plan.build import make_plan
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.record import Outcome
+from accmine.report.progress import Watch
 from accmine.result import Status
+from accmine.study.inputs import read_inputs
 from accmine.study.study import LoadedStudy
 
 __all__ = ["run"]
@@ -33,16 +34,17 @@ def run(
     runs_dir: Path = Path("runs"),
     again: bool = False,
     on_progress: Incumbent | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Run a study; a finished run is read from its folder unless ``again``.
 
-    The budget counts from here, graphs included. ``say`` is told when they and what else cannot be cut off take longer.
+    The budget counts from here, files and graphs included. ``watch`` is told each step, and when what cannot be cut
+    off takes longer than the budget.
 
     Raises
     ------
     InputError
-        If the study or a file it names is wrong; nothing is written.
+        If the study or a file it names is wrong; nothing is written. Or if what an earlier run left is damaged.
     NothingFoundError
         If nothing was found in time and not proven that there is nothing.
     InfeasibleError
@@ -51,20 +53,21 @@ def run(
         If a solution fails its check.
     """
     began = time.monotonic()
-    folder = open_run(runs_dir, loaded.study, again=again)
-    if folder.finished:
+    inputs = read_inputs(loaded)
+    folder = open_run(runs_dir, loaded.study, inputs.content)
+    if not again and folder.finished:
         return _read(folder, loaded)
+    known = None if again else _known(folder)
     try:
         with placed(loaded.document):
-            plan = make_plan(loaded.study)
+            plan = make_plan(loaded.study, inputs)
     except InfeasibleError as error:
-        folder.start(loaded.study)
+        _begin(folder, loaded, again)
         raise _refused(error, loaded, folder) from None
-    known = _known(folder)
-    folder.start(loaded.study)
+    _begin(folder, loaded, again)
     try:
         outcome, lanes = solve_study(
-            plan, folder, on_progress or (lambda *_: None), first=_designs(known), began=began, say=say
+            plan, folder, on_progress or (lambda *_: None), first=_designs(known), began=began, watch=watch
         )
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
@@ -77,21 +80,28 @@ def run(
         folder.end(RunState.INTERRUPTED, 130, "interrupted before anything was verified")
         raise
     except Exception as error:
-        folder.end(RunState.FAILED, getattr(error, "exit_code", 3), str(error))
+        folder.end(RunState.FAILED, getattr(error, "exit_code", DEFECT), str(error))
         raise
     return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known)
 
 
+def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
+    """Write the state of a run that starts; ``again``: nothing of an earlier one is reused."""
+    if again:
+        folder.clear()
+    folder.start(loaded.study)
+
+
 def _read(folder: RunFolder, loaded: LoadedStudy) -> Outcome:
     """The outcome of a finished run, or the error that it ended with."""
-    from accmine.report.as_json import outcome_from_json
+    from accmine.report.as_json import from_json
 
-    known = folder.read_json("result.json")
-    if known.get("status") == "infeasible":
-        places, where = known.get("places", ()), known.get("where", ())
-        error = InfeasibleError(known["message"], known["conflict"], known["remedy"], places, where)
-        raise located(error, loaded.document)
-    return outcome_from_json(known)
+    known = folder.read_json("result.json") or {}
+    with folder.using("result.json"):
+        if known.get("status") != Status.INFEASIBLE.value:
+            return from_json(Outcome, known)
+        error = InfeasibleError.from_json(known)
+    raise located(error, loaded.document)
 
 
 def _saved(folder: RunFolder, outcome: Outcome, lanes: list[Any], known: Outcome | None) -> Outcome:
@@ -108,11 +118,13 @@ def _saved(folder: RunFolder, outcome: Outcome, lanes: list[Any], known: Outcome
 
 def _known(folder: RunFolder) -> Outcome | None:
     """What an earlier try of the same study left that was interrupted: verified, but not the end of the search."""
-    from accmine.report.as_json import outcome_from_json
+    from accmine.report.as_json import from_json
 
     table = folder.read_json("result.json")
-    solved = table is not None and table.get("status") in (Status.OPTIMAL.value, Status.FEASIBLE.value)
-    return outcome_from_json(table) if solved else None
+    if table is None or table.get("status") not in (Status.OPTIMAL.value, Status.FEASIBLE.value):
+        return None
+    with folder.using("result.json"):
+        return from_json(Outcome, table)
 
 
 def _designs(outcome: Outcome | None) -> list[Design]:
@@ -131,8 +143,8 @@ def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) 
 
 def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     """The files of a run beside ``study.yaml``."""
+    from accmine.questions.run.report import page
     from accmine.report.charts.trace import perfetto
-    from accmine.report.html import render
 
     # Without indents: it is large, and these take most of the time to write it.
     folder.write_text("schedule.json", json.dumps(perfetto(lanes), allow_nan=False))
@@ -143,5 +155,5 @@ def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     else:
         for number, design in enumerate(outcome.designs):
             folder.write_text(f"design-{number}.yaml", design.yaml)
-    folder.write_text("report.html", render(outcome))
+    folder.write_text("report.html", page(outcome))
     folder.write_json("result.json", outcome.to_json())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
-from accmine.hardware.accelerators import dump_design, load_accelerator
+from accmine.hardware.accelerators import dump_design
 from accmine.hardware.technology import area_mm2, idle_w, tdp_w
 from accmine.plan.plan import Plan
 from accmine.questions.run.explain import limit_rows, nearest, time_split
@@ -67,7 +67,7 @@ def summarize(f: Findings) -> Outcome:
     workloads = tuple(_workload(f, w) for w in range(len(plan.pipelines)))
     devices = [f.final[member].design for member in sorted(f.final)]
     proven = certificate.gap == 0.0
-    rate = sum(row.samples_per_s for row in workloads)
+    rate = workloads[0].samples_per_s if len(workloads) == 1 else nan
     return Outcome(
         study=plan.study.name,
         status=(Status.OPTIMAL if proven else Status.FEASIBLE).value,
@@ -82,6 +82,7 @@ def summarize(f: Findings) -> Outcome:
         samples_per_s_per_w=rate / chosen.tdp_w,
         area_error=plan.technology.area_error,
         tdp_error=plan.technology.tdp_error,
+        chips=plan.devices,
         limits=limit_rows(plan, chosen, devices, f.binding),
         baselines=f.baselines,
         modes=_modes(f),
@@ -237,7 +238,8 @@ def _warnings(f: Findings) -> tuple[str, ...]:
         found.append("the search for designs ended by its time limit: a longer budget may find a better one")
     if f.skipped and not f.interrupted:
         found.append(f"not compared: no time left for {', '.join(f.skipped)}")
-    references = [f.plan.baseline, *(load_accelerator(name) for name in f.plan.study.baselines)]
+    found += f.plan.inputs.left_out
+    references = [f.plan.baseline, *(design for _, design in f.plan.inputs.baselines)]
     if any(design.calibration != f.plan.template.calibration for design in references):
         found.append(
             "calibrations differ: the times of the answer and of a baseline are corrected differently, so their ratio "

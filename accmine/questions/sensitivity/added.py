@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import inf, isfinite
 from typing import Any
 
@@ -11,11 +10,13 @@ import numpy as np
 
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
-from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.plan.limits import ALLOWANCE, TOTALS
+from accmine.hardware.technology import tdp_w
+from accmine.plan.limits import digits
 from accmine.plan.plan import Plan
+from accmine.plan.under import costs_of, under_limits
 from accmine.ports import Stop
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, Value, promising, scan
+from accmine.problems.limits import ALLOWANCE, within
 from accmine.questions.run.record import LimitRow
 from accmine.questions.sensitivity.changes import Change
 from accmine.search.candidates import search_problem
@@ -36,14 +37,15 @@ NOISE = 1e-12
 
 def bound_of_added(change: Change, library: CostLibrary) -> float:
     """No design that a larger limit adds to those of one group has a lower value; ``inf`` if it adds none."""
-    plan, (_, index, _) = change.plan, TOTALS[change.key]
-    devices = plan.devices if change.key.startswith("limits.") else 1
-    limit = change.limit * (1 - ALLOWANCE) / devices  # what is on the edge counts as added
+    plan, grown = change.plan, change.limit
+    assert grown is not None
+    devices = plan.devices if grown.whole else 1
+    limit = grown.value * (1 - ALLOWANCE) / devices  # what is on the edge counts as added
 
     def of(exact: bool) -> Value:
         def value(seconds: PhaseSeconds, block: Block) -> Any:
             found = study_value(plan, by_stage(plan, seconds), block.tdp_w * plan.devices, exact=exact)
-            return np.where((block.tdp_w if index else block.area_mm2) > limit, found, inf)
+            return np.where(getattr(block, grown.cost.name) > limit, found, inf)
 
         return value
 
@@ -63,40 +65,38 @@ def next_size(change: Change, value: float, limits: Sequence[LimitRow], library:
     limits
         Use of its limits.
     """
-    if not change.adds:
+    grown = change.limit
+    if grown is None:
         return ""
-    field, index, unit = TOTALS[change.key]
-    limit = change.limit
+    cost, limit = grown.cost, grown.value
     groups = change.plan.groups(change.plan.study.mode)
     if len(groups) > 1:
         row = next((r for r in limits if change.key == f"limits.{r.name.lower()}"), None)
         at = inf if row is None else row.used + row.least_step
-        return f"the next core fits from {at:.10g} {unit}" if isfinite(at) and at > limit else ""
-    whole = change.key.startswith("limits.")
-    devices = change.plan.devices if whole else 1
-    rival = change.key.replace("limits.", "device_limits.") if whole else change.key.removeprefix("device_")
-    other = getattr(change.plan, TOTALS[rival][0]) / (1 if whole else change.plan.devices)
+        return f"the next core fits from {digits(at, cost)}" if isfinite(at) and at > limit else ""
+    devices = change.plan.devices if grown.whole else 1
+    rival = f"device_{grown.key}" if grown.whole else grown.key.removeprefix("device_")
+    other = change.plan.limit(rival) / (1 if grown.whole else change.plan.devices)
     if other < limit / devices:
         return f"{rival} is tighter"
     tried: set[Design] = set()
     for factor in FARTHER:
-        wider: dict[str, Any] = {field: limit * factor}
-        plan = replace(change.plan, **wider)
+        plan = under_limits(change.plan, {grown.key: limit * factor})
         better: list[tuple[float, float]] = []
         for design in promising(search_problem(plan, groups[0], 1, library), TRIED):
-            cost = (tdp_w if index else area_mm2)(design, plan.technology) * devices
-            if design in tried or cost <= limit * (1 + ALLOWANCE):
+            need = costs_of(design, plan.technology)[cost.index] * devices
+            if design in tried or within(need, limit):
                 continue
             tried.add(design)
             found = _value(plan, library, design)
             if found < value * (1 - NOISE):
-                better.append((cost, found))
+                better.append((need, found))
         if better:
             size, found = min(better)
             gain = 100 * (value / found - 1)
             more = f"{100 * (size / limit - 1):+.3g} %"
-            return f"from {size:.6g} {unit} ({more}) a design is known that is {gain:.3g} % better"
-    return f"no better design was found up to {limit * FARTHER[-1]:.6g} {unit}"
+            return f"from {size:.6g} {cost.unit} ({more}) a design is known that is {gain:.3g} % better"
+    return f"no better design was found up to {limit * FARTHER[-1]:.6g} {cost.unit}"
 
 
 def _value(plan: Plan, library: CostLibrary, design: Design) -> float:

@@ -9,8 +9,10 @@ from typing import Any
 
 from accmine.hardware.design import Design
 from accmine.hardware.space import count_feasible
-from accmine.plan.limits import ALLOWANCE, TOTALS
+from accmine.plan.limits import Limit, digits
 from accmine.plan.plan import Plan
+from accmine.plan.under import under_limits
+from accmine.problems.limits import widened
 
 __all__ = ["SCALED", "Change", "changes_of", "left_out"]
 
@@ -38,7 +40,7 @@ class Change:
     adds
         Whether the change only adds designs to choose from, and changes none.
     limit
-        Of cost before the change, in mm² or W.
+        Of cost, before the change; ``None`` where something else grows.
     nothing
         Why it is proven to buy nothing, before anything is solved; empty: it is not.
     """
@@ -50,7 +52,7 @@ class Change:
     moved: Callable[[Design], Design]
     adds: bool
     nothing: str = ""
-    limit: float = inf
+    limit: Limit | None = None
 
 
 def left_out(plan: Plan) -> dict[str, str]:
@@ -71,15 +73,12 @@ def changes_of(plan: Plan, percent: float) -> Iterator[Change]:
     """
     factor = 1 + percent / 100
     groups = plan.groups(plan.study.mode)
-    for name, (field, _, unit) in TOTALS.items():
-        limit = getattr(plan, field)
-        if limit == inf:
-            continue
-        change: dict[str, Any] = {field: limit * factor}
-        grown = replace(plan, **change)
+    for limit in plan.limits:
+        grown = under_limits(plan, {limit.key: limit.value * factor})
         same = len(groups) == 1 and _count(plan) == _count(grown)
         nothing = "no design of the template is between the two sizes" if same else ""
-        yield Change(name, f"{limit:.10g} {unit}", f"{limit * factor:.10g} {unit}", grown, _same, True, nothing, limit)
+        before, after = (digits(value, limit.cost) for value in (limit.value, limit.value * factor))
+        yield Change(limit.key, before, after, grown, _same, True, nothing, limit)
     need = max(task.memory_bytes for task in plan.tasks)
     without = left_out(plan)
     for name, (field, dimension) in SCALED.items():
@@ -125,8 +124,8 @@ def _count(plan: Plan) -> int:
     return count_feasible(
         replace(plan.template, hbm_bytes=holding),
         plan.technology,
-        area_mm2=None if area == inf else area * (1 + ALLOWANCE),
-        tdp_w=None if tdp == inf else tdp * (1 + ALLOWANCE),
+        area_mm2=None if area == inf else widened(area),
+        tdp_w=None if tdp == inf else widened(tdp),
     )
 
 

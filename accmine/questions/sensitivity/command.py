@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from accmine.errors import InfeasibleError, InputError
-from accmine.questions.options import INTERRUPTED, Json, Set, StudyName
+from accmine.questions.options import INTERRUPTED, Json, Quiet, Set, StudyName, Verbose, echo_json, progress
 
-if TYPE_CHECKING:
-    from accmine.questions.sensitivity.measure import Row, Sensitivity
-
-__all__ = ["render", "sensitivity"]
-
-_NOTES = (
-    "Values are verified; the interval is what bounds prove about the improvement of the optimum.",
-    "A larger SRAM or HBM changes every design of the template, and its area and TDP with it.",
-)
+__all__ = ["COMMANDS", "sensitivity"]
 
 
 def sensitivity(
@@ -34,13 +24,15 @@ def sensitivity(
             "Default: the study's budget, and half of it per change.",
         ),
     ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Print what 1 % more area, TDP, HBM bandwidth or SRAM buys, and what is proven about it."""
-    from accmine.files.document import placed
-    from accmine.plan.plan import make_plan
+    from accmine.plan.build import plan_of
     from accmine.problems.conflict import located
     from accmine.questions.sensitivity.measure import sensitivity as measure
+    from accmine.questions.sensitivity.report import render
     from accmine.study.study import load_study
 
     if not 0 < percent <= 100:
@@ -48,46 +40,18 @@ def sensitivity(
     loaded = load_study(study, overrides or [])
     if seconds is not None and loaded.study.budget.deterministic:
         raise InputError("has no effect with budget.deterministic", field="--seconds")
-    with placed(loaded.document):
-        plan = make_plan(loaded.study)
+    plan = plan_of(loaded)
     try:
-        found = measure(plan, percent, seconds, _shown_at_once(as_json))
+        with progress(quiet, verbose, as_json, "what is solved by now", seconds=seconds) as shown:
+            found = measure(plan, percent, seconds, lambda row: shown.say(f"{row.key}: {row.verdict}"))
     except InfeasibleError as error:
         raise located(error, loaded.document) from None
-    typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False) if as_json else render(found))
+    if as_json:
+        echo_json(found.to_json())
+    else:
+        typer.echo(render(found))
     raise typer.Exit(INTERRUPTED if found.interrupted else 0)
 
 
-def _shown_at_once(silent: bool) -> Any:
-    """Progress for people who wait: one line per solved change on a terminal's stderr."""
-
-    def show(row: Row) -> None:
-        if not silent and sys.stderr.isatty():
-            typer.echo(f"{row.key}: {row.verdict}", err=True)
-
-    return show
-
-
-def render(found: Sensitivity) -> str:
-    """The report as text."""
-    unit = f" {found.unit}" if found.unit else ""
-    lines = [
-        f"{found.study}: {found.metric} {found.objective:.6g}{unit}, bound {found.bound:.6g}{unit}",
-        *(f"  {name}" for name in found.designs),
-        "",
-        f"{found.percent:g} % more of   {found.metric} [{found.unit or found.sense}]   what it buys",
-    ]
-    for row in found.rows:
-        lines.append(f"{row.key}: {row.before} -> {row.after}")
-        if row.objective is not None and row.difference is not None:
-            lines.append(f"  {found.objective:.10g} -> {row.objective:.10g} ({row.difference:+.6g}{unit})")
-        lines.append(f"  {row.verdict}")
-        if row.next_size:
-            lines.append(f"  {row.next_size}")
-        if row.designs and row.designs != found.designs:
-            lines += [f"  now {name}" for name in row.designs]
-    for why in dict.fromkeys(found.left_out.values()):
-        lines.append(f"{', '.join(key for key, own in found.left_out.items() if own == why)}: {why}")
-    if found.interrupted:
-        lines.append("interrupted: the changes above were solved, the last one perhaps not to its end")
-    return "\n".join([*lines, "", *_NOTES])
+COMMANDS = {"sensitivity": sensitivity}
+"""Commands by name."""

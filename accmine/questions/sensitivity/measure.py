@@ -12,7 +12,7 @@ v / a - 1, and not at all if a is no better than v.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from math import inf, isfinite
 from typing import Any
 
@@ -23,14 +23,15 @@ from accmine.hardware.design import Design
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.template import template_of
 from accmine.plan.plan import Plan
-from accmine.questions.run.flow import solve_study
+from accmine.questions.run.flow import find
 from accmine.questions.run.record import Outcome
+from accmine.questions.run.summary import summarize
 from accmine.questions.sensitivity.added import NOISE, bound_of_added, first_designs, next_size
 from accmine.questions.sensitivity.changes import Change, changes_of, left_out
+from accmine.report.as_json import to_json
 from accmine.search.budget import RUN, Budget
 from accmine.search.refine import references
 from accmine.search.session import Kept, Session
-from accmine.search.value import metric
 
 __all__ = ["Row", "Sensitivity", "gain_interval", "sensitivity"]
 
@@ -100,13 +101,7 @@ class Sensitivity:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; what is not finite becomes ``None``."""
-        table = asdict(self)
-        table["rows"] = [{k: None if _infinite(v) else v for k, v in row.items()} for row in table["rows"]]
-        return {k: None if _infinite(v) else v for k, v in table.items()}
-
-
-def _infinite(value: Any) -> bool:
-    return isinstance(value, float) and not isfinite(value)
+        return to_json(self)
 
 
 def gain_interval(v: float, b: float, changed_v: float, changed_b: float, *, adds: bool) -> tuple[float, float]:
@@ -128,11 +123,17 @@ def gain_interval(v: float, b: float, changed_v: float, changed_b: float, *, add
 
 @dataclass(frozen=True)
 class _Answer:
-    """A solved study: value and bound as they are minimised, and the outcome they are from."""
+    """A solved study: value and bound as they are minimised, the outcome they are from, and what it chose among."""
 
     value: float
     bound: float
     outcome: Outcome
+    candidates: tuple[Design, ...] = ()
+
+    @property
+    def known(self) -> list[Design]:
+        """Designs that a change begins from: a search of its own, with less time, may miss them."""
+        return list(dict.fromkeys([*_designs(self.outcome), *self.candidates]))
 
     @property
     def designs(self) -> tuple[str, ...]:
@@ -176,7 +177,7 @@ def sensitivity(
     base = _solve(plan, first_designs(plan, library), parts[0])
     rows: list[Row] = []
     interrupted = base.outcome.stop == "interrupted"
-    designs = _designs(base.outcome)
+    designs = base.known
     try:
         for change in changes if not interrupted else ():
             row, interrupted = _row(change, base, designs, parts[1], library)
@@ -218,9 +219,10 @@ def _with_references(plan: Plan, library: CostLibrary, seconds: float | None) ->
 
 def _solve(plan: Plan, first: Sequence[Design], seconds: float | None) -> _Answer:
     """Solve a plan with references; nothing of it is kept."""
-    outcome, _ = solve_study(_limited(plan, seconds), Kept(), lambda *_: None, first=first, compare=False)
-    bound = metric(plan).value(outcome.certificate.bound)
-    return _Answer(outcome.value, min(bound, outcome.value), outcome)
+    findings = find(_limited(plan, seconds), Kept(), lambda *_: None, first=first, compare=False)
+    outcome, best = summarize(findings), plan.study.search.top_k
+    candidates = [e.design for g in findings.chosen.groups for e in g.candidates[:best]]
+    return _Answer(outcome.value, min(findings.whole.value, outcome.value), outcome, tuple(candidates))
 
 
 def _designs(outcome: Outcome) -> list[Design]:
@@ -258,7 +260,9 @@ def _row(
         )
         return found, False
     try:
-        answer = _solve(change.plan, [change.moved(design) for design in designs], seconds)
+        known = [change.moved(design) for design in designs]
+        first = dict.fromkeys([*known, *first_designs(change.plan, library)])
+        answer = _solve(change.plan, list(first), seconds)
     except InfeasibleError as error:
         verdict = f"leaves no design within the limits: {error.summary}"
         empty = (None,) * 6

@@ -17,12 +17,13 @@ import numpy.typing as npt
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Calibration, Design
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
+from accmine.plan.limits import COSTS
 from accmine.plan.plan import Group, Plan
+from accmine.plan.under import exceeded, under_technology
 from accmine.ports import Stop
 from accmine.problems.design_search import Evaluation, Problem
 from accmine.problems.design_search.lowering import lower
 from accmine.questions.stability.draws import Constant, factors, moved
-from accmine.questions.stability.pool import plan_under
 from accmine.questions.stability.timing import phase_cycles
 from accmine.search.budget import RUN, Budget
 from accmine.search.candidates import NOTHING, GroupCandidates
@@ -51,9 +52,6 @@ MORE = 12
 
 SELECTION_GAP = 1e-3
 """Gap at which the selection of a pipeline's designs in a case may stop."""
-
-ALLOWANCE = 1e-9
-"""Relative excess that still meets a limit; as everywhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,9 +197,9 @@ def _at(world: World, own: Calibration, share: float) -> Calibration:
 def settle(world: World, case: int, cycles: Cycles) -> Case:
     """Decide a case from the makespans in it of every task on the designs that it may have, and on the baseline."""
     times = _Times(world, cycles)
-    plan = _referred(plan_under(world.plan, world.technology(case)), times)
-    value, area, tdp = _valued(plan, world.groups, world.answer(), times)
-    broken = _broken(plan, world.answer(), value, area, tdp)
+    plan = _referred(under_technology(world.plan, world.technology(case)), times)
+    value = _valued(plan, world.groups, world.answer(), times)
+    broken = _broken(plan, _fleet(plan, world.groups, world.answer()), value)
     best, winner, values = (_one if len(world.groups) == 1 else _several)(world, plan, times)
     if not broken and value <= best:
         best, winner = value, world.chosen
@@ -217,8 +215,8 @@ def checked(world: World, case: int, cycles: Cycles, winner: Sequence[int]) -> f
         task = world.plan.tasks[index]
         known[index, design] = list_makespans(task, world.library, there, world.seed, MANY_PASSES)
     times = _Times(world, known)
-    plan = _referred(plan_under(world.plan, world.technology(case)), times)
-    own, other = (_valued(plan, world.groups, designs, times)[0] for designs in (world.answer(), rivals))
+    plan = _referred(under_technology(world.plan, world.technology(case)), times)
+    own, other = (_valued(plan, world.groups, designs, times) for designs in (world.answer(), rivals))
     return own / other - 1
 
 
@@ -245,29 +243,23 @@ def _referred(plan: Plan, times: _Times) -> Plan:
     )
 
 
-def _valued(
-    plan: Plan, groups: Sequence[Group], designs: Sequence[Design], times: _Times
-) -> tuple[float, float, float]:
-    """Value, area and TDP of one design for each group."""
+def _fleet(plan: Plan, groups: Sequence[Group], designs: Sequence[Design]) -> list[tuple[Design, int]]:
+    """One design for each group, and the chips of it that count against the limits."""
+    return [(design, chips_of(plan, group.members)) for group, design in zip(groups, designs, strict=True)]
+
+
+def _valued(plan: Plan, groups: Sequence[Group], designs: Sequence[Design], times: _Times) -> float:
+    """Value of one design for each group."""
     by_member = {m: times.phase_s(m, d) for g, d in zip(groups, designs, strict=True) for m in g.members}
     phase_s = [[by_member[w, s] for s in range(len(p.tasks))] for w, p in enumerate(plan.pipelines)]
-    chips = [chips_of(plan, g.members) for g in groups]
-    area = sum(n * area_mm2(d, plan.technology) for n, d in zip(chips, designs, strict=True))
-    tdp = sum(n * tdp_w(d, plan.technology) for n, d in zip(chips, designs, strict=True))
-    return float(study_value(plan, phase_s, tdp)), area, tdp
+    tdp = sum(n * tdp_w(d, plan.technology) for d, n in _fleet(plan, groups, designs))
+    return float(study_value(plan, phase_s, tdp))
 
 
-def _broken(plan: Plan, designs: Sequence[Design], value: float, area: float, tdp: float) -> tuple[str, ...]:
-    """Limits that designs break."""
-    slack = 1 + ALLOWANCE
-    own_area = max(area_mm2(d, plan.technology) for d in designs)
-    own_tdp = max(tdp_w(d, plan.technology) for d in designs)
-    found = {
-        "area": area > plan.area_mm2 * slack or own_area > plan.device_area_mm2 * slack,
-        "tdp": tdp > plan.tdp_w * slack or own_tdp > plan.device_tdp_w * slack,
-        "floor": value == inf,
-    }
-    return tuple(name for name, is_broken in found.items() if is_broken)
+def _broken(plan: Plan, fleet: Sequence[tuple[Design, int]], value: float) -> tuple[str, ...]:
+    """Limits that designs, each on so many chips, break; ``value`` is ``inf`` below the floor."""
+    over = {excess.limit.cost.key for excess in exceeded(plan, fleet)}
+    return (*(cost.key for cost in COSTS if cost.key in over), *(["floor"] if value == inf else []))
 
 
 def _one(world: World, plan: Plan, times: _Times) -> tuple[float, tuple[int, ...], tuple[float, ...]]:
@@ -275,8 +267,8 @@ def _one(world: World, plan: Plan, times: _Times) -> tuple[float, tuple[int, ...
     (group,), (pool,) = world.groups, world.pools
     values = []
     for design in pool:
-        value, area, tdp = _valued(plan, [group], [design], times)
-        values.append(inf if _broken(plan, [design], value, area, tdp) else value)
+        value = _valued(plan, [group], [design], times)
+        values.append(inf if _broken(plan, _fleet(plan, [group], [design]), value) else value)
     best = min(values)
     return best, () if best == inf else (values.index(best),), tuple(values)
 
@@ -286,7 +278,7 @@ def _several(world: World, plan: Plan, times: _Times) -> tuple[float, tuple[int,
     groups = []
     for problem, group, pool in zip(world.problems, world.groups, world.pools, strict=True):
         rows = tuple(_evaluation(group, design, plan, times) for design in pool)
-        fitting = tuple(e for e in rows if not _broken(plan, [e.design], 0.0, 0.0, 0.0))
+        fitting = tuple(e for e in rows if not _broken(plan, [(e.design, 0)], 0.0))
         if not fitting:
             return inf, (), ()
         groups.append(GroupCandidates(group, problem, NOTHING, fitting))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from accmine.questions.options import INTERRUPTED, RUNS, Json, Runs, Set, StudyName
+from accmine.questions.options import INTERRUPTED, RUNS, Json, Quiet, Runs, Set, StudyName, Verbose, echo_json, progress
 
-__all__ = ["stability"]
+__all__ = ["COMMANDS", "stability"]
 
 
 def stability(
@@ -27,14 +25,15 @@ def stability(
         float | None, typer.Option(min=0, help="Wall-clock limit of the run that is looked at; the draws come on top.")
     ] = None,
     runs: Runs = RUNS,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Print how often the answer stays near the best when technology and timing constants move in their bands.
 
     The study is run first, or its finished run is read from its folder; stability.json is written there.
     """
-    from accmine.files.document import placed
-    from accmine.plan.plan import make_plan
+    from accmine.plan.build import plan_of
     from accmine.questions.run.folder import RunFolder
     from accmine.questions.run.run import run
     from accmine.questions.stability.draws import constants_of
@@ -46,21 +45,26 @@ def stability(
     require(draws, seed, tolerance)
     changes = [*(overrides or []), *([] if seconds is None else [f"budget.seconds={seconds!r}"])]
     loaded = load_study(study, changes)
-    with placed(loaded.document):
-        plan = make_plan(loaded.study)
+    plan = plan_of(loaded)
     constants_of(plan.technology, plan.template.calibration)  # what is wrong there is said before an hour is spent
-    outcome = run(loaded, runs_dir=runs)
+    budget = loaded.study.budget
+    limit = None if budget.deterministic else budget.seconds
+    with progress(quiet, verbose, as_json, seconds=limit) as shown:
+        outcome = run(loaded, runs_dir=runs, on_progress=shown, watch=shown)
     if outcome.stop == "interrupted":
         typer.echo(f"interrupted: nothing was drawn; the run so far is in {outcome.folder}", err=True)
         raise typer.Exit(INTERRUPTED)
     folder = RunFolder(Path(outcome.folder))
-
-    def show(step: str) -> None:
-        if not as_json and sys.stderr.isatty():
-            typer.echo(step, err=True)
-
-    found = measure(plan, outcome, folder, draws=draws, seed=seed, tolerance=tolerance, on_step=show)
+    with progress(quiet, verbose, as_json, "what is drawn by now") as shown:
+        found = measure(plan, outcome, folder, draws=draws, seed=seed, tolerance=tolerance, on_step=shown.step)
     found = replace(found, folder=outcome.folder)
     folder.write_json("stability.json", found.to_json())
-    typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False) if as_json else render(found))
+    if as_json:
+        echo_json(found.to_json())
+    else:
+        typer.echo(render(found))
     raise typer.Exit(INTERRUPTED if found.interrupted else 0)
+
+
+COMMANDS = {"stability": stability}
+"""Commands by name."""

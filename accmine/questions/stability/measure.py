@@ -99,8 +99,9 @@ def stability(
     require(draws, seed, tolerance)
     began = time.monotonic()
     constants = constants_of(plan.technology, plan.template.calibration)
-    world = world_of(plan, outcome, folder, constants, draws, seed, on_step)
-    found = stability_of(world, tolerance, on_step)
+    with workers(_processes(plan), []):  # the pools of both parts work with the same processes
+        world = world_of(plan, outcome, folder, constants, draws, seed, on_step)
+        found = stability_of(world, tolerance, on_step)
     certificate = outcome.certificate
     nominal = Nominal(
         certificate.metric, certificate.unit, certificate.objective, certificate.bound, certificate.gap, outcome.status

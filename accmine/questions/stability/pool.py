@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from math import ceil
 
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
-from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.plan.plan import Group, Plan
+from accmine.plan.under import under_technology
 from accmine.problems.design_search.space_bound import promising
 from accmine.questions.stability.draws import Constant, factors, moved
 from accmine.search.budget import RUN, Budget
 from accmine.search.candidates import pareto, problems_of, propose, proposed, search_problem
 from accmine.search.session import Kept, Session, Store
 
-__all__ = ["FRONT", "PROMISING_DRAWS", "joined", "plan_under", "promising_under", "searched"]
+__all__ = ["FRONT", "PROMISING_DRAWS", "joined", "promising_under", "searched"]
 
 FRONT = 10
 """Non-dominated designs (time, area, TDP) taken from a search beside its k best, evenly spread."""
@@ -30,20 +29,6 @@ cheaper silicon admits designs that it left out. Divided among the groups of a p
 
 PROMISING = 2
 """Designs of least bound of each of these draws."""
-
-
-def plan_under(plan: Plan, technology: Technology) -> Plan:
-    """The plan under another technology: limits of the baseline follow it, limits in numbers stay."""
-    study, baseline = plan.study, plan.baseline
-    area, tdp = (ceil(value * 1000) / 1000 for value in (area_mm2(baseline, technology), tdp_w(baseline, technology)))
-    return replace(
-        plan,
-        technology=technology,
-        area_mm2=study.limits.area_mm2(area * plan.devices),
-        tdp_w=study.limits.tdp_w(tdp * plan.devices),
-        device_area_mm2=study.device_limits.area_mm2(area),
-        device_tdp_w=study.device_limits.tdp_w(tdp),
-    )
 
 
 def searched(plan: Plan, library: CostLibrary, store: Store | None, first: Sequence[Design]) -> list[list[Design]]:
@@ -80,7 +65,7 @@ def promising_under(
     plan: Plan, library: CostLibrary, constants: Sequence[Constant], row: Sequence[float], group: Group
 ) -> list[Design]:
     """Designs of the least bounds in a draw, of the whole space within the limits there; nothing where none fits."""
-    there = plan_under(plan, plan.technology.perturbed(factors(constants, row)))
+    there = under_technology(plan, plan.technology.perturbed(factors(constants, row)))
     own = plan.template.calibration
     there = replace(there, template=replace(plan.template, calibration=moved(own, constants, row)))
     problem = search_problem(there, group, len(plan.groups(plan.study.mode)), library, sketch=True)

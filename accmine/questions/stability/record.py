@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from math import isfinite
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from accmine.report.as_json import to_json
 
 __all__ = ["ConstantRow", "Nominal", "Stability", "Winner", "rank_correlation"]
 
@@ -147,15 +148,7 @@ class Stability:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; what is not finite becomes ``None``."""
-        return _plain(asdict(self))  # type: ignore[no-any-return]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
+        return to_json(self)
 
 
 def _ranks(values: Sequence[float]) -> Any:

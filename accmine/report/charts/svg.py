@@ -7,17 +7,67 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 
 from accmine.report.numbers import number, percent, seconds
 
-__all__ = ["progress", "stacked_bars"]
+__all__ = ["Frame", "progress", "stacked_bars"]
 
 _WIDTH = 760
 _TEXT = 7.2  # width of a character at the font size of the page's charts, px
 
 Trace = Sequence[tuple[float, float | None, float | None]]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A chart over time: seconds to the right, values upwards, in pixels of the picture.
+
+    Attributes
+    ----------
+    left, right, top, bottom
+        Of the plot.
+    end
+        Seconds at ``right`` less ``room``; above 0.
+    low, high
+        Values at ``bottom`` and ``top``.
+    """
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    end: float
+    low: float
+    high: float
+    room: float = 0.0
+
+    def x(self, moment: float) -> float:
+        """Of a time; what is later than the end is drawn at it."""
+        return self.left + (self.right - self.left - self.room) * min(1.0, moment / self.end)
+
+    def y(self, value: float) -> float:
+        """Of a value."""
+        return self.bottom - (self.bottom - self.top) * ((value - self.low) / (self.high - self.low))
+
+    def axes(self, marks: Sequence[tuple[float, str]]) -> list[str]:
+        """A line and its name for each marked value, and three times."""
+        parts = []
+        for value, name in marks:
+            y = self.y(value)
+            parts.append(f'<line class="axis" x1="{self.left}" y1="{y:.1f}" x2="{self.right}" y2="{y:.1f}"/>')
+            parts.append(f'<text x="{self.left - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(name)}</text>')
+        for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
+            place = f'x="{self.x(share * self.end):.1f}" y="{self.bottom + 16:.1f}"'
+            parts.append(f'<text {place} text-anchor="{anchor}">{seconds(share * self.end)}</text>')
+        return parts
+
+    def steps(self, points: Sequence[tuple[float, float]]) -> str:
+        """A path that keeps each value until the next one; of (seconds, value)."""
+        first, *rest = points
+        path = [f"M{self.x(first[0]):.1f} {self.y(first[1]):.1f}"]
+        return "".join([*path, *(f"H{self.x(moment):.1f}V{self.y(value):.1f}" for moment, value in rest)])
 
 
 def stacked_bars(rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str]) -> str:
@@ -82,24 +132,12 @@ def progress(trace: Trace, label: str) -> str:
     if not math.isfinite(high - low):
         return ""
     left, right, top, bottom = 76.0, _WIDTH - 12.0, 28.0, 196.0
-
-    def place(time: float, value: float) -> tuple[float, float]:
-        across = (right - left - 24) * (time / end)  # leaves room to see the last value
-        return left + across, bottom - (bottom - top) * ((value - low) / (high - low))
-
-    parts = [f'<text x="4" y="14">{escape(label)}</text>']
-    for value in (low + room, low / 2 + high / 2, high - room):
-        _, y = place(0, value)
-        parts.append(f'<line class="axis" x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>')
-    for share in (0.0, 0.5, 1.0):
-        x, _ = place(share * end, low)
-        anchor = ("start", "middle", "end")[round(2 * share)]
-        text = seconds(share * end)
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="{anchor}">{text}</text>')
+    frame = Frame(left, right, top, bottom, end, low, high, room=24.0)  # room to see the last value
+    marks = [(value, number(value)) for value in (low + room, low / 2 + high / 2, high - room)]
+    parts = [f'<text x="4" y="14">{escape(label)}</text>', *frame.axes(marks)]
     for name, line in zip(("objective", "bound"), lines, strict=True):
         if line:
-            parts.append(f'<path class="{name}" d="{_steps([place(*point) for point in line], right)}"/>')
+            parts.append(f'<path class="{name}" d="{frame.steps(line)}H{right:.1f}"/>')
     for i, (name, line) in enumerate(zip(("objective", "bound"), lines, strict=True)):
         if line:
             x = right - 190 + 100 * i
@@ -114,15 +152,6 @@ def _finite(trace: Trace, column: int) -> list[tuple[float, float]]:
         if isinstance(value, (int, float)) and math.isfinite(value):
             found.append((float(row[0]), float(value)))
     return found
-
-
-def _steps(points: Sequence[tuple[float, float]], right: float) -> str:
-    """A path that keeps each value until the next one, and the last one up to ``right``."""
-    x, y = points[0]
-    path = [f"M{x:.1f} {y:.1f}"]
-    for _, (x, y) in pairwise(points):
-        path.append(f"H{x:.1f}V{y:.1f}")
-    return "".join([*path, f"H{right:.1f}"])
 
 
 def _svg(height: float, title: str, parts: Sequence[str]) -> str:

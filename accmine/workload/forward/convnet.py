@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from accmine.errors import Complaint, InputError
 from accmine.workload.forward import layers
 from accmine.workload.forward.convolution import Border, borders
 from accmine.workload.forward.layers import Pair
 from accmine.workload.graph import GraphBuilder, OperatorGraph
-from accmine.workload.importers.fields import POSITIVE, Field, Keys, Source, read_fields
-from accmine.workload.importers.layer_list import ACTIVATIONS, PRODUCTS, LayerSpec, read_layers
+from accmine.workload.importers.layer_list import PRODUCTS, LayerSpec
+from accmine.workload.importers.layer_options import ACTIVATIONS
 
-__all__ = ["FIELDS", "ConvnetConfig", "convnet_graph", "read_convnet"]
+__all__ = ["ConvnetConfig", "convnet_graph"]
 
 
 @dataclass(frozen=True)
@@ -29,18 +28,6 @@ class ConvnetConfig:
 
     channels: int
     layers: tuple[LayerSpec, ...]
-
-
-FIELDS: dict[str, Field] = {"channels": Field(POSITIVE, 3)}
-"""The plain keys of a ``family: convnet`` description, beside ``layers`` and ``blocks``."""
-
-
-def read_convnet(source: Source, data: dict[str, Any], present: Keys) -> ConvnetConfig | None:
-    """The description in ``data``; complaints go to ``source``, with any the result is ``None``."""
-    before = len(source.complaints)
-    values = read_fields(source, (), data, FIELDS, (*present, "layers", "blocks"))
-    found = read_layers(source, data.get("layers"), data.get("blocks"))
-    return ConvnetConfig(values["channels"], found) if len(source.complaints) == before else None
 
 
 def convnet_graph(
@@ -137,7 +124,12 @@ class _Net:
                 raise _refuse(spec, f"{message} with a border of {border}", "kernel")
 
     def build(self, spec: LayerSpec, x: int) -> int:
-        return self.makers[spec.kind](spec, x)
+        try:
+            return self.makers[spec.kind](spec, x)
+        except InputError as error:  # a tensor too large for the graph, which does not know the file
+            if error.complaints[0].where:
+                raise
+            raise _refuse(spec, error.complaints[0].message) from None
 
     def sequence(self, specs: Sequence[LayerSpec], x: int) -> int:
         for spec in specs:

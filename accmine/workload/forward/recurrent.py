@@ -14,74 +14,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
-from typing import Any
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from accmine.errors import InputError
+from accmine.files.complaints import FieldsError
 from accmine.workload.forward import layers
 from accmine.workload.forward.attention import AttentionShape, attention, padding_masks
 from accmine.workload.graph import GraphBuilder, OperatorGraph
-from accmine.workload.importers.fields import POSITIVE, RATE, Field, Keys, Source, optional, read_fields
+from accmine.workload.importers.values import Part, Rate, Size
 
-__all__ = ["FIELDS", "RecurrentConfig", "read_recurrent", "recurrent_graph"]
+__all__ = ["RecurrentConfig", "recurrent_graph", "recurrent_operators"]
 
 RESIDUAL_FROM = 2
 """Index of the first LSTM layer, on either side, with a residual connection."""
 
 
-@dataclass(frozen=True)
-class RecurrentConfig:
-    """Numbers of a GNMT-like translator.
+class RecurrentConfig(Part):
+    """Numbers of a GNMT-like translator; the keys of its description."""
 
-    Attributes
-    ----------
-    encoder_layers, decoder_layers
-        LSTM layers on either side, at least 2 each; the first encoder layer is bidirectional.
-    width
-        Hidden units per layer and direction, and columns of the embeddings.
-    vocabulary, target_vocabulary
-        Rows of the source and target embeddings.
-    dropout
-        Rate at the input of every LSTM layer.
-    """
+    encoder_layers: Size = Field(description="LSTM layers of the encoder; the first is bidirectional.")
+    decoder_layers: Size = Field(description="LSTM layers of the decoder; the second reads the context.")
+    width: Size = Field(description="Hidden units per layer and direction, and columns of the embeddings.")
+    vocabulary: Size = Field(description="Rows of the source embedding.")
+    target_vocabulary: Size = Field(
+        default_factory=lambda data: data["vocabulary"], description="Rows of the target embedding."
+    )
+    dropout: Rate = Field(default=0.2, description="Rate at the input of every LSTM layer.")
 
-    encoder_layers: int
-    decoder_layers: int
-    width: int
-    vocabulary: int
-    target_vocabulary: int
-    dropout: float
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        whys = {"encoder_layers": "the first is bidirectional", "decoder_layers": "the second reads the context"}
+        few = [key for key in whys if dict(self)[key] < 2]
+        if few:
+            raise FieldsError([((key,), f"at least 2 are needed: {whys[key]}") for key in few])
+        return self
 
 
-FIELDS: dict[str, Field] = {
-    "encoder_layers": Field(POSITIVE, required=True),
-    "decoder_layers": Field(POSITIVE, required=True),
-    "width": Field(POSITIVE, required=True),
-    "vocabulary": Field(POSITIVE, required=True),
-    "target_vocabulary": Field(optional(POSITIVE)),
-    "dropout": Field(RATE, 0.2),
-}
-"""The keys of a ``family: gnmt`` description; ``target_vocabulary`` is ``vocabulary`` when null."""
-
-
-def read_recurrent(source: Source, data: dict[str, Any], present: Keys) -> RecurrentConfig | None:
-    """The description in ``data``; complaints go to ``source``, with any the result is ``None``."""
-    before = len(source.complaints)
-    values = read_fields(source, (), data, FIELDS, present)
-    if len(source.complaints) > before:
-        return None
-    for key, why in (
-        ("encoder_layers", "the first is bidirectional"),
-        ("decoder_layers", "the second reads the context"),
-    ):
-        if values[key] < 2:
-            source.complain((key,), f"at least 2 are needed: {why}")
-    if len(source.complaints) > before:
-        return None
-    if values["target_vocabulary"] is None:
-        values["target_vocabulary"] = values["vocabulary"]
-    return RecurrentConfig(**values)
+def recurrent_operators(config: RecurrentConfig, *, sequence: int, dropout: bool, loss: bool) -> int:
+    """Operators of ``recurrent_graph``, counted before anything is built; batch and split do not change them."""
+    e, d, drop = config.encoder_layers, config.decoder_layers, int(dropout and config.dropout > 0)
+    steps = 3 * sequence * (e + d + 1)  # product, addition and cell
+    encoder = (5 + drop) + (2 + 2 * drop) + (3 + drop) * (e - 2)
+    decoder = (3 + drop) + (2 + 2 * drop) + (3 + 2 * drop) * (d - 2)
+    attention, head = 6, 1 + int(loss)
+    return steps + encoder + decoder + attention + head
 
 
 class _Net:

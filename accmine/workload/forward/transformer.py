@@ -3,12 +3,12 @@
 The forward graph follows the published architectures as they are trained: token, position and type
 embeddings; attention with separate or fused query, key and value projections; a plain or gated MLP;
 norms before or behind; dropout behind the embedding, on attention probabilities and on both branches;
-the head of pre-training with its loss. Sources: Devlin et al. 2018 (BERT), Radford et al. 2019 (GPT-2),
+the head of pre-training or of a task with its loss. Sources: Devlin et al. 2018 (BERT), Radford et al. 2019 (GPT-2),
 Brown et al. 2020 (GPT-3; its locally banded attention layers are taken as dense), Zhang et al. 2022 (OPT),
 Touvron et al. 2023 (Llama 2).
 
-Parameters of the masked-LM and next-sentence heads of BERT are not in the checkpoint body: their names
-begin with ``head.``. The masked-LM head works on every token, as in the published PyTorch models.
+Parameters of the masked-LM, next-sentence and label heads are not in the checkpoint body: their names begin
+with ``head.``. The masked-LM head works on every token, as in the published PyTorch models.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from accmine.workload.forward.attention import AttentionShape, attention, paddin
 from accmine.workload.graph import GraphBuilder, OperatorGraph
 from accmine.workload.importers.transformer_config import TransformerConfig
 
-__all__ = ["transformer_graph"]
+__all__ = ["transformer_graph", "transformer_operators"]
 
 
 class _Net:
@@ -84,11 +84,39 @@ def transformer_graph(
         net.b.layer(f"layer{index}")
         x = _layer(net, f"layer{index}", x)
     net.b.layer("head")
-    if config.head == "mlm":
-        _mlm_head(net, x, loss)
-    else:
-        _lm_head(net, x, loss)
+    _head(net, x, loss)
     return net.b.build()
+
+
+def transformer_operators(
+    config: TransformerConfig, *, batch: int, split: str, dropout: bool = True, loss: bool = True
+) -> int:
+    """Operators of ``transformer_graph``, counted before it is built: the sequence does not change them.
+
+    Layers are equal, so graphs of one and two layers tell the rest; a chain of attention beyond the first has
+    five operators, a dropout and a rotary embedding for queries and one for keys.
+    """
+    one, two = (
+        len(
+            transformer_graph(
+                config.model_copy(update={"layers": layers}),
+                "",
+                batch=1,
+                sequence=1,
+                split="none",
+                dropout=dropout,
+                loss=loss,
+                dtype="bf16",
+            )
+        )
+        for layers in (1, 2)
+    )
+    chains = {"none": (1, 1), "heads": (config.heads, config.kv_heads), "samples": (batch, batch)}
+    queries, keys = chains[split]
+    more = (queries - 1) * (5 + int(dropout and config.attention_dropout > 0))
+    if config.position_embedding == "rotary":
+        more += queries - 1 + keys - 1
+    return one + (config.layers - 1) * (two - one) + config.layers * more
 
 
 def _embeddings(net: _Net) -> int:
@@ -198,36 +226,77 @@ def _decoder(net: _Net, name: str, x: int, bias: bool) -> int:
     return layers.linear(net.b, name, [x], weight, offset, [size], m=net.m, transpose_b=transpose_b)[0]
 
 
-def _lm_head(net: _Net, x: int, loss: bool) -> None:
-    config = net.config
+def _head(net: _Net, x: int, loss: bool) -> None:
+    """The head of ``config.head`` with its losses; without a head, what is behind the last layer."""
+    config, b = net.config, net.b
     if config.final_norm:
         x = net.norm("final-norm", x)
     if config.embedding_width != config.width:
         x = net.linear("project-out", x, config.width, config.embedding_width, bias=False)
-    logits = _decoder(net, "lm-head", x, bias=False)
-    if loss:
-        layers.cross_entropy(net.b, "loss", logits, net.ids("labels"), config.vocabulary)
+    if config.head == "lm":
+        logits = _decoder(net, "lm-head", x, bias=False)
+        if loss:
+            layers.cross_entropy(b, "loss", logits, net.ids("labels"), config.vocabulary)
+    elif config.head == "mlm":
+        _mlm_head(net, x, loss)
+    elif config.head == "none":
+        if config.pooler:
+            _pooled(net, x)
+    else:
+        _labels_head(net, x, loss)
 
 
 def _mlm_head(net: _Net, x: int, loss: bool) -> None:
-    """Masked LM on every token, and next-sentence prediction from the pooled first token."""
+    """Masked LM on every token, and with a pooler next-sentence prediction from the first one."""
     config, b = net.config, net.b
     batch, width = net.tokens[0], config.width
-    if config.final_norm:
-        x = net.norm("final-norm", x)
     y = net.linear("head.transform", x, width, width, bias=True)
     y = layers.elementwise(b, f"head.transform.{config.activation}", config.activation, y)
     y = net.norm("head.transform.norm", y)
     logits = _decoder(net, "head.decoder", y, bias=True)
-
-    weight, bias = net.parameter("pooler.weight", width, width), net.parameter("pooler.bias", width)
-    # Only the first token of every sample is read, so less than the whole input tensor.
-    rows = (batch * width + width * width + width) * b.tensors[x].nbytes // b.tensors[x].elements
-    pooled = layers.linear(b, "pooler", [x], weight, bias, [(batch, width)], m=batch, bytes_in=rows)[0]
-    pooled = layers.elementwise(b, "pooler.tanh", "tanh", pooled)
-    weight, bias = net.parameter("head.next-sentence.weight", width, 2), net.parameter("head.next-sentence.bias", 2)
-    following = layers.linear(b, "head.next-sentence", [pooled], weight, bias, [(batch, 2)], m=batch)[0]
+    following = _first_token(net, "head.next-sentence", _pooled(net, x), 2, True) if config.pooler else None
     if loss:
         layers.cross_entropy(b, "loss", logits, net.ids("labels"), config.vocabulary)
-        order = layers.input_tensor(b, "next-sentence-labels", (batch,), "int32")
-        layers.cross_entropy(b, "next-sentence-loss", following, order, 2)
+        if following is not None:
+            order = layers.input_tensor(b, "next-sentence-labels", (batch,), "int32")
+            layers.cross_entropy(b, "next-sentence-loss", following, order, 2)
+
+
+def _labels_head(net: _Net, x: int, loss: bool) -> None:
+    """Scores of a sequence, of every token, or of every token as the first and the last one of an answer.
+
+    Without a pooler a sequence is scored by one token of it. Published code scores all tokens and keeps that
+    one, which is more work only by labels / width of a projection.
+    """
+    config, b = net.config, net.b
+    (batch, sequence), width = net.tokens, config.embedding_width
+    if config.pooler:
+        x = _pooled(net, x)
+    x = net.dropout("head.dropout", x, config.head_dropout)
+    labels = config.labels or 2
+    rows: tuple[int, ...] = (batch,)
+    if config.head == "sequence":
+        logits = _first_token(net, "head.labels", x, labels, config.pooler)
+        classes = labels
+    else:
+        logits = net.linear("head.labels", x, width, labels, bias=True)
+        rows, classes = (net.tokens, labels) if config.head == "tokens" else ((batch, 2), sequence)
+    if loss:
+        layers.cross_entropy(b, "loss", logits, layers.input_tensor(b, "labels", rows, "int32"), classes)
+
+
+def _pooled(net: _Net, x: int) -> int:
+    """The pooled first token of every sample, [b,h]."""
+    pooled = _first_token(net, "pooler", x, net.config.width, True)
+    return layers.elementwise(net.b, "pooler.tanh", "tanh", pooled)
+
+
+def _first_token(net: _Net, name: str, x: int, n: int, bias: bool) -> int:
+    """A linear layer [b,h] or [b,s,h] -> [b,n] on one token of every sample."""
+    tensor, batch = net.b.tensors[x], net.tokens[0]
+    k = tensor.shape[-1]
+    weight = net.parameter(f"{name}.weight", k, n)
+    offset = net.parameter(f"{name}.bias", n) if bias else None
+    # Only one token of every sample is read, so less than the whole input tensor.
+    read = (batch * k + k * n + (n if bias else 0)) * tensor.nbytes // tensor.elements
+    return layers.linear(net.b, name, [x], weight, offset, [(batch, n)], m=batch, bytes_in=read)[0]

@@ -31,7 +31,7 @@ unit               ``layers``: one link of the chain of layers at which a pipeli
 =================  ====================================================================================
 
 Every entry takes ``repeat`` and ``if`` (left out when false, 0 or null). ``blocks`` names lists of layers
-with parameters; ``$name`` stands for a parameter's value:
+with parameters (a number, text, flag, null or a list of up to four); ``$name`` stands for a parameter's value:
 
 .. code-block:: yaml
 
@@ -44,98 +44,42 @@ with parameters; ``$name`` stands for a parameter's value:
           - relu
     layers:
       - conv-bn-relu: {out: 64, repeat: 2}
+
+Repeats and blocks multiply: operators are counted before anything is repeated, and at most ``MOST_OPERATORS``
+are allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from accmine.workload.importers.fields import (
-    FLAG,
-    NATURAL,
-    POSITIVE,
-    RATE,
-    Allowed,
-    Field,
-    Keys,
-    Source,
-    choice,
-    read_fields,
-)
+from pydantic import ValidationError
 
-__all__ = ["ACTIVATIONS", "LAYERS", "PRODUCTS", "LayerSpec", "read_layers"]
+from accmine.errors import Complaint, InputError
+from accmine.files.complaints import complaints_of
+from accmine.files.document import Document, Place
+from accmine.files.suggest import did_you_mean
+from accmine.workload.graph import MOST_OPERATORS
+from accmine.workload.importers.layer_options import LAYERS
+from accmine.workload.importers.values import LARGEST
 
-ACTIVATIONS = ("relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid")
+__all__ = ["PRODUCTS", "LayerSpec", "read_layers"]
 
-
-def _pair(least: int) -> Allowed:
-    words = f"an integer of at least {least} or [height, width]"
-
-    def test(value: Any) -> bool:
-        sizes = value if isinstance(value, list) and len(value) == 2 else [value]
-        return all(NATURAL.test(size) and size >= least for size in sizes)
-
-    return Allowed(words, test)
+_DEEPEST = 40  # layers within layers, blocks included
+_MOST_READ = 20_000  # entries, those of a block again for other parameters
+_MOST_ITEMS = 4  # of a list that a parameter holds
+_LONGEST = 60  # characters of a wrong value that a message shows
 
 
-_SIZE, _PADDING = _pair(1), _pair(0)
-_BORDER = Allowed(
-    "an integer of at least 0, [height, width], [top, bottom, left, right] or same",
-    lambda value: (
-        value == "same"
-        or _PADDING.test(value)
-        or (isinstance(value, list) and len(value) == 4 and all(NATURAL.test(side) for side in value))
-    ),
-)
-_GROUPS = Allowed(f"{POSITIVE.words}, or depthwise", lambda value: value == "depthwise" or POSITIVE.test(value))
-_WEIGHT = Allowed(
-    "a number above 0", lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-)
-_POOL = {
-    "kernel": Field(_SIZE, required=True),
-    "stride": Field(_SIZE),
-    "padding": Field(_PADDING, 0),
-    "ceil": Field(FLAG, False),
-}
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
-LAYERS: dict[str, dict[str, Field]] = {
-    "conv": {
-        "out": Field(POSITIVE, required=True),
-        "kernel": Field(_SIZE, required=True),
-        "stride": Field(_SIZE, 1),
-        "padding": Field(_BORDER, 0),
-        "dilation": Field(_SIZE, 1),
-        "groups": Field(_GROUPS, 1),
-        "bias": Field(FLAG, True),
-    },
-    "linear": {"out": Field(POSITIVE, required=True), "bias": Field(FLAG, True)},
-    "batch-norm": {},
-    "layer-norm": {},
-    **{name: {} for name in ACTIVATIONS},
-    "max-pool": _POOL,
-    "avg-pool": _POOL,
-    "adaptive-avg-pool": {"size": Field(_SIZE, required=True)},
-    "global-avg-pool": {},
-    "dropout": {"rate": Field(RATE, required=True)},
-    "flatten": {},
-    "squeeze-excite": {
-        "width": Field(POSITIVE, required=True),
-        "activation": Field(choice(*ACTIVATIONS), "relu"),
-        "gate": Field(choice(*ACTIVATIONS), "hardsigmoid"),
-    },
-    "residual": {},
-    "branches": {},
-    "auxiliary": {"weight": Field(_WEIGHT, 1.0)},
-    "unit": {},
-}
-"""Every layer and its plain options; layers within layers are read apart."""
 
 PRODUCTS = frozenset({"conv", "linear", "residual", "branches", "unit"})
 """Layers that open a link of the chain when they stand at the top level; others join the link before."""
-
-SHORTCUTS = ("identity", "projection", "auto", "same")
 
 _NESTED: dict[str, tuple[str, ...]] = {
     "residual": ("body", "shortcut"),
@@ -143,8 +87,7 @@ _NESTED: dict[str, tuple[str, ...]] = {
     "unit": ("layers",),
     "branches": ("branches",),
 }
-
-_DEEPEST = 20
+_OPERATORS = {"squeeze-excite": 6, "residual": 3, "auxiliary": 1}  # most of a layer beside its parts; others: one
 
 
 @dataclass(frozen=True)
@@ -163,6 +106,8 @@ class LayerSpec:
         What it is called in the chain of layers: its kind, or the name of its block.
     where, field
         Position in the file, for complaints.
+    operators
+        Operators that it makes at most, with those of its parts.
     """
 
     kind: str
@@ -171,6 +116,7 @@ class LayerSpec:
     label: str
     where: str
     field: str
+    operators: int
 
     def option(self, name: str) -> Any:
         """Value of the option ``name``."""
@@ -181,144 +127,219 @@ class LayerSpec:
 class _Block:
     parameters: dict[str, Any]
     layers: Any
-    keys: Keys
+    place: Place
+
+
+@dataclass
+class _Reader:
+    """A file being read: its blocks, what is wrong so far, and what blocks with equal parameters became."""
+
+    document: Document
+    blocks: dict[str, _Block] = field(default_factory=dict)
+    complaints: list[Complaint] = field(default_factory=list)
+    units: dict[str, tuple[LayerSpec, ...]] = field(default_factory=dict)
+    entries: int = 0
+
+    def complain(self, place: Place, message: str, *, key: bool = False) -> None:
+        self.complaints.append(
+            Complaint(self.document.locate(place, key=key), ".".join(map(str, place)), message.rstrip("; "))
+        )
+
+    def refuse(self, place: Place, message: str) -> InputError:
+        """What cannot be read on, with all complaints."""
+        self.complain(place, message)
+        return InputError(self.complaints)
+
+    def unknown(self, place: Place, options: Mapping[Any, Any], allowed: list[str]) -> None:
+        for key in options:
+            if key not in allowed:
+                hint = did_you_mean(str(key), allowed)
+                message = f"unknown key {str(key)!r}; {hint}allowed: {', '.join(allowed) or 'none'}"
+                self.complain((*place, str(key)), message, key=True)
 
 
 @dataclass(frozen=True)
 class _Scope:
-    """What a list of layers may refer to: the blocks, and the parameters of the block it stands in."""
+    """What a list of layers may refer to: the file, and the parameters of the block it stands in."""
 
-    source: Source
-    blocks: Mapping[str, _Block]
+    reader: _Reader
     values: Mapping[str, Any]
     depth: int = 0
+    used: str = ""
 
-    def fill(self, value: Any, keys: Keys) -> Any:
+    def fill(self, value: Any, place: Place) -> Any:
         """``value``, with the parameter it names put in; lists are filled item by item."""
         if isinstance(value, list):
-            return [self.fill(item, (*keys, i)) for i, item in enumerate(value)]
+            return [self.fill(item, (*place, i)) for i, item in enumerate(value)]
         if not (isinstance(value, str) and value.startswith("$")):
             return value
         if value[1:] not in self.values:
             known = ", ".join(f"${name}" for name in self.values) or "none here"
-            self.source.complain(keys, f"unknown parameter {value}; known: {known}")
+            self.reader.complain(place, f"unknown parameter {value}; known: {known}")
             return None
         return self.values[value[1:]]
 
 
-def read_layers(source: Source, layers: Any, blocks: Any) -> tuple[LayerSpec, ...]:
+def read_layers(document: Document) -> tuple[LayerSpec, ...]:
     """The layers at key ``layers`` of a file, with the ``blocks`` it defines.
 
-    Complaints go to ``source``; layers that could not be read are left out.
+    Raises
+    ------
+    InputError
+        With everything that is wrong; at the first place beyond ``MOST_OPERATORS``, before layers are repeated.
     """
-    defined: dict[str, _Block] = {}
+    reader = _Reader(document)
+    blocks = document.data.get("blocks")
     if blocks is not None and not isinstance(blocks, dict):
-        source.complain(("blocks",), f"a mapping of names to blocks is expected, got {blocks!r}")
+        reader.complain(("blocks",), f"must be a mapping of names to blocks, got {_shown(blocks)}")
         blocks = None
     for name, block in (blocks or {}).items():
-        keys: Keys = ("blocks", str(name))
-        if name in LAYERS:
-            source.complain(keys, "the name of a layer cannot name a block")
-        read_fields(source, keys, block, {}, ("parameters", "layers"))
-        parameters = (block.get("parameters") or {}) if isinstance(block, dict) else {}
-        if not isinstance(parameters, dict):
-            source.complain((*keys, "parameters"), f"a mapping of names to defaults is expected, got {parameters!r}")
-            parameters = {}
-        inner = block.get("layers") if isinstance(block, dict) else []
-        defined[str(name)] = _Block(parameters, inner, (*keys, "layers"))
-    return _sequence(_Scope(source, defined, {}), layers, ("layers",))
+        _define(reader, str(name), block)
+    found = _sequence(_Scope(reader, {}), document.data.get("layers"), ("layers",))
+    if reader.complaints:
+        raise InputError(list(dict.fromkeys(reader.complaints)))
+    return found
 
 
-def _sequence(scope: _Scope, entries: Any, keys: Keys) -> tuple[LayerSpec, ...]:
+def _define(reader: _Reader, name: str, block: Any) -> None:
+    place: Place = ("blocks", name)
+    if name in LAYERS:
+        reader.complain(place, "the name of a layer cannot name a block")
+    if not isinstance(block, dict):
+        reader.complain(place, f"must be a mapping with parameters and layers, got {_shown(block)}")
+        block = {}
+    reader.unknown(place, block, ["parameters", "layers"])
+    parameters = block.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        reader.complain((*place, "parameters"), f"must be a mapping of names to defaults, got {_shown(parameters)}")
+        parameters = {}
+    for key, value in parameters.items():
+        _parameter(reader, value, (*place, "parameters", str(key)))
+    reader.blocks[name] = _Block(parameters, block.get("layers"), (*place, "layers"))
+
+
+def _parameter(reader: _Reader, value: Any, place: Place) -> None:
+    """Refuse what a parameter cannot hold: lists of lists grow with every block they pass through."""
+    items = value if isinstance(value, list) and len(value) <= _MOST_ITEMS else [value]
+    if any(isinstance(item, list | dict) for item in items):
+        reader.complain(place, f"must be a number, text, flag, null, or a list of up to {_MOST_ITEMS} of them")
+
+
+def _sequence(scope: _Scope, entries: Any, place: Place) -> tuple[LayerSpec, ...]:
+    reader = scope.reader
     if not isinstance(entries, list) or not entries:
-        scope.source.complain(keys, f"a list of layers is expected, got {entries!r}")
+        reader.complain(place, f"must be a list of layers, got {_shown(entries)}")
         return ()
-    return tuple(spec for i, entry in enumerate(entries) for spec in _entry(scope, entry, (*keys, i)))
+    if scope.depth > _DEEPEST:
+        raise reader.refuse(place, f"layers nest more than {_DEEPEST} deep: does a block contain itself?")
+    found: list[LayerSpec] = []
+    total = 0
+    for index, entry in enumerate(entries):
+        reader.entries += 1
+        if reader.entries > _MOST_READ:
+            raise reader.refuse((*place, index), f"blocks with ever other parameters; allowed: {_MOST_READ} entries")
+        read = _entry(scope, entry, (*place, index))
+        if read is None:
+            continue
+        spec, repeat = read
+        operators, before = spec.operators, total
+        total += operators * repeat
+        if total > MOST_OPERATORS:
+            most = (MOST_OPERATORS - before) // operators
+            message = f"{repeat:,} times {operators:,} operators behind {before:,}; allowed: {MOST_OPERATORS:,} in all"
+            raise reader.refuse((*place, index), message + (f", by a repeat of at most {most}" if most else ""))
+        found += [spec] * repeat
+    return tuple(found)
 
 
-def _entry(scope: _Scope, entry: Any, keys: Keys) -> tuple[LayerSpec, ...]:
-    """One entry of a list of layers, as often as it is repeated."""
+def _entry(scope: _Scope, entry: Any, place: Place) -> tuple[LayerSpec, int] | None:
+    """One entry of a list of layers, and how often it is repeated."""
+    reader = scope.reader
     if isinstance(entry, dict) and len(entry) != 1:
-        scope.source.complain(keys, f"an entry is one layer, a name or a name with options; got {entry!r}")
-        return ()
+        reader.complain(place, f"an entry is one layer, a name or a name with options; got {_shown(entry)}")
+        return None
+    name, options = next(iter(entry.items())) if isinstance(entry, dict) else (entry, None)
+    name = scope.fill(name, place)
+    if not isinstance(name, str) or (name not in LAYERS and name not in reader.blocks):
+        known = [*LAYERS, *reader.blocks]
+        reader.complain(
+            place, f"unknown layer {_shown(name)}; {did_you_mean(str(name), known)}allowed: {', '.join(known)}"
+        )
+        return None
     if isinstance(entry, dict):
-        name, options = next(iter(entry.items()))
-    else:
-        name, options = entry, None
-    name = scope.fill(name, keys)
-    if not isinstance(name, str) or (name not in LAYERS and name not in scope.blocks):
-        known = ", ".join([*LAYERS, *scope.blocks])
-        scope.source.complain(keys, f"unknown layer {name!r}; allowed: {known}")
-        return ()
-    if isinstance(entry, dict):
-        keys = (*keys, next(iter(entry)))
+        place = (*place, next(iter(entry)))
     if name == "branches" and isinstance(options, list):
         options = {"branches": options}
-    if options is None:
-        options = {}
+    options = {} if options is None else options
     if not isinstance(options, dict):
-        scope.source.complain(keys, f"a mapping of options is expected, got {options!r}")
-        return ()
+        reader.complain(place, f"must be a mapping of options, got {_shown(options)}")
+        return None
     nested = _NESTED.get(name, ())
-    options = {k: v if k in nested else scope.fill(v, (*keys, str(k))) for k, v in options.items()}
+    options = {k: v if k in nested else scope.fill(v, (*place, str(k))) for k, v in options.items()}
     repeat = options.pop("repeat", 1)
     if not options.pop("if", True):
-        return ()
-    if not POSITIVE.test(repeat):
-        scope.source.complain((*keys, "repeat"), f"{POSITIVE.words} is expected, got {repeat!r}")
+        return None
+    if type(repeat) is not int or not 1 <= repeat <= LARGEST:
+        reader.complain((*place, "repeat"), f"must be a whole number of 1 to {LARGEST}, got {_shown(repeat)}")
         repeat = 1
-    spec = _block(scope, name, options, keys) if name in scope.blocks else _layer(scope, name, options, keys)
-    return (spec,) * int(repeat)
+    read = _block if name in reader.blocks else _layer
+    return read(scope, name, options, place), repeat
 
 
-def _block(scope: _Scope, name: str, options: dict[str, Any], keys: Keys) -> LayerSpec:
+def _block(scope: _Scope, name: str, options: dict[str, Any], place: Place) -> LayerSpec:
     """A block, as a unit of its layers with its parameters put in."""
-    block = scope.blocks[name]
-    values = dict(block.parameters)
+    reader, block = scope.reader, scope.reader.blocks[name]
+    reader.unknown(place, options, [*block.parameters, "repeat", "if"])
     for key, value in options.items():
-        if key in values:
-            values[key] = value
-        else:
-            allowed = ", ".join([*values, "repeat", "if"])
-            scope.source.complain_key((*keys, str(key)), f"unknown parameter of block {name}; allowed: {allowed}")
+        _parameter(reader, value, (*place, str(key)))
+    values = block.parameters | {key: value for key, value in options.items() if key in block.parameters}
     missing = [key for key, value in values.items() if value == "required"]
+    where = reader.document.locate(place)
     parts: tuple[LayerSpec, ...] = ()
     if missing:
-        scope.source.complain(keys, f"block {name} needs {', '.join(missing)}")
-    elif scope.depth == _DEEPEST:
-        scope.source.complain(keys, f"blocks nest more than {_DEEPEST} deep: does {name} contain itself?")
+        reader.complain(place, f"block {name} needs {', '.join(missing)}")
     else:
-        parts = _sequence(_Scope(scope.source, scope.blocks, values, scope.depth + 1), block.layers, block.keys)
-    position = scope.source.complaint(keys, "")
-    return LayerSpec("unit", (), (parts,), name, position.where, position.field)
+        same = f"{name} {values!r} {scope.depth}"
+        if same not in reader.units:
+            inner = _Scope(reader, values, scope.depth + 1, f" (in block {name}, used at {where})")
+            reader.units[same] = _sequence(inner, block.layers, block.place)
+        parts = reader.units[same]
+    return LayerSpec("unit", (), (parts,), name, where, ".".join(map(str, place)), _most("unit", [parts]))
 
 
-def _layer(scope: _Scope, name: str, options: dict[str, Any], keys: Keys) -> LayerSpec:
-    nested = _NESTED.get(name, ())
-    values = read_fields(scope.source, keys, options, LAYERS[name], (*nested, "repeat", "if"))
-    parts: tuple[tuple[LayerSpec, ...], ...] = ()
+def _layer(scope: _Scope, name: str, options: dict[str, Any], place: Place) -> LayerSpec:
+    reader, nested = scope.reader, _NESTED.get(name, ())
+    inner = replace(scope, depth=scope.depth + 1)
+    lists: list[tuple[Any, Place]] = [(options.get(key), (*place, key)) for key in nested]
     if name == "residual":
-        parts = (_sequence(scope, options.get("body"), (*keys, "body")),)
-        shortcut = scope.fill(options.get("shortcut", "identity"), (*keys, "shortcut"))
-        if isinstance(shortcut, list):
-            parts = (*parts, _sequence(scope, shortcut, (*keys, "shortcut")))
-            shortcut = "layers"
-        elif shortcut not in SHORTCUTS:
-            allowed = ", ".join(SHORTCUTS)
-            scope.source.complain((*keys, "shortcut"), f"{allowed} or a list of layers is expected, got {shortcut!r}")
-        values["shortcut"] = shortcut
+        shortcut = scope.fill(options.get("shortcut", "identity"), (*place, "shortcut"))
+        lists = [lists[0], (shortcut, lists[1][1])] if isinstance(shortcut, list) else lists[:1]
+        options = options | {"shortcut": "identity" if isinstance(shortcut, list) else shortcut}
     elif name == "branches":
         branches = options.get("branches")
-        if isinstance(branches, list) and len(branches) > 1:
-            parts = tuple(_sequence(scope, branch, (*keys, i)) for i, branch in enumerate(branches))
-        else:
-            scope.source.complain(keys, "at least two lists of layers are expected")
-    elif nested:
-        parts = (_sequence(scope, options.get("layers"), (*keys, "layers")),)
-    position = scope.source.complaint(keys, "")
-    return LayerSpec(name, _frozen(values), parts, name, position.where, position.field)
+        if not isinstance(branches, list) or len(branches) < 2:
+            reader.complain(place, "at least two lists of layers are expected")
+            branches = []
+        lists = [(branch, (*place, i)) for i, branch in enumerate(branches)]
+    parts = [_sequence(inner, layers, at) for layers, at in lists]
+    model = LAYERS[name]
+    reader.unknown(place, options, list(dict.fromkeys([*model.model_fields, *nested, "repeat", "if"])))
+    own = {key: value for key, value in options.items() if key in model.model_fields}
+    values: dict[str, Any] = {}
+    try:
+        values = model.model_validate(own).model_dump()
+    except ValidationError as error:
+        for at, _, message in complaints_of(error, model, own):
+            reader.complain((*place, *at), message + scope.used)
+    if len(lists) > len(nested[:1]) and name == "residual":
+        values["shortcut"] = "layers"
+    operators = _most(name, parts)
+    if operators > MOST_OPERATORS:
+        raise reader.refuse(place, f"{operators:,} operators within; allowed: at most {MOST_OPERATORS:,}")
+    where = (reader.document.locate(place), ".".join(map(str, place)))
+    return LayerSpec(name, tuple(values.items()), tuple(parts), name, *where, operators)
 
 
-def _frozen(values: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Options with their lists as tuples."""
-    return tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in values.items())
+def _most(name: str, parts: Sequence[tuple[LayerSpec, ...]]) -> int:
+    """Operators that a layer with these parts makes at most."""
+    return _OPERATORS.get(name, 1) + sum(spec.operators for part in parts for spec in part)

@@ -2,123 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Self
 
-from accmine.workload.importers.fields import (
-    FLAG,
-    NATURAL,
-    POSITIVE,
-    RATE,
-    Field,
-    Keys,
-    Source,
-    choice,
-    optional,
-    read_fields,
-)
+from pydantic import Field, model_validator
 
-__all__ = ["ACTIVATIONS", "FAMILIES", "FIELDS", "TransformerConfig", "read_transformer"]
+from accmine.files.complaints import FieldsError
+from accmine.workload.importers.values import Flag, Natural, Part, Rate, Size
 
-ACTIVATIONS = ("gelu", "relu", "silu", "tanh")
-
-
-@dataclass(frozen=True)
-class TransformerConfig:
-    """Numbers and structure of a transformer; the YAML keys of the same name.
-
-    Attributes
-    ----------
-    layers, width, heads, kv_heads, head_width, mlp_width
-        Depth and sizes. ``kv_heads`` < ``heads`` is grouped-query attention.
-    vocabulary, embedding_width
-        Rows and columns of the token embedding; projections stand between ``embedding_width`` and
-        ``width`` where they differ.
-    positions, position_offset
-        Rows of the learned position embedding, and unused rows in front of them (OPT has 2).
-    position_embedding
-        ``learned`` or ``rotary``.
-    token_types
-        Rows of the token type embedding; 0 for none.
-    activation, gated
-        Of the MLP; gated: act(gate(x)) · up(x).
-    norm, pre_norm, embedding_norm, final_norm
-        Kind of norm, whether it stands before or behind each branch, and norms at either end.
-    bias, attention_bias, mlp_bias
-        Bias of linear layers; the last two override ``bias`` for the attention projections and the MLP.
-    fused_qkv
-        One projection for queries, keys and values.
-    causal
-        Lower-triangular attention; otherwise a padding mask.
-    tied
-        The head uses the token embedding.
-    head
-        ``lm``, or ``mlm``: masked LM with transform, pooler and next-sentence prediction.
-    dropout, attention_dropout, embedding_dropout
-        Rates on branch outputs, attention probabilities, embeddings.
-    """
-
-    layers: int
-    width: int
-    heads: int
-    kv_heads: int
-    head_width: int
-    mlp_width: int
-    vocabulary: int
-    embedding_width: int
-    positions: int
-    position_offset: int
-    position_embedding: str
-    token_types: int
-    activation: str
-    gated: bool
-    norm: str
-    pre_norm: bool
-    embedding_norm: bool
-    final_norm: bool
-    attention_bias: bool
-    mlp_bias: bool
-    fused_qkv: bool
-    causal: bool
-    tied: bool
-    head: str
-    dropout: float
-    attention_dropout: float
-    embedding_dropout: float
-
-
-FIELDS: dict[str, Field] = {
-    "layers": Field(POSITIVE, required=True),
-    "width": Field(POSITIVE, required=True),
-    "heads": Field(POSITIVE, required=True),
-    "kv_heads": Field(optional(POSITIVE)),
-    "head_width": Field(optional(POSITIVE)),
-    "mlp_width": Field(optional(POSITIVE)),
-    "vocabulary": Field(POSITIVE, required=True),
-    "embedding_width": Field(optional(POSITIVE)),
-    "positions": Field(POSITIVE, required=True),
-    "position_offset": Field(NATURAL, 0),
-    "position_embedding": Field(choice("learned", "rotary"), "learned"),
-    "token_types": Field(NATURAL, 0),
-    "activation": Field(choice(*ACTIVATIONS), "gelu"),
-    "gated": Field(FLAG, False),
-    "norm": Field(choice("layer-norm", "rms-norm"), "layer-norm"),
-    "pre_norm": Field(FLAG, True),
-    "embedding_norm": Field(FLAG, False),
-    "final_norm": Field(FLAG, True),
-    "bias": Field(FLAG, True),
-    "attention_bias": Field(optional(FLAG)),
-    "mlp_bias": Field(optional(FLAG)),
-    "fused_qkv": Field(FLAG, False),
-    "causal": Field(FLAG, True),
-    "tied": Field(FLAG, True),
-    "head": Field(choice("lm", "mlm"), "lm"),
-    "dropout": Field(RATE, 0.1),
-    "attention_dropout": Field(RATE, 0.1),
-    "embedding_dropout": Field(RATE, 0.1),
-}
-"""The keys of a transformer description. Null widths follow from others: ``kv_heads`` = heads,
-``head_width`` = width / heads, ``mlp_width`` = 4 width, ``embedding_width`` = width."""
+__all__ = ["FAMILIES", "LABELLED", "TransformerConfig"]
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "bert": {
@@ -145,46 +36,94 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 """What each family sets; every key can be overridden by a description of one's own."""
 
+LABELLED = ("sequence", "tokens")
+"""Heads that score ``labels``."""
 
-def read_transformer(source: Source, data: dict[str, Any], family: str, present: Keys) -> TransformerConfig | None:
-    """The description in ``data`` (top level of ``source``), completed by its family.
-
-    Complaints go to ``source``; with any, the result is ``None``.
-    """
-    before = len(source.complaints)
-    fields = {name: Field(f.allowed, FAMILIES[family].get(name, f.default), f.required) for name, f in FIELDS.items()}
-    values = read_fields(source, (), data, fields, present)
-    if len(source.complaints) > before:
-        return None
-    width, heads = values["width"], values["heads"]
-    if values["head_width"] is None and width % heads:
-        source.complain(("heads",), f"{heads} heads do not divide width {width}; allowed: its divisors, or head_width")
-        return None
-    defaults = {
-        "kv_heads": heads,
-        "head_width": width // heads,
-        "mlp_width": 4 * width,
-        "embedding_width": width,
-        "attention_bias": values["bias"],
-        "mlp_bias": values["bias"],
-    }
-    del values["bias"]
-    values |= {name: default for name, default in defaults.items() if values[name] is None}
-    config = TransformerConfig(**values)
-    for key, message in _conflicts(config):
-        source.complain((key,), message)
-    return config if len(source.complaints) == before else None
+_POOLED = ("mlm", "sequence", "none")  # heads that may have a pooler
 
 
-def _conflicts(config: TransformerConfig) -> list[tuple[str, str]]:
-    """(key, message) of every pair of values that do not fit each other."""
-    found = []
-    if config.heads % config.kv_heads:
-        found.append(("kv_heads", f"{config.kv_heads} key heads do not divide {config.heads} heads"))
-    if config.position_embedding == "rotary" and config.head_width % 2:
-        found.append(("head_width", f"rotary positions need an even head width, got {config.head_width}"))
-    if config.fused_qkv and config.kv_heads != config.heads:
-        found.append(("fused_qkv", "a fused projection is offered for kv_heads = heads only"))
-    if config.head == "mlm" and config.embedding_width != config.width:
-        found.append(("embedding_width", "must equal width with head: mlm"))
-    return found
+class TransformerConfig(Part):
+    """Numbers and structure of a transformer; the keys of its description. Null is the default."""
+
+    family: Literal["bert", "gpt2", "opt", "llama"] = Field(description="Whose structure the other keys default to.")
+    layers: Size = Field(description="Transformer layers.")
+    width: Size = Field(description="Columns of the residual stream.")
+    heads: Size = Field(description="Query heads.")
+    kv_heads: Size = Field(
+        default_factory=lambda data: data["heads"], description="Key heads; fewer than heads: grouped-query attention."
+    )
+    head_width: Size = Field(
+        default_factory=lambda data: data["width"] // data["heads"], description="Columns of a head."
+    )
+    mlp_width: Size = Field(default_factory=lambda data: 4 * data["width"], description="Columns within the MLP.")
+    vocabulary: Size = Field(description="Rows of the token embedding.")
+    embedding_width: Size = Field(
+        default_factory=lambda data: data["width"],
+        description="Columns of the token embedding; projections stand between it and another width.",
+    )
+    positions: Size = Field(description="Longest sequence: rows of a learned position embedding.")
+    position_offset: Natural = Field(default=0, description="Unused rows in front of these; OPT has 2.")
+    position_embedding: Literal["learned", "rotary"] = Field(default="learned", description="How positions are told.")
+    token_types: Natural = Field(default=0, description="Rows of the token type embedding; 0: none.")
+    activation: Literal["gelu", "relu", "silu", "tanh"] = Field(default="gelu", description="Of the MLP.")
+    gated: Flag = Field(default=False, description="MLP of act(gate(x)) · up(x).")
+    norm: Literal["layer-norm", "rms-norm"] = Field(default="layer-norm", description="Kind of norm.")
+    pre_norm: Flag = Field(default=True, description="Norms before the branches, not behind them.")
+    embedding_norm: Flag = Field(default=False, description="A norm behind the embeddings.")
+    final_norm: Flag = Field(default=True, description="A norm before the head.")
+    bias: Flag = Field(default=True, description="Bias of linear layers.")
+    attention_bias: Flag = Field(default_factory=lambda data: data["bias"], description="That of attention.")
+    mlp_bias: Flag = Field(default_factory=lambda data: data["bias"], description="That of the MLP.")
+    fused_qkv: Flag = Field(default=False, description="One projection for queries, keys and values.")
+    causal: Flag = Field(default=True, description="Lower-triangular attention; otherwise a padding mask.")
+    tied: Flag = Field(default=True, description="The language-model head uses the token embedding.")
+    head: Literal["lm", "mlm", "sequence", "tokens", "span", "none"] = Field(
+        default="lm",
+        description="lm: next token. mlm: masked tokens, with a pooler also the next sentence. sequence, tokens: "
+        "labels of a sequence or of every token. span: first and last token of an answer. none: nothing to train.",
+    )
+    labels: Size | None = Field(default=None, description="Labels of head: sequence or tokens, at least 2.")
+    pooler: Flag = Field(
+        default_factory=lambda data: data["family"] == "bert" and data["head"] in _POOLED,
+        description="A linear layer and tanh on the first token, before head: sequence and the next sentence.",
+    )
+    dropout: Rate = Field(default=0.1, description="Rate on the outputs of branches.")
+    attention_dropout: Rate = Field(default=0.1, description="Rate on attention probabilities.")
+    embedding_dropout: Rate = Field(default=0.1, description="Rate on embeddings.")
+    head_dropout: Rate = Field(default=0.0, description="Rate on what is scored by head: sequence or tokens.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, data: Any) -> Any:
+        """What the family sets, below what is given; a known key that is null is not given."""
+        if not isinstance(data, dict):
+            return data
+        family = data.get("family")
+        given = {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+        return (FAMILIES.get(family, {}) if isinstance(family, str) else {}) | given
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        errors: list[tuple[tuple[str | int, ...], str]] = []
+        if "head_width" not in self.model_fields_set and self.width % self.heads:
+            message = f"{self.heads} heads do not divide width {self.width}; allowed: its divisors, or head_width"
+            errors.append((("heads",), message))
+        elif self.position_embedding == "rotary" and self.head_width % 2:
+            errors.append((("head_width",), f"rotary positions need an even head width, got {self.head_width}"))
+        if self.heads % self.kv_heads:
+            errors.append((("kv_heads",), f"{self.kv_heads} key heads do not divide {self.heads} heads"))
+        elif self.fused_qkv and self.kv_heads != self.heads:
+            errors.append((("fused_qkv",), "a fused projection is offered for kv_heads = heads only"))
+        if self.head == "mlm" and self.embedding_width != self.width:
+            errors.append((("embedding_width",), "must equal width with head: mlm"))
+        if self.pooler and (self.head not in _POOLED or self.embedding_width != self.width):
+            message = f"a pooler is offered with head: {', '.join(_POOLED)} and embedding_width = width"
+            errors.append((("pooler",), message))
+        if self.head in LABELLED and (self.labels or 0) < 2:
+            errors.append((("labels",), f"head: {self.head} needs at least 2, got {self.labels}"))
+        for key in ("labels", "head_dropout"):
+            if self.head not in LABELLED and key in self.model_fields_set:
+                errors.append(((key,), f"belongs to head: {' or '.join(LABELLED)}, not to head: {self.head}"))
+        if errors:
+            raise FieldsError(errors)
+        return self

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from accmine.errors import Complaint, InputError
-from accmine.workload.collector import collector_paused
-from accmine.workload.graph import BYTES, Operator, OperatorGraph, Vector
+from accmine.workload.graph import BYTES, Operator, OperatorGraph, Vector, collector_paused
 from accmine.workload.training.gradients import differentiate
 from accmine.workload.training.tape import DtypePolicy, Tape
 

@@ -15,7 +15,7 @@ from accmine.cost.measured.source import MOST_RUNS, MeasuredTable, Stretched, Zi
 from accmine.cost.measured.works import MEASURED, MODELLED, core_name
 from accmine.errors import InputError
 from accmine.hardware.design import Calibration
-from accmine.plan.plan import make_plan
+from accmine.plan.build import plan_of
 from accmine.ports import Stop
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder
@@ -24,7 +24,7 @@ from accmine.questions.stability.measure import stability
 from accmine.questions.stability.timing import Moves, freeze
 from accmine.search.bounds import assumptions_of, measured_share
 from accmine.search.schedules import schedule_task
-from accmine.study.study import referenced_files, study_hash
+from accmine.study.inputs import referenced_files, study_hash
 from accmine.workload.graph import Gemm, Work
 from tests.samples.search_sample import designs, planned, study, study_text
 
@@ -52,7 +52,7 @@ def table(path: Path, factor: float = 3.0) -> str:
 
 def test_measured_operators_replace_modelled_ones(tmp_path: Path) -> None:
     cost = {"use": "table", "file": table(tmp_path / "t.csv")}
-    modelled, measured = (make_plan(study(space=ONE, **more)) for more in ({}, {"cost": cost}))
+    modelled, measured = (plan_of(study(space=ONE, **more)) for more in ({}, {"cost": cost}))
     (design,) = designs(measured.template)
     before, after = (plan.library() for plan in (modelled, measured))
     costs, origin = after.costs(design), after.origin(design)
@@ -104,7 +104,7 @@ def test_a_wrong_table_is_refused_when_the_study_is_read(tmp_path: Path) -> None
     path = tmp_path / "bad.csv"
     path.write_text(HEADER + "gemm,0,8,8,1,bf16,tc8x8ws-64Ki,10,test\n")
     with pytest.raises(InputError, match=r"bad\.csv:2"):
-        make_plan(study(space=ONE, cost={"use": "table", "file": str(path)}))
+        plan_of(study(space=ONE, cost={"use": "table", "file": str(path)}))
 
 
 def test_hours_of_zigzag_are_refused() -> None:
@@ -117,7 +117,7 @@ def test_hours_of_zigzag_are_refused() -> None:
 def test_sources_travel_to_other_processes(tmp_path: Path) -> None:
     import pickle
 
-    plan = make_plan(study(space=ONE, cost={"use": "table", "file": table(tmp_path / "t.csv")}))
+    plan = plan_of(study(space=ONE, cost={"use": "table", "file": table(tmp_path / "t.csv")}))
     library = plan.library()
     (design,) = designs(plan.template)
     first = library.costs(design)
@@ -137,8 +137,8 @@ def test_what_a_table_cannot_follow_is_left_out_of_sensitivity(
         "search": {"refine": "none", "top_k": 1, "shares": 1},
     }
     srams = ["accelerator.tensor_sram", "accelerator.vector_sram"]
-    modelled = make_plan(study(space=ONE))
-    plans = [make_plan(study(**keys)), make_plan(study(space=ONE, cost={"use": "zigzag", "cache": "z.csv"}))]
+    modelled = plan_of(study(space=ONE))
+    plans = [plan_of(study(**keys)), plan_of(study(space=ONE, cost={"use": "zigzag", "cache": "z.csv"}))]
     assert left_out(modelled) == {}
     assert set(srams) <= {change.key for change in changes_of(modelled, 1.0)}
     for plan in plans:
@@ -164,7 +164,7 @@ def test_what_a_table_cannot_follow_is_left_out_of_sensitivity(
 
 @pytest.mark.parametrize("own", [Calibration(), Calibration(launch_s=2e-8, array_efficiency=0.9)])
 def test_measured_operators_keep_their_time_under_drawn_constants(tmp_path: Path, own: Calibration) -> None:
-    plan = make_plan(study(space=ONE, cost={"use": "table", "file": table(tmp_path / "t.csv", factor=20.0)}))
+    plan = plan_of(study(space=ONE, cost={"use": "table", "file": table(tmp_path / "t.csv", factor=20.0)}))
     (design,) = designs(plan.template)
     design, library, task = replace(design, calibration=own), plan.library(), plan.tasks[0]
     draws = [own]
@@ -197,22 +197,22 @@ def test_a_table_for_other_cores_is_refused(tmp_path: Path) -> None:
     line = "gemm,64,64,64,1,bf16,{},99999,test\n"
     other = cost("a.csv", HEADER + line.format("tc8x8ws-128Ki") + line.format("tc16x8ws-64Ki"))
     with pytest.raises(InputError, match="no row is of a core type") as caught:
-        make_plan(study(space=ONE, cost=other))
+        plan_of(study(space=ONE, cost=other))
     (complaint,) = caught.value.complaints
     assert complaint.field == "cost.file"
     assert all(text in complaint.message for text in (other["file"], "tc8x8ws-128Ki", "tc8x8ws-64Ki", "vc8x2-32Ki"))
     space = {"tensor_cores": [1], "tensor_rows": [4, 16], "tensor_cols": [8]}
-    make_plan(study(space=space, cost=other))  # the second row is of the template
-    make_plan(study(space=space, cost=cost("b.csv", HEADER + line.format("tc8x8ws-64Ki"))))  # of the baseline
+    plan_of(study(space=space, cost=other))  # the second row is of the template
+    plan_of(study(space=space, cost=cost("b.csv", HEADER + line.format("tc8x8ws-64Ki"))))  # of the baseline
     vector = "kind,elements,dtype,core,cycles,source\nrelu,64,bf16,vc8x2-32Ki,99,test\n"
-    make_plan(study(space=ONE, cost=cost("c.csv", vector)))
+    plan_of(study(space=ONE, cost=cost("c.csv", vector)))
 
 
 def test_a_drawn_launch_longer_than_a_row_stretches_it(tmp_path: Path) -> None:
-    plan = make_plan(study(space=ONE, cost={"use": "table", "file": table(tmp_path / "t.csv")}))
+    plan = plan_of(study(space=ONE, cost={"use": "table", "file": table(tmp_path / "t.csv")}))
     (design,) = designs(plan.template)
     assert isinstance(plan.source, MeasuredTable)
-    rows = plan.source.read().rows
+    rows = plan.source.measurements.rows
     slow = replace(
         design, calibration=Calibration(launch_s=(min(row.cycles for row in rows) + 1) / design.frequency_hz)
     )
@@ -225,7 +225,7 @@ def test_a_drawn_launch_longer_than_a_row_stretches_it(tmp_path: Path) -> None:
 
 def test_stability_draws_launches_longer_than_a_row(tmp_path: Path) -> None:
     """Up to 2 us without a calibration, which is more than a tiny product takes."""
-    plan = make_plan(
+    plan = plan_of(
         study(
             space=ONE,
             cost={"use": "table", "file": table(tmp_path / "t.csv", factor=1.0)},
@@ -234,7 +234,7 @@ def test_stability_draws_launches_longer_than_a_row(tmp_path: Path) -> None:
         )
     )
     assert isinstance(plan.source, MeasuredTable)
-    assert min(row.cycles for row in plan.source.read().rows) < 2e-6 * plan.baseline.frequency_hz
+    assert min(row.cycles for row in plan.source.measurements.rows) < 2e-6 * plan.baseline.frequency_hz
     folder = RunFolder(tmp_path)
     outcome, _ = solve_study(plan, folder, lambda *_: None, compare=False)
     assert stability(plan, outcome, folder, draws=4).draws == 4

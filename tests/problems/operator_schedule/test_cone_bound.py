@@ -57,7 +57,7 @@ def test_below_every_schedule_and_above_the_longest_path(seed: int, n: int) -> N
     assert (known.head >= osp.heads(problem)).all()
     assert (known.tail >= osp.tails(problem)).all()
     assert osp.bound(problem)[0] == max(known.bound, osp.lower_bound(problem)[0])
-    result = CriticalPath().solve(problem, stop=Stop())
+    result = solve(problem, CriticalPath(), stop=Stop())
     assert result.solution is not None
     assert result.objective is not None
     assert (known.head <= result.solution.start).all()

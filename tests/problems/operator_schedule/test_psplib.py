@@ -105,6 +105,34 @@ def test_multi_mode_with_a_mode_that_never_fits() -> None:
     assert check(problem, result.solution) == ()
 
 
+BUDGETED = (
+    MULTI.replace("nonrenewable              :  0", "nonrenewable              :  1")
+    .replace("R 1  R 2\n", "R 1  R 2  N 1\n")
+    .replace("    0    0\n", "    0    0    0\n")
+    .replace("       2    0\n", "       2    0    4\n")
+    .replace("       1    0\n", "       1    0    6\n")
+    .replace("       2    1\n", "       2    1    0\n")
+    .replace("       0    2\n", "       0    2    1\n")
+    .replace("       1    1\n", "       1    1    0\n")
+    .replace("       3    2\n", "       3    2    3\n")
+    .replace("       9    0\n", "       9    0    2\n")
+    .replace("    3    2\n***", "    3    2   10\n***")
+)
+"""Operations 2, 4 and 5 use up at most 6 + 1 + 3 = 10 of N1."""
+
+
+def test_a_budget_that_nothing_can_exceed_is_left_out() -> None:
+    problem = psplib.read(BUDGETED)
+    assert problem.resources == ("R1", "R2")
+    assert problem.capacity.tolist() == [3, 2]
+    assert dense(problem) == dense(psplib.read(MULTI))
+    with pytest.raises(InputError) as caught:
+        psplib.read(BUDGETED.replace("    3    2   10\n***", "    3    2    9\n***"), "f")
+    (complaint,) = caught.value.complaints
+    assert complaint.where.startswith("f:39:") or complaint.where.startswith("f:4")
+    assert "the modes may use up 10 of nonrenewable N1, allowed: 9" in complaint.message
+
+
 def written(seed: int) -> tuple[str, list[list[tuple[int, list[int]]]], list[int], set[tuple[int, int]]]:
     """A random file, and what it says."""
     rng = random.Random(seed)
@@ -137,7 +165,7 @@ def written(seed: int) -> tuple[str, list[list[tuple[int, list[int]]]], list[int
 def test_what_is_written_is_read(seed: int) -> None:
     text, modes, capacity, edges = written(seed)
     problem = psplib.read(text)
-    assert dense(problem) == modes
+    assert dense(problem) == [[(d, uses if d else [0] * len(uses)) for d, uses in own] for own in modes]
     assert problem.capacity.tolist() == capacity
     assert set(map(tuple, problem.edges.tolist())) == edges
 
@@ -154,7 +182,7 @@ def test_no_resources() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("nonrenewable              :  0", "nonrenewable              :  2", ":10:34: nonrenewable: 2, allowed: 0"),
+        ("nonrenewable              :  0", "nonrenewable              :  2", "R1, R2; the head says 4"),
         ("constrained        :  0", "constrained        :  1", ":11:34: doubly constrained: 1, allowed: 0"),
         ("projects                      :  1", "projects                      :  3", ":5:34: projects: 3, allowed: 1"),
         ("sink ):  6", "sink ):  six", ":6:34: the number of jobs must be a whole number, got 'six'"),
@@ -253,7 +281,7 @@ def test_recognised_by_name_and_by_content(tmp_path: Path) -> None:
     misnamed = tmp_path / "own.sm"
     misnamed.write_text(own)
     assert len(solving.load_problem(misnamed, "accmine")) == 0
-    with pytest.raises(InputError, match="the head has no line"):
+    with pytest.raises(InputError, match="is no file of PSPLIB; it looks like a problem of accmine"):
         solving.load_problem(misnamed)
     with pytest.raises(InputError, match=r"unknown format 'psp'; known: accmine .*, psplib"):
         solving.load_problem(misnamed, "psp")

@@ -51,7 +51,7 @@ def with_capacity(problem: Problem, amounts: dict[str, int]) -> Problem:
 @settings(max_examples=300, deadline=None)
 @given(schedules())
 def test_the_capacities_in_conflict(problem: Problem) -> None:
-    conflict, remedy = osp.explain(problem)
+    conflict, remedy = osp.impossible(problem)
     assert bool(conflict) == (not possible(problem))
     assert len(conflict) == len(remedy)
     assert possible(with_capacity(problem, dict.fromkeys(conflict, 99)))

@@ -14,7 +14,7 @@ from accmine import cli
 from accmine.errors import InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.questions.accuracy import suites as ledger
-from accmine.questions.accuracy.command import render_summary
+from accmine.questions.accuracy.report import summary_text
 
 SAMPLES = Path(__file__).parents[2] / "data"
 
@@ -146,7 +146,7 @@ def test_a_folder_that_is_not_there_is_no_missing_data(tmp_path: Path) -> None:
 
 
 def test_the_table_of_the_summary(data: Path) -> None:
-    text = render_summary(ledger.summary(data, ["scalesim"]) + ledger.summary(None, ["a100-matmul"]))
+    text = summary_text(ledger.summary(data, ["scalesim"]) + ledger.summary(None, ["a100-matmul"]))
     head, cycles, missing = text.splitlines()[:3]
     assert head.split() == ["suite", "quantity", "rows", "within", "MAPE", "bias", "worst", "rank", "ok"]
     count = len(ledger.rows("scalesim", data))
@@ -161,7 +161,7 @@ def test_the_table_of_the_summary(data: Path) -> None:
 @pytest.mark.skipif(not os.environ.get("ACCMINE_DATA"), reason="needs ACCMINE_DATA")
 def test_the_table_of_the_docs_is_the_printed_one() -> None:
     text = (Path(__file__).parents[3] / "docs" / "accuracy.md").read_text(encoding="utf-8")
-    assert render_summary(ledger.summary(Path(os.environ["ACCMINE_DATA"]))).partition("\n\n")[0] in text
+    assert summary_text(ledger.summary(Path(os.environ["ACCMINE_DATA"]))).partition("\n\n")[0] in text
 
 
 def test_the_command_prints_and_exits_by_the_bands(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import math
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import pytest
 
 from accmine import cli
 from accmine.errors import InputError
 from accmine.hardware.accelerators import dump_design, load_accelerator
 from accmine.questions.cost.measure import BATCH, MICROBATCH, batches, cost_step
-from accmine.questions.cost.report import COLUMNS, LONGEST, csv_text, render, to_json
+from accmine.questions.cost.report import LONGEST, csv_text, render, to_json
 from accmine.study.study import StudyWorkload
 from tests.samples.search_sample import MODELS, design
 
@@ -240,6 +240,7 @@ def test_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (("gpt.yaml", "--design", "wham"), "a design needs one value here; this file is a template"),
         (("gpt.yaml", "--design", "d.yaml", "--technology", "3nm"), "--technology: unknown technology '3nm'"),
         (("gpt.yaml", "--design", "d.yaml", "--csv", "no/x.csv"), "--csv: cannot write no/x.csv"),
+        (("gpt.yaml", "--design", "d.yaml", "--graph", "no/x.graphml"), "--graph: cannot write no/x.graphml"),
         (("gpt.yaml", "--design", "d.yaml", "--plot", "x.txt"), "unknown ending of a chart"),
         (("mlp.yaml", "--design", "d.yaml", "--sequence", "8"), "mlp is a model of images"),
     ],
@@ -271,7 +272,29 @@ def test_the_example_of_the_documentation(capsys: pytest.CaptureFixture[str]) ->
     assert {row["bound_by"] for row in found["rows"]} <= {"array", "vector", "port", "hbm", "launch"}
 
 
-def test_the_page_explains_every_column() -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "cost-command.md").read_text(encoding="utf-8")
-    explained = re.findall(r"^\| ([^|]+) \|", page.split("## Columns")[1].split("##")[0], flags=re.MULTILINE)
-    assert {name.strip() for cell in explained for name in cell.split(",")} - {"column", "---"} == set(COLUMNS)
+def test_the_graph_of_a_step_is_read_back_as_it_was(folder: Path) -> None:
+    options = ("--batch", "8", "--microbatch", "4", "--fusion", "none")
+    assert call("gpt.yaml", "--design", "d.yaml", *options, "--graph", "out.graphml") == 0
+    task = cost_step("gpt.yaml", "d.yaml", options={"batch": 8, "microbatch": 4, "fusion": "none"}).task
+    read, operators = (
+        nx.read_graphml("out.graphml"),
+        {o.name: o for phase in task.phases for o in phase.graph.operators},
+    )
+    assert set(read.nodes) == set(operators)
+    for name, values in read.nodes(data=True):
+        operator = operators[name]
+        assert (values["kind"], values["phase"]) == (operator.kind, operator.phase)
+        assert values["macs"] == operator.work.macs
+        assert values["bytes"] == operator.work.bytes_in + operator.work.bytes_out
+        assert values["runs"] == (1 if operator.phase == "update" else 2)
+        assert values["layer"]
+    inside = {
+        (phase.graph.operators[a].name, phase.graph.operators[b].name)
+        for phase in task.phases
+        for a, b in phase.graph.edges.tolist()
+    }
+    assert inside <= set(read.edges)
+    updates = {o.name for o in operators.values() if o.phase == "update"}
+    assert {b for _, b in set(read.edges) - inside} == updates
+    assert all(read.in_degree(name) == 1 for name in updates)
+    assert nx.is_directed_acyclic_graph(read)

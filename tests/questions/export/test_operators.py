@@ -18,6 +18,7 @@ from accmine.questions.export.operators import longest, read_run
 from accmine.questions.run.folder import RunFolder, RunState
 from accmine.workload.work import Work
 from tests.samples.export_sample import answer, baseline, make_run
+from tests.samples.run_sample import known
 from tests.samples.search_sample import pipeline, planned, study
 
 
@@ -142,7 +143,7 @@ def test_a_run_without_a_result_or_a_design_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_whose_result_is_of_another_study_is_refused(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    table = run.read_json("result.json")
+    table = known(run, "result.json")
     table["designs"][0]["devices"] = ["somebody else"]
     run.write_json("result.json", table)
     with pytest.raises(InputError, match="serves somebody else, which its study does not have"):

@@ -12,6 +12,7 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.hardware.accelerators import dump_design
+from accmine.plan.under import under_limits
 from accmine.questions.gap.design import rate_design, violations
 from accmine.questions.gap.record import WHOLE
 from tests.samples.gap_sample import KEYS, ground, measured, rows, study, without_prover  # noqa: F401 — for every test
@@ -57,16 +58,16 @@ def test_a_worse_design_has_a_larger_gap(tmp_path: Path) -> None:
     [
         ({}, {"tensor_cores": 64}, "tensor_cores 64 is not in the template; allowed: 1, 2"),
         ({}, {"gbps": 90}, "hbm_bytes_per_s 90000000000 is not in the template; allowed: 70000000000"),
-        ({"area_mm2": 300.0}, {}, r"^limits\.area: 415\.\d+ mm\^2 used, 300 mm\^2 allowed, 115 mm\^2 too much"),
-        ({"tdp_w": 10.0}, {}, r"^limits\.tdp: .* W used, 10 W allowed, .* W too much"),
-        ({"device_area_mm2": 300.0}, {}, r"^device_limits\.area: .* 300 mm\^2 allowed"),
-        ({"device_tdp_w": 10.0}, {}, r"^device_limits\.tdp: .* 10 W allowed"),
+        ({"limits.area": 300.0}, {}, r"^limits\.area: 415\.\d+ mm\^2 used, 300 mm\^2 allowed, 115 mm\^2 too much"),
+        ({"limits.tdp": 10.0}, {}, r"^limits\.tdp: .* W used, 10 W allowed, .* W too much"),
+        ({"device_limits.area": 300.0}, {}, r"^device_limits\.area: .* 300 mm\^2 allowed"),
+        ({"device_limits.tdp": 10.0}, {}, r"^device_limits\.tdp: .* 10 W allowed"),
     ],
 )
 def test_violations_are_numbers(changes: dict[str, Any], values: dict[str, int], message: str) -> None:
     base = copy(ground("one device"))
     assert violations(base, {(0, 0): design()}) == []
-    base.session = base.session.under(replace(base.plan, **changes))
+    base.session = base.session.under(under_limits(base.plan, changes))
     found = violations(base, {(0, 0): design(**values)})
     assert any(re.search(message, text) for text in found), found
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from accmine.errors import InputError
-from accmine.questions.gap.record import GapRow, heuristic_range, row_from_json
+from accmine.questions.gap.record import GapRow, heuristic_range
+from accmine.report.as_json import from_json
 
 ROW = GapRow(
     study="s",
@@ -24,13 +25,13 @@ ROW = GapRow(
 
 
 def test_json_and_back() -> None:
-    assert row_from_json(json.loads(json.dumps(ROW.to_json()))) == ROW
+    assert from_json(GapRow, json.loads(json.dumps(ROW.to_json()))) == ROW
 
 
 @pytest.mark.parametrize("table", [{}, {"study": "s", "colour": "red"}])
 def test_other_tables_are_refused(table: dict[str, str]) -> None:
-    with pytest.raises(InputError, match="no row of a gap table"):
-        row_from_json(table)
+    with pytest.raises(InputError, match=r"missing: study|unknown colour"):
+        from_json(GapRow, table)
 
 
 def test_the_range_is_over_runs_of_the_heuristic_on_the_whole() -> None:

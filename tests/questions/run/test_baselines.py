@@ -11,10 +11,12 @@ from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.plan import Plan
+from accmine.plan.under import costs_of, under_limits
 from accmine.ports import Stop
-from accmine.questions.run.baselines import VARIANTS, baseline_rows, change_rows, variant_sentence
+from accmine.questions.run.baselines import baseline_rows, change_rows, variant_sentence
 from accmine.search.schedules import schedule_task
 from accmine.search.selection import Selection, select, settle
+from accmine.study.inputs import VARIANTS
 from tests.samples.search_sample import BASE, brute_groups, folder, pipeline, planned, session
 
 
@@ -160,3 +162,31 @@ def test_another_technology() -> None:
     assert isinstance(library, CostLibrary)
     assert "tpu-16nm-multiplier" in variant_sentence(session(tight, library), chosen, Stop())
     assert all(name != other and other in VARIANTS for name, other in VARIANTS.items())
+
+
+@pytest.mark.parametrize("limit", ["area", "tdp"])
+def test_who_does_not_fit_under_another_technology_is_not_its_winner(limit: str) -> None:
+    """A limit of each device holds there as well, and the sentence says which one is not met, and by how much."""
+    plan, library, chosen = settled(models=("gpt",), space={}, device_limits={"area": "none"})
+    assert plan.inputs.variant is not None
+    (design,) = fleet(plan, chosen)
+    costs = [costs_of(design, technology) for technology in (plan.technology, plan.inputs.variant)]
+    here, there = (row[limit == "tdp"] for row in costs)
+    most = {f"device_limits.{limit}": (here + there) / 2}
+    sentence = variant_sentence(session(under_limits(plan, most), library), chosen, Stop())
+    if there > here:
+        assert sentence.startswith("under tpu-16nm-multiplier none of")
+        assert f"device_limits.{limit}: {there:.10g}" in sentence
+    else:
+        assert sentence.startswith("the winner is the same")
+    some = {f"device_limits.{limit}": there * 0.999}
+    assert "does not fit there" in variant_sentence(session(under_limits(plan, some), library), chosen, Stop())
+
+
+def test_a_baseline_outside_the_limits_of_one_device_is_told() -> None:
+    plan, library, chosen = settled(models=("gpt",), space={})
+    rows = baseline_rows(session(plan, library), chosen, fleet(plan, chosen), Stop())
+    assert not any("outside" in row.note for row in rows)
+    tight = under_limits(plan, {"device_limits.area": 1.0})
+    rows = baseline_rows(session(tight, library), chosen, fleet(plan, chosen), Stop())
+    assert all(row.note == "outside the limits" for row in rows)

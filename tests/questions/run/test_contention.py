@@ -21,8 +21,8 @@ from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import ModeSet, Problem, Solution
 from accmine.questions.run.contention import contention, contentions, retimed
 from accmine.questions.run.record import Contention, Outcome
-from accmine.report import html, text
-from accmine.report.as_json import outcome_from_json
+from accmine.questions.run.report import page, render
+from accmine.report.as_json import from_json
 from accmine.search.schedules import schedule_task
 from accmine.solving import solve
 from tests.samples.graph_sample import exhaustive, general, problem_of, unit
@@ -201,9 +201,9 @@ LOOKED_AT = Contention(1_032_000, 1_000_000, 960_000, 0.032, 0.075)
 def test_the_report_prints_one_line_per_device(sample: Any) -> None:
     outcome = _with(sample(), LOOKED_AT)
     wanted = "sharing the HBM costs 3.2 % (against private bandwidth; at most 7.5 %)"
-    printed = text.render(outcome, width=200)
+    printed = render(outcome, width=200)
     assert printed.count(wanted) == len(outcome.stages)
-    assert html.render(outcome).count(wanted) == len(outcome.stages)
+    assert page(outcome).count(wanted) == len(outcome.stages)
     assert all(f"{stage.name}: sharing the HBM" in printed for stage in outcome.stages)
 
 
@@ -211,16 +211,16 @@ def test_results_stored_before_can_be_read() -> None:
     stored = single().to_json()
     for stage in stored["stages"]:
         del stage["contention"]
-    outcome = outcome_from_json(stored)
+    outcome = from_json(Outcome, stored)
     assert outcome.stages[0].contention is None
-    assert "sharing the HBM" not in text.render(outcome)
+    assert "sharing the HBM" not in render(outcome)
 
 
 def test_a_stored_result_keeps_it() -> None:
     outcome = _with(single(), LOOKED_AT)
-    assert outcome_from_json(outcome.to_json()).stages[0].contention == LOOKED_AT
+    assert from_json(Outcome, outcome.to_json()).stages[0].contention == LOOKED_AT
     unknown = replace(LOOKED_AT, cost_at_most=float("inf"))
-    printed = text.render(outcome_from_json(_with(single(), unknown).to_json()), width=200)
+    printed = render(from_json(Outcome, _with(single(), unknown).to_json()), width=200)
     assert "sharing the HBM costs 3.2 % (against private bandwidth)." in printed
 
 
@@ -228,7 +228,7 @@ def test_average_power_stands_beside_tdp() -> None:
     outcome = single()
     row = outcome.workloads[0]
     average = row.energy_j / row.step_s
-    printed = text.render(outcome, width=200)
+    printed = render(outcome, width=200)
     assert "average W" in printed
     assert f"{average:.1f}" in printed
     assert f"{100 * average / 279.6:.1f} %" in printed
@@ -247,4 +247,4 @@ def test_a_run_reports_it_for_every_device(keys: dict[str, Any], tmp_path: Path)
         assert stage.contention is not None
         assert stage.contention.shared_cycles == sum(phase.repeats * phase.cycles for phase in stage.phases)
         assert stage.contention.cost >= 0
-    assert text.render(outcome, width=200).count("sharing the HBM costs") == len(outcome.stages)
+    assert render(outcome, width=200).count("sharing the HBM costs") == len(outcome.stages)

@@ -69,7 +69,7 @@ def test_only_finished_is_finished(tmp_path: Path, status: RunState) -> None:
     assert not folder.finished
 
 
-def test_again_leaves_nothing_of_the_earlier_run(tmp_path: Path) -> None:
+def test_a_cleared_folder_has_nothing_of_the_earlier_run(tmp_path: Path) -> None:
     folder = open_run(tmp_path, study())
     folder.start(study())
     folder.write_json("result.json", {})
@@ -78,10 +78,9 @@ def test_again_leaves_nothing_of_the_earlier_run(tmp_path: Path) -> None:
     folder.put("k", {"a": 1})
     folder.end(RunState.FINISHED)
     (folder.path / "notes.txt").write_text("mine")
-    again = open_run(tmp_path, study(), again=True)
-    assert again == folder
+    folder.clear()
     assert [path.name for path in folder.path.iterdir() if path.is_file()] == ["notes.txt"]
-    assert again.get("k") is None
+    assert folder.get("k") is None
 
 
 def test_tasks_survive_an_interruption(tmp_path: Path) -> None:
@@ -251,6 +250,7 @@ def test_a_run_whose_process_is_gone_is_not_running(tmp_path: Path) -> None:
     folder = open_run(tmp_path, study())
     folder.start(study())
     state = folder.read_json("state.json")
+    assert state is not None
     assert folder.state is RunState.RUNNING
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,19 +14,20 @@ import pytest
 
 import accmine.questions.run.run as run_module
 from accmine import cli, load, registry, solving
-from accmine.errors import CheckError, InfeasibleError
+from accmine.errors import CheckError, InfeasibleError, InputError
 from accmine.hardware.accelerators import load_accelerator
 from accmine.questions.run import flow
 from accmine.questions.run.folder import RUN_FILES, RunFolder, RunState, list_runs
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.run import run
-from accmine.report.as_json import outcome_from_json
-from accmine.result import Status, StopReason
+from accmine.report.as_json import from_json
+from accmine.report.progress import Watch
 from accmine.search import bounds as certify
 from accmine.search import candidates
 from accmine.search import refine as refining
 from accmine.study.study import as_mapping, load_study
-from tests.samples.search_sample import pipeline, study_text
+from tests.samples.run_sample import known
+from tests.samples.search_sample import BASE, pipeline, study_text
 
 SPACE = {"tensor_cores": [1, 2], "vector_cores": [1, 2], "vector_lanes": [4, 8]}
 LIMITS = {"area": "baseline", "tdp": "baseline"}
@@ -138,9 +140,10 @@ def test_the_numbers_of_an_outcome_agree(case: str, done: Done) -> None:
             assert row.mfu < row.hfu
         else:
             assert row.mfu == row.hfu
-    assert outcome.samples_per_s_per_w == pytest.approx(
-        sum(row.samples_per_s for row in outcome.workloads) / outcome.tdp_w
-    )
+    if len(models) == 1:
+        assert outcome.samples_per_s_per_w == pytest.approx(outcome.workloads[0].samples_per_s / outcome.tdp_w)
+    else:
+        assert math.isnan(outcome.samples_per_s_per_w), "samples of different models do not add up"
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -204,6 +207,7 @@ def test_limits_hold_and_designs_add_up(case: str, done: Done) -> None:
     counted = outcome.stages[: len(outcome.stages) // len(outcome.workloads)] if shared else outcome.stages
     assert sum(by_name[stage.design].area_mm2 for stage in counted) == pytest.approx(outcome.area_mm2)
     assert sum(by_name[stage.design].tdp_w for stage in counted) == pytest.approx(outcome.tdp_w)
+    assert outcome.chips == len(counted)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -242,11 +246,11 @@ def test_the_folder_of_a_run(case: str, done: Done) -> None:
     count = len(outcome.designs)
     designs = ["design.yaml"] if count == 1 else [f"design-{i}.yaml" for i in range(count)]
     assert files == {*shared, *designs, "state.json", "tasks"}
-    assert outcome_from_json(found.read_json("result.json")).to_json() == outcome.to_json()
+    assert from_json(Outcome, found.read_json("result.json")).to_json() == outcome.to_json()
     assert as_mapping(load_study(found.path / "study.yaml").study) == as_mapping(load_study(folder / "tiny.yaml").study)
     for name, design in zip(designs, outcome.designs, strict=True):
         assert load_accelerator(found.path / name).name == design.name
-    events = found.read_json("schedule.json")["traceEvents"]
+    events = known(found, "schedule.json")["traceEvents"]
     slices = [event for event in events if event["ph"] == "X"]
     assert slices
     assert all(event["dur"] >= 0 and event["ts"] >= 0 for event in slices)
@@ -273,12 +277,52 @@ def test_a_finished_run_is_not_repeated(tmp_path: Path, monkeypatch: pytest.Monk
     first = outcome_of(tmp_path)
     loaded = load_study(tmp_path / "tiny.yaml")
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "make_plan", lambda _: pytest.fail("computed again"))
+        patch.setattr(run_module, "make_plan", lambda *_: pytest.fail("computed again"))
         assert run(loaded, runs_dir=tmp_path / "runs").to_json() == first.to_json()
     lines = len(only_run(tmp_path).read_trace())
     again = run(loaded, runs_dir=tmp_path / "runs", again=True)
     assert without_times(again) == without_times(first)
     assert len(only_run(tmp_path).read_trace()) == len(again.trace) <= lines + 1
+
+
+def test_files_may_go_away_while_a_run_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tmp_path / "mine.yaml"
+    base.write_text(BASE)
+    path = write(tmp_path, baselines=[str(base)])
+    solve = flow.solve_study
+
+    def gone(*arguments: Any, **more: Any) -> Any:
+        base.unlink()
+        return solve(*arguments, **more)
+
+    monkeypatch.setattr(run_module, "solve_study", gone)
+    outcome = run(load_study(path), runs_dir=tmp_path / "runs")
+    assert [row.name for row in outcome.baselines] == [str(base)] * 2
+    assert only_run(tmp_path).finished
+
+
+CLOCKS = ["700 MHz", "1 GHz"]
+
+
+def test_a_list_is_searched_as_far_as_the_technology_holds(tmp_path: Path) -> None:
+    outcome = outcome_of(tmp_path, space={"tensor_cores": [1, 2], "frequency": CLOCKS})
+    assert all("_700MHz" in design.name for design in outcome.designs)
+    (note,) = [line for line in outcome.warnings if "left out" in line]
+    assert note.startswith("accelerator.frequency: 1 GHz left out")
+    assert "hold up to 940 MHz" in note
+
+
+FAST = ["accelerator.frequency=1 GHz", "accelerator={use: h100-like}", "baseline=h100-like"]
+
+
+@pytest.mark.parametrize("change", FAST)
+def test_what_the_technology_does_not_cover_leaves_no_folder(change: str, tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with pytest.raises(InputError, match="the energies of tpu-16nm hold up to 940 MHz") as caught:
+        run(load_study(path, [change]), runs_dir=tmp_path / "runs")
+    (complaint,) = caught.value.complaints
+    assert complaint.where, "it names its place"
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("case", ["pipeline", "common", "per TDP"])
@@ -305,7 +349,7 @@ def test_interrupted_before_anything_is_verified(tmp_path: Path, monkeypatch: py
         run(load_study(path), runs_dir=tmp_path / "runs")
     found = only_run(tmp_path)
     assert found.state is RunState.INTERRUPTED
-    assert found.read_json("state.json")["exit_code"] == 130
+    assert known(found, "state.json")["exit_code"] == 130
     assert found.read_json("result.json") is None
     assert call("run", path, "--runs", tmp_path / "runs") == 130
 
@@ -357,7 +401,7 @@ def test_interrupted_in_refining_keeps_the_best_and_resumes(tmp_path: Path, monk
         kept = run(load_study(path), runs_dir=tmp_path / "runs")
     found = only_run(tmp_path)
     assert (kept.stop, found.state, found.finished) == ("interrupted", RunState.INTERRUPTED, False)
-    assert outcome_from_json(found.read_json("result.json")).to_json() == kept.to_json()
+    assert from_json(Outcome, found.read_json("result.json")).to_json() == kept.to_json()
     assert call("show", found.path) == 0
     with monkeypatch.context() as patch:  # the search is finished and read from the folder
         patch.setattr(candidates, "mine", lambda *_, **__: pytest.fail("mined again"))
@@ -384,7 +428,7 @@ def test_an_interrupt_never_overwrites_a_better_answer(tmp_path: Path, monkeypat
         kept = run(load_study(path), runs_dir=tmp_path / "runs")
         found = only_run(tmp_path)
         assert (kept.stop, found.state) == ("interrupted", RunState.INTERRUPTED)
-        assert found.read_json("result.json")["value"] == kept.value
+        assert (found.read_json("result.json") or {})["value"] == kept.value
         values.append(kept.value)
     assert values[0] == values[1] == 2 * values[2]
 
@@ -410,7 +454,7 @@ def test_python_raises_at_an_interrupt_unless_asked_to_return(tmp_path: Path, mo
     monkeypatch.setattr(candidates, "mine", interrupt)
     with pytest.raises(KeyboardInterrupt):
         load(path).run(runs_dir=tmp_path / "runs")
-    assert only_run(tmp_path).read_json("result.json")["stop"] == "interrupted"
+    assert (only_run(tmp_path).read_json("result.json") or {})["stop"] == "interrupted"
     assert load(path).run(runs_dir=tmp_path / "runs", on_interrupt="return").stop == "interrupted"
 
 
@@ -434,26 +478,47 @@ def test_an_interrupt_in_the_bound_keeps_the_answer(
     assert only_run(tmp_path).state is RunState.INTERRUPTED
 
 
+class Heard(Watch):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.units: list[str] = []
+        self.said: list[str] = []
+
+    def step(self, name: str) -> None:
+        self.steps.append(name)
+
+    def unit(self, unit: str, shown: Callable[[float], float]) -> None:
+        assert shown(1.0) > 0
+        self.units.append(unit)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
 def test_comparisons_without_time_are_named(tmp_path: Path) -> None:
-    said: list[str] = []
+    watch = Heard()
     loaded = load_study(write(tmp_path, budget={"seconds": 0, "workers": 1}))
-    outcome = run(loaded, runs_dir=tmp_path / "runs", say=said.append)
+    outcome = run(loaded, runs_dir=tmp_path / "runs", watch=watch)
     (warning,) = [text for text in outcome.warnings if text.startswith("not compared: no time left for")]
     assert "baselines" in warning
     assert outcome.baselines == ()
-    assert said
-    assert "needs about" in said[0]
+    assert watch.steps == ["baseline", "bound", "propose", "confirm", "select", "refine", "prove", "compare"]
+    assert watch.units == ["samples/s"]
+    assert "needs about" in watch.said[0]
 
 
 class Interrupted:
-    """A solver of operator schedules that hears Ctrl-C: it keeps its solution and says so, as solvers do."""
+    """A solver of operator schedules that is interrupted when it has found something."""
 
     def __init__(self, solver: Any) -> None:
         self._solver = solver
         self.name = solver.name
 
-    def solve(self, problem: Any, **named: Any) -> Any:
-        return replace(self._solver.solve(problem, **named), status=Status.FEASIBLE, stop=StopReason.INTERRUPTED)
+    def search(self, record: Any) -> Any:
+        self._solver.search(record)
+        raise KeyboardInterrupt
 
 
 def test_an_interrupt_that_a_solver_hears_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -487,7 +552,7 @@ class Tampering:
         self.name = solver.name
 
     def solve(self, problem: Any, **named: Any) -> Any:
-        result = self._solver.solve(problem, **named)
+        result: Any = solving.solve(problem, self._solver, **named)
         return replace(result, solution=replace(result.solution, start=result.solution.start * 0))
 
 
@@ -504,7 +569,7 @@ def test_a_wrong_schedule_is_never_a_report(tmp_path: Path, monkeypatch: pytest.
         run(load_study(path), runs_dir=tmp_path / "runs")
     found = only_run(tmp_path)
     assert found.state is RunState.FAILED
-    assert found.read_json("state.json")["exit_code"] == 3
+    assert known(found, "state.json")["exit_code"] == 3
     assert found.read_json("result.json") is None
     assert call("run", path, "--runs", tmp_path / "runs") == 3
 
@@ -525,8 +590,8 @@ def test_a_limit_nobody_can_meet(limit: str, unit: str, depth: int, tmp_path: Pa
         run(load_study(path), runs_dir=tmp_path / "runs")
     assert caught.value.conflict == (f"limits.{limit}: 3 {unit}",)
     found = only_run(tmp_path)
-    assert found.read_json("result.json")["status"] == "infeasible"
-    assert found.read_json("state.json")["exit_code"] == 1
+    assert known(found, "result.json")["status"] == "infeasible"
+    assert known(found, "state.json")["exit_code"] == 1
     assert call("run", path, "--runs", tmp_path / "runs") == 1
     (remedy,) = caught.value.remedy
     assert caught.value.where[0].startswith(f"{path}:1:")
@@ -626,7 +691,7 @@ def test_bad_input_writes_nothing(
 def test_a_pipeline_deeper_than_the_model(tmp_path: Path) -> None:
     with pytest.raises(InfeasibleError, match=r"system\.pipeline: 60 .* -> at most 3, the layers of mlp"):
         outcome_of(tmp_path, **pipeline(60))
-    assert only_run(tmp_path).read_json("state.json")["exit_code"] == 1
+    assert known(only_run(tmp_path), "state.json")["exit_code"] == 1
 
 
 def test_a_cyclic_graph_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from accmine import cli
 from accmine.hardware.technology import area_mm2
-from accmine.plan.plan import Plan, make_plan
+from accmine.plan.build import plan_of
+from accmine.plan.plan import Plan
 from accmine.questions.run.flow import solve_study
 from accmine.questions.sensitivity import measure as module
 from accmine.questions.sensitivity.added import bound_of_added
@@ -33,7 +34,7 @@ KEYS: dict[str, Any] = {
 
 
 def plan(**more: Any) -> Plan:
-    return make_plan(study(**{**KEYS, **more}))
+    return plan_of(study(**{**KEYS, **more}))
 
 
 @lru_cache(maxsize=1)
@@ -225,3 +226,23 @@ def test_ctrl_c_prints_what_is_there(
     assert "interrupted" in shown
     assert "limits.area: " in shown
     assert "accelerator.vector_sram" not in shown
+
+
+def test_a_change_begins_from_all_that_is_known_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search of its own, with less time, must not miss what the unchanged study had among its candidates."""
+    begun: list[set[str]] = []
+    known: list[list[str]] = []
+
+    def heard(*arguments: Any, **options: Any) -> Any:
+        answer = solve_study(*arguments, **options)
+        begun.append({design.name for design in options["first"]})
+        known.append([design.name for design in options["candidates"]])
+        return answer
+
+    monkeypatch.setattr(module, "solve_study", heard)
+    answer = sensitivity(plan(limits={"area": "baseline"}, device_limits={"area": "none"}), 100.0)
+    candidates, changed = known[0], begun[1:]
+    assert len(candidates) > 1
+    assert changed
+    assert {*answer.designs, *candidates} <= changed[0], "those of a larger limit are what they are"
+    assert all(len(designs) >= len(candidates) for designs in changed)

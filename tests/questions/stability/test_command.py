@@ -15,6 +15,7 @@ from accmine.hardware.technology import load_technology
 from accmine.questions import options as command_options
 from accmine.questions.run.folder import list_runs
 from accmine.questions.stability import cases as stability_cases
+from tests.samples.run_sample import known
 from tests.samples.search_sample import study_text
 
 KEYS: dict[str, Any] = {
@@ -49,7 +50,7 @@ def test_it_runs_the_study_and_then_reads_it(tmp_path: Path, capsys: pytest.Capt
     assert "of 5 draws" in text
     assert "Beside it, and not to be added: the certificate" in text
     (folder,) = list_runs(runs)
-    written = folder.read_json("stability.json")
+    written = known(folder, "stability.json")
     assert written["draws"] == 5
     state = (folder.path / "state.json").read_text()
     assert call("stability", study, "--draws", "5", "--json", "--runs", runs) == 0
@@ -58,7 +59,7 @@ def test_it_runs_the_study_and_then_reads_it(tmp_path: Path, capsys: pytest.Capt
     for table in (written, printed):
         del table["seconds"]
     assert printed == written
-    assert printed["nominal"]["gap"] == folder.read_json("result.json")["certificate"]["gap"]
+    assert printed["nominal"]["gap"] == known(folder, "result.json")["certificate"]["gap"]
 
 
 def test_the_tolerance_and_the_seed_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from accmine.errors import InputError
 from accmine.hardware.design import Calibration
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.plan.plan import Plan, make_plan
+from accmine.plan.build import plan_of
+from accmine.plan.plan import Plan
+from accmine.plan.under import under_technology
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.record import Outcome
 from accmine.questions.stability import cases as stability_cases
@@ -24,7 +26,6 @@ from accmine.questions.stability import measure as module
 from accmine.questions.stability.cases import World
 from accmine.questions.stability.draws import Constant, constants_of
 from accmine.questions.stability.measure import stability, stability_of, world_of
-from accmine.questions.stability.pool import plan_under
 from accmine.questions.stability.record import Stability, rank_correlation
 from accmine.questions.stability.report import render
 from accmine.search.session import Kept
@@ -45,7 +46,7 @@ def few_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @lru_cache(maxsize=8)
 def solved(text: str) -> tuple[Plan, Outcome]:
-    plan = make_plan(study(**{**KEYS, **json.loads(text)}))
+    plan = plan_of(study(**{**KEYS, **json.loads(text)}))
     outcome, _ = solve_study(plan, Kept(), lambda *_: None, compare=False)
     return plan, outcome
 
@@ -173,19 +174,19 @@ def test_names_change_nothing() -> None:
 def test_limits_of_the_baseline_follow_the_technology() -> None:
     plan, _ = solved("{}")
     cheaper = plan.technology.perturbed({"area.uncore_mm2": 0.8, "power.uncore_w": 0.5})
-    there = plan_under(plan, cheaper)
+    there = under_technology(plan, cheaper)
     assert there.area_mm2 == pytest.approx(plan.devices * area_mm2(plan.baseline, cheaper), abs=2e-3)
     assert there.tdp_w == pytest.approx(plan.devices * tdp_w(plan.baseline, cheaper), abs=2e-3)
     assert there.area_mm2 < plan.area_mm2
     fixed, _ = solved(json.dumps({"limits": {"area": "500 mm^2", "tdp": "250 W"}}))
-    assert (plan_under(fixed, cheaper).area_mm2, plan_under(fixed, cheaper).tdp_w) == (500, 250)
+    assert (under_technology(fixed, cheaper).area_mm2, under_technology(fixed, cheaper).tdp_w) == (500, 250)
 
 
 def test_a_tight_limit_is_broken_in_half_of_the_draws() -> None:
     """An absolute limit at the answer's own area: whichever way the uncore moves decides."""
     plan, outcome = solved("{}")
     area = area_mm2(world(1).answer()[0], plan.technology)
-    tight = make_plan(study(**{**KEYS, "limits": {"area": f"{area * (1 + 1e-9):.9f} mm^2"}}))
+    tight = plan_of(study(**{**KEYS, "limits": {"area": f"{area * (1 + 1e-9):.9f} mm^2"}}))
     uncore = next(c for c in constants_of(plan.technology, Calibration()) if c.name == "area.uncore_mm2")
     one = stability_of(world_of(tight, outcome, None, [uncore], 60, 3), 0.02)
     assert abs(one.outside_limits / 60 - 0.5) < 4 * sqrt(0.25 / 60)

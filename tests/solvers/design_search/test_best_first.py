@@ -39,7 +39,9 @@ TRAINING: list[Shape] = [
 
 
 def found(problem: Problem, stop: Stop | None = None, hint: Any = None, **options: Any) -> Result[Mined]:
-    return make_solver("design-search", "best-first", **options).solve(problem, stop=stop or Stop(work=60), hint=hint)
+    solver = make_solver("design-search", "best-first", **options)
+    result: Result[Mined] = solver.solve(problem, stop=stop or Stop(work=60), hint=hint)
+    return result
 
 
 @settings(max_examples=5, deadline=None)

@@ -19,7 +19,8 @@ from ortools.sat.python import cp_model
 
 from accmine.errors import AccmineError, InputError
 from accmine.models.operator_schedule_cpsat import OperatorScheduleCpSat
-from accmine.ports import Model, Solver, Stop
+from accmine.ports import BaseModel, Model, Solver, Stop
+from accmine.problems import operator_schedule
 from accmine.problems.operator_schedule import (
     MAX_TIME,
     Problem,
@@ -31,18 +32,19 @@ from accmine.problems.operator_schedule import (
     problem_from_json,
     problem_to_json,
 )
+from accmine.record import Record
 from accmine.registry import make_model, make_solver
 from accmine.result import Result, Status, StopReason
 from accmine.solvers.engines import cpsat
 from accmine.solvers.engines.cpsat import CpSat
-from accmine.solvers.operator_schedule.critical_path import CriticalPath, quick
+from accmine.solvers.operator_schedule.critical_path import quick
 from accmine.solving import load_problem
 from accmine.solving import solve as solve_with
 
 SMALL = Path(__file__).parents[2] / "data" / "whole_chip_schedule.json"
 
 
-def solve(problem: Problem, solver: str = "cp-sat", **options: Any) -> Result[Any]:
+def solve(problem: Problem, solver: str | Solver = "cp-sat", **options: Any) -> Result[Any]:
     return solve_with(problem, solver, **options)
 
 
@@ -149,9 +151,8 @@ def test_the_hint_is_complete_and_feasible(seed: int, n: int) -> None:
     found = model.read(solver.value)
     assert check(problem, found) == ()
     assert objective(problem, found) <= objective(problem, start)
-    lower, upper = model.bounds()
-    assert lower_bound(problem)[0] <= lower == bound(problem)[0]
-    assert upper <= objective(problem, start)
+    assert lower_bound(problem)[0] <= model.floor_score == bound(problem)[0]
+    assert model.upper <= objective(problem, start)
 
 
 def test_the_smallest_problems() -> None:
@@ -258,7 +259,7 @@ def test_ctrl_c_keeps_the_best_and_its_bound() -> None:
     timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     try:
-        result = CpSat().solve(unprovable(), stop=Stop(seconds=20))
+        result = solve(unprovable(), CpSat(), stop=Stop(seconds=20))
     finally:
         timer.cancel()
     assert result.stop is StopReason.INTERRUPTED
@@ -288,45 +289,44 @@ def test_an_error_of_the_caller_reaches_the_caller() -> None:
             raise ValueError("no room on the disk")
 
     with pytest.raises(ValueError, match="no room"):
-        CpSat().solve(unprovable(), stop=Stop(seconds=20), on_progress=fail)
+        solve(unprovable(), CpSat(), stop=Stop(seconds=20), on_progress=fail)
 
 
-class Toy:
-    """A model without warm start: maximise a bounded sum, or the impossible."""
+def at(start: int, count: int) -> Solution:
+    return Solution(np.full(count, start), np.zeros(count, dtype=np.int64))
+
+
+class Toy(BaseModel):
+    """A model without warm start: minimise a bounded number, or the impossible."""
 
     engine = "cp-sat"
 
     def build(self, problem: Problem) -> Any:
         self.model = cp_model.CpModel()
+        self.count = len(problem)
         self.x = self.model.new_int_var(0, 10, "x")
         self.model.add(self.x >= len(problem))
         self.model.add(2 * self.x >= 9)
-        self.model.minimize(3 * self.x - 1)
+        self.model.minimize(3 * (self.x - 7) + 21 - 2 * self.x)
         return self.model
 
     def hint(self, solution: Solution) -> None:
         self.model.add_hint(self.x, int(solution.start[0]))
 
-    def bounds(self) -> tuple[None, None]:
-        return None, None
-
-    def to_objective(self, value: int) -> int:
-        return (value + 1) // 3
-
     def read(self, value: Any) -> Solution:
-        return Solution(np.array([int(value(self.x))]), np.array([0]))
+        return at(int(value(self.x)), self.count)
 
 
 def toy(monkeypatch: pytest.MonkeyPatch, operations: int, model: type = Toy) -> Result[Any]:
     """Solve the toy as if it were a schedule of operations that take no time."""
     monkeypatch.setattr(cpsat, "make_model", lambda kind, name: model())
-    monkeypatch.setattr(cpsat, "bound_of", lambda problem: (None, ""))
+    monkeypatch.setattr(operator_schedule, "bound", lambda problem: (None, ""))
     listed = [{"name": f"a{i}", "duration": 0} for i in range(operations)]
-    result: Result[Any] = CpSat().solve(problem_from_json({"operations": listed}), stop=Stop(seconds=5))
+    result: Result[Any] = solve(problem_from_json({"operations": listed}), CpSat(), stop=Stop(seconds=5))
     return result
 
 
-def test_objectives_are_converted_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_objectives_may_have_an_offset(monkeypatch: pytest.MonkeyPatch) -> None:
     result = toy(monkeypatch, 1)
     assert (result.status, result.objective, result.bound) == (Status.OPTIMAL, 5, 5)
 
@@ -343,11 +343,9 @@ def test_infeasible_is_said_only_without_a_solution(monkeypatch: pytest.MonkeyPa
     class Liar(Toy):
         """Claims that nothing is feasible although the warm start is."""
 
-        def warm_start(self, problem: Problem, stop: Stop, seed: int) -> Result[Any]:
-            result: Result[Any] = CriticalPath().solve(problem, stop=stop, seed=seed)
-            return result
+        def warm_start(self, record: Record[Solution]) -> None:
+            record.offer(at(3, 11))
 
-    monkeypatch.setattr(cpsat._State, "finished", lambda self, stop: None)
     lied = toy(monkeypatch, 11, Liar)
     assert lied.status is Status.FEASIBLE
     assert lied.solution is not None

@@ -17,7 +17,7 @@ from accmine.problems.operator_schedule import Problem, bound, check, objective,
 from accmine.solvers.engines.cpsat import CpSat
 from accmine.solvers.engines.prover import Prover
 from accmine.solvers.operator_schedule.critical_path import quick
-from accmine.solving import verify
+from accmine.solving import solve, verify
 from tests.samples.schedule_families import proven
 
 
@@ -112,7 +112,7 @@ def test_it_stops_when_told_or_late() -> None:
 def test_the_driver_proves_with_it_what_cpsat_alone_does_not() -> None:
     """One worker: its bound comes first, and the result says so."""
     problem = project(3, 40, 0.1)
-    result = verify(problem, CpSat().solve(problem, stop=Stop(work=0.3)))
+    result = verify(problem, solve(problem, CpSat(), stop=Stop(work=0.3)))
     assert result.bound is not None
     assert result.bound > bound(problem)[0]
     assert result.bound_method == "CP-SAT, objective from below"

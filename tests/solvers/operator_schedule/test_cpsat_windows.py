@@ -63,7 +63,7 @@ def test_is_a_registered_solver() -> None:
 def test_results_are_valid_bounded_and_never_worse_than_the_hint(seed: int, n: int) -> None:
     problem = make(seed, n)
     start = poor(problem)
-    result = CpSatWindows(most=12).solve(problem, stop=Stop(work=4), hint=start)
+    result = solve(problem, CpSatWindows(most=12), stop=Stop(work=4), hint=start)
     assert result.solution is not None
     assert result.objective is not None
     assert result.bound is not None
@@ -90,7 +90,7 @@ def test_windows_alone_improve_and_equal_ones_are_decided_once(monkeypatch: pyte
 
     monkeypatch.setattr(cpsat_windows, "make_solver", spy)
     solver = CpSatWindows(descent=0.0, least=4, most=8, window_work=1.0, worth=0.0)
-    result = solver.solve(problem, stop=Stop(), hint=start)
+    result = solve(problem, solver, stop=Stop(), hint=start)
     assert result.objective == result.bound == 12 * 10
     assert result.stop is StopReason.PROVED
     assert 1 <= decided.count("schedule-window") <= 6
@@ -99,7 +99,7 @@ def test_windows_alone_improve_and_equal_ones_are_decided_once(monkeypatch: pyte
 def test_the_descent_and_the_straightening_improve_as_well() -> None:
     problem = make(3, 120)
     start = poor(problem)
-    only = CpSatWindows(descent=1.0, worth=1.0, passes=30).solve(problem, stop=Stop(), hint=start)
+    only = solve(problem, CpSatWindows(descent=1.0, worth=1.0, passes=30), stop=Stop(), hint=start)
     assert only.stop is StopReason.FINISHED
     assert only.objective is not None
     assert only.objective < objective(problem, start)
@@ -142,7 +142,7 @@ def test_ctrl_c_keeps_the_best() -> None:
         if len(rows) == 3:
             raise KeyboardInterrupt
 
-    result = CpSatWindows().solve(problem, stop=Stop(), hint=poor(problem), on_progress=interrupt)
+    result = solve(problem, CpSatWindows(), stop=Stop(), hint=poor(problem), on_progress=interrupt)
     assert result.stop is StopReason.INTERRUPTED
     assert result.objective == min(row[1] for row in rows)
     assert result.solution is not None
@@ -155,13 +155,13 @@ def test_ctrl_c_while_a_window_is_decided(monkeypatch: pytest.MonkeyPatch) -> No
     real: Callable[..., Any] = make_solver
 
     class Stopped:
-        def solve(self, *args: Any, **options: Any) -> Any:
+        def search(self, record: Any) -> Any:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(
         cpsat_windows, "make_solver", lambda kind, name: Stopped() if kind == "schedule-window" else real(kind, name)
     )
-    result = CpSatWindows(descent=0.0).solve(problem, stop=Stop(), hint=start)
+    result = solve(problem, CpSatWindows(descent=0.0), stop=Stop(), hint=start)
     assert result.stop is StopReason.INTERRUPTED
     assert result.objective is not None
     assert result.objective <= objective(problem, start)
@@ -171,7 +171,7 @@ def test_refusals() -> None:
     problem = make(1, 5)
     start = poor(problem)
     with pytest.raises(InputError, match="the hint is not a solution"):
-        CpSatWindows().solve(problem, stop=Stop(), hint=Solution(start.start - 1, start.mode))
+        solve(problem, CpSatWindows(), stop=Stop(), hint=Solution(start.start - 1, start.mode))
     with pytest.raises(InputError, match="1 <= least <= most, got 5 and 4"):
         CpSatWindows(least=5, most=4)
     with pytest.raises(InputError, match="window_work must be positive"):

@@ -25,6 +25,7 @@ from accmine.problems.operator_schedule import (
 from accmine.registry import make_solver
 from accmine.result import Status, StopReason
 from accmine.solvers.operator_schedule.critical_path import PORTFOLIO, CriticalPath, quick, slack
+from accmine.solving import solve
 
 
 def make(seed: int, n: int, capacity: int = 2) -> Problem:
@@ -64,7 +65,7 @@ def test_slack_of_a_diamond() -> None:
 @given(st.integers(0, 10**6), st.integers(0, 25))
 def test_results_are_valid_and_bounded(seed: int, n: int) -> None:
     problem = make(seed, n)
-    result = CriticalPath().solve(problem, stop=Stop())
+    result = solve(problem, CriticalPath(), stop=Stop())
     assert result.solution is not None
     assert check(problem, result.solution) == ()
     assert result.objective == objective(problem, result.solution)
@@ -74,7 +75,7 @@ def test_results_are_valid_and_bounded(seed: int, n: int) -> None:
     assert result.bound <= result.objective
     assert (result.status is Status.OPTIMAL) == (result.objective == result.bound)
     assert (result.stop is StopReason.PROVED) == (result.status is Status.OPTIMAL)
-    values, bounds = [row[1] for row in result.trace], [row[2] for row in result.trace]
+    values, bounds = [row[1] for row in result.trace if row[1] is not None], [row[2] for row in result.trace]
     assert values == sorted(values, key=lambda v: -(v or 0))
     assert bounds == sorted(bounds, key=lambda b: b or 0)
     assert result.objective <= objective(problem, quick(problem))
@@ -96,7 +97,9 @@ def test_limits_are_kept_and_one_pass_is_always_made() -> None:
     def count(stop: Stop) -> tuple[StopReason, int]:
         calls: list[str] = []
         solver = CriticalPath()
-        result = solver.solve(hard(), stop=stop, on_progress=lambda *_: calls.append("x"))
+        result = solve(
+            hard(), solver, stop=stop, on_progress=lambda _, value, __: calls.extend([] if value is None else "x")
+        )
         assert result.solution is not None
         assert result.objective == 20
         assert result.bound == 15
@@ -122,45 +125,46 @@ def test_work_counts_passes(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(scheduler, name, *rest)
 
     monkeypatch.setattr(critical_path, "_one_pass", spy)
-    CriticalPath().solve(hard(), stop=Stop(work=3))
+    solve(hard(), CriticalPath(), stop=Stop(work=3))
     assert made == list(PORTFOLIO[:3])
     made.clear()
-    CriticalPath().solve(hard(), stop=Stop(work=33))
+    solve(hard(), CriticalPath(), stop=Stop(work=33))
     assert len(made) == 33
 
 
 def test_same_seed_same_result_and_seeds_differ() -> None:
     problem = make(11, 60)
-    first = CriticalPath().solve(problem, stop=Stop(work=40), seed=3)
-    again = CriticalPath().solve(problem, stop=Stop(work=40), seed=3)
+    first = solve(problem, CriticalPath(), stop=Stop(work=40), seed=3)
+    again = solve(problem, CriticalPath(), stop=Stop(work=40), seed=3)
     assert first.solution is not None
     assert again.solution is not None
     assert (first.solution.start == again.solution.start).all()
     assert (first.solution.mode == again.solution.mode).all()
-    values = {CriticalPath().solve(make(5, 60), stop=Stop(work=30), seed=s).objective for s in range(8)}
+    values = {solve(make(5, 60), CriticalPath(), stop=Stop(work=30), seed=s).objective for s in range(8)}
     assert len(values) > 1  # the random tries are used
 
 
 def test_a_hint_is_never_made_worse_and_a_wrong_one_is_refused() -> None:
     problem = make(21, 30)
-    best = CriticalPath().solve(problem, stop=Stop(work=60)).solution
+    best = solve(problem, CriticalPath(), stop=Stop(work=60)).solution
     assert best is not None
-    hinted = CriticalPath().solve(problem, stop=Stop(work=1), hint=best)
+    hinted = solve(problem, CriticalPath(), stop=Stop(work=1), hint=best)
     assert hinted.objective is not None
     assert hinted.objective <= objective(problem, best)
     wrong = Solution(best.start - 1, best.mode)
     with pytest.raises(InputError, match="the hint is not a solution"):
-        CriticalPath().solve(problem, stop=Stop(), hint=wrong)
+        solve(problem, CriticalPath(), stop=Stop(), hint=wrong)
 
 
 def test_ctrl_c_keeps_the_best() -> None:
     seen: list[Any] = []
 
     def interrupt(*row: Any) -> None:
-        seen.append(row)
-        raise KeyboardInterrupt
+        if row[1] is not None:
+            seen.append(row)
+            raise KeyboardInterrupt
 
-    result = CriticalPath().solve(hard(), stop=Stop(), on_progress=interrupt)
+    result = solve(hard(), CriticalPath(), stop=Stop(), on_progress=interrupt)
     assert result.stop is StopReason.INTERRUPTED
     assert result.objective == 20
     assert len(seen) == 1

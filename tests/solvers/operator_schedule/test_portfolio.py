@@ -6,12 +6,11 @@ from itertools import islice
 
 import pytest
 
-from accmine.ports import Stop
 from accmine.problems.operator_schedule import Problem, Solution, check, objective
 from accmine.problems.operator_schedule.cone_bound import cones
+from accmine.record import Record
 from accmine.solvers.operator_schedule.copies import copies
 from accmine.solvers.operator_schedule.portfolio import Portfolio
-from accmine.solvers.operator_schedule.record import Record
 from tests.samples.graph_sample import Row, every, general, layers, problem_of, starts
 
 
@@ -19,7 +18,7 @@ class Watched:
     """A record, and every schedule it is offered."""
 
     def __init__(self, problem: Problem, seed: int = 0) -> None:
-        self.record = Record("portfolio", problem, Stop(), seed, None)
+        self.record = Record[Solution](problem, seed=seed, solver="portfolio")
         self.offered: list[Solution] = []
         offer = self.record.offer
 
@@ -46,7 +45,7 @@ def test_every_pass_is_valid_and_counted() -> None:
     for problem in every(range(6), 18):
         watched, _ = made(problem, 120)
         assert all(check(problem, solution) == () for solution in watched.offered)
-        assert watched.record.value == min(objective(problem, solution) for solution in watched.offered)
+        assert watched.record.score == min(objective(problem, solution) for solution in watched.offered)
         assert watched.record.work > 0.999 * len(watched.offered) * len(problem) / 200_000
 
 
@@ -82,13 +81,13 @@ def test_stagger_pays_where_copies_compete() -> None:
     portfolio = Portfolio(plain, 0)
     for _ in portfolio._plain():
         pass
-    before = plain.value
+    before = plain.score
     portfolio.copy = copies(problem)
     for _ in portfolio._staggered():
         pass
     assert before is not None
-    assert plain.value is not None
-    assert plain.value < before
+    assert plain.score is not None
+    assert plain.score < before
 
 
 def test_modules_pay_where_layers_repeat() -> None:
@@ -97,8 +96,8 @@ def test_modules_pay_where_layers_repeat() -> None:
     portfolio = Portfolio(record, 0)
     for _ in portfolio._modules():
         pass
-    assert record.value is not None
-    assert record.value <= objective(problem, portfolio.inserter.run())
+    assert record.score is not None
+    assert record.score <= objective(problem, portfolio.inserter.run())
 
 
 def test_one_operation_and_none_end_the_search() -> None:
@@ -110,5 +109,5 @@ def test_one_operation_and_none_end_the_search() -> None:
         portfolio.first()
         for _ in portfolio.steps():
             pass
-        assert record.value == 3 * len(rows)
+        assert record.score == 3 * len(rows)
         assert portfolio.searching

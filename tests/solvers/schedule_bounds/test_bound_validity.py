@@ -11,7 +11,7 @@ from accmine.registry import make_solver
 from accmine.result import Status
 from accmine.solvers.operator_schedule.critical_path import quick
 from accmine.solvers.schedule_bounds.strong_bound import tighten
-from accmine.solving import verify
+from accmine.solving import solve, verify
 from tests.samples.schedule_families import FAMILIES, brute_force, family, proven
 
 CHUNKS = 10
@@ -49,7 +49,7 @@ def test_against_brute_force(name: str) -> None:
         optimum = brute_force(problem)
         assert violations(problem, optimum, proven(problem)) == [], seed
         for solver in ("cp-sat", "auto"):
-            result = verify(problem, make_solver("operator-schedule", solver).solve(problem, stop=Stop(seconds=20)))
+            result = verify(problem, solve(problem, make_solver("operator-schedule", solver), stop=Stop(seconds=20)))
             assert (result.status, result.objective) == (Status.OPTIMAL, optimum), (solver, seed)
 
 
@@ -86,7 +86,7 @@ def test_against_proven_optima(name: str, chunk: int) -> None:
         optimum = objective(problem, solution)
         assert violations(problem, optimum, solution) == [], (name, seed)
         for solver in ("cp-sat", "auto"):
-            result = verify(problem, make_solver("operator-schedule", solver).solve(problem, stop=Stop(work=0.1)))
+            result = verify(problem, solve(problem, make_solver("operator-schedule", solver), stop=Stop(work=0.1)))
             assert result.bound is not None
             assert result.objective is not None
             assert result.bound <= optimum <= result.objective, (solver, name, seed)

@@ -12,7 +12,6 @@ from accmine.ports import Stop
 from accmine.problems import stage_selection as problems
 from accmine.problems.stage_selection import Candidate, Limits, Pipeline, Problem, Solution, Stage
 from accmine.problems.stage_selection.integers import integers
-from accmine.registry import make_solver
 from accmine.result import Status, StopReason
 from accmine.solvers.stage_selection import auto as selection_auto
 from accmine.solvers.stage_selection import bottleneck_bisection, prefix_lagrangian, two_budgets
@@ -105,9 +104,6 @@ def test_bisection_and_lagrangian_say_what_they_are_not_for() -> None:
         solve(line(2, 2, 3, "throughput", "worst"), "bisection")
     with pytest.raises(InputError, match="is no sum over pipelines"):
         solve(line(2, 2, 3, "throughput", "worst"), "lagrangian")
-    for name in ("auto", "bisection", "lagrangian"):
-        with pytest.raises(InputError, match="decides stage-selection problems only"):
-            make_solver("stage-selection", name).solve(object(), stop=Stop())
 
 
 BOTH = [line(1, 8, 12, "bottleneck", "worst"), line(2, 4, 5)]

@@ -1,24 +1,20 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
+from accmine.files.document import load_yaml
 from accmine.workload import forward_graph, load_model
-from accmine.workload.forward.convnet import convnet_graph, read_convnet
+from accmine.workload.forward.convnet import ConvnetConfig, convnet_graph
 from accmine.workload.graph import OperatorGraph
-from accmine.workload.importers.fields import Source
+from accmine.workload.importers.layer_list import read_layers
 from accmine.workload.training.training import training_graph
 
 
 def build(layers: str, image: int = 8, channels: int = 4, batch: int = 2, loss: bool = True) -> OperatorGraph:
-    data = yaml.safe_load(f"channels: {channels}\nlayers: {layers}")
-    source = Source("f.yaml", data)
-    config = read_convnet(source, data, ())
-    source.finish()
-    assert config is not None
+    config = ConvnetConfig(channels, read_layers(load_yaml(text=f"layers: {layers}", name="f.yaml")))
     return convnet_graph(config, "net", batch=batch, image=image, dropout=True, loss=loss, dtype="bf16")
 
 
@@ -141,27 +137,29 @@ def test_features_and_segmentation() -> None:
 @pytest.mark.parametrize(
     ("layers", "complaint"),
     [
-        ("[conv: {out: 8, kernel: 9}]", "layers[0].conv.kernel: the image is too small: a window of 9 (dilation 1)"),
+        ("[conv: {out: 8, kernel: 9}]", "layers.0.conv.kernel: the image is too small: a window of 9 (dilation 1)"),
         (
             "[conv: {out: 8, kernel: 5, dilation: 3, padding: [1, 2, 0, 0]}]",
-            "layers[0].conv.kernel: the image is too small: a window of 5 (dilation 3) does not fit 8 pixels with a "
+            "layers.0.conv.kernel: the image is too small: a window of 5 (dilation 3) does not fit 8 pixels with a "
             "border of 1 and 2",
         ),
-        ("[conv: {out: 6, kernel: 1, groups: 4}]", "layers[0].conv.groups: 4 groups must divide 4 input and 6 output"),
-        ("[conv: {out: 6, kernel: 2, padding: same}]", "layers[0].conv.padding: same padding needs an odd window"),
-        ("[linear: {out: 3}, conv: {out: 3, kernel: 1}]", "layers[1].conv: conv needs an image, but the layer before"),
-        ("[layer-norm]", "layers[0]: layer-norm needs features"),
-        ("[max-pool: {kernel: 2, padding: 2}]", "layers[0].max-pool.padding: a border of (2, 2) is more than half"),
-        ("[adaptive-avg-pool: {size: 9}]", "layers[0].adaptive-avg-pool.size: the image is too small: (8, 8)"),
-        ("[residual: {body: [conv: {out: 3, kernel: 1}]}]", "layers[0].residual.shortcut: the shortcut gives (2, 4,"),
-        ("[residual: {body: [linear: {out: 3}], shortcut: auto}]", "layers[0].residual: residual needs an image"),
-        ("[branches: [[relu], [max-pool: {kernel: 2}]]]", "layers[0].branches: branches end in"),
+        ("[conv: {out: 6, kernel: 1, groups: 4}]", "layers.0.conv.groups: 4 groups must divide 4 input and 6 output"),
+        ("[conv: {out: 6, kernel: 2, padding: same}]", "layers.0.conv.padding: same padding needs an odd window"),
+        ("[linear: {out: 3}, conv: {out: 3, kernel: 1}]", "layers.1.conv: conv needs an image, but the layer before"),
+        ("[layer-norm]", "layers.0: layer-norm needs features"),
+        ("[max-pool: {kernel: 2, padding: 2}]", "layers.0.max-pool.padding: a border of (2, 2) is more than half"),
+        ("[adaptive-avg-pool: {size: 9}]", "layers.0.adaptive-avg-pool.size: the image is too small: (8, 8)"),
+        ("[residual: {body: [conv: {out: 3, kernel: 1}]}]", "layers.0.residual.shortcut: the shortcut gives (2, 4,"),
+        ("[residual: {body: [linear: {out: 3}], shortcut: auto}]", "layers.0.residual: residual needs an image"),
+        ("[branches: [[relu], [max-pool: {kernel: 2}]]]", "layers.0.branches: branches end in"),
     ],
 )
 def test_shapes_that_do_not_fit(layers: str, complaint: str) -> None:
     with pytest.raises(InputError) as error:
         build(layers)
-    assert str(error.value).startswith(f"f.yaml: {complaint}")
+    where, _, message = str(error.value).partition(": ")
+    assert where.startswith("f.yaml:1:")
+    assert message.startswith(complaint)
 
 
 def test_image_too_small_for_the_model() -> None:

@@ -8,16 +8,12 @@ from hypothesis import strategies as st
 
 from accmine.workload.forward.transformer import transformer_graph
 from accmine.workload.graph import OperatorGraph
-from accmine.workload.importers.fields import Source
-from accmine.workload.importers.transformer_config import read_transformer
+from accmine.workload.importers.transformer_config import TransformerConfig
 
 
 def build(family: str, split: str = "none", sequence: int = 6, **more: Any) -> OperatorGraph:
     sizes: dict[str, Any] = {"layers": 2, "width": 16, "heads": 4, "vocabulary": 50, "positions": 12}
-    source = Source("f.yaml", {})
-    config = read_transformer(source, sizes | more, family, ())
-    source.finish()
-    assert config is not None
+    config = TransformerConfig.model_validate(sizes | more | {"family": family})
     return transformer_graph(
         config, family, batch=2, sequence=sequence, split=split, dropout=True, loss=True, dtype="bf16"
     )

@@ -1,4 +1,4 @@
-"""Configurations of published checkpoints: their parameters are known."""
+"""Configurations of published checkpoints: their parameters are known, and every key is read or refused."""
 
 from __future__ import annotations
 
@@ -7,18 +7,42 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.workload import ModelDescription, forward_graph, load_model
-from accmine.workload.importers.huggingface import MODEL_TYPES
-from accmine.workload.importers.transformer_config import FIELDS
+from accmine.workload.importers.huggingface import (
+    ACTIVATION_NAMES,
+    ARCHITECTURES,
+    FIXED,
+    HARMLESS,
+    MODEL_TYPES,
+    REQUIRED,
+    guess,
+)
+from accmine.workload.importers.transformer_config import TransformerConfig
+from accmine.workload.training.training import training_graph
 
-# Numbers of published configurations, and the parameters of their checkpoints.
-GPT2 = {"model_type": "gpt2", "n_layer": 12, "n_embd": 768, "n_head": 12, "n_ctx": 1024, "n_positions": 1024}
-BERT = {"model_type": "bert", "hidden_size": 768, "num_hidden_layers": 12, "layer_norm_eps": 1e-12}
-OPT = {"model_type": "opt", "hidden_size": 768, "word_embed_proj_dim": 768, "do_layer_norm_before": True}
-OPT_350M = {
+# Numbers of published configurations.
+GPT2 = {"model_type": "gpt2", "n_layer": 12, "n_embd": 768, "n_head": 12, "n_ctx": 1024, "vocab_size": 50257}
+BERT = {
+    "model_type": "bert",
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "vocab_size": 30522,
+    "layer_norm_eps": 1e-12,
+}
+OPT = {
     "model_type": "opt",
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "vocab_size": 50272,
+    "word_embed_proj_dim": 768,
+}
+OPT_350M = OPT | {
     "hidden_size": 1024,
     "num_hidden_layers": 24,
     "num_attention_heads": 16,
@@ -26,22 +50,58 @@ OPT_350M = {
     "word_embed_proj_dim": 512,
     "do_layer_norm_before": False,
 }
-TINY_LLAMA = {
+LLAMA = {
     "model_type": "llama",
+    "hidden_size": 4096,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "vocab_size": 32000,
+    "rms_norm_eps": 1e-05,
+}
+TINY_LLAMA = LLAMA | {
     "hidden_size": 2048,
     "intermediate_size": 5632,
     "num_hidden_layers": 22,
-    "num_attention_heads": 32,
     "num_key_value_heads": 4,
-    "rms_norm_eps": 1e-05,
 }
+CONFIGS = {"bert": BERT, "gpt2": GPT2, "opt": OPT, "llama": LLAMA}
+
+MISSING = "is missing; give one of bert, gpt2, opt, llama"
+
+# The file of bert-base-uncased as it is published.
+BERT_BASE_UNCASED = """{
+  "architectures": ["BertForMaskedLM"],
+  "attention_probs_dropout_prob": 0.1,
+  "gradient_checkpointing": false,
+  "hidden_act": "gelu",
+  "hidden_dropout_prob": 0.1,
+  "hidden_size": 768,
+  "initializer_range": 0.02,
+  "intermediate_size": 3072,
+  "layer_norm_eps": 1e-12,
+  "max_position_embeddings": 512,
+  "model_type": "bert",
+  "num_attention_heads": 12,
+  "num_hidden_layers": 12,
+  "pad_token_id": 0,
+  "position_embedding_type": "absolute",
+  "transformers_version": "4.6.0.dev0",
+  "type_vocab_size": 2,
+  "use_cache": true,
+  "vocab_size": 30522
+}
+"""
 
 
-def load(tmp_path: Path, config: dict[str, Any]) -> ModelDescription:
+def load(tmp_path: Path, config: dict[str, Any] | str) -> ModelDescription:
     folder = tmp_path / "some-model"
     folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config, indent=1))
+    (folder / "config.json").write_text(config if isinstance(config, str) else json.dumps(config, indent=1))
     return load_model(folder)
+
+
+def total(model: ModelDescription) -> int:
+    return model.parameters + model.head_parameters
 
 
 @pytest.mark.parametrize(
@@ -51,6 +111,7 @@ def load(tmp_path: Path, config: dict[str, Any]) -> ModelDescription:
         (BERT, 109_482_240),
         (OPT, 125_239_296),
         (OPT_350M, 331_196_416),
+        (LLAMA, 6_738_415_616),
         (TINY_LLAMA, 1_100_048_384),
     ],
 )
@@ -61,45 +122,242 @@ def test_parameters_of_published_checkpoints(tmp_path: Path, config: dict[str, A
     assert model.name == "some-model"
 
 
+# All parameters of the published classes on published sizes: what sum(p.numel() for p in model.parameters()) says.
+HEADS = [
+    (BERT, "BertModel", {}, 109_482_240),
+    (BERT, "BertForPreTraining", {}, 110_106_428),
+    (BERT, "BertForMaskedLM", {}, 109_514_298),
+    (BERT, "BertForNextSentencePrediction", {}, 109_483_778),
+    (BERT, "BertForSequenceClassification", {}, 109_483_778),
+    (BERT, "BertForSequenceClassification", {"num_labels": 5}, 109_486_085),
+    (BERT, "BertForTokenClassification", {"id2label": {str(i): "" for i in range(9)}}, 108_898_569),
+    (BERT, "BertForQuestionAnswering", {}, 108_893_186),
+    (GPT2, "GPT2Model", {}, 124_439_808),
+    (GPT2, "GPT2LMHeadModel", {}, 124_439_808),
+    (GPT2, "GPT2ForSequenceClassification", {}, 124_441_344),
+    (GPT2, "GPT2ForTokenClassification", {}, 124_441_346),
+    (GPT2, "GPT2ForQuestionAnswering", {}, 124_441_346),
+    (OPT, "OPTModel", {}, 125_239_296),
+    (OPT, "OPTForCausalLM", {}, 125_239_296),
+    (OPT, "OPTForSequenceClassification", {"num_labels": 3}, 125_241_600),
+    (OPT_350M, "OPTForSequenceClassification", {}, 331_197_440),
+    (OPT, "OPTForQuestionAnswering", {}, 125_240_834),
+    (LLAMA, "LlamaModel", {}, 6_607_343_616),
+    (LLAMA, "LlamaForCausalLM", {}, 6_738_415_616),
+    (LLAMA, "LlamaForSequenceClassification", {}, 6_607_351_808),
+    (LLAMA, "LlamaForTokenClassification", {}, 6_607_351_810),
+    (LLAMA, "LlamaForQuestionAnswering", {}, 6_607_351_810),
+]
+
+
+@pytest.mark.parametrize(("config", "architecture", "more", "parameters"), HEADS)
+def test_architectures_name_the_head(
+    tmp_path: Path, config: dict[str, Any], architecture: str, more: dict[str, Any], parameters: int
+) -> None:
+    model = load(tmp_path, config | {"architectures": [architecture]} | more)
+    assert total(model) == parameters
+    if architecture.endswith("Model") and "LMHead" not in architecture:
+        with pytest.raises(InputError, match="some-model has no head, and so no loss to train"):
+            forward_graph(model, batch=1, sequence=4)
+        assert total(model) == forward_graph(model, batch=1, sequence=4, loss=False).parameters
+    else:
+        training_graph(forward_graph(model, batch=2, sequence=4, split="none"))  # every parameter is trained
+
+
+def test_every_architecture_is_tested() -> None:
+    tested = {(str(config["model_type"]), architecture) for config, architecture, *_ in HEADS}
+    assert tested == {(family, name) for family, known in ARCHITECTURES.items() for name in known}
+
+
+def test_macs_of_the_heads(tmp_path: Path) -> None:
+    b, s, h, v = 2, 8, 768, 30522
+
+    def macs(architecture: str, **more: Any) -> int:
+        model = load(tmp_path, BERT | {"architectures": [architecture]} | more)
+        return forward_graph(model, batch=b, sequence=s, loss=architecture != "BertModel").macs
+
+    pooler = b * h * h
+    body = macs("BertModel") - pooler
+    assert macs("BertForMaskedLM") == body + b * s * (h * h + h * v)
+    assert macs("BertForPreTraining") == macs("BertForMaskedLM") + pooler + b * h * 2
+    assert macs("BertForSequenceClassification", num_labels=7) == body + pooler + b * h * 7
+    assert macs("BertForTokenClassification", num_labels=7) == body + b * s * h * 7
+    assert macs("BertForQuestionAnswering") == body + b * s * h * 2
+
+
+def test_dropout_and_loss_of_the_heads(tmp_path: Path) -> None:
+    def head(config: dict[str, Any], architecture: str, **more: Any) -> list[Any]:
+        graph = forward_graph(load(tmp_path, config | {"architectures": [architecture]} | more), batch=2, sequence=4)
+        operators = [o for o in graph.operators if graph.layers[o.layer] == "head"]
+        loss = operators[-1].work.vector[0]
+        return [[o.kind for o in operators], loss.elements, loss.row]
+
+    assert head(BERT, "BertForSequenceClassification") == [
+        ["linear", "tanh", "dropout", "linear", "cross-entropy"],
+        2 * 2,
+        2,
+    ]
+    assert head(BERT, "BertForNextSentencePrediction")[0] == ["linear", "tanh", "linear", "cross-entropy"]
+    tokens = head(BERT, "BertForTokenClassification", num_labels=3)
+    assert tokens == [["dropout", "linear", "cross-entropy"], 2 * 4 * 3, 3]
+    assert head(BERT, "BertForTokenClassification", classifier_dropout=0.0)[0] == ["linear", "cross-entropy"]
+    assert head(GPT2, "GPT2ForQuestionAnswering") == [["layer-norm", "linear", "cross-entropy"], 2 * 4 * 2, 4]
+    assert head(LLAMA, "LlamaForSequenceClassification")[0] == ["rms-norm", "linear", "cross-entropy"]
+
+
+def test_a_published_file(tmp_path: Path) -> None:
+    assert total(load(tmp_path, BERT_BASE_UNCASED)) == 109_514_298
+
+
+@pytest.mark.parametrize("prefix", ["\ufeff", ""])
+def test_files_of_windows_editors(tmp_path: Path, prefix: str) -> None:
+    text = prefix + BERT_BASE_UNCASED.replace("  ", "\t").replace("\n", "\r\n")
+    assert total(load(tmp_path, text)) == 109_514_298
+
+
 def test_same_graph_as_the_zoo(tmp_path: Path) -> None:
-    config = {"model_type": "gpt2", "n_layer": 48, "n_embd": 1600, "n_head": 25, "_name_or_path": "org/gpt2-xl"}
-    model = load(tmp_path, config)
+    sizes = {"n_layer": 48, "n_embd": 1600, "n_head": 25, "vocab_size": 50257}
+    model = load(tmp_path, {"model_type": "gpt2", "_name_or_path": "org/gpt2-xl"} | sizes)
     assert model.name == "gpt2-xl"
     assert model.config == load_model("gpt2-xl").config
     one, two = (forward_graph(m, batch=1, sequence=4) for m in (model, load_model("gpt2-xl")))
     assert one.operators == two.operators
 
 
-def test_absent_keys_take_the_published_defaults(tmp_path: Path) -> None:
-    assert load(tmp_path, {"model_type": "bert"}).parameters == 109_482_240
-    assert load(tmp_path, {"model_type": "llama"}).parameters == 6_738_415_616
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_the_size_of_a_model_has_no_default(tmp_path: Path, model_type: str) -> None:
+    with pytest.raises(InputError) as error:
+        load(tmp_path, {"model_type": model_type})
+    needed = {key for key, default in MODEL_TYPES[model_type].values() if default is REQUIRED}
+    assert {c.field for c in error.value.complaints} == needed
+    assert len(needed) == 4
+    assert all(c.message == "is required" and c.where.endswith("config.json:1:1") for c in error.value.complaints)
 
 
 def test_second_names_of_keys(tmp_path: Path) -> None:
-    config = {"model_type": "gpt2", "num_hidden_layers": 24, "hidden_size": 1024, "num_attention_heads": 16}
-    assert load(tmp_path, config).parameters == 354_823_168
+    config = {"num_hidden_layers": 24, "hidden_size": 1024, "num_attention_heads": 16, "vocab_size": 50257}
+    assert load(tmp_path, {"model_type": "gpt2"} | config).parameters == 354_823_168
 
 
 def test_every_row_is_a_key_of_a_description() -> None:
     for rows in MODEL_TYPES.values():
-        assert rows.keys() <= FIELDS.keys()
-        for _, allowed, default in rows.values():
-            assert allowed.test(default)
+        assert rows.keys() <= TransformerConfig.model_fields.keys()
+    assert set(ACTIVATION_NAMES.values()) == {"gelu", "relu", "silu", "tanh"}
+
+
+def test_a_key_is_in_one_table_only() -> None:
+    free = [key for keys in HARMLESS.values() for key in keys.split()]
+    read = {key for rows in MODEL_TYPES.values() for key, _ in rows.values()}
+    assert len(set(free)) == len(free)
+    assert not set(free) & FIXED.keys()
+    assert not read & (FIXED.keys() | set(free))
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_harmless_keys_change_nothing(tmp_path: Path, model_type: str) -> None:
+    plain = load(tmp_path, CONFIGS[model_type]).config
+    free = {key: "x" for keys in HARMLESS.values() for key in keys.split()}
+    fixed: dict[str, Any] = {key: values[0] if values else None for key, values in FIXED.items()}
+    assert load(tmp_path, free | fixed | CONFIGS[model_type]).config == plain
+
+
+@pytest.mark.parametrize("key", FIXED)
+def test_other_values_are_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InputError) as error:
+        load(tmp_path, BERT | {key: {"5": [1]}})
+    (complaint,) = error.value.complaints
+    assert complaint.where.endswith(f"config.json:8:{len(key) + 6}")
+    assert complaint.field == key
+    assert '{"5": [1]} changes the graph and is not modelled; allowed: ' in complaint.message
+
+
+@given(st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=12))
+def test_no_unknown_key_is_left_aside(tmp_path_factory: pytest.TempPathFactory, key: str) -> None:
+    known = {key for keys in HARMLESS.values() for key in keys.split()} | FIXED.keys() | BERT.keys()
+    read = {key for key, _ in MODEL_TYPES["bert"].values()}
+    folder = tmp_path_factory.mktemp("config")
+    if key in known | read | {"architectures", "classifier_dropout", "id2label", "num_labels"}:
+        return
+    with pytest.raises(InputError, match=rf"config\.json:8:2: {key}: unknown key '{key}'; .*it may change the graph"):
+        load(folder, BERT | {key: None})
 
 
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
-        ({"model_type": "t5"}, "config.json:2:16: model_type: one of bert, gpt2, opt, llama is expected, got 't5'"),
-        (BERT | {"position_embedding_type": "relative_key"}, "position_embedding_type: 'relative_key' is not modelled"),
-        (BERT | {"hidden_act": "mish"}, "hidden_act: one of gelu, "),
+        ({"model_type": "t5"}, "config.json:2:16: model_type: must be one of bert, gpt2, opt, llama, got 't5'"),
+        ({"model_type": 3}, "config.json:2:16: model_type: must be one of bert, gpt2, opt, llama, got 3"),
+        (BERT | {"position_embedding_type": "relative_key"}, 'position_embedding_type: "relative_key" changes the'),
+        (BERT | {"pruned_heads": {"0": [1, 2]}}, 'pruned_heads: {"0": [1, 2]} changes the graph'),
+        (LLAMA | {"quantization_config": {"bits": 4}}, 'quantization_config: {"bits": 4} changes the graph and is not'),
+        (LLAMA | {"sliding_window": 4096}, "sliding_window: 4096 changes the graph and is not modelled; allowed: null"),
+        (LLAMA | {"rope_scaling": {"rope_type": "mrope"}}, "rope_scaling: 'mrope' changes the graph"),
+        (LLAMA | {"num_experts": 8}, "config.json:8:2: num_experts: unknown key 'num_experts'; "),
+        (BERT | {"rope_theta": 1e4}, "rope_theta: unknown key 'rope_theta'"),
+        (BERT | {"hidden_sise": 4}, "unknown key 'hidden_sise'; did you mean 'hidden_size'? it may change the graph"),
+        (BERT | {"hidden_act": "mish"}, "hidden_act: must be one of gelu, "),
+        (BERT | {"architectures": ["BertForMultipleChoice"]}, "architectures: must be a list of one of BertForPre"),
+        (BERT | {"architectures": ["BertModel", "BertForMaskedLM"]}, "architectures: must be a list of one of"),
+        (BERT | {"architectures": "BertModel"}, "architectures: must be a list of one of"),
+        (
+            BERT | {"architectures": ["BertForSequenceClassification"], "num_labels": 1},
+            "num_labels: head: sequence needs at least 2, got 1",
+        ),
+        (
+            BERT | {"architectures": ["BertForSequenceClassification"], "num_labels": 3, "id2label": {"0": "a"}},
+            "num_labels: does not agree with id2label",
+        ),
+        (BERT | {"architectures": ["BertForQuestionAnswering"], "num_labels": 3}, "num_labels: an answer has a first"),
+        (
+            BERT | {"architectures": ["BertForTokenClassification"], "classifier_dropout": 2},
+            "classifier_dropout: must be less than 1, got 2",
+        ),
+        (BERT | {"problem_type": "regression"}, 'problem_type: "regression" changes the graph'),
         (GPT2 | {"n_head": 7}, "config.json:5:12: n_head: 7 heads do not divide width 768"),
         (GPT2 | {"num_attention_heads": 12}, "num_attention_heads: given as well as n_head"),
         (TINY_LLAMA | {"num_key_value_heads": 5}, "num_key_value_heads: 5 key heads do not divide 32 heads"),
-        (OPT | {"num_hidden_layers": "12"}, "num_hidden_layers: a positive integer is expected, got '12'"),
+        (OPT | {"num_hidden_layers": "12"}, "num_hidden_layers: must be a whole number, got '12'"),
+        (OPT | {"_remove_final_layer_norm": 1}, "_remove_final_layer_norm: must be true or false, got 1"),
+        (OPT | {"vocab_size": 10**18}, "config.json:6:16: vocab_size: must be less than or equal to 2147483647, got 1"),
+        (GPT2 | {"n_layer": 10**8}, "config.json:3:13: n_layer: 100000000 layers are 1,700,000,007 operators; allowed"),
+        (
+            OPT | {"vocab_size": 2**31 - 1, "hidden_size": 3 * 2**29},
+            "config.json:3:17: hidden_size: tensors up to layer0.attention.q.weight",
+        ),
     ],
 )
 def test_complaints(tmp_path: Path, config: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError) as error:
         load(tmp_path, config)
     assert complaint in str(error.value)
+
+
+def test_all_complaints_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        load(tmp_path, BERT | {"hidden_size": 0, "pruned_heads": {"0": [1]}, "wings": 2, "architectures": ["T5Model"]})
+    assert [c.field for c in error.value.complaints] == ["pruned_heads", "wings", "architectures", "hidden_size"]
+
+
+def test_a_key_given_twice_is_refused_with_tabs_as_without(tmp_path: Path) -> None:
+    for indent in ("\t", "  "):
+        with pytest.raises(InputError, match="duplicate key 'hidden_size'"):
+            load(tmp_path, BERT_BASE_UNCASED.replace("  ", indent).replace("{\n", '{\n"hidden_size": 3,\n', 1))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (BERT | {"type_vocab_size": 2}, f"{MISSING}; the keys look like those of bert"),
+        (GPT2, f"{MISSING}; the keys look like those of gpt2"),
+        (LLAMA | {"type_vocab_size": 2}, MISSING),
+        ({"dim": 4096, "n_layers": 32}, ""),
+        ([1], ""),
+    ],
+)
+def test_guesses(tmp_path: Path, config: Any, message: str) -> None:
+    config = {k: v for k, v in config.items() if k != "model_type"} if isinstance(config, dict) else config
+    assert guess(config) == message
+    if message:
+        with pytest.raises(InputError) as error:
+            load(tmp_path, config)
+        assert str(error.value).endswith(f"config.json:1:1: model_type: {message}")

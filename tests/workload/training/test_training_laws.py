@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -36,18 +35,9 @@ def transformer(
 ) -> OperatorGraph:
     config = load_model(family).config
     assert isinstance(config, TransformerConfig)
-    small = replace(
-        config,
-        layers=depth,
-        width=width,
-        heads=heads,
-        kv_heads=heads,
-        head_width=width // heads,
-        mlp_width=4 * width,
-        vocabulary=50,
-        embedding_width=width,
-        positions=64,
-    )
+    numbers = {"layers": depth, "width": width, "heads": heads, "kv_heads": heads, "head_width": width // heads}
+    numbers |= {"mlp_width": 4 * width, "vocabulary": 50, "embedding_width": width, "positions": 64}
+    small = config.model_copy(update=numbers)
     sizes = {"batch": batch, "sequence": sequence, "split": "none", "dropout": True, "loss": True, "dtype": "bf16"}
     return training_graph(transformer_graph(small, family, **sizes))  # type: ignore[arg-type]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from accmine.questions.run.record import LimitRow, Outcome, WorkloadRow
+from accmine.questions.run.report.labels import design_labels, legend
 from accmine.report.numbers import UNKNOWN, each, number, percent, seconds, si
-from accmine.report.section import BULLET, Column, Section, design_labels, figures, legend, texts
+from accmine.report.section import BULLET, Column, Section, figures, texts
 
 __all__ = [
     "MFU_WARNING",
@@ -27,7 +28,7 @@ MFU_WARNING = 0.75
 def headline(outcome: Outcome) -> str:
     """The answer in one sentence: value, devices, and distance from the best possible."""
     certificate = outcome.certificate
-    devices = sum(len(design.devices) for design in outcome.designs)
+    devices = outcome.chips or sum(len(design.devices) for design in outcome.designs)
     where = "one device" if devices == 1 else f"{devices} devices"
     metric = certificate.metric[:1].upper() + certificate.metric[1:]
     value = f"{metric} {number(certificate.objective)} {certificate.unit}".rstrip() + f" on {where}"
@@ -64,11 +65,20 @@ def designs(outcome: Outcome) -> Section:
         (
             f"{headline(outcome)}.",
             f"Whole system: {number(outcome.area_mm2)} mm²{_band(outcome.area_error)}, {number(outcome.tdp_w)} W "
-            f"TDP{_band(outcome.tdp_error)}, {number(outcome.samples_per_s_per_w)} samples/s per W of TDP.",
+            f"TDP{_band(outcome.tdp_error)}, {_per_watt(outcome)} samples/s per W of TDP.",
             f"Objective {outcome.objective}: value {number(outcome.value)}; status {outcome.status}, "
             f"stopped: {outcome.stop}.",
         ),
+        files=tuple((f"design {labels[design.name]}", design.yaml) for design in outcome.designs if design.yaml),
     )
+
+
+def _per_watt(outcome: Outcome) -> str:
+    """Throughput of each workload over the TDP of all devices: samples of different models do not add up."""
+    if len(outcome.workloads) < 2:
+        return number(outcome.samples_per_s_per_w)
+    rates = {row.name: row.samples_per_s / outcome.tdp_w if outcome.tdp_w else None for row in outcome.workloads}
+    return ", ".join(f"{name} {number(rate)}" for name, rate in rates.items())
 
 
 def _band(error: float | None) -> str:

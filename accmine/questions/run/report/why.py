@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from accmine.questions.run.record import Nearest, Outcome, StageRow
 from accmine.questions.run.report.answer import workload_order
+from accmine.questions.run.report.labels import design_labels
 from accmine.report.numbers import UNKNOWN, each, number, percent, seconds
-from accmine.report.section import Section, design_labels, figures, texts
+from accmine.report.section import Section, figures, texts
 
 __all__ = ["PARTS", "changes", "nearest", "split_shares", "stage_name", "time_split"]
 

@@ -1,0 +1,231 @@
+"""From a study and its inputs to a plan: arithmetic that opens no file and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import ceil, prod
+
+import numpy as np
+
+from accmine.cost.measured.source import too_many_runs
+from accmine.cost.modes import CostLibrary, splits_up_to
+from accmine.errors import Complaint, InfeasibleError, InputError
+from accmine.files.document import placed
+from accmine.hardware.design import Design
+from accmine.hardware.technology import Technology, area_mm2, tdp_w
+from accmine.plan.limits import limits_of
+from accmine.plan.plan import PipelinePlan, Plan, whole_splits
+from accmine.problems.conflict import ConflictingLimit, infeasible, located
+from accmine.study.inputs import Inputs, read_inputs
+from accmine.study.study import LoadedStudy, Study, StudyWorkload
+from accmine.workload.fusion import fuse
+from accmine.workload.graph import OperatorGraph
+from accmine.workload.importers.models import ModelDescription, forward_graph
+from accmine.workload.residency import WINDOW
+from accmine.workload.stages import Stage, balance, cut, device_stage, in_flight
+from accmine.workload.task import PhaseRun, Task
+from accmine.workload.training.memory import memory
+from accmine.workload.training.training import DtypePolicy, training_graph
+
+__all__ = ["baseline_costs", "make_plan", "plan_of"]
+
+
+def plan_of(asked: Study | LoadedStudy) -> Plan:
+    """The plan of a study, whose files are read first; complaints name places where the study was loaded.
+
+    Raises
+    ------
+    InputError
+        If the study or a file that it names is wrong.
+    InfeasibleError
+        If a pipeline has more stages than its model has layers.
+    """
+    inputs = read_inputs(asked)
+    if not isinstance(asked, LoadedStudy):
+        return make_plan(asked, inputs)
+    try:
+        with placed(asked.document):
+            return make_plan(asked.study, inputs)
+    except InfeasibleError as error:
+        raise located(error, asked.document) from None
+
+
+def make_plan(study: Study, inputs: Inputs) -> Plan:
+    """Build every graph of a study, cut it into stages, and compute memory, transfers and limits.
+
+    Parameters
+    ----------
+    study
+        The one whose files the inputs are, or one that differs in what no file says.
+
+    Raises
+    ------
+    InputError
+        If a value does not fit the model of its workload, or no design has the shared SRAM that residency needs.
+    InfeasibleError
+        If a pipeline has more stages than its model has layers.
+    """
+    template = inputs.template
+    if study.residency != "none" and max(template.shared_sram_bytes) == 0:
+        raise InputError("shared-sram: no design has a shared SRAM; give accelerator.shared_sram", field="residency")
+    rows = enumerate(zip(study.workloads, inputs.models, strict=True))
+    pipelines = tuple(_placed_pipeline(study, i, workload, model, inputs) for i, (workload, model) in rows)
+    if study.cost.use == "zigzag":
+        graphs = [phase.graph for p in pipelines for task in (*p.tasks, *p.sketch) for phase in task.phases]
+        types = (template.tensor_rows, template.tensor_cols, template.tensor_sram_bytes, template.dataflow)
+        too_many_runs(list({work for graph in graphs for work in graph.works}), prod(map(len, types)))
+    counted = [len(p.tasks) for p in pipelines]
+    devices = max(counted) if study.deployment == "time-shared" else sum(counted)
+    return Plan(
+        study=study,
+        inputs=inputs,
+        pipelines=pipelines,
+        template=template,
+        technology=inputs.technology,
+        source=inputs.source,
+        baseline=inputs.baseline,
+        devices=devices,
+        limits=limits_of(study, baseline_costs(inputs.baseline, inputs.technology), devices),
+    )
+
+
+def baseline_costs(baseline: Design, technology: Technology) -> tuple[float, ...]:
+    """Area (mm²) and TDP (W) of the baseline, rounded up to thousandths so that it is within them itself."""
+    return tuple(ceil(value * 1000) / 1000 for value in (area_mm2(baseline, technology), tdp_w(baseline, technology)))
+
+
+def _placed_pipeline(
+    study: Study, index: int, workload: StudyWorkload, model: ModelDescription, inputs: Inputs
+) -> PipelinePlan:
+    """The pipeline of a workload; complaints name the workload."""
+    try:
+        return _pipeline(study, workload, model, inputs)
+    except InputError as error:
+        own = type(workload).model_fields
+        wrong = [
+            Complaint(c.where, f"workloads.{index}.{c.field}" if c.field in own else c.field, c.message)
+            for c in error.complaints
+        ]
+        raise InputError(wrong) from None
+
+
+def _training(model: ModelDescription, workload: StudyWorkload, split: str, recompute: str) -> OperatorGraph:
+    """The training graph of a microbatch, not fused."""
+    forward = forward_graph(
+        model,
+        batch=workload.microbatch,
+        sequence=workload.sequence,
+        image=workload.image,
+        split=split,
+        dtype=workload.dtype,
+    )
+    return training_graph(
+        forward,
+        optimizer=workload.optimizer,
+        recompute=recompute,
+        accumulate=workload.batch > workload.microbatch,
+        policy=DtypePolicy(compute=workload.dtype),
+    )
+
+
+def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, inputs: Inputs) -> PipelinePlan:
+    microbatches = workload.batch // workload.microbatch
+    training = _training(model, workload, workload.split, workload.recompute)
+    plain = training if workload.recompute == "none" else _training(model, workload, workload.split, "none")
+    fused = fuse(training, workload.fusion)
+    depth = study.system.pipeline
+    if depth > len(fused.layers):
+        most = f"at most {len(fused.layers)}, the layers of {workload.name}"
+        raise infeasible(
+            f"a pipeline stage holds at least one layer of {workload.name}",
+            [ConflictingLimit("system.pipeline", str(depth), most, ("system", "pipeline"))],
+        )
+    boundaries: Sequence[int] = ()
+    if depth > 1:
+        boundaries = study.system.stages or balance(_layer_cost(fused, study, inputs), depth)
+    stages = _stages(study, fused, boundaries)
+    # On one device a microbatch ends before the next begins, whatever the schedule is called.
+    held = [in_flight(study.system.schedule, s, depth, microbatches) for s in range(depth)] if depth > 1 else [1]
+    needs = tuple(memory(stage.training, in_flight=n) for stage, n in zip(stages, held, strict=True))
+    tasks = tuple(
+        _task(workload.name, stage, microbatches, need.total_bytes, alone=depth == 1)
+        for stage, need in zip(stages, needs, strict=True)
+    )
+    cluster = inputs.cluster
+    transfers = tuple(
+        (cluster.transfer_s(here.sends_forward_bytes), cluster.transfer_s(there.sends_backward_bytes))
+        for here, there in pairwise(stages)
+        if cluster is not None
+    )
+    return PipelinePlan(
+        name=workload.name,
+        weight=workload.weight,
+        batch=workload.batch,
+        microbatch=workload.microbatch,
+        schedule=study.system.schedule,
+        tasks=tasks,
+        sketch=_sketch(study, workload, model, tasks, boundaries),
+        stages=stages,
+        memory=needs,
+        transfer_s=transfers,
+        tied_s=tuple(
+            cluster.transfer_s(stage.tied_bytes) if cluster is not None and stage.tied_bytes else 0.0
+            for stage in stages
+        ),
+        model_macs=microbatches * plain.macs,
+        hardware_macs=microbatches * training.macs,
+    )
+
+
+def _stages(study: Study, graph: OperatorGraph, boundaries: Sequence[int]) -> tuple[Stage, ...]:
+    """The stages, with the traffic marked that the study's residency saves."""
+    window = WINDOW if study.residency == "shared-sram" else 0
+    return cut(graph, boundaries, window=window) if boundaries else (device_stage(graph, window=window),)
+
+
+def _sketch(
+    study: Study, workload: StudyWorkload, model: ModelDescription, tasks: Sequence[Task], boundaries: Sequence[int]
+) -> tuple[Task, ...]:
+    """The same tasks with attention in one operator, where operators may be split over cores anyway."""
+    if workload.split == "none" or study.operator_split == "none":
+        return tuple(tasks)
+    coarse = fuse(_training(model, workload, "none", workload.recompute), workload.fusion)
+    if len(coarse) >= sum(len(phase.graph) for task in tasks for phase in task.phases):
+        return tuple(tasks)
+    return tuple(
+        _task(workload.name, stage, task.microbatches, task.memory_bytes, alone=not boundaries)
+        for stage, task in zip(_stages(study, coarse, boundaries), tasks, strict=True)
+    )
+
+
+def _task(workload: str, stage: Stage, microbatches: int, memory_bytes: int, *, alone: bool) -> Task:
+    if alone:
+        phases: tuple[PhaseRun, ...] = (
+            PhaseRun("forward and backward", stage.training.phase("forward", "backward"), microbatches),
+            PhaseRun("update", stage.update, 1),
+        )
+    else:
+        phases = (
+            PhaseRun("forward", stage.forward, microbatches),
+            PhaseRun("backward", stage.backward, microbatches),
+            PhaseRun("update", stage.update, 1),
+        )
+    name = workload if alone else f"{workload}/{stage.name}"
+    return Task(name, workload, phases, microbatches, memory_bytes)
+
+
+def _layer_cost(graph: OperatorGraph, study: Study, inputs: Inputs) -> list[float]:
+    """Cycles of a microbatch per layer on the baseline, all cores busy: what stages are balanced by."""
+    design = inputs.baseline
+    once = graph.phase("forward", "backward")
+    splits = splits_up_to(design.tensor_cores, whole_splits([design])) if study.operator_split == "even" else (1,)
+    library = CostLibrary([once], splits, study.timing, inputs.technology)
+    costs = library.costs(design)
+    moved = costs.hbm_bytes[:, 0] / design.usable_hbm_bytes_per_cycle
+    tensor = np.where(costs.uses_tensor, costs.cycles[:, 0] / design.tensor_cores, 0.0)
+    vector = np.where(costs.uses_vector, costs.cycles[:, 0] / design.vector_cores, 0.0)
+    layers = np.array([operator.layer for operator in once.operators])
+    work = library.index(once)[once.work_index]
+    total = [np.bincount(layers, weights=part[work], minlength=len(graph.layers)) for part in (tensor, vector, moved)]
+    return [float(cost) for cost in np.maximum.reduce(total)]

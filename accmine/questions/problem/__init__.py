@@ -1,0 +1,1 @@
+"""Problem files: solving them, and checking solutions from anywhere."""

@@ -1,0 +1,120 @@
+"""``accmine run`` and ``accmine show``: the best design of a study with its certificate, and its report again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from accmine.errors import InfeasibleError, InputError
+from accmine.questions.options import (
+    RUNS,
+    Json,
+    Quiet,
+    Runs,
+    Seconds,
+    Set,
+    StudyName,
+    Verbose,
+    Workers,
+    echo_json,
+    exit_code,
+    progress,
+    writable,
+)
+
+if TYPE_CHECKING:
+    from accmine.report.progress import Progress
+    from accmine.study.study import LoadedStudy
+
+__all__ = ["COMMANDS", "run", "show"]
+
+
+def run(
+    study: StudyName,
+    overrides: Set = None,
+    seconds: Seconds = None,
+    workers: Workers = None,
+    design: Annotated[
+        str | None, typer.Option(help="Study this design (name or file) instead of searching for one.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Compute also what is there already.")] = False,
+    runs: Runs = RUNS,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Find the best design of a study, and print it with its certificate and why it won."""
+    from accmine.study.study import load_study
+
+    changes = list(overrides or [])
+    changes += [] if seconds is None else [f"budget.seconds={seconds!r}"]
+    changes += [] if workers is None else [f"budget.workers={workers}"]
+    loaded = load_study(study, changes, design=design)
+    budget = loaded.study.budget
+    seconds = None if budget.deterministic else budget.seconds
+    try:
+        with progress(quiet, verbose, as_json, seconds=seconds) as shown:
+            report = _run(loaded, runs, again, shown)
+    except InfeasibleError as error:
+        if not as_json:
+            raise
+        echo_json(error.to_json())
+        raise typer.Exit(InfeasibleError.exit_code) from None
+    if as_json:
+        echo_json(report.to_json())
+    else:
+        typer.echo(_render(report), nl=False)
+    raise typer.Exit(exit_code(report.status, report.stop))
+
+
+def _run(loaded: LoadedStudy, runs: Path, again: bool, shown: Progress) -> Any:
+    from accmine.questions.run.run import run as run_study
+
+    return run_study(loaded, runs_dir=runs, again=again, on_progress=shown, watch=shown)
+
+
+def _render(report: Any) -> str:
+    from accmine.questions.run.report import render
+    from accmine.report.text import terminal_width
+
+    return render(report, width=terminal_width(), color=sys.stdout.isatty())
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or the start of the name of one.")],
+    runs: Runs = RUNS,
+    gantt: Annotated[Path | None, typer.Option(help="Draw the schedule into this PNG file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the report of a run again."""
+    from accmine.questions.run.folder import find_run
+
+    writable(gantt)
+    folder = find_run(runs, name)
+    result = folder.read_json("result.json")
+    if result is None:
+        raise InputError(f"{folder.path} has no result; its state is: {folder.state}")
+    if as_json:
+        echo_json(result)
+    elif result.get("status") in ("infeasible", "unknown"):
+        with folder.using("result.json"):
+            refusal = InfeasibleError.from_json(result)
+        typer.echo(f"{result['status']}: {refusal}")
+    else:
+        from accmine.questions.run.record import Outcome
+        from accmine.report.as_json import from_json
+
+        with folder.using("result.json"):
+            outcome = from_json(Outcome, result)
+        typer.echo(_render(outcome), nl=False)
+    if gantt is not None:
+        from accmine.questions.run.chart import draw_run
+
+        draw_run(folder, gantt)
+
+
+COMMANDS = {"run": run, "show": show}
+"""Commands by name."""

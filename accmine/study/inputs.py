@@ -1,0 +1,328 @@
+"""Inputs: every file that a study names, read once and checked before anything is computed.
+
+Nothing else reads them: what a run needs later is in the ``Inputs``, so that a file that changes or goes away during
+a run cannot change the answer or throw it away. The exception is ZigZag's cache, which a run writes as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from accmine.cost.measured.source import MeasuredTable, Source, ZigzagSource
+from accmine.cost.measured.works import core_name, read_measurements
+from accmine.errors import Complaint, InputError
+from accmine.files.catalogue import is_file_reference
+from accmine.files.document import Document, placed
+from accmine.hardware.accelerators import load_accelerator
+from accmine.hardware.coverage import Beyond, covered
+from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.hardware.space import DesignSpace
+from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
+from accmine.hardware.technology.area import Chip
+from accmine.hardware.technology.file import files_read
+from accmine.hardware.template import Template, read_accelerator, template_from_mapping
+from accmine.study.study import LoadedStudy, Study, as_mapping
+from accmine.system.cluster import Cluster, load_cluster
+from accmine.workload.importers.models import ModelDescription, load_model
+
+__all__ = ["VARIANTS", "Inputs", "content_of", "read_inputs", "referenced_files", "study_hash"]
+
+T = TypeVar("T")
+
+VARIANTS = {
+    "tpu-16nm": "tpu-16nm-multiplier",
+    "tpu-16nm-multiplier": "tpu-16nm",
+    "accelerator-16nm": "tpu-16nm",
+}
+"""The technology under which the winner is looked at again."""
+
+ALIASES = {"tensor_rows": "tensor_dim", "tensor_cols": "tensor_dim"}
+"""Tunable -> the key that may give it in its place."""
+
+MOST_NAMED = 8
+"""Values that a sentence lists."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What the files say that a study names.
+
+    Attributes
+    ----------
+    models
+        Of each workload.
+    template
+        Designs to choose from; without the values that the technology does not cover.
+    template_file
+        The file that ``accelerator.use`` names.
+    technology, variant
+        The study's, and the other one under which the answer is looked at again (``None``: none is known).
+    cluster
+        ``None`` where the study names none.
+    baseline
+        What throughput is relative to.
+    baselines
+        Name and design of each reference that the technology covers.
+    source
+        What gives measured costs; ``None`` for the model alone.
+    left_out
+        What the study asks for and the technology does not cover, a sentence each.
+    content
+        File -> SHA-256 (hex) of what was in it.
+    """
+
+    models: tuple[ModelDescription, ...]
+    template: Template
+    template_file: Document
+    technology: Technology
+    variant: Technology | None
+    cluster: Cluster | None
+    baseline: Design
+    baselines: tuple[tuple[str, Design], ...]
+    source: Source | None
+    left_out: tuple[str, ...] = ()
+    content: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_inputs(asked: Study | LoadedStudy) -> Inputs:
+    """Read and check every file that a study names.
+
+    Parameters
+    ----------
+    asked
+        A study as it was loaded: complaints about its keys then name file, line and column.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong, each with its place.
+    """
+    study = asked.study if isinstance(asked, LoadedStudy) else asked
+    with placed(asked.document) if isinstance(asked, LoadedStudy) else nullcontext():
+        return _inputs(study)
+
+
+class _Complaints:
+    """Collects what is wrong in all files before any of it is raised."""
+
+    def __init__(self) -> None:
+        self.found: list[Complaint] = []
+
+    @contextmanager
+    def about(self, field: str) -> Iterator[None]:
+        """Keep complaints; those that name no place and no key are about ``field``."""
+        try:
+            yield
+        except InputError as error:
+            self.found += [c if c.where or c.field else Complaint("", field, c.message) for c in error.complaints]
+
+    def read(self, field: str, function: Callable[..., T], *arguments: Any) -> T | None:
+        """What a reader says; ``None`` where it complains."""
+        with self.about(field):
+            return function(*arguments)
+        return None
+
+
+def _inputs(study: Study) -> Inputs:
+    wrong, left_out = _Complaints(), list[str]()
+    models = [wrong.read(f"workloads.{i}.use", load_model, w.use) for i, w in enumerate(study.workloads)]
+    technology = wrong.read("technology", load_technology, study.technology)
+    link = study.system.cluster
+    cluster = None if link is None else wrong.read("system.cluster", load_cluster, link)
+    baseline = wrong.read("baseline", load_accelerator, study.baseline)
+    named = [(n, wrong.read(f"baselines.{i}", load_accelerator, n)) for i, n in enumerate(study.baselines)]
+    file = wrong.read("accelerator.use", read_accelerator, study.accelerator.use)
+    template = None if file is None else wrong.read("accelerator", _template, study, file)
+    if technology is None or template is None or file is None or baseline is None:
+        raise InputError(wrong.found)
+    with wrong.about("accelerator"):
+        template, beyond = covered(template, technology)
+        left_out += _beyond(beyond, study, file)
+    with wrong.about("baseline"):
+        _costed(study.baseline, baseline, technology)
+    references = [(name, design) for name, design in named if design is not None]
+    for name, design in list(references):
+        try:
+            _costed(name, design, technology)
+        except InputError as error:  # a comparison, without which there is an answer all the same
+            references.remove((name, design))
+            left_out.append(f"baselines: {error.complaints[0].message}; nothing is compared with it")
+    source = None if wrong.found else wrong.read("cost.file", _source, study, technology, template, baseline)
+    with wrong.about("accelerator"):
+        _check_stacks(template, technology)
+    if wrong.found:
+        raise InputError(wrong.found)
+    other = VARIANTS.get(study.technology)
+    return Inputs(
+        models=tuple(model for model in models if model is not None),
+        template=template,
+        template_file=file,
+        technology=technology,
+        variant=None if other is None else load_technology(other),
+        cluster=cluster,
+        baseline=baseline,
+        baselines=tuple(references),
+        source=source,
+        left_out=tuple(left_out),
+        content=content_of(study),
+    )
+
+
+def _template(study: Study, file: Document) -> Template:
+    return template_from_mapping(study.accelerator.mapping(), where="accelerator", document=file)
+
+
+def _beyond(beyond: Sequence[Beyond], study: Study, file: Document) -> list[str]:
+    """A sentence for the values of each tunable that are left out.
+
+    Raises
+    ------
+    InputError
+        Where the technology covers no value of a tunable, with the place that says so.
+    """
+    given = study.accelerator.mapping()
+    wrong, found = [], []
+    for item in beyond:
+        key = next((k for k in (item.key, ALIASES.get(item.key, "")) if k in given or k in file.data), item.key)
+        where = "" if key in given else file.locate((key,))
+        field = f"accelerator.{key}" if key in given else key
+        if item.every:
+            wrong.append(Complaint(where, field, item.why))
+            continue
+        values = ", ".join(item.values[:MOST_NAMED]) + (", …" if len(item.values) > MOST_NAMED else "")
+        at = f" ({where})" if where else ""
+        found.append(f"{field}{at}: {values} left out: {item.why}")
+    if wrong:
+        raise InputError(wrong)
+    return found
+
+
+def _costed(name: str, design: Design, technology: Technology) -> None:
+    """Refuse a design that the technology has no area and TDP for.
+
+    Raises
+    ------
+    InputError
+        With its name and why not.
+    """
+    try:
+        technology.need_clock(design.frequency_hz)
+        area_mm2(design, technology)
+        tdp_w(design, technology)
+    except InputError as error:
+        raise InputError(f"{name}: {error.complaints[0].message}") from None
+
+
+def _check_stacks(template: Template, technology: Technology) -> None:
+    """Stacks of the template are those whose area and power the technology has.
+
+    Raises
+    ------
+    InputError
+        If the technology would count another number of stacks.
+    """
+    size, rate = template.hbm_stack or (0, 0)
+    for capacity, bandwidth in template.memories if size else ():
+        counted = technology.area.stacks(Chip(capacity, bandwidth, template.frequency_hz[0]))
+        if counted not in (0, capacity // size):  # 0: the law has no HBM
+            raise InputError(
+                f"{size / 2**30:g} GiB and {rate / 1e9:g} GB/s: technology {technology.name} counts {counted} stacks "
+                f"of its own for {capacity // size} of these; give the stacks of its area law (constants hbm_stack_…)",
+                field="accelerator.hbm_stack",
+            )
+
+
+def _source(study: Study, technology: Technology, template: Template, baseline: Design) -> Source | None:
+    """What gives measured costs; ``None`` for the model alone.
+
+    Raises
+    ------
+    InputError
+        If a table is wrong, or has no row of a core type that the study has.
+    """
+    if study.cost.use == "table":
+        assert study.cost.file is not None
+        assert study.cost.reach is not None
+        table = read_measurements(study.cost.file, study.cost.reach)
+        _check_cores(study.cost.file, list(dict.fromkeys(row.core for row in table.rows)), template, baseline)
+        return MeasuredTable(table)
+    if study.cost.use == "zigzag":
+        assert study.cost.cache is not None
+        return ZigzagSource(Path(study.cost.cache).expanduser().absolute(), study.timing, technology)
+    return None
+
+
+def _check_cores(file: str, measured: Sequence[TensorCore | VectorCore], template: Template, baseline: Design) -> None:
+    """A table has rows of a core type that the study has.
+
+    Raises
+    ------
+    InputError
+        If it has none, and would change nothing.
+    """
+    tensor: tuple[tuple[Any, ...], ...] = (
+        template.tensor_rows,
+        template.tensor_cols,
+        template.tensor_sram_bytes,
+        template.dataflow,
+    )
+    vector = (template.vector_lanes, template.vector_ops_per_lane, template.vector_sram_bytes)
+    for core in measured:
+        allowed = tensor if isinstance(core, TensorCore) else vector
+        inside = all(value in values for value, values in zip(astuple(core), allowed, strict=True))
+        if inside or core in (baseline.tensor, baseline.vector):
+            return
+    one = next(iter(DesignSpace(template)))
+    here = ", ".join(dict.fromkeys(core_name(core) for d in (one, baseline) for core in (d.tensor, d.vector)))
+    there = ", ".join(map(core_name, measured[:4])) + (", …" if len(measured) > 4 else "")
+    raise InputError(
+        f"{file}: no row is of a core type of the accelerator or the baseline, so none would be used; rows are of "
+        f"{there}; allowed are rows of {here} or another combination of the accelerator's values",
+        field="cost.file",
+    )
+
+
+def referenced_files(study: Study) -> tuple[Path, ...]:
+    """The user's own files that the study names, sorted."""
+    references = [study.technology, study.baseline, study.accelerator.use, *study.baselines]
+    references += [workload.use for workload in study.workloads]
+    references += [study.system.cluster] if study.system.cluster else []
+    own = {Path(name) for name in references if is_file_reference(name)}
+    own |= {Path(study.cost.file)} if study.cost.file else set()
+    if is_file_reference(study.technology):
+        own |= set(files_read(Path(study.technology)))
+    return tuple(sorted(own))
+
+
+def content_of(study: Study) -> dict[str, str]:
+    """File -> SHA-256 (hex) of its content, of the user's files that the study names."""
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in referenced_files(study)}
+
+
+def study_hash(study: Study, content: Mapping[str, str] | None = None) -> str:
+    """SHA-256 (hex) of the effective study and the content of the user's files it names, wherever they lie.
+
+    Parameters
+    ----------
+    content
+        Of these files, where they were read already (``Inputs.content``).
+    """
+    known = content_of(study) if content is None else content
+    table = _walk(as_mapping(study), lambda text: known.get(text, text))
+    # A technology is read from further files, which no key names.
+    more = sorted(set(known.values()))
+    return hashlib.sha256(json.dumps([table, more], sort_keys=True).encode()).hexdigest()
+
+
+def _walk(value: Any, visit: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _walk(item, visit) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_walk(item, visit) for item in value]
+    return visit(value) if isinstance(value, str) else value

@@ -1,0 +1,81 @@
+"""Whether a stage selection has a better choice than one at hand, in CP-SAT: the rows for HiGHS, in integers.
+
+A mixed-integer solver with tolerances tells values that differ by less than 1e-8 not apart; CP-SAT does. Asked after
+HiGHS, for what is left between its bound and the best choice. One Boolean per slot and option; every chain of waiting
+events that HiGHS was given is a row, and one that is violated by an answer is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from ortools.sat.python import cp_model
+
+from accmine.problems.stage_selection import Solution
+from accmine.problems.stage_selection.integers import SelectionNumbers
+
+__all__ = ["Row", "SelectionClosing"]
+
+Row = tuple[int, Mapping[tuple[int, int], int], int]
+"""Pipeline, ticks that each (slot, option) adds to a chain of it, ticks of the messages on it."""
+
+_LARGEST = 1 << 60  # CP-SAT refuses sums near int64
+
+
+class SelectionClosing:
+    """Questions about choices better than a given one; see the module. Not for products with power.
+
+    Parameters
+    ----------
+    kept
+        Options of each slot.
+    rows
+        The chains at hand.
+    separate
+        Adds the chains that a choice is longer by than the rows say.
+    """
+
+    def __init__(
+        self,
+        numbers: SelectionNumbers,
+        kept: Sequence[Sequence[int]],
+        rows: Callable[[], Iterable[Row]],
+        separate: Callable[[Solution], int],
+    ) -> None:
+        self.numbers, self.kept, self.rows, self.separate = numbers, kept, rows, separate
+
+    def better_than(self, best: int, seconds: float) -> tuple[bool | None, Solution | None]:
+        """(whether the rows allow a score below ``best``, such a choice); ``None``: not decided in time."""
+        numbers, kept = self.numbers, self.kept
+        model = cp_model.CpModel()
+        x: dict[tuple[int, int], Any] = {(i, o): model.new_bool_var("") for i, own in enumerate(kept) for o in own}
+        for i, own in enumerate(kept):
+            model.add_exactly_one(x[i, o] for o in own)
+        for name, limit in (("area", numbers.area_limit), ("tdp", numbers.tdp_limit)):
+            if limit is not None:
+                model.add(sum(getattr(numbers.slots[i].options[o], name) * b for (i, o), b in x.items()) <= limit)
+        most = best - 1
+        steps: list[Any] = [most] * len(numbers.pipelines)
+        if numbers.aggregate == "mean" and len(steps) > 1:
+            steps = [model.new_int_var(0, most, "") for _ in steps]
+            model.add(sum(steps) <= most)
+        for w, weights, messages in self.rows():
+            if sum(weights.values()) + messages >= _LARGEST:
+                return None, None
+            model.add(sum(ticks * x[key] for key, ticks in weights.items()) <= steps[w] - messages)
+        for p, step in zip(numbers.pipelines, steps, strict=True):
+            if numbers.objective == "bottleneck":
+                model.add(step >= p.microbatches * p.link)
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        solver.parameters.max_time_in_seconds = max(0.0, seconds)
+        solver.parameters.catch_sigint_signal = False
+        status = solver.solve(model)
+        if status == cp_model.INFEASIBLE:
+            return False, None
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return None, None
+        return True, Solution(
+            numbers.choice([next(o for o in own if solver.value(x[i, o])) for i, own in enumerate(kept)])
+        )

@@ -1,0 +1,100 @@
+"""Inputs: every file is read once, every complaint comes at once and with its place, what is not covered is told."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accmine.errors import InputError
+from accmine.plan.build import make_plan
+from accmine.study.inputs import read_inputs, study_hash
+from accmine.study.study import LoadedStudy, load_study
+from tests.samples.search_sample import BASE, MODELS, pipeline, study_text
+
+ACCELERGY = Path(__file__).parents[1] / "data" / "accelergy"
+
+
+def loaded(folder: Path, *overrides: str, **keys: Any) -> LoadedStudy:
+    """A study with files of its own in ``folder``."""
+    for name, text in {"base": BASE, "gpt": f"name: gpt\n{MODELS['gpt']}"}.items():
+        if not (folder / f"{name}.yaml").exists():
+            (folder / f"{name}.yaml").write_text(text)
+    (folder / "tiny.yaml").write_text(study_text(**keys))
+    own = ["workloads.0.use=gpt.yaml", "accelerator.use=base.yaml", "baseline=base.yaml", "baselines=[base.yaml]"]
+    return load_study(folder / "tiny.yaml", [*own, *overrides])
+
+
+def complaints(asked: LoadedStudy) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        read_inputs(asked)
+    return [str(complaint) for complaint in caught.value.complaints]
+
+
+def test_a_plan_needs_no_file(tmp_path: Path) -> None:
+    asked = loaded(tmp_path, **pipeline(2))
+    inputs = read_inputs(asked)
+    before = study_hash(asked.study)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    plan = make_plan(asked.study, inputs)
+    assert len(plan.tasks) == 2
+    assert plan.pipelines[0].transfer_s[0][0] > 0
+    assert plan.inputs.baselines == ((str(tmp_path / "base.yaml"), plan.baseline),)
+    assert study_hash(asked.study, inputs.content) == before
+
+
+def test_every_complaint_of_every_file_at_once(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE.replace("tensor_cores: 2", "tensor_cores: none"))
+    (tmp_path / "gpt.yaml").write_text("family: gpt2\nlayers: -1\n")
+    (tmp_path / "links.yaml").write_text("name: mine\nlink: 1\n")
+    (tmp_path / "tech.yaml").write_text("name: mine\n")
+    found = complaints(loaded(tmp_path, "technology=tech.yaml", "system={pipeline: 2, cluster: links.yaml}"))
+    for name in ("base.yaml:", "gpt.yaml:", "links.yaml:", "tech.yaml"):
+        assert any(name in line for line in found), name
+
+
+def test_the_hash_covers_the_tables_of_a_technology(tmp_path: Path) -> None:
+    for file in ACCELERGY.iterdir():
+        shutil.copy(file, tmp_path)
+    asked = loaded(tmp_path, "technology=technology.yaml")
+    before = study_hash(asked.study)
+    table = tmp_path / "ERT.yaml"
+    table.write_text(table.read_text() + "\n# another\n")
+    assert study_hash(asked.study) != before
+
+
+CLOCK = "the energies of tpu-16nm hold up to 940 MHz (no voltage model above); allowed: at most 940 MHz"
+
+
+def test_a_clock_beyond_the_technology_is_told_in_one_way_wherever_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "fast.yaml").write_text(BASE.replace("frequency: 700 MHz", "frequency: 1 GHz"))
+    where = {
+        "accelerator.frequency=1 GHz": "--set accelerator.frequency=1 GHz: accelerator.frequency: a clock of 1000 MHz",
+        "accelerator={use: fast.yaml}": f"{tmp_path / 'fast.yaml'}:13:12: frequency: a clock of 1000 MHz",
+        "baseline=fast.yaml": f"--set baseline=fast.yaml: baseline: {tmp_path / 'fast.yaml'}: a clock of 1000 MHz",
+    }
+    for change, start in where.items():
+        (line,) = complaints(loaded(tmp_path, change))
+        assert line == f"{start}: {CLOCK}"
+    assert f"a clock of 1830 MHz: {CLOCK}" in complaints(loaded(tmp_path, "accelerator={use: h100-like}"))[0]
+    inputs = read_inputs(loaded(tmp_path, "baselines=[fast.yaml, base.yaml]"))
+    assert [name for name, _ in inputs.baselines] == [str(tmp_path / "base.yaml")]
+    (note,) = inputs.left_out
+    assert note.startswith("baselines: ")
+    assert CLOCK in note
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_values_that_the_technology_does_not_cover_are_left_out(in_file: bool, tmp_path: Path) -> None:
+    clocks = "[700 MHz, 940 MHz, 1 GHz, 2 GHz]"
+    (tmp_path / "many.yaml").write_text(BASE.replace("frequency: 700 MHz", f"frequency: {clocks}"))
+    change = "accelerator={use: many.yaml}" if in_file else f"accelerator.frequency={clocks}"
+    inputs = read_inputs(loaded(tmp_path, change))
+    assert inputs.template.frequency_hz == (700 * 10**6, 940 * 10**6)
+    (note,) = inputs.left_out
+    assert "1 GHz, 2 GHz left out" in note
+    assert ("many.yaml:13:12" in note) is in_file
+    assert read_inputs(loaded(tmp_path)).left_out == ()

@@ -107,7 +107,7 @@ def test_the_bound_holds_where_the_links_are_the_bottleneck() -> None:
 
 @pytest.mark.parametrize("solver", ["highs", "cp-sat", "auto"])
 def test_a_deep_pipeline_of_many_microbatches(solver: str) -> None:
-    space: dict[str, Any] = {"space": {"tensor_cores": [2, 4]}, "workload": {"batch": 64, "microbatch": 1}}
+    space = {"tensor_cores": [2, 4]}
     plan, library = planned(
         solver, models=("gpt",), space=space, workload={"batch": 64, "microbatch": 1}, **pipeline(3)
     )

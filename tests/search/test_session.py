@@ -36,6 +36,10 @@ def seeds(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], set[int]]:
             seen.setdefault((self._kind, self.name), set()).add(seed)
             return self._solver.solve(problem, seed=seed, **named)
 
+        def search(self, record: Any) -> Any:
+            seen.setdefault((self._kind, self.name), set()).add(record.seed)
+            return self._solver.search(record)
+
     for module in (solving, candidates, proof):
         monkeypatch.setattr(module, "make_solver", lambda kind, name, **more: Spy(kind, real(kind, name, **more)))
     return seen

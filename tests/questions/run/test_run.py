@@ -31,7 +31,7 @@ from tests.samples.search_sample import BASE, pipeline, study_text
 
 SPACE = {"tensor_cores": [1, 2], "vector_cores": [1, 2], "vector_lanes": [4, 8]}
 LIMITS = {"area": "baseline", "tdp": "baseline"}
-BUDGET = {"work": 1, "deterministic": True}
+BUDGET = {"work": 10, "deterministic": True}
 SEARCH = {"refine": "none", "top_k": 3, "shares": 3}
 
 

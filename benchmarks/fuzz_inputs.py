@@ -323,15 +323,13 @@ def _override(rng: random.Random, data: Any) -> str:
 
 
 def _study(file: Path, given: Input) -> None:
-    from accmine.files.document import placed
-    from accmine.plan.plan import make_plan
+    from accmine.plan.build import plan_of
     from accmine.study.study import as_mapping, effective, load_study
 
     loaded = load_study(file, given.overrides)
     as_mapping(loaded.study)
     effective(loaded.study)
-    with placed(loaded.document):
-        make_plan(loaded.study)
+    plan_of(loaded)
 
 
 def _model(file: Path, given: Input) -> None:

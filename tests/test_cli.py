@@ -89,7 +89,7 @@ def test_errors_become_exit_codes(
 
 
 def test_where_a_defect_came_from(accmine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_run", lambda *_: {"a": 1}["no"])
+    monkeypatch.setattr(command, "_run", lambda *_: {"a": 1}["no"])
     monkeypatch.setenv("ACCMINE_TRACEBACK", "1")
     said = accmine("run", "quickstart")
     assert said.code == 70

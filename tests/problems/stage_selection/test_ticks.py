@@ -18,13 +18,12 @@ from accmine.problems.stage_selection import (
     Problem,
     Solution,
     Stage,
-    bound,
     check,
     objective,
 )
 from accmine.problems.stage_selection.integers import integers
 from accmine.result import Status
-from accmine.solving import solve
+from accmine.solving import bound_of, solve
 from accmine.system.timeline import step_time
 
 MICROBATCHES = (1, 2, 7, 64, 1000, 16_384, 65_536)
@@ -81,7 +80,7 @@ def judged(seed: int) -> None:
     choices = product(*(range(len(stage.candidates)) for stage in pipeline.stages))
     steps = [exact_step(problem, picks) for picks in choices if not check(problem, Solution((picks,)))]
     best = min(steps)
-    low, _ = bound(problem)
+    low, _ = bound_of(problem)
     assert low is not None
     assert low <= best
     for solver in ("auto", "highs", "brute-force", *(("cp-sat",) if pipeline.microbatches <= 64 else ())):

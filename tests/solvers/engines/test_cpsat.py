@@ -256,12 +256,13 @@ def test_a_wrong_hint_is_refused() -> None:
 
 
 def test_ctrl_c_keeps_the_best_and_its_bound() -> None:
-    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
-    try:
-        result = solve(unprovable(), CpSat(), stop=Stop(seconds=20))
-    finally:
-        timer.cancel()
+    timers = [threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))]
+
+    def press(seconds: float, value: Any, bound: Any) -> None:
+        if value is not None and timers:  # once there is something to keep
+            timers.pop().start()
+
+    result = solve(unprovable(), CpSat(), stop=Stop(seconds=20), on_progress=press)
     assert result.stop is StopReason.INTERRUPTED
     assert result.seconds < 10
     assert result.status is Status.FEASIBLE

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from accmine.version import __version__
 
@@ -53,7 +53,12 @@ class ReadyStudy:
         return effective(self.loaded.study)
 
     def run(
-        self, *, runs_dir: str | Path = "runs", again: bool = False, on_progress: Incumbent | None = None
+        self,
+        *,
+        runs_dir: str | Path = "runs",
+        again: bool = False,
+        on_progress: Incumbent | None = None,
+        on_interrupt: Literal["raise", "return"] = "raise",
     ) -> Outcome:
         """Find the best design; the same as ``accmine run``.
 
@@ -65,6 +70,9 @@ class ReadyStudy:
             Compute also what is there already.
         on_progress
             Called with (seconds, objective, bound) whenever one of the two moves.
+        on_interrupt
+            What Ctrl-C does once the best verified answer is saved: ``raise``, or ``return`` it, its ``stop``
+            ``interrupted``.
 
         Raises
         ------
@@ -74,10 +82,15 @@ class ReadyStudy:
             If no design meets the limits; says which, and the smallest value that works.
         CheckError
             If a solution fails its check.
+        KeyboardInterrupt
+            At Ctrl-C, once what is verified is saved; before anything is, whatever ``on_interrupt`` says.
         """
         from accmine.questions.run.run import run
 
-        return run(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
+        outcome = run(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
+        if outcome.stop == "interrupted" and on_interrupt == "raise":
+            raise KeyboardInterrupt
+        return outcome
 
 
 def load(name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str | Path | None = None) -> ReadyStudy:

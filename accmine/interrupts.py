@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["heard"]
+__all__ = ["heard", "held"]
 
 
 @contextmanager
@@ -39,3 +39,28 @@ def heard() -> Iterator[Callable[[], None]]:
     finally:
         signal.signal(signal.SIGINT, before)
     stop_if_asked()
+
+
+@contextmanager
+def held() -> Iterator[Callable[[], bool]]:
+    """Finish a short block in spite of a first Ctrl-C, which would throw away what is there; a second one ends it.
+
+    Yields whether one was pressed.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield lambda: False
+        return
+    pressed, handler = False, before
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            handler(number, frame)
+        pressed = True
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -38,7 +38,8 @@ from accmine.problems.design_search.space_bound import Block, block_of, blocks, 
 from accmine.registry import make_solver
 from accmine.result import gap
 from accmine.search.candidates import search_problem
-from accmine.search.schedules import schedule_tasks
+from accmine.search.schedules import schedule_task
+from accmine.search.value import by_stage
 from accmine.solvers.design_search.design_job import work_on
 from accmine.solvers.design_search.design_table import DesignTable
 from accmine.study.study import Study
@@ -52,12 +53,8 @@ def search(study: Study) -> tuple[Plan, Problem]:
     """The single design search of a study, with the list-scheduled baseline as the reference."""
     plan = plan_of(study)
     library = plan.library()
-    jobs = [(task, library, plan.baseline) for task in plan.tasks]
-    rows = iter(schedule_tasks(jobs, "list", Stop(), SEED))
-    stages = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
-    steps = tuple(float(p.step_s([s.phase_s for s in own])) for p, own in zip(plan.pipelines, stages, strict=True))
-    busy = tuple(tuple(s.busy_s for s in own) for own in stages)
-    plan = replace(plan, reference_s=steps, reference_busy_s=busy)
+    rows = [schedule_task(task, library, plan.baseline, "list", Stop(), SEED).phase_s for task in plan.tasks]
+    plan = plan.referred_to(by_stage(plan, rows))
     (group,) = plan.groups("common")
     return plan, search_problem(plan, group, 1, library)
 

@@ -164,7 +164,6 @@ LONG_FUNCTIONS: dict[str, int] = {
     "accmine/problems/operator_schedule/json.py:read_problem": 62,
     "accmine/questions/cost/command.py:cost": 61,
     "accmine/questions/gap/command.py:gap": 71,
-    "accmine/questions/run/flow.py:_solve_in": 64,
     "accmine/report/charts/trace.py:core_lanes": 73,
     "accmine/workload/training/tape.py:emit": 74,
 }

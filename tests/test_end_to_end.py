@@ -261,7 +261,7 @@ def test_two_runs_at_once_in_one_folder(tmp_path: Path) -> None:
         "run",
         EXAMPLES / "study.yaml",
         "--set",
-        "budget={work: 20, deterministic: true}",
+        "budget={work: 1, deterministic: true}",
         "--json",
     ]
     both = [started(*command, cwd=tmp_path) for _ in range(2)]

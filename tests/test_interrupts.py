@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from accmine.interrupts import heard
+from accmine.interrupts import heard, held
 
 
 def test_an_interrupt_that_a_solver_keeps_is_heard() -> None:
@@ -56,3 +56,28 @@ def test_other_threads_hear_nothing() -> None:
     thread.start()
     thread.join()
     assert said == ["done"]
+
+
+def test_a_held_interrupt_lets_the_block_end_and_a_second_one_ends_it() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    reached = []
+    with held() as pressed:
+        assert not pressed()
+        signal.raise_signal(signal.SIGINT)
+        reached.append("end")
+        assert pressed()
+    assert reached == ["end"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interrupt_ends_a_held_block() -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def twice() -> None:
+        with held():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        twice()
+    assert signal.getsignal(signal.SIGINT) is before

@@ -36,6 +36,9 @@ class Watch:
     def unit(self, unit: str, shown: Callable[[float], float]) -> None:
         """From now on values are minimised ones of a study; ``shown`` makes them the figure that is wanted."""
 
+    def say(self, text: str) -> None:
+        """A line that stays."""
+
 
 class Progress(Watch):
     """Progress on stderr, while the block runs: a line with a clock on a terminal, a line every 10 s elsewhere.

@@ -8,7 +8,6 @@ group it is the integer program over the lower front of each group.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import inf
 
@@ -18,17 +17,18 @@ import numpy.typing as npt
 from accmine.cost.measured.works import Share, share
 from accmine.hardware.design import UNCALIBRATED
 from accmine.plan.plan import Plan
-from accmine.ports import Stop
-from accmine.problems import stage_selection
+from accmine.problems import design_search, stage_selection
 from accmine.problems.design_search.lower_front import LowerCandidate, lower_front
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, Value, scan
-from accmine.problems.stage_selection.integers import IntegerPipeline, integers
+from accmine.problems.stage_selection.integers import integers
 from accmine.problems.stage_selection.options import lower_bound, useful_options
-from accmine.result import Status
-from accmine.search.candidates import GroupCandidates, selection_problem, study_value
+from accmine.result import Status, StopReason
+from accmine.search.candidates import GroupCandidates
 from accmine.search.schedules import TaskSchedule
+from accmine.search.selection import selection_problem
+from accmine.search.session import Member, Session
+from accmine.search.value import FLOAT, by_stage, study_value
 from accmine.solving import bound_of, solve
-from accmine.system.timeline import step_time
 
 __all__ = [
     "ASSUMPTIONS",
@@ -37,14 +37,13 @@ __all__ = [
     "bound_whole",
     "measured_share",
     "only_design",
-    "own_bound",
     "scope_of",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 
-_FLOAT = 1e-12
-"""Bounds are lowered by more than the error of the few floating-point operations behind them."""
+FRONTS = 0.6
+"""Share of the time of a bound for the lower fronts; the rest is for the selection among them."""
 
 _ONE_DEVICE = (
     "One device: forward and backward of a microbatch form one graph, run batch/microbatch times without overlap; "
@@ -83,38 +82,21 @@ class WholeBound:
     method: str
 
 
-def bound_whole(
-    plan: Plan,
-    mode: str,
-    groups: Sequence[GroupCandidates],
-    solver: str,
-    stop: Stop,
-    seed: int,
-    executor: Executor | None = None,
-) -> WholeBound:
-    """The bound of ``mode`` over every feasible design of every group."""
-    if len(groups) == 1:
-        (group,) = groups
-        found = scan(group.problem, _value(plan, exact=True), _value(plan, exact=False))
-        return WholeBound(
-            found.value,
-            found.feasible,
-            "scan of every feasible design: longest path, work per core and bytes per bandwidth, of the graph and of "
-            "its pieces between barriers; simulated timeline",
-        )
-    return _by_selection(plan, mode, groups, solver, stop, seed, executor)
+def bound_whole(session: Session, mode: str, groups: Sequence[GroupCandidates]) -> WholeBound:
+    """The bound of ``mode`` over every feasible design of every group; of the groups only the problems matter.
 
-
-def own_bound(plan: Plan, final: Mapping[tuple[int, int], TaskSchedule], tdp_w: float) -> float:
-    """No schedules of the designs of ``final`` give a lower value: that of the bounds of their operator schedules."""
-    by_stage = [
-        [
-            [float(phase.result.bound or 0) / final[w, s].design.frequency_hz for phase in final[w, s].phases]
-            for s in range(len(pipeline.tasks))
-        ]
-        for w, pipeline in enumerate(plan.pipelines)
-    ]
-    return float(study_value(plan, by_stage, tdp_w)) * (1 - _FLOAT)
+    It takes what the current step has left, and is valid whenever that is over.
+    """
+    if len(groups) > 1:
+        return _by_selection(session, mode, groups)
+    (group,), plan, deadline = groups, session.plan, session.part().deadline()
+    found = scan(group.problem, _value(plan, exact=True), _value(plan, exact=False), deadline)
+    return WholeBound(
+        found.value,
+        found.feasible,
+        "scan of every feasible design: longest path, work per core and bytes per bandwidth, of the graph and of "
+        "its pieces between barriers; simulated timeline",
+    )
 
 
 def only_design(whole: WholeBound, groups: int, own: float) -> WholeBound:
@@ -128,29 +110,18 @@ def _value(plan: Plan, *, exact: bool) -> Value:
     """The study's value of one design on all devices, from bounds of phase times over a block of designs."""
 
     def value(seconds: PhaseSeconds, block: Block) -> FloatArray:
-        rows = iter(seconds)
-        by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
-        found = study_value(plan, by_stage, block.tdp_w * plan.devices, exact=exact)
+        found = study_value(plan, by_stage(plan, seconds), block.tdp_w * plan.devices, exact=exact)
         return np.asarray(found, dtype=np.float64)
 
     return value
 
 
-def _by_selection(
-    plan: Plan,
-    mode: str,
-    groups: Sequence[GroupCandidates],
-    solver: str,
-    stop: Stop,
-    seed: int,
-    executor: Executor | None,
-) -> WholeBound:
+def _by_selection(session: Session, mode: str, groups: Sequence[GroupCandidates]) -> WholeBound:
     """The integer program over the lower fronts of the groups."""
+    plan = session.plan
     keys = [(tuple(task.signature for task in g.problem.tasks), g.problem.memory_bytes) for g in groups]
-    distinct = {key: g.problem for key, g in reversed(list(zip(keys, groups, strict=True)))}
-    parts = (executor.map if executor is not None else map)(lower_front, distinct.values())
-    fronts: dict[object, tuple[list[LowerCandidate], int]] = dict(zip(distinct, parts, strict=True))
-    rows: dict[tuple[int, int], list[tuple[str, tuple[float, ...], float, float]]] = {}
+    fronts = _fronts(session, {key: g.problem for key, g in reversed(list(zip(keys, groups, strict=True)))})
+    rows: dict[Member, list[tuple[str, tuple[float, ...], float, float]]] = {}
     feasible = 0
     for key, g in zip(keys, groups, strict=True):
         front, count = fronts[key]
@@ -158,7 +129,11 @@ def _by_selection(
         for i, member in enumerate(g.group.members):
             rows[member] = [(f"{g.group.name} box {n}", c.phase_s[i], c.area_mm2, c.tdp_w) for n, c in enumerate(front)]
     problem = selection_problem(plan, mode, rows)
-    result = solve(problem, solver, stop=stop, seed=seed)
+    stop = session.part()
+    result = solve(problem, plan.study.search.select, stop=stop, seed=session.seed)
+    session.budget.spend(stop.work)
+    if result.stop is StopReason.INTERRUPTED and not session.interrupted:
+        session.interrupt()  # the bound holds all the same
     boxes = sum(map(len, rows.values()))
     method = f"selection among {boxes} boxes that hold all feasible designs ({result.status.value}, {result.solver})"
     if result.status is Status.INFEASIBLE:
@@ -167,37 +142,42 @@ def _by_selection(
     return WholeBound(0.0 if bound is None else _without_rounding(problem, bound), feasible, method)
 
 
-def _without_rounding(problem: stage_selection.Problem, bound: float) -> float:
-    """The value in real numbers that a bound of the integer selection problem proves; always minimised.
+def _fronts(
+    session: Session, distinct: Mapping[object, design_search.Problem]
+) -> dict[object, tuple[list[LowerCandidate], int]]:
+    """The lower front of each problem, and its feasible designs."""
+    if session.executor is not None:
+        deadline = session.part(FRONTS).deadline()
+        jobs = [session.executor.submit(lower_front, problem, deadline) for problem in distinct.values()]
+        return dict(zip(distinct, (job.result() for job in jobs), strict=True))
+    found = {}
+    for i, (key, problem) in enumerate(distinct.items()):
+        share = FRONTS / (1 + (len(distinct) - 1 - i) * FRONTS)
+        found[key] = lower_front(problem, session.part(share).deadline())
+    return found
 
-    The integer problem rounds every duration up to ticks and every TDP up to power units. With a duration of one
-    tick everywhere the timeline counts the durations on its longest chain: no more ticks than these were added to
-    a step. With S the bound of steps x power, at most u ticks and v power units added, and no choice below t ticks
-    or p power units: T · P >= S / ((1 + u / (t - u)) · (1 + v / (p - v))) for every choice.
+
+def _without_rounding(problem: stage_selection.Problem, bound: float) -> float:
+    """The value in real numbers that a bound of the selection problem proves; always minimised.
+
+    Bounds of times are of the times as they are given. That of ``throughput-per-tdp`` is one of the integer problem,
+    which rounds every duration up to ticks and every TDP up to power units. With S the bound of steps x power, at
+    most u ticks and v power units added, and no choice below t ticks or p power units:
+    T · P >= S / ((1 + u / (t - u)) · (1 + v / (p - v))) for every choice.
     """
-    numbers = integers(problem)
-    added = [_durations(problem, pipeline) for pipeline in numbers.pipelines]
-    ticks = max(added) if problem.aggregate == "worst" else sum(added)
     if problem.objective != "throughput-per-tdp":
-        return max(0.0, (bound - float(ticks / numbers.ticks)) * (1 - _FLOAT))
+        return max(0.0, bound * (1 - FLOAT))
+    numbers = integers(problem)
+    ticks = numbers.rounding
     least = lower_bound(numbers, useful_options(numbers))
     units = sum(1 + len(slot.members) for slot in numbers.slots)
     if least is None or least.steps <= ticks or least.power <= units or not 0 < bound < inf:
         return 0.0
     widened = (1 + ticks / (least.steps - ticks)) * (1 + units / (least.power - units))
-    return 1.0 / bound / widened * (1 - _FLOAT)
+    return 1.0 / bound / widened * (1 - FLOAT)
 
 
-def _durations(problem: stage_selection.Problem, pipeline: IntegerPipeline) -> int:
-    """The most durations on a chain of the timeline of a pipeline."""
-    stages = len(pipeline.forward)
-    if problem.objective == "bottleneck":
-        return 2 * pipeline.microbatches
-    once = [1] * stages
-    return int(step_time(pipeline.schedule, once, once, once, [(1, 1)] * (stages - 1), pipeline.microbatches))
-
-
-def assumptions_of(plan: Plan, final: Mapping[tuple[int, int], TaskSchedule]) -> tuple[str, ...]:
+def assumptions_of(plan: Plan, final: Mapping[Member, TaskSchedule]) -> tuple[str, ...]:
     """What objective and bound share: ``ASSUMPTIONS``, and what the study's own choices add."""
     lines = list(ASSUMPTIONS)
     designs = {schedule.design for schedule in final.values()}
@@ -228,7 +208,7 @@ def assumptions_of(plan: Plan, final: Mapping[tuple[int, int], TaskSchedule]) ->
     return tuple(lines)
 
 
-def measured_share(final: Mapping[tuple[int, int], TaskSchedule]) -> Share:
+def measured_share(final: Mapping[Member, TaskSchedule]) -> Share:
     """Where the durations of the operators of a step come from."""
     origins, weights = [], []
     for schedule in final.values():

@@ -1,44 +1,52 @@
-"""Candidates: designs proposed for every group of devices that share one, and the selection among them."""
+"""Candidates: designs proposed for every group of devices that share one, and confirmed on the tasks themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from math import inf
+from dataclasses import asdict, dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
 from accmine.hardware.space import smallest
 from accmine.plan.plan import Group, Plan
 from accmine.ports import Incumbent, Stop
-from accmine.problems import design_search, stage_selection
+from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
-from accmine.problems.limits import widened
+from accmine.problems.design_search.space_bound import promising
 from accmine.registry import make_solver
 from accmine.result import Result
-from accmine.search.schedules import TaskSchedule, list_cycles
-from accmine.solving import solve
-from accmine.system.timeline import step_bound
-from accmine.workload.task import Task
+from accmine.search.schedules import list_cycles, list_work
+from accmine.search.session import Session
+from accmine.search.value import is_search, search_chips, search_objective
 
 __all__ = [
+    "NOTHING",
     "GroupCandidates",
-    "Selection",
     "confirm",
+    "confirmed",
     "mine",
     "pareto",
+    "problems_of",
+    "promising_designs",
+    "propose",
     "proposed",
     "search_problem",
-    "select",
-    "selection_problem",
-    "settle",
     "shares",
-    "study_value",
+    "without_candidates",
 ]
+
+PROMISING = 6
+"""Designs of the least bound that the search for all stages of a pipeline begins with."""
+
+EARLY = 0.3
+"""Share of the time for proposing that goes to them at most; one is found at all events."""
+
+NOTHING = Mined((), (), 0, 0, 0, False, True)
+"""What an interrupted search leaves: the designs it was to begin with are scheduled all the same."""
+
+_PASSES = 3
+"""List schedules of a phase that a miner counts as one."""
 
 
 def shares(count: int) -> tuple[float, ...]:
@@ -94,7 +102,7 @@ def search_problem(
         library=library,
         area_mm2=min(plan.device_area_mm2, area if one_design else plan.area_mm2),
         tdp_w=min(plan.device_tdp_w, tdp if one_design else plan.tdp_w),
-        objective=plan.study.objective if plan.study.objective == "throughput-per-tdp" else "throughput",
+        objective=search_objective(plan),
         aggregate=plan.study.aggregate if alone else "worst",
         floor=plan.floor if alone else 0.0,
         shares=() if one_design else _share_limits(plan, group, area, tdp),
@@ -116,38 +124,108 @@ def _share_limits(plan: Plan, group: Group, area: float, tdp: float) -> tuple[tu
     )
 
 
-def mine(
-    problems: Sequence[design_search.Problem],
-    method: str,
-    options: Mapping[str, Any],
-    stop: Stop,
-    on_progress: Incumbent | None = None,
-    *,
-    first: Sequence[Design] = (),
-    executor: Executor | None = None,
-    seed: int = 0,
-) -> list[Mined]:
-    """Mine every problem; those of equal tasks, references and limits once, others in parallel.
+def problems_of(session: Session, mode: str, *, sketch: bool = False) -> list[design_search.Problem]:
+    """The search of every group of a mode."""
+    groups = session.plan.groups(mode)
+    return [search_problem(session.plan, group, len(groups), session.library, sketch=sketch) for group in groups]
+
+
+def without_candidates(session: Session, mode: str) -> list[GroupCandidates]:
+    """The groups of a mode with nothing proposed: bounds need no more."""
+    groups = zip(session.plan.groups(mode), problems_of(session, mode), strict=True)
+    return [GroupCandidates(group, problem, NOTHING, ()) for group, problem in groups]
+
+
+def promising_designs(session: Session) -> list[Design]:
+    """Designs of the least bounds for all stages of a pipeline: a search of few, slow evaluations needs them early."""
+    if len(session.plan.tasks) == 1 or session.interrupted:
+        return []
+    deadline = session.part(EARLY).deadline()
+    return promising(problems_of(session, "common", sketch=True)[0], PROMISING, deadline)
+
+
+def propose(session: Session, mode: str, first: Sequence[Design], stop: Stop) -> list[Mined]:
+    """What the study's heuristic finds for every group of a mode; a finished search is read from the store.
 
     Parameters
     ----------
     first
         Designs to evaluate before the search, such as the baseline.
-    seed
-        Of every search.
     """
+    problems = problems_of(session, mode, sketch=True)
+    known = session.store.get(f"mine-{mode}")
+    if known is not None:
+        return [_mined_from_json(problem, row) for problem, row in zip(problems, known["groups"], strict=True)]
+    mined = [NOTHING] * len(problems)
+    if session.interrupted:
+        return mined
+    chips = search_chips(session.plan)
+
+    def heard(_: float, objective: float | None, __: float | None) -> None:
+        session.progress(None if objective is None else objective * chips, None)
+
+    told = heard if mode == session.plan.study.mode and is_search(session.plan, mode) else None
+    with session.interruptible():
+        mined = mine(session, problems, stop, first=first, heard=told)
+        if any(own.interrupted for own in mined):
+            session.interrupt()
+    if all(own.finished for own in mined):
+        session.store.put(f"mine-{mode}", {"groups": [_mined_to_json(own) for own in mined]})
+    return mined
+
+
+def mine(
+    session: Session,
+    problems: Sequence[design_search.Problem],
+    stop: Stop,
+    *,
+    method: str = "",
+    options: Mapping[str, Any] | None = None,
+    first: Sequence[Design] = (),
+    heard: Incumbent | None = None,
+) -> list[Mined]:
+    """Mine every problem; those of equal tasks, references and limits once, others in parallel.
+
+    Parameters
+    ----------
+    stop
+        Of all of them together.
+    method, options
+        A registered solver of design searches; default: that of the study with its options.
+    """
+    search = session.plan.study.search
+    how = (search.method, search.options()) if not method else (method, dict(options or {}))
     seen: dict[tuple[Any, ...], int] = {}
     twin = [seen.setdefault(_likeness(problem), i) for i, problem in enumerate(problems)]
     distinct = sorted(set(twin))
-    parallel = executor is not None and len(distinct) > 1
-    rounds = -(-len(distinct) // (stop.workers if parallel else 1))
-    part = replace(stop, seconds=None if stop.seconds is None else stop.seconds / rounds, workers=1)
-    if executor is not None and parallel:
-        jobs = {i: executor.submit(_mine_one, problems[i], method, options, part, first, seed) for i in distinct}
-        found = {i: job.result() for i, job in jobs.items()}
+    executor = session.executor if len(distinct) > 1 else None
+    jobs = {}
+    for i in distinct:
+        part = _part_of(problems[i], stop, len(distinct), 1 if executor is None else stop.workers)
+        jobs[i] = (problems[i], *how, part, session.seed, first)
+    if executor is not None:
+        futures = {i: executor.submit(_mine_one, *job) for i, job in jobs.items()}
+        found = {i: future.result() for i, future in futures.items()}
     else:
-        found = {i: _mine_one(problems[i], method, options, part, first, seed, on_progress) for i in distinct}
+        found = {i: _mine_one(*job, heard) for i, job in jobs.items()}
+    for i, own in found.items():
+        session.budget.spend(own.schedules * _schedule_work(problems[i]))
     return [found[t] for t in twin]
+
+
+def _schedule_work(problem: design_search.Problem) -> float:
+    """Units of work of what a miner counts as one list schedule."""
+    sizes = [len(phase.graph) for task in problem.tasks for phase in task.phases]
+    return list_work(sum(sizes) // max(1, len(sizes)), _PASSES)
+
+
+def _part_of(problem: design_search.Problem, stop: Stop, problems: int, workers: int) -> Stop:
+    """The limits of one of so many problems, in the unit of a miner."""
+    rounds = -(-problems // workers)
+    return Stop(
+        seconds=None if stop.seconds is None else stop.seconds / rounds,
+        work=None if stop.work is None else stop.work / problems / _schedule_work(problem),
+    )
 
 
 def proposed(mined: Mined, shared: bool, more: Sequence[Design], top_k: int) -> list[Design]:
@@ -165,31 +243,47 @@ def proposed(mined: Mined, shared: bool, more: Sequence[Design], top_k: int) -> 
     return list(dict.fromkeys([*more, *(e.design for e in front)]))
 
 
+def confirmed(
+    session: Session, mode: str, mined: Sequence[Mined], first: Sequence[Design], share: float = 1.0
+) -> list[GroupCandidates]:
+    """The groups of a mode with what is proposed for them, scheduled in a share of what the current step has left."""
+    groups, problems = session.plan.groups(mode), problems_of(session, mode)
+    found = []
+    for i, (group, problem, own) in enumerate(zip(groups, problems, mined, strict=True)):
+        designs = proposed(own, bool(problem.shares), first, session.plan.study.search.top_k)
+        stop = session.part(share / (1 + (len(groups) - 1 - i) * share))
+        evaluations: tuple[Evaluation, ...] = ()
+        with session.interruptible():
+            evaluations = confirm(session, problem, designs, stop)
+        if not evaluations:  # interrupted: the first design alone is quick
+            evaluations = confirm(session, problem, designs, Stop(seconds=0))
+        found.append(GroupCandidates(group, problem, own, evaluations))
+    return found
+
+
 def confirm(
-    problem: design_search.Problem,
-    designs: Sequence[Design],
-    known: dict[tuple[Task, Design], tuple[int, ...]],
-    executor: Executor | None,
-    stop: Stop,
+    session: Session, problem: design_search.Problem, designs: Sequence[Design], stop: Stop
 ) -> tuple[Evaluation, ...]:
     """Evaluations of the designs that fit, from list schedules of the tasks themselves; best value first.
 
-    ``known`` holds makespans by task and design and is added to. Designs that the time limit leaves
-    unscheduled are left out, the last ones first.
+    The makespans join those that the session knows. Designs that the limits leave unscheduled are left out, the last
+    ones first.
     """
-    workers = stop.workers
+    known, executor = session.cycles, session.executor
     fitting = [d for d in designs if design_search.fits(problem, d)]
     missing = [d for d in fitting if any((task, d) not in known for task in problem.tasks)]
-    parts = [missing[i::workers] for i in range(workers)] if executor is not None else [missing]
-    parts = [part for part in parts if part]
+    count = 1 if executor is None else stop.workers
+    parts = [part for part in (missing[i::count] for i in range(count)) if part]
+    one = replace(stop, work=None if stop.work is None else stop.work / max(1, len(parts)))
     if executor is not None and len(parts) > 1:
-        jobs = [executor.submit(list_cycles, problem.tasks, problem.library, part, stop.seconds) for part in parts]
+        jobs = [executor.submit(list_cycles, problem.tasks, problem.library, part, one) for part in parts]
         done = [job.result() for job in jobs]
     else:
-        done = [list_cycles(problem.tasks, problem.library, part, stop.seconds) for part in parts]
+        done = [list_cycles(problem.tasks, problem.library, part, one) for part in parts]
     for part, rows in zip(parts, done, strict=True):
         for design, row in zip(part, rows, strict=False):
             known |= {(task, design): cycles for task, cycles in zip(problem.tasks, row, strict=True)}
+            session.budget.spend(sum(list_work(len(run.graph)) for task in problem.tasks for run in task.phases))
     done_all = [d for d in fitting if all((task, d) in known for task in problem.tasks)]
     found = [design_search.evaluate(problem, d, [known[task, d] for task in problem.tasks]) for d in done_all]
     return tuple(sorted(found, key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name)))
@@ -206,12 +300,13 @@ def _mine_one(
     method: str,
     options: Mapping[str, Any],
     stop: Stop,
-    first: Sequence[Design],
     seed: int,
+    first: Sequence[Design],
     on_progress: Incumbent | None = None,
 ) -> Mined:
-    miner = make_solver(design_search.KIND, method, **options)
-    result: Result[Mined] = miner.solve(problem, stop=stop, seed=seed, hint=first, on_progress=on_progress)
+    result: Result[Mined] = make_solver(design_search.KIND, method, **options).solve(
+        problem, stop=stop, seed=seed, hint=first, on_progress=on_progress
+    )
     assert result.solution is not None
     return result.solution
 
@@ -225,145 +320,18 @@ def pareto(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     return kept
 
 
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """One candidate for every group.
-
-    Attributes
-    ----------
-    result
-        Of the global integer program; its solution may be ``None``.
-    chosen
-        Evaluation of each group.
-    phase_s
-        Phase times of each stage of each pipeline.
-    step_s, value
-        Simulated step time of each pipeline, and the value that the study minimises.
-    area_mm2, tdp_w
-        Of all devices.
-    """
-
-    mode: str
-    groups: tuple[GroupCandidates, ...]
-    problem: stage_selection.Problem
-    result: Result[stage_selection.Solution]
-    chosen: tuple[Evaluation, ...] = ()
-    phase_s: tuple[tuple[tuple[float, ...], ...], ...] = ()
-    step_s: tuple[float, ...] = ()
-    value: float = inf
-    area_mm2: float = 0.0
-    tdp_w: float = 0.0
-
-    def design_of(self, member: tuple[int, int]) -> Evaluation:
-        """The evaluation chosen for a (pipeline, stage)."""
-        return next(e for g, e in zip(self.groups, self.chosen, strict=True) if member in g.group.members)
-
-
-def study_value(plan: Plan, phase_s: Sequence[Sequence[Sequence[Any]]], tdp_w: Any, *, exact: bool = True) -> Any:
-    """The value a study minimises, from the phase times of each stage of each pipeline.
-
-    ``throughput``: the aggregated step time relative to the baseline's; ``bottleneck``: the same of
-    m · max(slowest stage, slowest link); ``throughput-per-tdp``: relative step time × TDP of all devices, ``inf``
-    below the floor. Numbers, or arrays over designs; ``exact=False`` takes a bound of the simulated step.
-    """
-    relative = []
-    for pipeline, own, reference in zip(plan.pipelines, phase_s, plan.reference_s, strict=True):
-        times = [pipeline.times(s, stage) for s, stage in enumerate(own)]
-        forward, backward, update = zip(*times, strict=True)
-        if plan.study.objective == "bottleneck":
-            slowest = max((max(pair) for pair in pipeline.transfer_s), default=0.0)
-            for f, b, _ in times:
-                slowest = np.maximum(slowest, f + b)
-            step = pipeline.microbatches * slowest
-        elif exact:
-            step = pipeline.step_s(own)
-        else:
-            step = step_bound(forward, backward, update, pipeline.transfer_s, pipeline.microbatches)
-        relative.append(step / reference)
-    total = design_search.aggregate(relative, [p.weight for p in plan.pipelines], plan.study.aggregate)
-    if plan.study.objective != "throughput-per-tdp":
-        return total
-    if plan.floor <= 0:
-        return total * tdp_w
-    return np.where(total <= widened(1.0) / plan.floor, total * tdp_w, inf)
-
-
-def selection_problem(
-    plan: Plan, mode: str, options: Mapping[tuple[int, int], Sequence[tuple[str, tuple[float, ...], float, float]]]
-) -> stage_selection.Problem:
-    """The selection among (design, phase times, area, TDP) of each (pipeline, stage)."""
-    pipelines = []
-    for w, pipeline in enumerate(plan.pipelines):
-        stages = []
-        for s, task in enumerate(pipeline.tasks):
-            rows = []
-            for design, phase_s, area, tdp in options[w, s]:
-                forward, backward, update = pipeline.times(s, phase_s)
-                rows.append(stage_selection.Candidate(design, forward, backward, update, area, tdp))
-            stages.append(stage_selection.Stage(task.name, tuple(rows)))
-        pipelines.append(
-            stage_selection.Pipeline(
-                name=pipeline.name,
-                stages=tuple(stages),
-                microbatches=pipeline.microbatches,
-                schedule=pipeline.schedule,
-                transfer_s=pipeline.transfer_s,
-                weight=pipeline.weight,
-                reference_s=plan.reference_s[w],
-                batch=pipeline.batch,
-            )
-        )
-    return stage_selection.Problem(
-        pipelines=tuple(pipelines),
-        limits=stage_selection.Limits(
-            None if plan.area_mm2 == inf else plan.area_mm2, None if plan.tdp_w == inf else plan.tdp_w
-        ),
-        mode=mode,
-        objective=plan.study.objective,
-        aggregate=plan.study.aggregate,
-        deployment=plan.study.deployment,
-        floor=plan.floor if plan.study.objective == "throughput-per-tdp" else None,
-    )
-
-
-def select(plan: Plan, mode: str, groups: Sequence[GroupCandidates], solver: str, stop: Stop, seed: int) -> Selection:
-    """Choose one candidate for every group with the global integer program."""
-    rows = {
-        member: [(c.design.name, g.phase_s(c, i), c.area_mm2, c.tdp_w) for c in g.candidates]
-        for g in groups
-        for i, member in enumerate(g.group.members)
+def _mined_to_json(mined: Mined) -> dict[str, Any]:
+    ranked = {evaluation: i for i, evaluation in enumerate(mined.pool)}
+    return {
+        "pool": [{"design": asdict(e.design), "cycles": e.cycles} for e in mined.pool],
+        "ranked": [ranked[e] for e in mined.ranked],
+        "effort": [mined.visited, mined.pruned, mined.schedules],
     }
-    problem = selection_problem(plan, mode, rows)
-    result = solve(problem, solver, stop=stop, seed=seed)
-    if result.solution is None:
-        return Selection(mode, tuple(groups), problem, result)
-    chosen = []
-    phase_s: dict[tuple[int, int], tuple[float, ...]] = {}
-    for g in groups:
-        w, s = g.group.members[0]
-        candidate = g.candidates[result.solution.choice[w][s]]
-        chosen.append(candidate)
-        phase_s |= {member: g.phase_s(candidate, i) for i, member in enumerate(g.group.members)}
-    by_stage = tuple(
-        tuple(phase_s[w, s] for s in range(len(pipeline.tasks))) for w, pipeline in enumerate(plan.pipelines)
-    )
-    steps = tuple(float(p.step_s(own)) for p, own in zip(plan.pipelines, by_stage, strict=True))
-    area, tdp = stage_selection.totals(problem, result.solution)
-    value = float(study_value(plan, by_stage, tdp))
-    return Selection(mode, tuple(groups), problem, result, tuple(chosen), by_stage, steps, value, area, tdp)
 
 
-def settle(plan: Plan, chosen: Selection, final: Mapping[tuple[int, int], TaskSchedule]) -> Selection:
-    """The selection with the times of the final schedules of its devices."""
-    evaluations = tuple(
-        design_search.evaluate(
-            g.problem, own.design, [[phase.cycles for phase in final[member].phases] for member in g.group.members]
-        )
-        for g, own in zip(chosen.groups, chosen.chosen, strict=True)
-    )
-    by_stage = tuple(
-        tuple(final[w, s].phase_s for s in range(len(pipeline.tasks))) for w, pipeline in enumerate(plan.pipelines)
-    )
-    steps = tuple(float(p.step_s(own)) for p, own in zip(plan.pipelines, by_stage, strict=True))
-    value = float(study_value(plan, by_stage, chosen.tdp_w))
-    return replace(chosen, chosen=evaluations, phase_s=by_stage, step_s=steps, value=value)
+def _mined_from_json(problem: design_search.Problem, row: dict[str, Any]) -> Mined:
+    pool = []
+    for entry in row["pool"]:
+        pool.append(design_search.evaluate(problem, Design.from_table(entry["design"]), entry["cycles"]))
+    visited, pruned, schedules = row["effort"]
+    return Mined(tuple(pool[i] for i in row["ranked"]), tuple(pool), visited, pruned, schedules, True, False)

@@ -8,14 +8,12 @@ at least ("proven"), and what a schedule shows to be enough ("works").
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import floor, inf
 from typing import Any
 
 import numpy as np
 
-from accmine.cost.modes import CostLibrary
 from accmine.errors import InfeasibleError
 from accmine.hardware.design import Design
 from accmine.plan.limits import KEYS, Limit, digits
@@ -26,10 +24,12 @@ from accmine.problems.conflict import ConflictingLimit, conflicts, infeasible
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, SpaceBound, promising, scan
 from accmine.problems.limits import widened
 from accmine.search.bounds import bound_whole
-from accmine.search.candidates import GroupCandidates, search_problem, select, study_value
+from accmine.search.candidates import GroupCandidates, search_problem, without_candidates
 from accmine.search.feasibility import DIGITS, rounded_up
-from accmine.search.mining import NOTHING
 from accmine.search.schedules import list_cycles
+from accmine.search.selection import select
+from accmine.search.session import Session
+from accmine.search.value import by_stage, on_design, study_value
 
 __all__ = ["FloorQuestion", "floor_conflict", "nothing_fits"]
 
@@ -52,28 +52,25 @@ class FloorQuestion:
 
     Attributes
     ----------
-    plan
-        With references; within the limits devices exist.
+    session
+        Its plan has references; within the limits devices exist.
     groups
         Of the study's mode, with their candidates (none are needed).
     """
 
-    plan: Plan
+    session: Session
     mode: str
     groups: Sequence[GroupCandidates]
-    library: CostLibrary
-    stop: Stop
-    seed: int
-    executor: Executor | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """Of the session."""
+        return self.session.plan
 
     def bound(self, plan: Plan) -> float:
         """The bound of a plan that differs in limits, floor or objective; ``inf`` if nothing is feasible."""
-        own = plan.groups(self.mode)
-        groups = [
-            GroupCandidates(group, search_problem(plan, group, len(own), self.library), NOTHING, ()) for group in own
-        ]
-        solver = plan.study.search.select
-        return bound_whole(plan, self.mode, groups, solver, self.stop, self.seed, self.executor).value
+        session = self.session.under(plan)
+        return bound_whole(session, self.mode, without_candidates(session, self.mode)).value
 
     def with_limits(self, kept: frozenset[str]) -> Plan:
         """The plan with the limits of ``kept`` only, and the floor."""
@@ -90,23 +87,17 @@ class FloorQuestion:
 
         def at(exact: bool) -> Callable[[PhaseSeconds, Block], Any]:
             def of(seconds: PhaseSeconds, block: Block) -> Any:
-                rows = iter(seconds)
-                by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
-                return np.asarray(value(study_value(fast, by_stage, block.tdp_w, exact=exact), block), dtype=np.float64)
+                relative = study_value(fast, by_stage(plan, seconds), block.tdp_w, exact=exact)
+                return np.asarray(value(relative, block), dtype=np.float64)
 
             return of
 
-        return scan(search_problem(plan, group, 1, self.library), at(True), at(False))
+        return scan(search_problem(plan, group, 1, self.session.library), at(True), at(False))
 
     def reached(self, design: Design) -> float:
         """Throughput relative to the baseline that list schedules reach with one design on all devices."""
-        rows = list_cycles(self.plan.tasks, self.library, [design], None)
-        cycles = iter(rows[0])
-        by_stage = [
-            [tuple(c / design.frequency_hz for c in next(cycles)) for _ in pipeline.tasks]
-            for pipeline in self.plan.pipelines
-        ]
-        return 1.0 / float(study_value(for_throughput(self.plan), by_stage, 1.0))
+        (cycles,) = list_cycles(self.plan.tasks, self.session.library, [design], Stop())
+        return 1.0 / on_design(for_throughput(self.plan), cycles, design, 1.0)
 
 
 def nothing_fits(question: FloorQuestion, why: str) -> InfeasibleError:
@@ -180,7 +171,7 @@ def _enough(question: FloorQuestion, plan: Plan, key: str, needed: float, cheape
     (group,) = plan.groups(question.mode)
     for factor in HEADROOM:
         limited = under_limits(fast, {key: factor * needed})
-        for design in promising(search_problem(limited, group, 1, question.library), TRIED // 2):
+        for design in promising(search_problem(limited, group, 1, question.session.library), TRIED // 2):
             if question.reached(design) >= least:
                 return factor * needed, False
     return inf, False
@@ -192,10 +183,11 @@ def _floor_remedy(question: FloorQuestion) -> str:
     works = 0.0
     groups = plan.groups(question.mode)
     if len(groups) == 1:
-        problem = search_problem(plan, groups[0], 1, question.library)
+        problem = search_problem(plan, groups[0], 1, question.session.library)
         works = max((question.reached(design) for design in promising(problem, TRIED)), default=0.0)
     elif all(g.candidates for g in question.groups):
-        chosen = select(plan, question.mode, question.groups, plan.study.search.select, question.stop, question.seed)
+        session = question.session.under(plan)
+        chosen = select(session, question.mode, question.groups, session.part())
         works = 1.0 / chosen.value
     if works >= most:
         return f"at most {_down(works):.10g}"

@@ -1,20 +1,32 @@
-"""Proof: the best-first search over every design of a study that has one design, begun from the answer so far."""
+"""The proof search: where a study is one design search, every design is searched with a bound of the whole."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from accmine.hardware.design import Design
-from accmine.plan.plan import Plan
-from accmine.ports import Incumbent, Stop
+from accmine.ports import Stop
+from accmine.problems import design_search, operator_schedule
 from accmine.problems.design_search import Evaluation, Mined
-from accmine.registry import make_solver
+from accmine.registry import make_solver, solvers_of
 from accmine.result import Result
 from accmine.search.bounds import WholeBound
 from accmine.search.candidates import GroupCandidates
+from accmine.search.refine import with_schedules
+from accmine.search.schedules import TaskSchedule, list_work, schedule_task
+from accmine.search.session import Session
+from accmine.search.value import FLOAT, is_search, search_chips
 
-__all__ = ["Proof", "provable", "prove", "with_evaluations"]
+__all__ = ["LISTS", "PROVER", "Proof", "joined", "provable", "prove"]
+
+PROVER = "best-first"
+"""Solver of design searches that proves; it is used where it is registered."""
+
+
+LISTS = 8
+"""List schedules that the prover's effort on a design is worth for each that it counts: bounds take most of it."""
 
 
 @dataclass(frozen=True)
@@ -33,47 +45,77 @@ class Proof:
     mined: Mined
 
 
-def provable(plan: Plan, mode: str) -> bool:
-    """Whether the study is one design search: one design, no pipeline, and a value that is that of the search."""
-    single = len(plan.groups(mode)) == 1 and all(len(pipeline.tasks) == 1 for pipeline in plan.pipelines)
-    return single and plan.study.objective != "bottleneck"
+def provable(session: Session, mode: str) -> bool:
+    """Whether the study is one design search of its own value, and there is a solver that proves."""
+    return is_search(session.plan, mode) and PROVER in solvers_of(design_search.KIND)
 
 
-def prove(
-    plan: Plan,
-    g: GroupCandidates,
-    whole: WholeBound,
-    first: Sequence[Design],
-    stop: Stop,
-    seed: int,
-    on_progress: Incumbent | None = None,
-) -> Proof:
-    """Search every design of ``g``, the designs ``first`` before all others; the bound is one of the study's value."""
-    # The search counts one chip, the study all that the limits count.
-    chips = plan.devices if plan.study.objective == "throughput-per-tdp" else 1
+def prove(session: Session, problem: design_search.Problem, whole: WholeBound, first: Sequence[Design]) -> Proof:
+    """Search every design in what the current step has left, the designs ``first`` before all others.
 
-    def heard(seconds: float, objective: float | None, bound: float | None) -> None:
-        if on_progress is not None:
-            on_progress(
-                seconds,
-                None if objective is None else objective * chips,
-                None if bound is None else max(whole.value, bound * chips),
+    The bound is one of the study's value; ``inf`` if it is proven that no design meets the limits.
+    """
+    chips, stop = search_chips(session.plan), session.part()
+    sizes = [len(phase.graph) for task in problem.tasks for phase in task.phases]
+    counted = None if stop.work is None else stop.work / list_work(sum(sizes) // max(1, len(sizes)), LISTS)
+
+    def heard(_: float, objective: float | None, bound: float | None) -> None:
+        del objective  # not the study's until its schedules are verified
+        session.progress(None, None if bound is None else max(whole.value, bound * chips))
+
+    solver = make_solver(design_search.KIND, PROVER, top_k=session.plan.study.search.top_k)
+    result: Result[Mined] = solver.solve(
+        problem, stop=replace(stop, work=counted), seed=session.seed, hint=first, on_progress=heard
+    )
+    session.budget.spend(stop.work)
+    bound = -inf if result.bound is None else result.bound * chips * (1 if chips == 1 else 1 - FLOAT)
+    if bound > whole.value:
+        whole = replace(whole, value=bound, method=result.bound_method)
+    return Proof(whole, Mined((), (), 0, 0, 0, False) if result.solution is None else result.solution)
+
+
+def joined(session: Session, g: GroupCandidates, proof: Proof) -> GroupCandidates:
+    """The group with what the search found better than it knew, whose schedules join those of the session."""
+    known = {e.design: e.value for e in g.candidates}
+    value = {e.design: e.value for e in proof.mined.pool}
+    better = [x for x in proof.mined.solutions if value.get(x.design, inf) < known.get(x.design, inf)]
+    for found in better:
+        for (w, s), own in zip(g.group.members, found.schedules, strict=True):
+            start = _shorter(session.schedules.get(((w, s), found.design)), own)
+            session.schedules[(w, s), found.design] = schedule_task(
+                session.plan.pipelines[w].tasks[s],
+                session.library,
+                found.design,
+                "list",
+                Stop(),
+                session.seed,
+                known=start,
             )
-
-    solver = make_solver("design-search", "best-first", top_k=plan.study.search.top_k)
-    result: Result[Mined] = solver.solve(g.problem, stop=stop, seed=seed, hint=first, on_progress=heard)
-    assert result.solution is not None
-    if result.bound is not None and result.bound * chips > whole.value:
-        whole = WholeBound(result.bound * chips * (1 - 1e-12), whole.feasible, result.bound_method)
-    return Proof(whole, result.solution)
+    scheduled = {x.design for x in better}
+    evaluations = [e for e in proof.mined.pool if e.design in scheduled]
+    return with_schedules(session, _with_evaluations(g, evaluations))
 
 
-def with_evaluations(g: GroupCandidates, found: Sequence[Evaluation]) -> GroupCandidates:
-    """The group with further candidates, the better evaluation of each design, best first."""
+def _shorter(
+    before: TaskSchedule | None, found: Sequence[operator_schedule.Solution]
+) -> list[operator_schedule.Solution]:
+    """The shorter schedule of every phase."""
+    if before is None:
+        return list(found)
+    rows = zip(before.phases, found, strict=True)
+    return [
+        new
+        if old.result.solution is None or operator_schedule.objective(old.lowered.problem, new) < old.cycles
+        else old.result.solution
+        for old, new in rows
+    ]
+
+
+def _with_evaluations(g: GroupCandidates, found: Sequence[Evaluation]) -> GroupCandidates:
+    """The group with further candidates, the better evaluation of each design."""
     table: dict[Design, Evaluation] = {}
     for evaluation in (*g.candidates, *found):
         known = table.get(evaluation.design)
         if known is None or evaluation.value < known.value:
             table[evaluation.design] = evaluation
-    ordered = sorted(table.values(), key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name))
-    return replace(g, candidates=tuple(ordered))
+    return replace(g, candidates=tuple(table.values()))

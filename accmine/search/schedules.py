@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from math import inf
 
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
@@ -16,10 +16,27 @@ from accmine.result import Result, Status, StopReason
 from accmine.solving import solve
 from accmine.workload.task import Task
 
-__all__ = ["LIST_PASSES", "PhaseSchedule", "TaskSchedule", "list_cycles", "schedule_task", "schedule_tasks"]
+__all__ = [
+    "LIST_PASSES",
+    "PLACED",
+    "PhaseSchedule",
+    "TaskSchedule",
+    "list_cycles",
+    "list_work",
+    "put_together",
+    "results_of",
+    "schedule_task",
+]
 
-LIST_PASSES = 4
-"""List schedules that the quick effort makes per graph."""
+LIST_PASSES, FULL_PASSES = 4, 24
+"""List schedules that the quick effort makes per graph, and those of the whole portfolio."""
+
+PLACED, _OVERHEAD = 200_000, 200
+"""Operations that list schedules place in a unit of work (the rate of the solver ``auto``), and operations that the
+beginning of a list schedule is worth."""
+
+_LEAST_WORK = 1e-3
+"""What a refinement is given at least: solvers want a limit above 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +85,11 @@ def _solution(result: Result[Solution]) -> Solution:
     return result.solution
 
 
+def list_work(operations: int, passes: int = LIST_PASSES) -> float:
+    """Units of work of list schedules of a graph."""
+    return passes * (operations + _OVERHEAD) / PLACED
+
+
 def schedule_task(
     task: Task,
     library: CostLibrary,
@@ -85,40 +107,48 @@ def schedule_task(
         ``list`` for a few list schedules, ``none`` for the whole portfolio of list schedules, ``cp-sat``
         for everything that the solver ``auto`` knows: CP-SAT, stronger bounds, insertion and windows.
     stop
-        Limits of the whole task; ``seconds`` and ``work`` are divided by what the phases weigh in a step.
+        Limits of the whole task; one list schedule of each phase is made whatever they are. What is left behind the
+        list schedules is divided by what the phases weigh in a step. ``list`` looks at ``seconds`` only.
     known
         A schedule of every phase to start from.
     """
+    deadline = stop.deadline()
     problems = [lower(phase.graph, library, design) for phase in task.phases]
     hints = [None] * len(problems) if known is None else known
     quick = [
-        _heard(solve(part.problem, "critical-path", stop=Stop(work=LIST_PASSES), seed=seed, hint=hint))
+        _heard(solve(part.problem, "critical-path", stop=_until(deadline, LIST_PASSES), seed=seed, hint=hint))
         for part, hint in zip(problems, hints, strict=True)
     ]
     if refine == "list":
         return TaskSchedule(task, design, tuple(map(PhaseSchedule, problems, quick)))
-    weight = [p.repeats * int(r.objective or 0) for p, r in zip(task.phases, quick, strict=True)]
-    total = max(1, sum(weight))
-    refined = [
-        _refine(part.problem, result, refine, _part(stop, w / total), seed)
-        for part, result, w in zip(problems, quick, weight, strict=True)
-    ]
+    weights = [p.repeats * int(r.objective or 0) for p, r in zip(task.phases, quick, strict=True)]
+    refined = []
+    for i, (part, result, weight) in enumerate(zip(problems, quick, weights, strict=True)):
+        # Of the time a phase may have what those before it left; of the work what it weighs, so that it repeats.
+        left = None if deadline == inf else (deadline - time.monotonic()) * weight / max(1, sum(weights[i:]))
+        work = None if stop.work is None else stop.work * weight / max(1, sum(weights))
+        refined.append(_refine(part.problem, result, refine, replace(stop, seconds=left, work=work), seed))
     return TaskSchedule(task, design, tuple(map(PhaseSchedule, problems, refined)))
 
 
+def _until(deadline: float, work: float) -> Stop:
+    return Stop(seconds=None if deadline == inf else max(0.0, deadline - time.monotonic()), work=work)
+
+
 def list_cycles(
-    tasks: Sequence[Task], library: CostLibrary, designs: Sequence[Design], seconds: float | None = None
+    tasks: Sequence[Task], library: CostLibrary, designs: Sequence[Design], stop: Stop
 ) -> list[list[tuple[int, ...]]]:
     """Makespans of a few list schedules of each phase of each task on each design, every one checked.
 
-    After ``seconds`` no further design is begun; the first one always is.
+    When ``stop`` is reached no further design is begun; the first one always is.
     """
-    deadline = Stop(seconds=seconds).deadline()
+    deadline = stop.deadline()
     first: dict[object, int] = {}
     twin = [first.setdefault(task.signature, i) for i, task in enumerate(tasks)]
+    each = sum(list_work(len(phase.graph)) for i in set(twin) for phase in tasks[i].phases)
     rows: list[list[tuple[int, ...]]] = []
     for design in designs:
-        if rows and time.monotonic() > deadline:
+        if rows and (time.monotonic() > deadline or (stop.work is not None and (len(rows) + 1) * each > stop.work)):
             break
         row: list[tuple[int, ...]] = []
         for i, task in enumerate(tasks):
@@ -131,15 +161,6 @@ def list_cycles(
     return rows
 
 
-def _part(stop: Stop, share: float) -> Stop:
-    return Stop(
-        seconds=None if stop.seconds is None else stop.seconds * share,
-        work=None if stop.work is None else max(1.0, stop.work * share),
-        gap=stop.gap,
-        workers=stop.workers,
-    )
-
-
 def _heard(result: Result[Solution]) -> Result[Solution]:
     """The result, unless its solver was interrupted: solvers keep what they have, a run of them ends."""
     if result.stop is StopReason.INTERRUPTED:
@@ -149,10 +170,14 @@ def _heard(result: Result[Solution]) -> Result[Solution]:
 
 def _refine(problem: Problem, start: Result[Solution], refine: str, stop: Stop, seed: int) -> Result[Solution]:
     """The schedule of more effort, starting from the one there is."""
-    if start.stop is StopReason.PROVED:
+    if start.stop is StopReason.PROVED or (stop.seconds is not None and stop.seconds <= 0):
         return start
-    name = "auto" if refine == "cp-sat" else "critical-path"
-    return better(start, _heard(solve(problem, name, stop=stop, seed=seed, hint=start.solution)))
+    if refine == "cp-sat":
+        name, work = "auto", None if stop.work is None else max(_LEAST_WORK, stop.work)
+    else:  # its limit is a number of list schedules, and it would use up any
+        name = "critical-path"
+        work = None if stop.work is None else min(FULL_PASSES, max(1, stop.work // list_work(len(problem), 1)))
+    return better(start, _heard(solve(problem, name, stop=replace(stop, work=work), seed=seed, hint=start.solution)))
 
 
 def better(a: Result[Solution], b: Result[Solution]) -> Result[Solution]:
@@ -167,49 +192,19 @@ def better(a: Result[Solution], b: Result[Solution]) -> Result[Solution]:
     return best
 
 
-def schedule_tasks(
-    jobs: Sequence[tuple[Task, CostLibrary, Design]],
-    refine: str,
-    stop: Stop,
-    seed: int,
-    executor: Executor | None = None,
-) -> list[TaskSchedule]:
-    """Schedule several tasks; equal tasks on equal designs once, the others in parallel with an executor."""
-    first: dict[object, int] = {}
-    keys = [(task.signature, design, id(library)) for task, library, design in jobs]
-    twin = [first.setdefault(key, i) for i, key in enumerate(keys)]
-    distinct = sorted(set(twin))
-    # Several run at once with an executor, but none for longer than the whole may take.
-    share = _part(stop, min(1.0, (1 if executor is None else stop.workers) / max(1, len(distinct))))
-    one = replace(share, workers=1 if executor is not None and len(distinct) > 1 else stop.workers)
-    if executor is None or len(distinct) == 1:
-        done = {i: _results(*jobs[i], refine, one, seed) for i in distinct}
-    else:
-        # A chunk per worker ships graphs and costs once; schedules come back without the problems they solve.
-        chunks = [distinct[i :: stop.workers] for i in range(stop.workers)]
-        futures = {
-            tuple(chunk): executor.submit(_results_of, [jobs[i] for i in chunk], refine, one, seed)
-            for chunk in chunks
-            if chunk
-        }
-        done = {i: r for chunk, f in futures.items() for i, r in zip(chunk, f.result(), strict=True)}
-    return [_put_together(*jobs[i], done[t]) for i, t in enumerate(twin)]
-
-
-def _results_of(
+def results_of(
     jobs: Sequence[tuple[Task, CostLibrary, Design]], refine: str, stop: Stop, seed: int
 ) -> list[tuple[Result[Solution], ...]]:
-    return [_results(*job, refine, stop, seed) for job in jobs]
+    """Results of the phases of each job, one after the other; ``stop`` limits all of them together."""
+    deadline, found = stop.deadline(), []
+    for i, job in enumerate(jobs):
+        left = None if deadline == inf else max(0.0, deadline - time.monotonic()) / (len(jobs) - i)
+        one = replace(stop, seconds=left, work=None if stop.work is None else stop.work / len(jobs))
+        found.append(tuple(phase.result for phase in schedule_task(*job, refine, one, seed).phases))
+    return found
 
 
-def _results(
-    task: Task, library: CostLibrary, design: Design, refine: str, stop: Stop, seed: int
-) -> tuple[Result[Solution], ...]:
-    return tuple(phase.result for phase in schedule_task(task, library, design, refine, stop, seed).phases)
-
-
-def _put_together(
-    task: Task, library: CostLibrary, design: Design, results: Sequence[Result[Solution]]
-) -> TaskSchedule:
+def put_together(task: Task, library: CostLibrary, design: Design, results: Sequence[Result[Solution]]) -> TaskSchedule:
+    """The schedule of a task from the results of its phases: they come from workers without their problems."""
     parts = [lower(phase.graph, library, design) for phase in task.phases]
     return TaskSchedule(task, design, tuple(map(PhaseSchedule, parts, results)))

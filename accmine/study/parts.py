@@ -339,7 +339,11 @@ class Budget(Part):
     seconds: Annotated[float, Field(ge=0)] | None = Field(
         default=60.0, description="Wall-clock limit; null: until proved.", json_schema_extra=_unit("seconds")
     )
-    work: Positive | None = Field(default=None, description="Deterministic limit of each solver, in its own unit.")
+    work: Positive | None = Field(
+        default=None,
+        description="Limit of the whole run that is no clock, in about seconds of a core; with deterministic "
+        "the default is seconds.",
+    )
     workers: PositiveCount = Field(default=2, description="Processes or threads.")
     seed: Count = Field(default=0, description="Seed of everything random.")
     deterministic: Annotated[bool, Field(strict=True)] = Field(
@@ -348,6 +352,6 @@ class Budget(Part):
 
     @model_validator(mode="after")
     def _cross(self) -> Self:
-        if self.deterministic and self.work is None:
-            raise FieldsError([(("deterministic",), "needs budget.work: the clock is no deterministic limit")])
+        if self.deterministic and self.work is None and self.seconds is None:
+            raise FieldsError([(("deterministic",), "needs budget.work or budget.seconds: else nothing ends the run")])
         return self

@@ -12,15 +12,16 @@ import pytest
 
 from accmine import registry
 from accmine.questions.gap.cases import rows_of
-from accmine.questions.gap.measure import PROVER, Ground, Measured
+from accmine.questions.gap.measure import Ground, Measured
 from accmine.questions.gap.record import GapRow
+from accmine.search.proof import PROVER
 from accmine.study.study import Study
 from tests.samples import search_sample
 from tests.samples.search_sample import pipeline
 
 SPACE = {"tensor_cores": [1, 2], "vector_cores": [1, 2, 3]}
 LIMITS = {"area": "baseline", "tdp": "baseline"}
-BUDGET = {"work": 12, "deterministic": True}
+BUDGET = {"work": 0.5, "deterministic": True}
 SEARCH = {"refine": "none", "top_k": 3, "shares": 3}
 
 FIXED: dict[str, Any] = {"space": SPACE, "limits": LIMITS, "budget": BUDGET, "search": SEARCH}

@@ -29,8 +29,10 @@ from accmine.ports import Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
 from accmine.registry import make_solver
+from accmine.search.budget import RUN, Budget
 from accmine.search.candidates import GroupCandidates, search_problem
 from accmine.search.schedules import schedule_task
+from accmine.search.session import Session
 from accmine.study.study import Study
 from accmine.workload.graph import GraphBuilder, OperatorGraph, Vector
 from accmine.workload.task import PhaseRun, Task
@@ -141,6 +143,11 @@ def _planned(text: str) -> tuple[Plan, CostLibrary]:
 def planned(**keys: Any) -> tuple[Plan, CostLibrary]:
     """A tiny study's plan with references, and the costs of its operators; keys as ``study_text``."""
     return _planned(study_text(**keys))
+
+
+def session(plan: Plan, library: CostLibrary, stop: Stop | None = None, **more: Any) -> Session:
+    """A session with no limit but ``stop``."""
+    return Session(plan, library, Budget(RUN, stop or Stop()), **more)
 
 
 def designs(template: Template) -> list[Design]:

@@ -15,10 +15,18 @@ from accmine.plan.under import under_limits
 from accmine.ports import Stop
 from accmine.result import Status
 from accmine.search.bounds import ASSUMPTIONS, bound_whole, scope_of
-from accmine.search.candidates import GroupCandidates, select, study_value
-from tests.samples.search_sample import brute_groups, pipeline, planned
+from accmine.search.candidates import GroupCandidates
+from accmine.search.selection import select
+from accmine.search.value import study_value
+from tests.samples.search_sample import brute_groups, pipeline, session
+from tests.samples.search_sample import planned as planned_by
 
 SMALL: dict[str, Any] = {"tensor_cores": [1, 2, 4], "tensor_dim": [8], "vector_cores": [1, 2], "vector_lanes": [4, 8]}
+
+
+def planned(solver: str = "highs", **keys: Any) -> tuple[Plan, Any]:
+    """A plan whose selections a solver decides."""
+    return planned_by(search={"select": solver}, **keys)
 
 
 def least(plan: Plan, groups: list[GroupCandidates]) -> float:
@@ -72,7 +80,7 @@ def test_no_choice_of_designs_is_better_than_the_bound(
     plan, library = planned(mode=mode, **keys, **objective)
     groups = brute_groups(plan, library, mode)
     value = least(plan, groups)
-    found = bound_whole(plan, mode, groups, "cp-sat", Stop(), 0)
+    found = bound_whole(session(plan, library), mode, groups)
     assert found.value <= value * (1 + 1e-12)
     assert found.value >= 0.75 * min(value, 1e9), "far from the best, it would say nothing"
     assert found.feasible == sum(len(g.candidates) for g in groups)
@@ -92,7 +100,7 @@ def test_the_bound_holds_where_the_links_are_the_bottleneck() -> None:
             )
             groups = brute_groups(plan, library, "heterogeneous")
             value = least(plan, groups)
-            found = bound_whole(plan, "heterogeneous", groups, "highs", Stop(), 0)
+            found = bound_whole(session(plan, library), "heterogeneous", groups)
             assert found.value <= value
             assert found.value >= value * (1 - 1e-5), "the link is the same with every design"
 
@@ -100,10 +108,12 @@ def test_the_bound_holds_where_the_links_are_the_bottleneck() -> None:
 @pytest.mark.parametrize("solver", ["highs", "cp-sat", "auto"])
 def test_a_deep_pipeline_of_many_microbatches(solver: str) -> None:
     space = {"tensor_cores": [2, 4]}
-    plan, library = planned(models=("gpt",), space=space, workload={"batch": 64, "microbatch": 1}, **pipeline(3))
+    plan, library = planned(
+        solver, models=("gpt",), space=space, workload={"batch": 64, "microbatch": 1}, **pipeline(3)
+    )
     groups = brute_groups(plan, library, "heterogeneous")
     value = least(plan, groups)
-    found = bound_whole(plan, "heterogeneous", groups, solver, Stop(), 0)
+    found = bound_whole(session(plan, library), "heterogeneous", groups)
     assert 0.75 * value <= found.value <= value
 
 
@@ -112,8 +122,8 @@ def test_the_selection_by_fronts_is_no_better_than_the_scan_where_both_apply() -
 
     plan, library = planned(models=("gpt",))
     groups = brute_groups(plan, library, "heterogeneous")
-    scanned = bound_whole(plan, "heterogeneous", groups, "highs", Stop(), 0)
-    selected = _by_selection(plan, "heterogeneous", groups, "highs", Stop(), 0, None)
+    scanned = bound_whole(session(plan, library), "heterogeneous", groups)
+    selected = _by_selection(session(plan, library), "heterogeneous", groups)
     assert selected.feasible == scanned.feasible == count_feasible(plan.template, plan.technology)
     assert 0.9 * scanned.value <= selected.value <= scanned.value
 
@@ -123,7 +133,7 @@ def test_more_freedom_never_raises_the_bound() -> None:
     for mode in ("common", "homogeneous", "heterogeneous"):
         plan, library = planned(models=("mlp", "gpt"), mode=mode, deployment="concurrent", space=SMALL, **pipeline(2))
         groups = brute_groups(plan, library, mode)
-        values[mode] = bound_whole(plan, mode, groups, "cp-sat", Stop(), 0).value
+        values[mode] = bound_whole(session(plan, library), mode, groups).value
     assert values["heterogeneous"] <= values["homogeneous"] * (1 + 1e-5)
     assert values["homogeneous"] <= values["common"] * (1 + 1e-5)
 
@@ -133,7 +143,7 @@ def test_larger_limits_never_raise_the_bound() -> None:
     for area in ("827 mm^2", "1000 mm^2"):
         plan, library = planned(models=("gpt",), limits={"area": area}, **pipeline(2))
         groups = brute_groups(plan, library, "heterogeneous")
-        bounds.append(bound_whole(plan, "heterogeneous", groups, "highs", Stop(), 0).value)
+        bounds.append(bound_whole(session(plan, library), "heterogeneous", groups).value)
     assert all(a >= b * (1 - 1e-5) for a, b in pairwise(bounds))
     assert bounds[0] > bounds[-1]
 
@@ -142,16 +152,16 @@ def test_what_no_choice_can_meet_is_infinite() -> None:
     plan, library = planned(models=("gpt",), **pipeline(2))
     groups = brute_groups(plan, library, "heterogeneous")
     tight = under_limits(plan, {"limits.area": 700.0})
-    assert bound_whole(tight, "heterogeneous", groups, "highs", Stop(), 0).value == inf
+    assert bound_whole(session(tight, library), "heterogeneous", groups).value == inf
     quick, library = planned(models=("gpt",), mode="common", objective="throughput-per-tdp", floor=50)
-    assert bound_whole(quick, "common", brute_groups(quick, library, "common"), "highs", Stop(), 0).value == inf
+    assert bound_whole(session(quick, library), "common", brute_groups(quick, library, "common")).value == inf
 
 
 def test_without_time_the_bound_is_weak_but_valid() -> None:
     for objective, solver in zip(OBJECTIVES[::2], ("cp-sat", "highs"), strict=True):
-        plan, library = planned(models=("gpt",), limits={"area": "830 mm^2"}, **objective, **pipeline(2))
+        plan, library = planned(solver, models=("gpt",), limits={"area": "830 mm^2"}, **objective, **pipeline(2))
         groups = brute_groups(plan, library, "heterogeneous")
-        found = bound_whole(plan, "heterogeneous", groups, solver, Stop(seconds=0), 0)
+        found = bound_whole(session(plan, library, Stop(seconds=0)), "heterogeneous", groups)
         value = least(plan, groups)
         assert 0.1 * value < found.value <= value, "the shortest time of every stage needs no search"
 
@@ -160,9 +170,9 @@ def test_the_selection_among_mined_candidates_is_no_better_than_the_bound() -> N
     for objective in OBJECTIVES[:3:2]:
         plan, library = planned(models=("gpt",), limits={"area": "832 mm^2"}, **objective, **pipeline(2))
         groups = brute_groups(plan, library, "heterogeneous")
-        chosen = select(plan, "heterogeneous", groups, "highs", Stop(), 0)
+        chosen = select(session(plan, library), "heterogeneous", groups, Stop())
         assert chosen.result.status is Status.OPTIMAL
-        assert bound_whole(plan, "heterogeneous", groups, "highs", Stop(), 0).value <= chosen.value
+        assert bound_whole(session(plan, library), "heterogeneous", groups).value <= chosen.value
 
 
 def test_the_scope_names_what_is_fixed() -> None:
@@ -188,5 +198,5 @@ def test_more_limits(model: str, split: str, objective: dict[str, Any], area: st
     for mode in ("heterogeneous", "homogeneous"):
         groups = brute_groups(plan, library, mode)
         value = least(plan, groups)
-        found = bound_whole(plan, mode, groups, "highs", Stop(), 0)
+        found = bound_whole(session(plan, library), mode, groups)
         assert found.value <= value * (1 + 1e-12)

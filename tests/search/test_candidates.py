@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from math import inf, sqrt
 from typing import Any, ClassVar
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine import registry
@@ -19,24 +17,15 @@ from accmine.hardware.space import smallest
 from accmine.plan.plan import Plan
 from accmine.plan.under import under_limits
 from accmine.ports import Stop
-from accmine.problems import stage_selection
 from accmine.problems.design_search import Evaluation, Mined, evaluate
 from accmine.result import Result, Status, StopReason
-from accmine.search.candidates import (
-    GroupCandidates,
-    confirm,
-    mine,
-    pareto,
-    proposed,
-    search_problem,
-    select,
-    selection_problem,
-    settle,
-    shares,
-    study_value,
-)
+from accmine.search.budget import RUN, Budget
+from accmine.search.candidates import GroupCandidates, confirm, mine, pareto, proposed, search_problem, shares
 from accmine.search.schedules import schedule_task
-from tests.samples.search_sample import brute_groups, design, fits, pipeline, planned
+from accmine.search.selection import select, settle
+from accmine.search.session import Session
+from accmine.search.value import study_value
+from tests.samples.search_sample import brute_groups, design, fits, pipeline, planned, session
 
 CLOSE = 1e-5  # the integer selection rounds times up
 
@@ -90,7 +79,7 @@ def test_select_is_the_best_of_all_choices(case: dict[str, Any], objective: dict
     plan, library = planned(**case, **objective)
     groups = brute_groups(plan, library, case["mode"], count=9)
     every = [row for row in brute(plan, groups) if row[0] < inf]
-    found = select(plan, case["mode"], groups, "cp-sat", Stop(), 0)
+    found = select(session(plan, library), case["mode"], groups, Stop())
     if not every:
         assert found.result.status is Status.INFEASIBLE
         assert found.chosen == ()
@@ -108,55 +97,6 @@ def test_select_is_the_best_of_all_choices(case: dict[str, Any], objective: dict
         assert all(found.design_of(member) is own for member in g.group.members)
     for p, own_s, step in zip(plan.pipelines, found.phase_s, found.step_s, strict=True):
         assert step == p.step_s(own_s)
-
-
-@pytest.mark.parametrize(("case", "objective"), SAMPLED)
-def test_study_value_is_the_objective_of_the_selection(case: dict[str, Any], objective: dict[str, Any]) -> None:
-    plan, library = planned(**case, **objective)
-    mode = "heterogeneous" if case["mode"] != "common" else "common"
-    groups = brute_groups(plan, library, mode, count=4)
-    rows = {
-        member: [(c.design.name, g.phase_s(c, i), c.area_mm2, c.tdp_w) for c in g.candidates]
-        for g in groups
-        for i, member in enumerate(g.group.members)
-    }
-    problem = selection_problem(plan, mode, rows)
-    random = np.random.default_rng(0)
-    for _ in range(5):
-        picks = [int(random.integers(len(g.candidates))) for g in groups]
-        of = {member: k for g, k in zip(groups, picks, strict=True) for member in g.group.members}
-        choice = tuple(tuple(of[w, s] for s in range(len(p.tasks))) for w, p in enumerate(plan.pipelines))
-        solution = stage_selection.Solution(choice)
-        _, tdp = stage_selection.totals(problem, solution)
-        times = [[rows[w, s][of[w, s]][1] for s in range(len(p.tasks))] for w, p in enumerate(plan.pipelines)]
-        value = float(study_value(plan, times, tdp))
-        own = stage_selection.objective(problem, solution)
-        if value == inf:
-            continue  # below the floor: a violation there, no value here
-        assert (1 / own if "tdp" in objective["objective"] else own) == pytest.approx(value, rel=CLOSE)
-        assert float(study_value(plan, times, tdp, exact=False)) <= value * (1 + 1e-12)
-
-
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
-def test_study_value_of_arrays_is_that_of_numbers(objective: dict[str, Any]) -> None:
-    plan, _ = planned(models=("mlp", "gpt"), mode="common", aggregate="mean", **pipeline(2), **objective)
-    random = np.random.default_rng(1)
-    times = [[[random.uniform(1e-6, 2e-5, 6) for _ in range(3)] for _ in p.tasks] for p in plan.pipelines]
-    tdp = random.uniform(50, 100, 6)
-    together = np.asarray(study_value(plan, times, tdp))
-    for k in range(6):
-        one = [[[float(phase[k]) for phase in stage] for stage in own] for own in times]
-        assert float(study_value(plan, one, float(tdp[k]))) == pytest.approx(together[k], rel=1e-12)
-
-
-def test_the_baseline_has_value_one() -> None:
-    for more in ({}, pipeline(2)):
-        plan, library = planned(models=("mlp", "gpt"), mode="common", **more)
-        times = [
-            [schedule_task(t, library, plan.baseline, "list", Stop(), 0).phase_s for t in p.tasks]
-            for p in plan.pipelines
-        ]
-        assert float(study_value(plan, times, 1.0)) == 1.0
 
 
 def test_shares_are_a_geometric_grid_around_an_even_split() -> None:
@@ -208,12 +148,14 @@ def test_search_problems_split_the_limits() -> None:
 def test_equal_problems_are_mined_once() -> None:
     plan, library = planned(models=("gpt",), limits={"area": "830 mm^2"}, **pipeline(2))
     first, second = (search_problem(plan, group, 2, library) for group in plan.groups("heterogeneous"))
-    one, two, other = mine([first, replace(first), second], "wham-like", {}, Stop())
+    here = session(plan, library)
+    one, two, other = mine(here, [first, replace(first), second], Stop())
     assert one is two is not other
     with ThreadPoolExecutor(2) as executor:
-        apart = mine([first, replace(first), second], "wham-like", {}, Stop(workers=2), executor=executor)
+        shared = session(plan, library, executor=executor)
+        apart = mine(shared, [first, replace(first), second], Stop(workers=2))
     assert apart == [one, two, other]
-    assert mine([first], "wham-like", {}, Stop(seconds=0), first=(plan.baseline,))[0].pool[0].design == plan.baseline
+    assert mine(here, [first], Stop(seconds=0), first=(plan.baseline,))[0].pool[0].design == plan.baseline
 
 
 class Spy:
@@ -235,7 +177,8 @@ def test_the_seed_reaches_every_heuristic(monkeypatch: pytest.MonkeyPatch) -> No
     plan, library = planned(models=("gpt",), limits={"area": "830 mm^2"}, **pipeline(2))
     problems = [search_problem(plan, group, 2, library) for group in plan.groups("heterogeneous")]
     for seed in (1, 2):
-        mine(problems, "spy", {}, Stop(), seed=seed)
+        own = Session(plan, library, Budget(RUN, Stop(), seed))
+        mine(own, problems, Stop(), method="spy")
     assert Spy.seeds == [1, 1, 2, 2]
 
 
@@ -246,14 +189,15 @@ def test_sketches_are_mined_and_the_tasks_confirmed() -> None:
     sketch = search_problem(plan, group, 1, library, sketch=True)
     assert sketch.tasks == tuple(p.sketch[0] for p in plan.pipelines)
     assert (sketch.reference_s, sketch.area_mm2) == (problem.reference_s, problem.area_mm2)
-    (found,) = mine([sketch], "wham-like", {"top_k": 3}, Stop())
+    (found,) = mine(session(plan, library), [sketch], Stop(), method="wham-like", options={"top_k": 3})
     outside = design(4, 2)
     assert not fits(problem, outside)
     chosen = proposed(found, False, (plan.baseline, outside), 3)
     assert set(chosen) >= {e.design for e in found.ranked} | {plan.baseline}
     assert len(set(chosen)) == len(chosen) <= 3 * 3 + 2
-    known: dict[Any, Any] = {}
-    confirmed = confirm(problem, chosen, known, None, Stop())
+    here = session(plan, library)
+    known = here.cycles
+    confirmed = confirm(here, problem, chosen, Stop())
     assert {e.design for e in confirmed} == set(chosen) - {outside}
     assert list(confirmed) == sorted(confirmed, key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name))
     for e in confirmed:
@@ -263,14 +207,14 @@ def test_sketches_are_mined_and_the_tasks_confirmed() -> None:
         )
         assert e == evaluate(problem, e.design, cycles)
         assert [known[task, e.design] for task in problem.tasks] == list(cycles)
-    again = confirm(problem, chosen, dict(known), None, Stop(seconds=0))
+    again = confirm(here, problem, chosen, Stop(seconds=0))
     assert again == confirmed, "what is known costs no time"
 
 
 def test_under_shared_limits_a_spread_of_the_front_is_proposed() -> None:
     plan, library = planned(models=("gpt",), limits={"area": "832 mm^2"}, **pipeline(2))
     problem = search_problem(plan, plan.groups("heterogeneous")[0], 2, library, sketch=True)
-    (found,) = mine([problem], "wham-like", {}, Stop())
+    (found,) = mine(session(plan, library), [problem], Stop())
     front = {e.design for e in pareto(found.pool)}
     few, many = proposed(found, True, (), 1), proposed(found, True, (), 1000)
     assert set(few) <= set(many) >= front
@@ -282,7 +226,7 @@ def test_under_shared_limits_a_spread_of_the_front_is_proposed() -> None:
 def test_settle_takes_the_times_of_the_final_schedules() -> None:
     plan, library = planned(models=("gpt",), **pipeline(2))
     groups = brute_groups(plan, library, "heterogeneous", count=5)
-    chosen = select(plan, "heterogeneous", groups, "cp-sat", Stop(), 0)
+    chosen = select(session(plan, library), "heterogeneous", groups, Stop())
     final = {
         (w, s): schedule_task(task, library, chosen.design_of((w, s)).design, "none", Stop(), 0)
         for w, p in enumerate(plan.pipelines)
@@ -302,22 +246,8 @@ def test_an_impossible_selection_says_so() -> None:
     plan, library = planned(models=("mlp",), **pipeline(2))
     groups = brute_groups(plan, library, "heterogeneous", count=3)
     tight = under_limits(plan, {"limits.area": 700.0})
-    found = select(tight, "heterogeneous", groups, "cp-sat", Stop(), 0)
+    found = select(session(tight, library), "heterogeneous", groups, Stop())
     assert found.result.status is Status.INFEASIBLE
     assert found.result.conflict
     assert found.result.remedy
     assert found.value == inf
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.lists(st.floats(1e-7, 1e-3), min_size=12, max_size=12), st.sampled_from(("throughput", "bottleneck")))
-def test_the_cheap_study_value_is_a_bound(times: list[float], objective: str) -> None:
-    plan, _ = planned(models=("mlp", "gpt"), mode="common", objective=objective, **pipeline(2))
-    phases: Mapping[tuple[int, int], list[float]] = {
-        (w, s): times[6 * w + 3 * s : 6 * w + 3 * s + 3] for w in range(2) for s in range(2)
-    }
-    by_stage = [[phases[w, s] for s in range(2)] for w in range(2)]
-    exact = float(study_value(plan, by_stage, 1.0))
-    assert float(study_value(plan, by_stage, 1.0, exact=False)) <= exact * (1 + 1e-12)
-    slower = [[[2 * t for t in stage] for stage in own] for own in by_stage]
-    assert float(study_value(plan, slower, 1.0)) >= exact

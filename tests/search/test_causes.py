@@ -9,13 +9,11 @@ import pytest
 
 from accmine.errors import CheckError, InfeasibleError, InputError
 from accmine.plan.build import plan_of
-from accmine.ports import Stop
 from accmine.problems.conflict import infeasible
-from accmine.search.candidates import GroupCandidates, search_problem
+from accmine.search.candidates import without_candidates
 from accmine.search.feasibility import require_feasible
 from accmine.search.floor import FloorQuestion, nothing_fits
-from accmine.search.mining import NOTHING
-from tests.samples.search_sample import pipeline, planned, study
+from tests.samples.search_sample import pipeline, planned, session, study
 
 IMPOSSIBLE: list[dict[str, Any]] = [
     {"limits": {"area": "1 mm^2"}},
@@ -65,9 +63,8 @@ def test_a_no_without_a_cause_is_refused() -> None:
 @pytest.mark.parametrize("keys", [{"limits": {"area": "baseline", "tdp": "90 W"}}, {"objective": "throughput-per-tdp"}])
 def test_what_only_the_bound_refuses_names_what_it_holds(keys: dict[str, Any]) -> None:
     plan, library = planned(**keys)
-    group = plan.groups("common")[0]
-    groups = [GroupCandidates(group, search_problem(plan, group, 1, library), NOTHING, ())]
-    error = nothing_fits(FloorQuestion(plan, "common", groups, library, Stop(), 0), "by the bound")
+    own = session(plan, library)
+    error = nothing_fits(FloorQuestion(own, "common", without_candidates(own, "common")), "by the bound")
     names = [line.partition(":")[0] for line in error.conflict]
     assert set(names) >= ({"floor"} if "objective" in keys else {"limits.area", "limits.tdp"})
     assert all(line.partition(": ")[2] for line in error.remedy)

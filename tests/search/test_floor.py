@@ -22,7 +22,7 @@ KEYS: dict[str, Any] = {
     "space": SPACE,
     "limits": {"area": "baseline", "tdp": "baseline"},
     "objective": "throughput-per-tdp",
-    "budget": {"work": 40, "deterministic": True},
+    "budget": {"work": 1, "deterministic": True},
     "search": {"refine": "none", "top_k": 3, "shares": 3},
 }
 

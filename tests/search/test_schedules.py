@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from accmine.ports import Stop
 from accmine.problems import operator_schedule
 from accmine.result import Result, Status, StopReason
 from accmine.search import schedules as module
-from accmine.search.schedules import better, schedule_task, schedule_tasks
+from accmine.search.schedules import better, schedule_task
 from tests.samples.search_sample import Shape, design, graph_of, listed, planned, search, shapes, task_of
 
 
@@ -97,57 +96,6 @@ def test_energy_is_that_of_every_run() -> None:
     assert once.energy_j == phase.lowered.energy_j(phase.result.solution) > 0
 
 
-def counting(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Stop]]:
-    """Every schedule that is made, with its limits."""
-    made: list[tuple[Any, Stop]] = []
-    real = module.schedule_task
-
-    def counted(task: Any, library: Any, d: Any, refine: str, stop: Stop, seed: int) -> Any:
-        made.append((d, stop))
-        return real(task, library, d, refine, stop, seed)
-
-    monkeypatch.setattr(module, "schedule_task", counted)
-    return made
-
-
-def test_equal_tasks_on_equal_designs_are_scheduled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = counting(monkeypatch)
-    shape: list[Shape] = [("gemm", 64, ()), ("vector", 300, (0,))]
-    twins = [task_of(graph_of(shape), name="a"), task_of(graph_of(shape, ["x", "y"]), name="b")]
-    problem = search([*twins, task_of(graph_of(shape[:1]), name="c")])
-    a, b, c = problem.tasks
-    jobs = [(a, problem.library, design()), (b, problem.library, design()), (c, problem.library, design())]
-    jobs.append((a, problem.library, design(4)))
-    done = schedule_tasks(jobs, "list", Stop(), 0)
-    assert len(made) == 3
-    assert [schedule.task.name for schedule in done] == ["a", "b", "c", "a"]
-    assert [p.result for p in done[0].phases] == [p.result for p in done[1].phases]
-    assert [schedule.design for schedule in done] == [design(), design(), design(), design(4)]
-    assert schedule_tasks([], "list", Stop(), 0) == []
-
-
-@pytest.mark.parametrize("workers", [1, 2, 8])
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_limits_of_all_schedules_together_hold(monkeypatch: pytest.MonkeyPatch, workers: int, count: int) -> None:
-    made = counting(monkeypatch)
-    problem = search([task_of(graph_of([("gemm", 64, ())]))])
-    jobs = [(problem.tasks[0], problem.library, design(n)) for n in (1, 2, 4)[:count]]
-    stop = Stop(seconds=6.0, work=60.0, workers=workers)
-    with ThreadPoolExecutor(workers) as executor:
-        many = schedule_tasks(jobs, "none", stop, 0, executor if workers > 1 else None)
-    alone = [schedule_task(*job, "none", Stop(), 0) for job in jobs]
-    assert [s.phases[0].cycles for s in many] == [s.phases[0].cycles for s in alone]
-    limits = [limit for _, limit in made[:count]]
-    at_once = min(workers, count)
-    for limit in limits:
-        assert limit.seconds is not None
-        assert limit.work is not None
-        assert limit.seconds <= 6.0
-        assert limit.work <= 60.0
-        assert limit.seconds * count / at_once <= 6.0 * (1 + 1e-9), "one after the other on all workers"
-        assert limit.workers == (workers if count == 1 or workers == 1 else 1)
-
-
 def test_limits_of_a_task_are_divided_by_what_its_phases_weigh(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Stop] = []
     real = module._refine
@@ -160,7 +108,11 @@ def test_limits_of_a_task_are_divided_by_what_its_phases_weigh(monkeypatch: pyte
     graph = graph_of([("gemm", 64, ()), ("gemm", 64, ()), ("gemm", 300, ())])
     problem = search([task_of(graph, graph, repeats=(3, 1))])
     schedule_task(problem.tasks[0], problem.library, design(), "none", Stop(seconds=8.0, work=800.0), 0)
-    assert [s.seconds for s in seen] == [6.0, 2.0]
+    first, second = (s.seconds for s in seen)
+    assert first is not None
+    assert second is not None
+    assert 5.0 < first <= 6.0, "of what the list schedules leave"
+    assert second > 2.0, "with what the first phase leaves"
     assert [s.work for s in seen] == [600.0, 200.0]
     unlimited = replace(Stop(), workers=3)
     schedule_task(problem.tasks[0], problem.library, design(), "none", unlimited, 0)

@@ -27,7 +27,7 @@ limits:
 baseline: base.yaml
 baselines: [base.yaml]
 search: {refine: none}
-budget: {work: 20, deterministic: true}
+budget: {work: 1, deterministic: true}
 """
 
 

@@ -126,7 +126,7 @@ def test_equal_studies_are_written_alike() -> None:
         ("objective=thruput", "must be one of throughput, bottleneck, throughput-per-tdp, got 'thruput'; did you mean"),
         ("deployment=time-shared", "time-shared needs mode: common, got mode: heterogeneous"),
         ("floor=1.5", "applies to objective: throughput-per-tdp only"),
-        ("budget.deterministic=true", "needs budget.work"),
+        ("budget={deterministic: true, seconds: null}", "needs budget.work or budget.seconds"),
         ("budget.seconds=-1", "must be greater than or equal to 0, got -1"),
         ("budget.seconds=.inf", "must be a finite number"),
         ("search.refine=no", "must be one of cp-sat, none, got False"),

@@ -7,6 +7,8 @@ relaxation of the selection among all designs, so its optimum is a bound of it.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.problems.design_search.problem import Problem
-from accmine.problems.design_search.space_bound import Block, blocks, phase_bounds
+from accmine.problems.design_search.space_bound import Block, batches, blocks, phase_bounds_of
 
 __all__ = ["LowerCandidate", "lower_front"]
 
@@ -36,11 +38,15 @@ class LowerCandidate:
     tdp_w: float
 
 
-def lower_front(problem: Problem, *, boxes: int = 200, rounds: int = 5) -> tuple[list[LowerCandidate], int]:
+def lower_front(
+    problem: Problem, deadline: float = inf, *, boxes: int = 200, rounds: int = 5
+) -> tuple[list[LowerCandidate], int]:
     """The candidates for the tasks of ``problem`` and the number of feasible designs.
 
     Parameters
     ----------
+    deadline
+        Value of ``time.monotonic()`` after which no longest paths are added.
     boxes
         Steps into which the range of area, and of TDP, is cut.
     rounds
@@ -50,17 +56,22 @@ def lower_front(problem: Problem, *, boxes: int = 200, rounds: int = 5) -> tuple
     if not found:
         return [], 0
     feasible = sum(int(block.fits.sum()) for block in found)
-    rows = [_rows(problem, index, block, paths=False) for index, block in enumerate(found)]
+    rows = _rows(problem, list(enumerate(found)), paths=False)
     full = np.zeros(len(found), dtype=bool)
     front = _front(np.concatenate(rows))
     for _ in range(rounds):
         weak = [int(i) for i in np.unique(front[:, 0]).astype(int) if not full[i]]
         if not weak:
             break
-        for index in weak:
-            rows[index] = _rows(problem, index, found[index], paths=True)
-            full[index] = True
-        front = _front(np.concatenate(rows))
+        for part in batches(weak, 16):
+            if time.monotonic() > deadline:
+                break
+            for index, table in zip(part, _rows(problem, [(i, found[i]) for i in part], paths=True), strict=True):
+                rows[index], full[index] = table, True
+        else:
+            front = _front(np.concatenate(rows))
+            continue
+        break
     ends = np.cumsum([len(task.phases) for task in problem.tasks]).tolist()
     cuts = list(zip([0, *ends], ends, strict=False))
     return [
@@ -69,12 +80,16 @@ def lower_front(problem: Problem, *, boxes: int = 200, rounds: int = 5) -> tuple
     ], feasible
 
 
-def _rows(problem: Problem, index: int, block: Block, *, paths: bool) -> FloatArray:
-    """Block index, area, TDP and phase times of each feasible design; shape (designs, 3 + phases)."""
-    phases = [phase for own in phase_bounds(problem, block, paths=paths) for phase in own]
-    columns = [block.area_mm2, block.tdp_w, *phases]
-    table = np.stack([column[block.fits] for column in columns], axis=1)
-    return np.concatenate([np.full((len(table), 1), float(index)), table], axis=1)
+def _rows(problem: Problem, numbered: Sequence[tuple[int, Block]], *, paths: bool) -> list[FloatArray]:
+    """Block index, area, TDP and phase times of each feasible design, by block; shape (designs, 3 + phases)."""
+    found = []
+    for part in batches(numbered):
+        bounds = phase_bounds_of(problem, [block for _, block in part], paths=paths)
+        for (index, block), by_task in zip(part, bounds, strict=True):
+            columns = [block.area_mm2, block.tdp_w, *(phase for own in by_task for phase in own)]
+            table = np.stack([column[block.fits] for column in columns], axis=1)
+            found.append(np.concatenate([np.full((len(table), 1), float(index)), table], axis=1))
+    return found
 
 
 def _front(table: FloatArray) -> FloatArray:

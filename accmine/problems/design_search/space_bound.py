@@ -14,6 +14,7 @@ one after the other are bounded one by one (``accmine.problems.design_search.bar
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -100,7 +101,7 @@ class SpaceBound:
     value
         No feasible design has a lower value; ``inf`` if there is none.
     design
-        The design whose bound that is.
+        The design whose bound that is; ``None`` if there is none, or the time was over.
     feasible
         Designs within the limits.
     """
@@ -285,24 +286,31 @@ def relative_value(problem: Problem) -> Value:
     return value
 
 
-def promising(problem: Problem, count: int) -> list[Design]:
-    """The designs of least bound of ``count`` choices of core types, least first: good places to begin a search."""
+def promising(problem: Problem, count: int, deadline: float = inf) -> list[Design]:
+    """The designs of least bound of ``count`` choices of core types, least first: good places to begin a search.
+
+    After ``deadline`` (of ``time.monotonic()``) those that are known by then; one at least, where any fits.
+    """
     value = relative_value(problem)
     order: list[tuple[float, int, Block]] = []
-    for index, block in enumerate(blocks(problem)):
-        cheap = value(phase_bounds(problem, block, paths=False), block)
-        order.append((float(cheap[block.fits].min()), index, block))
+    for part in batches(list(blocks(problem))):
+        if order and time.monotonic() > deadline:
+            break
+        for block, seconds in zip(part, phase_bounds_of(problem, part, paths=False), strict=True):
+            order.append((float(value(seconds, block)[block.fits].min()), len(order), block))
     order.sort(key=lambda row: row[:2])
     found: list[tuple[float, int, Design]] = []
     for lowest, index, block in order:
-        if len(found) >= count and lowest >= sorted(found)[count - 1][0]:
+        if (len(found) >= count and lowest >= sorted(found)[count - 1][0]) or (found and time.monotonic() > deadline):
             break
         full = np.where(block.fits, value(phase_bounds(problem, block, paths=True), block), inf)
         found.append((float(full.min()), index, block.design(int(full.argmin()))))
     return [design for _, _, design in sorted(found)[:count]]
 
 
-def scan(problem: Problem, value: Value | None = None, cheap_value: Value | None = None) -> SpaceBound:
+def scan(
+    problem: Problem, value: Value | None = None, cheap_value: Value | None = None, deadline: float = inf
+) -> SpaceBound:
     """The bound over every feasible design.
 
     Blocks are visited in the order of a cheap bound (work and bytes); longest paths are added until the
@@ -314,6 +322,8 @@ def scan(problem: Problem, value: Value | None = None, cheap_value: Value | None
         Objective of bounds of phase times, monotone in them; the default is that of ``problem``.
     cheap_value
         A lower bound of ``value`` that is faster to compute.
+    deadline
+        Value of ``time.monotonic()`` after which no longest paths are added: what is left keeps its cheap bound.
     """
     value = value or relative_value(problem)
     cheap_value = cheap_value or value
@@ -329,6 +339,8 @@ def scan(problem: Problem, value: Value | None = None, cheap_value: Value | None
         near = [block for lowest, _, block in rows if lowest < least]
         if not near:
             break
+        if time.monotonic() > deadline:
+            return SpaceBound(min(least, rows[0][0]), None, feasible)
         for block, seconds in zip(near, phase_bounds_of(problem, near, paths=True), strict=True):
             full = np.where(block.fits, value(seconds, block), inf)
             at = int(full.argmin())

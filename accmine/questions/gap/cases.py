@@ -21,14 +21,16 @@ from accmine.files.document import load_yaml, parse_value, validate
 from accmine.files.suggest import did_you_mean
 from accmine.hardware.technology import tdp_w
 from accmine.problems.design_search import KIND
-from accmine.questions.gap.answer import Answer, Member
 from accmine.questions.gap.measure import First, Ground, Measured
-from accmine.questions.gap.record import GapRow, excess
-from accmine.questions.gap.stages import METRICS, PROOF, stage_own_bound, stage_value
+from accmine.questions.gap.record import GapRow
+from accmine.questions.gap.stages import PROOF, stage_own_bound
 from accmine.questions.run.folder import open_run
-from accmine.questions.run.summary import _metric as metric_of
 from accmine.registry import solvers_of
 from accmine.report.as_json import from_json
+from accmine.search.refine import Answer
+from accmine.search.session import Member
+from accmine.search.value import STAGE_METRICS, excess, stage_value
+from accmine.search.value import metric as metric_of
 from accmine.study.parts import HEURISTIC_OPTIONS
 from accmine.study.study import Budget, Search, Study, effective
 from accmine.study.suite import load_suite
@@ -282,20 +284,20 @@ def rows_of(
 ) -> list[GapRow]:
     """The rows of a measurement: the whole, then every stage where there are several."""
     plan, budget = ground.plan, ground.study.budget
-    metric, unit, sense, shown = metric_of(plan)
+    metric = metric_of(plan)
     first, refined, best, whole = measured.first, measured.refined, measured.best, measured.whole
 
     def show(value: float | None) -> float | None:
-        found = None if value is None or not isfinite(value) else float(shown(value))
+        found = None if value is None or not isfinite(value) else metric.shown(value)
         return found if found is not None and isfinite(found) else None
 
     before, after = (None if a is None else a.value for a in (first, refined))
     value = None if best is None else best.value
     row = GapRow(
         study=name,
-        metric=metric,
-        unit=unit,
-        sense=sense,
+        metric=metric.name,
+        unit=metric.unit,
+        sense=metric.sense,
         method=method,
         options=dict(options),
         seed=budget.seed,
@@ -351,7 +353,7 @@ def _stage(row: GapRow, ground: Ground, measured: Measured, member: Member) -> G
     own = None
     if best is not None:
         own = max(bound, stage_own_bound(plan, best, member, tdp_w(best.final[member].design, plan.technology)))
-    metric, unit = METRICS[plan.study.objective]
+    metric, unit = STAGE_METRICS[plan.study.objective]
     gaps = [excess(v, bound) for v in values]
     if row.violations:
         gaps[:2] = None, None

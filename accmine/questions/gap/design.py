@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -15,11 +14,13 @@ from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.hardware.template import Template, template_of
 from accmine.plan.plan import Plan
 from accmine.problems.limits import within
-from accmine.questions.gap.answer import Answer, Member, totals
 from accmine.questions.gap.cases import rows_of
 from accmine.questions.gap.measure import Ground
 from accmine.questions.gap.record import GapRow
-from accmine.search.candidates import study_value
+from accmine.search.refine import Answer
+from accmine.search.selection import totals
+from accmine.search.session import Member
+from accmine.search.value import study_value, without_floor
 from accmine.study.study import Study
 
 __all__ = ["below_floor", "rate_design", "violations"]
@@ -82,8 +83,7 @@ def violations(ground: Ground, designs: Mapping[Member, Design]) -> list[str]:
 
 def below_floor(plan: Plan, answer: Answer) -> str:
     """How far an answer below the throughput floor is from it."""
-    free = replace(plan, study=plan.study.model_copy(update={"floor": 0.0}))
-    relative = float(study_value(free, answer.phase_s, answer.tdp_w)) / answer.tdp_w
+    relative = float(study_value(without_floor(plan), answer.phase_s, answer.tdp_w)) / answer.tdp_w
     return f"floor: {1 / relative:.4g} of the baseline's throughput, at least {plan.floor:g} needed"
 
 

@@ -1,17 +1,16 @@
 """Gap of a study: a heuristic alone, its refinement, the best known and the bound, each with its share of the budget.
 
-What no option of the heuristic changes is computed once per study, seed and budget (``Ground``): graphs, costs, the
-references, the bounds over the whole space and, where the study is one search for one design, the proof search. Every
-row is a function of the study, its seed, its budget and the options alone: rows do not learn from each other.
+The steps are those of a run (``accmine.search``). What no option of the heuristic changes is computed once per study,
+seed and budget (``Ground``): graphs, costs, the references, the bounds over the whole space and, where the study is one
+search for one design, the proof search. Every row is a function of the study, its seed, its budget and the options
+alone: rows do not learn from each other.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Self, TypeVar
 
@@ -19,41 +18,38 @@ from accmine.errors import CheckError, InfeasibleError
 from accmine.hardware.design import Design
 from accmine.interrupts import heard
 from accmine.plan.build import plan_of
-from accmine.plan.plan import Group
+from accmine.plan.plan import Group, Plan
 from accmine.ports import Stop
-from accmine.problems import design_search
 from accmine.problems.design_search.space_bound import promising
-from accmine.questions.gap.answer import Answer, Member, Scheduler, answer_of, better_of, choose, own_bound, refine
+from accmine.problems.limits import within
 from accmine.questions.gap.stages import stage_bounds
-from accmine.registry import make_solver, solvers_of
 from accmine.search.bounds import WholeBound, bound_whole, only_design
-from accmine.search.candidates import GroupCandidates, confirm, mine, proposed, search_problem
+from accmine.search.budget import ANSWER, GAP, GAP_STAGES, Budget
+from accmine.search.candidates import (
+    NOTHING,
+    PROMISING,
+    GroupCandidates,
+    confirm,
+    mine,
+    problems_of,
+    proposed,
+    without_candidates,
+)
 from accmine.search.feasibility import require_feasible
 from accmine.search.floor import FloorQuestion, nothing_fits
-from accmine.search.mining import NOTHING
-from accmine.search.proof import provable
-from accmine.search.schedules import TaskSchedule
+from accmine.search.proof import PROVER, Proof, joined, provable, prove
+from accmine.search.refine import Answer, answer_of, choose, own_bound, references, refine, schedule_tasks
+from accmine.search.selection import PhaseSeconds, Selection
+from accmine.search.session import Event, Member, Session, opened
+from accmine.search.value import is_search
 from accmine.study.study import Search, Study
-from accmine.workers import workers
 
-__all__ = ["PROVER", "First", "Ground", "Measured"]
+__all__ = ["First", "Ground", "Measured", "better_of"]
 
-PROVER = "best-first"
-"""Solver of design searches that proves; it is used where it is registered."""
-
-REFERENCE, BOUND, MINE, CONFIRM, SELECT, REFINE, PROVE = 0.05, 0.05, 0.2, 0.1, 0.02, 0.06, 0.35
-"""Shares of the time budget of a row; what a step leaves is not handed on, so that rows stay comparable.
-
-Where there is nothing to prove by a search, its share goes in three equal parts to the bound, to the heuristic, and to
-the schedules of its candidates: a pipeline needs several times as much of each.
-"""
-
-PROMISING, PROVEN = 6, 3
-"""Designs of least bound, or best designs of the prover, that are tried for the best known value."""
+PROVEN = 3
+"""Best designs of the prover that are tried for the best known value."""
 
 T = TypeVar("T")
-Event = tuple[float, float | None, float | None]
-_FLOAT = 1e-12  # more than the error of a product
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +57,7 @@ class First:
     """What a heuristic proposes alone: a value, and the phase times and designs behind it."""
 
     value: float
-    phase_s: tuple[tuple[tuple[float, ...], ...], ...]
+    phase_s: PhaseSeconds
     designs: Mapping[Member, Design]
 
 
@@ -96,30 +92,15 @@ class Measured:
     trace: tuple[Event, ...]
 
 
-@dataclass
-class _Clock:
-    """Events since a moment."""
-
-    began: float = field(default_factory=time.monotonic)
-    events: list[Event] = field(default_factory=list)
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.began
-
-    def tell(self, objective: float | None = None, bound: float | None = None) -> None:
-        self.events.append((self.seconds, objective, bound))
-
-
 class Ground:
     """Everything of a study that no option of the heuristic changes; a context manager that owns the workers.
 
     Attributes
     ----------
-    plan
-        With the references of the baseline.
-    groups, problems, sketches
-        Devices that share a design, and the search of each on its tasks and on their sketches.
+    session
+        Of what all rows share, its plan with the references of the baseline.
+    groups, problems
+        Devices that share a design, and the search of each on its tasks.
     whole
         The bound over every feasible design.
     stages
@@ -129,13 +110,7 @@ class Ground:
     """
 
     def __init__(self, study: Study) -> None:
-        budget = study.budget
-        self.study, self.seed = study, budget.seed
-        self.stop = Stop(
-            seconds=None if budget.deterministic else budget.seconds,
-            work=budget.work,
-            workers=1 if budget.deterministic else budget.workers,
-        )
+        self.study = study
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -148,137 +123,129 @@ class Ground:
         InfeasibleError
             If no design meets the limits.
         """
-        self._before = _Clock()
-        with ExitStack() as opened, heard() as stop_if_asked:
-            self.plan = plan_of(self.study)
-            self.groups = self.plan.groups(self.study.mode)
-            require_feasible(self.plan, self.groups)
-            self.library = self.plan.library()
-            pool = workers(self.stop.workers, [*self.plan.tasks, self.library])
-            self.executor: Executor | None = opened.enter_context(pool)
-            self._references()
-            self.problems = [self._problem(group) for group in self.groups]
-            self.sketches = [self._problem(group, sketch=True) for group in self.groups]
-            self._bounds()
+        with ExitStack() as stack, heard() as stop_if_asked:
+            plan = plan_of(self.study)
+            self.mode = self.study.mode
+            self._table = GAP if is_search(plan, self.mode) else GAP_STAGES
+            require_feasible(plan, plan.groups(self.mode))
+            self.session = session = stack.enter_context(opened(plan, self._budget()))
+            with session.step("baseline"):
+                references(session)
+            self.problems = problems_of(session, self.mode)
+            with session.step("bound"):
+                self._bounds()
             stop_if_asked()
-            self._before_s = self._before.seconds
-            self._proof = _Clock()
-            found = self._proof_search() if self._proves else []
+            self.before_s = session.budget.seconds
+            self._known_trace: list[Event] = []
+            proof = None
+            if provable(session, self.mode):
+                with session.step("prove"):
+                    proof = self._proof_search()
             stop_if_asked()
-            self._known(found)
-            self._proof_s = self._proof.seconds
-            self._open = opened.pop_all()
+            with session.step("known"):
+                self._known(proof)
+            self.known_s = session.budget.seconds - self.before_s
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> bool | None:
         """End the workers."""
         return self._open.__exit__(*error)
 
-    def part(self, share: float) -> Stop:
-        """A share of the budget of a row."""
-        return replace(self.stop, seconds=None if self.stop.seconds is None else self.stop.seconds * share)
+    def _budget(self) -> Budget:
+        """That of a row, from now on."""
+        return Budget.of(self.study.budget, self._table)
 
-    def _with_rest(self, share: float) -> float:
-        """A share, with its part of the prover's where there is none."""
-        return share if self._proves else share + PROVE / 3
+    @property
+    def plan(self) -> Plan:
+        """Of the session."""
+        return self.session.plan
 
-    def _scheduler(self, share: float = REFINE) -> Scheduler:
-        stops = self.part(share), self.part(SELECT)
-        return Scheduler(self.plan, self.library, *stops, self.seed, self.executor)
-
-    def _problem(self, group: Group, *, sketch: bool = False) -> design_search.Problem:
-        return search_problem(self.plan, group, len(self.groups), self.library, sketch=sketch)
-
-    def _references(self) -> None:
-        """Schedule the baseline on every device: by its step times workloads are compared, and the floor is set."""
-        plan = self.plan
-        members = [(w, s) for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))]
-        done = self._scheduler(REFERENCE).schedules([(m, plan.baseline) for m in members], self.study.search.refine)
-        self.plan = plan.referred_to(
-            [[done[(w, s), plan.baseline].phase_s for s in range(len(p.tasks))] for w, p in enumerate(plan.pipelines)]
-        )
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Devices that share a design."""
+        return self.plan.groups(self.mode)
 
     def _bounds(self) -> None:
         """The bounds over the space: of the whole, then of every stage alone."""
-        alone = [GroupCandidates(g, p, NOTHING, ()) for g, p in zip(self.groups, self.problems, strict=True)]
-        solver, mode = self.study.search.select, self.study.mode
-        stop = self.part(self._with_rest(BOUND))
-        self.whole = bound_whole(self.plan, mode, alone, solver, stop, self.seed, self.executor)
+        session = self.session
+        self.whole = bound_whole(session, self.mode, without_candidates(session, self.mode))
         if self.whole.value == inf:
             raise self._nothing("proven by the bound of every design")
-        self._before.tell(bound=self.whole.value)
+        session.progress(None, self.whole.value)
         several = len(self.plan.tasks) > 1
         self.stages = stage_bounds(self.plan, self.groups, self.problems) if several else {}
 
     def _nothing(self, why: str) -> InfeasibleError:
         """The error of a study that is proven to have no answer."""
-        alone = [GroupCandidates(g, p, NOTHING, ()) for g, p in zip(self.groups, self.problems, strict=True)]
-        mode, stop = self.study.mode, self.part(self._with_rest(BOUND))
-        return nothing_fits(FloorQuestion(self.plan, mode, alone, self.library, stop, self.seed, self.executor), why)
+        alone = without_candidates(self.session, self.mode)
+        return nothing_fits(FloorQuestion(self.session, self.mode, alone), why)
 
-    def _known(self, proven: Sequence[Design]) -> None:
+    def _proof_search(self) -> Proof:
+        """Raise the bound of the whole by the proof search."""
+        proof = prove(self.session, self.problems[0], self.whole, [self.plan.baseline])
+        if proof.whole.value == inf:
+            raise self._nothing(f"proven by {proof.whole.method}")
+        if proof.mined.interrupted:
+            raise KeyboardInterrupt
+        self.whole = proof.whole
+        return proof
+
+    def _known(self, proof: Proof | None) -> None:
         """The best choice that needs no heuristic, of the baseline and of what the prover or the bounds suggest."""
-        found, name = list(proven), PROVER
-        if len(self.plan.tasks) > 1 and not found:
-            everything = self.plan.groups("common")[0]
-            search = search_problem(self.plan, everything, 1, self.library, sketch=True)
-            found, name = promising(search, PROMISING), "designs of least bound"
+        baseline, name, found = self.plan.baseline, PROVER, []
+        if proof is not None:
+            found = [e.design for e in proof.mined.ranked[:PROVEN] if e.design != baseline]
+        elif len(self.plan.tasks) > 1:
+            (search,) = problems_of(self.session, "common", sketch=True)
+            deadline = self.session.part(0.3).deadline()
+            found, name = promising(search, PROMISING, deadline), "designs of least bound"
 
         def named(designs: Sequence[Design]) -> str:
             return name if set(designs) & set(found) else "baseline"
 
-        offers = [list(dict.fromkeys([self.plan.baseline, *found]))] * len(self.groups)
-        _, self.known, _ = self._answer(offers, self._proof, named)
-
-    def _proof_search(self) -> list[Design]:
-        """Raise the bound of the whole by the proof search; returns its best designs."""
-
-        def told(_: float, objective: float | None, bound: float | None) -> None:
-            # Its values are of list schedules on the tasks themselves, but only verified answers are told.
-            self._proof.tell(bound=None if bound is None else bound * scale)
-
-        # The search's TDP is that of one chip, the study's that of all.
-        scale = float(self.plan.devices) if self.study.objective == "throughput-per-tdp" else 1.0
-        solver = make_solver(design_search.KIND, PROVER)
-        hint = [self.plan.baseline]
-        result = solver.solve(self.problems[0], stop=self.part(PROVE), seed=self.seed, hint=hint, on_progress=told)
-        bound = -inf if result.bound is None else result.bound * scale * (1 if scale == 1 else 1 - _FLOAT)
-        if bound == inf:
-            raise self._nothing(f"proven by {result.bound_method}")
-        if bound > self.whole.value:
-            self.whole = replace(self.whole, value=bound, method=result.bound_method)
-        ranked = [] if result.solution is None else [e.design for e in result.solution.ranked[:PROVEN]]
-        return [design for design in ranked if design != self.plan.baseline]  # that one was known before
-
-    @property
-    def _proves(self) -> bool:
-        return self.one_search and PROVER in solvers_of(design_search.KIND)
-
-    @property
-    def one_search(self) -> bool:
-        """Whether the study is one design search of the same value: one design, no pipeline."""
-        return provable(self.plan, self.study.mode)
+        session = self.session.inner(ANSWER)
+        offers = [list(dict.fromkeys([baseline, *found]))] * len(self.groups)
+        _, self.known = self._answer(session, offers, named, proof)
+        self._known_trace = session.trace
 
     def _answer(
-        self, offers: Sequence[Sequence[Design]], clock: _Clock, named: Callable[[Sequence[Design]], str]
-    ) -> tuple[First | None, Answer | None, float]:
-        """The choice among offered designs of every group with list schedules, then refined; seconds of the first."""
+        self,
+        session: Session,
+        offers: Sequence[Sequence[Design]],
+        named: Callable[[Sequence[Design]], str],
+        proof: Proof | None = None,
+    ) -> tuple[First | None, Answer | None]:
+        """The choice among offered designs of every group with list schedules, then refined."""
         groups = []
-        known: dict[Any, tuple[int, ...]] = {}
-        stop = self.part(self._with_rest(CONFIRM) / len(self.groups))
-        for group, problem, designs in zip(self.groups, self.problems, offers, strict=True):
-            evaluated = confirm(problem, designs, known, self.executor, stop) if designs else ()
-            groups.append(GroupCandidates(group, problem, NOTHING, evaluated))
-        chosen = choose(self._scheduler(), groups)
-        seconds = clock.seconds
+        with session.step("confirm"):
+            for i, (group, problem, designs) in enumerate(zip(self.groups, self.problems, offers, strict=True)):
+                stop = session.part(1 / (len(offers) - i))
+                groups.append(GroupCandidates(group, problem, NOTHING, confirm(session, problem, designs, stop)))
+            if proof is not None:
+                groups = [joined(session, g, proof) for g in groups]
+        with session.step("select"):
+            chosen = self._choose(session, groups)
         if chosen is None:
-            return None, None, seconds
-        clock.tell(objective=chosen.value)
+            return None, None
+        session.progress(chosen.value, None)
         pairs = zip(chosen.groups, chosen.chosen, strict=True)
         designs_of = {member: own.design for g, own in pairs for member in g.group.members}
-        first = First(chosen.value, chosen.phase_s, designs_of)
-        refined = refine(self._scheduler(), groups, chosen, named, lambda value: clock.tell(objective=value))
-        return first, refined, seconds
+        best: Answer | None = None
+        with session.step("refine"):
+            for answer in refine(session, chosen):
+                best = better_of(best, replace(answer, found_by=named(answer.designs())))
+                session.progress(best.value if best else None, None)
+        return First(chosen.value, chosen.phase_s, designs_of), best
+
+    def _choose(self, session: Session, groups: Sequence[GroupCandidates]) -> Selection | None:
+        """``None`` where a group has no candidate or no choice meets the limits."""
+        if not all(g.candidates for g in groups):
+            return None
+        found = choose(session, self.mode, groups, session.part())
+        if session.interrupted:  # half an answer is no measurement
+            raise KeyboardInterrupt
+        return found if found.chosen and found.value < inf else None
 
     def measure(self, search: Search, method: str = "") -> Measured:
         """What the heuristic of ``search`` with its options gives; it sees nothing of what is known without it.
@@ -287,11 +254,12 @@ class Ground:
         """
         options = {} if method else search.options()
         method = method or search.method
-        clock = _Clock()
         refined_by = "" if search.refine == "none" else f" and {search.refine}"
+        session = self.session.fresh(self._budget())
         with heard():
-            stop = self.part(self._with_rest(MINE))
-            mined = mine(self.sketches, method, options, stop, executor=self.executor, seed=self.seed)
+            with session.step("propose"):
+                sketches = problems_of(session, self.mode, sketch=True)
+                mined = mine(session, sketches, session.part(), method=method, options=options)
             if any(own.interrupted for own in mined):
                 raise KeyboardInterrupt
             offers = [
@@ -300,8 +268,9 @@ class Ground:
                 else proposed(own, False, (), search.top_k)
                 for own, problem in zip(mined, self.problems, strict=True)
             ]
-            first, refined, first_s = self._answer(offers, clock, lambda _: method + refined_by)
-        return self._measured(first, refined, clock, all(own.finished for own in mined), first_s)
+            first, refined = self._answer(session, offers, lambda _: method + refined_by)
+        finished = all(own.finished for own in mined)
+        return self._measured(first, refined, session, finished)
 
     def measure_designs(
         self, designs: Mapping[Member, Design], name: str, against: Answer | None = None, *, valid: bool
@@ -315,26 +284,27 @@ class Ground:
         valid
             Whether the designs are within all limits: others cannot be the best.
         """
-        clock = _Clock()
+        session = self.session.fresh(self._budget())
+        members = sorted(designs)
+        jobs = [(self.plan.pipelines[w].tasks[s], session.library, designs[w, s]) for w, s in members]
         answers = []
-        for effort in ("list", self.study.search.refine):
-            with heard():
-                done = self._scheduler(2 * REFINE).schedules(sorted(designs.items()), effort)
-            final: dict[Member, TaskSchedule] = {member: schedule for (member, _), schedule in done.items()}
-            answers.append(answer_of(self.plan, final, name))
-            if valid:
-                clock.tell(objective=answers[-1].value)
+        with session.step("refine"):
+            for effort, stop in (("list", Stop()), (self.study.search.refine, session.part())):
+                with heard():
+                    done = schedule_tasks(session, jobs, effort, stop)
+                answers.append(answer_of(self.plan, dict(zip(members, done, strict=True)), name))
+                if valid:
+                    session.progress(answers[-1].value, None)
         listed, refined = answers[0], min(answers, key=lambda answer: answer.value)
         first = First(listed.value, listed.phase_s, designs)
-        return self._measured(first, refined, clock, None, clock.seconds, against, valid=valid)
+        return self._measured(first, refined, session, None, against, valid=valid)
 
     def _measured(
         self,
         first: First | None,
         refined: Answer | None,
-        clock: _Clock,
+        session: Session,
         finished: bool | None,
-        first_s: float,
         against: Answer | None = None,
         *,
         valid: bool = True,
@@ -343,13 +313,14 @@ class Ground:
         own = None if best is None else own_bound(self.plan, best)
         whole = self.whole if own is None else only_design(self.whole, len(self.groups), own)
         for answer in (best, refined if valid else None):
-            if answer is not None and whole.value > answer.value * (1 + 1e-9):
+            if answer is not None and not within(whole.value, answer.value):
                 raise CheckError(f"bound {whole.value} of the whole is above a verified value, {answer.value}")
-        parts = (self._before.events, 0.0), (clock.events, self._before_s)
-        proof = (self._proof.events, self._before_s + clock.seconds)
-        seconds = self._before_s + clock.seconds + self._proof_s
+        parts = (self.session.trace, 0.0), (session.trace, self.before_s)
+        own_s = session.budget.seconds
+        known = (self._known_trace, self.before_s + own_s)
+        seconds = self.before_s + own_s + self.known_s
         last = (seconds, None if best is None else best.value, whole.value)
-        trace = _together((*parts, proof), last)
+        refining = session.seconds.get("refine", 0.0)
         return Measured(
             first=first,
             refined=refined,
@@ -357,10 +328,16 @@ class Ground:
             whole=whole,
             own=None if own is None else max(own, whole.value),
             finished=finished,
-            first_s=self._before_s + first_s,
+            first_s=self.before_s + own_s - (refining if finished is not None else 0.0),
             seconds=seconds,
-            trace=trace,
+            trace=_together((*parts, known), last),
         )
+
+
+def better_of(*answers: Answer | None) -> Answer | None:
+    """The least value; of equals the first."""
+    known = [answer for answer in answers if answer is not None and answer.value < inf]
+    return min(known, key=lambda answer: answer.value, default=None)
 
 
 def _together(parts: Sequence[tuple[Sequence[Event], float]], last: Event) -> tuple[Event, ...]:

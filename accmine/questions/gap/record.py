@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from accmine.report.as_json import to_json
 
-__all__ = ["WHOLE", "GapRow", "excess", "heuristic_range"]
+__all__ = ["WHOLE", "GapRow", "heuristic_range"]
 
 WHOLE = "whole"
 """Name of the part that is the study itself; the others are its stages."""
@@ -109,16 +108,6 @@ class GapRow:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, in the order of the fields."""
         return to_json(self)
-
-
-def excess(value: float | None, bound: float | None) -> float | None:
-    """Gap of a minimised value from its bound, 0 to 1; ``None`` where either is unknown.
-
-    The gap of a rate is the same number: with rates K/value and K/bound, (K/bound − K/value) / (K/bound).
-    """
-    if value is None or bound is None or not (math.isfinite(value) and math.isfinite(bound)) or value <= 0:
-        return None
-    return min(1.0, max(0.0, 1.0 - bound / value))
 
 
 def heuristic_range(rows: Iterable[GapRow]) -> dict[tuple[str, str], tuple[float, float, int]]:

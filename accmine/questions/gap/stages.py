@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,32 +13,18 @@ from accmine.plan.plan import Group, Plan
 from accmine.problems import design_search
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, scan
 from accmine.problems.limits import widened
-from accmine.questions.gap.answer import Answer, Member
-from accmine.search.ties import chips_of
+from accmine.search.refine import Answer
+from accmine.search.selection import chips_of
+from accmine.search.session import Member
+from accmine.search.value import FLOAT, stage_value
 from accmine.workload.task import Task
 
-__all__ = ["METRICS", "PROOF", "stage_bounds", "stage_own_bound", "stage_value"]
+__all__ = ["PROOF", "stage_bounds", "stage_own_bound"]
 
 FloatArray = npt.NDArray[np.float64]
 
-METRICS: dict[str, tuple[str, str]] = {
-    "throughput": ("busy time of a step", "s"),
-    "bottleneck": ("forward and backward time of a step", "s"),
-    "throughput-per-tdp": ("busy time of a step × TDP", "J"),
-}
-"""Metric and unit of a stage, by the objective of the study; less is better."""
-
 PROOF = "scan of every design within what the least designs of the other devices leave"
 """How the bound of a stage is proved."""
-
-_FLOAT = 1e-12
-
-
-def stage_value(plan: Plan, task: Task, phase_s: Sequence[Any], tdp_w: Any) -> Any:
-    """The value of a stage by itself from its phase times (numbers, or arrays over designs); see ``METRICS``."""
-    runs = task.phases[:-1] if plan.study.objective == "bottleneck" else task.phases
-    busy = sum(run.repeats * s for run, s in zip(runs, phase_s, strict=False))
-    return busy * tdp_w if plan.study.objective == "throughput-per-tdp" else busy
 
 
 def stage_own_bound(plan: Plan, answer: Answer, member: Member, tdp_w: float) -> float:
@@ -47,7 +32,7 @@ def stage_own_bound(plan: Plan, answer: Answer, member: Member, tdp_w: float) ->
     schedule = answer.final[member]
     bounds = [float(phase.result.bound or 0) / schedule.design.frequency_hz for phase in schedule.phases]
     value = float(stage_value(plan, schedule.task, schedule.phase_s, tdp_w))
-    return min(value, float(stage_value(plan, schedule.task, bounds, tdp_w)) * (1 - _FLOAT))
+    return min(value, float(stage_value(plan, schedule.task, bounds, tdp_w)) * (1 - FLOAT))
 
 
 @dataclass(frozen=True)
@@ -114,4 +99,4 @@ def _bound(plan: Plan, problem: design_search.Problem, task: Task, room: _Room) 
     def value(seconds: PhaseSeconds, block: Block) -> FloatArray:
         return np.asarray(stage_value(plan, task, seconds[0], block.tdp_w), dtype=np.float64)
 
-    return scan(alone, value).value * (1 - _FLOAT)
+    return scan(alone, value).value * (1 - FLOAT)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import replace
 from math import inf
 
@@ -17,22 +17,21 @@ from accmine.ports import Stop
 from accmine.problems.design_search import TIE, Evaluation, cost_library
 from accmine.questions.run.explain import change_designs, changes
 from accmine.questions.run.record import BaselineRow, Change
-from accmine.search.candidates import GroupCandidates, Selection, select, study_value
-from accmine.search.schedules import TaskSchedule, schedule_tasks
-from accmine.search.ties import break_ties, chips_of
+from accmine.search.budget import share_of
+from accmine.search.candidates import GroupCandidates
+from accmine.search.refine import choose, schedule_tasks
+from accmine.search.schedules import TaskSchedule
+from accmine.search.selection import Selection, chips_of, select
+from accmine.search.session import Session
+from accmine.search.value import by_stage, study_value
 
 __all__ = ["baseline_rows", "binding_limits", "change_rows", "variant_sentence"]
-
-
-def _by_pipeline(plan: Plan, rows: Sequence[TaskSchedule]) -> list[list[TaskSchedule]]:
-    left = iter(rows)
-    return [[next(left) for _ in pipeline.tasks] for pipeline in plan.pipelines]
 
 
 def _steps(plan: Plan, rows: Sequence[TaskSchedule]) -> tuple[float, ...]:
     return tuple(
         float(pipeline.step_s([schedule.phase_s for schedule in own]))
-        for pipeline, own in zip(plan.pipelines, _by_pipeline(plan, rows), strict=True)
+        for pipeline, own in zip(plan.pipelines, by_stage(plan, rows), strict=True)
     )
 
 
@@ -48,29 +47,26 @@ def _library(
 
 
 def baseline_rows(
-    plan: Plan,
-    library: CostLibrary,
-    chosen: Selection,
-    designs: Sequence[Design],
-    stop: Stop,
-    seed: int,
-    executor: Executor | None,
+    session: Session, chosen: Selection, designs: Sequence[Design], stop: Stop
 ) -> tuple[BaselineRow, ...]:
     """The baselines on every device, with and without operator splitting, against the answer under the same rule.
 
     All are scheduled with the same effort. Limits do not apply to baselines; what they need is in the row.
     """
+    plan, deadline = session.plan, stop.deadline()
     names, references = [name for name, _ in plan.inputs.baselines], [design for _, design in plan.inputs.baselines]
     splits = ("even", "none") if plan.study.operator_split == "even" else ("none",)
     effort = plan.study.search.refine
     rows: list[BaselineRow] = []
-    for split in splits:
-        costs = _library(plan, library, split, [*references, *designs], references)
+    for number, split in enumerate(splits):
+        costs = _library(plan, session.library, split, [*references, *designs], references)
         fleets = [*([reference] * len(plan.tasks) for reference in references)]
         if split != plan.study.operator_split:
             fleets.append(list(designs))
         jobs = [(task, costs, design) for fleet in fleets for task, design in zip(plan.tasks, fleet, strict=True)]
-        done = schedule_tasks(jobs, effort, stop, seed, executor)
+        left = None if deadline == inf else max(0.0, deadline - time.monotonic()) / (len(splits) - number)
+        work = None if stop.work is None else stop.work / len(splits)
+        done = schedule_tasks(session, jobs, effort, replace(stop, seconds=left, work=work))
         count = len(plan.tasks)
         timed = [_steps(plan, done[i * count : (i + 1) * count]) for i in range(len(fleets))]
         own = chosen.step_s if split == plan.study.operator_split else timed[-1]
@@ -118,13 +114,12 @@ def _row(
     )
 
 
-def change_rows(
-    plan: Plan, library: CostLibrary, chosen: Selection, designs: Sequence[Design], seed: int
-) -> tuple[Change, ...]:
+def change_rows(session: Session, chosen: Selection, designs: Sequence[Design]) -> tuple[Change, ...]:
     """From the baseline to the answer, one change at a time; list schedules until the last row.
 
     Splitting comes first: with one core per operator more cores than a graph is wide look useless.
     """
+    plan, library = session.plan, session.library
     start = tuple(plan.baseline for _ in designs)
     final = tuple(designs)
     whole = _library(plan, library, "none", [plan.baseline, *designs])
@@ -136,7 +131,8 @@ def change_rows(
     rows: list[tuple[str, tuple[Design, ...]]] = []
     steps: list[tuple[float, ...]] = []
     for what, fleet, costs in path:
-        done = schedule_tasks([(t, costs, d) for t, d in zip(plan.tasks, fleet, strict=True)], "list", Stop(), seed)
+        jobs = [(task, costs, design) for task, design in zip(plan.tasks, fleet, strict=True)]
+        done = schedule_tasks(session, jobs, "list", Stop())
         rows.append((what, fleet))
         steps.append(_steps(plan, done))
     rows.append(("schedule refined", final))
@@ -144,24 +140,25 @@ def change_rows(
     return changes(plan, rows, steps)
 
 
-def binding_limits(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> frozenset[str]:
+def binding_limits(session: Session, chosen: Selection, stop: Stop) -> frozenset[str]:
     """Limits without which the selection among the same candidates would be better."""
     if len(chosen.groups) == 1:
         return frozenset()  # its candidates are all within the limits of one device
-    binding = set()
+    plan, binding = session.plan, set()
+    half = share_of(stop, 1 / 2)
     for limit in plan.limits:
         if not limit.whole:
             continue
-        free = select(
-            under_limits(plan, {limit.key: inf}), chosen.mode, chosen.groups, plan.study.search.select, stop, seed
-        )
+        without = session.under(under_limits(plan, {limit.key: inf}))
+        free = select(without, chosen.mode, chosen.groups, half)
         if free.chosen and free.value < chosen.value * (1 - TIE):
             binding.add(limit.key)
     return frozenset(binding)
 
 
-def variant_sentence(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> str:
+def variant_sentence(session: Session, chosen: Selection, stop: Stop) -> str:
     """Whether the winner is the same under the other area and power law, among all evaluated designs that fit there."""
+    plan = session.plan
     technology = plan.inputs.variant
     if technology is None:
         return f"no variant of technology {plan.technology.name} is known"
@@ -178,10 +175,9 @@ def variant_sentence(plan: Plan, chosen: Selection, stop: Stop, seed: int) -> st
     count = len({e.design for g in chosen.groups for e in g.candidates})
     if not all(g.candidates for g in groups):
         return f"under {name} none of {count} candidates meets the limits{lost}"
-    again = select(other, chosen.mode, groups, plan.study.search.select, stop, seed)
+    again = choose(session.under(other), chosen.mode, groups, stop)
     if not again.chosen:
         return f"under {name} no choice among {count} candidates meets the limits{lost}"
-    again = break_ties(other, again)
     after = [e.design for e in again.chosen]
     if before == after:
         return f"the winner is the same under {name} (of {count} candidates)"

@@ -22,6 +22,7 @@ from accmine.problems.operator_schedule import Problem, Solution
 from accmine.questions.run.record import Contention
 from accmine.result import StopReason
 from accmine.search.schedules import LIST_PASSES, PhaseSchedule, TaskSchedule
+from accmine.search.session import Member, Session
 from accmine.solving import solve
 
 __all__ = ["contention", "contentions", "retimed"]
@@ -53,16 +54,14 @@ def contention(schedule: TaskSchedule, library: CostLibrary, seed: int = 0) -> C
     )
 
 
-def contentions(
-    schedules: Mapping[tuple[int, int], TaskSchedule], library: CostLibrary, seed: int = 0
-) -> dict[tuple[int, int], Contention]:
+def contentions(session: Session, schedules: Mapping[Member, TaskSchedule]) -> dict[Member, Contention]:
     """The cost of sharing on every device; equal tasks with equal schedules once."""
     known: dict[object, Contention] = {}
     found = {}
     for member, schedule in schedules.items():
         key = (schedule.task.signature, schedule.design, tuple(phase.cycles for phase in schedule.phases))
         if key not in known:
-            known[key] = contention(schedule, library, seed)
+            known[key] = contention(schedule, session.library, session.seed)
         found[member] = known[key]
     return found
 

@@ -15,9 +15,8 @@ from accmine.plan.under import exceeded
 from accmine.problems.design_search import TIE
 from accmine.problems.design_search.collapse import collapse
 from accmine.questions.run.record import Change, LimitRow, Nearest, TimeSplit
-from accmine.search.candidates import Selection
 from accmine.search.schedules import TaskSchedule
-from accmine.search.ties import chips_of, exchanges
+from accmine.search.selection import Selection, chips_of, exchanges
 
 __all__ = ["STEPS", "change_designs", "limit_rows", "nearest", "time_split"]
 

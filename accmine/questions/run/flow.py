@@ -1,174 +1,176 @@
 """The flow of a run: what is computed after what, and what an interrupt leaves.
 
-plan → schedule the baseline → mine candidates → select → refine what was selected and select again →
-bound over the whole space → compare and explain.
+plan → schedule the baseline → propose and confirm candidates → select → refine what was selected and select again →
+bound over the whole space → prove → compare and explain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
 from accmine.errors import CheckError, InfeasibleError, NothingFoundError
 from accmine.hardware.design import Design
-from accmine.plan.plan import Group, Plan
+from accmine.interrupts import held
+from accmine.plan.plan import Plan
 from accmine.ports import Incumbent, Stop
-from accmine.problems import design_search, operator_schedule
-from accmine.problems.design_search import Evaluation
+from accmine.problems.design_search import Mined
 from accmine.problems.limits import within
 from accmine.questions.run.baselines import baseline_rows, binding_limits, change_rows, variant_sentence
 from accmine.questions.run.contention import contentions
-from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.record import Outcome
-from accmine.questions.run.summary import Findings, _metric, summarize, trace_lanes
+from accmine.questions.run.summary import Findings, summarize, trace_lanes
 from accmine.report.progress import Watch
-from accmine.search.bounds import WholeBound, bound_whole, only_design, own_bound
-from accmine.search.candidates import GroupCandidates, Selection, search_problem, select, settle
+from accmine.search.bounds import WholeBound, bound_whole, only_design
+from accmine.search.budget import RUN, Budget
+from accmine.search.candidates import GroupCandidates, confirmed, promising_designs, propose, without_candidates
 from accmine.search.feasibility import require_feasible
 from accmine.search.floor import FloorQuestion, nothing_fits
-from accmine.search.mining import NOTHING, candidates_of, promising_designs
-from accmine.search.proof import provable, prove, with_evaluations
-from accmine.search.schedules import TaskSchedule, schedule_task, schedule_tasks
-from accmine.search.session import Context
-from accmine.search.ties import break_ties
-from accmine.workers import workers
+from accmine.search.proof import joined, provable, prove
+from accmine.search.refine import Answer, choose, own_bound, references, refine, verified, with_schedules
+from accmine.search.selection import Selection
+from accmine.search.session import Session, Store, opened
+from accmine.search.value import metric
 
-__all__ = ["solve_study"]
+__all__ = ["find", "solve_study"]
 
 MODES = ("common", "homogeneous", "heterogeneous")
 
-REFINING, SELECTING, BOUNDING, COMPARING, PROVING = 0.1, 0.05, 0.1, 0.05, 0.25
-"""Shares of the time budget, beside those of ``mining``; what a part leaves is not handed on."""
-
 REFINED = 3
-"""Candidates of each group that are refined at least: refining may change which is best."""
+"""Candidates that the proof search begins with, beside those that are chosen."""
+
+UNCUT, TOLERATED = 8, 1.2
+"""What cannot be cut after the baseline, in list schedules of all tasks, and how far above the budget it is said."""
+
+KNOWN = 5
+"""Designs for all stages with which the search for each stage begins."""
 
 
-def solve_study(
+def solve_study(plan: Plan, store: Store, on_progress: Incumbent, **more: Any) -> tuple[Outcome, list[Any]]:
+    """Everything between the plan and the files: the outcome and the lanes of its schedule trace; see ``find``."""
+    findings = find(plan, store, on_progress, **more)
+    with held():  # everything is known: a Ctrl-C here has nothing to end
+        return summarize(findings), trace_lanes(findings)
+
+
+def find(
     plan: Plan,
-    folder: RunFolder,
+    store: Store,
     on_progress: Incumbent,
     *,
     first: Sequence[Design] = (),
     compare: bool = True,
+    began: float | None = None,
     watch: Watch | None = None,
-    candidates: list[Design] | None = None,
-) -> tuple[Outcome, list[Any]]:
-    """Everything between the plan and the files.
+) -> Findings:
+    """What the steps of a run find.
 
-    Returns the outcome and the lanes of its schedule trace. Ctrl-C ends what is being searched or refined;
-    what is verified by then is reported with stop ``interrupted``. A second one ends the run.
+    Ctrl-C ends what is being searched or refined; what is verified by then is reported with stop ``interrupted``.
+    A second one ends the run.
 
     Parameters
     ----------
     plan
         With references, its baseline is not scheduled again: values of several plans can be compared.
+    store
+        Where finished searches are kept and read from.
     first
         Designs that are candidates beside the baseline and what the search proposes.
     compare
         Whether to compare the answer with baselines, other modes and another technology.
+    began
+        Value of ``time.monotonic()`` from which the budget counts; default: now.
     watch
-        Told each step as it begins, and the unit of the study once it is known.
-    candidates
-        A list that the designs of the selection are added to, those of each group best first.
+        Told each step as it begins, the unit of the study once it is known, and sentences for the user.
     """
-    budget = plan.study.budget
-    stop = Stop(
-        seconds=None if budget.deterministic else budget.seconds,
-        work=budget.work,
-        workers=1 if budget.deterministic else budget.workers,
-    )
-    library = plan.library()
-    with workers(stop.workers, [*plan.tasks, library]) as executor:
-        context = Context(plan, library, stop, budget.seed, executor, on_progress)
-        context.first, context.compare = tuple(first), compare
-        if watch is not None:
-            context.on_step = _told(context, watch)
-        findings = _solve_in(context, folder)
-    if candidates is not None:
-        candidates += [e.design for g in findings.chosen.groups for e in g.candidates[: plan.study.search.top_k]]
-    return summarize(findings), trace_lanes(findings)
+    budget = Budget.of(plan.study.budget, RUN, steps=_steps(plan, compare), began=began)
+    more = {"store": store, "first": tuple(first), "on_progress": on_progress, "watch": watch or Watch()}
+    with opened(plan, budget, **more) as session:
+        return _solve_in(session, compare)
 
 
-def _told(context: Context, watch: Watch) -> Callable[[str], None]:
-    """Tells of the steps; values have a unit as soon as the baseline, to which they are relative, is scheduled."""
-
-    def on_step(name: str) -> None:
-        watch.step(name)
-        if context.plan.reference_s:
-            _, unit, _, shown = _metric(context.plan)
-            watch.unit(unit, shown)
-
-    return on_step
+def _steps(plan: Plan, compare: bool) -> list[str]:
+    """The steps of a run in their order: one design is bounded first, several need the integer program for it."""
+    one = len(plan.groups(plan.study.mode)) == 1
+    steps = [*([] if plan.reference_s else ["baseline"]), *(["bound"] if one else [])]
+    steps += ["propose", "confirm", "select", "refine", "prove" if one else "bound"]
+    return [*steps, *(["compare"] if compare else [])]
 
 
-def _solve_in(context: Context, folder: RunFolder) -> Findings:
-    study = context.plan.study
-    require_feasible(context.plan, context.plan.groups(study.mode))
-    if not context.plan.reference_s:
-        with context.step("baseline"):
-            _schedule_baseline(context)
-    plan = context.plan
-    groups: dict[str, list[GroupCandidates]] = {}
-    whole: WholeBound | None = None
-    if len(plan.groups(study.mode)) == 1:
-        # One design: the scan needs no candidates, so there is a gap to look at from the first incumbent on.
-        alone = [_without_candidates(context, plan.groups(study.mode)[0])]
-        with context.step("bound"):
-            whole = _bound(context, study.mode, alone)
-        if whole.value == inf:
-            raise _nothing(context, study.mode, alone, "proven by the bound of every design")
-        context.progress(None, whole.value)
-    with context.step("mine"):
-        for mode in _modes(plan):
-            # What serves all stages well is where the search for each stage begins.
-            known = [e.design for g in groups.get("common", []) for e in g.candidates[:5]]
-            begin = [plan.baseline, *context.first, *known, *promising_designs(context, mode)]
-            groups[mode] = candidates_of(context, mode, folder, begin, len(_modes(plan)))
-    with context.step("select"):
-        first = _select(context, study.mode, groups[study.mode])
-        context.progress(first.value, None)
-    schedules = dict(context.baseline)
-    chosen = first
-    if not context.interrupted:
-        with context.step("refine"), context.interruptible():
-            chosen = _refine(context, study.mode, groups, first, schedules)
-    if whole is not None and not context.interrupted and provable(plan, study.mode):
-        with context.step("prove"), context.interruptible():
-            chosen, whole = _prove(context, groups, chosen, whole, schedules)
-    final = _final_schedules(context, chosen, schedules)
-    chosen = settle(plan, chosen, final)
-    _check(context, chosen, final)
+@dataclass
+class _Found:
+    """What is known at a moment: the first choice, the answer, and the bound (``None``: not yet)."""
+
+    groups: Mapping[str, list[GroupCandidates]]
+    first: Selection
+    answer: Answer
+    whole: WholeBound | None
+
+
+def _solve_in(session: Session, compare: bool) -> Findings:
+    mode = session.plan.study.mode
+    require_feasible(session.plan, session.plan.groups(mode))
+    if not session.plan.reference_s:
+        with session.step("baseline"):
+            references(session)
+        _announce(session)
+    own = metric(session.plan)  # relative to the baseline: known from here on
+    session.watch.unit(own.unit, own.shown)
+    found = _search(session, mode)
+    answer, whole = found.answer, found.whole
     if whole is None:
-        with context.step("bound"):
-            whole = _bound(context, study.mode, chosen.groups)
-    own = own_bound(plan, final, chosen.tdp_w)
-    whole = only_design(whole, len(chosen.groups), own)
-    if not within(whole.value, chosen.value):
-        raise CheckError(f"bound {whole.value} of the whole is above a verified value, {chosen.value}")
-    context.progress(chosen.value, whole.value)
-    findings = Findings(
-        plan=plan,
-        first=first,
-        chosen=chosen,
-        modes={study.mode: chosen},
-        final=final,
-        whole=whole,
-        own_bound=own,
-        baselines=(),
-        changes=(),
-        variant="not looked at" + (": the run was interrupted" if context.interrupted else ""),
-        interrupted=context.interrupted,
-        seconds=context.seconds,
-        trace=tuple(context.trace),
-    )
-    if context.compare and not context.interrupted:
-        with context.step("compare"), context.interruptible():
-            findings = _compare(context, groups, findings)
-    return replace(findings, interrupted=context.interrupted)
+        assert answer.selection is not None
+        with session.step("bound"):
+            whole = _bound(session, mode, answer.selection.groups)
+    own_value = own_bound(session.plan, answer)
+    whole = only_design(whole, len(session.plan.groups(mode)), own_value)
+    if not within(whole.value, answer.value):
+        raise CheckError(f"bound {whole.value} of the whole is above a verified value, {answer.value}")
+    session.progress(answer.value, whole.value)
+    findings = _findings(session, found, whole, own_value)
+    if compare and not session.interrupted:
+        with session.step("compare"), session.interruptible():
+            for compared in _compared(session, found, findings):
+                findings = compared
+    return replace(findings, interrupted=session.interrupted, seconds=session.seconds, trace=tuple(session.trace))
+
+
+def _announce(session: Session) -> None:
+    """Say so where the parts that cannot be cut take longer than the budget."""
+    least = session.budget.seconds + UNCUT * session.list_s
+    limit = session.budget.total.seconds
+    if limit is not None and least > TOLERATED * limit:
+        session.watch.say(f"needs about {least:.0f} s at least: graphs, one schedule of each task, bounds and files")
+
+
+def _search(session: Session, mode: str) -> _Found:
+    """The flow up to the answer; Ctrl-C ends what is being done, and what follows is short."""
+    whole: WholeBound | None = None
+    if len(session.plan.groups(mode)) == 1:
+        # One design: the scan needs no candidates, so there is a gap to look at from the first incumbent on.
+        alone = without_candidates(session, mode)
+        with session.step("bound"):
+            whole = _bound(session, mode, alone)
+            if whole.value == inf:
+                raise _nothing(session, mode, alone, "proven by the bound of every design", whole)
+        session.progress(None, whole.value)
+    groups = _candidates(session)
+    with session.step("select"):
+        first = _select(session, mode, groups[mode])
+        session.progress(first.value, None)
+    answer: Answer | None = None
+    if not session.interrupted:
+        with session.step("refine"), session.interruptible():
+            for answer in refine(session, first):
+                session.progress(answer.value, None)
+    if answer is None:
+        answer = verified(session, first)
+    if whole is not None and not session.interrupted and provable(session, mode):
+        with session.step("prove"), session.interruptible():
+            answer, whole = _prove(session, answer, whole)
+    return _Found(groups, first, answer, whole)
 
 
 def _modes(plan: Plan) -> tuple[str, ...]:
@@ -179,203 +181,140 @@ def _modes(plan: Plan) -> tuple[str, ...]:
     return MODES if len(plan.pipelines) > 1 else ("common", "heterogeneous")
 
 
-def _schedule_baseline(context: Context) -> None:
-    """Schedule the baseline on every device; its step times are the references of the plan."""
-    plan = context.plan
-    jobs = [(task, context.library, plan.baseline) for task in plan.tasks]
-    rows = iter(schedule_tasks(jobs, plan.study.search.refine, context.part(REFINING), context.seed, context.executor))
-    by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
-    for w, own in enumerate(by_stage):
-        for s, schedule in enumerate(own):  # as a candidate the baseline is as fast as it is as the reference
-            context.baseline[(w, s), plan.baseline] = schedule
-            context.cycles[schedule.task, plan.baseline] = tuple(phase.cycles for phase in schedule.phases)
-    context.plan = plan.referred_to([[schedule.phase_s for schedule in own] for own in by_stage])
+def _candidates(session: Session) -> dict[str, list[GroupCandidates]]:
+    """Candidates of every mode that is selected."""
+    modes = _modes(session.plan)
+    begin = [session.plan.baseline, *session.first]
+    mined: dict[str, list[Mined]] = {}
+    firsts = {}
+    with session.step("propose"):
+        begin += promising_designs(session)
+        for number, mode in enumerate(modes):
+            # What serves all stages well is where the search for each stage begins.
+            known = [e.design for own in mined.get("common", ()) for e in own.ranked[:KNOWN]]
+            firsts[mode] = list(dict.fromkeys([*begin, *known]))
+            mined[mode] = propose(session, mode, firsts[mode], session.part(1 / (len(modes) - number)))
+    found: dict[str, list[GroupCandidates]] = {}
+    with session.step("confirm"):
+        # The mode of the study comes first: the others are only compared.
+        order = sorted(modes, key=lambda mode: mode != session.plan.study.mode)
+        for number, mode in enumerate(order):
+            if found and session.budget.over:
+                break
+            found[mode] = confirmed(session, mode, mined[mode], firsts[mode], 1 / (len(modes) - number))
+    return found
 
 
-def _select(context: Context, mode: str, groups: Sequence[GroupCandidates]) -> Selection:
-    plan = context.plan
+def _select(session: Session, mode: str, groups: Sequence[GroupCandidates]) -> Selection:
     empty = [g.group.name for g in groups if not g.candidates]
     if empty:
-        raise _nothing(context, mode, groups, f"no design found for {', '.join(empty)}")
-    chosen = select(plan, mode, groups, plan.study.search.select, context.part(SELECTING), context.seed)
+        raise _nothing(session, mode, groups, f"no design found for {', '.join(empty)}")
+    chosen = choose(session, mode, groups, session.part())
     if not chosen.chosen:
         remedy = "; ".join(chosen.result.remedy)
         why = f"no choice among the candidates meets all limits ({remedy})" if remedy else "no choice was found in time"
-        raise _nothing(context, mode, groups, why)
-    return break_ties(plan, chosen)
+        raise _nothing(session, mode, groups, why)
+    return chosen
 
 
-def _bound(context: Context, mode: str, groups: Sequence[GroupCandidates]) -> WholeBound:
-    """The bound of the whole; of the groups only the problems matter."""
-    solver, stop = context.plan.study.search.select, context.part(BOUNDING)
-    return bound_whole(context.plan, mode, groups, solver, stop, context.seed, context.executor)
-
-
-def _without_candidates(context: Context, group: Group) -> GroupCandidates:
-    return GroupCandidates(group, search_problem(context.plan, group, 1, context.library), NOTHING, ())
+def _bound(session: Session, mode: str, groups: Sequence[GroupCandidates]) -> WholeBound:
+    """The bound of the whole; after Ctrl-C the one that takes no search."""
+    try:
+        return bound_whole(session, mode, groups)
+    except KeyboardInterrupt:
+        if session.interrupted:
+            raise
+        session.interrupt()
+        session.budget.end()
+        return bound_whole(session, mode, groups)
 
 
 def _nothing(
-    context: Context, mode: str, groups: Sequence[GroupCandidates], why: str
+    session: Session, mode: str, groups: Sequence[GroupCandidates], why: str, whole: WholeBound | None = None
 ) -> InfeasibleError | NothingFoundError:
     """Whether it is proven that there is nothing, or only nothing was found."""
-    plan = context.plan
-    whole = _bound(context, mode, groups)
+    whole = whole or bound_whole(session, mode, groups)
     if whole.value < inf:
         message = f"{why}; proven is only that the value is at least {whole.value:.6g}; a longer budget may help"
         return NothingFoundError(message, whole.value)
-    stop = context.part(BOUNDING)
-    question = FloorQuestion(plan, mode, groups, context.library, stop, context.seed, context.executor)
-    return nothing_fits(question, why)
+    return nothing_fits(FloorQuestion(session, mode, groups), why)
 
 
-def _refine(
-    context: Context,
-    mode: str,
-    groups: dict[str, list[GroupCandidates]],
-    selection: Selection,
-    schedules: dict[tuple[tuple[int, int], Design], TaskSchedule],
-) -> Selection:
-    """Refine the schedules of what is selected, and select again, until everything selected is refined."""
-    plan = context.plan
-    effort = plan.study.search.refine
-    for _ in range(REFINED):
-        jobs: list[tuple[tuple[int, int], Design]] = []
-        for g, own in zip(selection.groups, selection.chosen, strict=True):
-            count = REFINED if len(selection.groups) == 1 else 1
-            designs = [own.design, *(e.design for e in g.candidates[:count])]
-            jobs += [(member, d) for d in dict.fromkeys(designs) for member in g.group.members]
-        jobs = [job for job in jobs if job not in schedules]
-        if not jobs:
-            break
-        work = [(plan.pipelines[w].tasks[s], context.library, design) for (w, s), design in jobs]
-        done = schedule_tasks(work, effort, context.part(REFINING), context.seed, context.executor)
-        schedules.update(zip(jobs, done, strict=True))
-        for name, known in groups.items():
-            groups[name] = [_with_schedules(g, schedules) for g in known]
-        selection = _select(context, mode, groups[mode])
-        context.progress(selection.value, None)
-    return selection
-
-
-def _prove(
-    context: Context,
-    groups: dict[str, list[GroupCandidates]],
-    selection: Selection,
-    whole: WholeBound,
-    schedules: dict[tuple[tuple[int, int], Design], TaskSchedule],
-) -> tuple[Selection, WholeBound]:
+def _prove(session: Session, answer: Answer, whole: WholeBound) -> tuple[Answer, WholeBound]:
     """Search every design with a proof; what it finds joins the candidates, with its schedules."""
-    plan, mode = context.plan, selection.mode
+    selection = answer.selection
+    assert selection is not None
     (g,) = selection.groups
     first = [*(e.design for e in selection.chosen), *(e.design for e in g.candidates[:REFINED])]
-
-    def heard(seconds: float, objective: float | None, bound: float | None) -> None:
-        del seconds, objective  # not the study's until the flow has scheduled it
-        context.progress(None, bound)
-
-    proof = prove(plan, g, whole, first, context.part(PROVING), context.seed, heard)
-    known = {e.design: e.value for e in g.candidates}
-    value = {e.design: e.value for e in proof.mined.pool}
-    better = [x for x in proof.mined.solutions if value.get(x.design, inf) < known.get(x.design, inf)]
-    for found in better:
-        for (w, s), own in zip(g.group.members, found.schedules, strict=True):
-            start = _shorter(schedules.get(((w, s), found.design)), own)
-            task = plan.pipelines[w].tasks[s]
-            schedules[(w, s), found.design] = schedule_task(
-                task, context.library, found.design, "list", Stop(), context.seed, known=start
-            )
+    proof = prove(session, g.problem, whole, first)
     if proof.mined.interrupted:
-        context.interrupt()
-    if not better:
-        return selection, proof.whole
-    scheduled = {x.design for x in better}
-    evaluations = [e for e in proof.mined.pool if e.design in scheduled]
-    groups[mode] = [_with_schedules(with_evaluations(g, evaluations), schedules)]
-    chosen = _select(context, mode, groups[mode])
-    context.progress(chosen.value, None)
-    return chosen, proof.whole
+        session.interrupt()
+    more = joined(session, g, proof)
+    if len(more.candidates) > len(g.candidates) or more.candidates[0].value < g.candidates[0].value:
+        chosen = choose(session, selection.mode, [more], session.part())
+        if chosen.chosen:
+            answer = verified(session, chosen)
+            session.progress(answer.value, None)
+    return answer, proof.whole
 
 
-def _shorter(
-    before: TaskSchedule | None, found: Sequence[operator_schedule.Solution]
-) -> list[operator_schedule.Solution]:
-    """The shorter schedule of every phase."""
-    if before is None:
-        return list(found)
-    rows = zip(before.phases, found, strict=True)
-    return [
-        new
-        if old.result.solution is None or operator_schedule.objective(old.lowered.problem, new) < old.cycles
-        else old.result.solution
-        for old, new in rows
-    ]
+def _findings(session: Session, found: _Found, whole: WholeBound, own: float) -> Findings:
+    """What a run found before anything is compared."""
+    assert found.answer.selection is not None
+    return Findings(
+        plan=session.plan,
+        first=found.first,
+        chosen=found.answer.selection,
+        modes={session.plan.study.mode: found.answer.selection},
+        final=found.answer.final,
+        whole=whole,
+        own_bound=own,
+        baselines=(),
+        changes=(),
+        variant="not looked at" + (": the run was interrupted" if session.interrupted else ""),
+        interrupted=session.interrupted,
+        seconds=session.seconds,
+        trace=(),
+    )
 
 
-def _with_schedules(
-    g: GroupCandidates, schedules: dict[tuple[tuple[int, int], Design], TaskSchedule]
-) -> GroupCandidates:
-    """The group with the makespans of refined schedules where they are shorter."""
-
-    def improved(evaluation: Evaluation) -> Evaluation:
-        cycles = []
-        for member, own in zip(g.group.members, evaluation.cycles, strict=True):
-            refined = schedules.get((member, evaluation.design))
-            found = own if refined is None else tuple(phase.cycles for phase in refined.phases)
-            cycles.append(tuple(min(pair) for pair in zip(own, found, strict=True)))
-        if tuple(cycles) == evaluation.cycles:
-            return evaluation
-        return design_search.evaluate(g.problem, evaluation.design, cycles)
-
-    return replace(g, candidates=tuple(improved(e) for e in g.candidates))
-
-
-def _final_schedules(
-    context: Context, selection: Selection, schedules: dict[tuple[tuple[int, int], Design], TaskSchedule]
-) -> dict[tuple[int, int], TaskSchedule]:
-    """The schedule of every device as selected."""
-    final: dict[tuple[int, int], TaskSchedule] = {}
-    for g, own in zip(selection.groups, selection.chosen, strict=True):
-        for member in g.group.members:
-            key = (member, own.design)
-            if key not in schedules:
-                w, s = member
-                job = (context.plan.pipelines[w].tasks[s], context.library, own.design)
-                schedules[key] = schedule_tasks([job], "list", Stop(), context.seed)[0]
-            final[member] = schedules[key]
-    return final
+def _compared(session: Session, found: _Found, findings: Findings) -> Iterator[Findings]:
+    """The findings with one comparison after the other; those that the time is too short for are named."""
+    plan, chosen, final = session.plan, findings.chosen, findings.final
+    designs = [final[w, s].design for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))]
+    # With what each takes in list schedules of all tasks, costs of other splits included.
+    parts: dict[str, tuple[float, Callable[[Stop], dict[str, Any]]]] = {
+        "other modes": (0, lambda stop: {"modes": _other_modes(session, found.groups, chosen, stop)}),
+        "limits that bind": (0, lambda stop: {"binding": binding_limits(session, chosen, stop)}),
+        "another technology": (0, lambda stop: {"variant": variant_sentence(session, chosen, stop)}),
+        "baselines": (
+            4 * len(plan.study.baselines) + 2,
+            lambda stop: {"baselines": baseline_rows(session, chosen, designs, stop)},
+        ),
+        "changes from the baseline": (12, lambda _: {"changes": change_rows(session, chosen, designs)}),
+        "the cost of sharing the HBM": (3, lambda _: {"contention": contentions(session, final)}),
+    }
+    skipped = list(parts)
+    for number, (name, (schedules, part)) in enumerate(parts.items()):
+        if session.budget.left >= schedules * session.list_s and not session.budget.late:
+            findings = replace(findings, **part(session.part(1 / (len(parts) - number))))
+            skipped.remove(name)
+            yield replace(findings, skipped=tuple(skipped))
+    yield replace(findings, skipped=tuple(skipped))
 
 
-def _check(context: Context, selection: Selection, final: dict[tuple[int, int], TaskSchedule]) -> None:
-    """Check every design and schedule of the answer against the search problem of its group."""
-    for g, own in zip(selection.groups, selection.chosen, strict=True):
-        schedules = tuple(tuple(phase.result.solution for phase in final[member].phases) for member in g.group.members)
-        wrong = design_search.check(g.problem, design_search.Solution(own.design, schedules), own)  # type: ignore[arg-type]
-        if wrong:
-            raise CheckError(f"{g.group.name}: {'; '.join(wrong)}")
-
-
-def _compare(context: Context, groups: dict[str, list[GroupCandidates]], findings: Findings) -> Findings:
-    """The findings with modes, baselines, changes and the technology variant."""
-    plan, chosen, final = context.plan, findings.chosen, findings.final
-    own: str = plan.study.mode
-    modes: dict[str, Selection] = {own: chosen}
+def _other_modes(
+    session: Session, groups: Mapping[str, list[GroupCandidates]], chosen: Selection, stop: Stop
+) -> dict[str, Selection]:
+    """The choice of every mode, that of the study among them."""
+    modes = {chosen.mode: chosen}
     for mode, candidates in groups.items():
-        if mode != own:
-            with suppress(InfeasibleError, NothingFoundError):  # another mode that nothing fits is left out
-                modes[mode] = _select(context, mode, candidates)
-    if "common" in modes and len(plan.pipelines) == 1 and own == "heterogeneous":
+        known = [with_schedules(session, g) for g in candidates]
+        if mode != chosen.mode and all(g.candidates for g in known):
+            other = choose(session, mode, known, stop)
+            if other.chosen:  # another mode that nothing fits is left out
+                modes[mode] = other
+    if "common" in modes and len(session.plan.pipelines) == 1 and chosen.mode == "heterogeneous":
         # One design for the stages of one pipeline is one design for all devices.
         modes["homogeneous"] = modes["common"]
-    modes = {mode: modes[mode] for mode in MODES if mode in modes}
-    designs = [final[w, s].design for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))]
-    stop = context.part(COMPARING)
-    return replace(
-        findings,
-        modes=modes,
-        baselines=baseline_rows(plan, context.library, chosen, designs, stop, context.seed, context.executor),
-        changes=change_rows(plan, context.library, chosen, designs, context.seed),
-        binding=binding_limits(plan, chosen, context.part(SELECTING), context.seed),
-        variant=variant_sentence(plan, chosen, context.part(SELECTING), context.seed),
-        contention=contentions(final, context.library, context.seed),
-    )
+    return {mode: modes[mode] for mode in MODES if mode in modes}

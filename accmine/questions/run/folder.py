@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -58,11 +59,11 @@ class RunState(StrEnum):
     """How far a run has come."""
 
     RUNNING = "running"
-    """Under way, or ended without a word (killed)."""
+    """Under way: its process lives."""
     FINISHED = "finished"
     """Ended with a result, which may be that there is no solution."""
     INTERRUPTED = "interrupted"
-    """Stopped by the user; the best verified solution was kept."""
+    """Stopped by the user, with the best verified solution kept, or ended without a word (killed)."""
     FAILED = "failed"
     """Ended by an error."""
 
@@ -123,6 +124,30 @@ def task_key(**parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def _process(pid: int) -> dict[str, Any]:
+    """What tells a process from others, also of another boot; without what the system does not tell."""
+    found: dict[str, Any] = {"pid": pid}
+    with suppress(OSError, IndexError):
+        found["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        # Field 22, the start in ticks since boot; the name before it may hold spaces.
+        found["ticks"] = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    return found
+
+
+def _alive(recorded: Mapping[str, Any]) -> bool:
+    """Whether the process that wrote a state is there; those of older versions, without one, are taken for ended."""
+    pid = recorded.get("pid")
+    if not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's, but there
+    return all(recorded.get(key) == value for key, value in _process(pid).items())
+
+
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:60] or "study"
 
@@ -143,11 +168,15 @@ class RunFolder:
             If what was recorded cannot be read.
         """
         recorded = self.read_json(_STATE)
-        status = "" if recorded is None else recorded.get("status")
-        if recorded is not None and status not in list(RunState):
-            message = f"must be one of {', '.join(RunState)}, got {status!r:.60}; remove the file, or use --again"
+        if recorded is None:
+            return None
+        found = recorded.get("status")
+        if found not in list(RunState):
+            message = f"must be one of {', '.join(RunState)}, got {found!r:.60}; remove the file, or use --again"
             raise InputError(message, str(self.path / _STATE), "status")
-        return RunState(status) if status else None
+        status = RunState(found)
+        # Without its process a run ended without a word: killed, or the machine went down.
+        return RunState.INTERRUPTED if status is RunState.RUNNING and not _alive(recorded) else status
 
     @property
     def finished(self) -> bool:
@@ -157,7 +186,7 @@ class RunFolder:
     def start(self, study: Study) -> None:
         """Write the effective study and the state ``running``; finished tasks stay."""
         self.write_text("study.yaml", effective(study))
-        self._record(RunState.RUNNING, started=time.time())
+        self._record(RunState.RUNNING, started=time.time(), **_process(os.getpid()))
 
     def end(self, status: RunState, exit_code: int = 0, message: str = "") -> None:
         """Record how the run ended; call it after everything else is written."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from accmine.errors import DEFECT, InfeasibleError, NothingFoundError
-from accmine.files.document import placed
+from accmine.files.document import load_yaml, placed
+from accmine.hardware.design import Design
+from accmine.hardware.space import DesignSpace
+from accmine.hardware.template import template_of
+from accmine.interrupts import held
 from accmine.plan.build import make_plan
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
@@ -15,6 +21,7 @@ from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.record import Outcome
 from accmine.report.progress import Watch
+from accmine.result import Status
 from accmine.study.inputs import read_inputs
 from accmine.study.study import LoadedStudy
 
@@ -29,12 +36,15 @@ def run(
     on_progress: Incumbent | None = None,
     watch: Watch | None = None,
 ) -> Outcome:
-    """Run a study; a finished run is read from its folder unless ``again``; ``watch`` is told each step.
+    """Run a study; a finished run is read from its folder unless ``again``.
+
+    The budget counts from here, files and graphs included. ``watch`` is told each step, and when what cannot be cut
+    off takes longer than the budget.
 
     Raises
     ------
     InputError
-        If the study or a file it names is wrong; nothing is written.
+        If the study or a file it names is wrong; nothing is written. Or if what an earlier run left is damaged.
     NothingFoundError
         If nothing was found in time and not proven that there is nothing.
     InfeasibleError
@@ -42,18 +52,12 @@ def run(
     CheckError
         If a solution fails its check.
     """
-    from accmine.report.as_json import from_json
-
+    began = time.monotonic()
     inputs = read_inputs(loaded)
     folder = open_run(runs_dir, loaded.study, inputs.content)
-    if folder.finished and not again:
-        known = folder.read_json("result.json") or {}
-        if known.get("status") == "infeasible":
-            with folder.using("result.json"):
-                error = InfeasibleError.from_json(known)
-            raise located(error, loaded.document)
-        with folder.using("result.json"):
-            return from_json(Outcome, known)
+    if not again and folder.finished:
+        return _read(folder, loaded)
+    known = None if again else _known(folder)
     try:
         with placed(loaded.document):
             plan = make_plan(loaded.study, inputs)
@@ -62,11 +66,14 @@ def run(
         raise _refused(error, loaded, folder) from None
     _begin(folder, loaded, again)
     try:
-        outcome, lanes = solve_study(plan, folder, on_progress or (lambda *_: None), watch=watch)
+        outcome, lanes = solve_study(
+            plan, folder, on_progress or (lambda *_: None), first=_designs(known), began=began, watch=watch
+        )
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
-        folder.write_json("result.json", {"status": "unknown", "message": str(error), "bound": error.bound})
+        if known is None:  # else an earlier try found something
+            folder.write_json("result.json", {"status": "unknown", "message": str(error), "bound": error.bound})
         folder.end(RunState.FAILED, error.exit_code, str(error))
         raise
     except KeyboardInterrupt:
@@ -75,11 +82,7 @@ def run(
     except Exception as error:
         folder.end(RunState.FAILED, getattr(error, "exit_code", DEFECT), str(error))
         raise
-    outcome = replace(outcome, folder=str(folder.path))
-    _write(folder, outcome, lanes)
-    interrupted = outcome.stop == "interrupted"
-    folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)
-    return outcome
+    return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known)
 
 
 def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
@@ -87,6 +90,47 @@ def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
     if again:
         folder.clear()
     folder.start(loaded.study)
+
+
+def _read(folder: RunFolder, loaded: LoadedStudy) -> Outcome:
+    """The outcome of a finished run, or the error that it ended with."""
+    from accmine.report.as_json import from_json
+
+    known = folder.read_json("result.json") or {}
+    with folder.using("result.json"):
+        if known.get("status") != Status.INFEASIBLE.value:
+            return from_json(Outcome, known)
+        error = InfeasibleError.from_json(known)
+    raise located(error, loaded.document)
+
+
+def _saved(folder: RunFolder, outcome: Outcome, lanes: list[Any], known: Outcome | None) -> Outcome:
+    """Write the outcome, unless it was interrupted and what an earlier try left is better; returns what is there."""
+    interrupted = outcome.stop == "interrupted"
+    with held():
+        if interrupted and known is not None and known.value < outcome.value:
+            outcome = replace(known, stop="interrupted")
+        else:
+            _write(folder, outcome, lanes)
+        folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)
+    return outcome
+
+
+def _known(folder: RunFolder) -> Outcome | None:
+    """What an earlier try of the same study left that was interrupted: verified, but not the end of the search."""
+    from accmine.report.as_json import from_json
+
+    table = folder.read_json("result.json")
+    if table is None or table.get("status") not in (Status.OPTIMAL.value, Status.FEASIBLE.value):
+        return None
+    with folder.using("result.json"):
+        return from_json(Outcome, table)
+
+
+def _designs(outcome: Outcome | None) -> list[Design]:
+    """The designs of an outcome."""
+    chosen = () if outcome is None else outcome.designs
+    return [next(iter(DesignSpace(template_of(load_yaml(text=design.yaml))))) for design in chosen]
 
 
 def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) -> InfeasibleError:
@@ -102,7 +146,8 @@ def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     from accmine.questions.run.report import page
     from accmine.report.charts.trace import perfetto
 
-    folder.write_json("schedule.json", perfetto(lanes))
+    # Without indents: it is large, and these take most of the time to write it.
+    folder.write_text("schedule.json", json.dumps(perfetto(lanes), allow_nan=False))
     for row in outcome.trace:
         folder.append_trace(dict(zip(("seconds", "objective", "bound"), row, strict=True)))
     if len(outcome.designs) == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf, isfinite, nan
+from math import isfinite, nan
 from typing import Any
 
 from accmine.hardware.accelerators import dump_design
@@ -25,8 +25,10 @@ from accmine.questions.run.record import (
 )
 from accmine.result import Status
 from accmine.search.bounds import WholeBound, assumptions_of, scope_of
-from accmine.search.candidates import Selection
 from accmine.search.schedules import TaskSchedule
+from accmine.search.selection import Selection
+from accmine.search.session import Member
+from accmine.search.value import metric
 from accmine.solving import versions
 from accmine.system.timeline import simulate
 
@@ -44,7 +46,7 @@ class Findings:
     first: Selection
     chosen: Selection
     modes: Mapping[str, Selection]
-    final: Mapping[tuple[int, int], TaskSchedule]
+    final: Mapping[Member, TaskSchedule]
     whole: WholeBound
     own_bound: float
     baselines: tuple[BaselineRow, ...]
@@ -54,7 +56,8 @@ class Findings:
     seconds: dict[str, float]
     trace: tuple[tuple[float, float | None, float | None], ...]
     binding: frozenset[str] = frozenset()
-    contention: Mapping[tuple[int, int], Contention] = field(default_factory=dict)
+    contention: Mapping[Member, Contention] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
 
 
 def summarize(f: Findings) -> Outcome:
@@ -191,22 +194,22 @@ def _modes(f: Findings) -> tuple[ModeRow, ...]:
 
 def _certificate(f: Findings) -> Certificate:
     plan, chosen = f.plan, f.chosen
-    metric, unit, sense, shown = _metric(plan)
-    objective, bound = shown(chosen.value), shown(f.whole.value)
-    worse, better = (objective, bound) if sense == "minimize" else (bound, objective)
+    own = metric(plan)
+    objective, bound = own.shown(chosen.value), own.shown(f.whole.value)
+    worse, better = (objective, bound) if own.sense == "minimize" else (bound, objective)
     gap = 1.0 if not isfinite(worse) else max(0.0, (worse - better) / worse)
     if gap < ROUNDING:
         gap = 0.0
     pool = {e.design for g in chosen.groups for e in g.candidates}
     return Certificate(
-        metric=metric,
-        unit=unit,
-        sense=sense,
-        heuristic=shown(f.first.value),
+        metric=own.name,
+        unit=own.unit,
+        sense=own.sense,
+        heuristic=own.shown(f.first.value),
         objective=objective,
         bound=bound,
         gap=gap,
-        own_bound=shown(max(f.own_bound, f.whole.value)),
+        own_bound=own.shown(max(f.own_bound, f.whole.value)),
         method=f.whole.method,
         selection_status=chosen.result.status.value,
         selection_solver=chosen.result.solver,
@@ -226,25 +229,6 @@ def _near(f: Findings) -> int:
     return len(near)
 
 
-def _metric(plan: Plan) -> tuple[str, str, str, Any]:
-    """(metric, unit, sense, from the minimised value to the metric): samples/s of one workload, else relative."""
-    objective = plan.study.objective
-    if len(plan.pipelines) > 1:
-        name = {"throughput": "step time relative to the baseline", "bottleneck": "bottleneck relative to the baseline"}
-        if objective in name:
-            return f"{plan.study.aggregate} {name[objective]}", "", "minimize", float
-        return f"{plan.study.aggregate} relative step time × TDP", "W", "minimize", float
-    (pipeline,) = plan.pipelines
-    at_baseline = pipeline.batch / plan.reference_s[0]
-
-    def rate(value: float) -> float:
-        return at_baseline / value if value > 0 else inf
-
-    if objective == "throughput-per-tdp":
-        return "throughput per TDP", "samples/s/W", "maximize", rate
-    return "throughput" if objective == "throughput" else "throughput of the bottleneck", "samples/s", "maximize", rate
-
-
 def _warnings(f: Findings) -> tuple[str, ...]:
     """What a reader has to know of this run beside its numbers."""
     found = []
@@ -252,6 +236,8 @@ def _warnings(f: Findings) -> tuple[str, ...]:
         found.append("interrupted: the best verified so far; baselines and changes were not compared")
     elif not all(g.mined.finished for g in f.chosen.groups):
         found.append("the search for designs ended by its time limit: a longer budget may find a better one")
+    if f.skipped and not f.interrupted:
+        found.append(f"not compared: no time left for {', '.join(f.skipped)}")
     found += f.plan.inputs.left_out
     references = [f.plan.baseline, *(design for _, design in f.plan.inputs.baselines)]
     if any(design.calibration != f.plan.template.calibration for design in references):

@@ -14,12 +14,14 @@ from accmine.hardware.technology import tdp_w
 from accmine.plan.limits import digits
 from accmine.plan.plan import Plan
 from accmine.plan.under import costs_of, under_limits
+from accmine.ports import Stop
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, Value, promising, scan
 from accmine.problems.limits import ALLOWANCE, within
 from accmine.questions.run.record import LimitRow
 from accmine.questions.sensitivity.changes import Change
-from accmine.search.candidates import search_problem, study_value
+from accmine.search.candidates import search_problem
 from accmine.search.schedules import list_cycles
+from accmine.search.value import by_stage, on_design, study_value
 
 __all__ = ["NOISE", "bound_of_added", "first_designs", "next_size"]
 
@@ -42,9 +44,7 @@ def bound_of_added(change: Change, library: CostLibrary) -> float:
 
     def of(exact: bool) -> Value:
         def value(seconds: PhaseSeconds, block: Block) -> Any:
-            rows = iter(seconds)
-            by_stage = [[next(rows) for _ in pipeline.tasks] for pipeline in plan.pipelines]
-            found = study_value(plan, by_stage, block.tdp_w * plan.devices, exact=exact)
+            found = study_value(plan, by_stage(plan, seconds), block.tdp_w * plan.devices, exact=exact)
             return np.where(getattr(block, grown.cost.name) > limit, found, inf)
 
         return value
@@ -101,12 +101,8 @@ def next_size(change: Change, value: float, limits: Sequence[LimitRow], library:
 
 def _value(plan: Plan, library: CostLibrary, design: Design) -> float:
     """The value that list schedules reach with one design on all devices."""
-    (cycles,) = list_cycles(plan.tasks, library, [design], None)
-    rows = iter(cycles)
-    by_stage = [
-        [tuple(c / design.frequency_hz for c in next(rows)) for _ in pipeline.tasks] for pipeline in plan.pipelines
-    ]
-    return float(study_value(plan, by_stage, tdp_w(design, plan.technology) * plan.devices))
+    (cycles,) = list_cycles(plan.tasks, library, [design], Stop())
+    return on_design(plan, cycles, design, tdp_w(design, plan.technology) * plan.devices)
 
 
 def first_designs(plan: Plan, library: CostLibrary) -> list[Design]:

@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, isfinite
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from accmine.cost.modes import CostLibrary
@@ -25,14 +23,15 @@ from accmine.hardware.design import Design
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.template import template_of
 from accmine.plan.plan import Plan
-from accmine.ports import Stop
-from accmine.questions.run.flow import REFINING, solve_study
-from accmine.questions.run.folder import RunFolder
+from accmine.questions.run.flow import find
 from accmine.questions.run.record import Outcome
+from accmine.questions.run.summary import summarize
 from accmine.questions.sensitivity.added import NOISE, bound_of_added, first_designs, next_size
 from accmine.questions.sensitivity.changes import Change, changes_of, left_out
 from accmine.report.as_json import to_json
-from accmine.search.schedules import schedule_tasks
+from accmine.search.budget import RUN, Budget
+from accmine.search.refine import references
+from accmine.search.session import Kept, Session
 
 __all__ = ["Row", "Sensitivity", "gain_interval", "sensitivity"]
 
@@ -172,9 +171,9 @@ def sensitivity(
     parts = (own, None if own is None else own * CHANGED_SHARE)
     if seconds is not None:
         parts = (seconds / (1 + solved),) * 2
-    plan = _with_references(plan, parts[0])
-    changes = list(changes_of(plan, percent))
     library = plan.library()
+    plan = _with_references(plan, library, parts[0])
+    changes = list(changes_of(plan, percent))
     base = _solve(plan, first_designs(plan, library), parts[0])
     rows: list[Row] = []
     interrupted = base.outcome.stop == "interrupted"
@@ -204,30 +203,26 @@ def sensitivity(
     )
 
 
-def _with_references(plan: Plan, seconds: float | None) -> Plan:
+def _limited(plan: Plan, seconds: float | None) -> Plan:
+    """The plan with a time limit of its own."""
+    budget = plan.study.budget.model_copy(update={"seconds": seconds})
+    return replace(plan, study=plan.study.model_copy(update={"budget": budget}))
+
+
+def _with_references(plan: Plan, library: CostLibrary, seconds: float | None) -> Plan:
     """The plan with the step times of its baseline, scheduled once for all changes."""
-    budget, library = plan.study.budget, plan.library()
-    limit = None if seconds is None or budget.deterministic else seconds * REFINING
-    stop = Stop(seconds=limit, work=budget.work)
-    jobs = [(task, library, plan.baseline) for task in plan.tasks]
-    rows = iter(schedule_tasks(jobs, plan.study.search.refine, stop, budget.seed, None))
-    return plan.referred_to([[next(rows).phase_s for _ in pipeline.tasks] for pipeline in plan.pipelines])
+    session = Session(plan, library, Budget.of(_limited(plan, seconds).study.budget, RUN))
+    with session.step("baseline"):
+        references(session)
+    return session.plan
 
 
 def _solve(plan: Plan, first: Sequence[Design], seconds: float | None) -> _Answer:
-    """Solve a plan with references in a folder that is thrown away."""
-    budget = plan.study.budget.model_copy(update={"seconds": seconds})
-    plan = replace(plan, study=plan.study.model_copy(update={"budget": budget}))
-    with TemporaryDirectory(prefix="accmine-sensitivity-") as name:
-        known: list[Design] = []
-        folder = RunFolder(Path(name))
-        outcome, _ = solve_study(plan, folder, lambda *_: None, first=first, compare=False, candidates=known)
-    certificate = outcome.certificate
-    if certificate.sense == "minimize":
-        bound = certificate.bound
-    else:
-        bound = outcome.value * certificate.objective / certificate.bound if certificate.bound > 0 else 0.0
-    return _Answer(outcome.value, min(bound, outcome.value), outcome, tuple(known))
+    """Solve a plan with references; nothing of it is kept."""
+    findings = find(_limited(plan, seconds), Kept(), lambda *_: None, first=first, compare=False)
+    outcome, best = summarize(findings), plan.study.search.top_k
+    candidates = [e.design for g in findings.chosen.groups for e in g.candidates[:best]]
+    return _Answer(outcome.value, min(findings.whole.value, outcome.value), outcome, tuple(candidates))
 
 
 def _designs(outcome: Outcome) -> list[Design]:

@@ -25,9 +25,11 @@ from accmine.problems.design_search import Evaluation, Problem
 from accmine.problems.design_search.lowering import lower
 from accmine.questions.stability.draws import Constant, factors, moved
 from accmine.questions.stability.timing import phase_cycles
-from accmine.search.candidates import GroupCandidates, select, study_value
-from accmine.search.mining import NOTHING
-from accmine.search.ties import chips_of
+from accmine.search.budget import RUN, Budget
+from accmine.search.candidates import NOTHING, GroupCandidates
+from accmine.search.selection import chips_of, select
+from accmine.search.session import Session
+from accmine.search.value import study_value
 from accmine.solving import solve
 from accmine.workload.task import Task
 
@@ -281,7 +283,8 @@ def _several(world: World, plan: Plan, times: _Times) -> tuple[float, tuple[int,
             return inf, (), ()
         groups.append(GroupCandidates(group, problem, NOTHING, fitting))
     stop = Stop(gap=SELECTION_GAP)
-    chosen = select(plan, plan.study.mode, groups, plan.study.search.select, stop, world.seed)
+    session = Session(plan, world.library, Budget(RUN, stop, world.seed))
+    chosen = select(session, plan.study.mode, groups, stop)
     if not chosen.chosen:
         return inf, (), ()
     winner = tuple(pool.index(e.design) for pool, e in zip(world.pools, chosen.chosen, strict=True))

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from accmine.cost.modes import CostLibrary
 from accmine.hardware.design import Design
 from accmine.plan.plan import Group, Plan
 from accmine.plan.under import under_technology
-from accmine.ports import Stop
-from accmine.problems import design_search
 from accmine.problems.design_search.space_bound import promising
-from accmine.questions.run.folder import RunFolder
 from accmine.questions.stability.draws import Constant, factors, moved
-from accmine.search.candidates import mine, pareto, proposed, search_problem
+from accmine.search.budget import RUN, Budget
+from accmine.search.candidates import pareto, problems_of, propose, proposed, search_problem
+from accmine.search.session import Kept, Session, Store
 
-__all__ = ["FRONT", "MINING", "PROMISING_DRAWS", "joined", "promising_under", "searched"]
+__all__ = ["FRONT", "PROMISING_DRAWS", "joined", "promising_under", "searched"]
 
 FRONT = 10
 """Non-dominated designs (time, area, TDP) taken from a search beside its k best, evenly spread."""
@@ -32,26 +30,20 @@ cheaper silicon admits designs that it left out. Divided among the groups of a p
 PROMISING = 2
 """Designs of least bound of each of these draws."""
 
-MINING = 0.3
-"""Share of the study's budget for a search whose table the run did not keep."""
 
-
-def searched(plan: Plan, library: CostLibrary, folder: RunFolder | None, first: Sequence[Design]) -> list[list[Design]]:
+def searched(plan: Plan, library: CostLibrary, store: Store | None, first: Sequence[Design]) -> list[list[Design]]:
     """The k best and the non-dominated designs of the search of every group.
 
-    They are read from the run folder; a search that a time limit ended left none there and is made again.
+    They are read from what the run kept; a search that a time limit ended left none there and is made again.
     """
     search, mode = plan.study.search, plan.study.mode
     groups = plan.groups(mode)
-    problems = [search_problem(plan, group, len(groups), library, sketch=True) for group in groups]
-    kept = None if folder is None else folder.get(f"mine-{mode}")
-    if kept is not None:
-        mined = [_read(problem, row) for problem, row in zip(problems, kept["groups"], strict=True)]
-    else:
-        budget = plan.study.budget
-        seconds = None if budget.deterministic or budget.seconds is None else budget.seconds * MINING
-        stop = Stop(seconds=seconds, work=budget.work)
-        mined = mine(problems, search.method, search.options(), stop, first=first, seed=budget.seed)
+    session = Session(plan, library, Budget.of(plan.study.budget, RUN), store=store or Kept())
+    problems = problems_of(session, mode, sketch=True)
+    with session.step("propose"):
+        mined = propose(session, mode, first, session.part())
+    if session.interrupted:
+        raise KeyboardInterrupt
     found = []
     for problem, own in zip(problems, mined, strict=True):
         best = proposed(own, bool(problem.shares), (), search.top_k)
@@ -67,13 +59,6 @@ def _spread(designs: Sequence[Design], most: int) -> list[Design]:
     if len(designs) <= most:
         return list(designs)
     return [designs[round(i * (len(designs) - 1) / (most - 1))] for i in range(most)]
-
-
-def _read(problem: design_search.Problem, row: dict[str, Any]) -> design_search.Mined:
-    pool = []
-    for entry in row["pool"]:
-        pool.append(design_search.evaluate(problem, Design.from_table(entry["design"]), entry["cycles"]))
-    return design_search.Mined(tuple(pool[i] for i in row["ranked"]), tuple(pool), 0, 0, 0, True)
 
 
 def promising_under(

@@ -133,7 +133,7 @@ def test_what_a_table_cannot_follow_is_left_out_of_sensitivity(
         "space": ONE,
         "cost": {"use": "table", "file": table(tmp_path / "t.csv")},
         "limits": {"area": "baseline"},
-        "budget": {"work": 4, "deterministic": True},
+        "budget": {"work": 0.5, "deterministic": True},
         "search": {"refine": "none", "top_k": 1, "shares": 1},
     }
     srams = ["accelerator.tensor_sram", "accelerator.vector_sram"]
@@ -229,7 +229,7 @@ def test_stability_draws_launches_longer_than_a_row(tmp_path: Path) -> None:
         study(
             space=ONE,
             cost={"use": "table", "file": table(tmp_path / "t.csv", factor=1.0)},
-            budget={"work": 4, "deterministic": True, "workers": 1},
+            budget={"work": 0.5, "deterministic": True, "workers": 1},
             search={"refine": "none", "top_k": 1, "shares": 1},
         )
     )

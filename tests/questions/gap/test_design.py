@@ -67,7 +67,7 @@ def test_a_worse_design_has_a_larger_gap(tmp_path: Path) -> None:
 def test_violations_are_numbers(changes: dict[str, Any], values: dict[str, int], message: str) -> None:
     base = copy(ground("one device"))
     assert violations(base, {(0, 0): design()}) == []
-    base.plan = under_limits(base.plan, changes)
+    base.session = base.session.under(under_limits(base.plan, changes))
     found = violations(base, {(0, 0): design(**values)})
     assert any(re.search(message, text) for text in found), found
 
@@ -76,7 +76,7 @@ def test_memory_is_a_limit() -> None:
     base = copy(ground("one device"))
     (pipeline,) = base.plan.pipelines
     tasks = tuple(replace(task, memory_bytes=17 << 30) for task in pipeline.tasks)
-    base.plan = replace(base.plan, pipelines=(replace(pipeline, tasks=tasks),))
+    base.session = base.session.under(replace(base.plan, pipelines=(replace(pipeline, tasks=tasks),)))
     (found,) = violations(base, {(0, 0): design()})
     assert found.startswith("mlp: needs 17.00 GiB of HBM, ")
     assert found.endswith(" has 16.00 GiB")

@@ -19,11 +19,15 @@ from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Mined, Problem
-from accmine.questions.gap.answer import answer_of, better_of, own_bound, totals
 from accmine.questions.gap.cases import rows_of
-from accmine.questions.gap.measure import PROVE, Ground, spread
+from accmine.questions.gap.measure import Ground, better_of, spread
 from accmine.result import Result, Status, StopReason
-from accmine.search.candidates import study_value
+from accmine.search.budget import GAP
+from accmine.search.proof import LISTS
+from accmine.search.refine import answer_of, own_bound
+from accmine.search.schedules import list_work
+from accmine.search.selection import totals
+from accmine.search.value import study_value
 from accmine.study.study import Search
 from tests.samples.gap_sample import KEYS, ground, measured, no_prover, rows, study
 from tests.samples.search_sample import designs, fits, listed
@@ -152,7 +156,7 @@ def test_limits_that_nothing_meets() -> None:
 
 def test_a_heuristic_without_a_design_has_no_value() -> None:
     base = ground("one device")
-    empty = base._measured(None, None, _clock(), False, 0.0)
+    empty = base._measured(None, None, base.session.fresh(base._budget()), False)
     row = rows_of("s", base, empty, "wham-like", {})[0]
     assert row.heuristic is None
     assert row.gap_before is None
@@ -164,12 +168,6 @@ def _rate(base: Ground, answer: Any) -> float:
     return base.plan.pipelines[0].batch / base.plan.reference_s[0] / float(answer.value)
 
 
-def _clock() -> Any:
-    from accmine.questions.gap.measure import _Clock
-
-    return _Clock()
-
-
 class Prover:
     """Stands for the search with a proof: reports the least list schedule of all designs, and a bound."""
 
@@ -177,6 +175,9 @@ class Prover:
     bound = 0.99
     claimed = 0.0
     seen: tuple[Any, ...] = ()
+
+    def __init__(self, **_: Any) -> None:
+        """Takes the options of the one it stands for."""
 
     def solve(
         self,
@@ -221,7 +222,11 @@ def prover(monkeypatch: pytest.MonkeyPatch) -> type[Prover]:
 def test_the_bound_of_the_prover_counts(case: str, prover: type[Prover]) -> None:
     with Ground(study(**KEYS[case])) as base:
         found = base.measure(base.study.search)
-        assert prover.seen == (base.part(PROVE), base.seed, (base.plan.baseline,))
+        stop, seed, hint = prover.seen
+        assert (seed, hint) == (base.session.seed, (base.plan.baseline,))
+        graphs = [len(phase.graph) for task in base.plan.tasks for phase in task.phases]
+        unit = list_work(sum(graphs) // len(graphs), LISTS)
+        assert stop.work == pytest.approx(GAP.shares["prove"] * 0.5 / unit)
     assert found.best is not None
     assert found.whole.method == "least of all designs"
     assert found.whole.value == prover.claimed * base.plan.devices

@@ -1,4 +1,4 @@
-"""Rows of a gap measurement: gaps of values and rates, the JSON form, the range over options."""
+"""Rows of a gap measurement: the JSON form, the range over options."""
 
 from __future__ import annotations
 
@@ -6,44 +6,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.questions.gap.record import GapRow, excess, heuristic_range
+from accmine.questions.gap.record import GapRow, heuristic_range
 from accmine.report.as_json import from_json
-from accmine.result import Sense, gap
-
-POSITIVE = st.floats(1e-9, 1e12)
-
-
-@given(POSITIVE, POSITIVE)
-def test_the_gap_of_a_value_is_that_of_its_rate(a: float, b: float) -> None:
-    bound, value = sorted((a, b))
-    found = excess(value, bound)
-    assert found == pytest.approx(gap(value, bound), abs=1e-12)
-    assert found == pytest.approx(gap(1e3 / value, 1e3 / bound, Sense.MAXIMIZE), abs=1e-9)
-
-
-@given(POSITIVE, POSITIVE, POSITIVE)
-def test_parts_multiply(a: float, b: float, c: float) -> None:
-    bound, own, value = sorted((a, b, c))
-    whole, schedules, rest = excess(value, bound), excess(value, own), excess(own, bound)
-    assert whole is not None
-    assert schedules is not None
-    assert rest is not None
-    assert 1 - whole == pytest.approx((1 - schedules) * (1 - rest), abs=1e-12)
-    assert max(schedules, rest) <= whole + 1e-12
-
-
-@pytest.mark.parametrize(("value", "bound"), [(None, 1.0), (1.0, None), (float("inf"), 1.0), (0.0, 0.0)])
-def test_what_is_not_known_has_no_gap(value: float | None, bound: float | None) -> None:
-    assert excess(value, bound) is None
-
-
-def test_a_value_at_its_bound_up_to_rounding_has_no_gap() -> None:
-    assert excess(1.0, 1.0 + 1e-15) == 0.0
-
 
 ROW = GapRow(
     study="s",

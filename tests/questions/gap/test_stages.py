@@ -7,7 +7,8 @@ from itertools import product
 import pytest
 
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.questions.gap.stages import stage_own_bound, stage_value
+from accmine.questions.gap.stages import stage_own_bound
+from accmine.search.value import stage_value
 from tests.samples.gap_sample import ground, measured
 from tests.samples.search_sample import designs, fits, listed
 

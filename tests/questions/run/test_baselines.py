@@ -14,17 +14,17 @@ from accmine.plan.plan import Plan
 from accmine.plan.under import costs_of, under_limits
 from accmine.ports import Stop
 from accmine.questions.run.baselines import baseline_rows, change_rows, variant_sentence
-from accmine.search.candidates import Selection, select, settle
 from accmine.search.schedules import schedule_task
+from accmine.search.selection import Selection, select, settle
 from accmine.study.inputs import VARIANTS
-from tests.samples.search_sample import BASE, brute_groups, folder, pipeline, planned
+from tests.samples.search_sample import BASE, brute_groups, folder, pipeline, planned, session
 
 
 def settled(mode: str = "heterogeneous", refine: str = "none", **keys: Any) -> tuple[Plan, CostLibrary, Selection]:
     """The best of all designs, with the schedules a run would make."""
     plan, library = planned(mode=mode, search={"refine": refine, "select": "cp-sat"}, **keys)
     groups = brute_groups(plan, library, mode, count=16)
-    chosen = select(plan, mode, groups, "cp-sat", Stop(), 0)
+    chosen = select(session(plan, library), mode, groups, Stop())
     assert chosen.chosen
     final = {
         (w, s): schedule_task(task, library, chosen.design_of((w, s)).design, refine, Stop(), 0)
@@ -61,7 +61,7 @@ CASES: list[dict[str, Any]] = [
 def test_the_baseline_itself_is_no_better_and_no_worse(case: dict[str, Any]) -> None:
     """In a space of one design the answer is the baseline."""
     plan, library, chosen = settled(**case, space={})
-    rows = baseline_rows(plan, library, chosen, fleet(plan, chosen), Stop(), 0, None)
+    rows = baseline_rows(session(plan, library), chosen, fleet(plan, chosen), Stop())
     assert [row.operator_split for row in rows] == ["even", "none"]
     for row in rows:
         assert row.ratio == pytest.approx(1.0)
@@ -77,7 +77,7 @@ def test_ratios_are_those_of_throughput(case: dict[str, Any]) -> None:
     weak = other("weak", ("tensor_cores: 2", "tensor_cores: 1"))
     base = other("same")
     plan, library, chosen = settled(**case, baselines=[base, weak])
-    rows = baseline_rows(plan, library, chosen, fleet(plan, chosen), Stop(), 0, None)
+    rows = baseline_rows(session(plan, library), chosen, fleet(plan, chosen), Stop())
     assert [(row.name, row.operator_split) for row in rows] == [
         (base, "even"),
         (weak, "even"),
@@ -99,7 +99,7 @@ def test_ratios_are_those_of_throughput(case: dict[str, Any]) -> None:
 
 def test_without_splitting_there_is_one_comparison() -> None:
     plan, library, chosen = settled(models=("gpt",), operator_split="none")
-    rows = baseline_rows(plan, library, chosen, fleet(plan, chosen), Stop(), 0, None)
+    rows = baseline_rows(session(plan, library), chosen, fleet(plan, chosen), Stop())
     assert [row.operator_split for row in rows] == ["none"]
     assert rows[0].own_samples_per_s == (8 / chosen.step_s[0],)
 
@@ -115,7 +115,7 @@ def test_notes_say_what_a_baseline_lacks() -> None:
     )
     notes = {
         (row.name, row.operator_split): row.note
-        for row in baseline_rows(plan, library, chosen, fleet(plan, chosen), Stop(), 0, None)
+        for row in baseline_rows(session(plan, library), chosen, fleet(plan, chosen), Stop())
     }
     assert "GiB of HBM" in notes[small, "even"]
     assert "outside the limits" in notes[large, "none"]
@@ -124,16 +124,16 @@ def test_notes_say_what_a_baseline_lacks() -> None:
 def test_workers_change_nothing() -> None:
     plan, library, chosen = settled(models=("gpt",), **pipeline(2))
     designs = fleet(plan, chosen)
-    alone = baseline_rows(plan, library, chosen, designs, Stop(), 0, None)
+    alone = baseline_rows(session(plan, library), chosen, designs, Stop())
     with ThreadPoolExecutor(2) as executor:
-        assert baseline_rows(plan, library, chosen, designs, Stop(workers=2), 0, executor) == alone
+        assert baseline_rows(session(plan, library, executor=executor), chosen, designs, Stop(workers=2)) == alone
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("split", ["even", "none"])
 def test_the_way_from_the_baseline_to_the_answer(case: dict[str, Any], split: str) -> None:
     plan, library, chosen = settled(**case, operator_split=split, limits={"area": "835 mm^2"})
-    rows = change_rows(plan, library, chosen, fleet(plan, chosen), 0)
+    rows = change_rows(session(plan, library), chosen, fleet(plan, chosen))
     assert "one core per operator" in rows[0].what
     assert rows[0].area_mm2 == pytest.approx(plan.devices * area_mm2(plan.baseline, plan.technology))
     last = rows[-1]
@@ -152,40 +152,41 @@ def test_the_way_from_the_baseline_to_the_answer(case: dict[str, Any], split: st
 
 def test_another_technology() -> None:
     plan, library, chosen = settled(models=("gpt",), limits={"area": "baseline"})
-    sentence = variant_sentence(plan, chosen, Stop(), 0)
+    sentence = variant_sentence(session(plan, library), chosen, Stop())
     assert VARIANTS["tpu-16nm"] in sentence
     assert "winner" in sentence
     alone, library, chosen = settled(models=("gpt",), space={})
-    assert variant_sentence(alone, chosen, Stop(), 0).startswith("the winner is the same under tpu-16nm-multiplier")
+    same = variant_sentence(session(alone, library), chosen, Stop())
+    assert same.startswith("the winner is the same under tpu-16nm-multiplier")
     tight, library, chosen = settled(models=("gpt",), limits={"area": "414 mm^2"}, **{})
     assert isinstance(library, CostLibrary)
-    assert "tpu-16nm-multiplier" in variant_sentence(tight, chosen, Stop(), 0)
+    assert "tpu-16nm-multiplier" in variant_sentence(session(tight, library), chosen, Stop())
     assert all(name != other and other in VARIANTS for name, other in VARIANTS.items())
 
 
 @pytest.mark.parametrize("limit", ["area", "tdp"])
 def test_who_does_not_fit_under_another_technology_is_not_its_winner(limit: str) -> None:
     """A limit of each device holds there as well, and the sentence says which one is not met, and by how much."""
-    plan, _, chosen = settled(models=("gpt",), space={}, device_limits={"area": "none"})
+    plan, library, chosen = settled(models=("gpt",), space={}, device_limits={"area": "none"})
     assert plan.inputs.variant is not None
     (design,) = fleet(plan, chosen)
     costs = [costs_of(design, technology) for technology in (plan.technology, plan.inputs.variant)]
     here, there = (row[limit == "tdp"] for row in costs)
     most = {f"device_limits.{limit}": (here + there) / 2}
-    sentence = variant_sentence(under_limits(plan, most), chosen, Stop(), 0)
+    sentence = variant_sentence(session(under_limits(plan, most), library), chosen, Stop())
     if there > here:
         assert sentence.startswith("under tpu-16nm-multiplier none of")
         assert f"device_limits.{limit}: {there:.10g}" in sentence
     else:
         assert sentence.startswith("the winner is the same")
     some = {f"device_limits.{limit}": there * 0.999}
-    assert "does not fit there" in variant_sentence(under_limits(plan, some), chosen, Stop(), 0)
+    assert "does not fit there" in variant_sentence(session(under_limits(plan, some), library), chosen, Stop())
 
 
 def test_a_baseline_outside_the_limits_of_one_device_is_told() -> None:
     plan, library, chosen = settled(models=("gpt",), space={})
-    rows = baseline_rows(plan, library, chosen, fleet(plan, chosen), Stop(), 0, None)
+    rows = baseline_rows(session(plan, library), chosen, fleet(plan, chosen), Stop())
     assert not any("outside" in row.note for row in rows)
     tight = under_limits(plan, {"device_limits.area": 1.0})
-    rows = baseline_rows(tight, library, chosen, fleet(plan, chosen), Stop(), 0, None)
+    rows = baseline_rows(session(tight, library), chosen, fleet(plan, chosen), Stop())
     assert all(row.note == "outside the limits" for row in rows)

@@ -79,9 +79,7 @@ def test_verbose_names_every_step(accmine: Any, tiny: Path, tmp_path: Path) -> N
     arguments = ["run", tiny, "--runs", tmp_path / "runs", "--again"]
     said = accmine(*arguments, "-v")
     steps = [line.split()[-1] for line in said.err.splitlines() if line.strip()[0].isdigit() and " s  " in line]
-    assert [step for step in steps if step in ("baseline", "bound", "mine", "select", "compare")] == [
-        *("baseline", "bound", "mine", "select", "compare")
-    ]
+    assert steps == ["baseline", "bound", "propose", "confirm", "select", "refine", "prove", "compare"]
     assert accmine(*arguments, "--quiet").err == ""
     assert accmine(*arguments, "--json").err == ""
     both = accmine(*arguments, "--quiet", "-v")
@@ -93,13 +91,16 @@ def test_progress_is_in_the_unit_of_the_study(tiny: Path, tmp_path: Path) -> Non
     from accmine.questions.run.run import run
     from accmine.study.study import load_study
 
-    seen: list[tuple[str, float]] = []
+    seen: list[tuple[str, Callable[[float], float]]] = []
     values: list[float | None] = []
 
     class Seen(Watch):
         def unit(self, unit: str, shown: Callable[[float], float]) -> None:
-            seen.append((unit, shown(values[-1] or 1.0) if values else 0.0))
+            assert not any(values), "values are shown in the unit from the first one on"
+            seen.append((unit, shown))
 
     outcome = run(load_study(tiny), runs_dir=tmp_path, on_progress=lambda *row: values.append(row[1]), watch=Seen())
-    assert seen[-1][0] == outcome.certificate.unit == "samples/s"
-    assert seen[-1][1] == pytest.approx(outcome.certificate.objective)
+    ((unit, shown),) = seen
+    assert unit == outcome.certificate.unit == "samples/s"
+    assert values[-1] is not None
+    assert shown(values[-1]) == pytest.approx(outcome.certificate.objective)

@@ -27,7 +27,18 @@ from accmine.search.schedules import schedule_task
 from accmine.solving import solve
 from tests.samples.graph_sample import exhaustive, general, problem_of, unit
 from tests.samples.report_sample import common, pipeline, single
-from tests.samples.search_sample import Shape, design, graph_of, planned, search, shapes, study_text, task_of, template
+from tests.samples.search_sample import (
+    Shape,
+    design,
+    graph_of,
+    planned,
+    search,
+    session,
+    shapes,
+    study_text,
+    task_of,
+    template,
+)
 
 
 def without_rate(problem: Problem) -> Problem:
@@ -168,7 +179,7 @@ def test_equal_devices_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> No
         return contention(*arguments)
 
     monkeypatch.setattr("accmine.questions.run.contention.contention", counted)
-    found = contentions({(0, 0): schedule, (0, 1): schedule}, library)
+    found = contentions(session(plan, library), {(0, 0): schedule, (0, 1): schedule})
     assert len(calls) == 1
     assert found[0, 0] == found[0, 1]
 
@@ -229,7 +240,7 @@ def test_a_run_reports_it_for_every_device(keys: dict[str, Any], tmp_path: Path)
     from accmine.study.study import load_study
 
     file = tmp_path / "tiny.yaml"
-    budget, search_ = {"work": 40, "deterministic": True}, {"refine": "none", "top_k": 2, "shares": 2}
+    budget, search_ = {"work": 1, "deterministic": True}, {"refine": "none", "top_k": 2, "shares": 2}
     file.write_text(study_text(space={"tensor_cores": [1, 2]}, budget=budget, search=search_, **keys))
     outcome = run(load_study(file), runs_dir=tmp_path / "runs")
     for stage in outcome.stages:

@@ -16,8 +16,8 @@ from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan.plan import Plan
 from accmine.ports import Stop
 from accmine.questions.run.explain import change_designs, changes, limit_rows, nearest, time_split
-from accmine.search.candidates import Selection, select
 from accmine.search.schedules import schedule_task
+from accmine.search.selection import Selection, select
 from tests.samples.search_sample import (
     Shape,
     brute_groups,
@@ -27,6 +27,7 @@ from tests.samples.search_sample import (
     pipeline,
     planned,
     search,
+    session,
     shapes,
     task_of,
     template,
@@ -89,7 +90,7 @@ def test_changes_end_at_the_answer_and_every_one_changes_something(start: Design
 def chosen(mode: str = "heterogeneous", **keys: Any) -> tuple[Plan, Selection]:
     plan, library = planned(mode=mode, **keys)
     groups = brute_groups(plan, library, mode)
-    found = select(plan, mode, groups, "cp-sat", Stop(), 0)
+    found = select(session(plan, library), mode, groups, Stop())
     assert found.chosen
     return plan, found
 

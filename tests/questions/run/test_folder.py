@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ def test_a_run_from_start_to_end(tmp_path: Path) -> None:
     assert not open_run(tmp_path, study(seed=1)).finished
 
 
-@pytest.mark.parametrize("status", [RunState.INTERRUPTED, RunState.FAILED, RunState.RUNNING])
+@pytest.mark.parametrize("status", [RunState.INTERRUPTED, RunState.FAILED])
 def test_only_finished_is_finished(tmp_path: Path, status: RunState) -> None:
     folder = open_run(tmp_path, study())
     folder.start(study())
@@ -242,3 +244,19 @@ def test_folder_names(tmp_path: Path, name: str, slug: str) -> None:
     path = open_run(tmp_path, study(name)).path
     assert path.name.startswith(slug)
     assert path.parent == tmp_path
+
+
+def test_a_run_whose_process_is_gone_is_not_running(tmp_path: Path) -> None:
+    folder = open_run(tmp_path, study())
+    folder.start(study())
+    state = folder.read_json("state.json")
+    assert state is not None
+    assert folder.state is RunState.RUNNING
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for change in ({"pid": gone.pid}, {"boot": "another"}, {"ticks": "1"}):
+        folder.write_json("state.json", state | change)
+        assert RunFolder(folder.path).state is RunState.INTERRUPTED, change
+    del state["pid"]
+    folder.write_json("state.json", state)
+    assert RunFolder(folder.path).state is RunState.INTERRUPTED

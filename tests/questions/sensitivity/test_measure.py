@@ -16,7 +16,7 @@ from accmine import cli
 from accmine.hardware.technology import area_mm2
 from accmine.plan.build import plan_of
 from accmine.plan.plan import Plan
-from accmine.questions.run.flow import solve_study
+from accmine.questions.run.flow import find
 from accmine.questions.sensitivity import measure as module
 from accmine.questions.sensitivity.added import bound_of_added
 from accmine.questions.sensitivity.changes import changes_of
@@ -28,7 +28,7 @@ SPACE = {"tensor_cores": [1, 2, 3, 4, 6], "tensor_dim": [4, 8], "vector_cores": 
 KEYS: dict[str, Any] = {
     "space": SPACE,
     "limits": {"area": "baseline", "tdp": "baseline"},
-    "budget": {"work": 12, "deterministic": True},
+    "budget": {"work": 0.5, "deterministic": True},
     "search": {"refine": "none", "top_k": 2, "shares": 1},
 }
 
@@ -218,9 +218,9 @@ def test_ctrl_c_prints_what_is_there(
         calls.append(arguments)
         if len(calls) > 2:
             raise KeyboardInterrupt
-        return solve_study(*arguments, **options)
+        return find(*arguments, **options)
 
-    monkeypatch.setattr(module, "solve_study", limited)
+    monkeypatch.setattr(module, "find", limited)
     assert call("sensitivity", write(tmp_path)) == 130
     shown = capsys.readouterr().out
     assert "interrupted" in shown
@@ -234,12 +234,12 @@ def test_a_change_begins_from_all_that_is_known_without_it(monkeypatch: pytest.M
     known: list[list[str]] = []
 
     def heard(*arguments: Any, **options: Any) -> Any:
-        answer = solve_study(*arguments, **options)
+        found = find(*arguments, **options)
         begun.append({design.name for design in options["first"]})
-        known.append([design.name for design in options["candidates"]])
-        return answer
+        known.append([e.design.name for g in found.chosen.groups for e in g.candidates[:2]])
+        return found
 
-    monkeypatch.setattr(module, "solve_study", heard)
+    monkeypatch.setattr(module, "find", heard)
     answer = sensitivity(plan(limits={"area": "baseline"}, device_limits={"area": "none"}), 100.0)
     candidates, changed = known[0], begun[1:]
     assert len(candidates) > 1

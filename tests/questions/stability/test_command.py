@@ -21,7 +21,7 @@ from tests.samples.search_sample import study_text
 KEYS: dict[str, Any] = {
     "space": {"tensor_cores": [1, 2], "vector_cores": [1, 2], "vector_lanes": [4, 8]},
     "limits": {"area": "baseline", "tdp": "baseline"},
-    "budget": {"work": 12, "deterministic": True, "workers": 1},
+    "budget": {"work": 0.5, "deterministic": True, "workers": 1},
     "search": {"refine": "none", "top_k": 2, "shares": 1},
 }
 

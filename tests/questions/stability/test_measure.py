@@ -6,8 +6,6 @@ import json
 from dataclasses import replace
 from functools import lru_cache
 from math import inf, sqrt
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,6 @@ from accmine.plan.build import plan_of
 from accmine.plan.plan import Plan
 from accmine.plan.under import under_technology
 from accmine.questions.run.flow import solve_study
-from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.record import Outcome
 from accmine.questions.stability import cases as stability_cases
 from accmine.questions.stability import measure as module
@@ -31,12 +28,13 @@ from accmine.questions.stability.draws import Constant, constants_of
 from accmine.questions.stability.measure import stability, stability_of, world_of
 from accmine.questions.stability.record import Stability, rank_correlation
 from accmine.questions.stability.report import render
+from accmine.search.session import Kept
 from tests.samples.search_sample import pipeline, study
 
 KEYS: dict[str, Any] = {
     "space": {"tensor_cores": [1, 2, 3], "tensor_dim": [4, 8], "vector_cores": [1, 2], "vector_lanes": [4, 8]},
     "limits": {"area": "baseline", "tdp": "baseline"},
-    "budget": {"work": 12, "deterministic": True, "workers": 1},
+    "budget": {"work": 0.5, "deterministic": True, "workers": 1},
     "search": {"refine": "none", "top_k": 3, "shares": 1},
 }
 
@@ -49,8 +47,7 @@ def few_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
 @lru_cache(maxsize=8)
 def solved(text: str) -> tuple[Plan, Outcome]:
     plan = plan_of(study(**{**KEYS, **json.loads(text)}))
-    with TemporaryDirectory() as folder:
-        outcome, _ = solve_study(plan, RunFolder(Path(folder)), lambda *_: None, compare=False)
+    outcome, _ = solve_study(plan, Kept(), lambda *_: None, compare=False)
     return plan, outcome
 
 

@@ -13,9 +13,9 @@ from accmine.plan.plan import Plan
 from accmine.plan.under import under_limits
 from accmine.ports import Stop
 from accmine.problems.design_search import TIE, best
-from accmine.search.candidates import Selection, select, study_value
-from accmine.search.ties import break_ties, chips_of, exchanges
-from tests.samples.search_sample import brute_groups, pipeline, planned
+from accmine.search.selection import Selection, break_ties, chips_of, exchanges, select
+from accmine.search.value import study_value
+from tests.samples.search_sample import brute_groups, pipeline, planned, session
 
 CASES: list[dict[str, Any]] = [
     {"models": ("mlp",), "objective": "bottleneck", "limits": {"area": "832 mm^2"}, **pipeline(2)},
@@ -28,7 +28,7 @@ CASES: list[dict[str, Any]] = [
 
 def chosen(mode: str = "heterogeneous", **keys: Any) -> tuple[Plan, Selection]:
     plan, library = planned(mode=mode, **keys)
-    return plan, select(plan, mode, brute_groups(plan, library, mode), "cp-sat", Stop(), 0)
+    return plan, select(session(plan, library), mode, brute_groups(plan, library, mode), Stop())
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -102,11 +102,9 @@ def test_a_floor_missed_by_rounding_is_met_again() -> None:
 def test_no_selection_stays_none() -> None:
     plan, library = planned(models=("gpt",), **pipeline(2))
     none = select(
-        under_limits(plan, {"limits.area": 700.0}),
+        session(under_limits(plan, {"limits.area": 700.0}), library),
         "heterogeneous",
         brute_groups(plan, library, "heterogeneous"),
-        "cp-sat",
         Stop(),
-        0,
     )
     assert break_ties(plan, none) is none

@@ -1,0 +1,241 @@
+"""Schedules of what is chosen: those of the baseline, those that more effort finds, and the check of both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+from accmine.cost.modes import CostLibrary
+from accmine.errors import CheckError
+from accmine.hardware.design import Design
+from accmine.plan.plan import Plan
+from accmine.ports import Stop
+from accmine.problems import design_search
+from accmine.problems.design_search import Evaluation
+from accmine.result import StopReason
+from accmine.search.budget import ROUND
+from accmine.search.candidates import GroupCandidates
+from accmine.search.schedules import TaskSchedule, put_together, results_of, schedule_task
+from accmine.search.selection import PhaseSeconds, Selection, break_ties, select, settle, totals
+from accmine.search.session import Member, Session
+from accmine.search.value import FLOAT, by_stage, study_value
+from accmine.workload.task import Task
+
+__all__ = ["Answer", "answer_of", "choose", "own_bound", "references", "refine", "schedule_tasks", "verified"]
+
+REFINED = 3
+"""Refinements with a new choice after each, and candidates of a single group that are refined at least: refining may
+change which is best."""
+
+
+LEAST_S = 1.0
+"""What a choice may take in a run that is late: without one there is no answer at all, and mostly it takes less."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Designs of every device with verified schedules.
+
+    Attributes
+    ----------
+    value
+        That the study minimises.
+    phase_s
+        Times of the phases of each stage of each pipeline.
+    area_mm2, tdp_w
+        Of all devices.
+    final
+        Schedule of each (pipeline, stage).
+    found_by
+        Who proposed the designs.
+    selection
+        The choice among candidates that it is; ``None`` for designs that were given.
+    """
+
+    value: float
+    phase_s: PhaseSeconds
+    area_mm2: float
+    tdp_w: float
+    final: Mapping[Member, TaskSchedule]
+    found_by: str = ""
+    selection: Selection | None = None
+
+    def designs(self) -> tuple[Design, ...]:
+        """One per device, pipeline by pipeline."""
+        return tuple(self.final[member].design for member in sorted(self.final))
+
+
+def answer_of(plan: Plan, final: Mapping[Member, TaskSchedule], found_by: str = "") -> Answer:
+    """The answer that schedules make; whether its designs meet the limits is not looked at."""
+    phase_s = _phases(plan, {member: schedule.phase_s for member, schedule in final.items()})
+    area, tdp = totals(plan, {member: schedule.design for member, schedule in final.items()})
+    return Answer(float(study_value(plan, phase_s, tdp)), phase_s, area, tdp, final, found_by)
+
+
+def own_bound(plan: Plan, answer: Answer) -> float:
+    """No schedules of the designs of an answer give a lower value: the bounds of its schedules on the same timeline."""
+    bounds = {
+        member: tuple(float(phase.result.bound or 0) / schedule.design.frequency_hz for phase in schedule.phases)
+        for member, schedule in answer.final.items()
+    }
+    value = float(study_value(plan, _phases(plan, bounds), answer.tdp_w)) * (1 - FLOAT)
+    return min(value, answer.value)
+
+
+def _phases(plan: Plan, times: Mapping[Member, tuple[float, ...]]) -> PhaseSeconds:
+    return tuple(tuple(times[w, s] for s in range(len(p.tasks))) for w, p in enumerate(plan.pipelines))
+
+
+def schedule_tasks(
+    session: Session,
+    jobs: Sequence[tuple[Task, CostLibrary, Design]],
+    effort: str,
+    stop: Stop,
+) -> list[TaskSchedule]:
+    """Schedule tasks on designs, equal ones once; ``stop`` limits all of them together.
+
+    The work is charged to the session as it was granted.
+    """
+    first: dict[object, int] = {}
+    keys = [(task.signature, design, id(library)) for task, library, design in jobs]
+    twin = [first.setdefault(key, i) for i, key in enumerate(keys)]
+    distinct = sorted(set(twin))
+    executor = session.executor if len(distinct) > 1 else None
+    if executor is None:
+        done = dict(zip(distinct, results_of([jobs[i] for i in distinct], effort, stop, session.seed), strict=True))
+    else:
+        # A chunk per worker ships graphs and costs once; schedules come back without the problems they solve.
+        chunks = [chunk for chunk in (distinct[i :: stop.workers] for i in range(stop.workers)) if chunk]
+        futures = []
+        for chunk in chunks:
+            work = None if stop.work is None else stop.work * len(chunk) / len(distinct)
+            one = replace(stop, work=work, workers=1)
+            futures.append(executor.submit(results_of, [jobs[i] for i in chunk], effort, one, session.seed))
+        parts = [future.result() for future in futures]
+        done = {i: r for chunk, part in zip(chunks, parts, strict=True) for i, r in zip(chunk, part, strict=True)}
+    if effort != "list":
+        session.budget.spend(stop.work)
+    return [put_together(*jobs[i], done[t]) for i, t in enumerate(twin)]
+
+
+def references(session: Session) -> None:
+    """Schedule the baseline on every device; its step times are the references of the plan."""
+    plan = session.plan
+    session.list_s = _measured(session)
+    jobs = [(task, session.library, plan.baseline) for task in plan.tasks]
+    done = by_stage(plan, schedule_tasks(session, jobs, plan.study.search.refine, session.part()))
+    for w, own in enumerate(done):
+        for s, schedule in enumerate(own):  # as a candidate the baseline is as fast as it is as the reference
+            session.schedules[(w, s), plan.baseline] = schedule
+            session.cycles[schedule.task, plan.baseline] = tuple(phase.cycles for phase in schedule.phases)
+    session.plan = plan.referred_to([[schedule.phase_s for schedule in own] for own in done])
+
+
+def _measured(session: Session) -> float:
+    """Seconds that list schedules of all tasks take here, from those of the smallest."""
+    sizes = {task.signature: sum(len(phase.graph) for phase in task.phases) for task in session.plan.tasks}
+    task = min(session.plan.tasks, key=lambda task: sizes[task.signature])
+    began = time.monotonic()
+    schedule_task(task, session.library, session.plan.baseline, "list", Stop(), session.seed)
+    return (time.monotonic() - began) * sum(sizes.values()) / sizes[task.signature]
+
+
+def choose(session: Session, mode: str, groups: Sequence[GroupCandidates], stop: Stop) -> Selection:
+    """The best choice among the candidates under the rule for ties; without ``chosen`` if there is none.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the solver heard Ctrl-C and no choice is known, or it was not the first one.
+    """
+    if stop.seconds is not None:
+        stop = replace(stop, seconds=max(LEAST_S, stop.seconds))
+    found = select(session, mode, groups, stop)
+    if found.result.stop is StopReason.INTERRUPTED:
+        if session.interrupted or not found.chosen:
+            raise KeyboardInterrupt
+        session.interrupt()
+    return break_ties(session.plan, found)
+
+
+def refine(session: Session, first: Selection) -> Iterator[Answer]:
+    """Refine the schedules of what is chosen and choose again, until everything chosen is refined.
+
+    Every answer on the way is verified. The last one follows the rule for ties; one before may be better within it.
+    """
+    plan, chosen = session.plan, first
+    for number in range(REFINED):
+        jobs = [job for job in _jobs(chosen) if job not in session.schedules]
+        share = 1 / (REFINED - number)
+        if jobs:
+            work = [(plan.pipelines[w].tasks[s], session.library, design) for (w, s), design in jobs]
+            stop = session.part(share * ROUND["schedule"])
+            done = schedule_tasks(session, work, plan.study.search.refine, stop)
+            session.schedules.update(zip(jobs, done, strict=True))
+        yield verified(session, chosen)
+        if not jobs or session.budget.over:
+            return
+        groups = [with_schedules(session, g) for g in chosen.groups]
+        again = choose(session, chosen.mode, groups, session.part(share * ROUND["select"]))
+        if not again.chosen or again.value == inf:
+            return
+        chosen = again
+
+
+def _jobs(chosen: Selection) -> list[tuple[Member, Design]]:
+    """Device and design of what is chosen, and of the first candidates of a single group."""
+    jobs: list[tuple[Member, Design]] = []
+    for g, own in zip(chosen.groups, chosen.chosen, strict=True):
+        more = g.candidates[: REFINED if len(chosen.groups) == 1 else 1]
+        designs = dict.fromkeys([own.design, *(e.design for e in more)])
+        jobs += [(member, design) for design in designs for member in g.group.members]
+    return jobs
+
+
+def with_schedules(session: Session, g: GroupCandidates) -> GroupCandidates:
+    """The group with the makespans of the schedules that the session knows, where they are shorter; best first."""
+
+    def improved(evaluation: Evaluation) -> Evaluation:
+        cycles = []
+        for member, own in zip(g.group.members, evaluation.cycles, strict=True):
+            known = session.schedules.get((member, evaluation.design))
+            found = own if known is None else tuple(phase.cycles for phase in known.phases)
+            cycles.append(tuple(min(pair) for pair in zip(own, found, strict=True)))
+        if tuple(cycles) == evaluation.cycles:
+            return evaluation
+        return design_search.evaluate(g.problem, evaluation.design, cycles)
+
+    candidates = sorted(map(improved, g.candidates), key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name))
+    return replace(g, candidates=tuple(candidates))
+
+
+def verified(session: Session, chosen: Selection) -> Answer:
+    """The selection as an answer: with a schedule of every device, checked against the search of its group.
+
+    Devices whose designs nobody scheduled get list schedules.
+
+    Raises
+    ------
+    CheckError
+        If anything is violated.
+    """
+    final: dict[Member, TaskSchedule] = {}
+    for g, own in zip(chosen.groups, chosen.chosen, strict=True):
+        for member in g.group.members:
+            key = (member, own.design)
+            if key not in session.schedules:
+                w, s = member
+                job = (session.plan.pipelines[w].tasks[s], session.library, own.design)
+                session.schedules[key] = schedule_tasks(session, [job], "list", Stop())[0]
+            final[member] = session.schedules[key]
+    settled = settle(session.plan, chosen, final)
+    for g, own in zip(settled.groups, settled.chosen, strict=True):
+        rows = tuple(tuple(phase.result.solution for phase in final[member].phases) for member in g.group.members)
+        solution: Any = design_search.Solution(own.design, rows)  # type: ignore[arg-type]
+        wrong = design_search.check(g.problem, solution, own)
+        if wrong:
+            raise CheckError(f"{g.group.name}: {'; '.join(wrong)}")
+    return Answer(settled.value, settled.phase_s, settled.area_mm2, settled.tdp_w, final, selection=settled)

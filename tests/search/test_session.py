@@ -1,0 +1,128 @@
+"""A session: the seed reaches every solver, its parts share what they should, `gap` measures what `run` runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from accmine import registry, solving
+from accmine.plan.build import plan_of
+from accmine.ports import Stop
+from accmine.questions.gap.measure import Ground
+from accmine.questions.run.flow import solve_study
+from accmine.search import candidates, proof
+from accmine.search.budget import ANSWER
+from accmine.search.session import Kept
+from accmine.search.value import metric
+from tests.samples.gap_sample import BUDGET, KEYS, no_prover
+from tests.samples.gap_sample import study as tiny
+from tests.samples.search_sample import pipeline, planned, session
+
+SEED = 7
+
+
+@pytest.fixture
+def seeds(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], set[int]]:
+    """Seeds by kind and name of every solver that is asked."""
+    seen: dict[tuple[str, str], set[int]] = {}
+    real = registry.make_solver
+
+    class Spy:
+        def __init__(self, kind: str, solver: Any) -> None:
+            self.name, self._kind, self._solver = solver.name, kind, solver
+
+        def solve(self, problem: Any, *, seed: int = 0, **named: Any) -> Any:
+            seen.setdefault((self._kind, self.name), set()).add(seed)
+            return self._solver.solve(problem, seed=seed, **named)
+
+        def search(self, record: Any) -> Any:
+            seen.setdefault((self._kind, self.name), set()).add(record.seed)
+            return self._solver.search(record)
+
+    for module in (solving, candidates, proof):
+        monkeypatch.setattr(module, "make_solver", lambda kind, name, **more: Spy(kind, real(kind, name, **more)))
+    return seen
+
+
+Seeds = dict[tuple[str, str], set[int]]
+
+
+@pytest.mark.parametrize("case", ["one device", "pipeline"])
+def test_the_seed_reaches_every_solver_of_a_run(case: str, seeds: Seeds) -> None:
+    plan = plan_of(tiny(**KEYS[case], budget=BUDGET | {"seed": SEED}))
+    solve_study(plan, Kept(), lambda *_: None)
+    kinds = {kind for kind, _ in seeds}
+    assert kinds == {"design-search", "operator-schedule", "stage-selection"}
+    assert ("design-search", "wham-like") in seeds
+    assert (("design-search", "best-first") in seeds) == (case == "one device")
+    searched = {name: found for name, found in seeds.items() if name[0] != "operator-schedule"}
+    assert all(found == {SEED} for found in searched.values()), searched
+    # Candidates are compared by list schedules, which draw nothing.
+    assert all(found <= {SEED, 0} and SEED in found for found in seeds.values()), seeds
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_seed_reaches_a_registered_heuristic(seed: int, seeds: Seeds) -> None:
+    with no_prover(), Ground(tiny(budget=BUDGET | {"seed": seed})) as base:
+        seeds.clear()
+        base.measure(base.study.search, "wham-like")
+    assert seeds["design-search", "wham-like"] == {seed}
+
+
+@pytest.mark.parametrize("case", ["one device", "per TDP", "common"])
+def test_gap_measures_what_a_run_proposes(case: str) -> None:
+    """Where the baseline is not what a run chooses first, its heuristic has the value of the gap table."""
+    study = tiny(**KEYS[case], baseline=_weak())
+    plan = plan_of(study)
+    outcome, _ = solve_study(plan, Kept(), lambda *_: None, compare=False)
+    with no_prover(), Ground(study) as base:
+        found = base.measure(base.study.search)
+        assert found.first is not None
+        assert outcome.certificate.heuristic == pytest.approx(metric(base.plan).shown(found.first.value), rel=1e-12)
+
+
+def _weak() -> str:
+    """A baseline that no search proposes: smaller than all of the space."""
+    from tests.samples.search_sample import BASE, folder
+
+    path = folder() / "weak.yaml"
+    path.write_text(BASE.replace("vector_lanes: 8", "vector_lanes: 4").replace("name: base", "name: weak"))
+    return str(path)
+
+
+def test_a_fresh_session_knows_nothing_and_an_inner_one_shares() -> None:
+    here = session(*planned(), stop=Stop(work=10.0))
+    task, design = here.plan.tasks[0], here.plan.baseline
+    here.cycles[task, design] = (1, 2)
+    assert here.fresh(here.budget).cycles == {}
+    here.budget.begin("select")
+    inner = here.inner(ANSWER)
+    assert inner.cycles is here.cycles
+    assert inner.budget.total.work == pytest.approx(0.03 * 10 / (0.03 + 0.2 + 0.17 + 0.1))
+
+
+def test_progress_keeps_the_last_known_values() -> None:
+    heard: list[Any] = []
+    here = session(*planned(), on_progress=lambda *row: heard.append(row[1:]))
+    for row in ((None, 1.0), (3.0, None), (3.0, None), (2.0, 1.5)):
+        here.progress(*row)
+    assert heard == [(None, 1.0), (3.0, 1.0), (2.0, 1.5)]
+
+
+def test_the_first_interrupt_leaves_a_block_and_the_second_ends_the_run() -> None:
+    here = session(*planned())
+    with here.interruptible():
+        raise KeyboardInterrupt
+    assert here.interrupted
+    with pytest.raises(KeyboardInterrupt), here.interruptible():
+        raise KeyboardInterrupt
+
+
+def test_no_designs_are_promised_to_a_single_task_or_after_an_interrupt() -> None:
+    assert candidates.promising_designs(session(*planned())) == []
+    here = session(*planned(models=("gpt",), **pipeline(2)))
+    found = candidates.promising_designs(here)
+    assert 0 < len(found) <= candidates.PROMISING
+    here.interrupted = True
+    assert candidates.promising_designs(here) == []

@@ -9,6 +9,6 @@ from accmine.questions.run.folder import RunFolder
 
 def known(folder: RunFolder, name: str) -> dict[str, Any]:
     """The content of a JSON file that has to be there."""
-    value = folder.read_json(name)
+    value: dict[str, Any] | None = folder.read_json(name)
     assert value is not None, name
     return value

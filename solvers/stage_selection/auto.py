@@ -40,8 +40,6 @@ class SelectionAuto:
 
     def search(self, record: Record[Solution]) -> StopReason:
         """Decide the problem."""
-        from ..engines.highs import Highs
-
         numbers = integers(record.problem)
         rest: Sequence[Sequence[int]] | None = None
         if not all(slot.options for slot in numbers.slots):
@@ -57,7 +55,9 @@ class SelectionAuto:
                 rest = lagrangian.left()
                 if sum(map(len, rest)) > MOST_BINARIES:
                     return record.over() or StopReason.FINISHED
-        else:
+        else:  # only here and in the end: to import it takes longer than most problems do
+            from ..engines.highs import Highs
+
             return Highs().search(record.part(Highs.name, work=record.stop.work))
         record.work = 0.0  # the work of the next part is its own
         return record.over() or _finish(record, rest)

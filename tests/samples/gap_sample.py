@@ -21,7 +21,7 @@ from tests.samples.search_sample import pipeline
 
 SPACE = {"tensor_cores": [1, 2], "vector_cores": [1, 2, 3]}
 LIMITS = {"area": "baseline", "tdp": "baseline"}
-BUDGET = {"work": 0.5, "deterministic": True}
+BUDGET = {"work": 10, "deterministic": True}
 SEARCH = {"refine": "none", "top_k": 3, "shares": 3}
 
 FIXED: dict[str, Any] = {"space": SPACE, "limits": LIMITS, "budget": BUDGET, "search": SEARCH}

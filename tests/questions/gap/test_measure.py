@@ -29,7 +29,7 @@ from accmine.search.schedules import list_work
 from accmine.search.selection import totals
 from accmine.search.value import study_value
 from accmine.study.study import Search
-from tests.samples.gap_sample import KEYS, ground, measured, no_prover, rows, study
+from tests.samples.gap_sample import BUDGET, KEYS, ground, measured, no_prover, rows, study
 from tests.samples.search_sample import designs, fits, listed
 
 
@@ -226,7 +226,7 @@ def test_the_bound_of_the_prover_counts(case: str, prover: type[Prover]) -> None
         assert (seed, hint) == (base.session.seed, (base.plan.baseline,))
         graphs = [len(phase.graph) for task in base.plan.tasks for phase in task.phases]
         unit = list_work(sum(graphs) // len(graphs), LISTS)
-        assert stop.work == pytest.approx(GAP.shares["prove"] * 0.5 / unit)
+        assert stop.work == pytest.approx(GAP.shares["prove"] * BUDGET["work"] / unit)
     assert found.best is not None
     assert found.whole.method == "least of all designs"
     assert found.whole.value == prover.claimed * base.plan.devices

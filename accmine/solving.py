@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import CheckError, InputError
-from accmine.files.document import Document
+from accmine.files import Document
 from accmine.ports import Incumbent, Solver, Stop
 from accmine.problems.files import load_problem, load_source, located
 from accmine.record import Record

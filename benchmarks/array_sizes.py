@@ -23,18 +23,12 @@ from pathlib import Path
 
 import numpy as np
 
-from accmine.cost import INVALID, durations
-from accmine.cost.modes import CostLibrary, splits_up_to
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.cost import INVALID, CostLibrary, durations, splits_up_to
+from accmine.hardware import Design, TensorCore, VectorCore, load_accelerator
 from accmine.hardware.technology import Technology, area_mm2, chip_of, load_technology
 from accmine.ports import Stop
-from accmine.search.schedules import schedule_task
-from accmine.workload.fusion import fuse
-from accmine.workload.graph import OperatorGraph
-from accmine.workload.importers.models import forward_graph, load_model
-from accmine.workload.task import PhaseRun, Task
-from accmine.workload.training.training import training_graph
+from accmine.search import schedule_task
+from accmine.workload import OperatorGraph, PhaseRun, Task, forward_graph, fuse, load_model, training_graph
 
 __all__ = ["ARRAYS", "MODELS", "Row", "design_of", "measure"]
 

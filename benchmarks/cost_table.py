@@ -15,8 +15,9 @@ from itertools import product
 from typing import TypeVar
 
 from accmine.cost import MemorySystem, combine, tensor_costs, vector_costs
-from accmine.hardware.design import TensorCore, VectorCore
-from accmine.workload.graph import Gemm, Vector, Work
+from accmine.hardware import TensorCore, VectorCore
+from accmine.workload import Vector
+from accmine.workload.graph import Gemm, Work
 
 T = TypeVar("T")
 

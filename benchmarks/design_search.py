@@ -29,21 +29,18 @@ from math import inf
 
 import numpy as np
 
-from accmine.hardware.design import Design
-from accmine.plan.build import plan_of
-from accmine.plan.plan import Plan
+from accmine.hardware import Design
+from accmine.plan import Plan, plan_of
 from accmine.ports import Stop
 from accmine.problems.design_search import Evaluation, Problem, evaluate, fits
 from accmine.problems.design_search.space_bound import Block, block_of, blocks, phase_bounds, relative_value
 from accmine.registry import make_solver
 from accmine.result import gap
-from accmine.search.candidates import search_problem
-from accmine.search.schedules import schedule_task
-from accmine.search.value import by_stage
+from accmine.search import by_stage, schedule_task, search_problem
 from accmine.solvers.design_search.design_job import work_on
 from accmine.solvers.design_search.design_table import DesignTable
-from accmine.study.study import Study
-from accmine.study.suite import Entry, load_suite
+from accmine.study import Study, load_suite
+from accmine.study.suite import Entry
 
 RANDOM = 1000
 SEED = 0

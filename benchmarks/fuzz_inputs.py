@@ -327,8 +327,8 @@ def _override(rng: random.Random, data: Any) -> str:
 
 
 def _study(file: Path, given: Input) -> None:
-    from accmine.plan.build import plan_of
-    from accmine.study.study import as_mapping, effective, load_study
+    from accmine.plan import plan_of
+    from accmine.study import as_mapping, effective, load_study
 
     loaded = load_study(file, given.overrides)
     as_mapping(loaded.study)
@@ -351,13 +351,13 @@ def _technology(file: Path, given: Input) -> None:
 
 
 def _accelerator(file: Path, given: Input) -> None:
-    from accmine.hardware.template import read_accelerator, template_of
+    from accmine.hardware import read_accelerator, template_of
 
     template_of(read_accelerator(file))
 
 
 def _cluster(file: Path, given: Input) -> None:
-    from accmine.system.cluster import load_cluster
+    from accmine.system import load_cluster
 
     load_cluster(file)
 
@@ -383,7 +383,7 @@ def _rated(file: Path, given: Input) -> None:
 
 
 def _measured(file: Path, given: Input) -> None:
-    from accmine.cost.measured.file import read_rows
+    from accmine.cost import read_rows
 
     read_rows(file)
 

@@ -19,14 +19,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from accmine.cost.modes import CostLibrary
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import TensorCore, VectorCore
+from accmine.cost import CostLibrary
+from accmine.hardware import TensorCore, VectorCore, load_accelerator
 from accmine.hardware.technology import load_technology
 from accmine.problems.operator_schedule import ModeSet, Problem, problem_to_json
-from accmine.workload.graph import OperatorGraph
-from accmine.workload.importers.models import forward_graph, load_model
-from accmine.workload.training.training import training_graph
+from accmine.workload import OperatorGraph, forward_graph, load_model, training_graph
 
 __all__ = ["INSTANCES", "Instance", "problem", "random_layered", "small", "training_problem"]
 

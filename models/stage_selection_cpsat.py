@@ -21,8 +21,7 @@ from accmine.problems.stage_selection.greedy import greedy
 from accmine.problems.stage_selection.integers import IntegerPipeline, SelectionNumbers, integers
 from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
 from accmine.record import Record
-from accmine.system.schedules import BACKWARD, FORWARD, stage_order
-from accmine.system.timeline import simulate
+from accmine.system import BACKWARD, FORWARD, simulate, stage_order
 
 __all__ = ["MOST_PASSES", "StageSelectionCpSat", "refuse_long"]
 

@@ -25,7 +25,7 @@ from accmine.problems.stage_selection.greedy import greedy
 from accmine.problems.stage_selection.integers import integers
 from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
 from accmine.record import Record
-from accmine.system.timeline import Path, critical_path
+from accmine.system import Path, critical_path
 
 from .stage_selection_closing import Row, SelectionClosing
 

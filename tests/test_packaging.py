@@ -121,7 +121,7 @@ def test_the_documented_files_exist() -> None:
 
 
 def test_the_reference_of_keys_is_current() -> None:
-    from accmine.study.reference import study_reference
+    from accmine.study import study_reference
 
     assert (ROOT / "docs" / "study-keys.md").read_text(encoding="utf-8") == study_reference()
 

@@ -1,9 +1,18 @@
 """Operator × core -> cycles, energy and bytes."""
 
-from accmine.cost.arrays.gemm import GemmCost, gemm
-from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles
+from accmine.cost.arrays.gemm import GEMM_DTYPES, GemmCost, gemm
+from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles, array_folds, resolve_timing
+from accmine.cost.energy import mac_pj
+from accmine.cost.measured.file import PRODUCT, MeasuredRow, number, read_lines, read_rows, whole
+from accmine.cost.measured.source import MeasuredTable, Source, Stretched, ZigzagSource, too_many_runs
+from accmine.cost.measured.values import MODELLED
+from accmine.cost.measured.works import Share, read_measurements, share
+from accmine.cost.measured.zigzag import LPF_LIMIT, VERSION, Evaluation, Runner, evaluate
+from accmine.cost.measured.zigzag_layer import accelerator, best_dataflow, layer, mapping, port_bits
 from accmine.cost.memory import NOMINAL, MemorySystem, memory_of
+from accmine.cost.modes import HBM_SHARES, RESOURCES, CostLibrary, ModeTable, splits_up_to
 from accmine.cost.operator_costs import LEVELS, binding
+from accmine.cost.operator_table import OperatorRow, OperatorTable, Total, total_of
 from accmine.cost.table import (
     INVALID,
     OperatorCosts,
@@ -18,24 +27,62 @@ from accmine.cost.table import (
 from accmine.cost.vector import VECTOR_TABLE
 
 __all__ = [
+    "GEMM_DTYPES",
+    "HBM_SHARES",
     "INVALID",
     "LEVELS",
+    "LPF_LIMIT",
+    "MODELLED",
     "NOMINAL",
     "PRESETS",
+    "PRODUCT",
+    "RESOURCES",
     "VECTOR_TABLE",
+    "VERSION",
+    "CostLibrary",
+    "Evaluation",
     "GemmCost",
+    "MeasuredRow",
+    "MeasuredTable",
     "MemorySystem",
+    "ModeTable",
     "OperatorCosts",
+    "OperatorRow",
+    "OperatorTable",
+    "Runner",
+    "Share",
+    "Source",
+    "Stretched",
     "TensorCosts",
     "Timing",
+    "Total",
     "TypeCosts",
     "VectorCosts",
+    "ZigzagSource",
+    "accelerator",
     "array_cycles",
+    "array_folds",
+    "best_dataflow",
     "binding",
     "combine",
     "durations",
+    "evaluate",
     "gemm",
+    "layer",
+    "mac_pj",
+    "mapping",
     "memory_of",
+    "number",
+    "port_bits",
+    "read_lines",
+    "read_measurements",
+    "read_rows",
+    "resolve_timing",
+    "share",
+    "splits_up_to",
     "tensor_costs",
+    "too_many_runs",
+    "total_of",
     "vector_costs",
+    "whole",
 ]

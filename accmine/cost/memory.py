@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 
 from accmine.errors import InputError
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 
 __all__ = ["NOMINAL", "RESIDENT_SHARE", "MemorySystem", "memory_of"]
 

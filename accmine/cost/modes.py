@@ -24,9 +24,10 @@ from accmine.cost.measured.values import MODELLED, OriginArray
 from accmine.cost.memory import NOMINAL, RESIDENT_SHARE, MemorySystem, memory_of
 from accmine.cost.table import INVALID, OperatorCosts, TensorCosts, VectorCosts, combine, tensor_costs, vector_costs
 from accmine.errors import InputError
-from accmine.hardware.design import Calibration, Design, TensorCore, VectorCore
+from accmine.hardware import Calibration, Design, TensorCore, VectorCore
 from accmine.hardware.technology import Technology
-from accmine.workload.graph import OperatorGraph, Work
+from accmine.workload import OperatorGraph
+from accmine.workload.graph import Work
 
 __all__ = ["HBM_SHARES", "RESOURCES", "CostLibrary", "ModeTable", "splits_up_to"]
 

@@ -19,10 +19,9 @@ from accmine.cost.modes import CostLibrary, hbm_capacity
 from accmine.cost.operator_costs import INVALID, LEVELS, OperatorCosts, binding, durations
 from accmine.cost.vector import vector_parts
 from accmine.errors import InputError
-from accmine.hardware.design import Design
-from accmine.hardware.roofline import Roofline, roofline
-from accmine.workload.graph import BYTES
-from accmine.workload.task import Task
+from accmine.hardware import Design, Roofline
+from accmine.hardware.roofline import roofline
+from accmine.workload import BYTES, Task
 from accmine.workload.work import Work
 
 __all__ = [

@@ -20,9 +20,9 @@ from accmine.cost.memory import NOMINAL, MemorySystem
 from accmine.cost.operator_costs import INVALID, OperatorCosts, TensorCosts, TypeCosts, VectorCosts, combine, durations
 from accmine.cost.vector import vector_cycles, vector_parts
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOW_CHOICES, TensorCore, VectorCore
-from accmine.workload.graph import BYTES, Work
-from accmine.workload.residency import local_bytes
+from accmine.hardware import DATAFLOW_CHOICES, TensorCore, VectorCore
+from accmine.workload import BYTES, local_bytes
+from accmine.workload.graph import Work
 
 __all__ = [
     "INVALID",

@@ -24,8 +24,7 @@ import numpy.typing as npt
 
 from accmine.cost.arrays.timing import IntArray, ceil_div
 from accmine.errors import InputError
-from accmine.workload.graph import BYTES, Vector
-from accmine.workload.kinds import VECTOR_KINDS
+from accmine.workload import BYTES, VECTOR_KINDS, Vector
 
 __all__ = ["VECTOR_TABLE", "VectorKind", "VectorParts", "vector_cycles", "vector_parts"]
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from accmine.errors import Complaint, InputError
-from accmine.files.catalogue import names
-from accmine.files.units import format_quantity
+from accmine.files import format_quantity, names
 from accmine.hardware.design import Calibration, Design
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.template import open_keys, read_accelerator, template_of

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.files.units import format_quantity
+from accmine.files import format_quantity
 from accmine.hardware.design import TensorCore, VectorCore
 from accmine.hardware.technology import Technology
 from accmine.hardware.technology.area import Chip, PartsArea

@@ -15,10 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import Complaint, InputError
-from accmine.files.catalogue import resolve
-from accmine.files.document import Document, load_yaml
-from accmine.files.suggest import did_you_mean
-from accmine.files.units import parse_quantity
+from accmine.files import Document, did_you_mean, load_yaml, parse_quantity, resolve
 from accmine.hardware.design import UNCALIBRATED, Calibration, Design
 from accmine.hardware.tunables import FIELDS, KEYS, NOTES, OPTIONAL, PLAIN_HBM, STACKS, checked, parse
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.files.units import parse_quantity
+from accmine.files import parse_quantity
 from accmine.hardware.design import DATAFLOW_CHOICES
 
 __all__ = ["FIELDS", "KEYS", "NOTES", "OPTIONAL", "PLAIN_HBM", "STACKS", "Key", "checked", "parse"]

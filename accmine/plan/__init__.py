@@ -1,1 +1,27 @@
 """A study made concrete: graphs, stages, groups of devices, limits."""
+
+from accmine.plan.build import make_plan, plan_of
+from accmine.plan.buildable import GIB, StudyLimits
+from accmine.plan.limits import COSTS, KEYS, Limit, digits
+from accmine.plan.plan import Group, PipelinePlan, Plan, whole_splits
+from accmine.plan.under import costs_of, exceeded, for_throughput, under_limits, under_technology
+
+__all__ = [
+    "COSTS",
+    "GIB",
+    "KEYS",
+    "Group",
+    "Limit",
+    "PipelinePlan",
+    "Plan",
+    "StudyLimits",
+    "costs_of",
+    "digits",
+    "exceeded",
+    "for_throughput",
+    "make_plan",
+    "plan_of",
+    "under_limits",
+    "under_technology",
+    "whole_splits",
+]

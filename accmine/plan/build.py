@@ -8,25 +8,32 @@ from math import ceil, prod
 
 import numpy as np
 
-from accmine.cost.measured.source import too_many_runs
-from accmine.cost.modes import CostLibrary, splits_up_to
+from accmine.cost import CostLibrary, splits_up_to, too_many_runs
 from accmine.errors import Complaint, InfeasibleError, InputError
-from accmine.files.document import placed
-from accmine.hardware.design import Design
+from accmine.files import placed
+from accmine.hardware import Design
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.plan.limits import limits_of
 from accmine.plan.plan import PipelinePlan, Plan, whole_splits
 from accmine.problems.conflict import ConflictingLimit, infeasible, located
-from accmine.study.inputs import Inputs, read_inputs
-from accmine.study.study import LoadedStudy, Study, StudyWorkload
-from accmine.workload.fusion import fuse
-from accmine.workload.graph import OperatorGraph
-from accmine.workload.importers.models import ModelDescription, forward_graph
-from accmine.workload.residency import WINDOW
-from accmine.workload.stages import Stage, balance, cut, device_stage, in_flight
-from accmine.workload.task import PhaseRun, Task
-from accmine.workload.training.memory import memory
-from accmine.workload.training.training import DtypePolicy, training_graph
+from accmine.study import Inputs, LoadedStudy, Study, StudyWorkload, read_inputs
+from accmine.workload import (
+    WINDOW,
+    DtypePolicy,
+    ModelDescription,
+    OperatorGraph,
+    PhaseRun,
+    Stage,
+    Task,
+    balance,
+    cut,
+    device_stage,
+    forward_graph,
+    fuse,
+    in_flight,
+    memory,
+    training_graph,
+)
 
 __all__ = ["baseline_costs", "make_plan", "plan_of"]
 

@@ -20,10 +20,8 @@ from math import ceil, inf
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.files.document import Document, Place
-from accmine.files.units import format_quantity
-from accmine.hardware.design import TensorCore, VectorCore
-from accmine.hardware.technology.area import Chip
+from accmine.files import Document, Place, format_quantity
+from accmine.hardware import Chip, TensorCore, VectorCore
 from accmine.plan.build import make_plan
 from accmine.plan.limits import COSTS, KEYS, Limit
 from accmine.plan.plan import Group, Plan

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from accmine.problems.conflict import ConflictingLimit
-from accmine.study.study import Study
+from accmine.study import Study
 
 __all__ = ["COSTS", "KEYS", "Cost", "Limit", "digits", "limits_of"]
 

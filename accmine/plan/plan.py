@@ -7,19 +7,14 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from accmine.cost.measured.source import Source
-from accmine.cost.modes import CostLibrary
-from accmine.hardware.design import UNCALIBRATED, Design
+from accmine.cost import CostLibrary, Source
+from accmine.hardware import UNCALIBRATED, Design, Template
 from accmine.hardware.technology import Technology
-from accmine.hardware.template import Template
 from accmine.plan.limits import Limit
 from accmine.problems import design_search
-from accmine.study.inputs import Inputs
-from accmine.study.study import Study
-from accmine.system.timeline import step_time
-from accmine.workload.stages import Stage
-from accmine.workload.task import Task
-from accmine.workload.training.memory import Memory
+from accmine.study import Inputs, Study
+from accmine.system import step_time
+from accmine.workload import Memory, Stage, Task
 
 __all__ = ["Group", "PipelinePlan", "Plan", "whole_splits"]
 

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.plan.build import baseline_costs
 from accmine.plan.limits import COSTS, KEYS, Limit, digits

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from accmine.errors import CheckError, InfeasibleError
-from accmine.files.document import Document, Place
+from accmine.files import Document, Place
 
 __all__ = [
     "DEFAULT",

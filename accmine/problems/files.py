@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import Complaint, InputError
-from accmine.files.document import Document, is_json, load_yaml, parse
-from accmine.files.reading import read_text
-from accmine.files.recognise import looks_like
+from accmine.files import Document, is_json, load_yaml, looks_like, parse, read_text
 from accmine.problems.conflict import where_of
 from accmine.registry import problem_module
 

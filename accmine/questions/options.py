@@ -11,7 +11,7 @@ import typer
 from accmine.errors import InfeasibleError, InputError, NothingFoundError
 
 if TYPE_CHECKING:
-    from accmine.report.progress import Progress
+    from accmine.report import Progress
 
 __all__ = [
     "INTERRUPTED",
@@ -69,7 +69,7 @@ def progress(quiet: bool, verbose: bool, as_json: bool, kept: str = KEPT, *, sec
     InputError
         If both are given.
     """
-    from accmine.report.progress import Progress
+    from accmine.report import Progress
 
     if quiet and verbose:
         raise InputError("--quiet and --verbose exclude each other")

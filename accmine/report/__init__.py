@@ -1,1 +1,40 @@
 """Reports: what a run found as text, HTML, Gantt chart and Perfetto trace."""
+
+from accmine.report.as_json import from_json, to_json
+from accmine.report.charts.svg import Frame, stacked_bars
+from accmine.report.charts.trace import core_lanes, operator_labels, perfetto, timeline_lanes
+from accmine.report.numbers import UNKNOWN, cell, count, each, gibibytes, number, percent, seconds, si
+from accmine.report.progress import Progress, Watch
+from accmine.report.section import BULLET, Column, Section, figures, of_records, texts
+from accmine.report.text import render, table, terminal_width
+
+__all__ = [
+    "BULLET",
+    "UNKNOWN",
+    "Column",
+    "Frame",
+    "Progress",
+    "Section",
+    "Watch",
+    "cell",
+    "core_lanes",
+    "count",
+    "each",
+    "figures",
+    "from_json",
+    "gibibytes",
+    "number",
+    "of_records",
+    "operator_labels",
+    "percent",
+    "perfetto",
+    "render",
+    "seconds",
+    "si",
+    "stacked_bars",
+    "table",
+    "terminal_width",
+    "texts",
+    "timeline_lanes",
+    "to_json",
+]

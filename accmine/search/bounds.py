@@ -14,9 +14,9 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.measured.works import Share, share
-from accmine.hardware.design import UNCALIBRATED
-from accmine.plan.plan import Plan
+from accmine.cost import Share, share
+from accmine.hardware import UNCALIBRATED
+from accmine.plan import Plan
 from accmine.problems import design_search, stage_selection
 from accmine.problems.design_search.lower_front import LowerCandidate, lower_front
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, Value, scan

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from accmine.cost.modes import CostLibrary
-from accmine.hardware.design import Design
-from accmine.hardware.space import smallest
-from accmine.plan.plan import Group, Plan
+from accmine.cost import CostLibrary
+from accmine.hardware import Design, smallest
+from accmine.plan import Group, Plan
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined

@@ -11,10 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil, inf
 
 from accmine.errors import InfeasibleError
-from accmine.plan.build import make_plan
-from accmine.plan.buildable import GIB, StudyLimits
-from accmine.plan.limits import KEYS, Limit, digits
-from accmine.plan.plan import Group, Plan
+from accmine.plan import GIB, KEYS, Group, Limit, Plan, StudyLimits, digits, make_plan
 from accmine.problems.conflict import ConflictingLimit, conflicts, infeasible
 from accmine.problems.limits import widened
 

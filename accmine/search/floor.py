@@ -15,10 +15,8 @@ from typing import Any
 import numpy as np
 
 from accmine.errors import InfeasibleError
-from accmine.hardware.design import Design
-from accmine.plan.limits import KEYS, Limit, digits
-from accmine.plan.plan import Plan
-from accmine.plan.under import for_throughput, under_limits
+from accmine.hardware import Design
+from accmine.plan import KEYS, Limit, Plan, digits, for_throughput, under_limits
 from accmine.ports import Stop
 from accmine.problems.conflict import ConflictingLimit, conflicts, infeasible
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, SpaceBound, promising, scan

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.ports import Stop
 from accmine.problems import design_search, operator_schedule
 from accmine.problems.design_search import Evaluation, Mined

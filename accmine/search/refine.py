@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from accmine.cost.modes import CostLibrary
+from accmine.cost import CostLibrary
 from accmine.errors import CheckError
-from accmine.hardware.design import Design
-from accmine.plan.plan import Plan
+from accmine.hardware import Design
+from accmine.plan import Plan
 from accmine.ports import Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation
@@ -22,7 +22,7 @@ from accmine.search.schedules import TaskSchedule, put_together, results_of, sch
 from accmine.search.selection import PhaseSeconds, Selection, break_ties, select, settle, totals
 from accmine.search.session import Member, Session
 from accmine.search.value import FLOAT, by_stage, study_value
-from accmine.workload.task import Task
+from accmine.workload import Task
 
 __all__ = ["Answer", "answer_of", "choose", "own_bound", "references", "refine", "schedule_tasks", "verified"]
 

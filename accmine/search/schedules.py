@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from accmine.cost.modes import CostLibrary
-from accmine.hardware.design import Design
+from accmine.cost import CostLibrary
+from accmine.hardware import Design
 from accmine.ports import Stop
 from accmine.problems.design_search.lowering import Lowered, lower
 from accmine.problems.operator_schedule import Problem, Solution
 from accmine.result import Result, Status, StopReason
 from accmine.solving import solve
-from accmine.workload.task import Task
+from accmine.workload import Task
 
 __all__ = [
     "LIST_PASSES",

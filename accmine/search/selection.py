@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.plan.plan import Plan
+from accmine.plan import Plan
 from accmine.ports import Stop
 from accmine.problems import design_search, stage_selection
 from accmine.problems.design_search import TIE, Evaluation

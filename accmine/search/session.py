@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from accmine.cost.modes import CostLibrary
-from accmine.hardware.design import Design
-from accmine.plan.plan import Plan
+from accmine.cost import CostLibrary
+from accmine.hardware import Design
+from accmine.plan import Plan
 from accmine.ports import Incumbent, Stop
-from accmine.report.progress import Watch
+from accmine.report import Watch
 from accmine.search.budget import Budget, Table
 from accmine.search.schedules import TaskSchedule
 from accmine.workers import stop_workers, workers
-from accmine.workload.task import Task
+from accmine.workload import Task
 
 __all__ = ["Event", "Kept", "Member", "Session", "Store", "opened"]
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from accmine.hardware.design import Design
-from accmine.plan.plan import Plan
+from accmine.hardware import Design
+from accmine.plan import Plan
 from accmine.problems import design_search
 from accmine.problems.limits import widened
-from accmine.system.timeline import step_bound
-from accmine.workload.task import Task
+from accmine.system import step_bound
+from accmine.workload import Task
 
 __all__ = [
     "FLOAT",

@@ -14,22 +14,28 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from accmine.cost.measured.source import MeasuredTable, Source, ZigzagSource
-from accmine.cost.measured.works import core_name, read_measurements
+from accmine.cost import MeasuredTable, Source, ZigzagSource, read_measurements
+from accmine.cost.measured.works import core_name
 from accmine.errors import Complaint, InputError
-from accmine.files.catalogue import is_file_reference
-from accmine.files.document import Document, placed
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.coverage import Beyond, covered
-from accmine.hardware.design import Design, TensorCore, VectorCore
-from accmine.hardware.space import DesignSpace
+from accmine.files import Document, is_file_reference, placed
+from accmine.hardware import (
+    Beyond,
+    Chip,
+    Design,
+    DesignSpace,
+    Template,
+    TensorCore,
+    VectorCore,
+    covered,
+    files_read,
+    load_accelerator,
+    read_accelerator,
+    template_from_mapping,
+)
 from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
-from accmine.hardware.technology.area import Chip
-from accmine.hardware.technology.file import files_read
-from accmine.hardware.template import Template, read_accelerator, template_from_mapping
 from accmine.study.study import LoadedStudy, Study, as_mapping
-from accmine.system.cluster import Cluster, load_cluster
-from accmine.workload.importers.models import ModelDescription, load_model
+from accmine.system import Cluster, load_cluster
+from accmine.workload import ModelDescription, load_model
 
 __all__ = ["VARIANTS", "Inputs", "content_of", "read_inputs", "referenced_files", "study_hash"]
 

@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from accmine.files.complaints import FieldsError
-from accmine.files.units import parse_quantity
+from accmine.files import FieldsError, parse_quantity
 from accmine.study.values import (
     AcceleratorName,
     AreaLimit,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from accmine.files.complaints import plain_annotation
+from accmine.files import plain_annotation
 from accmine.study import values as fields
 from accmine.study.study import Study
 

@@ -15,10 +15,7 @@ import yaml
 from pydantic import BaseModel, Field, model_validator
 
 from accmine.errors import InputError
-from accmine.files.catalogue import is_file_reference, resolve
-from accmine.files.complaints import FieldsError
-from accmine.files.document import Document, load_yaml, validate
-from accmine.files.recognise import looks_like
+from accmine.files import Document, FieldsError, is_file_reference, load_yaml, looks_like, resolve, validate
 from accmine.study.parts import (
     AcceleratorSpace,
     Budget,

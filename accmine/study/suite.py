@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from accmine.files.catalogue import is_file_reference, resolve
-from accmine.files.document import load_yaml, validate
+from accmine.files import is_file_reference, load_yaml, resolve, validate
 from accmine.study.parts import Part, System
 from accmine.study.study import Study
 

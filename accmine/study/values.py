@@ -11,9 +11,8 @@ from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, W
 from pydantic_core.core_schema import ValidationInfo
 
 from accmine.errors import InputError
-from accmine.files.catalogue import is_file_reference, resolve
-from accmine.files.units import allowed_units, format_quantity, parse_quantity
-from accmine.hardware.design import DATAFLOW_CHOICES
+from accmine.files import allowed_units, format_quantity, is_file_reference, parse_quantity, resolve
+from accmine.hardware import DATAFLOW_CHOICES
 
 __all__ = [
     "AcceleratorName",

@@ -74,7 +74,7 @@ def cluster_from_mapping(data: Any, where: str = "") -> Cluster:
     InputError
         If a key is unknown or missing, or a value has a wrong unit.
     """
-    from accmine.files.units import parse_quantity
+    from accmine.files import parse_quantity
 
     if not isinstance(data, Mapping):
         raise InputError(f"a cluster is an object with {', '.join(_KEYS)}", where)
@@ -109,8 +109,7 @@ def load_cluster(name_or_path: str | Path, relative_to: Path | None = None) -> C
     InputError
         If there is no such cluster, or the file is wrong.
     """
-    from accmine.files.catalogue import resolve
-    from accmine.files.document import load_yaml
+    from accmine.files import load_yaml, resolve
 
     document = load_yaml(resolve("clusters", name_or_path, relative_to))
     try:

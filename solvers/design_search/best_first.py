@@ -22,7 +22,7 @@ from math import inf
 from typing import Any
 
 from accmine.errors import CheckError, InputError
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.hardware.technology import tdp_w
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.ports import Solver, Stop
 from accmine.problems import operator_schedule
 from accmine.problems.design_search import Problem
@@ -26,7 +26,7 @@ from accmine.problems.operator_schedule import Solution
 from accmine.problems.operator_schedule.cone_bound import METHOD, cones
 from accmine.record import Record
 from accmine.registry import make_solver
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph
 
 from ..operator_schedule.critical_path import CriticalPath, quick
 from ..operator_schedule.spine_schedule import spine_schedule

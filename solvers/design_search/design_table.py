@@ -17,11 +17,11 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.problems.design_search import Problem
 from accmine.problems.design_search.space_bound import Block, batches, blocks, phase_bounds_of, relative_value
 from accmine.problems.operator_schedule.precedence import order_of
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph
 
 __all__ = ["DesignTable", "width"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.problems import operator_schedule
 from accmine.problems.design_search import Evaluation, Problem, evaluate
 from accmine.problems.design_search.lowering import Lowered, lower
 from accmine.problems.design_search.space_bound import Block, phase_bounds, relative_value
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph
 
 from ..operator_schedule.critical_path import quick
 

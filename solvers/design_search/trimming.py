@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.problems.design_search import Evaluation, Problem, evaluate, fits
 from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import Problem as OperatorSchedule

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.hardware import Design, TensorCore, VectorCore
 from accmine.ports import Incumbent, Stop
 from accmine.problems.design_search import KIND, Evaluation, Mined, Problem, best, fits
 from accmine.problems.design_search.space_bound import Block, block_of

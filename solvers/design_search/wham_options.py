@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 
 from accmine.errors import Complaint, InputError
-from accmine.files.suggest import did_you_mean
+from accmine.files import did_you_mean
 
 __all__ = ["Options"]
 

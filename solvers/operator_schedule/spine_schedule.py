@@ -14,10 +14,10 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.modes import RESOURCES
+from accmine.cost import RESOURCES
 from accmine.problems.design_search.barriers import Chain, chain
 from accmine.problems.operator_schedule import Problem, Solution, durations, objective
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph
 
 from ..schedule_bounds.spine_bound import SpineProgram
 from .insertion import Inserter

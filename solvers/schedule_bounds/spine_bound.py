@@ -31,11 +31,11 @@ import highspy
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.modes import RESOURCES
+from accmine.cost import RESOURCES
 from accmine.problems.design_search.barriers import Chain, chain
 from accmine.problems.operator_schedule import Problem, bound, heads, least_work
 from accmine.problems.operator_schedule.cone_bound import cones
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph
 
 from ..engines.highs_engine import run
 from .conflict_load import conflict_loads

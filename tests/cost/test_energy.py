@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accmine.cost import PRESETS, combine, tensor_costs, vector_costs
-from accmine.cost.energy import EnergyConstants, gemm_sram_bytes, mac_pj
+from accmine.cost import PRESETS, combine, mac_pj, tensor_costs, vector_costs
+from accmine.cost.energy import EnergyConstants, gemm_sram_bytes
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS, TensorCore, VectorCore
-from accmine.workload.graph import Gemm, Vector, Work
+from accmine.hardware import DATAFLOWS, TensorCore, VectorCore
+from accmine.workload import Vector
+from accmine.workload.graph import Gemm, Work
 
 
 @dataclass(frozen=True)

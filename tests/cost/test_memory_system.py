@@ -9,8 +9,7 @@ import pytest
 
 from accmine.cost import NOMINAL, MemorySystem, memory_of
 from accmine.errors import InputError
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import Calibration
+from accmine.hardware import Calibration, load_accelerator
 
 
 def test_of_a_design() -> None:

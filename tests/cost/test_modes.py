@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost.modes import HBM_SHARES, RESOURCES, CostLibrary, ModeTable, hbm_capacity, splits_up_to
-from accmine.cost.table import INVALID
+from accmine.cost import HBM_SHARES, INVALID, RESOURCES, CostLibrary, ModeTable, splits_up_to
+from accmine.cost.modes import hbm_capacity
 from accmine.errors import InputError
-from accmine.hardware.design import Calibration, Design
+from accmine.hardware import Calibration, Design
 from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import objective
 from accmine.solvers.operator_schedule.critical_path import PORTFOLIO, quick

@@ -14,20 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost import LEVELS, durations
+from accmine.cost import LEVELS, CostLibrary, OperatorRow, OperatorTable, durations, total_of
 from accmine.cost.arrays.tiles import Shares, tiles_of
-from accmine.cost.modes import CostLibrary, hbm_capacity
-from accmine.cost.operator_table import LAUNCH, OperatorRow, OperatorTable, least_tile_bytes, operator_table, total_of
+from accmine.cost.modes import hbm_capacity
+from accmine.cost.operator_table import LAUNCH, least_tile_bytes, operator_table
 from accmine.errors import InputError
-from accmine.hardware.design import Calibration, Design, TensorCore, VectorCore
+from accmine.hardware import Calibration, Design, TensorCore, VectorCore
 from accmine.hardware.roofline import roofline
 from accmine.hardware.technology import load_technology
-from accmine.plan.plan import Plan
+from accmine.plan import Plan
 from accmine.problems import design_search
 from accmine.questions.cost.measure import cost_step
-from accmine.workload.graph import Vector, Work
-from accmine.workload.importers.models import list_models, load_model
-from accmine.workload.task import Task
+from accmine.workload import Task, Vector, list_models, load_model
+from accmine.workload.graph import Work
 from accmine.workload.work import Gemm
 from tests.samples.search_sample import Shape, design, graph_of, planned, shapes, task_of, technology
 

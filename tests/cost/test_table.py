@@ -21,8 +21,9 @@ from accmine.cost import (
 )
 from accmine.cost.vector import vector_cycles
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS, TensorCore, VectorCore
-from accmine.workload.graph import Gemm, Vector, Work
+from accmine.hardware import DATAFLOWS, TensorCore, VectorCore
+from accmine.workload import Vector
+from accmine.workload.graph import Gemm, Work
 
 MIB = 1 << 20
 SPLITS = (1, 2, 4, 8, 16)

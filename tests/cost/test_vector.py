@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accmine.cost.vector import VECTOR_TABLE, vector_cycles, vector_parts
+from accmine.cost import VECTOR_TABLE
+from accmine.cost.vector import vector_cycles, vector_parts
 from accmine.errors import InputError
-from accmine.workload.graph import Vector
-from accmine.workload.kinds import VECTOR_KINDS
+from accmine.workload import VECTOR_KINDS, Vector
 
 COUNTS = st.integers(1, 1 << 20)
 ROWS = st.integers(1, 1 << 12)

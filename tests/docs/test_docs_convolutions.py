@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from accmine.workload import forward_graph, load_model
-from accmine.workload.fusion import fuse
-from accmine.workload.residency import WINDOW, local_bytes, resident
-from accmine.workload.training.training import training_graph
+from accmine.workload import WINDOW, forward_graph, fuse, load_model, local_bytes, training_graph
+from accmine.workload.residency import resident
 
 DOC = (Path(__file__).parents[2] / "docs" / "convolutions.md").read_text(encoding="utf-8")
 ZEROS = re.findall(r"^\| `(\S+)` \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) % \|$", DOC, re.MULTILINE)

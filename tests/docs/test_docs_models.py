@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import get_args
 
+from accmine.workload import TransformerConfig
 from accmine.workload.graph import MOST_BYTES, MOST_MACS, MOST_OPERATORS
 from accmine.workload.importers.huggingface import ARCHITECTURES, FIXED
 from accmine.workload.importers.models import FAMILIES
-from accmine.workload.importers.transformer_config import TransformerConfig
 from accmine.workload.importers.values import LARGEST
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")

@@ -10,10 +10,10 @@ import pytest
 
 import accmine
 from accmine.errors import InfeasibleError, InputError
-from accmine.files.catalogue import names
+from accmine.files import names
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.report import sections
-from accmine.workload.importers.models import forward_graph, load_model
+from accmine.workload import forward_graph, load_model
 from tests.samples.report_sample import single
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from accmine.errors import InputError
-from accmine.files.catalogue import KINDS, is_file_reference, names, resolve
-from accmine.files.document import load_yaml
-from accmine.files.suggest import did_you_mean
+from accmine.files import KINDS, did_you_mean, is_file_reference, load_yaml, names, resolve
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from accmine.errors import InputError
-from accmine.files.complaints import FieldsError
-from accmine.files.document import Document, load_yaml, validate
+from accmine.files import Document, FieldsError, load_yaml, validate
 
 
 class Item(BaseModel):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files.document import Document, load_yaml, parse
+from accmine.files import Document, load_yaml, parse
 
 
 @pytest.mark.parametrize(

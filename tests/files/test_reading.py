@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from accmine.errors import InputError
-from accmine.files.catalogue import resolve
-from accmine.files.reading import read_text
+from accmine.files import read_text, resolve
 
 
 @pytest.mark.parametrize(

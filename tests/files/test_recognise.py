@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from accmine.errors import InputError
-from accmine.files.catalogue import names, resolve
-from accmine.files.recognise import looks_like
+from accmine.files import looks_like, names, resolve
 from accmine.problems.files import load_problem
-from accmine.study.study import load_study
+from accmine.study import load_study
 
 PATTERSON = "5 1\n2\n0 0 2 2 3\n2 1 1 4\n3 2 1 5\n2 1 1 5\n0 0 0\n"
 TIME_LAGS = "3 1 0 0\n0 1 2 1 2 [0] [0]\n1 1 2 2 4 [3] [-5]\n2 1 1 4 [2]\n0 1 0 0\n1 1 2 1\n2\n"

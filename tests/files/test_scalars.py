@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files.document import load_yaml, parse
+from accmine.files import load_yaml, parse
 
 
 def read(word: str) -> Any:

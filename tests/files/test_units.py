@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files.units import DIMENSIONS, allowed_units, format_quantity, parse_quantity
+from accmine.files import allowed_units, format_quantity, parse_quantity
+from accmine.files.units import DIMENSIONS
 
 
 @pytest.mark.parametrize(

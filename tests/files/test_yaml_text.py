@@ -7,7 +7,7 @@ import time
 import pytest
 
 from accmine.errors import InputError
-from accmine.files.document import load_yaml
+from accmine.files import load_yaml
 
 
 def bomb(levels: int, width: int = 10) -> str:

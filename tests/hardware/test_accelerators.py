@@ -10,9 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files.catalogue import names
-from accmine.hardware.accelerators import describe, dump_design, list_accelerators, load_accelerator, peaks
-from accmine.hardware.design import DATAFLOW_CHOICES, Calibration, Design, TensorCore, VectorCore
+from accmine.files import names
+from accmine.hardware import (
+    DATAFLOW_CHOICES,
+    Calibration,
+    Design,
+    TensorCore,
+    VectorCore,
+    dump_design,
+    load_accelerator,
+    peaks,
+)
+from accmine.hardware.accelerators import describe, list_accelerators
 from accmine.hardware.technology import area_mm2, load_technology
 
 TPU = load_technology("tpu-16nm")

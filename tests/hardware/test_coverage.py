@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from accmine.errors import InputError
-from accmine.hardware.coverage import covered
-from accmine.hardware.space import DesignSpace, count_feasible
+from accmine.hardware import DesignSpace, Template, count_feasible, covered, template_from_mapping
 from accmine.hardware.technology import load_technology
 from accmine.hardware.technology.phaze import phaze_l2_bytes
-from accmine.hardware.template import Template, template_from_mapping
 
 PHAZE, TPU = load_technology("phaze-22nm"), load_technology("tpu-16nm")
 MIB = 1 << 20

@@ -12,11 +12,10 @@ from accmine.cost import durations
 from accmine.cost.modes import hbm_capacity
 from accmine.errors import InputError
 from accmine.hardware.technology import tdp_w
-from accmine.plan.build import plan_of
+from accmine.plan import plan_of
 from accmine.ports import Stop
 from accmine.problems.design_search.space_bound import scan
-from accmine.search.candidates import search_problem
-from accmine.search.schedules import schedule_task
+from accmine.search import schedule_task, search_problem
 from tests.samples.search_sample import designs, folder, planned, study
 
 STACKS = {"hbm_stacks": [1, 2], "hbm_stack": "8 GiB", "hbm_stack_bandwidth": "35 GB/s"}

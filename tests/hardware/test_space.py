@@ -12,11 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import Calibration
-from accmine.hardware.space import DesignSpace, count_feasible, feasible, smallest, types_of
+from accmine.hardware import (
+    Calibration,
+    DesignSpace,
+    Template,
+    count_feasible,
+    load_accelerator,
+    smallest,
+    template_from_mapping,
+    types_of,
+)
+from accmine.hardware.space import feasible
 from accmine.hardware.technology import area_mm2, load_technology, tdp_w
-from accmine.hardware.template import Template, template_from_mapping
 
 TPU, PHAZE = load_technology("tpu-16nm"), load_technology("phaze-22nm")
 WHAM = template_from_mapping({"use": "wham"})

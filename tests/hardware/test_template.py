@@ -12,10 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.hardware.accelerators import dump_design, load_accelerator
-from accmine.hardware.design import Calibration
-from accmine.hardware.space import DesignSpace
-from accmine.hardware.template import KEYS, read_accelerator, template_from_mapping, template_of
+from accmine.hardware import (
+    Calibration,
+    DesignSpace,
+    dump_design,
+    load_accelerator,
+    read_accelerator,
+    template_from_mapping,
+    template_of,
+)
+from accmine.hardware.template import KEYS
 
 WHAM = template_from_mapping({"use": "wham"})
 MIB, GIB = 1 << 20, 1 << 30

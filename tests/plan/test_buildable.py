@@ -8,15 +8,10 @@ from typing import Any
 
 import pytest
 
+from accmine.hardware import Chip, Template
 from accmine.hardware.technology import area_mm2, load_technology, tdp_w
-from accmine.hardware.technology.area import Chip
 from accmine.hardware.technology.phaze import phaze_l2_bytes
-from accmine.hardware.template import Template
-from accmine.plan.build import plan_of
-from accmine.plan.buildable import StudyLimits
-from accmine.plan.limits import KEYS
-from accmine.plan.plan import Plan
-from accmine.plan.under import under_limits
+from accmine.plan import KEYS, Plan, StudyLimits, plan_of, under_limits
 from tests.samples.search_sample import designs, pipeline, study
 
 SPACE: dict[str, Any] = {

@@ -6,8 +6,7 @@ from math import inf
 
 import numpy as np
 
-from accmine.plan.build import plan_of
-from accmine.plan.limits import COSTS, KEYS, Limit
+from accmine.plan import COSTS, KEYS, Limit, plan_of
 from accmine.problems.limits import within
 from tests.samples.search_sample import pipeline, study
 

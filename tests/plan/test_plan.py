@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from accmine.errors import InfeasibleError
-from accmine.hardware.accelerators import load_accelerator
+from accmine.hardware import load_accelerator
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.plan.build import plan_of
+from accmine.plan import plan_of
 from accmine.problems.design_search import evaluate
-from accmine.system.cluster import load_cluster
-from accmine.workload.stages import in_flight
-from accmine.workload.training.memory import memory
+from accmine.system import load_cluster
+from accmine.workload import in_flight, memory
 from tests.samples.search_sample import folder, pipeline, planned, study
 
 
@@ -129,7 +128,7 @@ def test_limits_of_the_baseline_admit_the_baseline(depth: int) -> None:
     assert depth * tdp <= plan.tdp_w <= depth * (tdp + 1e-3)
     assert area <= plan.device_area_mm2
     from accmine.problems.design_search.space_bound import block_of
-    from accmine.search.candidates import search_problem
+    from accmine.search import search_problem
 
     problem = search_problem(plan, plan.groups("common")[0], 1, library)
     assert plan.template.contains(plan.baseline)
@@ -183,7 +182,7 @@ def test_a_pipeline_deeper_than_the_model_is_refused() -> None:
 
 def test_balanced_stages_are_no_worse_than_any_other_cut() -> None:
     from accmine.plan.build import _layer_cost
-    from accmine.workload.stages import balance
+    from accmine.workload import balance
 
     plan, _ = planned(models=("gpt",))
     (stage,) = plan.pipelines[0].stages

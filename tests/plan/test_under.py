@@ -8,8 +8,7 @@ from math import inf
 import pytest
 
 from accmine.hardware.technology import area_mm2, load_technology, tdp_w
-from accmine.plan.build import plan_of
-from accmine.plan.under import costs_of, exceeded, for_throughput, under_limits, under_technology
+from accmine.plan import costs_of, exceeded, for_throughput, plan_of, under_limits, under_technology
 from tests.samples.search_sample import pipeline, study
 
 

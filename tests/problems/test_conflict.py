@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.errors import InfeasibleError
-from accmine.files.document import load_yaml
+from accmine.files import load_yaml
 from accmine.problems.conflict import (
     DEFAULT,
     MOST,

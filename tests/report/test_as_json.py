@@ -14,7 +14,7 @@ from accmine.errors import InputError
 from accmine.questions.gap.record import GapRow
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.report import render
-from accmine.report.as_json import from_json, to_json
+from accmine.report import from_json, to_json
 from tests.samples.report_sample import common, odd, pipeline, single
 
 

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from accmine.errors import InputError
+from accmine.report import Section, figures, texts
 from accmine.report.html import page
-from accmine.report.section import Section, figures, texts
 from tests.samples.page_sample import Page
 
 FIRST = Section("answer", "Answer: it", (*texts("a"), *figures("b")), (("x", "1"), ("<y>", "2")), ("• one", "after"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accmine.report.numbers import UNKNOWN, cell, count, each, gibibytes, number, percent, seconds, si
+from accmine.report import UNKNOWN, cell, count, each, gibibytes, number, percent, seconds, si
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from accmine.report import progress
-from accmine.report.progress import Progress, Watch
+from accmine.report import Progress, Watch, progress
 
 Err = pytest.CaptureFixture[str]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from accmine.report.section import Column, Section, figures, of_records, texts
+from accmine.report import Column, Section, figures, of_records, texts
 
 
 def test_a_row_must_fit_its_columns() -> None:

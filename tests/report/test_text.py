@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from accmine.errors import InputError
-from accmine.report.section import Section, figures, texts
-from accmine.report.text import MIN_WIDTH, render, table, terminal_width
+from accmine.report import Section, figures, render, table, terminal_width, texts
+from accmine.report.text import MIN_WIDTH
 
 WORDS = "a long text of many words that has to be broken into lines"
 SECTION = Section(

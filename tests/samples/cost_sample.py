@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from accmine.cost import MemorySystem, TensorCosts
 from accmine.cost.arrays.tiles import Shares
-from accmine.hardware.design import DATAFLOW_CHOICES, TensorCore
+from accmine.hardware import DATAFLOW_CHOICES, TensorCore
 from accmine.workload.graph import Gemm, Work
 
 __all__ = ["CONVOLUTIONS", "CORES", "PRODUCTS", "convolution", "product", "score", "whole_shares"]

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from accmine.hardware.accelerators import dump_design, load_accelerator
-from accmine.hardware.design import Design
-from accmine.plan.build import plan_of
+from accmine.hardware import Design, dump_design, load_accelerator
+from accmine.plan import plan_of
 from accmine.questions.export.operators import RunAnswer, read_run
 from accmine.questions.run.folder import RunFolder, RunState
 from accmine.questions.run.record import ChosenDesign

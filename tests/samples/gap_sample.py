@@ -14,8 +14,8 @@ from accmine import registry
 from accmine.questions.gap.cases import rows_of
 from accmine.questions.gap.measure import Ground, Measured
 from accmine.questions.gap.record import GapRow
-from accmine.search.proof import PROVER
-from accmine.study.study import Study
+from accmine.search import PROVER
+from accmine.study import Study
 from tests.samples import search_sample
 from tests.samples.search_sample import pipeline
 

@@ -23,7 +23,7 @@ from accmine.questions.run.record import (
     TimeSplit,
     WorkloadRow,
 )
-from accmine.report.as_json import from_json
+from accmine.report import from_json
 
 BIG = "tc4x128x128ws-4Mi_vc4x128x16-2Mi_sh0_hbm16Gi-700GBps_700MHz"
 SMALL = "tc9x64x64ws-1Mi_vc6x64x16-1Mi_sh0_hbm16Gi-700GBps_700MHz"

@@ -17,25 +17,19 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from accmine.cost.modes import CostLibrary
-from accmine.files.document import load_yaml, validate
-from accmine.hardware.design import Design, TensorCore, VectorCore
-from accmine.hardware.space import DesignSpace
+from accmine.cost import CostLibrary
+from accmine.files import load_yaml, validate
+from accmine.hardware import Design, DesignSpace, Template, TensorCore, VectorCore
 from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
-from accmine.hardware.template import Template
-from accmine.plan.build import plan_of
-from accmine.plan.plan import Plan
+from accmine.plan import Plan, plan_of
 from accmine.ports import Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation, Mined
 from accmine.registry import make_solver
-from accmine.search.budget import RUN, Budget
-from accmine.search.candidates import GroupCandidates, search_problem
-from accmine.search.schedules import schedule_task
-from accmine.search.session import Session
-from accmine.study.study import Study
-from accmine.workload.graph import GraphBuilder, OperatorGraph, Vector
-from accmine.workload.task import PhaseRun, Task
+from accmine.search import RUN, Budget, GroupCandidates, Session, schedule_task, search_problem
+from accmine.study import Study
+from accmine.workload import OperatorGraph, PhaseRun, Task, Vector
+from accmine.workload.graph import GraphBuilder
 
 MODELS: dict[str, str] = {
     "mlp": """

@@ -7,8 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from accmine.workload import OperatorGraph
 from accmine.workload.forward import layers
-from accmine.workload.graph import GraphBuilder, OperatorGraph
+from accmine.workload.graph import GraphBuilder
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 UNARY = ("relu", "gelu", "silu", "hardswish", "sigmoid", "tanh", "hardsigmoid", "relu6", "rotary")

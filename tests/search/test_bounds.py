@@ -9,15 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accmine.hardware.space import count_feasible
-from accmine.plan.plan import Plan
-from accmine.plan.under import under_limits
+from accmine.hardware import count_feasible
+from accmine.plan import Plan, under_limits
 from accmine.ports import Stop
 from accmine.result import Status
-from accmine.search.bounds import ASSUMPTIONS, bound_whole, scope_of
-from accmine.search.candidates import GroupCandidates
-from accmine.search.selection import select
-from accmine.search.value import study_value
+from accmine.search import GroupCandidates, bound_whole, scope_of, select, study_value
+from accmine.search.bounds import ASSUMPTIONS
 from tests.samples.search_sample import brute_groups, pipeline, session
 from tests.samples.search_sample import planned as planned_by
 

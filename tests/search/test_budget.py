@@ -7,8 +7,9 @@ from math import inf
 import pytest
 
 from accmine.ports import Stop
+from accmine.search import ANSWER, GAP, GAP_STAGES, RUN, Budget, share_of
 from accmine.search import budget as module
-from accmine.search.budget import ANSWER, GAP, GAP_STAGES, ROUND, RUN, Budget, Table, share_of
+from accmine.search.budget import ROUND, Table
 from accmine.study.parts import Budget as Limits
 
 

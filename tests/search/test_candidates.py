@@ -13,18 +13,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine import registry
-from accmine.hardware.space import smallest
-from accmine.plan.plan import Plan
-from accmine.plan.under import under_limits
+from accmine.hardware import smallest
+from accmine.plan import Plan, under_limits
 from accmine.ports import Stop
 from accmine.problems.design_search import Evaluation, Mined, evaluate
 from accmine.result import Result, Status, StopReason
-from accmine.search.budget import RUN, Budget
-from accmine.search.candidates import GroupCandidates, confirm, mine, pareto, proposed, search_problem, shares
-from accmine.search.schedules import schedule_task
-from accmine.search.selection import select, settle
-from accmine.search.session import Session
-from accmine.search.value import study_value
+from accmine.search import (
+    RUN,
+    Budget,
+    GroupCandidates,
+    Session,
+    confirm,
+    mine,
+    pareto,
+    proposed,
+    schedule_task,
+    search_problem,
+    select,
+    study_value,
+)
+from accmine.search.candidates import shares
+from accmine.search.selection import settle
 from tests.samples.search_sample import brute_groups, design, fits, pipeline, planned, session
 
 CLOSE = 1e-5  # the integer selection rounds times up

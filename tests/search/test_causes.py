@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from accmine.errors import CheckError, InfeasibleError, InputError
-from accmine.plan.build import plan_of
+from accmine.plan import plan_of
 from accmine.problems.conflict import infeasible
-from accmine.search.candidates import without_candidates
-from accmine.search.feasibility import require_feasible
-from accmine.search.floor import FloorQuestion, nothing_fits
+from accmine.search import FloorQuestion, nothing_fits, require_feasible, without_candidates
 from tests.samples.search_sample import pipeline, planned, session, study
 
 IMPOSSIBLE: list[dict[str, Any]] = [

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from accmine.errors import InfeasibleError
-from accmine.hardware.space import count_feasible, smallest
-from accmine.plan.build import plan_of
-from accmine.search.feasibility import format_gib, require_feasible
+from accmine.hardware import count_feasible, smallest
+from accmine.plan import plan_of
+from accmine.search import require_feasible
+from accmine.search.feasibility import format_gib
 from tests.samples.search_sample import designs, folder, pipeline, study
 
 

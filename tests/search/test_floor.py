@@ -13,7 +13,7 @@ import pytest
 from accmine.errors import InfeasibleError, NothingFoundError
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.run import run
-from accmine.study.study import load_study
+from accmine.study import load_study
 from tests.samples.search_sample import pipeline, study_text
 
 SPACE = {"tensor_cores": [1, 2, 4, 8, 16], "tensor_dim": [8, 16], "vector_cores": [1, 2, 4, 8], "vector_lanes": [8, 16]}

@@ -11,12 +11,21 @@ import pytest
 import accmine.search.schedules as module
 from accmine.errors import CheckError
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.plan.plan import Plan
+from accmine.plan import Plan
 from accmine.ports import Stop
-from accmine.search.budget import RUN, Budget
-from accmine.search.refine import answer_of, choose, own_bound, references, refine, schedule_tasks, verified
-from accmine.search.schedules import schedule_task
-from accmine.search.session import Session
+from accmine.search import (
+    RUN,
+    Budget,
+    Session,
+    answer_of,
+    choose,
+    own_bound,
+    references,
+    schedule_task,
+    schedule_tasks,
+    verified,
+)
+from accmine.search.refine import refine
 from tests.samples.search_sample import (
     Shape,
     brute_groups,

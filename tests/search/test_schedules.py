@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from accmine.ports import Stop
 from accmine.problems import operator_schedule
 from accmine.result import Result, Status, StopReason
+from accmine.search import schedule_task
 from accmine.search import schedules as module
-from accmine.search.schedules import better, schedule_task
+from accmine.search.schedules import better
 from tests.samples.search_sample import Shape, design, graph_of, listed, planned, search, shapes, task_of
 
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from accmine.plan.plan import Plan
-from accmine.plan.under import under_limits
+from accmine.plan import Plan, under_limits
 from accmine.ports import Stop
 from accmine.problems.design_search import TIE, best
-from accmine.search.selection import Selection, break_ties, chips_of, exchanges, select
-from accmine.search.value import study_value
+from accmine.search import Selection, chips_of, exchanges, select, study_value
+from accmine.search.selection import break_ties
 from tests.samples.search_sample import brute_groups, pipeline, planned, session
 
 CASES: list[dict[str, Any]] = [

@@ -7,14 +7,11 @@ from typing import Any
 import pytest
 
 from accmine import registry, solving
-from accmine.plan.build import plan_of
+from accmine.plan import plan_of
 from accmine.ports import Stop
 from accmine.questions.gap.measure import Ground
 from accmine.questions.run.flow import solve_study
-from accmine.search import candidates, proof
-from accmine.search.budget import ANSWER
-from accmine.search.session import Kept
-from accmine.search.value import metric
+from accmine.search import ANSWER, Kept, candidates, metric, proof
 from tests.samples.gap_sample import BUDGET, KEYS, no_prover
 from tests.samples.gap_sample import study as tiny
 from tests.samples.search_sample import pipeline, planned, session

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from accmine.ports import Stop
 from accmine.problems import stage_selection
 from accmine.result import Sense, gap
-from accmine.search.schedules import schedule_task
+from accmine.search import excess, metric, on_design, schedule_task, study_value
 from accmine.search.selection import selection_problem
-from accmine.search.value import excess, metric, on_design, study_value
 from tests.samples.search_sample import brute_groups, pipeline, planned
 from tests.search.test_candidates import CLOSE, OBJECTIVES, SAMPLED
 

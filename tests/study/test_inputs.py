@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from accmine.errors import InputError
-from accmine.plan.build import make_plan
-from accmine.study.inputs import read_inputs, study_hash
-from accmine.study.study import LoadedStudy, load_study
+from accmine.plan import make_plan
+from accmine.study import LoadedStudy, load_study, read_inputs, study_hash
 from tests.samples.search_sample import BASE, MODELS, pipeline, study_text
 
 ACCELERGY = Path(__file__).parents[1] / "data" / "accelergy"

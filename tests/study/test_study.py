@@ -14,18 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files.catalogue import names
-from accmine.files.document import load_yaml, validate
-from accmine.study.inputs import referenced_files, study_hash
-from accmine.study.reference import study_reference
-from accmine.study.study import (
-    LoadedStudy,
-    Study,
-    as_mapping,
-    effective,
-    load_study,
-    schema,
-)
+from accmine.files import load_yaml, names, validate
+from accmine.study import LoadedStudy, Study, as_mapping, effective, load_study, schema, study_hash, study_reference
+from accmine.study.inputs import referenced_files
 
 MINIMAL = "name: t\nworkloads: [{use: bert-large, batch: 64}]\naccelerator: {use: wham}\n"
 TWO = "name: t\nworkloads: [{use: bert-base, batch: 8}, {use: resnet-50, batch: 8}]\naccelerator: {use: wham}\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from accmine.errors import InputError
-from accmine.files.catalogue import names
-from accmine.plan.build import plan_of
-from accmine.study.suite import load_suite
+from accmine.files import names
+from accmine.plan import plan_of
+from accmine.study import load_suite
 
 MODELS = "mobilenet-v3-large resnet-18 inception-v3 resnext-101 vgg-16 gnmt-4 bert-base bert-large "
 MODELS += "opt-1.3b gpt2-xl gpt-3-175b"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from accmine.errors import InputError
-from accmine.files.catalogue import names
-from accmine.system.cluster import TOPOLOGIES, Cluster, cluster_from_mapping, load_cluster
+from accmine.files import names
+from accmine.system import Cluster, load_cluster
+from accmine.system.cluster import TOPOLOGIES, cluster_from_mapping
 
 
 def test_shipped_clusters_load() -> None:

@@ -9,9 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from accmine.system import levels, timeline
-from accmine.system.levels import level_steps
-from accmine.system.timeline import simulate, step_time
+from accmine.system import level_steps, levels, simulate, step_time, timeline
 
 Case = tuple[list[int], list[int], list[int], list[tuple[int, int]]]
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from accmine.system.timeline import Path, critical_path, step_time
+from accmine.system import Path, critical_path, step_time
 from tests.system.test_levels import Case, drawn, jumps
 
 

@@ -11,8 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.system.schedules import BACKWARD, FORWARD, SCHEDULES, stage_order, topological_order
-from accmine.system.timeline import Path, critical_path, simulate, step_bound, step_time
+from accmine.system import (
+    BACKWARD,
+    FORWARD,
+    SCHEDULES,
+    Path,
+    critical_path,
+    simulate,
+    stage_order,
+    step_bound,
+    step_time,
+)
+from accmine.system.schedules import topological_order
 
 
 @st.composite

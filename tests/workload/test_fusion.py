@@ -5,12 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
+from accmine.workload import VECTOR_KINDS, OperatorGraph, forward_graph, fuse, load_model, training_graph
 from accmine.workload.forward import layers
-from accmine.workload.fusion import ELEMENTWISE, fuse
-from accmine.workload.graph import GraphBuilder, Operator, OperatorGraph
-from accmine.workload.importers.models import forward_graph, load_model
-from accmine.workload.kinds import VECTOR_KINDS
-from accmine.workload.training.training import training_graph
+from accmine.workload.fusion import ELEMENTWISE
+from accmine.workload.graph import GraphBuilder, Operator
 from tests.samples.training_sample import convnet, forward_graphs, is_ordered
 
 

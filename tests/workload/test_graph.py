@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.workload import forward_graph, load_model
-from accmine.workload.graph import MOST_BYTES, MOST_MACS, Gemm, GraphBuilder, OperatorGraph, Tensor, collector_paused
+from accmine.workload import OperatorGraph, forward_graph, load_model
+from accmine.workload.graph import MOST_BYTES, MOST_MACS, Gemm, GraphBuilder, Tensor, collector_paused
 from tests.samples.training_sample import forward_graphs
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from accmine.cost.vector import VECTOR_TABLE
-from accmine.workload import forward, forward_graph, list_models, load_model
-from accmine.workload.kinds import TENSOR_KINDS, UPDATE_KINDS, VECTOR_KINDS
-from accmine.workload.training.training import OPTIMIZERS, training_graph
+from accmine.cost import VECTOR_TABLE
+from accmine.workload import VECTOR_KINDS, forward, forward_graph, list_models, load_model, training_graph
+from accmine.workload.kinds import TENSOR_KINDS, UPDATE_KINDS
+from accmine.workload.training.training import OPTIMIZERS
 
 
 def test_names_are_unique_and_of_one_engine() -> None:

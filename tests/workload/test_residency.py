@@ -9,13 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.workload import forward_graph, load_model
+from accmine.workload import (
+    WINDOW,
+    OperatorGraph,
+    cut,
+    device_stage,
+    forward_graph,
+    fuse,
+    load_model,
+    local_bytes,
+    training_graph,
+)
 from accmine.workload.forward import layers
-from accmine.workload.fusion import fuse
-from accmine.workload.graph import GraphBuilder, Operator, OperatorGraph
-from accmine.workload.residency import WINDOW, local_bytes, resident
-from accmine.workload.stages import cut, device_stage
-from accmine.workload.training.training import parameter_gradients, training_graph
+from accmine.workload.graph import GraphBuilder, Operator
+from accmine.workload.residency import resident
+from accmine.workload.training.training import parameter_gradients
 from tests.samples.training_sample import convnet, forward_graphs
 
 PLENTY = 1 << 60

@@ -6,13 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
+from accmine.workload import (
+    OperatorGraph,
+    Stage,
+    balance,
+    cut,
+    device_stage,
+    forward_graph,
+    fuse,
+    in_flight,
+    load_model,
+    memory,
+    training_graph,
+)
 from accmine.workload.forward import layers
-from accmine.workload.fusion import fuse
-from accmine.workload.graph import GraphBuilder, Operator, OperatorGraph
-from accmine.workload.importers.models import forward_graph, load_model
-from accmine.workload.stages import Stage, balance, cut, device_stage, in_flight
-from accmine.workload.training.memory import memory
-from accmine.workload.training.training import parameter_gradients, training_graph
+from accmine.workload.graph import GraphBuilder, Operator
+from accmine.workload.training.training import parameter_gradients
 from tests.samples.training_sample import forward_graphs, is_ordered
 
 COSTS = st.lists(st.one_of(st.integers(0, 20), st.floats(0, 1e6)), min_size=1, max_size=9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.workload.task import PhaseRun, Task
+from accmine.workload import PhaseRun, Task
 from tests.samples.search_sample import Shape, design, graph_of, listed, planned, search, shapes, task_of
 
 

@@ -12,8 +12,8 @@ from accmine.cost.arrays.tiling import best_tiles
 from accmine.cost.arrays.timing import Timing, array_cycles, array_folds, resolve_timing
 from accmine.cost.memory import NOMINAL
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOW_CHOICES, DATAFLOWS, FLEXIBLE, TensorCore
-from accmine.workload.graph import BYTES
+from accmine.hardware import DATAFLOW_CHOICES, DATAFLOWS, FLEXIBLE, TensorCore
+from accmine.workload import BYTES
 
 __all__ = ["GEMM_DTYPES", "GemmCost", "gemm"]
 

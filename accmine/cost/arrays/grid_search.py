@@ -23,8 +23,9 @@ from accmine.cost.energy import EnergyConstants, FloatArray, gemm_sram_bytes, ma
 from accmine.cost.memory import MemorySystem
 from accmine.cost.operator_costs import BoolArray
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS, FLEXIBLE, TensorCore
-from accmine.workload.graph import BYTES, Gemm, Work
+from accmine.hardware import DATAFLOWS, FLEXIBLE, TensorCore
+from accmine.workload import BYTES
+from accmine.workload.graph import Gemm, Work
 
 __all__ = ["Found", "GridSearch", "Products", "product_pj", "products_of"]
 

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost.arrays.timing import IntArray, ceil_div
-from accmine.hardware.design import TensorCore
+from accmine.hardware import TensorCore
 
 __all__ = [
     "LEAST_SRAM_BYTES",

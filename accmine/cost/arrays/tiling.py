@@ -21,7 +21,7 @@ import numpy.typing as npt
 from accmine.cost.arrays.tiles import SUM_BYTES, FloatArray, SharedTiles, Shares, Tiles, tiles_of, whole_panels
 from accmine.cost.arrays.timing import IntArray, Timing, array_cycles, ceil_div, fold_cycles, slowed
 from accmine.cost.memory import MemorySystem
-from accmine.hardware.design import DATAFLOWS, FLEXIBLE, TensorCore
+from accmine.hardware import DATAFLOWS, FLEXIBLE, TensorCore
 
 __all__ = ["TIE", "Best", "best_tiles", "score_of"]
 

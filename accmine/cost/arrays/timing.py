@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS, FLEXIBLE
+from accmine.hardware import DATAFLOWS, FLEXIBLE
 
 __all__ = [
     "PRESETS",

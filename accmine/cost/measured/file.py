@@ -31,10 +31,9 @@ from pathlib import Path
 from accmine.cost.arrays.gemm import GEMM_DTYPES
 from accmine.cost.vector import VECTOR_TABLE
 from accmine.errors import Complaint, InputError
-from accmine.files.suggest import did_you_mean
-from accmine.hardware.design import DATAFLOW_CHOICES, TensorCore, VectorCore
-from accmine.workload.graph import BYTES
-from accmine.workload.kinds import VECTOR_KINDS
+from accmine.files import did_you_mean
+from accmine.hardware import DATAFLOW_CHOICES, TensorCore, VectorCore
+from accmine.workload import BYTES, VECTOR_KINDS
 
 __all__ = ["COLUMNS", "PRODUCT", "MeasuredRow", "core_name", "number", "parse_core", "read_lines", "read_rows", "whole"]
 

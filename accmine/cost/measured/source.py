@@ -9,7 +9,7 @@ from typing import Protocol
 
 from accmine.cost.measured.works import Measurements, read_measurements
 from accmine.errors import InputError
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.hardware.technology import Technology
 from accmine.workload.work import Work
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from accmine.cost.arrays.timing import IntArray
 from accmine.cost.measured.file import MeasuredRow
 from accmine.cost.operator_costs import INVALID, BoolArray, OperatorCosts
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 
 __all__ = ["INTERPOLATED", "MEASURED", "MODELLED", "Change", "OriginArray", "Values"]
 

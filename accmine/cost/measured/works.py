@@ -38,8 +38,9 @@ from accmine.cost.measured.values import INTERPOLATED, MEASURED, MODELLED, Chang
 from accmine.cost.operator_costs import BoolArray, OperatorCosts
 from accmine.cost.vector import VECTOR_TABLE
 from accmine.errors import Complaint, InputError
-from accmine.hardware.design import Design
-from accmine.workload.graph import BYTES, Gemm, Vector, Work
+from accmine.hardware import Design
+from accmine.workload import BYTES, Vector
+from accmine.workload.graph import Gemm, Work
 
 __all__ = [
     "INTERPOLATED",

@@ -35,7 +35,7 @@ from accmine.cost.arrays.timing import Timing, resolve_timing
 from accmine.cost.measured.file import PRODUCT, MeasuredRow, core_name, parse_core, read_rows
 from accmine.cost.measured.zigzag_layer import PSUM_WORDS, accelerator, best_dataflow, layer, mapping
 from accmine.errors import InputError
-from accmine.hardware.design import TensorCore
+from accmine.hardware import TensorCore
 from accmine.hardware.technology import Technology
 from accmine.workload.work import Gemm, Work
 
@@ -303,7 +303,7 @@ def zigzag_rows(
     InputError
         If ZigZag is missing or finds no mapping, or the file is wrong or from another kind of run.
     """
-    from accmine.files.writing import write_atomic
+    from accmine.files import write_atomic
 
     chosen = resolve_timing(timing)
     source = _source(technology, chosen, lpf_limit)

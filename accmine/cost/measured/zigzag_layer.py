@@ -23,7 +23,7 @@ from accmine.cost.arrays.timing import Timing, array_cycles, resolve_timing
 from accmine.cost.energy import mac_pj
 from accmine.cost.measured.file import core_name
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS, FLEXIBLE, TensorCore
+from accmine.hardware import DATAFLOWS, FLEXIBLE, TensorCore
 from accmine.hardware.technology import Technology
 from accmine.workload.work import Gemm
 

@@ -17,10 +17,7 @@ from typing import Any
 import numpy as np
 
 from accmine.errors import Complaint, InputError
-from accmine.files.catalogue import resolve
-from accmine.files.document import Document, Place, load_yaml
-from accmine.files.suggest import did_you_mean
-from accmine.files.units import parse_quantity
+from accmine.files import Document, Place, did_you_mean, load_yaml, parse_quantity, resolve
 from accmine.hardware.technology.area import PartsArea
 from accmine.hardware.technology.power import Power
 from accmine.hardware.technology.technology import SourcedConstant, Technology

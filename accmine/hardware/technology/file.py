@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import Complaint, InputError
-from accmine.files.catalogue import is_file_reference, resolve
-from accmine.files.document import Document, load_yaml
+from accmine.files import Document, is_file_reference, load_yaml, resolve
 from accmine.hardware.technology.accelergy import read_accelergy
 from accmine.hardware.technology.area import PartsArea
 from accmine.hardware.technology.phaze import PhazeArea

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from accmine.errors import Complaint, InputError
-from accmine.files.suggest import did_you_mean
+from accmine.files import did_you_mean
 from accmine.hardware.design import Design, TensorCore, VectorCore
 from accmine.hardware.technology.area import Chip, PartsArea
 from accmine.hardware.technology.phaze import PhazeArea

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.problems.design_search.collapse import CollapsedGraph, collapse_parts
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph
 
 __all__ = ["Barriers", "Chain", "barriers", "chain"]
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph
 
 __all__ = ["CollapsedGraph", "collapse", "collapse_parts"]
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from accmine.cost.modes import RESOURCES, CostLibrary, ModeTable, hbm_capacity
+from accmine.cost import RESOURCES, CostLibrary, ModeTable
+from accmine.cost.modes import hbm_capacity
 from accmine.errors import InputError
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.problems.operator_schedule import ModeSet, Problem, Solution
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph
 
 __all__ = ["Lowered", "lower"]
 

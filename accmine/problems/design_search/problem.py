@@ -18,15 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.measured.source import Source
-from accmine.cost.modes import CostLibrary, splits_up_to
-from accmine.hardware.design import Design
+from accmine.cost import CostLibrary, Source, splits_up_to
+from accmine.hardware import Design, Template
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
-from accmine.hardware.template import Template
 from accmine.problems import operator_schedule
 from accmine.problems.design_search.lowering import Lowered, lower
 from accmine.problems.limits import widened, within
-from accmine.workload.task import Task
+from accmine.workload import Task
 
 __all__ = [
     "TIE",

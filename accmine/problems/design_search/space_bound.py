@@ -23,15 +23,14 @@ from typing import TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.table import INVALID
-from accmine.hardware.design import Design
-from accmine.hardware.space import types_of
+from accmine.cost import INVALID
+from accmine.hardware import Design, types_of
 from accmine.hardware.technology import chip_of, linear_costs
 from accmine.problems.design_search.barriers import Barriers, barriers
 from accmine.problems.design_search.collapse import CollapsedGraph, collapse
 from accmine.problems.design_search.problem import Problem, aggregate, score
 from accmine.problems.limits import within
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph
 
 __all__ = [
     "Block",

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.problems.stage_selection.problem import Problem
-from accmine.system.levels import LONG
-from accmine.system.timeline import step_bound, step_time
+from accmine.system import LONG, step_bound, step_time
 
 __all__ = ["FirstLook", "SlotArrays", "first_look"]
 

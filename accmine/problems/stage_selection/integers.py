@@ -26,8 +26,7 @@ from accmine.problems.stage_selection.first_look import SlotArrays, first_look
 from accmine.problems.stage_selection.problem import Pipeline, Problem
 from accmine.problems.stage_selection.rounding import exact_value, nice_scale, scaled_up
 from accmine.problems.stage_selection.ticks import LIMIT_ALLOWANCE, RESOLUTION, rounding, step_limit, ticks_of
-from accmine.system.levels import LONG, level_steps
-from accmine.system.timeline import step_time
+from accmine.system import LONG, level_steps, step_time
 
 __all__ = [
     "AREA_UNIT",

@@ -22,7 +22,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from accmine.errors import Complaint, InputError
-from accmine.system.schedules import SCHEDULES
+from accmine.system import SCHEDULES
 
 __all__ = [
     "AGGREGATES",

@@ -8,7 +8,7 @@ from accmine.problems.stage_selection.integers import AREA_UNIT, TDP_UNIT, cost_
 from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
 from accmine.problems.stage_selection.problem import Candidate, Problem, Solution
 from accmine.result import Sense
-from accmine.system.timeline import step_time
+from accmine.system import step_time
 
 __all__ = ["bound", "check", "impossible", "objective", "score", "sense", "shown", "step_seconds", "totals"]
 

@@ -6,9 +6,9 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from accmine.cost.arrays.gemm import gemm
+from accmine.cost import gemm
 from accmine.errors import Complaint, InputError
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 
 __all__ = ["MATMUL_ACCELERATOR", "LedgerRow", "MatmulRow", "matmul_ledger", "scalesim_ledger"]
 

@@ -20,14 +20,11 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.memory import memory_of
-from accmine.cost.modes import splits_up_to
+from accmine.cost import memory_of, splits_up_to, tensor_costs, vector_costs
 from accmine.cost.operator_costs import INVALID, OperatorCosts, combine
-from accmine.cost.table import tensor_costs, vector_costs
 from accmine.errors import InputError
-from accmine.files.document import Document, load_yaml
-from accmine.files.units import format_quantity
-from accmine.hardware.design import Calibration, Design
+from accmine.files import Document, format_quantity, load_yaml
+from accmine.hardware import Calibration, Design
 from accmine.questions.accuracy.samples import Sample
 from accmine.questions.accuracy.score import Score, score
 from accmine.workload.graph import Work
@@ -328,7 +325,7 @@ def calibrated_text(document: Document, calibration: Calibration, source: str, n
     """
     import yaml
 
-    from accmine.hardware.template import template_of
+    from accmine.hardware import template_of
 
     kept, inside = [], False
     for line in document.text.splitlines():

@@ -33,15 +33,14 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Fit launch time and efficiencies on one part of measured operators, and score them on the other."""
-    from accmine.files.writing import write_atomic
-    from accmine.hardware.accelerators import load_accelerator
-    from accmine.hardware.template import read_accelerator
+    from accmine.files import write_atomic
+    from accmine.hardware import load_accelerator, read_accelerator
     from accmine.questions.accuracy.calibrate import calibrate as fit_and_score
     from accmine.questions.accuracy.calibrate import calibrated_text, default_constants
     from accmine.questions.accuracy.report import calibration_text, source_text
     from accmine.questions.accuracy.samples import read_samples
     from accmine.questions.accuracy.score import drawn
-    from accmine.report.as_json import to_json
+    from accmine.report import to_json
 
     writable(output, "--output")
     document, design = read_accelerator(accelerator), load_accelerator(accelerator)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.hardware import Design, TensorCore, VectorCore, load_accelerator
 
 __all__ = ["LOGIC_MTR_PER_MM2", "KnownChip", "known_chips", "other_chips"]
 

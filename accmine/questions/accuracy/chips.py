@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from accmine.hardware import PartsArea
 from accmine.hardware.technology import Technology, area_mm2, idle_w, load_technology, tdp_w
-from accmine.hardware.technology.area import PartsArea
 from accmine.questions.accuracy.chip_table import LOGIC_MTR_PER_MM2, KnownChip, known_chips, other_chips
 
 __all__ = [

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from accmine.hardware.design import Calibration
+from accmine.hardware import Calibration
 from accmine.questions.accuracy.calibrate import Calibrated, Part
 from accmine.questions.accuracy.score import Score
-from accmine.report.numbers import cell
-from accmine.report.section import Section, figures, texts
-from accmine.report.text import table
+from accmine.report import Section, cell, figures, table, texts
 
 __all__ = ["calibration_text", "rows_text", "source_text", "suite", "summary", "summary_text"]
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from accmine.cost.arrays.gemm import GEMM_DTYPES
-from accmine.cost.measured.file import PRODUCT, MeasuredRow, core_name, number, read_lines, read_rows, whole
+from accmine.cost import GEMM_DTYPES, PRODUCT, MeasuredRow, number, read_lines, read_rows, whole
+from accmine.cost.measured.file import core_name
 from accmine.errors import Complaint, InputError
-from accmine.hardware.design import Design
-from accmine.workload.graph import BYTES, Gemm, Vector, Work
+from accmine.hardware import Design
+from accmine.workload import BYTES, Vector
+from accmine.workload.graph import Gemm, Work
 
 __all__ = ["Sample", "read_samples"]
 

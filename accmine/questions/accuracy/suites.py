@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from accmine.errors import InputError
-from accmine.files.suggest import did_you_mean
+from accmine.files import did_you_mean
 
 __all__ = ["DATA_FILES", "SUITES", "rows", "summary"]
 
@@ -166,7 +166,7 @@ def _row(
 
 
 def _peaks() -> list[dict[str, Any]]:
-    from accmine.hardware.accelerators import peaks
+    from accmine.hardware import peaks
 
     return [_row(name, "peak TFLOP/s", model, published, _PEAK_BAND, "published") for name, model, published in peaks()]
 
@@ -194,11 +194,11 @@ def _trainings() -> list[dict[str, Any]]:
 @cache
 def _step(workload: str) -> tuple[int, float]:
     """(MACs of the model, seconds) of an optimiser step on one chip; ``workload`` is a line of a study."""
-    from accmine.files.document import load_yaml, validate
-    from accmine.plan.build import plan_of
+    from accmine.files import load_yaml, validate
+    from accmine.plan import plan_of
     from accmine.ports import Stop
-    from accmine.search.schedules import schedule_task
-    from accmine.study.study import Study
+    from accmine.search import schedule_task
+    from accmine.study import Study
 
     text = f"name: anchor\nworkloads: [{workload}]\naccelerator: {{use: {_CHIP}}}\nbaseline: {_CHIP}\n"
     plan = plan_of(validate(load_yaml(text=text, name="anchor"), Study))
@@ -237,7 +237,7 @@ _LARGE_LIMIT = 0.05
 
 def _matmul(path: Path) -> list[dict[str, Any]]:
     """Measured products against the model, with constants fitted on rows other than the one compared."""
-    from accmine.hardware.accelerators import load_accelerator
+    from accmine.hardware import load_accelerator
     from accmine.questions.accuracy.arrays import MATMUL_ACCELERATOR, matmul_ledger
 
     found = matmul_ledger(path, load_accelerator(MATMUL_ACCELERATOR))

@@ -58,7 +58,7 @@ def cost(
 
     Every operator stands alone, with all of the HBM bandwidth: the sum is not the makespan of a schedule.
     """
-    from accmine.files.writing import write_atomic
+    from accmine.files import write_atomic
     from accmine.questions.cost.measure import cost_step
     from accmine.questions.cost.report import csv_text, graphml, render, to_json
 

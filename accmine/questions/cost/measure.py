@@ -7,19 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accmine.cost.operator_table import OperatorTable, operator_table
+from accmine.cost import OperatorTable
+from accmine.cost.operator_table import operator_table
 from accmine.errors import Complaint, InputError
-from accmine.files.document import Document, validate
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import Design
+from accmine.files import Document, validate
+from accmine.hardware import Design, load_accelerator, template_of
 from accmine.hardware.technology import Technology, load_technology
-from accmine.hardware.template import template_of
-from accmine.plan.build import make_plan
+from accmine.plan import make_plan
 from accmine.problems import design_search
-from accmine.study.inputs import read_inputs
-from accmine.study.study import Study
-from accmine.workload.importers.models import ModelDescription
-from accmine.workload.task import Task
+from accmine.study import Study, read_inputs
+from accmine.workload import ModelDescription, Task
 
 __all__ = ["BATCH", "MICROBATCH", "CostedStep", "Setting", "batches", "cost_step"]
 

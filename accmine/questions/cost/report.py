@@ -5,13 +5,11 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-from accmine.cost.operator_table import OperatorRow, Total, total_of
+from accmine.cost import OperatorRow, Total, total_of
 from accmine.questions.cost.measure import CostedStep
-from accmine.report import csv
-from accmine.report.numbers import UNKNOWN, gibibytes, number, percent, seconds, si
-from accmine.report.section import Column, Section, figures, texts
-from accmine.report.text import table as text_of
-from accmine.workload.task import Task
+from accmine.report import UNKNOWN, Column, Section, csv, figures, gibibytes, number, percent, seconds, si, texts
+from accmine.report import table as text_of
+from accmine.workload import Task
 
 __all__ = ["COLUMNS", "LONGEST", "csv_text", "graphml", "operators", "render", "row_values", "to_json", "totals"]
 

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.plan.plan import PipelinePlan
+from accmine.plan import PipelinePlan
 from accmine.questions.export.comparison import Comparison
 from accmine.questions.export.operators import RunAnswer, Winner
-from accmine.study.study import StudyWorkload
-from accmine.workload.importers.models import ModelDescription
-from accmine.workload.importers.transformer_config import TransformerConfig
+from accmine.study import StudyWorkload
+from accmine.workload import ModelDescription, TransformerConfig
 
 __all__ = ["Runner", "Step", "files", "run", "verify"]
 
@@ -173,7 +172,7 @@ def _system(answer: RunAnswer, winner: Winner) -> dict[str, Any]:
 
 
 def _fp32_passes(answer: RunAnswer) -> int:
-    from accmine.cost.arrays.timing import resolve_timing
+    from accmine.cost import resolve_timing
 
     return resolve_timing(answer.timing).fp32_passes
 

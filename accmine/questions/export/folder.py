@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from accmine.errors import InputError
-from accmine.files.writing import write_atomic
+from accmine.files import write_atomic
 
 __all__ = ["MANIFEST", "check_export", "write_export"]
 

@@ -7,19 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accmine.cost.arrays.timing import array_cycles, resolve_timing
-from accmine.cost.measured.zigzag_layer import best_dataflow
-from accmine.cost.modes import CostLibrary
+from accmine.cost import CostLibrary, array_cycles, best_dataflow, resolve_timing
 from accmine.errors import InputError
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import Design
+from accmine.hardware import Design, load_accelerator
 from accmine.hardware.technology import Technology
-from accmine.plan.build import plan_of
-from accmine.plan.plan import PipelinePlan, Plan
+from accmine.plan import PipelinePlan, Plan, plan_of
 from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.record import Outcome
-from accmine.study.study import load_study
-from accmine.workload.task import Task
+from accmine.study import load_study
+from accmine.workload import Task
 from accmine.workload.work import Work
 
 __all__ = ["LONGEST", "ExportedOperator", "RunAnswer", "Winner", "longest", "read_run"]
@@ -152,7 +148,7 @@ def read_run(folder: RunFolder, stage: int | None = None, count: int = LONGEST) 
     InputError
         If the run has no design, or none of this number; and what reading a study refuses.
     """
-    from accmine.report.as_json import from_json
+    from accmine.report import from_json
 
     result = folder.read_json("result.json")
     if result is None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from accmine.questions.export.operators import RunAnswer, Winner
-from accmine.report.section import Column, Section
-from accmine.report.text import table
+from accmine.report import Column, Section, table
 from accmine.version import __version__
 
 __all__ = ["heading", "operator_table"]

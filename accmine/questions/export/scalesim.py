@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from accmine.cost.arrays.gemm import gemm as gemm_cost
-from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles, array_folds, resolve_timing
+from accmine.cost import PRESETS, Timing, array_cycles, array_folds, resolve_timing
+from accmine.cost import gemm as gemm_cost
 from accmine.errors import InputError
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.questions.export.comparison import Comparison, operator_reasons
 from accmine.questions.export.operators import ExportedOperator, RunAnswer, Winner
-from accmine.workload.graph import BYTES
+from accmine.workload import BYTES
 
 __all__ = [
     "MOST_STREAM",

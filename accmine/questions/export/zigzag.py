@@ -17,16 +17,26 @@ from typing import Any
 
 import yaml
 
-from accmine.cost.arrays.timing import array_folds, resolve_timing
-from accmine.cost.energy import mac_pj
-from accmine.cost.measured.zigzag import LPF_LIMIT, VERSION, Evaluation, Runner, evaluate
-from accmine.cost.measured.zigzag_layer import accelerator, layer, mapping, port_bits
-from accmine.cost.memory import MemorySystem
-from accmine.cost.table import tensor_costs
-from accmine.hardware.design import Calibration
+from accmine.cost import (
+    LPF_LIMIT,
+    VERSION,
+    Evaluation,
+    MemorySystem,
+    Runner,
+    accelerator,
+    array_folds,
+    evaluate,
+    layer,
+    mac_pj,
+    mapping,
+    port_bits,
+    resolve_timing,
+    tensor_costs,
+)
+from accmine.hardware import Calibration
 from accmine.questions.export.comparison import Comparison, operator_reasons
 from accmine.questions.export.operators import ExportedOperator, RunAnswer, Winner
-from accmine.workload.graph import BYTES
+from accmine.workload import BYTES
 from accmine.workload.work import Gemm, Work
 
 __all__ = ["BAND_LEAST", "CYCLES_BAND", "files", "verify"]

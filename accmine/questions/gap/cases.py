@@ -16,9 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from accmine.errors import Complaint, InfeasibleError, InputError, NothingFoundError
-from accmine.files.complaints import complaints_of
-from accmine.files.document import load_yaml, parse_value, validate
-from accmine.files.suggest import did_you_mean
+from accmine.files import complaints_of, did_you_mean, load_yaml, parse_value, validate
 from accmine.hardware.technology import tdp_w
 from accmine.problems.design_search import KIND
 from accmine.questions.gap.measure import First, Ground, Measured
@@ -26,14 +24,11 @@ from accmine.questions.gap.record import GapRow
 from accmine.questions.gap.stages import PROOF, stage_own_bound
 from accmine.questions.run.folder import open_run
 from accmine.registry import solvers_of
-from accmine.report.as_json import from_json
-from accmine.search.refine import Answer
-from accmine.search.session import Member
-from accmine.search.value import STAGE_METRICS, excess, stage_value
-from accmine.search.value import metric as metric_of
-from accmine.study.parts import HEURISTIC_OPTIONS
-from accmine.study.study import Budget, Search, Study, effective
-from accmine.study.suite import load_suite
+from accmine.report import from_json
+from accmine.search import STAGE_METRICS, Answer, Member, excess, stage_value
+from accmine.search import metric as metric_of
+from accmine.study import HEURISTIC_OPTIONS, Search, Study, effective, load_suite
+from accmine.study.study import Budget
 
 __all__ = ["INFEASIBLE", "Case", "cases", "options_of", "rows_of", "suite_cases", "sweep"]
 

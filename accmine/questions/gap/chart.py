@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from accmine.questions.gap.record import WHOLE, GapRow
-from accmine.report.charts.svg import Frame
-from accmine.report.numbers import percent
+from accmine.report import Frame, percent
 from accmine.result import Sense, gap
 
 __all__ = ["LEAST", "gap_trace", "plot"]

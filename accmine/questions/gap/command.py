@@ -15,7 +15,7 @@ from accmine.questions.options import INTERRUPTED, Json, Quiet, Verbose, Workers
 
 if TYPE_CHECKING:
     from accmine.questions.gap.record import GapRow
-    from accmine.report.progress import Progress
+    from accmine.report import Progress
 
 __all__ = ["COMMANDS", "gap"]
 
@@ -212,7 +212,7 @@ def _designs(
 ) -> list[GapRow]:
     from accmine.questions.gap.cases import cases
     from accmine.questions.gap.design import rate_design
-    from accmine.study.study import load_study
+    from accmine.study import load_study
 
     loaded = load_study(study, _changes(overrides, workers))
     _one("seconds", limits)
@@ -238,7 +238,7 @@ def _sweep(
 ) -> None:
     """Measure every combination; ``rows`` grows as they are done, so that an interrupt leaves them."""
     from accmine.questions.gap.cases import cases, options_of, suite_cases, sweep
-    from accmine.study.study import load_study
+    from accmine.study import load_study
 
     table = options_of(option or [])
     changes = _changes(overrides, workers)
@@ -253,10 +253,10 @@ def _sweep(
 
 def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path | None, as_json: bool) -> None:
     """Print the rows, and write the files that were asked for."""
-    from accmine.files.writing import write_atomic
+    from accmine.files import write_atomic
     from accmine.questions.gap import chart
     from accmine.questions.gap import report as gap_table
-    from accmine.report.text import terminal_width
+    from accmine.report import terminal_width
 
     if csv_file is not None and rows:
         write_atomic(csv_file, gap_table.as_csv(rows))

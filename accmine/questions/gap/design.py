@@ -8,20 +8,15 @@ from math import inf
 from pathlib import Path
 
 from accmine.errors import InputError
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import Design
+from accmine.hardware import Design, Template, load_accelerator, template_of
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.hardware.template import Template, template_of
-from accmine.plan.plan import Plan
+from accmine.plan import Plan
 from accmine.problems.limits import within
 from accmine.questions.gap.cases import rows_of
 from accmine.questions.gap.measure import Ground
 from accmine.questions.gap.record import GapRow
-from accmine.search.refine import Answer
-from accmine.search.selection import totals
-from accmine.search.session import Member
-from accmine.search.value import study_value, without_floor
-from accmine.study.study import Study
+from accmine.search import Answer, Member, study_value, totals, without_floor
+from accmine.study import Study
 
 __all__ = ["below_floor", "rate_design", "violations"]
 

@@ -15,34 +15,53 @@ from math import inf
 from typing import Any, Self, TypeVar
 
 from accmine.errors import CheckError, InfeasibleError
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.interrupts import heard
-from accmine.plan.build import plan_of
-from accmine.plan.plan import Group, Plan
+from accmine.plan import Group, Plan, plan_of
 from accmine.ports import Stop
 from accmine.problems.design_search.space_bound import promising
 from accmine.problems.limits import within
 from accmine.questions.gap.stages import stage_bounds
-from accmine.search.bounds import WholeBound, bound_whole, only_design
-from accmine.search.budget import ANSWER, GAP, GAP_STAGES, Budget
-from accmine.search.candidates import (
+from accmine.search import (
+    ANSWER,
+    GAP,
+    GAP_STAGES,
     NOTHING,
-    PROMISING,
+    PROVER,
+    Answer,
+    Budget,
+    Event,
+    FloorQuestion,
     GroupCandidates,
+    Member,
+    PhaseSeconds,
+    Proof,
+    Selection,
+    Session,
+    WholeBound,
+    answer_of,
+    bound_whole,
+    choose,
     confirm,
+    is_search,
+    joined,
     mine,
+    nothing_fits,
+    only_design,
+    opened,
+    own_bound,
     problems_of,
     proposed,
+    provable,
+    prove,
+    references,
+    require_feasible,
+    schedule_tasks,
     without_candidates,
 )
-from accmine.search.feasibility import require_feasible
-from accmine.search.floor import FloorQuestion, nothing_fits
-from accmine.search.proof import PROVER, Proof, joined, provable, prove
-from accmine.search.refine import Answer, answer_of, choose, own_bound, references, refine, schedule_tasks
-from accmine.search.selection import PhaseSeconds, Selection
-from accmine.search.session import Event, Member, Session, opened
-from accmine.search.value import is_search
-from accmine.study.study import Search, Study
+from accmine.search.candidates import PROMISING
+from accmine.search.refine import refine
+from accmine.study import Search, Study
 
 __all__ = ["First", "Ground", "Measured", "better_of"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from accmine.report.as_json import to_json
+from accmine.report import to_json
 
 __all__ = ["WHOLE", "GapRow", "heuristic_range"]
 

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from accmine.questions.gap.record import WHOLE, GapRow, heuristic_range
-from accmine.report import csv
-from accmine.report.numbers import UNKNOWN, count, number, percent
-from accmine.report.section import BULLET, Section, figures, texts
-from accmine.report.text import render
-from accmine.study.parts import HEURISTIC_OPTIONS
+from accmine.report import BULLET, UNKNOWN, Section, count, csv, figures, number, percent, render, texts
+from accmine.study import HEURISTIC_OPTIONS
 
 __all__ = ["COLUMNS", "as_csv", "as_json", "solution_text", "study_text", "suite_text"]
 

@@ -8,16 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from accmine.hardware.space import smallest
-from accmine.plan.plan import Group, Plan
+from accmine.hardware import smallest
+from accmine.plan import Group, Plan
 from accmine.problems import design_search
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, scan
 from accmine.problems.limits import widened
-from accmine.search.refine import Answer
-from accmine.search.selection import chips_of
-from accmine.search.session import Member
-from accmine.search.value import FLOAT, stage_value
-from accmine.workload.task import Task
+from accmine.search import FLOAT, Answer, Member, chips_of, stage_value
+from accmine.workload import Task
 
 __all__ = ["PROOF", "stage_bounds", "stage_own_bound"]
 

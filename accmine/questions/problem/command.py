@@ -47,7 +47,7 @@ def solve(
 
         table["where"] = where_in_file(problem, table["conflict"])
     if output is not None:
-        from accmine.files.writing import write_atomic
+        from accmine.files import write_atomic
 
         write_atomic(output, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
     if as_json:

@@ -7,23 +7,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 
-from accmine.cost.modes import CostLibrary, splits_up_to
+from accmine.cost import CostLibrary, splits_up_to
 from accmine.errors import InputError
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.plan.plan import Plan, whole_splits
-from accmine.plan.under import costs_of, exceeded, under_limits, under_technology
+from accmine.plan import Plan, costs_of, exceeded, under_limits, under_technology, whole_splits
 from accmine.ports import Stop
 from accmine.problems.design_search import TIE, Evaluation, cost_library
 from accmine.questions.run.explain import change_designs, changes
 from accmine.questions.run.record import BaselineRow, Change
-from accmine.search.budget import share_of
-from accmine.search.candidates import GroupCandidates
-from accmine.search.refine import choose, schedule_tasks
-from accmine.search.schedules import TaskSchedule
-from accmine.search.selection import Selection, chips_of, select
-from accmine.search.session import Session
-from accmine.search.value import by_stage, study_value
+from accmine.search import (
+    GroupCandidates,
+    Selection,
+    Session,
+    TaskSchedule,
+    by_stage,
+    chips_of,
+    choose,
+    schedule_tasks,
+    select,
+    share_of,
+    study_value,
+)
 
 __all__ = ["baseline_rows", "binding_limits", "change_rows", "variant_sentence"]
 

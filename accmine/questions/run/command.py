@@ -26,8 +26,8 @@ from accmine.questions.options import (
 )
 
 if TYPE_CHECKING:
-    from accmine.report.progress import Progress
-    from accmine.study.study import LoadedStudy
+    from accmine.report import Progress
+    from accmine.study import LoadedStudy
 
 __all__ = ["COMMANDS", "run", "show"]
 
@@ -47,7 +47,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Find the best design of a study, and print it with its certificate and why it won."""
-    from accmine.study.study import load_study
+    from accmine.study import load_study
 
     changes = list(overrides or [])
     changes += [] if seconds is None else [f"budget.seconds={seconds!r}"]
@@ -78,7 +78,7 @@ def _run(loaded: LoadedStudy, runs: Path, again: bool, shown: Progress) -> Any:
 
 def _render(report: Any) -> str:
     from accmine.questions.run.report import render
-    from accmine.report.text import terminal_width
+    from accmine.report import terminal_width
 
     return render(report, width=terminal_width(), color=sys.stdout.isatty())
 
@@ -105,7 +105,7 @@ def show(
         typer.echo(f"{result['status']}: {refusal}")
     else:
         from accmine.questions.run.record import Outcome
-        from accmine.report.as_json import from_json
+        from accmine.report import from_json
 
         with folder.using("result.json"):
             outcome = from_json(Outcome, result)

@@ -13,7 +13,7 @@ from math import inf
 
 import numpy as np
 
-from accmine.cost.modes import CostLibrary
+from accmine.cost import CostLibrary
 from accmine.errors import CheckError
 from accmine.ports import Stop
 from accmine.problems import operator_schedule
@@ -21,8 +21,7 @@ from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import Problem, Solution
 from accmine.questions.run.record import Contention
 from accmine.result import StopReason
-from accmine.search.schedules import LIST_PASSES, PhaseSchedule, TaskSchedule
-from accmine.search.session import Member, Session
+from accmine.search import LIST_PASSES, Member, PhaseSchedule, Session, TaskSchedule
 from accmine.solving import solve
 
 __all__ = ["contention", "contentions", "retimed"]

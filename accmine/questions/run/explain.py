@@ -8,15 +8,13 @@ from math import inf
 
 import numpy as np
 
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.hardware.technology import area_mm2, chip_of, linear_costs, tdp_w
-from accmine.plan.plan import Plan
-from accmine.plan.under import exceeded
+from accmine.plan import Plan, exceeded
 from accmine.problems.design_search import TIE
 from accmine.problems.design_search.collapse import collapse
 from accmine.questions.run.record import Change, LimitRow, Nearest, TimeSplit
-from accmine.search.schedules import TaskSchedule
-from accmine.search.selection import Selection, chips_of, exchanges
+from accmine.search import Selection, TaskSchedule, chips_of, exchanges
 
 __all__ = ["STEPS", "change_designs", "limit_rows", "nearest", "time_split"]
 

@@ -12,9 +12,9 @@ from math import inf
 from typing import Any
 
 from accmine.errors import CheckError, InfeasibleError, NothingFoundError
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.interrupts import held
-from accmine.plan.plan import Plan
+from accmine.plan import Plan
 from accmine.ports import Incumbent, Stop
 from accmine.problems.design_search import Mined
 from accmine.problems.limits import within
@@ -22,17 +22,36 @@ from accmine.questions.run.baselines import baseline_rows, binding_limits, chang
 from accmine.questions.run.contention import contentions
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.summary import Findings, summarize, trace_lanes
-from accmine.report.progress import Watch
-from accmine.search.bounds import WholeBound, bound_whole, only_design
-from accmine.search.budget import RUN, Budget
-from accmine.search.candidates import GroupCandidates, confirmed, promising_designs, propose, without_candidates
-from accmine.search.feasibility import require_feasible
-from accmine.search.floor import FloorQuestion, nothing_fits
-from accmine.search.proof import joined, provable, prove
-from accmine.search.refine import Answer, choose, own_bound, references, refine, verified, with_schedules
-from accmine.search.selection import Selection
-from accmine.search.session import Session, Store, opened
-from accmine.search.value import metric
+from accmine.report import Watch
+from accmine.search import (
+    RUN,
+    Answer,
+    Budget,
+    FloorQuestion,
+    GroupCandidates,
+    Selection,
+    Session,
+    Store,
+    WholeBound,
+    bound_whole,
+    choose,
+    confirmed,
+    joined,
+    metric,
+    nothing_fits,
+    only_design,
+    opened,
+    own_bound,
+    promising_designs,
+    propose,
+    provable,
+    prove,
+    references,
+    require_feasible,
+    verified,
+    without_candidates,
+)
+from accmine.search.refine import refine, with_schedules
 
 __all__ = ["find", "solve_study"]
 

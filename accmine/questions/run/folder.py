@@ -24,12 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.files.document import load_yaml
-from accmine.files.suggest import did_you_mean
-from accmine.files.writing import write_atomic
+from accmine.files import did_you_mean, load_yaml, write_atomic
 from accmine.problems.files import located
-from accmine.study.inputs import study_hash
-from accmine.study.study import Study, effective
+from accmine.study import Study, effective, study_hash
 from accmine.version import __version__
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from accmine.report.as_json import to_json
+from accmine.report import to_json
 
 __all__ = [
     "BaselineRow",

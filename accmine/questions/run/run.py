@@ -9,21 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import DEFECT, InfeasibleError, NothingFoundError
-from accmine.files.document import load_yaml, placed
-from accmine.hardware.design import Design
-from accmine.hardware.space import DesignSpace
-from accmine.hardware.template import template_of
+from accmine.files import load_yaml, placed
+from accmine.hardware import Design, DesignSpace, template_of
 from accmine.interrupts import held
-from accmine.plan.build import make_plan
+from accmine.plan import make_plan
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.record import Outcome
-from accmine.report.progress import Watch
+from accmine.report import Watch
 from accmine.result import Status
-from accmine.study.inputs import read_inputs
-from accmine.study.study import LoadedStudy
+from accmine.study import LoadedStudy, read_inputs
 
 __all__ = ["run"]
 
@@ -94,7 +91,7 @@ def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
 
 def _read(folder: RunFolder, loaded: LoadedStudy) -> Outcome:
     """The outcome of a finished run, or the error that it ended with."""
-    from accmine.report.as_json import from_json
+    from accmine.report import from_json
 
     known = folder.read_json("result.json") or {}
     with folder.using("result.json"):
@@ -118,7 +115,7 @@ def _saved(folder: RunFolder, outcome: Outcome, lanes: list[Any], known: Outcome
 
 def _known(folder: RunFolder) -> Outcome | None:
     """What an earlier try of the same study left that was interrupted: verified, but not the end of the search."""
-    from accmine.report.as_json import from_json
+    from accmine.report import from_json
 
     table = folder.read_json("result.json")
     if table is None or table.get("status") not in (Status.OPTIMAL.value, Status.FEASIBLE.value):
@@ -144,7 +141,7 @@ def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) 
 def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     """The files of a run beside ``study.yaml``."""
     from accmine.questions.run.report import page
-    from accmine.report.charts.trace import perfetto
+    from accmine.report import perfetto
 
     # Without indents: it is large, and these take most of the time to write it.
     folder.write_text("schedule.json", json.dumps(perfetto(lanes), allow_nan=False))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from math import isfinite, nan
 from typing import Any
 
-from accmine.hardware.accelerators import dump_design
+from accmine.hardware import dump_design
 from accmine.hardware.technology import area_mm2, idle_w, tdp_w
-from accmine.plan.plan import Plan
+from accmine.plan import Plan
 from accmine.questions.run.explain import limit_rows, nearest, time_split
 from accmine.questions.run.record import (
     BaselineRow,
@@ -24,13 +24,9 @@ from accmine.questions.run.record import (
     WorkloadRow,
 )
 from accmine.result import Status
-from accmine.search.bounds import WholeBound, assumptions_of, scope_of
-from accmine.search.schedules import TaskSchedule
-from accmine.search.selection import Selection
-from accmine.search.session import Member
-from accmine.search.value import metric
+from accmine.search import Member, Selection, TaskSchedule, WholeBound, assumptions_of, metric, scope_of
 from accmine.solving import versions
-from accmine.system.timeline import simulate
+from accmine.system import simulate
 
 __all__ = ["Findings", "summarize", "trace_lanes"]
 
@@ -250,7 +246,7 @@ def _warnings(f: Findings) -> tuple[str, ...]:
 
 def trace_lanes(f: Findings) -> list[Any]:
     """Lanes of the schedule trace: the cores of each device during one run of each phase, and the pipeline."""
-    from accmine.report.charts.trace import core_lanes, operator_labels, timeline_lanes
+    from accmine.report import core_lanes, operator_labels, timeline_lanes
 
     lanes: list[Any] = []
     for (w, s), schedule in sorted(f.final.items()):

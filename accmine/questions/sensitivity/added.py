@@ -8,20 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from accmine.cost.modes import CostLibrary
-from accmine.hardware.design import Design
+from accmine.cost import CostLibrary
+from accmine.hardware import Design
 from accmine.hardware.technology import tdp_w
-from accmine.plan.limits import digits
-from accmine.plan.plan import Plan
-from accmine.plan.under import costs_of, under_limits
+from accmine.plan import Plan, costs_of, digits, under_limits
 from accmine.ports import Stop
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, Value, promising, scan
 from accmine.problems.limits import ALLOWANCE, within
 from accmine.questions.run.record import LimitRow
 from accmine.questions.sensitivity.changes import Change
-from accmine.search.candidates import search_problem
-from accmine.search.schedules import list_cycles
-from accmine.search.value import by_stage, on_design, study_value
+from accmine.search import by_stage, list_cycles, on_design, search_problem, study_value
 
 __all__ = ["NOISE", "bound_of_added", "first_designs", "next_size"]
 

@@ -7,11 +7,8 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from accmine.hardware.design import Design
-from accmine.hardware.space import count_feasible
-from accmine.plan.limits import Limit, digits
-from accmine.plan.plan import Plan
-from accmine.plan.under import under_limits
+from accmine.hardware import Design, count_feasible
+from accmine.plan import Limit, Plan, digits, under_limits
 from accmine.problems.limits import widened
 
 __all__ = ["SCALED", "Change", "changes_of", "left_out"]

@@ -29,11 +29,11 @@ def sensitivity(
     as_json: Json = False,
 ) -> None:
     """Print what 1 % more area, TDP, HBM bandwidth or SRAM buys, and what is proven about it."""
-    from accmine.plan.build import plan_of
+    from accmine.plan import plan_of
     from accmine.problems.conflict import located
     from accmine.questions.sensitivity.measure import sensitivity as measure
     from accmine.questions.sensitivity.report import render
-    from accmine.study.study import load_study
+    from accmine.study import load_study
 
     if not 0 < percent <= 100:
         raise InputError(f"--percent must be above 0 and at most 100, got {percent:g}")

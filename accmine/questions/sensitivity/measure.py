@@ -16,22 +16,18 @@ from dataclasses import dataclass, field, replace
 from math import inf, isfinite
 from typing import Any
 
-from accmine.cost.modes import CostLibrary
+from accmine.cost import CostLibrary
 from accmine.errors import InfeasibleError, NothingFoundError
-from accmine.files.document import load_yaml
-from accmine.hardware.design import Design
-from accmine.hardware.space import DesignSpace
-from accmine.hardware.template import template_of
-from accmine.plan.plan import Plan
+from accmine.files import load_yaml
+from accmine.hardware import Design, DesignSpace, template_of
+from accmine.plan import Plan
 from accmine.questions.run.flow import find
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.summary import summarize
 from accmine.questions.sensitivity.added import NOISE, bound_of_added, first_designs, next_size
 from accmine.questions.sensitivity.changes import Change, changes_of, left_out
-from accmine.report.as_json import to_json
-from accmine.search.budget import RUN, Budget
-from accmine.search.refine import references
-from accmine.search.session import Kept, Session
+from accmine.report import to_json
+from accmine.search import RUN, Budget, Kept, Session, references
 
 __all__ = ["Row", "Sensitivity", "gain_interval", "sensitivity"]
 

@@ -14,24 +14,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.modes import CostLibrary
-from accmine.hardware.design import Calibration, Design
+from accmine.cost import CostLibrary
+from accmine.hardware import Calibration, Design
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
-from accmine.plan.limits import COSTS
-from accmine.plan.plan import Group, Plan
-from accmine.plan.under import exceeded, under_technology
+from accmine.plan import COSTS, Group, Plan, exceeded, under_technology
 from accmine.ports import Stop
 from accmine.problems.design_search import Evaluation, Problem
 from accmine.problems.design_search.lowering import lower
 from accmine.questions.stability.draws import Constant, factors, moved
 from accmine.questions.stability.timing import phase_cycles
-from accmine.search.budget import RUN, Budget
-from accmine.search.candidates import NOTHING, GroupCandidates
-from accmine.search.selection import chips_of, select
-from accmine.search.session import Session
-from accmine.search.value import study_value
+from accmine.search import NOTHING, RUN, Budget, GroupCandidates, Session, chips_of, select, study_value
 from accmine.solving import solve
-from accmine.workload.task import Task
+from accmine.workload import Task
 
 __all__ = ["Case", "Key", "World", "checked", "first_orders", "list_makespans", "more_orders", "settle"]
 

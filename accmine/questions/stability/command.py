@@ -33,14 +33,14 @@ def stability(
 
     The study is run first, or its finished run is read from its folder; stability.json is written there.
     """
-    from accmine.plan.build import plan_of
+    from accmine.plan import plan_of
     from accmine.questions.run.folder import RunFolder
     from accmine.questions.run.run import run
     from accmine.questions.stability.draws import constants_of
     from accmine.questions.stability.measure import require
     from accmine.questions.stability.measure import stability as measure
     from accmine.questions.stability.report import render
-    from accmine.study.study import load_study
+    from accmine.study import load_study
 
     require(draws, seed, tolerance)
     changes = [*(overrides or []), *([] if seconds is None else [f"budget.seconds={seconds!r}"])]

@@ -15,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.hardware.design import Calibration
+from accmine.hardware import Calibration, PartsArea
 from accmine.hardware.technology import Technology
-from accmine.hardware.technology.area import PartsArea
 
 __all__ = ["NOT_DRAWN", "TIMING", "Constant", "Range", "constants_of", "drawn", "factors", "moved", "swung"]
 

@@ -19,14 +19,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.measured.source import Stretched
-from accmine.cost.modes import CostLibrary
+from accmine.cost import CostLibrary, Stretched
 from accmine.errors import Complaint, InputError
-from accmine.files.document import load_yaml
-from accmine.hardware.design import Design
-from accmine.hardware.space import DesignSpace
-from accmine.hardware.template import template_of
-from accmine.plan.plan import Plan
+from accmine.files import load_yaml
+from accmine.hardware import Design, DesignSpace, template_of
+from accmine.plan import Plan
 from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.record import Outcome
 from accmine.questions.stability.cases import (
@@ -43,7 +40,7 @@ from accmine.questions.stability.counts import summary
 from accmine.questions.stability.draws import Constant, constants_of, drawn, swung
 from accmine.questions.stability.pool import PROMISING_DRAWS, joined, promising_under, searched
 from accmine.questions.stability.record import Nominal, Stability
-from accmine.search.candidates import search_problem
+from accmine.search import search_problem
 from accmine.workers import stop_workers, workers
 
 __all__ = ["DRAWS", "TOLERANCE", "require", "stability", "stability_of", "world_of"]

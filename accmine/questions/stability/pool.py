@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from accmine.cost.modes import CostLibrary
-from accmine.hardware.design import Design
-from accmine.plan.plan import Group, Plan
-from accmine.plan.under import under_technology
+from accmine.cost import CostLibrary
+from accmine.hardware import Design
+from accmine.plan import Group, Plan, under_technology
 from accmine.problems.design_search.space_bound import promising
 from accmine.questions.stability.draws import Constant, factors, moved
-from accmine.search.budget import RUN, Budget
-from accmine.search.candidates import pareto, problems_of, propose, proposed, search_problem
-from accmine.search.session import Kept, Session, Store
+from accmine.search import RUN, Budget, Kept, Session, Store, pareto, problems_of, propose, proposed, search_problem
 
 __all__ = ["FRONT", "PROMISING_DRAWS", "joined", "promising_under", "searched"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from accmine.report.as_json import to_json
+from accmine.report import to_json
 
 __all__ = ["ConstantRow", "Nominal", "Stability", "Winner", "rank_correlation"]
 

@@ -7,7 +7,7 @@ from math import inf
 
 from accmine.questions.stability.cases import MORE
 from accmine.questions.stability.record import ConstantRow, Stability, Winner
-from accmine.report.numbers import number, percent
+from accmine.report import number, percent
 
 __all__ = ["render"]
 

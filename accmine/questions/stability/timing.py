@@ -18,16 +18,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.measured.values import MODELLED
-from accmine.cost.modes import HBM_SHARES, CostLibrary, hbm_capacity
-from accmine.hardware.design import Calibration, Design
+from accmine.cost import HBM_SHARES, MODELLED, CostLibrary
+from accmine.cost.modes import hbm_capacity
+from accmine.hardware import Calibration, Design
 from accmine.ports import Stop
 from accmine.problems.design_search.lowering import Lowered
 from accmine.problems.operator_schedule import Solution
 from accmine.problems.operator_schedule.precedence import order_of
-from accmine.search.schedules import schedule_task
-from accmine.workload.graph import OperatorGraph
-from accmine.workload.task import Task
+from accmine.search import schedule_task
+from accmine.workload import OperatorGraph, Task
 
 __all__ = ["Frozen", "Moves", "freeze", "phase_cycles"]
 

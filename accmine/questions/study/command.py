@@ -21,8 +21,8 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check a study and print it with every default written out: a valid study again."""
-    from accmine.plan.build import plan_of
-    from accmine.study.study import as_mapping, effective, load_study
+    from accmine.plan import plan_of
+    from accmine.study import as_mapping, effective, load_study
 
     loaded = load_study(study, overrides or [])
     for line in plan_of(loaded).inputs.left_out:  # what is wrong in the files a study names is wrong with the study
@@ -41,11 +41,11 @@ def schema(
     if markdown and as_json:
         raise InputError("--markdown and --json exclude each other")
     if markdown:
-        from accmine.study.reference import study_reference
+        from accmine.study import study_reference
 
         typer.echo(study_reference(), nl=False)
     else:
-        from accmine.study.study import schema as study_schema
+        from accmine.study import schema as study_schema
 
         echo_json(study_schema())
 
@@ -63,8 +63,7 @@ def list_entries(
     if as_json:
         echo_json(entries)
     elif entries:
-        from accmine.report.section import of_records
-        from accmine.report.text import table
+        from accmine.report import of_records, table
 
         typer.echo(table(of_records(what, what, entries)))
 

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.files.catalogue import KINDS, names, resolve
-from accmine.files.document import load_yaml
-from accmine.files.suggest import did_you_mean
+from accmine.files import KINDS, did_you_mean, load_yaml, names, resolve
 
 __all__ = ["LISTS", "rows"]
 
@@ -17,13 +15,13 @@ LISTS = (*KINDS, "solvers")
 
 
 def _workload(name: str) -> dict[str, Any]:
-    from accmine.workload.importers.models import load_model, summary
+    from accmine.workload import load_model, summary
 
     return dict(summary(load_model(name)))
 
 
 def _accelerator(name: str) -> dict[str, Any]:
-    from accmine.hardware.accelerators import load_accelerator
+    from accmine.hardware import load_accelerator
 
     try:
         design = load_accelerator(name)

@@ -6,9 +6,9 @@ from math import isfinite, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accmine.cost.operator_table import OperatorRow, OperatorTable
+from accmine.cost import OperatorRow, OperatorTable
 from accmine.errors import InputError
-from accmine.hardware.roofline import Roofline
+from accmine.hardware import Roofline
 from accmine.report.numbers import number, si
 
 if TYPE_CHECKING:

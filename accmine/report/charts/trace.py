@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from accmine.errors import CheckError, InputError
 from accmine.problems.operator_schedule import Problem, Solution
-from accmine.system.timeline import Timeline
-from accmine.workload.graph import OperatorGraph
+from accmine.system import Timeline
+from accmine.workload import OperatorGraph
 
 __all__ = ["CORES", "Lane", "core_lanes", "operator_labels", "perfetto", "timeline_lanes"]
 

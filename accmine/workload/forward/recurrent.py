@@ -20,7 +20,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from accmine.errors import InputError
-from accmine.files.complaints import FieldsError
+from accmine.files import FieldsError
 from accmine.workload.forward import layers
 from accmine.workload.forward.attention import AttentionShape, attention, padding_masks
 from accmine.workload.graph import GraphBuilder, OperatorGraph

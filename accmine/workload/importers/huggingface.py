@@ -14,9 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from accmine.errors import Complaint, InputError
-from accmine.files.complaints import complaints_of
-from accmine.files.document import Document
-from accmine.files.suggest import did_you_mean
+from accmine.files import Document, complaints_of, did_you_mean
 from accmine.workload.importers.transformer_config import LABELLED, TransformerConfig
 
 __all__ = ["ACTIVATION_NAMES", "ARCHITECTURES", "FIXED", "HARMLESS", "MODEL_TYPES", "guess", "read_huggingface"]

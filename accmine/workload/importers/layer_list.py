@@ -58,9 +58,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from accmine.errors import Complaint, InputError
-from accmine.files.complaints import complaints_of
-from accmine.files.document import Document, Place
-from accmine.files.suggest import did_you_mean
+from accmine.files import Document, Place, complaints_of, did_you_mean
 from accmine.workload.graph import MOST_OPERATORS
 from accmine.workload.importers.layer_options import LAYERS
 from accmine.workload.importers.values import LARGEST

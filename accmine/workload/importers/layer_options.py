@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from accmine.files.suggest import did_you_mean
+from accmine.files import did_you_mean
 from accmine.workload.importers.values import LARGEST, Flag, Part, Rate, Size
 
 __all__ = ["ACTIVATIONS", "LAYERS", "SHORTCUTS"]

@@ -19,10 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field
 
 from accmine.errors import Complaint, InputError
-from accmine.files.catalogue import names, resolve
-from accmine.files.document import Document, load_yaml, validate
-from accmine.files.recognise import looks_like
-from accmine.files.suggest import did_you_mean
+from accmine.files import Document, did_you_mean, load_yaml, looks_like, names, resolve, validate
 from accmine.workload.forward.convnet import ConvnetConfig
 from accmine.workload.forward.recurrent import RecurrentConfig
 from accmine.workload.graph import MOST_BYTES

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from accmine.files.complaints import FieldsError
+from accmine.files import FieldsError
 from accmine.workload.importers.values import Flag, Natural, Part, Rate, Size
 
 __all__ = ["FAMILIES", "LABELLED", "TransformerConfig"]

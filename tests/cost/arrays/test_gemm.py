@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import accmine.cost
 from accmine.cost import NOMINAL, PRESETS, GemmCost, gemm
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS, FLEXIBLE
+from accmine.hardware import DATAFLOWS, FLEXIBLE
 
 SAMPLE = Path(__file__).parents[2] / "data" / "scalesim_sample.csv"
 SIZES = st.integers(1, 3000)

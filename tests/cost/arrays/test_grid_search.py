@@ -15,7 +15,7 @@ from accmine.cost.arrays.split import grids_of
 from accmine.cost.arrays.tiles import SUM_BYTES, Shares, shared_tiles
 from accmine.cost.arrays.tiling import best_tiles
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS, TensorCore
+from accmine.hardware import DATAFLOWS, TensorCore
 from accmine.hardware.technology import load_technology
 from accmine.workload.graph import Gemm, Work
 from tests.samples.cost_sample import CORES, convolution, product

@@ -14,7 +14,7 @@ from accmine.cost import PRESETS, MemorySystem, Timing, array_cycles, tensor_cos
 from accmine.cost.arrays.tiles import SLAB_ELEMENTS, SUM_BYTES, SharedTiles, least_extra_elements, shared_tiles
 from accmine.cost.arrays.tiling import best_tiles, score_of
 from accmine.cost.arrays.timing import fold_cycles
-from accmine.hardware.design import DATAFLOWS, TensorCore
+from accmine.hardware import DATAFLOWS, TensorCore
 from accmine.workload.graph import Work
 from tests.samples.cost_sample import convolution, product, whole_shares
 

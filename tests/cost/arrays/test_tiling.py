@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from accmine.cost import INVALID, PRESETS, MemorySystem, TensorCosts, array_cycles, gemm, tensor_costs
 from accmine.cost.arrays.tiles import SLAB_ELEMENTS, SUM_BYTES
 from accmine.cost.arrays.tiling import TIE, best_tiles
-from accmine.hardware.design import DATAFLOWS, FLEXIBLE, TensorCore
+from accmine.hardware import DATAFLOWS, FLEXIBLE, TensorCore
 from accmine.workload.graph import Work
 from tests.samples.cost_sample import CONVOLUTIONS, CORES, PRODUCTS, convolution, product, score, whole_shares
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles, array_folds, ceil_div, fold_cycles, resolve_timing
+from accmine.cost import PRESETS, Timing, array_cycles, array_folds, resolve_timing
+from accmine.cost.arrays.timing import ceil_div, fold_cycles
 from accmine.errors import InputError
-from accmine.hardware.design import DATAFLOWS, FLEXIBLE
+from accmine.hardware import DATAFLOWS, FLEXIBLE
 
 SIZES = st.integers(1, 700)
 SIDES = st.sampled_from([1, 3, 8, 16, 128])

@@ -11,20 +11,22 @@ import numpy as np
 import pytest
 
 from accmine import cli
-from accmine.cost.measured.source import MOST_RUNS, MeasuredTable, Stretched, ZigzagSource, too_many_runs
+from accmine.cost import MeasuredTable, Stretched, ZigzagSource, too_many_runs
+from accmine.cost.measured.source import MOST_RUNS
 from accmine.cost.measured.works import MEASURED, MODELLED, core_name
 from accmine.errors import InputError
-from accmine.hardware.design import Calibration
-from accmine.plan.build import plan_of
+from accmine.hardware import Calibration
+from accmine.plan import plan_of
 from accmine.ports import Stop
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder
 from accmine.questions.sensitivity.changes import changes_of, left_out
 from accmine.questions.stability.measure import stability
 from accmine.questions.stability.timing import Moves, freeze
-from accmine.search.bounds import assumptions_of, measured_share
-from accmine.search.schedules import schedule_task
-from accmine.study.inputs import referenced_files, study_hash
+from accmine.search import assumptions_of, schedule_task
+from accmine.search.bounds import measured_share
+from accmine.study import study_hash
+from accmine.study.inputs import referenced_files
 from accmine.workload.graph import Gemm, Work
 from tests.samples.search_sample import designs, planned, study, study_text
 

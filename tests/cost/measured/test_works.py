@@ -11,23 +11,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accmine.cost import INVALID, OperatorCosts, binding, combine, durations, memory_of, tensor_costs, vector_costs
-from accmine.cost.measured.file import COLUMNS, MeasuredRow, read_rows
-from accmine.cost.measured.values import OriginArray
-from accmine.cost.measured.works import (
-    INTERPOLATED,
-    MEASURED,
-    MODELLED,
-    Measurements,
-    core_name,
-    parse_core,
+from accmine.cost import (
+    INVALID,
+    MeasuredRow,
+    OperatorCosts,
+    binding,
+    combine,
+    durations,
+    memory_of,
     read_measurements,
+    read_rows,
     share,
+    tensor_costs,
+    vector_costs,
 )
+from accmine.cost.measured.file import COLUMNS
+from accmine.cost.measured.values import OriginArray
+from accmine.cost.measured.works import INTERPOLATED, MEASURED, MODELLED, Measurements, core_name, parse_core
 from accmine.errors import InputError
-from accmine.hardware.design import Calibration, Design, TensorCore, VectorCore
+from accmine.hardware import Calibration, Design, TensorCore, VectorCore
 from accmine.hardware.technology import load_technology
-from accmine.workload.graph import BYTES, Gemm, Vector, Work
+from accmine.workload import BYTES, Vector
+from accmine.workload.graph import Gemm, Work
 
 SAMPLE = Path(__file__).parents[2] / "data" / "measured_sample.csv"
 TENSOR = TensorCore(128, 128, 12 << 20, "ws")

@@ -15,14 +15,24 @@ from typing import Any
 import pytest
 import yaml
 
-from accmine.cost.arrays.timing import PRESETS, array_cycles, resolve_timing
-from accmine.cost.energy import mac_pj
+from accmine.cost import (
+    PRESETS,
+    Evaluation,
+    accelerator,
+    array_cycles,
+    best_dataflow,
+    evaluate,
+    layer,
+    mac_pj,
+    mapping,
+    port_bits,
+    read_rows,
+    resolve_timing,
+)
 from accmine.cost.measured import zigzag
-from accmine.cost.measured.file import read_rows
-from accmine.cost.measured.zigzag import Evaluation, evaluate, measured_rows, rows_csv, zigzag_rows
-from accmine.cost.measured.zigzag_layer import accelerator, best_dataflow, layer, mapping, port_bits
+from accmine.cost.measured.zigzag import measured_rows, rows_csv, zigzag_rows
 from accmine.errors import InputError
-from accmine.hardware.design import FLEXIBLE, TensorCore
+from accmine.hardware import FLEXIBLE, TensorCore
 from accmine.hardware.technology import Technology, load_technology
 from accmine.questions.export import scalesim
 from accmine.workload.work import Gemm, Vector, Work

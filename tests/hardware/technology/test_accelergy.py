@@ -14,12 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import Complaint, InputError
-from accmine.files.catalogue import resolve
-from accmine.hardware.accelerators import load_accelerator
+from accmine.files import resolve
+from accmine.hardware import PartsArea, files_read, load_accelerator
 from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
 from accmine.hardware.technology.accelergy import _sram_energies
-from accmine.hardware.technology.area import PartsArea
-from accmine.hardware.technology.file import files_read
 
 SAMPLE = Path(__file__).parents[2] / "data" / "accelergy"
 BASE = load_technology("accelerator-22nm")

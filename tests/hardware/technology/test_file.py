@@ -16,9 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files.catalogue import names, resolve
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import Design
+from accmine.files import names, resolve
+from accmine.hardware import Design, PartsArea, load_accelerator
 from accmine.hardware.technology import (
     Technology,
     area_breakdown,
@@ -28,7 +27,6 @@ from accmine.hardware.technology import (
     tdp_breakdown,
     tdp_w,
 )
-from accmine.hardware.technology.area import PartsArea
 
 MIB = 1 << 20
 TECHNOLOGIES = {name: load_technology(name) for name in names("technologies")}

@@ -16,9 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files.catalogue import resolve
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import DATAFLOW_CHOICES, DATAFLOWS, FLEXIBLE, Design, TensorCore, VectorCore
+from accmine.files import resolve
+from accmine.hardware import (
+    DATAFLOW_CHOICES,
+    DATAFLOWS,
+    FLEXIBLE,
+    Chip,
+    Design,
+    PartsArea,
+    TensorCore,
+    VectorCore,
+    load_accelerator,
+)
 from accmine.hardware.technology import (
     area_breakdown,
     area_mm2,
@@ -29,7 +38,6 @@ from accmine.hardware.technology import (
     tdp_breakdown,
     tdp_w,
 )
-from accmine.hardware.technology.area import Chip, PartsArea
 from accmine.hardware.technology.phaze import PhazeArea, phaze_area_um2, phaze_l2_bytes
 
 MIB = 1 << 20

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from accmine.problems.design_search.collapse import collapse
 from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import heads
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph
 from tests.cost.test_modes import library
 from tests.samples.search_sample import Shape, design, graph_of, planned, shapes
 

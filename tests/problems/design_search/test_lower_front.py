@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.hardware.technology import area_mm2
-from accmine.plan.plan import Plan
+from accmine.plan import Plan
 from accmine.problems.design_search import Problem
 from accmine.problems.design_search.lower_front import LowerCandidate, lower_front
-from accmine.search.candidates import search_problem
+from accmine.search import search_problem
 from accmine.search.selection import selection_problem
 from accmine.solving import solve
 from tests.problems.design_search.test_space_bound import bound_of

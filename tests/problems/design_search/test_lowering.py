@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost.modes import RESOURCES, CostLibrary, hbm_capacity
+from accmine.cost import RESOURCES, CostLibrary
+from accmine.cost.modes import hbm_capacity
 from accmine.errors import InputError
 from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import Solution, check

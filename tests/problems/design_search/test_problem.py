@@ -196,7 +196,7 @@ def test_a_moved_operator_is_caught(task: int, operator: int, by: int) -> None:
 
 
 def test_a_study_of_a_real_model_passes() -> None:
-    from accmine.search.candidates import search_problem
+    from accmine.search import search_problem
 
     plan, library = planned(models=("mlp", "gpt"))
     problem = search_problem(plan, plan.groups("common")[0], 1, library)

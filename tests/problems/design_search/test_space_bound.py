@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.hardware.space import count_feasible
+from accmine.hardware import count_feasible
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.ports import Stop
 from accmine.problems.design_search import Problem
@@ -181,7 +181,7 @@ def test_blocks_agree_with_designs() -> None:
 @pytest.mark.parametrize("split", ["even", "none"])
 @pytest.mark.parametrize("models", [("mlp",), ("gpt",), ("mlp", "gpt")])
 def test_training_graphs(models: tuple[str, ...], split: str) -> None:
-    from accmine.search.candidates import search_problem
+    from accmine.search import search_problem
 
     plan, library = planned(models=models, mode="common", operator_split=split)
     problem = search_problem(plan, plan.groups("common")[0], 1, library)

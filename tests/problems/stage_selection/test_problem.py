@@ -23,7 +23,7 @@ from accmine.problems.stage_selection.options import lower_bound, undominated, u
 from accmine.problems.stage_selection.ticks import FINE_RESOLUTION
 from accmine.result import Sense
 from accmine.solving import explain, load_problem, rate
-from accmine.system.timeline import step_time
+from accmine.system import step_time
 
 EXAMPLE: dict[str, Any] = {
     "kind": "stage-selection",

@@ -24,7 +24,7 @@ from accmine.problems.stage_selection import (
 from accmine.problems.stage_selection.integers import integers
 from accmine.result import Status
 from accmine.solving import bound_of, solve
-from accmine.system.timeline import step_time
+from accmine.system import step_time
 
 MICROBATCHES = (1, 2, 7, 64, 1000, 16_384, 65_536)
 

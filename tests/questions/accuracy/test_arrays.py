@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from accmine.errors import InputError
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import Calibration
+from accmine.hardware import Calibration, load_accelerator
 from accmine.questions.accuracy.arrays import MATMUL_ACCELERATOR, matmul_ledger, scalesim_ledger
 from accmine.questions.accuracy.calibrate import calibrate
 from accmine.questions.accuracy.samples import read_samples

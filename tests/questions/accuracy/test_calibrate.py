@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 
 from accmine.cost import combine, durations, memory_of, tensor_costs, vector_costs
 from accmine.errors import InputError
-from accmine.files.document import load_yaml
-from accmine.hardware.accelerators import load_accelerator
-from accmine.hardware.design import Calibration, Design, TensorCore, VectorCore
-from accmine.hardware.template import read_accelerator
+from accmine.files import load_yaml
+from accmine.hardware import Calibration, Design, TensorCore, VectorCore, load_accelerator, read_accelerator
 from accmine.questions.accuracy.arrays import MATMUL_ACCELERATOR
 from accmine.questions.accuracy.calibrate import Predictor, calibrate, calibrated_text, cross_fit, default_constants
 from accmine.questions.accuracy.samples import Sample, read_samples

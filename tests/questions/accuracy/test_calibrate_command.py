@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from accmine import cli
-from accmine.files.document import load_yaml
-from accmine.hardware.accelerators import load_accelerator
+from accmine.files import load_yaml
+from accmine.hardware import load_accelerator
 from accmine.questions.accuracy.arrays import MATMUL_ACCELERATOR
 
 SAMPLE = Path(__file__).parents[2] / "data" / "matmul_sample.csv"

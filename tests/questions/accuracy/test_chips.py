@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accmine.hardware.design import TensorCore
+from accmine.hardware import PartsArea, TensorCore
 from accmine.hardware.technology import Technology, area_breakdown, area_mm2, chip_of, load_technology
-from accmine.hardware.technology.area import PartsArea
 from accmine.questions.accuracy import chips
 from accmine.questions.accuracy.chips import (
     KnownChip,

@@ -12,7 +12,7 @@ import pytest
 
 from accmine import cli
 from accmine.errors import InputError
-from accmine.hardware.accelerators import load_accelerator
+from accmine.hardware import load_accelerator
 from accmine.questions.accuracy import suites as ledger
 from accmine.questions.accuracy.report import summary_text
 

@@ -14,10 +14,10 @@ import pytest
 
 from accmine import cli
 from accmine.errors import InputError
-from accmine.hardware.accelerators import dump_design, load_accelerator
+from accmine.hardware import dump_design, load_accelerator
 from accmine.questions.cost.measure import BATCH, MICROBATCH, batches, cost_step
 from accmine.questions.cost.report import LONGEST, csv_text, render, to_json
-from accmine.study.study import StudyWorkload
+from accmine.study import StudyWorkload
 from tests.samples.search_sample import MODELS, design
 
 SUMS = ("step_cycles", "step_macs", "step_inserted_macs", "step_hbm_bytes", "step_energy_fj")

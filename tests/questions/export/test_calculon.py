@@ -74,7 +74,7 @@ def test_a_pipeline_is_pipeline_parallelism_over_the_links_of_the_cluster(tmp_pa
 
 
 def test_calibrations_are_efficiencies(tmp_path: Path) -> None:
-    from accmine.hardware.design import Calibration
+    from accmine.hardware import Calibration
 
     tuned = replace(baseline(), calibration=Calibration(0.0, 0.9, 0.8, 0.7))
     run = answer(tmp_path, models=("gpt",))

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from accmine.cost.arrays.gemm import gemm
-from accmine.cost.arrays.timing import array_cycles
+from accmine.cost import array_cycles, gemm
 from accmine.errors import InputError
-from accmine.hardware.design import FLEXIBLE
+from accmine.hardware import FLEXIBLE
 from accmine.questions.export.operators import longest, read_run
 from accmine.questions.run.folder import RunFolder, RunState
 from accmine.workload.work import Work

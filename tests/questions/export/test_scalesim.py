@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from accmine.cost.arrays.timing import PRESETS, array_cycles, array_folds, resolve_timing
+from accmine.cost import PRESETS, array_cycles, array_folds, resolve_timing
 from accmine.errors import InputError
-from accmine.hardware.design import Design, TensorCore, VectorCore
+from accmine.hardware import Design, TensorCore, VectorCore
 from accmine.questions.export import scalesim
 from accmine.questions.export.operators import ExportedOperator, RunAnswer, Winner
 from accmine.workload.work import Gemm, Vector, Work

@@ -13,13 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from accmine.cost.arrays.gemm import gemm
-from accmine.cost.arrays.timing import PRESETS
-from accmine.cost.energy import mac_pj
-from accmine.cost.measured.zigzag import Evaluation
-from accmine.cost.measured.zigzag_layer import accelerator, mapping
+from accmine.cost import PRESETS, Evaluation, accelerator, gemm, mac_pj, mapping
 from accmine.errors import InputError
-from accmine.hardware.design import Calibration, TensorCore
+from accmine.hardware import Calibration, TensorCore
 from accmine.questions.export import zigzag
 from accmine.workload.work import Vector
 from tests.questions.export.test_scalesim import DESIGN, of, operator

@@ -17,8 +17,7 @@ from accmine.questions.gap.measure import Ground
 from accmine.questions.gap.record import WHOLE, GapRow
 from accmine.questions.run.folder import list_runs
 from accmine.solvers.design_search.wham_options import Options
-from accmine.study.parts import HEURISTIC_OPTIONS
-from accmine.study.study import Search
+from accmine.study import HEURISTIC_OPTIONS, Search
 from accmine.study.suite import Entry
 from tests.samples.gap_sample import KEYS, no_prover, study, without_prover  # noqa: F401 — the last is used by every test
 

@@ -13,7 +13,7 @@ import pytest
 
 import accmine.questions.gap.cases as gap_module
 from accmine import cli
-from accmine.hardware.accelerators import dump_design
+from accmine.hardware import dump_design
 from accmine.questions.gap.record import GapRow
 from tests.questions.gap.test_cases import suite  # noqa: F401 — a fixture
 from tests.questions.gap.test_solution import THREE

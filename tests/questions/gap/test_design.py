@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from accmine.errors import InputError
-from accmine.hardware.accelerators import dump_design
-from accmine.plan.under import under_limits
+from accmine.hardware import dump_design
+from accmine.plan import under_limits
 from accmine.questions.gap.design import rate_design, violations
 from accmine.questions.gap.record import WHOLE
 from tests.samples.gap_sample import KEYS, ground, measured, rows, study, without_prover  # noqa: F401 — for every test

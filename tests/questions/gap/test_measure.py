@@ -22,13 +22,10 @@ from accmine.problems.design_search import Mined, Problem
 from accmine.questions.gap.cases import rows_of
 from accmine.questions.gap.measure import Ground, better_of, spread
 from accmine.result import Result, Status, StopReason
-from accmine.search.budget import GAP
+from accmine.search import GAP, answer_of, own_bound, study_value, totals
 from accmine.search.proof import LISTS
-from accmine.search.refine import answer_of, own_bound
 from accmine.search.schedules import list_work
-from accmine.search.selection import totals
-from accmine.search.value import study_value
-from accmine.study.study import Search
+from accmine.study import Search
 from tests.samples.gap_sample import BUDGET, KEYS, ground, measured, no_prover, rows, study
 from tests.samples.search_sample import designs, fits, listed
 

@@ -9,7 +9,7 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.questions.gap.record import GapRow, heuristic_range
-from accmine.report.as_json import from_json
+from accmine.report import from_json
 
 ROW = GapRow(
     study="s",

@@ -8,7 +8,7 @@ import pytest
 
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.questions.gap.stages import stage_own_bound
-from accmine.search.value import stage_value
+from accmine.search import stage_value
 from tests.samples.gap_sample import ground, measured
 from tests.samples.search_sample import designs, fits, listed
 

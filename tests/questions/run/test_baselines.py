@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from accmine.cost.modes import CostLibrary
-from accmine.hardware.design import Design
+from accmine.cost import CostLibrary
+from accmine.hardware import Design
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.plan.plan import Plan
-from accmine.plan.under import costs_of, under_limits
+from accmine.plan import Plan, costs_of, under_limits
 from accmine.ports import Stop
 from accmine.questions.run.baselines import baseline_rows, change_rows, variant_sentence
-from accmine.search.schedules import schedule_task
-from accmine.search.selection import Selection, select, settle
+from accmine.search import Selection, schedule_task, select
+from accmine.search.selection import settle
 from accmine.study.inputs import VARIANTS
 from tests.samples.search_sample import BASE, brute_groups, folder, pipeline, planned, session
 

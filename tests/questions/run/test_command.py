@@ -11,8 +11,8 @@ import pytest
 
 from accmine.questions.run import command
 from accmine.questions.run.folder import RunFolder, RunState
-from accmine.report.progress import Watch
-from accmine.study.study import LoadedStudy
+from accmine.report import Watch
+from accmine.study import LoadedStudy
 from tests.samples.command_sample import caller
 from tests.samples.search_sample import study_text
 
@@ -89,7 +89,7 @@ def test_verbose_names_every_step(accmine: Any, tiny: Path, tmp_path: Path) -> N
 
 def test_progress_is_in_the_unit_of_the_study(tiny: Path, tmp_path: Path) -> None:
     from accmine.questions.run.run import run
-    from accmine.study.study import load_study
+    from accmine.study import load_study
 
     seen: list[tuple[str, Callable[[float], float]]] = []
     values: list[float | None] = []

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost.modes import CostLibrary
+from accmine.cost import CostLibrary
 from accmine.errors import InputError
-from accmine.hardware.design import Calibration
+from accmine.hardware import Calibration
 from accmine.ports import Stop
 from accmine.problems import operator_schedule
 from accmine.problems.design_search.lowering import lower
@@ -22,8 +22,8 @@ from accmine.problems.operator_schedule import ModeSet, Problem, Solution
 from accmine.questions.run.contention import contention, contentions, retimed
 from accmine.questions.run.record import Contention, Outcome
 from accmine.questions.run.report import page, render
-from accmine.report.as_json import from_json
-from accmine.search.schedules import schedule_task
+from accmine.report import from_json
+from accmine.search import schedule_task
 from accmine.solving import solve
 from tests.samples.graph_sample import exhaustive, general, problem_of, unit
 from tests.samples.report_sample import common, pipeline, single
@@ -237,7 +237,7 @@ def test_average_power_stands_beside_tdp() -> None:
 @pytest.mark.parametrize("keys", [{}, {"models": ("gpt",)}, {"system": {"pipeline": 2, "cluster": "point-to-point"}}])
 def test_a_run_reports_it_for_every_device(keys: dict[str, Any], tmp_path: Path) -> None:
     from accmine.questions.run.run import run
-    from accmine.study.study import load_study
+    from accmine.study import load_study
 
     file = tmp_path / "tiny.yaml"
     budget, search_ = {"work": 1, "deterministic": True}, {"refine": "none", "top_k": 2, "shares": 2}

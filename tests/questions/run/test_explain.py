@@ -11,13 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.plan.plan import Plan
+from accmine.plan import Plan
 from accmine.ports import Stop
 from accmine.questions.run.explain import change_designs, changes, limit_rows, nearest, time_split
-from accmine.search.schedules import schedule_task
-from accmine.search.selection import Selection, select
+from accmine.search import Selection, schedule_task, select
 from tests.samples.search_sample import (
     Shape,
     brute_groups,

@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files.document import load_yaml, validate
-from accmine.files.writing import write_atomic
+from accmine.files import load_yaml, validate, write_atomic
 from accmine.questions.run import folder as store
 from accmine.questions.run.folder import (
     RunFolder,
@@ -29,7 +28,7 @@ from accmine.questions.run.folder import (
     solver_versions,
     task_key,
 )
-from accmine.study.study import Study
+from accmine.study import Study
 
 
 def study(name: str = "A study: 1", seed: int = 0) -> Study:

@@ -15,17 +15,16 @@ import pytest
 import accmine.questions.run.run as run_module
 from accmine import cli, load, registry, solving
 from accmine.errors import CheckError, InfeasibleError, InputError
-from accmine.hardware.accelerators import load_accelerator
+from accmine.hardware import load_accelerator
 from accmine.questions.run import flow
 from accmine.questions.run.folder import RUN_FILES, RunFolder, RunState, list_runs
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.run import run
-from accmine.report.as_json import from_json
-from accmine.report.progress import Watch
+from accmine.report import Watch, from_json
 from accmine.search import bounds as certify
 from accmine.search import candidates
 from accmine.search import refine as refining
-from accmine.study.study import as_mapping, load_study
+from accmine.study import as_mapping, load_study
 from tests.samples.run_sample import known
 from tests.samples.search_sample import BASE, pipeline, study_text
 

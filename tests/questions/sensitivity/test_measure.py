@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 
 from accmine import cli
 from accmine.hardware.technology import area_mm2
-from accmine.plan.build import plan_of
-from accmine.plan.plan import Plan
+from accmine.plan import Plan, plan_of
 from accmine.questions.run.flow import find
 from accmine.questions.sensitivity import measure as module
 from accmine.questions.sensitivity.added import bound_of_added
 from accmine.questions.sensitivity.changes import changes_of
 from accmine.questions.sensitivity.measure import Row, Sensitivity, gain_interval, sensitivity
-from accmine.search.candidates import search_problem
+from accmine.search import search_problem
 from tests.samples.search_sample import designs, fits, listed, pipeline, planned, study, study_text
 
 SPACE = {"tensor_cores": [1, 2, 3, 4, 6], "tensor_dim": [4, 8], "vector_cores": [1, 2], "vector_lanes": [4, 8]}

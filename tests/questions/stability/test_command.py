@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from accmine import cli
-from accmine.files.catalogue import resolve
+from accmine.files import resolve
 from accmine.hardware.technology import load_technology
 from accmine.questions import options as command_options
 from accmine.questions.run.folder import list_runs

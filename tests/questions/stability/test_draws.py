@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.hardware.design import Calibration
+from accmine.hardware import Calibration
 from accmine.hardware.technology import Technology, load_technology
 from accmine.questions.stability.draws import (
     NOT_DRAWN,

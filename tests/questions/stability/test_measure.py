@@ -14,11 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.hardware.design import Calibration
+from accmine.hardware import Calibration
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.plan.build import plan_of
-from accmine.plan.plan import Plan
-from accmine.plan.under import under_technology
+from accmine.plan import Plan, plan_of, under_technology
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.record import Outcome
 from accmine.questions.stability import cases as stability_cases
@@ -28,7 +26,7 @@ from accmine.questions.stability.draws import Constant, constants_of
 from accmine.questions.stability.measure import stability, stability_of, world_of
 from accmine.questions.stability.record import Stability, rank_correlation
 from accmine.questions.stability.report import render
-from accmine.search.session import Kept
+from accmine.search import Kept
 from tests.samples.search_sample import pipeline, study
 
 KEYS: dict[str, Any] = {

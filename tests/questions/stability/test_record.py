@@ -8,7 +8,7 @@ from math import inf, isnan
 import pytest
 
 from accmine.questions.stability.record import ConstantRow, Stability, rank_correlation
-from accmine.report.as_json import from_json
+from accmine.report import from_json
 from tests.samples.stability_sample import CONSTANT, FOUND
 
 

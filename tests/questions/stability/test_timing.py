@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost.modes import HBM_SHARES, CostLibrary, hbm_capacity
-from accmine.hardware.design import Calibration, Design
+from accmine.cost import HBM_SHARES, CostLibrary
+from accmine.cost.modes import hbm_capacity
+from accmine.hardware import Calibration, Design
 from accmine.ports import Stop
 from accmine.problems import operator_schedule
 from accmine.problems.design_search.lowering import lower
 from accmine.questions.stability.timing import Frozen, Moves, freeze, phase_cycles
-from accmine.search.schedules import schedule_task
-from accmine.workload.graph import OperatorGraph
+from accmine.search import schedule_task
+from accmine.workload import OperatorGraph
 from tests.samples.search_sample import Shape, design, graph_of, shapes, task_of, technology
 
 CALIBRATIONS = [

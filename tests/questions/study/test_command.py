@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from accmine.files.catalogue import names
-from accmine.files.document import load_yaml, validate
+from accmine.files import load_yaml, names, validate
 from accmine.questions.study import listing
-from accmine.study.study import Study
+from accmine.study import Study
 from tests.samples.command_sample import caller
 
 

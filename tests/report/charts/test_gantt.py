@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from accmine.errors import InputError
+from accmine.report import core_lanes, perfetto, timeline_lanes
 from accmine.report.charts import gantt
-from accmine.report.charts.trace import Lane, core_lanes, perfetto, timeline_lanes
-from accmine.system.timeline import simulate
+from accmine.report.charts.trace import Lane
+from accmine.system import simulate
 from tests.samples.schedule_sample import many
 
 PHASES = ("forward", "backward", "update")

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accmine.cost.operator_table import OperatorTable, operator_table
+from accmine.cost import OperatorTable
+from accmine.cost.operator_table import operator_table
 from accmine.errors import InputError
 from accmine.problems import design_search
 from accmine.report.charts.roofline import draw, points

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from accmine.errors import CheckError, InputError
 from accmine.problems.operator_schedule import Problem, Solution, durations, objective
-from accmine.report.charts.trace import CORES, Lane, core_lanes, operator_labels, perfetto, timeline_lanes
-from accmine.system.timeline import simulate
+from accmine.report import core_lanes, operator_labels, perfetto, timeline_lanes
+from accmine.report.charts.trace import CORES, Lane
+from accmine.system import simulate
 from accmine.workload.graph import GraphBuilder
 from tests.samples.schedule_sample import RESOURCES, many, scheduled, schedules
 

@@ -8,7 +8,7 @@ from math import inf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.hardware.design import Design
+from accmine.hardware import Design
 from accmine.hardware.technology import area_mm2
 from accmine.ports import Stop
 from accmine.problems import design_search
@@ -16,7 +16,7 @@ from accmine.problems.design_search.lowering import lower
 from accmine.result import Status
 from accmine.solvers.design_search.design_table import DesignTable, width
 from accmine.solving import solve
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph
 from tests.samples.search_sample import Shape, designs, everything, graph_of, listed, search, shapes, task_of, template
 
 SPACE = template(

@@ -293,7 +293,7 @@ def test_unknown_options_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_a_real_model_is_mined_to_within_the_tie_of_brute_force() -> None:
-    from accmine.search.candidates import search_problem
+    from accmine.search import search_problem
 
     plan, library = planned(models=("gpt",), limits={"area": "417 mm^2"})
     problem = search_problem(plan, plan.groups("heterogeneous")[0], 1, library)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost.modes import RESOURCES
+from accmine.cost import RESOURCES
 from accmine.ports import Stop
 from accmine.problems import operator_schedule
 from accmine.problems.design_search.barriers import barriers, chain

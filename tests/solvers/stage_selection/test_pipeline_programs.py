@@ -17,7 +17,7 @@ from accmine.solvers.stage_selection.pipeline_programs import (
     SlotProgram,
     StageOptions,
 )
-from accmine.system.timeline import step_time
+from accmine.system import step_time
 
 KINDS = ("gpipe", "1f1b", "bottleneck", "slot")
 

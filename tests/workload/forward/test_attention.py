@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from accmine.errors import InputError
+from accmine.workload import OperatorGraph
 from accmine.workload.forward import layers
 from accmine.workload.forward.attention import AttentionShape, attention, padding_masks
-from accmine.workload.graph import GraphBuilder, OperatorGraph
+from accmine.workload.graph import GraphBuilder
 
 
 def chains(split: str, kv_heads: int = 4, causal: bool = False) -> tuple[OperatorGraph, list[int]]:

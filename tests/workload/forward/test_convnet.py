@@ -5,12 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files.document import load_yaml
-from accmine.workload import forward_graph, load_model
+from accmine.files import load_yaml
+from accmine.workload import OperatorGraph, forward_graph, load_model, training_graph
 from accmine.workload.forward.convnet import ConvnetConfig, convnet_graph
-from accmine.workload.graph import OperatorGraph
 from accmine.workload.importers.layer_list import read_layers
-from accmine.workload.training.training import training_graph
 
 
 def build(layers: str, image: int = 8, channels: int = 4, batch: int = 2, loss: bool = True) -> OperatorGraph:

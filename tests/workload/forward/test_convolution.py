@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.workload import forward_graph, load_model
+from accmine.workload import forward_graph, load_model, training_graph
 from accmine.workload.forward.convolution import Axis, Convolution, borders
-from accmine.workload.training.training import training_graph
 from accmine.workload.work import Gemm
 
 Floats = npt.NDArray[np.float64]

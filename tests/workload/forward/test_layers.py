@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accmine.workload import Vector
 from accmine.workload.forward import layers
-from accmine.workload.graph import GraphBuilder, Vector
+from accmine.workload.graph import GraphBuilder
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.workload import forward_graph, load_model
-from accmine.workload.graph import OperatorGraph
+from accmine.workload import OperatorGraph, forward_graph, load_model
 
 
 def longest_chain(graph: OperatorGraph, kind: str) -> int:

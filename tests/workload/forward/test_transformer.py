@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accmine.workload import OperatorGraph, TransformerConfig
 from accmine.workload.forward.transformer import transformer_graph
-from accmine.workload.graph import OperatorGraph
-from accmine.workload.importers.transformer_config import TransformerConfig
 
 
 def build(family: str, split: str = "none", sequence: int = 6, **more: Any) -> OperatorGraph:

@@ -13,12 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.workload import forward_graph, load_model, summary
+from accmine.workload import TransformerConfig, forward_graph, load_model, summary
 from accmine.workload.forward.recurrent import RecurrentConfig, recurrent_operators
 from accmine.workload.forward.transformer import transformer_operators
 from accmine.workload.graph import MOST_OPERATORS
 from accmine.workload.importers.description import refuse_many
-from accmine.workload.importers.transformer_config import TransformerConfig
 
 
 def test_options_of_the_graph() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.workload import ModelDescription, forward_graph, load_model
+from accmine.workload import ModelDescription, TransformerConfig, forward_graph, load_model, training_graph
 from accmine.workload.importers.huggingface import (
     ACTIVATION_NAMES,
     ARCHITECTURES,
@@ -21,8 +21,6 @@ from accmine.workload.importers.huggingface import (
     REQUIRED,
     guess,
 )
-from accmine.workload.importers.transformer_config import TransformerConfig
-from accmine.workload.training.training import training_graph
 
 # Numbers of published configurations.
 GPT2 = {"model_type": "gpt2", "n_layer": 12, "n_embd": 768, "n_head": 12, "n_ctx": 1024, "vocab_size": 50257}

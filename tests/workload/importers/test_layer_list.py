@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files.document import load_yaml
+from accmine.files import load_yaml
 from accmine.workload.forward.convnet import ConvnetConfig, convnet_graph
 from accmine.workload.importers.layer_list import LayerSpec, read_layers
 

@@ -12,10 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.workload import ModelDescription, forward_graph, list_models, load_model
-from accmine.workload.graph import OperatorGraph
-from accmine.workload.importers.transformer_config import TransformerConfig
-from accmine.workload.kinds import TENSOR_KINDS, VECTOR_KINDS
+from accmine.workload import (
+    VECTOR_KINDS,
+    ModelDescription,
+    OperatorGraph,
+    TransformerConfig,
+    forward_graph,
+    list_models,
+    load_model,
+)
+from accmine.workload.kinds import TENSOR_KINDS
 
 ZOO = [
     "bert-base",

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from accmine.files.complaints import complaints_of
-from accmine.workload.importers.transformer_config import FAMILIES, TransformerConfig
+from accmine.files import complaints_of
+from accmine.workload import TransformerConfig
+from accmine.workload.importers.transformer_config import FAMILIES
 
 SIZES: dict[str, Any] = {"layers": 2, "width": 16, "heads": 4, "vocabulary": 50, "positions": 12}
 

@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accmine.workload import VECTOR_KINDS, OperatorGraph, training_graph
 from accmine.workload.forward import layers
 from accmine.workload.forward.convolution import Axis, Convolution
-from accmine.workload.graph import Gemm, GraphBuilder, Operator, OperatorGraph
-from accmine.workload.kinds import VECTOR_KINDS
+from accmine.workload.graph import Gemm, GraphBuilder, Operator
 from accmine.workload.training.gradients import RULES, kept
-from accmine.workload.training.training import training_graph
 from tests.samples.training_sample import convnet, forward_graphs
 
 SHAPE = (2, 3, 8)

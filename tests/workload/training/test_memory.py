@@ -4,12 +4,10 @@ import pytest
 from hypothesis import given, settings
 
 from accmine.errors import InputError
+from accmine.workload import DtypePolicy, Memory, OperatorGraph, forward_graph, fuse, load_model, memory, training_graph
 from accmine.workload.forward import layers
-from accmine.workload.fusion import fuse
-from accmine.workload.graph import GraphBuilder, OperatorGraph
-from accmine.workload.importers.models import forward_graph, load_model
-from accmine.workload.training.memory import Memory, memory, stashed
-from accmine.workload.training.training import DtypePolicy, training_graph
+from accmine.workload.graph import GraphBuilder
+from accmine.workload.training.memory import stashed
 from tests.samples.training_sample import convnet, forward_graphs
 
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from accmine.workload import OperatorGraph
 from accmine.workload.forward import layers
-from accmine.workload.graph import GraphBuilder, OperatorGraph
+from accmine.workload.graph import GraphBuilder
 from accmine.workload.training.tape import DtypePolicy, Tape
 
 

@@ -6,11 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
+from accmine.workload import DtypePolicy, OperatorGraph, forward_graph, fuse, load_model, training_graph
 from accmine.workload.forward import layers
-from accmine.workload.fusion import fuse
-from accmine.workload.graph import GraphBuilder, OperatorGraph
-from accmine.workload.importers.models import forward_graph, load_model
-from accmine.workload.training.training import DtypePolicy, parameter_gradients, training_graph
+from accmine.workload.graph import GraphBuilder
+from accmine.workload.training.training import parameter_gradients
 from tests.samples.training_sample import batch_pairs, convnet, forward_graphs, is_ordered
 
 ZOO = ("bert-base", "resnet-18", "mobilenet-v3-large", "inception-v3", "gnmt-4")

@@ -15,16 +15,21 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 
-from accmine.cost.vector import VECTOR_TABLE
-from accmine.workload import forward_graph, list_models, load_model
+from accmine.cost import VECTOR_TABLE
+from accmine.workload import (
+    OperatorGraph,
+    TransformerConfig,
+    forward_graph,
+    fuse,
+    list_models,
+    load_model,
+    training_graph,
+)
 from accmine.workload.forward import layers
 from accmine.workload.forward.transformer import transformer_graph
-from accmine.workload.fusion import fuse
-from accmine.workload.graph import GraphBuilder, Operator, OperatorGraph
-from accmine.workload.importers.transformer_config import TransformerConfig
+from accmine.workload.graph import GraphBuilder, Operator
 from accmine.workload.kinds import TENSOR_KINDS
 from accmine.workload.training.gradients import RULES
-from accmine.workload.training.training import training_graph
 from tests.samples.training_sample import forward_graphs
 
 ZOO = [name for name in list_models() if name != "gpt-3-175b"]  # which is gpt2-xl, but too large for a fast test

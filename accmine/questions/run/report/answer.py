@@ -6,8 +6,7 @@ import math
 
 from accmine.questions.run.record import LimitRow, Outcome, WorkloadRow
 from accmine.questions.run.report.labels import design_labels, legend
-from accmine.report.numbers import UNKNOWN, each, number, percent, seconds, si
-from accmine.report.section import BULLET, Column, Section, figures, texts
+from accmine.report import BULLET, UNKNOWN, Column, Section, each, figures, number, percent, seconds, si, texts
 
 __all__ = [
     "MFU_WARNING",

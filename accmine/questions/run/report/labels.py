@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from accmine.questions.run.record import Outcome
-from accmine.report.section import BULLET
+from accmine.report import BULLET
 
 __all__ = ["design_labels", "legend"]
 

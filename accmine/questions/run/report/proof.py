@@ -7,8 +7,7 @@ from math import isfinite
 from accmine.questions.run.record import Certificate, Outcome, PhaseRow
 from accmine.questions.run.report.labels import design_labels
 from accmine.questions.run.report.why import stage_name
-from accmine.report.numbers import UNKNOWN, count, gibibytes, number, percent, seconds
-from accmine.report.section import BULLET, Section, figures, texts
+from accmine.report import BULLET, UNKNOWN, Section, count, figures, gibibytes, number, percent, seconds, texts
 from accmine.result import gap
 
 __all__ = ["certificate", "devices", "run_facts", "schedules", "variant", "warnings"]

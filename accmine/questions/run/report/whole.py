@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.report import answer, proof, why
-from accmine.report import html, text
-from accmine.report.charts.svg import progress, stacked_bars
-from accmine.report.section import Section
+from accmine.report import Section, html, stacked_bars, text
+from accmine.report.charts.svg import progress
 
 __all__ = ["page", "render", "sections"]
 

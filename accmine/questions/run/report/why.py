@@ -5,8 +5,7 @@ from __future__ import annotations
 from accmine.questions.run.record import Nearest, Outcome, StageRow
 from accmine.questions.run.report.answer import workload_order
 from accmine.questions.run.report.labels import design_labels
-from accmine.report.numbers import UNKNOWN, each, number, percent, seconds
-from accmine.report.section import Section, figures, texts
+from accmine.report import UNKNOWN, Section, each, figures, number, percent, seconds, texts
 
 __all__ = ["PARTS", "changes", "nearest", "split_shares", "stage_name", "time_split"]
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from accmine.questions.run.report import answer, render
-from accmine.report.numbers import number
+from accmine.report import number
 from tests.samples.report_sample import BIG, WIDE, common, pipeline, single
 
 

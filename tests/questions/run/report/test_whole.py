@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from accmine.errors import InputError
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.report import page, render, sections
-from accmine.report.section import BULLET
+from accmine.report import BULLET
 from tests.samples.page_sample import Page
 from tests.samples.report_sample import common, odd, pipeline, single
 

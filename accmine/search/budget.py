@@ -40,12 +40,12 @@ RUN = Table(
     {
         "baseline": 0.06,
         "bound": 0.08,
-        "propose": 0.26,
-        "confirm": 0.1,
+        "propose": 0.22,
+        "confirm": 0.09,
         "select": 0.03,
         "refine": 0.2,
-        "prove": 0.17,
-        "compare": 0.1,
+        "prove": 0.16,
+        "compare": 0.16,
     }
 )
 """A run; ``bound`` comes behind ``refine`` where it needs the integer program over several groups."""

@@ -48,9 +48,9 @@ def test_answers_are_exact(aggregate: str) -> None:
         if numbers.score(found.choice) <= score:
             break
         closing.separate(found)  # a chain was missing: each answer adds one
-    while (answer := closing.better_than(score, 20.0))[0]:
-        assert isinstance(answer[1], Solution)
-        closing.separate(answer[1])
-        score = min(score, numbers.score(answer[1].choice))
-    assert answer == (False, None)
+    while (better := closing.better_than(score, 20.0))[0]:
+        assert isinstance(better[1], Solution)
+        closing.separate(better[1])
+        score = min(score, numbers.score(better[1].choice))
+    assert better == (False, None)
     assert score / numbers.ticks == pytest.approx(solve(problem, "brute-force").objective or 0, rel=1e-15)

@@ -301,17 +301,17 @@ def _compared(session: Session, found: _Found, findings: Findings) -> Iterator[F
     """The findings with one comparison after the other; those that the time is too short for are named."""
     plan, chosen, final = session.plan, findings.chosen, findings.final
     designs = [final[w, s].design for w, p in enumerate(plan.pipelines) for s in range(len(p.tasks))]
-    # With what each takes in list schedules of all tasks, costs of other splits included.
+    # With what each takes at least, as measured, in first list schedules of all tasks (which build the costs as well).
     parts: dict[str, tuple[float, Callable[[Stop], dict[str, Any]]]] = {
         "other modes": (0, lambda stop: {"modes": _other_modes(session, found.groups, chosen, stop)}),
         "limits that bind": (0, lambda stop: {"binding": binding_limits(session, chosen, stop)}),
         "another technology": (0, lambda stop: {"variant": variant_sentence(session, chosen, stop)}),
         "baselines": (
-            4 * len(plan.study.baselines) + 2,
+            0.5 * len(plan.study.baselines) + 0.25,
             lambda stop: {"baselines": baseline_rows(session, chosen, designs, stop)},
         ),
-        "changes from the baseline": (12, lambda _: {"changes": change_rows(session, chosen, designs)}),
-        "the cost of sharing the HBM": (3, lambda _: {"contention": contentions(session, final)}),
+        "changes from the baseline": (3, lambda _: {"changes": change_rows(session, chosen, designs)}),
+        "the cost of sharing the HBM": (0.5, lambda _: {"contention": contentions(session, final)}),
     }
     skipped = list(parts)
     for number, (name, (schedules, part)) in enumerate(parts.items()):

@@ -57,7 +57,7 @@ def everything_agrees(raw: Raw, rng: random.Random) -> None:
         assert is_valid(raw, *named(problem, result.solution)), name
     for made in (
         ListScheduler(problem).run(list(range(len(problem)))),
-        Inserter(problem).run(np.zeros(len(problem)).tolist()),
+        Inserter(problem).run([0] * len(problem)),
     ):
         assert is_valid(raw, *named(problem, made))
     for _ in range(6):

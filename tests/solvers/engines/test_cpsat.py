@@ -151,7 +151,7 @@ def test_the_hint_is_complete_and_feasible(seed: int, n: int) -> None:
     found = model.read(solver.value)
     assert check(problem, found) == ()
     assert objective(problem, found) <= objective(problem, start)
-    assert lower_bound(problem)[0] <= model.floor_score == bound(problem)[0]
+    assert model.floor_score == bound(problem)[0] >= lower_bound(problem)[0]
     assert model.upper <= objective(problem, start)
 
 

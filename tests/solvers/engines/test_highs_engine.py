@@ -11,7 +11,6 @@ import pytest
 
 from accmine.ports import Stop
 from accmine.result import Status
-from accmine.solvers.engines import highs_engine
 from accmine.solvers.engines.highs_engine import failures, run
 from accmine.solvers.operator_schedule.auto import Auto
 from accmine.solvers.schedule_bounds.strong_bound import tighten
@@ -47,7 +46,7 @@ def test_a_failed_program_is_named_and_logged(
 ) -> None:
     problem = general(4, 40)
     assert tighten(problem, upper=10**12).without == ""
-    monkeypatch.setattr(highs_engine.highspy.Highs, "run", lambda self: highspy.HighsStatus.kError)
+    monkeypatch.setattr(highspy.Highs, "run", lambda self: highspy.HighsStatus.kError)
     with caplog.at_level(logging.WARNING), failures() as failed:
         assert run(least(3.0)) is None
     assert failed == ["HiGHS failed on a program of 1 rows and 1 columns"]

@@ -96,7 +96,7 @@ def test_performance_per_watt_is_not_performance(outcomes: dict[str, Any]) -> No
 
 @pytest.mark.full
 def test_common_design(place: Path) -> None:
-    outcome = ran("run", "common-design", "--set", "budget.seconds=20", cwd=place)
+    outcome = ran("run", "common-design", "--set", "budget.seconds=40", cwd=place)
     assert active(outcome)
     assert within(outcome)
     assert len(outcome["designs"]) == 1
@@ -107,7 +107,7 @@ def test_common_design(place: Path) -> None:
 
 @pytest.mark.full
 def test_gpt2_xl_pipeline(place: Path) -> None:
-    outcome = ran("run", "gpt2-xl-pipeline", "--set", "budget.seconds=30", cwd=place)
+    outcome = ran("run", "gpt2-xl-pipeline", "--set", "budget.seconds=60", cwd=place)
     assert active(outcome)
     assert within(outcome)
     assert len(outcome["stages"]) == 4

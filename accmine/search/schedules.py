@@ -107,16 +107,18 @@ def schedule_task(
         ``list`` for a few list schedules, ``none`` for the whole portfolio of list schedules, ``cp-sat``
         for everything that the solver ``auto`` knows: CP-SAT, stronger bounds, insertion and windows.
     stop
-        Limits of the whole task; one list schedule of each phase is made whatever they are. What is left behind the
-        list schedules is divided by what the phases weigh in a step. ``list`` looks at ``seconds`` only.
+        Limits of the whole task; the list schedules of each phase are made whatever they are (with ``list``: one). What
+        is left behind them is divided by what the phases weigh in a step. ``list`` looks at ``seconds`` only.
     known
         A schedule of every phase to start from.
     """
     deadline = stop.deadline()
     problems = [lower(phase.graph, library, design) for phase in task.phases]
     hints = [None] * len(problems) if known is None else known
+    # Those of a schedule to be refined are not cut: they are what its design was chosen for.
+    few = _until(deadline if refine == "list" else inf, LIST_PASSES)
     quick = [
-        _heard(solve(part.problem, "critical-path", stop=_until(deadline, LIST_PASSES), seed=seed, hint=hint))
+        _heard(solve(part.problem, "critical-path", stop=few, seed=seed, hint=hint))
         for part, hint in zip(problems, hints, strict=True)
     ]
     if refine == "list":

@@ -43,14 +43,18 @@ def test_summary() -> None:
 
 
 def test_large_graph_is_built_quickly() -> None:
+    """Against a loop of the same interpreter: the seconds of a shared machine differ by half from minute to minute."""
     model = load_model("gpt-3-175b")
-    seconds = []
+    seconds, loops = [], []
     for _ in range(3):
         start = time.process_time()
         graph = forward_graph(model, batch=1)
         seconds.append(time.process_time() - start)
+        start = time.process_time()
+        assert len({i: (i, str(i)) for i in range(1_000_000)}) == 1_000_000
+        loops.append(time.process_time() - start)
     assert len(graph) > 50_000
-    assert min(seconds) < 1.0
+    assert min(seconds) < 5 * min(loops)
     assert gc.isenabled()
 
 

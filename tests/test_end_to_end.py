@@ -107,7 +107,7 @@ def test_common_design(place: Path) -> None:
 
 @pytest.mark.full
 def test_gpt2_xl_pipeline(place: Path) -> None:
-    outcome = ran("run", "gpt2-xl-pipeline", "--set", "budget.seconds=60", cwd=place)
+    outcome = ran("run", "gpt2-xl-pipeline", "--set", "budget.seconds=120", cwd=place)
     assert active(outcome)
     assert within(outcome)
     assert len(outcome["stages"]) == 4

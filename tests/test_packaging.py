@@ -24,9 +24,11 @@ FOLDERS = {"accmine": "accmine", "models": "accmine/models", "solvers": "accmine
 SUFFIXES = (".py", ".yaml", ".csv", ".typed")
 SCRIPT = """
 import accmine, accmine.models, accmine.solvers
-from accmine.files.catalogue import KINDS, names, resolve
-assert all(names(kind) for kind in KINDS)
-assert "quickstart" in resolve("studies", "quickstart").read_text()
+from importlib.resources import files
+catalogue = files("accmine.configs")
+kinds = ("accelerators", "clusters", "studies", "suites", "technologies", "workloads")
+assert all(list((catalogue / kind).iterdir()) for kind in kinds)
+assert "quickstart" in (catalogue / "studies" / "quickstart.yaml").read_text()
 print(accmine.__file__)
 """
 

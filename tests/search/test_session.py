@@ -12,6 +12,7 @@ from accmine.ports import Stop
 from accmine.questions.gap.measure import Ground
 from accmine.questions.run.flow import solve_study
 from accmine.search import ANSWER, Kept, candidates, metric, proof
+from accmine.search.budget import RUN
 from tests.samples.gap_sample import BUDGET, KEYS, no_prover
 from tests.samples.gap_sample import study as tiny
 from tests.samples.search_sample import pipeline, planned, session

@@ -26,10 +26,12 @@ from accmine.workload import Task
 
 __all__ = ["Answer", "answer_of", "choose", "own_bound", "references", "refine", "schedule_tasks", "verified"]
 
-REFINED = 3
-"""Refinements with a new choice after each, and candidates of a single group that are refined at least: refining may
-change which is best."""
+ROUNDS = (0.7, 0.6, 1.0)
+"""Refinements with a new choice after each, by their share of what the step has left: mostly what is chosen stays, and
+the first is the only one."""
 
+REFINED = 3
+"""Candidates of a single group that are refined at least: refining may change which is best."""
 
 LEAST_S = 1.0
 """What a choice may take in a run that is late: without one there is no answer at all, and mostly it takes less."""
@@ -167,9 +169,8 @@ def refine(session: Session, first: Selection) -> Iterator[Answer]:
     Every answer on the way is verified. The last one follows the rule for ties; one before may be better within it.
     """
     plan, chosen = session.plan, first
-    for number in range(REFINED):
+    for share in ROUNDS:
         jobs = [job for job in _jobs(chosen) if job not in session.schedules]
-        share = 1 / (REFINED - number)
         if jobs:
             work = [(plan.pipelines[w].tasks[s], session.library, design) for (w, s), design in jobs]
             stop = session.part(share * ROUND["schedule"])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from accmine.errors import Complaint, InputError
-from accmine.files import format_quantity, names
+from accmine.files import format_quantity
 from accmine.hardware.design import Calibration, Design
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.template import open_keys, read_accelerator, template_of
 
-__all__ = ["Peak", "describe", "dump_design", "list_accelerators", "load_accelerator", "peaks"]
+__all__ = ["Peak", "dump_design", "load_accelerator", "peaks"]
 
 
 class Peak(NamedTuple):
@@ -101,17 +100,6 @@ def _calibration_lines(calibration: Calibration) -> list[str]:
         f"  hbm_efficiency: {calibration.hbm_efficiency!r}",
         "  source: that of the accelerator this design was found in",
     ]
-
-
-def list_accelerators() -> tuple[str, ...]:
-    """Names of the shipped designs; templates, which leave choices, are not among them."""
-    return tuple(name for name in names("accelerators") if template_of(read_accelerator(name)).size == 1)
-
-
-def describe(name_or_path: str | Path) -> str:
-    """The ``description`` of an accelerator file, in one line; empty if it has none."""
-    data = read_accelerator(name_or_path).data
-    return " ".join(str(data.get("description", "")).split()) if isinstance(data, Mapping) else ""
 
 
 def peaks() -> list[Peak]:

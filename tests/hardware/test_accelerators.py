@@ -21,7 +21,6 @@ from accmine.hardware import (
     load_accelerator,
     peaks,
 )
-from accmine.hardware.accelerators import describe, list_accelerators
 from accmine.hardware.technology import area_mm2, load_technology
 
 TPU = load_technology("tpu-16nm")
@@ -61,21 +60,13 @@ def test_nvdla_like_fills_the_area_of_tpuv2_like() -> None:
     assert nvdla.tensor.macs == 2048
 
 
-def test_list_is_the_designs_of_the_catalogue() -> None:
-    assert set(names("accelerators")) - set(list_accelerators()) == {"wham"}
-    assert "tpuv2-like" in list_accelerators()
-    for name in names("accelerators"):
-        assert describe(name)
-
-
-@pytest.mark.parametrize("name", list_accelerators())
+@pytest.mark.parametrize("name", sorted(set(names("accelerators")) - {"wham"}))
 def test_every_shipped_design_reads_back(name: str, tmp_path: Path) -> None:
     design = load_accelerator(name)
     path = tmp_path / "design.yaml"
-    path.write_text(dump_design(design, describe(name)), encoding="utf-8")
+    path.write_text(dump_design(design, "what it is"), encoding="utf-8")
     assert load_accelerator(path) == design
     assert load_accelerator("design.yaml", tmp_path) == design
-    assert describe(path) == describe(name)
 
 
 @settings(max_examples=60, deadline=None)
@@ -127,7 +118,6 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
     path.write_text("- 1\n", encoding="utf-8")
     with pytest.raises(InputError, match="must be a mapping"):
         load_accelerator(path)
-    assert describe(path) == ""
 
 
 def test_a_shared_sram_and_its_ports_come_together() -> None:

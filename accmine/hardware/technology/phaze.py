@@ -14,7 +14,7 @@ from accmine.errors import InputError
 from accmine.hardware.design import TensorCore, VectorCore
 from accmine.hardware.technology.area import Chip, constant
 
-__all__ = ["PhazeArea", "phaze_area_um2", "phaze_l2_bytes"]
+__all__ = ["PhazeArea", "phaze_l2_bytes"]
 
 _MIB = 1 << 20
 
@@ -81,33 +81,3 @@ def _check_sram(kind: str, size_bytes: int, elements: int) -> None:
             f"Phaze derives the private SRAM of a {kind} core of {elements} elements as {derived} bytes; "
             f"{kind}_sram is {size_bytes} bytes"
         )
-
-
-def phaze_area_um2(
-    num_tc: int, num_vc: int, width: int, depth: int, width_vc: int, glb_mib: int, law: PhazeArea
-) -> float:
-    """Area of a Phaze configuration, in um².
-
-    Parameters
-    ----------
-    num_tc, num_vc
-        Tensor and vector cores.
-    width, depth
-        Processing elements of a tensor core: width × depth.
-    width_vc
-        Lanes of a vector core (Phaze always takes ``width``).
-    glb_mib
-        Global buffer in MiB: 2, 4, … 128.
-    law
-        Coefficients, such as those of the shipped technology ``phaze-22nm``.
-
-    Raises
-    ------
-    InputError
-        For a buffer size that Phaze's tables do not have.
-    """
-    chip = Chip(hbm_bytes=0, hbm_bytes_per_s=0, frequency_hz=0, shared_sram_bytes=glb_mib * _MIB)
-    law.fixed_mm2(chip)  # complains about the size of the global buffer
-    tensor = law.core_um2(width, depth, law.pe_tensor_um2)
-    vector = law.core_um2(width_vc, 1, law.pe_vector_um2)
-    return num_tc * tensor + num_vc * vector + law.glb_um2[glb_mib * _MIB]

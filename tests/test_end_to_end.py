@@ -20,7 +20,7 @@ EXAMPLES = ROOT / "examples"
 SMALL = ("--set", "search.refine=none", "--set", "budget.seconds=5")
 
 
-def accmine(*arguments: str | Path, cwd: Path, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+def accmine(*arguments: str | Path, cwd: Path, seconds: float = 900) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "accmine", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=seconds, check=False)
 
@@ -46,6 +46,11 @@ def nearly_used(outcome: dict[str, Any], name: str) -> bool:
     return bool(row["used"] >= 0.9 * row["limit"])
 
 
+def counted(work: int) -> tuple[str, ...]:
+    """Limits by work: the answer is the same however busy the machine is."""
+    return ("--set", "budget.deterministic=true", "--set", f"budget.work={work}")
+
+
 def within(outcome: Any) -> bool:
     return all(row["used"] <= row["limit"] * (1 + 1e-9) for row in outcome["limits"])
 
@@ -57,9 +62,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outcomes(place: Path) -> dict[str, Any]:
-    """The studies on one workload, each run once with less than its time."""
+    """The studies on one workload, each run once with less than its work."""
     names = ("quickstart", "constrained", "perf-per-watt")
-    return {name: ran("run", name, "--set", "budget.seconds=30", cwd=place) for name in names}
+    return {name: ran("run", name, *counted(6), cwd=place) for name in names}
 
 
 @pytest.mark.full
@@ -101,7 +106,7 @@ def test_performance_per_watt_is_not_performance(outcomes: dict[str, Any]) -> No
 
 @pytest.mark.full
 def test_common_design(place: Path) -> None:
-    outcome = ran("run", "common-design", "--set", "budget.seconds=40", cwd=place)
+    outcome = ran("run", "common-design", *counted(8), cwd=place)
     assert told(outcome)
     assert nearly_used(outcome, "limits.tdp")
     assert within(outcome)
@@ -113,7 +118,7 @@ def test_common_design(place: Path) -> None:
 
 @pytest.mark.full
 def test_gpt2_xl_pipeline(place: Path) -> None:
-    outcome = ran("run", "gpt2-xl-pipeline", "--set", "budget.seconds=90", cwd=place)
+    outcome = ran("run", "gpt2-xl-pipeline", *counted(10), cwd=place)
     assert told(outcome)
     assert within(outcome)
     assert len(outcome["stages"]) == 4

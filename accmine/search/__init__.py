@@ -25,11 +25,11 @@ from accmine.search.selection import PhaseSeconds, Selection, chips_of, exchange
 from accmine.search.session import Event, Kept, Member, Session, Store, opened
 from accmine.search.value import (
     FLOAT,
-    STAGE_METRICS,
     by_stage,
     excess,
     is_search,
     metric,
+    objective_of,
     on_design,
     stage_value,
     study_value,
@@ -45,7 +45,6 @@ __all__ = [
     "NOTHING",
     "PROVER",
     "RUN",
-    "STAGE_METRICS",
     "Answer",
     "Budget",
     "Event",
@@ -77,6 +76,7 @@ __all__ = [
     "metric",
     "mine",
     "nothing_fits",
+    "objective_of",
     "on_design",
     "only_design",
     "opened",

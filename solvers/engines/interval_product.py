@@ -8,7 +8,8 @@ it (a·(σ - a)/r is concave in a, least at an end)
 
 An interval whose limit reaches Z is closed; ``hi`` shrinks to (Z - 1) div (min p), since a better point needs a·p < Z;
 what is left is split at the geometric mean. All of it is integer or rational arithmetic; only the linear
-programs are floating-point, and their limits come already moved to the safe side.
+programs are floating-point, and their limits come already moved to the safe side. Intervals too narrow for their
+tolerances are asked of the model's ``closing``, in integers.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from typing import Any
 
 from .highs_search import Search
 
-__all__ = ["chord_limit", "minimise_product"]
+__all__ = ["NARROW", "chord_limit", "minimise_product"]
+
+NARROW = 10**8
+"""Values of a per unit of width of an interval that no linear program tells apart any more."""
 
 Factor = tuple[Any, int]
 Interval = tuple[int, int, int, int]
@@ -64,15 +68,36 @@ class _Intervals:
         self.search = search
         self.a, self.p = a, p
         self.open: list[Interval] = [(low * power, low, high, power)]
-        self.stuck: list[int] = []  # limits of single values of a that the tolerance keeps open
+        self.stuck: list[Interval] = []  # too narrow to be split; the tolerances keep them open
 
     def run(self) -> None:
         """Work on the interval with the least limit until all are closed or the search ends."""
         while self.open and not self.search.finished():
             for child in self._work(*heapq.heappop(self.open)):
                 heapq.heappush(self.open, child)
-            limits = [entry[0] for entry in self.open[:1]] + self.stuck
+            limits = [entry[0] for entry in (*self.open[:1], *self.stuck)]
             self.search.raise_bound(min([self._best(), *limits]))
+        if self.stuck and not self.open and self.search.near():
+            self._close()
+
+    def _close(self) -> None:
+        """Ask what is left for a better point in integers; one that was found leaves the parts beside it."""
+        closing = self.search.model.closing()
+        left = [(low, high) for _, low, high, _ in self.stuck] if closing is not None else []
+        while left:
+            low, high = left.pop()
+            answer, found = self.search.better(closing, (low, high))
+            if answer is None:
+                return
+            if answer and not self.search.record.offer(found, doubtful=True):
+                parts = closing.left(found, (low, high))
+                if parts is None:
+                    return
+                left += parts
+            elif answer:
+                left.append((low, high))
+        if closing is not None:
+            self.search.nothing_better()
 
     def _best(self) -> int:
         return int(self.search.record.score)  # given before the first interval
@@ -115,8 +140,8 @@ class _Intervals:
             return []
         if self.search.finished():
             return [(limit, low, high, power)]
-        if low == high:
-            self.stuck.append(limit)
+        if (high - low) * NARROW <= low:
+            self.stuck.append((limit, low, high, power))
             return []
         middle = max(low, min(math.isqrt(low * high), high - 1))
         return [(limit, low, middle, power), (max(limit, (middle + 1) * power), middle + 1, high, power)]

@@ -25,6 +25,7 @@ from accmine.search.selection import PhaseSeconds, Selection, chips_of, exchange
 from accmine.search.session import Event, Kept, Member, Session, Store, opened
 from accmine.search.value import (
     FLOAT,
+    Metric,
     by_stage,
     excess,
     is_search,
@@ -52,6 +53,7 @@ __all__ = [
     "GroupCandidates",
     "Kept",
     "Member",
+    "Metric",
     "PhaseSchedule",
     "PhaseSeconds",
     "Proof",

@@ -1,6 +1,6 @@
 """The value a study minimises: from times and TDP, as a metric that is shown, and of one stage alone.
 
-The words of objectives are compared in ``accmine.problems.stage_selection.objective`` only.
+The words of objectives are compared in ``accmine.problems.stage_selection.objectives`` only.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def study_value(plan: Plan, phase_s: Sequence[Sequence[Sequence[Any]]], tdp_w: A
     """The value a study minimises, from the phase times of each stage of each pipeline.
 
     The aggregated step relative to the baseline's, of a value per TDP times the TDP of all devices, and ``inf`` below
-    the floor (``accmine.problems.stage_selection.objective``). Numbers, or arrays over designs; ``exact=False`` takes a
-    bound of the simulated step.
+    the floor (``accmine.problems.stage_selection.objectives``). Numbers, or arrays over designs; ``exact=False``
+    takes a bound of the simulated step.
     """
     objective, relative = objective_of(plan), []
     for pipeline, own, reference in zip(plan.pipelines, phase_s, plan.reference_s, strict=True):

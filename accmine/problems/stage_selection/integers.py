@@ -24,7 +24,7 @@ import numpy.typing as npt
 from accmine.errors import InputError
 from accmine.problems.limits import COSTS, TDP, Cost
 from accmine.problems.stage_selection.first_look import SlotArrays, first_look
-from accmine.problems.stage_selection.objective import Aggregate, Objective
+from accmine.problems.stage_selection.objectives import Aggregate, Objective
 from accmine.problems.stage_selection.problem import Pipeline, Problem
 from accmine.problems.stage_selection.rounding import UNIT, exact_value, scaled_up
 from accmine.problems.stage_selection.ticks import WIDER, power_rounding, powers_of, rounding, step_limit, ticks_of

@@ -1,7 +1,7 @@
 """Stage selection: one candidate design per pipeline stage, under area and power limits that all stages share.
 
 What a choice is worth, per pipeline relative to its ``reference_s``, and how pipelines are aggregated:
-``accmine.problems.stage_selection.objective``. A value per TDP is maximised while the aggregated relative throughput
+``accmine.problems.stage_selection.objectives``. A value per TDP is maximised while the aggregated relative throughput
 (1 / aggregated relative step time) is at least ``floor``. Aggregates without weights need equal ones. The decimal
 data are converted once to integers (``accmine.problems.stage_selection.integers``), and objective, check, models and
 bounds all speak of that integer problem. The JSON form is read and written in
@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from accmine.errors import Complaint, InputError
 from accmine.problems.limits import COSTS
-from accmine.problems.stage_selection.objective import AGGREGATES, OBJECTIVES, Aggregate, Objective
+from accmine.problems.stage_selection.objectives import AGGREGATES, OBJECTIVES, Aggregate, Objective
 from accmine.system import DEFAULT_SCHEDULE, SCHEDULES
 
 __all__ = [

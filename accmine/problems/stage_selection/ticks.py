@@ -64,9 +64,9 @@ def powers_of(problem: Problem, power_w: float) -> Fraction:
 
 
 def power_rounding(problem: Problem, powers: Fraction) -> int:
-    """Power units that rounding up, first to ``UNIT``, adds to the TDP of all devices, at most."""
-    tdps = {exact_value(c.tdp_w) for p in problem.pipelines for s in p.stages for c in s.candidates}
-    if all((tdp / UNIT).denominator == 1 == (tdp * powers).denominator for tdp in tdps):
+    """Power units that rounding up, first to ``UNIT``, adds to the TDP of all devices, at most, where that counts."""
+    tdps = (exact_value(c.tdp_w) for p in problem.pipelines for s in p.stages for c in s.candidates)
+    if not problem.value.power or all((tdp / UNIT).denominator == 1 == (tdp * powers).denominator for tdp in tdps):
         return 0
     return _devices(problem) * (1 + math.ceil(UNIT * powers))
 

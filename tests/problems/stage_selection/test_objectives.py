@@ -55,10 +55,11 @@ def small(name: str, aggregate: str, digits: int) -> Problem:
     for p in ("p", "q"):
         stages = []
         for s in range(2):
-            rows = [[round(float(x), digits) for x in rng.uniform(0.01, 0.05, 3)] for _ in range(3)]
-            stages.append(
-                Stage(f"s{s}", tuple(Candidate(f"d{i}{p}{s}", *row, 9.0 - i, 1.0 + i) for i, row in enumerate(rows)))
-            )
+            row = []
+            for i in range(3):
+                f, b, u = (round(float(x), digits) for x in rng.uniform(0.01, 0.05, 3))
+                row.append(Candidate(f"d{i}{p}{s}", f, b, u, 9.0 - i, 1.0 + i))
+            stages.append(Stage(f"s{s}", tuple(row)))
         pipelines.append(Pipeline(p, tuple(stages), 5, transfer_s=((0.002, 0.09),), reference_s=0.7))
     return Problem(tuple(pipelines), Limits(tdp_w=8.0), objective=name, aggregate=aggregate, floor=0.0)
 

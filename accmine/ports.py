@@ -145,7 +145,8 @@ class BaseModel:
     provable
         Whether a search for proofs on ``below`` is worth its time.
     unit
-        For the engine ``mip``: integer score per unit of its objective, or of the first factor of it.
+        Score per unit of the engine's objective, or of the first factor of it. Of ``cp-sat`` with more than 1 the
+        objective is a lower bound of the score.
     """
 
     floor_score: Score | None = None
@@ -174,6 +175,7 @@ class BaseModel:
     def closing(self) -> Any | None:
         """The same rows in integers, for what lies between the tolerances of an engine and the exact score.
 
-        An object with ``better_than(score, seconds) -> (whether there is, solution)`` and ``separate(solution)``.
+        An object with ``better_than(score, seconds, interval) -> (whether there is, solution)`` and
+        ``separate(solution)``; for a product also ``left(solution, interval)`` (see ``interval_product``).
         """
         return None

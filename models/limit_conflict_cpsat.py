@@ -36,14 +36,11 @@ class LimitConflictCpSat(StageSelectionCpSat):
 
     def build(self, problem: Problem) -> cp_model.CpModel:
         """Declare variables, timelines and the limits behind their literals; returns the CP-SAT model."""
-        self.numbers = numbers = integers(problem)
+        self.problem, self.numbers = problem, integers(problem)
+        numbers = self.numbers
         if numbers.step_limit is not None:
             refuse_long(numbers)
-        free = replace(
-            numbers,
-            area_limit=None if numbers.area_limit is None else _NO_LIMIT,
-            tdp_limit=None if numbers.tdp_limit is None else _NO_LIMIT,
-        )
+        free = replace(numbers, limits=tuple(None if limit is None else _NO_LIMIT for limit in numbers.limits))
         self._kept = useful_options(free)
         self._floor = lower_bound(free, self._kept)
         self.model = model = cp_model.CpModel()
@@ -59,21 +56,15 @@ class LimitConflictCpSat(StageSelectionCpSat):
             return model
         for row in self.x:
             model.add_exactly_one(row.values())
-        for limit, name, key in (
-            (numbers.area_limit, "area", "limits.area_mm2"),
-            (numbers.tdp_limit, "tdp", "limits.tdp_w"),
-        ):
-            if limit is not None:
-                self.literals[key] = literal = model.new_bool_var(key)
-                model.add(self._total(name) <= limit).only_enforce_if(literal)
+        self._costs = {f"limits.{cost.name}": cost for cost, _ in numbers.limited}
+        for (key, cost), (_, limit) in zip(self._costs.items(), numbers.limited, strict=True):
+            self.literals[key] = literal = model.new_bool_var(key)
+            model.add(self._total(cost) <= limit).only_enforce_if(literal)
         if numbers.step_limit is not None:
             self.literals[FLOOR] = literal = model.new_bool_var(FLOOR)
             each = [self._pipeline(w, pipeline) for w, pipeline in enumerate(numbers.pipelines)]
-            if numbers.aggregate == "worst":
-                for step in each:
-                    model.add(step <= numbers.step_limit).only_enforce_if(literal)
-            else:
-                model.add(sum(each) <= numbers.step_limit).only_enforce_if(literal)
+            for steps in [sum(each)] if numbers.aggregate.weighted else each:
+                model.add(steps <= numbers.step_limit).only_enforce_if(literal)
         return model
 
     def assume(self, limits: Collection[str]) -> None:
@@ -89,4 +80,4 @@ class LimitConflictCpSat(StageSelectionCpSat):
         for name in names:
             if self.literals[name].index in assumed:
                 self.model.add(self.literals[name] == 1)
-        self.model.minimize(self._total("area" if limit == "limits.area_mm2" else "tdp"))
+        self.model.minimize(self._total(self._costs[limit]))

@@ -24,7 +24,7 @@ _LARGEST = 1 << 60  # CP-SAT refuses sums near int64
 
 
 class SelectionClosing:
-    """Questions about choices better than a given one; see the module. Not for products with power.
+    """Questions about choices better than a given one; see the module.
 
     Parameters
     ----------
@@ -45,19 +45,31 @@ class SelectionClosing:
     ) -> None:
         self.numbers, self.kept, self.rows, self.separate = numbers, kept, rows, separate
 
-    def better_than(self, best: int, seconds: float) -> tuple[bool | None, Solution | None]:
-        """(whether the rows allow a score below ``best``, such a choice); ``None``: not decided in time."""
+    def better_than(
+        self, best: int, seconds: float, interval: tuple[int, int] | None = None
+    ) -> tuple[bool | None, Solution | None]:
+        """(whether the rows allow a score below ``best``, such a choice); ``None``: not decided in time.
+
+        Parameters
+        ----------
+        interval
+            For a product with power: least and most steps. A better choice has at most the power that the least of
+            them allows; one that is found may be no better, and is for ``left``.
+        """
         numbers, kept = self.numbers, self.kept
         model = cp_model.CpModel()
         x: dict[tuple[int, int], Any] = {(i, o): model.new_bool_var("") for i, own in enumerate(kept) for o in own}
         for i, own in enumerate(kept):
             model.add_exactly_one(x[i, o] for o in own)
-        for name, limit in (("area", numbers.area_limit), ("tdp", numbers.tdp_limit)):
-            if limit is not None:
-                model.add(sum(getattr(numbers.slots[i].options[o], name) * b for (i, o), b in x.items()) <= limit)
+        option = {(i, o): numbers.slots[i].options[o] for i, o in x}
+        for cost, limit in numbers.limited:
+            model.add(sum(option[key].costs[cost.index] * b for key, b in x.items()) <= limit)
         most = best - 1
+        if interval is not None:
+            model.add(sum(option[key].power * b for key, b in x.items()) <= most // interval[0])
+            most = interval[1]
         steps: list[Any] = [most] * len(numbers.pipelines)
-        if numbers.aggregate == "mean" and len(steps) > 1:
+        if numbers.aggregate.weighted and len(steps) > 1:
             steps = [model.new_int_var(0, most, "") for _ in steps]
             model.add(sum(steps) <= most)
         for w, weights, messages in self.rows():
@@ -65,7 +77,7 @@ class SelectionClosing:
                 return None, None
             model.add(sum(ticks * x[key] for key, ticks in weights.items()) <= steps[w] - messages)
         for p, step in zip(numbers.pipelines, steps, strict=True):
-            if numbers.objective == "bottleneck":
+            if not numbers.objective.timeline:
                 model.add(step >= p.microbatches * p.link)
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1
@@ -79,3 +91,11 @@ class SelectionClosing:
         return True, Solution(
             numbers.choice([next(o for o in own if solver.value(x[i, o])) for i, own in enumerate(kept)])
         )
+
+    def left(self, found: Solution, interval: tuple[int, int]) -> list[tuple[int, int]] | None:
+        """Where better choices may still be, once one of an interval was found that is none; ``None``: not known."""
+        low, high = interval
+        steps, new = self.numbers.steps(found.choice), self.separate(found)
+        if steps > high and new:  # longer than the rows said; now they know
+            return [interval]
+        return [(low, steps - 1), (steps, high)] if low < steps <= high else None

@@ -3,25 +3,27 @@
 One Boolean per slot and option; the three durations of every stage are linear in them; every forward and backward
 pass of every microbatch has an end variable behind the pass before it on its stage and the message it waits for.
 So the step is the simulated one, without lazy rows, which makes the model independent of the one for HiGHS, and
-refuses timelines of more than ``MOST_PASSES`` passes. The product of ``throughput-per-tdp`` is a product of two
-integer variables.
+refuses timelines of more than ``MOST_PASSES`` passes. A value per TDP is a product of two integer variables, or of
+their leading bits where that does not fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
 from accmine.ports import BaseModel
+from accmine.problems.limits import Cost
 from accmine.problems.stage_selection import Problem, Solution, bound
 from accmine.problems.stage_selection.greedy import greedy
 from accmine.problems.stage_selection.integers import IntegerPipeline, SelectionNumbers, integers
-from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
+from accmine.problems.stage_selection.options import BOUND_METHOD, Floor, lower_bound, useful_options
 from accmine.record import Record
-from accmine.system import BACKWARD, FORWARD, simulate, stage_order
+from accmine.system import BACKWARD, FORWARD, SCHEDULES, simulate
 
 __all__ = ["MOST_PASSES", "StageSelectionCpSat", "refuse_long"]
 
@@ -29,6 +31,7 @@ MOST_PASSES = 100_000
 """Passes of all timelines together that are declared, at most: some hundred MB."""
 
 _LARGEST = 1 << 61  # CP-SAT refuses sums near int64
+_LEADING = 30  # bits of each factor of a product that is larger
 
 
 def refuse_long(numbers: SelectionNumbers) -> None:
@@ -40,12 +43,24 @@ def refuse_long(numbers: SelectionNumbers) -> None:
         If they have more than :data:`MOST_PASSES` passes together.
     """
     passes = sum(2 * len(p.forward) * p.microbatches for p in numbers.pipelines)
-    if numbers.objective != "bottleneck" and passes > MOST_PASSES:
+    if numbers.objective.timeline and passes > MOST_PASSES:
         raise InputError(
             f"cp-sat declares every pass of the timelines: {passes}, at most {MOST_PASSES}; take auto or highs, which "
             "add the chains they need",
             field="microbatches",
         )
+
+
+class _Factor(NamedTuple):
+    """A variable of the product, its upper end, and its value of a choice."""
+
+    variable: Any
+    most: int
+    value: Callable[[Sequence[Sequence[int]]], int]
+
+    def leading(self, shift: int) -> Callable[[Solution], int]:
+        """Its value of a solution without the last bits."""
+        return lambda solution: self.value(solution.choice) >> shift
 
 
 class StageSelectionCpSat(BaseModel):
@@ -63,7 +78,8 @@ class StageSelectionCpSat(BaseModel):
             If the slowest choice is so much slower than a good one that its integer value does not fit 61 bits, or
             the timelines have more than :data:`MOST_PASSES` passes.
         """
-        self.numbers = numbers = integers(problem)
+        self.problem, self.numbers = problem, integers(problem)
+        numbers = self.numbers
         refuse_long(numbers)
         self._kept = useful_options(numbers)
         self._floor = lower_bound(numbers, self._kept)
@@ -80,17 +96,17 @@ class StageSelectionCpSat(BaseModel):
             return model
         for row in self.x:
             model.add_exactly_one(row.values())
-        for limit, name in ((numbers.area_limit, "area"), (numbers.tdp_limit, "tdp")):
-            if limit is not None:
-                model.add(self._total(name) <= limit)
+        for cost, limit in numbers.limited:
+            model.add(self._total(cost) <= limit)
         each = [self._pipeline(w, pipeline) for w, pipeline in enumerate(numbers.pipelines)]
         self._objective(each)
         return model
 
-    def _total(self, name: str) -> Any:
-        """Σ of a cost of the chosen options."""
+    def _total(self, cost: Cost | None) -> Any:
+        """Σ of a cost of the chosen options; ``None``: of their power."""
         rows = zip(self.numbers.slots, self.x, strict=True)
-        return sum(x * getattr(slot.options[o], name) for slot, row in rows for o, x in row.items())
+        chosen = [(slot.options[o], x) for slot, row in rows for o, x in row.items()]
+        return sum(x * (own.power if cost is None else own.costs[cost.index]) for own, x in chosen)
 
     def _durations(self, w: int, table: tuple[tuple[int, ...], ...], phase: str) -> list[Any]:
         """Duration variable of each stage, linear in the choice."""
@@ -119,7 +135,7 @@ class StageSelectionCpSat(BaseModel):
         forward = self._durations(w, p.forward, "forward")
         backward = self._durations(w, p.backward, "backward")
         most = [[max(row) for row in table] for table in (p.forward, p.backward, p.update)]
-        if self.numbers.objective == "bottleneck":
+        if not self.numbers.objective.timeline:
             highest = max(p.microbatches * max(*(f + b for f, b in zip(*most[:2], strict=True)), p.link), 1)
             step = self._integer(p.microbatches * p.link, highest, f"step[{w}]")
             for f, b in zip(forward, backward, strict=True):
@@ -148,7 +164,7 @@ class StageSelectionCpSat(BaseModel):
         }
         self._ends[w] = end
         arrived: dict[tuple[int, int, int], Any] = {}
-        orders = [stage_order(p.schedule, s, stages, p.microbatches) for s in range(stages)]
+        orders = [SCHEDULES[p.schedule].order(s, stages, p.microbatches) for s in range(stages)]
         for kind in (FORWARD, BACKWARD):
             for s in range(stages):
                 target = s + 1 if kind == FORWARD else s - 1
@@ -197,29 +213,54 @@ class StageSelectionCpSat(BaseModel):
         model, numbers, floor = self.model, self.numbers, self._floor
         assert floor is not None
         tops = [self._tops[step.index] for step in each]
-        worst = numbers.aggregate == "worst"
-        steps = self._integer(floor.steps, max(max(tops) if worst else sum(tops), floor.steps), "steps")
-        if worst:
+        steps = self._integer(floor.steps, max(numbers.aggregate.joined(tops), floor.steps), "steps")
+        if numbers.aggregate.weighted:
+            model.add(steps == sum(each))
+        else:
             for step in each:
                 model.add(steps >= step)
-        else:
-            model.add(steps == sum(each))
         self._hints.append((steps, lambda solution: numbers.steps(solution.choice)))
         if numbers.step_limit is not None:
             model.add(steps <= numbers.step_limit)
-        if numbers.objective != "throughput-per-tdp":
+        if not numbers.objective.power:
             model.minimize(steps)
             return
         top = sum(max(slot.options[o].power for o in row) for slot, row in zip(numbers.slots, self.x, strict=True))
         power = self._integer(floor.power, top, "power")
-        model.add(power == self._total("power"))
+        model.add(power == self._total(None))
+        self._hints.append((power, lambda solution: numbers.power(solution.choice)))
         most = self._tops[steps.index]
         if numbers.step_limit is not None:
             most = min(most, max(numbers.step_limit, floor.steps))
-        product = self._integer(max(1, floor.score), max(1, most * top), "steps x power")
-        model.add_multiplication_equality(product, [steps, power])
-        self._hints.append((power, lambda solution: numbers.power(solution.choice)))
-        self._hints.append((product, lambda solution: numbers.score(solution.choice)))
+        self._product(floor, _Factor(steps, most, numbers.steps), _Factor(power, top, numbers.power))
+
+    def _product(self, floor: Floor, steps: _Factor, power: _Factor) -> None:
+        """Minimise steps x power.
+
+        Where it does not fit 61 bits, the product of their leading bits, rounded down: a lower bound of the score in
+        units of ``unit``, and as exact as these bits.
+        """
+        model, numbers = self.model, self.numbers
+        shifts = [0, 0]
+        if steps.most * power.most > _LARGEST:
+            if (known := greedy(self.problem)) is not None:  # what is slower or hotter than that is of no interest
+                score = numbers.score(known.choice)
+                steps = steps._replace(most=min(steps.most, score // floor.power))
+                power = power._replace(most=min(power.most, score // floor.steps))
+            shifts = [max(0, factor.most.bit_length() - _LEADING) for factor in (steps, power)]
+        self.unit = 1 << sum(shifts)
+        leading, of = [], [factor.leading(shift) for factor, shift in zip((steps, power), shifts, strict=True)]
+        for factor, least, shift in zip((steps, power), (floor.steps, floor.power), shifts, strict=True):
+            leading.append(factor.variable)
+            if shift:
+                leading[-1] = own = self._integer(least >> shift, factor.most >> shift, "leading bits")
+                # from one side only: as an equation ortools 9.15 "proved" feasible models infeasible in its presolve
+                model.add(own * (1 << shift) >= factor.variable - (1 << shift) + 1)
+                self._hints.append((own, factor.leading(shift)))
+        low = (floor.steps >> shifts[0]) * (floor.power >> shifts[1])
+        product = self._integer(low, max(1, (steps.most >> shifts[0]) * (power.most >> shifts[1])), "steps x power")
+        model.add_multiplication_equality(product, leading)
+        self._hints.append((product, lambda solution: math.prod(bits(solution) for bits in of)))
         model.minimize(product)
 
     def hint(self, solution: Solution) -> None:

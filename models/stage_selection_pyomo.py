@@ -25,7 +25,7 @@ from accmine.problems.stage_selection.greedy import greedy
 from accmine.problems.stage_selection.integers import integers
 from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
 from accmine.record import Record
-from accmine.system import Path, critical_path
+from accmine.system import SCHEDULES, Path, critical_path
 
 from .stage_selection_closing import Row, SelectionClosing
 
@@ -37,33 +37,11 @@ def _binary_scale(magnitude: int) -> int:
     return 1 << max(0, magnitude.bit_length() - 10)
 
 
-def _stage_chains(schedule: str, stages: int, microbatches: int, bottleneck: bool) -> Iterator[Path]:
-    """Chains that every timeline has.
-
-    To stage s, m microbatches there, and back to stage 0 or not at all. For ``gpipe`` also through all stages and
-    back, with m microbatches at s in both directions. For ``1f1b`` also the way from s to the last stage and back with
-    the first and with the last microbatch: stage s then skips the passes of one kind that it does meanwhile.
-    """
+def _busy_chains(stages: int, microbatches: int) -> Iterator[Path]:
+    """All passes of one stage."""
     for s in range(stages):
-        alone = tuple(microbatches if i == s else 0 for i in range(stages))
-        none = (0,) * (stages - 1)
-        if bottleneck:
-            yield Path(alone, alone, none, none, -1)
-            continue
-        for end in {0, s}:
-            there = tuple(microbatches if i == s else int(i < s) for i in range(stages))
-            back = tuple(microbatches if i == s else int(end <= i < s) for i in range(stages))
-            sent = tuple(int(k < s) for k in range(stages - 1))
-            returned = tuple(int(end <= k < s) for k in range(stages - 1))
-            yield Path(there, back, sent, returned, end)
-        later = stages - 1 - s
-        if schedule == "gpipe":
-            passes = tuple(microbatches if i == s else 1 for i in range(stages))
-            yield Path(passes, passes, (1,) * (stages - 1), (1,) * (stages - 1), 0)
-        elif later and microbatches >= later + 2:
-            passes = tuple(microbatches - later if i == s else 1 + (i > s) for i in range(stages))
-            sent = tuple(1 + (k >= s) for k in range(stages - 1))
-            yield Path(passes, passes, sent, sent, 0)
+        alone, none = tuple(microbatches if i == s else 0 for i in range(stages)), (0,) * (stages - 1)
+        yield Path(alone, alone, none, none, -1)
 
 
 class StageSelectionPyomo(BaseModel):
@@ -96,8 +74,8 @@ class StageSelectionPyomo(BaseModel):
         self._declare_steps()
         self._declare_objective()
         for w, pipeline in enumerate(numbers.pipelines):
-            bottleneck = numbers.objective == "bottleneck"
-            for chain in _stage_chains(pipeline.schedule, len(pipeline.forward), pipeline.microbatches, bottleneck):
+            chains = SCHEDULES[pipeline.schedule].chains if numbers.objective.timeline else _busy_chains
+            for chain in chains(len(pipeline.forward), pipeline.microbatches):
                 self._add_chain(w, chain)
         if (start := greedy(problem)) is not None:
             self.separate(start)
@@ -114,14 +92,12 @@ class StageSelectionPyomo(BaseModel):
         model.choice = pyo.Constraint(range(len(self._kept)), rule=one)
 
     def _declare_limits(self) -> None:
-        """Families ``area`` and ``tdp``: what all slots use together."""
+        """A family for every limited cost (``area``, ``tdp``): what all slots use together."""
         model, numbers = self.model, self.numbers
-        for name, limit in (("area", numbers.area_limit), ("tdp", numbers.tdp_limit)):
-            if limit is None or not len(model.x):
-                continue
+        for cost, limit in numbers.limited if len(model.x) else ():
             scale = _binary_scale(limit)
-            used = sum(getattr(numbers.slots[i].options[o], name) / scale * model.x[i, o] for i, o in model.x)
-            model.add_component(name, pyo.Constraint(expr=used <= limit / scale))
+            used = sum(numbers.slots[i].options[o].costs[cost.index] / scale * model.x[i, o] for i, o in model.x)
+            model.add_component(cost.key, pyo.Constraint(expr=used <= limit / scale))
         model.cover = pyo.ConstraintList(doc="combinations that pass a limit by less than the solver's tolerance")
 
     def _declare_steps(self) -> None:
@@ -129,7 +105,7 @@ class StageSelectionPyomo(BaseModel):
         model, numbers = self.model, self.numbers
         limit = None if numbers.step_limit is None else numbers.step_limit / self._step_scale
         model.chain = pyo.ConstraintList(doc="a step is at least as long as each chain of waiting events")
-        if numbers.aggregate == "worst" or len(numbers.pipelines) == 1:
+        if not numbers.aggregate.weighted or len(numbers.pipelines) == 1:
             model.steps = pyo.Var(bounds=(0, limit))
             self._step_of = [model.steps] * len(numbers.pipelines)
         else:
@@ -137,7 +113,7 @@ class StageSelectionPyomo(BaseModel):
             model.steps = pyo.Var(bounds=(0, limit))
             model.mean = pyo.Constraint(expr=model.steps == sum(model.step.values()))
             self._step_of = list(model.step.values())
-        if numbers.objective == "bottleneck":
+        if not numbers.objective.timeline:
             for w, pipeline in enumerate(numbers.pipelines):
                 if pipeline.link:
                     rate = pipeline.microbatches * pipeline.link
@@ -146,7 +122,7 @@ class StageSelectionPyomo(BaseModel):
     def _declare_objective(self) -> None:
         model, numbers = self.model, self.numbers
         self._power_scale = 1
-        if numbers.objective == "throughput-per-tdp" and len(model.x):
+        if numbers.objective.power and len(model.x):
             self._power_scale = _binary_scale(self._floor.power if self._floor else 1)
             model.power = pyo.Expression(
                 expr=sum(numbers.slots[i].options[o].power / self._power_scale * model.x[i, o] for i, o in model.x)
@@ -196,18 +172,18 @@ class StageSelectionPyomo(BaseModel):
         added = 0
         picked = self.numbers.picked(solution.choice)
         chosen = [slot.options[o] for slot, o in zip(self.numbers.slots, picked, strict=True)]
-        for limit, name in ((self.numbers.area_limit, "area"), (self.numbers.tdp_limit, "tdp")):
-            if limit is not None and sum(getattr(option, name) for option in chosen) > limit:
-                costs = {(i, o): getattr(self.numbers.slots[i].options[o], name) for i, o in self.model.x}
+        for cost, limit in self.numbers.limited:
+            if sum(option.costs[cost.index] for option in chosen) > limit:
+                costs = {(i, o): self.numbers.slots[i].options[o].costs[cost.index] for i, o in self.model.x}
                 added += self._add_cover(picked, costs)
-        if self.numbers.objective == "bottleneck":
+        if not self.numbers.objective.timeline:
             return added  # its chains are all there from the start
         critical = [(w, self._critical(w, solution)) for w in range(len(self.numbers.pipelines))]
         added += sum(self._add_chain(w, chain) for w, chain in critical)
         if not added and self.numbers.step_limit is not None:
             each = self.numbers.pipeline_steps(solution.choice)
             if self.numbers.steps(solution.choice) > self.numbers.step_limit:
-                if self.numbers.aggregate == "worst":
+                if not self.numbers.aggregate.weighted:
                     critical = [critical[each.index(max(each))]]
                 total: dict[tuple[int, int], int] = dict.fromkeys(self.model.x, 0)
                 for w, chain in critical:
@@ -264,6 +240,6 @@ class StageSelectionPyomo(BaseModel):
 
     def factors(self) -> tuple[tuple[Any, int], tuple[Any, int]] | None:
         """For a product objective, (variable of the steps, its unit) and (expression of the power, its unit)."""
-        if self.numbers.objective != "throughput-per-tdp" or not len(self.model.x):
+        if not self.numbers.objective.power or not len(self.model.x):
             return None
         return (self.model.steps, self._step_scale), (self.model.power, self._power_scale)

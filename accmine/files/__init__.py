@@ -1,11 +1,10 @@
 """What users write: documents whose values know their line, units, the catalogue."""
 
-from accmine.files.catalogue import KINDS, is_file_reference, names, resolve
+from accmine.files.catalogue import KINDS, did_you_mean, is_file_reference, names, resolve
 from accmine.files.complaints import FieldsError, complaints_of, plain_annotation
 from accmine.files.document import Document, Place, is_json, load_yaml, parse, parse_value, placed, validate
-from accmine.files.reading import read_text
+from accmine.files.reading import content_hash, read_text
 from accmine.files.recognise import looks_like
-from accmine.files.suggest import did_you_mean
 from accmine.files.units import allowed_units, format_quantity, parse_quantity
 from accmine.files.writing import write_atomic
 
@@ -16,6 +15,7 @@ __all__ = [
     "Place",
     "allowed_units",
     "complaints_of",
+    "content_hash",
     "did_you_mean",
     "format_quantity",
     "is_file_reference",

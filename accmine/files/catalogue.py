@@ -1,15 +1,16 @@
-"""The shipped catalogue: workloads, accelerators, technologies, clusters and studies by name or file."""
+"""The shipped catalogue: its entries by name or file, and what a wrong name may mean."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from accmine.errors import InputError
-from accmine.files.suggest import did_you_mean
 
-__all__ = ["KINDS", "is_file_reference", "names", "resolve"]
+__all__ = ["KINDS", "did_you_mean", "is_file_reference", "names", "resolve"]
 
 KINDS = ("workloads", "accelerators", "technologies", "clusters", "studies", "suites")
 """Folders of the catalogue."""
@@ -80,3 +81,11 @@ def resolve(kind: str, name_or_path: str | Path, relative_to: Path | None = None
             f"unknown {singular} {str(name_or_path)!r}; {hint}known: {', '.join(known)}; or a file ending in .yaml"
         )
     return _folder(kind) / f"{name_or_path}.yaml"
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """``"did you mean 'x'? "`` for the allowed word nearest to ``word``; empty when none is near."""
+    candidates = sorted(allowed)
+    by_lower = {candidate.lower(): candidate for candidate in reversed(candidates)}
+    near = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
+    return f"did you mean {by_lower[near[0]]!r}? " if near else ""

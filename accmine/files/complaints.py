@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from accmine.files.suggest import did_you_mean
+from accmine.files.catalogue import did_you_mean
 
 __all__ = ["FieldsError", "complaints_of", "plain_annotation"]
 

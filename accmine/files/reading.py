@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from accmine.errors import InputError
 from accmine.files.recognise import looks_like
 
-__all__ = ["LARGEST_BYTES", "read_text"]
+__all__ = ["LARGEST_BYTES", "content_hash", "read_text"]
 
 LARGEST_BYTES = 64 * 2**20
 
@@ -44,3 +45,8 @@ def read_text(file: Path, name: str | None = None) -> str:
         hint = "" if known is None else f"; it looks like {known}"
         raise InputError(f"is not UTF-8 text (byte {error.start}){hint}", where=name) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def content_hash(file: Path) -> str:
+    """SHA-256 (hex) of the content of a file that was read before."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -17,6 +17,7 @@ from accmine.plan.limits import limits_of
 from accmine.plan.plan import PipelinePlan, Plan, whole_splits
 from accmine.problems.conflict import ConflictingLimit, infeasible, located
 from accmine.study import Inputs, LoadedStudy, Study, StudyWorkload, read_inputs
+from accmine.system import schedule_of
 from accmine.workload import (
     WINDOW,
     DtypePolicy,
@@ -30,7 +31,6 @@ from accmine.workload import (
     device_stage,
     forward_graph,
     fuse,
-    in_flight,
     memory,
     training_graph,
 )
@@ -153,7 +153,8 @@ def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, in
         boundaries = study.system.stages or balance(_layer_cost(fused, study, inputs), depth)
     stages = _stages(study, fused, boundaries)
     # On one device a microbatch ends before the next begins, whatever the schedule is called.
-    held = [in_flight(study.system.schedule, s, depth, microbatches) for s in range(depth)] if depth > 1 else [1]
+    schedule = schedule_of(study.system.schedule)
+    held = [schedule.held(s, depth, microbatches) for s in range(depth)] if depth > 1 else [1]
     needs = tuple(memory(stage.training, in_flight=n) for stage, n in zip(stages, held, strict=True))
     tasks = tuple(
         _task(workload.name, stage, microbatches, need.total_bytes, alone=depth == 1)

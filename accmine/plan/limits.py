@@ -6,37 +6,13 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from accmine.problems.conflict import ConflictingLimit
+from accmine.problems.limits import COSTS, Cost
 from accmine.study import Study
 
 __all__ = ["COSTS", "KEYS", "Cost", "Limit", "digits", "limits_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a design costs and a limit caps.
-
-    Attributes
-    ----------
-    name
-        Of the attribute that holds it, with its unit: ``area_mm2``.
-    key
-        Last part of the key of its limits: ``area``.
-    unit
-        As a study writes it.
-    index
-        In a vector over ``COSTS``.
-    """
-
-    name: str
-    key: str
-    unit: str
-    index: int
-
-
-COSTS = (Cost("area_mm2", "area", "mm^2", 0), Cost("tdp_w", "tdp", "W", 1))
-"""Costs of a design that limits may cap, in the order of a vector of them."""
-
-KEYS = ("limits.area", "device_limits.area", "limits.tdp", "device_limits.tdp")
+KEYS = tuple(f"{section}.{cost.key}" for cost in COSTS for section in ("limits", "device_limits"))
 """Keys of limits of cost, in the order in which conflicts name them."""
 
 

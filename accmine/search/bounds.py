@@ -17,11 +17,9 @@ import numpy.typing as npt
 from accmine.cost import Share, share
 from accmine.hardware import UNCALIBRATED
 from accmine.plan import Plan
-from accmine.problems import design_search, stage_selection
+from accmine.problems import design_search
 from accmine.problems.design_search.lower_front import LowerCandidate, lower_front
 from accmine.problems.design_search.space_bound import Block, PhaseSeconds, Value, scan
-from accmine.problems.stage_selection.integers import integers
-from accmine.problems.stage_selection.options import lower_bound, useful_options
 from accmine.result import Status, StopReason
 from accmine.search.candidates import GroupCandidates
 from accmine.search.schedules import TaskSchedule
@@ -139,7 +137,9 @@ def _by_selection(session: Session, mode: str, groups: Sequence[GroupCandidates]
     if result.status is Status.INFEASIBLE:
         return WholeBound(inf, feasible, method)
     bound = bound_of(problem)[0] if result.bound is None else result.bound
-    return WholeBound(0.0 if bound is None else _without_rounding(problem, bound), feasible, method)
+    if bound is None or not 0 < bound < inf:
+        return WholeBound(0.0, feasible, method)
+    return WholeBound((1.0 / bound if problem.value.power else bound) * (1 - FLOAT), feasible, method)
 
 
 def _fronts(
@@ -155,26 +155,6 @@ def _fronts(
         share = FRONTS / (1 + (len(distinct) - 1 - i) * FRONTS)
         found[key] = lower_front(problem, session.part(share).deadline())
     return found
-
-
-def _without_rounding(problem: stage_selection.Problem, bound: float) -> float:
-    """The value in real numbers that a bound of the selection problem proves; always minimised.
-
-    Bounds of times are of the times as they are given. That of ``throughput-per-tdp`` is one of the integer problem,
-    which rounds every duration up to ticks and every TDP up to power units. With S the bound of steps x power, at
-    most u ticks and v power units added, and no choice below t ticks or p power units:
-    T · P >= S / ((1 + u / (t - u)) · (1 + v / (p - v))) for every choice.
-    """
-    if problem.objective != "throughput-per-tdp":
-        return max(0.0, bound * (1 - FLOAT))
-    numbers = integers(problem)
-    ticks = numbers.rounding
-    least = lower_bound(numbers, useful_options(numbers))
-    units = sum(1 + len(slot.members) for slot in numbers.slots)
-    if least is None or least.steps <= ticks or least.power <= units or not 0 < bound < inf:
-        return 0.0
-    widened = (1 + ticks / (least.steps - ticks)) * (1 + units / (least.power - units))
-    return 1.0 / bound / widened * (1 - FLOAT)
 
 
 def assumptions_of(plan: Plan, final: Mapping[Member, TaskSchedule]) -> tuple[str, ...]:

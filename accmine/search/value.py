@@ -1,6 +1,6 @@
 """The value a study minimises: from times and TDP, as a metric that is shown, and of one stage alone.
 
-Objectives are compared here and in ``accmine.problems`` only.
+The words of objectives are compared in ``accmine.problems.stage_selection.objectives`` only.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ import numpy as np
 
 from accmine.hardware import Design
 from accmine.plan import Plan
-from accmine.problems import design_search
 from accmine.problems.limits import widened
-from accmine.system import step_bound
+from accmine.problems.stage_selection import AGGREGATES, OBJECTIVES, Objective
 from accmine.workload import Task
 
 __all__ = [
     "FLOAT",
-    "STAGE_METRICS",
     "Metric",
     "by_stage",
     "excess",
     "is_search",
     "metric",
+    "objective_of",
     "on_design",
     "search_chips",
     "search_objective",
@@ -38,43 +37,31 @@ __all__ = [
 FLOAT = 1e-12
 """Bounds are lowered by more than the error of the few floating-point operations behind them."""
 
-_PER_TDP, _BOTTLENECK = "throughput-per-tdp", "bottleneck"
 
-STAGE_METRICS: dict[str, tuple[str, str]] = {
-    "throughput": ("busy time of a step", "s"),
-    _BOTTLENECK: ("forward and backward time of a step", "s"),
-    _PER_TDP: ("busy time of a step × TDP", "J"),
-}
-"""Metric and unit of a stage, by the objective of the study; less is better."""
+def objective_of(plan: Plan) -> Objective:
+    """What a study minimises."""
+    return OBJECTIVES[plan.study.objective]
 
 
 def study_value(plan: Plan, phase_s: Sequence[Sequence[Sequence[Any]]], tdp_w: Any, *, exact: bool = True) -> Any:
     """The value a study minimises, from the phase times of each stage of each pipeline.
 
-    ``throughput``: the aggregated step time relative to the baseline's; ``bottleneck``: the same of
-    m · max(slowest stage, slowest link); ``throughput-per-tdp``: relative step time × TDP of all devices, ``inf``
-    below the floor. Numbers, or arrays over designs; ``exact=False`` takes a bound of the simulated step.
+    The aggregated step relative to the baseline's, of a value per TDP times the TDP of all devices, and ``inf`` below
+    the floor (``accmine.problems.stage_selection.objectives``). Numbers, or arrays over designs; ``exact=False``
+    takes a bound of the simulated step.
     """
-    relative = []
+    objective, relative = objective_of(plan), []
     for pipeline, own, reference in zip(plan.pipelines, phase_s, plan.reference_s, strict=True):
         times = [pipeline.times(s, stage) for s, stage in enumerate(own)]
         forward, backward, update = zip(*times, strict=True)
-        if plan.study.objective == _BOTTLENECK:
-            slowest = max((max(pair) for pair in pipeline.transfer_s), default=0.0)
-            for f, b, _ in times:
-                slowest = np.maximum(slowest, f + b)
-            step = pipeline.microbatches * slowest
-        elif exact:
-            step = pipeline.step_s(own)
-        else:
-            step = step_bound(forward, backward, update, pipeline.transfer_s, pipeline.microbatches)
+        links, count = pipeline.transfer_s, pipeline.microbatches
+        step = objective.step(pipeline.schedule, (forward, backward, update), links, count, exact=exact)
         relative.append(step / reference)
-    total = design_search.aggregate(relative, [p.weight for p in plan.pipelines], plan.study.aggregate)
-    if plan.study.objective != _PER_TDP:
-        return total
-    if plan.floor <= 0:
-        return total * tdp_w
-    return np.where(total <= widened(1.0) / plan.floor, total * tdp_w, inf)
+    total = AGGREGATES[plan.study.aggregate].of_relative(relative, [p.weight for p in plan.pipelines])
+    value = objective.valued(total, tdp_w)
+    if not objective.power or plan.floor <= 0:
+        return value
+    return np.where(total <= widened(1.0) / plan.floor, value, inf)
 
 
 def by_stage(plan: Plan, rows: Sequence[Any]) -> list[list[Any]]:
@@ -96,23 +83,24 @@ def without_floor(plan: Plan) -> Plan:
 
 def search_objective(plan: Plan) -> str:
     """What the search for one design minimises: stages of a pipeline have no value of the whole of their own."""
-    return _PER_TDP if plan.study.objective == _PER_TDP else "throughput"
+    power = objective_of(plan).power
+    return next(name for name, own in OBJECTIVES.items() if own.timeline and own.power == power)
 
 
 def search_chips(plan: Plan) -> int:
     """By how much a value of the search has to be multiplied to be the study's: it counts the TDP of one chip."""
-    return plan.devices if plan.study.objective == _PER_TDP else 1
+    return plan.devices if objective_of(plan).power else 1
 
 
 def selection_floor(plan: Plan) -> float | None:
     """The floor that a selection has to keep; ``None`` where there is none."""
-    return plan.floor if plan.study.objective == _PER_TDP else None
+    return plan.floor if objective_of(plan).power else None
 
 
 def is_search(plan: Plan, mode: str) -> bool:
     """Whether the study is one design search: one design, no pipeline, and a value that is that of the search."""
     single = len(plan.groups(mode)) == 1 and all(len(pipeline.tasks) == 1 for pipeline in plan.pipelines)
-    return single and plan.study.objective != _BOTTLENECK
+    return single and objective_of(plan).timeline
 
 
 @dataclass(frozen=True)
@@ -138,22 +126,25 @@ class Metric:
             return float(value)
         return self.rate / value if value > 0 else inf
 
-    def value(self, shown: float) -> float:
-        """The inverse of ``shown``."""
-        return self.shown(shown)
+    def gap(self, value: float, bound: float) -> float:
+        """Relative distance of a minimised value from its bound as they are shown, 0 to 1; 1: one of them is infinite.
+
+        What is within ``FLOAT`` is equal: the two come from different orders of floating-point operations.
+        """
+        objective, proven = self.shown(value), self.shown(bound)
+        worse, better = (objective, proven) if self.rate is None else (proven, objective)
+        gap = 1.0 if not isfinite(worse) else max(0.0, (worse - better) / worse)
+        return 0.0 if gap < FLOAT else gap
 
 
 def metric(plan: Plan) -> Metric:
     """The metric of a study: samples/s of one workload, else relative to the baseline."""
-    objective = plan.study.objective
+    own = objective_of(plan)
     if len(plan.pipelines) > 1:
-        names = {"throughput": "step time relative to the baseline", _BOTTLENECK: "bottleneck relative to the baseline"}
-        names[_PER_TDP] = "relative step time × TDP"
-        return Metric(f"{plan.study.aggregate} {names[objective]}", "W" if objective == _PER_TDP else "", "minimize")
+        return Metric(f"{plan.study.aggregate} {own.relative}", "W" if own.power else "", "minimize")
     (pipeline,) = plan.pipelines
-    names = {"throughput": "throughput", _BOTTLENECK: "throughput of the bottleneck", _PER_TDP: "throughput per TDP"}
-    unit = "samples/s/W" if objective == _PER_TDP else "samples/s"
-    return Metric(names[objective], unit, "maximize", pipeline.batch / plan.reference_s[0])
+    unit = "samples/s/W" if own.power else "samples/s"
+    return Metric(own.rate, unit, "maximize", pipeline.batch / plan.reference_s[0])
 
 
 def excess(value: float | None, bound: float | None) -> float | None:
@@ -167,7 +158,7 @@ def excess(value: float | None, bound: float | None) -> float | None:
 
 
 def stage_value(plan: Plan, task: Task, phase_s: Sequence[Any], tdp_w: Any) -> Any:
-    """The value of a stage by itself from its phase times (numbers, or arrays over designs); see ``STAGE_METRICS``."""
-    runs = task.phases[:-1] if plan.study.objective == _BOTTLENECK else task.phases
-    busy = sum(run.repeats * s for run, s in zip(runs, phase_s, strict=False))
-    return busy * tdp_w if plan.study.objective == _PER_TDP else busy
+    """The value of a stage by itself from its phase times (numbers, or arrays over designs): ``Objective.stage``."""
+    own = objective_of(plan)
+    runs = task.phases if own.timeline else task.phases[:-1]
+    return own.valued(sum(run.repeats * s for run, s in zip(runs, phase_s, strict=False)), tdp_w)

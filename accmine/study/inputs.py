@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from accmine.cost import MeasuredTable, Source, ZigzagSource, read_measurements
 from accmine.cost.measured.works import core_name
 from accmine.errors import Complaint, InputError
-from accmine.files import Document, is_file_reference, placed
+from accmine.files import Document, content_hash, is_file_reference, placed
 from accmine.hardware import (
     Beyond,
     Chip,
@@ -308,7 +308,7 @@ def referenced_files(study: Study) -> tuple[Path, ...]:
 
 def content_of(study: Study) -> dict[str, str]:
     """File -> SHA-256 (hex) of its content, of the user's files that the study names."""
-    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in referenced_files(study)}
+    return {str(path): content_hash(path) for path in referenced_files(study)}
 
 
 def study_hash(study: Study, content: Mapping[str, str] | None = None) -> str:

@@ -28,9 +28,11 @@ from accmine.study.values import (
     PositiveCount,
     PowerLimit,
     RateAxis,
+    ScheduleName,
     Text,
     WorkloadName,
 )
+from accmine.system import DEFAULT_SCHEDULE
 
 __all__ = [
     "HEURISTIC_OPTIONS",
@@ -225,7 +227,7 @@ class System(Part):
     cluster: ClusterName | None = Field(
         default=None, description="What connects the devices; needed for more than one stage."
     )
-    schedule: Literal["gpipe", "1f1b"] = Field(default="1f1b", description="Order of microbatches on a stage.")
+    schedule: ScheduleName = Field(default=DEFAULT_SCHEDULE, description="Order of microbatches on a stage.")
     stages: tuple[PositiveCount, ...] | None = Field(
         default=None, description="First layer of each stage after the first; default: balanced on the baseline."
     )

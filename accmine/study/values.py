@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core.core_schema import ValidationInfo
@@ -13,6 +13,7 @@ from pydantic_core.core_schema import ValidationInfo
 from accmine.errors import InputError
 from accmine.files import allowed_units, format_quantity, is_file_reference, parse_quantity, resolve
 from accmine.hardware import DATAFLOW_CHOICES
+from accmine.system import SCHEDULES
 
 __all__ = [
     "AcceleratorName",
@@ -29,6 +30,7 @@ __all__ = [
     "PositiveCount",
     "PowerLimit",
     "RateAxis",
+    "ScheduleName",
     "TechnologyName",
     "Text",
     "WorkloadName",
@@ -42,6 +44,12 @@ Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
 """Text of at least one character."""
 Axis = int | str | tuple[int | str, ...]
 """Allowed values of one tunable as a study says them."""
+
+if TYPE_CHECKING:
+    ScheduleName = str
+else:
+    ScheduleName = Literal[tuple(SCHEDULES)]
+"""A pipeline schedule by its name."""
 
 _RANGE = re.compile(r"\s*(\d+)\s*\.\.\s*(\d+)\s*\Z")
 

@@ -1,6 +1,6 @@
 """The step time of long pipelines, many at a time: levels of passes, and thousands of them in one matrix.
 
-The same timeline as ``accmine.system.timeline.step_time``, evaluated for all stages of a level in one array operation,
+The same timeline as ``accmine.system.passes.walked``, evaluated for all stages of a level in one array operation,
 with memory that does not depend on the number of microbatches.
 
 **GPipe.** The forward passes are a flow line of stages and links, each taking equal pieces in their order: piece j
@@ -15,18 +15,21 @@ Thousands of them are one power of its matrix, by repeated squaring; integers st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from accmine.system.schedules import BACKWARD, FORWARD
+from accmine.system.passes import BACKWARD, FORWARD
 
-__all__ = ["JUMP", "LONG", "OneForwardOneBackward", "Times", "exact_arrays", "level_steps"]
+__all__ = ["JUMP", "LONG", "FlowLine", "Rounds", "Seen", "Times", "exact_arrays"]
 
 Times = npt.NDArray[Any]
 """Integers, floats where a rough value will do, or Python integers of any size."""
+
+Seen = Callable[[int, int, int, Any], None]
+"""Called with (stage, kind, microbatch, end) of a pass."""
 
 LONG = 512
 """Stages x microbatches from which levels are faster than one pass after the other, for arrays of cases."""
@@ -35,36 +38,6 @@ JUMP = 1024
 """Microbatches from which the matrix is faster than all levels."""
 
 _LARGEST = 1 << 60
-
-
-def level_steps(
-    schedule: str,
-    forward: Times,
-    backward: Times,
-    update: Times,
-    transfer: Sequence[tuple[int, int]] | Times,
-    microbatches: int,
-) -> Times:
-    """Step of each of several pipelines of equal shape.
-
-    Parameters
-    ----------
-    forward, backward, update
-        Durations; shape (stages, cases).
-    transfer
-        Message times per boundary, (forward, backward): shape (stages - 1, 2), or (stages - 1, 2, cases).
-
-    Returns
-    -------
-    array
-        Steps in the unit of the durations; shape (cases,). Integers beyond 60 bits come as Python integers.
-    """
-    given = np.asarray(transfer) if len(forward) > 1 else np.zeros((0, 2, 1), dtype=forward.dtype)
-    links = given[:, :, None] if given.ndim == 2 else given
-    forward, backward, update, links = exact_arrays(forward, backward, update, links, microbatches)
-    if schedule == "gpipe":
-        return _gpipe(forward, backward, update, links, microbatches)
-    return OneForwardOneBackward(forward, backward, links, microbatches).finished(update)
 
 
 def exact_arrays(
@@ -87,23 +60,42 @@ def _total(forward: Times, backward: Times, update: Times, links: Times, microba
     return microbatches * most + int(update.max(initial=0))
 
 
-def _gpipe(forward: Times, backward: Times, update: Times, links: Times, microbatches: int) -> Times:
-    """See the module."""
+class FlowLine:
+    """GPipe in closed form; see the module. Rows count stages from the first one; shapes (stages, cases)."""
 
-    def line(passes: Times, messages: Times) -> tuple[Times, Times]:
-        """(Σ, max) of the pieces of work up to the end of each stage."""
-        pieces = np.empty((2 * len(passes) - 1, passes.shape[1]), dtype=passes.dtype)
-        pieces[::2], pieces[1::2] = passes, messages
-        return np.add.accumulate(pieces)[::2], np.maximum.accumulate(pieces)[::2]
+    def __init__(self, forward: Times, backward: Times, links: Times, microbatches: int) -> None:
+        self.microbatches = microbatches
+        self.there, self.slowest = _line(forward, links[:, 0])
+        back, slower = _line(backward[::-1], links[::-1, 1])
+        self.back, self.slower = back[::-1], slower[::-1]
 
-    again = microbatches - 1
-    there, slowest = line(forward, links[:, 0])
-    back, slower = line(backward[::-1], links[::-1, 1])
-    ends = there[-1] + again * slowest[-1] + back + again * slower
-    return np.asarray((ends + update[::-1]).max(axis=0))
+    def end(self, kind: int, place: int) -> Times:
+        """End of the pass at a place of the order of its kind on every stage; shape (stages, cases)."""
+        if kind == FORWARD:
+            return np.asarray(self.there + place * self.slowest)
+        return np.asarray(self.end(FORWARD, self.microbatches - 1)[-1] + self.back + place * self.slower)
+
+    def finished(self, update: Times) -> Times:
+        """End of the last update of each case; shape (cases,)."""
+        return np.asarray((self.end(BACKWARD, self.microbatches - 1) + update).max(axis=0))
+
+    def edges(self, edge: int, seen: Seen) -> None:
+        """Every pass of the first and of the last microbatches, ``edge`` each, of a single case."""
+        count = self.microbatches
+        for kind in (FORWARD, BACKWARD):
+            for place in (*range(edge), *range(count - edge, count)):
+                for s, end in enumerate(self.end(kind, place)[:, 0].tolist()):
+                    seen(s, kind, place if kind == FORWARD else count - 1 - place, end)
 
 
-class OneForwardOneBackward:
+def _line(passes: Times, messages: Times) -> tuple[Times, Times]:
+    """(Σ, max) of the pieces of work up to the end of each stage."""
+    pieces = np.empty((2 * len(passes) - 1, passes.shape[1]), dtype=passes.dtype)
+    pieces[::2], pieces[1::2] = passes, messages
+    return np.add.accumulate(pieces)[::2], np.maximum.accumulate(pieces)[::2]
+
+
+class Rounds:
     """The timeline of 1F1B level by level; see the module.
 
     Rows count stages from the last one. The state holds the end of the last pass of every stage, and the last arrival
@@ -120,8 +112,8 @@ class OneForwardOneBackward:
         """Nothing has run yet; shape (state, cases)."""
         return np.zeros((3 * self.stages + 2, self.passes[0].shape[1]), dtype=self.passes[0].dtype)
 
-    def levels(self, state: Times, first: int, stop: int) -> None:
-        """Change the state by the passes of the levels from ``first`` to before ``stop``."""
+    def levels(self, state: Times, first: int, stop: int, seen: Seen | None = None) -> None:
+        """Change the state by the passes of the levels ``first`` to before ``stop``; ``seen``: of a single case."""
         count, last = self.stages, 2 * self.microbatches
         extra = (1,) * (state.ndim - 2)  # states of many beginnings at once
         passes, sent = ([x.reshape(len(x), *extra, -1) for x in own] for own in (self.passes, self.sent))
@@ -137,21 +129,38 @@ class OneForwardOneBackward:
                 own = arrived[kind][low + 1 : high + 1 : 2] if kind == FORWARD else arrived[kind][rows]
                 end = np.maximum(free[rows], own) + passes[kind][rows]
                 free[rows] = end
+                if seen is not None:
+                    for d, own_end in zip(range(low, high, 2), end[:, 0].tolist(), strict=True):
+                        seen(count - 1 - d, kind, (t + d if kind == FORWARD else t - d - 1) // 2, own_end)
                 target = arrived[kind][rows] if kind == FORWARD else arrived[kind][low + 1 : high + 1 : 2]
                 np.add(np.maximum(end, target), sent[kind][rows], out=target)
 
+    def after(self, rounds: int) -> Times:
+        """The state after warm-up and so many pairs of levels in the middle."""
+        state = self.state()
+        self.levels(state, 1 - self.stages, self.stages)
+        for bit, power in enumerate(self.powers(rounds)):
+            if rounds >> bit & 1:
+                state = (power + state[None]).max(axis=1)
+        return state
+
     def finished(self, update: Times) -> Times:
         """End of the last update of each case; shape (cases,)."""
-        state, count, last = self.state(), self.stages, 2 * self.microbatches
+        count, last = self.stages, 2 * self.microbatches
         if self.microbatches - count < JUMP:
+            state = self.state()
             self.levels(state, 1 - count, last + count)
         else:
-            self.levels(state, 1 - count, count)
-            for bit, power in enumerate(self.powers()):
-                if (self.microbatches - count) >> bit & 1:
-                    state = (power + state[None]).max(axis=1)
+            state = self.after(self.microbatches - count)
             self.levels(state, last - count, last + count)
         return np.asarray((state[:count] + update[::-1]).max(axis=0))
+
+    def edges(self, edge: int, seen: Seen) -> None:
+        """Every pass of the first and of the last microbatches, ``edge`` each, of a single case; some others too."""
+        count, last = self.stages, 2 * self.microbatches
+        self.levels(self.state(), 1 - count, 2 * edge + count, seen)
+        state = self.after(self.microbatches - count - edge)
+        self.levels(state, last - count - 2 * edge, last + count, seen)
 
     def matrix(self) -> Times:
         """What two levels in the middle do: shape (state, state before, cases); below 0 where nothing is waited for."""
@@ -159,7 +168,7 @@ class OneForwardOneBackward:
         never = self.never()
         found = np.full((size, size, cases), never, dtype=self.passes[0].dtype)
         found[np.arange(size), np.arange(size)] = 0
-        middle = OneForwardOneBackward.__new__(OneForwardOneBackward)
+        middle = Rounds.__new__(Rounds)
         middle.__dict__ |= self.__dict__ | {"microbatches": 2 * self.stages}
         middle.levels(found, self.stages, self.stages + 2)
         found[found < 0] = never
@@ -171,11 +180,11 @@ class OneForwardOneBackward:
             return -np.inf
         return -2 * _total(*self.passes, self.passes[0][:0], np.stack(self.sent, axis=1), self.microbatches) - 1
 
-    def powers(self) -> Iterator[Times]:
-        """The matrices of 1, 2, 4, … pairs of levels, as many as the middle of the timeline needs."""
+    def powers(self, rounds: int) -> Iterator[Times]:
+        """The matrices of 1, 2, 4, … pairs of levels, as many as so many pairs need."""
         power, never = self.matrix(), self.never()
         yield power
-        for _ in range((self.microbatches - self.stages).bit_length() - 1):
+        for _ in range(rounds.bit_length() - 1):
             square = power[:, 0, None] + power[None, 0]
             for k in range(1, len(power)):
                 np.maximum(square, power[:, k, None] + power[None, k], out=square)

@@ -9,29 +9,32 @@ passes is found by halving it, and marks are added up along those.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from accmine.system.levels import OneForwardOneBackward, Times, exact_arrays, level_steps
+from accmine.system.levels import Rounds, Times
 
-__all__ = ["long_chain"]
+__all__ = ["Marked", "end_of_rounds", "long_chain"]
+
+Marked = Callable[[Sequence[Times], Sequence[Times], int], Any]
+"""End of the step with marks, from (forward, backward, update, messages) with and without them, and the digits of a
+mark; arrays of Python integers for one case, shape (stages, 1), messages (stages - 1, 2, 1)."""
 
 
 def long_chain(
-    schedule: str,
-    phases: Sequence[Sequence[float]],
-    sends: Sequence[Sequence[float]],
-    microbatches: int,
+    end_of: Marked, phases: Sequence[Sequence[float]], sends: Sequence[Sequence[float]], microbatches: int
 ) -> tuple[list[list[int]], int]:
     """How often each duration is on a longest chain, and the stage whose update ends it.
 
     Parameters
     ----------
-    schedule, phases, sends, microbatches
+    end_of
+        How the schedule computes its end.
+    phases, sends, microbatches
         (forward, backward, update) times of the stages, and (forward, backward) messages of the boundaries.
 
     Returns
@@ -46,13 +49,7 @@ def long_chain(
     below = digits * sum(map(len, plain))
     marks = iter(range(0, below, digits))
     marked = [[(value << below) + (1 << next(marks)) for value in row] for row in plain]
-    times = _arrays(marked)
-    if schedule == "gpipe":
-        end = level_steps(schedule, *times, microbatches)[0]
-    else:
-        own = exact_arrays(*_arrays(plain), microbatches)
-        middle = OneForwardOneBackward(own[0], own[1], own[3], microbatches)
-        end = _end(OneForwardOneBackward(times[0], times[1], times[3], microbatches), middle, times[2], below)
+    end = end_of(_arrays(marked), _arrays(plain), below)
     count = (int(end) >> at & (1 << digits) - 1 for at in range(0, below, digits))
     forward, backward, update, there, back = ([next(count) for _ in row] for row in plain)
     return [forward, backward, there, back], update.index(1)
@@ -64,12 +61,12 @@ def _arrays(rows: Sequence[Sequence[int]]) -> tuple[Times, Times, Times, Times]:
     return forward, backward, update, np.stack([there, back], axis=1)
 
 
-def _end(marked: OneForwardOneBackward, plain: OneForwardOneBackward, update: Times, below: int) -> Any:
-    """End of the step with marks; ``plain`` is the same pipeline without them."""
+def end_of_rounds(marked: Rounds, plain: Rounds, update: Times, below: int) -> Any:
+    """End of the step of 1F1B with marks; ``plain`` is the same pipeline without them."""
     stages, last = plain.stages, 2 * plain.microbatches
     state = marked.state()
     marked.levels(state, 1 - stages, stages)
-    powers, once = [power[:, :, 0] for power in plain.powers()], marked.matrix()[:, :, 0]
+    powers, once = [power[:, :, 0] for power in plain.powers(plain.microbatches - stages)], marked.matrix()[:, :, 0]
 
     @cache
     def chain(bit: int, row: int, column: int) -> Any:

@@ -9,7 +9,7 @@ is then exact), floats, or numpy arrays of equal shape for many cases at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,11 +17,18 @@ from typing import Any
 import numpy as np
 
 from accmine.errors import InputError
-from accmine.system.levels import JUMP, LONG, level_steps
+from accmine.system.levels import JUMP, LONG, Times, exact_arrays
 from accmine.system.long_chain import long_chain
-from accmine.system.schedules import BACKWARD, FORWARD, check_schedule, topological_order
+from accmine.system.passes import FORWARD, Path, walked
+from accmine.system.schedules import PipelineSchedule, schedule_of, topological_order
 
-__all__ = ["Event", "Path", "Timeline", "critical_path", "simulate", "step_bound", "step_time"]
+__all__ = ["EDGE", "MOST_LISTED", "Event", "Timeline", "critical_path", "simulate", "step_bound", "step_time"]
+
+MOST_LISTED = 100_000
+"""Passes of a timeline that are all listed, at most."""
+
+EDGE = 64
+"""Microbatches at either end whose passes are listed of a longer one."""
 
 Duration = Any
 """int, float or numpy array; all durations of one call are of one kind."""
@@ -51,6 +58,10 @@ class Timeline:
         Time from the first forward pass to the end of the last update.
     stages, microbatches, schedule
         What was simulated.
+    work_s
+        Busy time of each stage; shape (stages,).
+    left_out
+        Microbatches whose passes are not among the events: those in the middle of more than ``MOST_LISTED`` passes.
     """
 
     schedule: str
@@ -58,44 +69,18 @@ class Timeline:
     microbatches: int
     events: tuple[Event, ...]
     step_s: float
+    work_s: tuple[float, ...]
+    left_out: range = range(0)
 
     @cached_property
     def busy(self) -> tuple[float, ...]:
         """Share of the step in which each stage works, 0 to 1; shape (stages,)."""
-        work = [0.0] * self.stages
-        for event in self.events:
-            work[event.stage] += event.end - event.start
-        return tuple(w / self.step_s if self.step_s else 0.0 for w in work)
+        return tuple(w / self.step_s if self.step_s else 0.0 for w in self.work_s)
 
     @property
     def bubble(self) -> float:
         """Idle share of the stages' time, 0 to 1: 1 - mean busy share."""
         return 1.0 - sum(self.busy) / self.stages
-
-
-@dataclass(frozen=True)
-class Path:
-    """What a chain of waiting events contains: its length is linear in the durations.
-
-    length = Σ_s forward[s]·f_s + backward[s]·b_s + Σ_k sent_forward[k]·cf_k + sent_backward[k]·cb_k + u_update.
-    Every chain of the schedule is a lower bound of the step for *all* durations, and the critical one of given
-    durations equals the step time for these.
-
-    Attributes
-    ----------
-    forward, backward
-        Passes of each stage on the path; shape (stages,).
-    sent_forward, sent_backward
-        Messages over each boundary on the path; shape (stages - 1,).
-    update
-        Stage whose update ends the path.
-    """
-
-    forward: tuple[int, ...]
-    backward: tuple[int, ...]
-    sent_forward: tuple[int, ...]
-    sent_backward: tuple[int, ...]
-    update: int
 
 
 def _links(transfer_s: Sequence[Transfer], stages: int) -> tuple[list[Duration], list[Duration]]:
@@ -136,7 +121,7 @@ def step_time(
     Parameters
     ----------
     schedule
-        ``gpipe`` or ``1f1b``.
+        Name of a schedule.
     forward_s, backward_s, update_s
         One value per stage; numpy arrays of equal shape simulate many cases at once.
     transfer_s
@@ -151,45 +136,24 @@ def step_time(
     """
     stages = _check(forward_s, backward_s, update_s)
     sends = _links(transfer_s, stages)
-    check_schedule(schedule, microbatches)
+    own = schedule_of(schedule, stages, microbatches)
     larger = _larger(forward_s, backward_s, update_s, *sends)
     many = larger is np.maximum
     if microbatches - stages >= JUMP or (many and stages * microbatches >= LONG):
-        steps = _level_steps(schedule, (forward_s, backward_s, update_s), sends, microbatches)
+        times, cases = _arrays((forward_s, backward_s, update_s), sends)
+        steps = own.steps(*times, microbatches).reshape(cases)
         return steps if many else steps[0].item() if isinstance(steps[0], np.generic) else steps[0]
-    free: list[Duration] = [0] * stages  # end of the last pass of each stage
-    arrived: list[list[Duration]] = [[0] * (stages + 1) for _ in (FORWARD, BACKWARD)]  # last of each kind at a stage
-    for kind, s in _passes(schedule, stages, microbatches):
-        free[s] = end = larger(free[s], arrived[kind][s]) + (backward_s if kind else forward_s)[s]
-        target = s - 1 if kind else s + 1  # row ``stages`` is that of nobody
-        if 0 <= target < stages:
-            arrived[kind][target] = larger(end, arrived[kind][target]) + sends[kind][min(s, target)]
+    free = walked(own.passes(stages, microbatches), (forward_s, backward_s), sends, larger)
     last = free[0] + update_s[0]
     for stage in range(1, stages):
         last = larger(last, free[stage] + update_s[stage])
     return last
 
 
-def _passes(schedule: str, stages: int, microbatches: int) -> Iterator[tuple[int, int]]:
-    """(kind, stage) of all passes, such that each finds the message it waits for to be the last that arrived."""
-    if schedule == "gpipe":
-        for kind, line in ((FORWARD, range(stages)), (BACKWARD, range(stages - 1, -1, -1))):
-            for _ in range(microbatches):
-                for s in line:
-                    yield kind, s
-        return
-    for k in range(1 - stages, microbatches):  # from the last stage: backward passes follow each other at once
-        for s in range(stages - 1, -1, -1):
-            if 0 <= stages - 1 - s + k < microbatches:
-                yield FORWARD, s
-            if k >= 0:
-                yield BACKWARD, s
-
-
-def _level_steps(
-    schedule: str, phases: Sequence[Sequence[Duration]], sends: Sequence[Sequence[Duration]], microbatches: int
-) -> Any:
-    """Steps of one or many long pipelines; shape (cases,)."""
+def _arrays(
+    phases: Sequence[Sequence[Duration]], sends: Sequence[Sequence[Duration]]
+) -> tuple[tuple[Times, Times, Times, Times], tuple[int, ...]]:
+    """(forward, backward and update times, shape (stages, cases), messages, (stages - 1, 2, cases)), shape of cases."""
     every = [value for row in (*phases, *sends) for value in row]
     cases = np.broadcast_shapes((1,), *(np.shape(value) for value in every))
     kinds = {np.asarray(value).dtype.kind for value in every}
@@ -197,7 +161,7 @@ def _level_steps(
     rows = [np.array([np.broadcast_to(np.asarray(v, dtype), cases).ravel() for v in row], dtype) for row in phases]
     links = np.array([np.broadcast_to(np.asarray(v, dtype), cases).ravel() for row in sends for v in row], dtype)
     links = links.reshape(2, len(sends[0]), -1 if len(sends[0]) else 1).swapaxes(0, 1)
-    return level_steps(schedule, rows[0], rows[1], rows[2], links, microbatches).reshape(cases)
+    return (rows[0], rows[1], rows[2], links), cases
 
 
 def simulate(
@@ -208,18 +172,53 @@ def simulate(
     transfer_s: Sequence[float | tuple[float, float]],
     microbatches: int,
 ) -> Timeline:
-    """Every event of one step; parameters as :func:`step_time`, scalars only."""
-    ends, _, last = _trace(schedule, forward_s, backward_s, update_s, transfer_s, microbatches)
-    stages = len(forward_s)
+    """The events of one step; parameters as :func:`step_time`, scalars only.
+
+    Of more than :data:`MOST_LISTED` passes those of the first and last :data:`EDGE` microbatches, without the ones
+    between them.
+    """
+    stages = _check(forward_s, backward_s, update_s)
+    sends = _links(transfer_s, stages)
+    own = schedule_of(schedule, stages, microbatches)
+    left_out = range(0)
+    if 2 * stages * microbatches > MOST_LISTED and microbatches > 2 * (EDGE + stages):
+        left_out = range(EDGE, microbatches - EDGE)
+    ends = _edges(own, (forward_s, backward_s, update_s), sends, microbatches, left_out) if left_out else {}
+    if not ends:
+        left_out = range(0)
+        ends, _, _ = _trace(schedule, forward_s, backward_s, update_s, transfer_s, microbatches)
     events = []
     finished: list[float] = [0] * stages
     for (stage, kind, j), end in ends.items():
         duration = forward_s[stage] if kind == FORWARD else backward_s[stage]
         events.append(Event(stage, "forward" if kind == FORWARD else "backward", j, end - duration, end))
-        finished[stage] = end
+        finished[stage] = max(finished[stage], end)
     events += [Event(s, "update", -1, finished[s], finished[s] + update_s[s]) for s in range(stages)]
     events.sort(key=lambda e: (e.stage, e.start, e.end))
-    return Timeline(schedule, stages, microbatches, tuple(events), finished[last] + update_s[last])
+    step = max(end + update for end, update in zip(finished, update_s, strict=True))
+    work = zip(forward_s, backward_s, update_s, strict=True)
+    busy = tuple(microbatches * (f + b) + u for f, b, u in work)
+    return Timeline(schedule, stages, microbatches, tuple(events), step, busy, left_out)
+
+
+def _edges(
+    own: PipelineSchedule,
+    phases: Sequence[Sequence[float]],
+    sends: Sequence[Sequence[float]],
+    microbatches: int,
+    left_out: range,
+) -> dict[tuple[int, int, int], float]:
+    """End of every pass of the microbatches that are not left out; empty where the schedule cannot tell."""
+    (forward, backward, update, links), _ = _arrays(phases, sends)
+    forward, backward, _, links = exact_arrays(forward, backward, update, links, microbatches)
+    ends: dict[tuple[int, int, int], float] = {}
+
+    def seen(stage: int, kind: int, j: int, end: float) -> None:
+        if j not in left_out:
+            ends[stage, kind, j] = end
+
+    own.edges(forward, backward, links, microbatches, EDGE, seen)
+    return ends
 
 
 def critical_path(
@@ -232,9 +231,14 @@ def critical_path(
 ) -> Path:
     """A longest chain of waiting events of the step; parameters as :func:`simulate`."""
     if microbatches - len(forward_s) >= JUMP:
-        check_schedule(schedule, microbatches)
-        sends = _links(transfer_s, _check(forward_s, backward_s, update_s))
-        counts, end = long_chain(schedule, (forward_s, backward_s, update_s), sends, microbatches)
+        stages = _check(forward_s, backward_s, update_s)
+        sends = _links(transfer_s, stages)
+        own = schedule_of(schedule, stages, microbatches)
+
+        def end_of(marked: Sequence[Times], plain: Sequence[Times], below: int) -> Any:
+            return own.marked_end(marked, plain, microbatches, below)
+
+        counts, end = long_chain(end_of, (forward_s, backward_s, update_s), sends, microbatches)
         return Path(tuple(counts[0]), tuple(counts[1]), tuple(counts[2]), tuple(counts[3]), end)
     _, waits, last = _trace(schedule, forward_s, backward_s, update_s, transfer_s, microbatches)
     stages = len(forward_s)
@@ -296,33 +300,16 @@ def _trace(
 
 
 def step_bound(
+    schedule: str,
     forward_s: Sequence[Duration],
     backward_s: Sequence[Duration],
     update_s: Sequence[Duration],
     transfer_s: Sequence[Transfer],
     microbatches: int,
 ) -> Any:
-    """Lower bound of the step of GPipe and 1F1B, from one chain per pair of stages.
-
-    With t = f + b, stage s starts no earlier than the first microbatch has passed the stages before it, is then
-    busy for m·t_s, and behind its last backward pass that microbatch still has to go back through the stages
-    before it; the update of any stage i ≤ s ends the chain:
-
-        max over s, i ≤ s of  Σ_{k<s} (f_k + cf_k) + m·t_s + Σ_{i≤k<s} (b_k + cb_k) + u_i
-
-    Without transfers and updates this is max_s (Σ_{k<s} t_k + m·t_s). Parameters as :func:`step_time`.
-    """
+    """Lower bound of the step from a few chains of the schedule; parameters as :func:`step_time`."""
     stages = _check(forward_s, backward_s, update_s)
-    there, back = _links(transfer_s, stages)
-    larger = _larger(forward_s, backward_s, update_s, there, back)
-    best: Any = None
-    arrived: Any = 0  # first microbatch at stage s
-    tail: Any = None  # from the last backward pass of stage s to the end of the step, the updates before s included
-    for s in range(stages):
-        tail = update_s[s] if tail is None else larger(update_s[s], tail)
-        length = arrived + microbatches * (forward_s[s] + backward_s[s]) + tail
-        best = length if best is None else larger(best, length)
-        if s + 1 < stages:
-            arrived = arrived + forward_s[s] + there[s]
-            tail = tail + backward_s[s] + back[s]
-    return best
+    sends = _links(transfer_s, stages)
+    own = schedule_of(schedule, stages, microbatches)
+    larger = _larger(forward_s, backward_s, update_s, *sends)
+    return own.bound((forward_s, backward_s, update_s), sends, microbatches, larger)

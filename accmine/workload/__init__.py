@@ -8,7 +8,7 @@ from accmine.workload.importers.models import ModelDescription, forward_graph, l
 from accmine.workload.importers.transformer_config import TransformerConfig
 from accmine.workload.kinds import VECTOR_KINDS
 from accmine.workload.residency import WINDOW, local_bytes
-from accmine.workload.stages import Stage, balance, cut, device_stage, in_flight
+from accmine.workload.stages import Stage, balance, cut, device_stage
 from accmine.workload.task import PhaseRun, Task
 from accmine.workload.training.memory import Memory, memory
 from accmine.workload.training.training import DtypePolicy, training_graph
@@ -32,7 +32,6 @@ __all__ = [
     "device_stage",
     "forward_graph",
     "fuse",
-    "in_flight",
     "list_models",
     "load_model",
     "local_bytes",

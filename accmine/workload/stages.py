@@ -12,7 +12,7 @@ from accmine.workload.graph import Operator, OperatorGraph, collector_paused
 from accmine.workload.residency import resident
 from accmine.workload.training.training import parameter_gradients, without_running
 
-__all__ = ["Stage", "balance", "cut", "device_stage", "in_flight"]
+__all__ = ["Stage", "balance", "cut", "device_stage"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,23 +249,3 @@ def _least_squares(cost: list[list[float]], stages: int, limit: float) -> tuple[
         end = choice[end]
         boundaries.append(end)
     return tuple(reversed(boundaries))
-
-
-def in_flight(schedule: str, stage: int, stages: int, microbatches: int) -> int:
-    """Microbatches whose stash stage ``stage`` (from 0) of a pipeline holds at the peak.
-
-    GPipe runs all forward passes first and holds all ``microbatches``; 1F1B holds at most one per stage
-    from this one to the last (Narayanan et al., SC 2021).
-
-    Raises
-    ------
-    InputError
-        If the schedule is unknown or a count is impossible.
-    """
-    if microbatches < 1 or not 0 <= stage < stages:
-        raise InputError(f"stage {stage} of {stages} with {microbatches} microbatches is not a pipeline")
-    if schedule == "1f1b":
-        return min(microbatches, stages - stage)
-    if schedule == "gpipe":
-        return microbatches
-    raise InputError(f"unknown schedule {schedule!r}; allowed: 1f1b, gpipe", field="schedule")

@@ -315,11 +315,11 @@ class _Search:
         if outcome is None or self.upper == inf:
             return [[inf] * len(task.phases) for task in self.problem.tasks]
         tdp = tdp_w(design, self.problem.technology)
-        relative = self.upper / tdp if self.problem.objective == "throughput-per-tdp" else self.upper
+        relative = self.upper / tdp if self.problem.per_tdp else self.upper
         rows = []
         for task, row, reference in zip(self.problem.tasks, outcome.parts, self.problem.reference_s, strict=True):
             most = relative * reference * design.frequency_hz
-            if self.problem.aggregate != "worst" and len(self.problem.tasks) > 1:
+            if self.problem.weighted and len(self.problem.tasks) > 1:
                 most = inf
             total = sum(run.repeats * part.bound for run, part in zip(task.phases, row, strict=True))
             rows.append(

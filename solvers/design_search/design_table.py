@@ -140,7 +140,7 @@ def _stays(problem: Problem, alike: Sequence[Block], most: tuple[float, float]) 
     for axis, (own, width_of) in enumerate(zip(counts, most, strict=True)):
         beyond = np.flatnonzero(own >= width_of)[1:]
         owner[(beyond, slice(None)) if axis == 0 else (slice(None), beyond)] = -1
-    if problem.objective != "throughput-per-tdp":
+    if not problem.per_tdp:
         fits = owner >= 0
         larger = np.zeros(shape, dtype=bool)
         larger[:-1] |= fits[1:]

@@ -1,6 +1,7 @@
 """CP-SAT for every problem with a declared model: build, hint, solve, keep every bound.
 
-The engine's objective is the score of the kind (maximised: minus the score), linear with integer coefficients. A
+The engine's objective is the score of the kind (maximised: minus the score) in the model's unit, linear with integer
+coefficients. A
 model whose class is ``accmine.ports.BaseModel`` may offer more: a warm start, parameters, and a model for proofs.
 That has one worker for the first third of the limits (``prover.py``), the other workers search beside it; then all of
 them search from the best.
@@ -31,16 +32,19 @@ _EXACT = 1 << 53  # floating-point numbers hold every integer below
 
 
 class _Objective:
-    """Scores of a CP-SAT objective: scale · (offset + Σ a·x) with integers only, minimised with scale 1."""
+    """Scores of a CP-SAT objective: scale · (offset + Σ a·x) with integers only, minimised with scale 1.
 
-    def __init__(self, model: cp_model.CpModel) -> None:
+    With more than 1 score per ``unit`` of it they are lower bounds of scores.
+    """
+
+    def __init__(self, model: cp_model.CpModel, unit: int) -> None:
         if model.proto.has_floating_point_objective():  # reading the field itself would create it
             raise TypeError("a model for cp-sat needs an integer objective")
         proto = model.proto.objective
         scale = proto.scaling_factor or 1.0
         if scale not in (1.0, -1.0) or proto.offset != int(proto.offset):
             raise TypeError("a model for cp-sat needs an objective with integer coefficients")
-        self.scale, self.offset = int(scale), int(proto.offset)
+        self.scale, self.offset, self.unit = int(scale), int(proto.offset), unit
         # What the domains alone say; holds whatever the search did.
         least = 0
         for var, coeff in zip(proto.vars, proto.coeffs, strict=True):
@@ -52,11 +56,11 @@ class _Objective:
 
     def score(self, inner: int) -> int:
         """Of a value of the minimised integer expression."""
-        return inner + self.offset
+        return (inner + self.offset) * self.unit
 
     def shown(self, value: float) -> int | None:
         """Of what a callback shows, in the direction of the model; ``None`` where that is rounded."""
-        return self.scale * round(value) if abs(value) < _EXACT else None
+        return self.scale * round(value) * self.unit if abs(value) < _EXACT else None
 
 
 class CpSat:
@@ -105,7 +109,7 @@ class _Search:
 
     def __init__(self, record: Record[Any], model: Any, built: cp_model.CpModel) -> None:
         self.record, self.model, self.built = record, model, built
-        self.objective = _Objective(built)
+        self.objective = _Objective(built, model.unit)
         record.raise_bound(self.objective.score(self.objective.least), "limits of the model")
 
     def run(self) -> None:
@@ -164,7 +168,7 @@ class _Search:
         elif (score := self.objective.shown(content)) is not None:
             if what == "bound":
                 record.raise_bound(score, _METHOD)
-            else:  # the solution itself follows at the end
+            elif self.objective.unit == 1:  # the solution itself follows at the end
                 record.announce(score)
         reason = record.closed()
         # When the news of a gap arrives is up to the clock; a proof leaves nothing to find.

@@ -104,15 +104,27 @@ class Search:
 
     def close(self, closing: Any) -> None:
         """Ask for something better in integer arithmetic until there is nothing, or the search ends."""
-        record = self.record
         while self.near():
-            answer, found = closing.better_than(record.score, min(record.left(), _CLOSING_S))
+            answer, found = self.better(closing)
             if answer is False:
-                record.raise_bound(record.score, f"{_METHOD}; within the tolerances: CP-SAT on the same rows")
+                self.nothing_better()
             if not answer:
                 return
-            record.offer(found, doubtful=True)
+            self.record.offer(found, doubtful=True)
             closing.separate(found)
+
+    def better(self, closing: Any, interval: tuple[int, int] | None = None) -> tuple[bool | None, Any]:
+        """The question about one solution better than the best; ``None`` is also the answer where time is up."""
+        if self.finished():
+            return None, None
+        answer: tuple[bool | None, Any] = closing.better_than(
+            self.record.score, min(self.record.left(), _CLOSING_S), interval
+        )
+        return answer
+
+    def nothing_better(self) -> None:
+        """The integers leave nothing below the best."""
+        self.record.raise_bound(self.record.score, f"{_METHOD}; within the tolerances: CP-SAT on the same rows")
 
     def _run(self) -> tuple[float | None, Any]:
         """One call of HiGHS: (safe lower limit of the expression, solution), each ``None`` if there is none."""

@@ -8,7 +8,8 @@ it (a·(σ - a)/r is concave in a, least at an end)
 
 An interval whose limit reaches Z is closed; ``hi`` shrinks to (Z - 1) div (min p), since a better point needs a·p < Z;
 what is left is split at the geometric mean. All of it is integer or rational arithmetic; only the linear
-programs are floating-point, and their limits come already moved to the safe side.
+programs are floating-point, and their limits come already moved to the safe side. Narrow intervals are asked of the
+model's ``closing``, in integers: near the best there are few points, and the tolerances hide them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from typing import Any
 
 from .highs_search import Search
 
-__all__ = ["chord_limit", "minimise_product"]
+__all__ = ["NARROW", "TIGHT", "chord_limit", "minimise_product"]
+
+NARROW, TIGHT = 10**2, 10**8
+"""Values of a per unit of width from which an interval is asked of the integers, and from which no linear program
+tells its ends apart any more."""
+
+_QUESTIONS = 32
+"""About one interval, before its parts are bounded again."""
 
 Factor = tuple[Any, int]
 Interval = tuple[int, int, int, int]
@@ -64,15 +72,43 @@ class _Intervals:
         self.search = search
         self.a, self.p = a, p
         self.open: list[Interval] = [(low * power, low, high, power)]
-        self.stuck: list[int] = []  # limits of single values of a that the tolerance keeps open
+        self.stuck: list[int] = []  # limits of intervals too narrow to be split, which the tolerances keep open
+        self.closing = search.model.closing()
+        self.closed = False  # whether integers had the last word on any
 
     def run(self) -> None:
         """Work on the interval with the least limit until all are closed or the search ends."""
         while self.open and not self.search.finished():
             for child in self._work(*heapq.heappop(self.open)):
                 heapq.heappush(self.open, child)
-            limits = [entry[0] for entry in self.open[:1]] + self.stuck
-            self.search.raise_bound(min([self._best(), *limits]))
+            bound = min([self._best(), *(entry[0] for entry in self.open[:1]), *self.stuck])
+            if self.closed and bound == self._best():
+                self.search.nothing_better()
+            self.search.raise_bound(bound)
+
+    def _asked(self, low: int, high: int) -> list[tuple[int, int]]:
+        """The parts of an interval of which integers do not say, after a few questions, that nothing there is better.
+
+        A better point that they show takes the best one's place.
+        """
+        left = [(low, high)]
+        for _ in range(_QUESTIONS):
+            if not left or self.closing is None:
+                break
+            answer, found = self.search.better(self.closing, left[-1])
+            parts: list[tuple[int, int]] | None = left[-1:]
+            if answer is None:
+                self.closing = None  # beyond its range, or out of time
+            elif not answer:
+                parts = []
+            elif not self.search.record.offer(found, doubtful=True):
+                parts = self.closing.left(found, left[-1])
+            if parts is None:
+                self.closing = None
+            else:
+                left[-1:] = parts
+        self.closed |= not left
+        return left
 
     def _best(self) -> int:
         return int(self.search.record.score)  # given before the first interval
@@ -115,7 +151,11 @@ class _Intervals:
             return []
         if self.search.finished():
             return [(limit, low, high, power)]
-        if low == high:
+        if (high - low) * NARROW <= low and self.closing is not None:
+            parts = self._asked(low, high)
+            if parts != [(low, high)]:
+                return [(limit, *part, power) for part in parts]
+        if low == high or (high - low) * TIGHT <= low:
             self.stuck.append(limit)
             return []
         middle = max(low, min(math.isqrt(low * high), high - 1))

@@ -21,7 +21,7 @@ from accmine.record import Record
 from accmine.registry import make_model
 from accmine.result import StopReason
 
-from .bottleneck_bisection import bisect, decided_by_slowest, slot_scores
+from .bottleneck_bisection import bisect
 from .prefix_lagrangian import LagrangianSearch, applies
 
 __all__ = ["MOST_BINARIES", "SelectionAuto"]
@@ -44,10 +44,8 @@ class SelectionAuto:
         rest: Sequence[Sequence[int]] | None = None
         if not all(slot.options for slot in numbers.slots):
             record.no_solution()
-        elif decided_by_slowest(numbers):
-            scores = slot_scores(numbers)
-            assert scores is not None
-            bisect(record, *scores)
+        elif bisect(record):
+            pass
         elif applies(numbers):
             lagrangian = LagrangianSearch(record)
             lagrangian.run()

@@ -2,9 +2,9 @@
 
 It applies wherever the score is the largest of one number per slot: ``bottleneck`` with ``aggregate: worst`` or one
 pipeline in every mode; one design per pipeline with ``aggregate: worst``, where the number is the simulated step;
-and one slot alone, whatever the objective. Whether a threshold can be met is a multiple-choice knapsack with two
-budgets (``two_budgets``). A threshold that could not be decided counts neither as met nor as refuted: the answer is
-then ``feasible``, with the bound of the thresholds that were refuted.
+and one slot alone, whatever the objective, whose options are looked at one by one. Whether a threshold can be met is a
+multiple-choice knapsack with two budgets (``two_budgets``). A threshold that could not be decided counts neither as
+met nor as refuted: the answer is then ``feasible``, with the bound of the thresholds that were refuted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
+from accmine.problems.limits import COSTS
 from accmine.problems.stage_selection import Solution
 from accmine.problems.stage_selection.integers import SelectionNumbers, integers
 from accmine.record import Record
@@ -34,24 +35,20 @@ def decided_by_slowest(numbers: SelectionNumbers) -> bool:
     """Whether the score is the largest of one number per slot."""
     if len(numbers.slots) == 1:
         return True
-    if (numbers.aggregate == "mean" and len(numbers.pipelines) > 1) or numbers.objective == "throughput-per-tdp":
+    if (numbers.aggregate.weighted and len(numbers.pipelines) > 1) or numbers.objective.power:
         return False
     one_each = all(len(slot.members) == len(numbers.pipelines[slot.members[0][0]].forward) for slot in numbers.slots)
-    return numbers.objective == "bottleneck" or one_each
+    return not numbers.objective.timeline or one_each
 
 
-def slot_scores(numbers: SelectionNumbers) -> tuple[list[IntArray], int] | None:
-    """(score of each option of each slot, least score of all) where :func:`decided_by_slowest`; else ``None``.
+def slot_scores(numbers: SelectionNumbers) -> tuple[list[IntArray], int]:
+    """(score of each option of each of several slots, least score of all) where :func:`decided_by_slowest`.
 
     Times beyond 61 bits count as 2^61 - 1; the scores are lower limits then.
     """
-    if not decided_by_slowest(numbers):
-        return None
-    if len(numbers.slots) == 1:
-        return [_whole(numbers)], 0
-    if numbers.objective == "bottleneck":
-        return _busy(numbers)
-    return [_step(numbers, i) for i in range(len(numbers.slots))], 0
+    if numbers.objective.timeline:
+        return [_step(numbers, i) for i in range(len(numbers.slots))], 0
+    return _busy(numbers)
 
 
 def _saturated(values: list[int]) -> IntArray:
@@ -92,21 +89,28 @@ def pipeline_steps(numbers: SelectionNumbers, w: int, picks: dict[int, IntArray]
     return np.asarray(numbers.pipeline_step(p, *phases), dtype=np.int64)
 
 
-def _whole(numbers: SelectionNumbers) -> IntArray:
-    """Score of every option of the only slot; beyond the throughput floor 2^61."""
+def _only_slot(record: Record[Solution], numbers: SelectionNumbers) -> None:
+    """The least score among the options of the only slot; one of huge times counts as less than it is."""
     (slot,), (array,) = numbers.slots, numbers.arrays
     columns: dict[int, dict[int, IntArray]] = {}
     for i, (w, s) in enumerate(slot.members):
         columns.setdefault(w, {})[s] = array.picks[:, i]
     each = [pipeline_steps(numbers, w, columns[w]) for w in range(len(numbers.pipelines))]
-    steps: IntArray = np.maximum.reduce(each) if numbers.aggregate == "worst" else np.sum(each, axis=0)
-    score = [int(t) for t in steps]
-    if numbers.objective == "throughput-per-tdp":
-        score = [t * o.power for t, o in zip(score, slot.options, strict=True)]
-    score = [min(v, _LARGEST - 1) for v in score]  # a cut score stays a bound and an option
-    if numbers.step_limit is not None:
-        score = [v if t <= numbers.step_limit else _LARGEST for v, t in zip(score, steps.tolist(), strict=True)]
-    return np.array(score, dtype=np.int64)
+    fits = np.ones(len(array.picks), dtype=bool)
+    for cost, limit in numbers.limited:
+        fits &= array.costs[cost.index] <= limit
+    scores = []
+    for o, steps in enumerate(numbers.aggregate.joined(each).tolist()):
+        if fits[o] and (numbers.step_limit is None or steps <= numbers.step_limit):
+            scores.append((numbers.objective.valued(steps, slot.options[o].power), o))
+    if not scores:
+        record.no_solution()
+        return
+    least, best = min(scores)
+    if numbers.start is not None:  # of equal ones the first look's is kept
+        record.offer(Solution(numbers.choice(numbers.start)), doubtful=True)
+    record.offer(Solution(numbers.choice((best,))), doubtful=True)
+    record.raise_bound(least, _METHOD)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +128,8 @@ def _table(numbers: SelectionNumbers, scores: list[IntArray]) -> _Table | None:
     columns: dict[str, list[IntArray]] = {}
     limits: dict[str, int] = {}
     keep = [score < _LARGEST for score in scores]
-    for name, limit in (("area", numbers.area_limit), ("tdp", numbers.tdp_limit)):
-        costs = [getattr(array, name) for array in numbers.arrays]
+    for kind, limit in zip(COSTS, numbers.limits, strict=True):
+        name, costs = kind.key, [array.costs[kind.index] for array in numbers.arrays]
         if limit is None:  # nothing to keep within
             columns[name], limits[name] = [np.zeros_like(cost) for cost in costs], 0
             continue
@@ -175,19 +179,30 @@ class BottleneckBisection:
         if not all(slot.options for slot in numbers.slots):
             record.no_solution()
             return StopReason.PROVED
-        scores = slot_scores(numbers)
-        if scores is None:
+        if not bisect(record):
             raise InputError(
-                f"bisection: {numbers.objective} with aggregate {numbers.aggregate} is not decided by its slowest "
-                "slot; take auto, lagrangian, highs or cp-sat"
+                f"bisection: {numbers.objective.name} with aggregate {numbers.aggregate.name} is not decided by its "
+                "slowest slot; take auto, lagrangian, highs or cp-sat"
             )
-        bisect(record, *scores)
         return record.over() or StopReason.FINISHED
 
 
-def bisect(record: Record[Solution], scores: list[IntArray], least: int) -> None:
-    """Find the least threshold that can be met; what is refuted on the way is the bound."""
+def bisect(record: Record[Solution]) -> bool:
+    """Find the least threshold that can be met, where the slowest slot decides; what is refuted is the bound.
+
+    Whether it does.
+    """
     numbers = integers(record.problem)
+    if not decided_by_slowest(numbers):
+        return False
+    if len(numbers.slots) == 1:
+        _only_slot(record, numbers)
+    else:
+        _bisect(record, numbers, *slot_scores(numbers))
+    return True
+
+
+def _bisect(record: Record[Solution], numbers: SelectionNumbers, scores: list[IntArray], least: int) -> None:
     table = _table(numbers, scores)
     if table is None:
         record.no_solution()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -72,9 +72,8 @@ def _options(numbers: SelectionNumbers, first: int, last: int) -> IntArray:
 def _best(numbers: SelectionNumbers, picked: IntArray) -> Iterator[tuple[tuple[int, ...], ...]]:
     """The choices that can be the best of those that meet all limits."""
     fits = np.ones(len(picked), dtype=bool)
-    for limit, name in ((numbers.area_limit, "area"), (numbers.tdp_limit, "tdp")):
-        if limit is not None:
-            fits &= _sum(numbers, picked, name) <= limit
+    for cost, limit in numbers.limited:
+        fits &= _sum(picked, [own.costs[cost.index] for own in numbers.arrays]) <= limit
     steps = _steps(numbers, picked)
     if numbers.step_limit is not None:
         fits &= steps <= numbers.step_limit
@@ -87,17 +86,16 @@ def _least(numbers: SelectionNumbers, picked: IntArray, steps: IntArray, fits: n
     rows = np.flatnonzero(fits)
     if not len(rows):
         return
-    scores = steps[rows].astype(float)
-    if numbers.objective == "throughput-per-tdp":
-        scores = scores * _sum(numbers, picked[rows], "power")
+    powers = [np.array([o.power for o in slot.options], dtype=np.int64) for slot in numbers.slots]
+    scores = numbers.objective.valued(steps[rows].astype(float), _sum(picked[rows], powers))
     yield from (int(r) for r in rows[scores <= scores.min() * (1 + 1e-12)])
 
 
-def _sum(numbers: SelectionNumbers, picked: IntArray, name: str) -> IntArray:
-    """Σ of a cost over the slots; shape (choices,)."""
+def _sum(picked: IntArray, costs: Sequence[IntArray]) -> IntArray:
+    """Σ of a cost over the slots, from that of the options of each; shape (choices,)."""
     total = np.zeros(len(picked), dtype=np.int64)
-    for i, slot in enumerate(numbers.slots):
-        total += np.array([getattr(o, name) for o in slot.options], dtype=np.int64)[picked[:, i]]
+    for i, own in enumerate(costs):
+        total += own[picked[:, i]]
     return total
 
 
@@ -115,5 +113,4 @@ def _steps(numbers: SelectionNumbers, picked: IntArray) -> IntArray:
             for table in (p.forward, p.backward, p.update)
         ]
         each.append(numbers.pipeline_step(p, *phases))
-    total: IntArray = np.maximum.reduce(each) if numbers.aggregate == "worst" else np.sum(each, axis=0)
-    return total
+    return np.asarray(numbers.aggregate.joined(each))

@@ -52,17 +52,17 @@ class OneForwardOneBackwardProgram(Program):
 
     Parameters
     ----------
-    messages
-        Ticks of the messages over each boundary, there and back together; shape (stages - 1,).
+    transfer
+        Ticks of the messages over each boundary, (there, back); shape (stages - 1, 2).
     slots
         Slots of the whole problem, which share the work of finer grids.
     """
 
     def __init__(
-        self, stages: Sequence[StageOptions], messages: Sequence[int], microbatches: int, slots: int = 1
+        self, stages: Sequence[StageOptions], transfer: Sequence[tuple[int, int]], microbatches: int, slots: int = 1
     ) -> None:
         super().__init__(stages)
-        count = len(stages)
+        count, messages = len(stages), [there + back for there, back in transfer]
         self.most = self.levels = min(max(GRID_WORK // max(1, slots), LEVELS[0]), LEVELS[1])
         self.fixed = sum(messages)
         self.messages = [0, *messages]  # before each stage

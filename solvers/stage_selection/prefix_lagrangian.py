@@ -10,17 +10,19 @@ the way every program proposes choices for its pipeline; a small integer program
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
+from accmine.problems.limits import COSTS
 from accmine.problems.stage_selection import Solution
 from accmine.problems.stage_selection.integers import SelectionNumbers, integers
 from accmine.problems.stage_selection.options import useful_options
 from accmine.record import Record
 from accmine.result import StopReason
+from accmine.system import SCHEDULES, GPipe, OneForwardOneBackward, PipelineSchedule
 
 from .bottleneck_bisection import pipeline_steps
 from .column_choice import Columns, choose
@@ -44,13 +46,24 @@ _FIRST = (14, 1e-3)  # evaluations and accuracy of a round
 _LATER = (10, 1e-4)
 _MANY = 500  # slots from which a round makes half as many evaluations: giving up options brings more then
 _LARGEST = 1 << 45
+_INDEX = {cost.key: cost.index for cost in COSTS}
+
+_Maker = Callable[[Sequence[StageOptions], Sequence[tuple[int, int]], int, int], Program]
+
+_PROGRAMS: dict[type[PipelineSchedule], _Maker] = {
+    GPipe: GPipeProgram,
+    OneForwardOneBackward: OneForwardOneBackwardProgram,
+}
+"""Pipelines whose chains make a program; those of other schedules are left to HiGHS."""
 
 
 def applies(numbers: SelectionNumbers) -> bool:
     """Whether the score is a sum over pipelines that share no slot."""
-    if not all(slot.options for slot in numbers.slots) or numbers.objective == "throughput-per-tdp":
+    if not all(slot.options for slot in numbers.slots) or numbers.objective.power:
         return False
-    if numbers.aggregate == "worst" and len(numbers.pipelines) > 1:
+    if len(numbers.pipelines) > 1 and not numbers.aggregate.weighted:
+        return False
+    if numbers.objective.timeline and any(type(SCHEDULES[p.schedule]) not in _PROGRAMS for p in numbers.pipelines):
         return False
     return all(len({w for w, _ in slot.members}) == 1 for slot in numbers.slots)
 
@@ -71,7 +84,8 @@ def _options(numbers: SelectionNumbers, index: int, kept: list[int]) -> StageOpt
         )
         time = forward + backward
     power = np.array([slot.options[o].power for o in kept], dtype=np.int64)
-    own = StageOptions(rows, time, forward, backward, update, array.area[rows], array.tdp[rows], power)
+    area, tdp = (array.costs[cost.index][rows] for cost in COSTS)
+    own = StageOptions(rows, time, forward, backward, update, area, tdp, power)
     return own.take(np.argsort(time, kind="stable"))
 
 
@@ -79,12 +93,9 @@ def _program(numbers: SelectionNumbers, w: int, stages: Sequence[StageOptions]) 
     p = numbers.pipelines[w]
     if len(stages) == 1:
         return SlotProgram(stages)
-    if numbers.objective == "bottleneck":
+    if not numbers.objective.timeline:
         return BottleneckProgram(stages, p.microbatches, p.link)
-    if p.schedule == "gpipe":
-        return GPipeProgram(stages, p.transfer, p.microbatches, len(numbers.slots))
-    messages = [there + back for there, back in p.transfer]
-    return OneForwardOneBackwardProgram(stages, messages, p.microbatches, len(numbers.slots))
+    return _PROGRAMS[type(SCHEDULES[p.schedule])](stages, p.transfer, p.microbatches, len(numbers.slots))
 
 
 class PrefixLagrangian:
@@ -108,8 +119,8 @@ class PrefixLagrangian:
             record.no_solution()
         elif not applies(numbers):
             raise InputError(
-                f"lagrangian: {numbers.objective} with aggregate {numbers.aggregate} is no sum over pipelines; "
-                "take auto, bisection, highs or cp-sat"
+                f"lagrangian: {numbers.objective.name} with aggregate {numbers.aggregate.name} is no sum over "
+                "pipelines; take auto, bisection, highs or cp-sat"
             )
         else:
             LagrangianSearch(record).run()
@@ -128,11 +139,7 @@ class LagrangianSearch:
             for w in range(len(numbers.pipelines))
         ]
         self.columns: Columns = Columns(len(numbers.pipelines))
-        self.limits = [
-            (name, limit)
-            for name, limit in (("area", numbers.area_limit), ("tdp", numbers.tdp_limit))
-            if limit is not None
-        ]
+        self.limits = [(cost.key, limit) for cost, limit in numbers.limited]
 
     def run(self) -> None:
         """Bound, choose, give up what is too dear, and again."""
@@ -208,7 +215,7 @@ class LagrangianSearch:
             option[i, : len(kept)] = kept
             allowed[i, : len(kept)] = True
             for name, _ in self.limits:
-                costs[name][i, : len(kept)] = getattr(self.numbers.arrays[i], name)[kept]
+                costs[name][i, : len(kept)] = self.numbers.arrays[i].costs[_INDEX[name]][kept]
         limits = dict(self.limits)
         budgets = Budgets(limits.get("area", 0), limits.get("tdp", 0))
         verdict, pick = decide(Slots(**costs), allowed, budgets, record.over)

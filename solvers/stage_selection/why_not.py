@@ -17,9 +17,11 @@ from typing import Any
 from accmine.errors import InputError
 from accmine.ports import Stop
 from accmine.problems.conflict import conflicts
+from accmine.problems.limits import COSTS, Cost
 from accmine.problems.stage_selection import KIND, Limits, Problem, Solution, check
-from accmine.problems.stage_selection.integers import AREA_UNIT, TDP_UNIT, SelectionNumbers, integers
+from accmine.problems.stage_selection.integers import SelectionNumbers, integers
 from accmine.problems.stage_selection.least_cost import LeastCost, least_cost
+from accmine.problems.stage_selection.rounding import UNIT
 from accmine.record import Record
 from accmine.registry import DEFAULT_SOLVER, make_solver
 from accmine.result import StopReason
@@ -34,13 +36,8 @@ _SECONDS = 5.0
 
 _FLOOR = "floor"
 
-_COSTS: dict[str, tuple[str, str, Fraction, str]] = {
-    "limits.area_mm2": ("area", "area_limit", AREA_UNIT, "mm²"),
-    "limits.tdp_w": ("tdp", "tdp_limit", TDP_UNIT, "W"),
-}
-"""Limit -> name of its cost, attribute of its limit, unit of its integers, word for it."""
-
-_OTHER = {"limits.area_mm2": "limits.tdp_w", "limits.tdp_w": "limits.area_mm2"}
+_COSTS = {f"limits.{cost.name}": cost for cost in COSTS}
+"""Limit -> the cost it caps."""
 
 
 def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -65,14 +62,14 @@ def _explained(case: _Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(members), tuple(remedies)
 
 
-def _least(numbers: SelectionNumbers, name: str, other: str, limit: int) -> LeastCost | None:
-    costs, others = ([getattr(array, kind) for array in numbers.arrays] for kind in (name, other))
+def _least(numbers: SelectionNumbers, cost: Cost, other: Cost, limit: int) -> LeastCost | None:
+    costs, others = ([array.costs[kind.index] for array in numbers.arrays] for kind in (cost, other))
     return least_cost(costs, others, limit)
 
 
-def _alone(numbers: SelectionNumbers, name: str) -> int:
+def _alone(numbers: SelectionNumbers, cost: Cost) -> int:
     """Σ of the cheapest option of every slot."""
-    return sum(int(getattr(array, name).min()) for array in numbers.arrays)
+    return sum(int(array.costs[cost.index].min()) for array in numbers.arrays)
 
 
 class _Case:
@@ -89,8 +86,7 @@ class _Case:
 
     def limit(self, name: str) -> int | None:
         """A limit of cost in its integer unit."""
-        found: int | None = getattr(self.numbers, _COSTS[name][1])
-        return found
+        return self.numbers.limits[_COSTS[name].index]
 
     def feasible(self, kept: frozenset[str]) -> bool:
         """Whether a choice meets the limits in ``kept``; where that is not decided in time, the more cautious answer.
@@ -99,11 +95,11 @@ class _Case:
         """
         costs = [name for name in _COSTS if name in kept]
         for name in costs:
-            if _alone(self.numbers, _COSTS[name][0]) > self._needed(name):
+            if _alone(self.numbers, _COSTS[name]) > self._needed(name):
                 return False
         if len(costs) == 2:
             area, tdp = costs
-            least = _least(self.numbers, "area", "tdp", self._needed(tdp))
+            least = _least(self.numbers, _COSTS[area], _COSTS[tdp], self._needed(tdp))
             if least is None or least.needed > self._needed(area):
                 return False
             if _FLOOR not in kept and least.works <= self._needed(area):
@@ -169,23 +165,22 @@ class _Case:
         return f"{text} while {' and '.join(sorted(kept))} {'stays' if len(kept) == 1 else 'stay'}" if kept else text
 
     def _cost_remedy(self, name: str, kept: frozenset[str]) -> str:
-        kind, _, unit, word = _COSTS[name]
-        other = _OTHER[name]
+        cost = _COSTS[name]
+        word = cost.sign
+        (other,) = set(_COSTS) - {name}
         if _FLOOR in kept:
             needed, works = self._under_floor(name, kept)
         elif other in kept:
-            least = _least(self.numbers, kind, _COSTS[other][0], self._needed(other))
+            least = _least(self.numbers, cost, _COSTS[other], self._needed(other))
             assert least is not None
             needed, works = least.needed, least.works
         else:
-            needed = works = _alone(self.numbers, kind)
+            needed = works = _alone(self.numbers, cost)
         if works is None:
-            return (
-                f"{name}: {_shown(needed, unit, up=False)} {word} is needed at least; what works was not found in time"
-            )
+            return f"{name}: {_shown(needed, up=False)} {word} is needed at least; what works was not found in time"
         if needed == works:
-            return f"{name}: {_shown(works, unit)} {word} is the least that works"
-        return f"{name}: {_shown(works, unit)} {word} works, {_shown(needed, unit, up=False)} {word} is needed at least"
+            return f"{name}: {_shown(works)} {word} is the least that works"
+        return f"{name}: {_shown(works)} {word} works, {_shown(needed, up=False)} {word} is needed at least"
 
     def _under_floor(self, name: str, kept: frozenset[str]) -> tuple[int, int | None]:
         """(proven lower bound, verified value) of a limit under the floor."""
@@ -193,31 +188,24 @@ class _Case:
         with suppress(InputError):  # the timelines are too long to be declared: nothing is decided
             questions = self._solver().questions(self.problem, Stop(work=_WORK))
             solution, needed = questions.least(name, kept)
-        needed = max(needed, _alone(self.numbers, _COSTS[name][0]))
+        needed = max(needed, _alone(self.numbers, _COSTS[name]))
         if solution is None:
             return needed, None
         picked = self.numbers.picked(solution.choice)
         options = [slot.options[o] for slot, o in zip(self.numbers.slots, picked, strict=True)]
-        works = sum(getattr(option, _COSTS[name][0]) for option in options)
-        fields = {key: key.removeprefix("limits.") for key in _COSTS}
-        limits: dict[str, float | None] = {
-            field: getattr(self.problem.limits, field) if key in kept else None for key, field in fields.items()
-        }
-        limits[fields[name]] = float(_shown(works, _COSTS[name][2]))
+        works = sum(option.costs[_COSTS[name].index] for option in options)
+        limits = self._only(kept) | {_COSTS[name].name: float(_shown(works))}
         wrong = check(replace(self.problem, limits=Limits(**limits)), solution)
         return needed, None if wrong else works
 
+    def _only(self, kept: frozenset[str]) -> dict[str, float | None]:
+        """The limits of cost of the problem, without those that are not kept."""
+        given = zip(_COSTS.items(), self.problem.limits.values, strict=True)
+        return {cost.name: value if key in kept else None for (key, cost), value in given}
+
     def _floor_remedy(self, kept: frozenset[str]) -> str:
         """The largest floor that the limits in ``kept`` allow."""
-        limits = self.problem.limits
-        free = replace(
-            self.problem,
-            objective="throughput",
-            floor=None,
-            limits=Limits(
-                limits.area_mm2 if "limits.area_mm2" in kept else None, limits.tdp_w if "limits.tdp_w" in kept else None
-            ),
-        )
+        free = replace(self.problem, objective="throughput", floor=None, limits=Limits(**self._only(kept)))
         record = Record[Solution](free, Stop(seconds=_SECONDS))
         make_solver(KIND, DEFAULT_SOLVER[KIND]).search(record)
         result = record.result(StopReason.FINISHED)
@@ -235,9 +223,9 @@ def _up(value: float) -> float:
     return math.ceil(value * 1e9) / 1e9
 
 
-def _shown(value: int, unit: Fraction, *, up: bool = True) -> str:
+def _shown(value: int, *, up: bool = True) -> str:
     """A cost with nine digits, rounded up so that the value shown works as a limit, or down to stay a bound."""
-    exact = value * unit
+    exact = value * UNIT
     digits = max(0, 9 - len(str(math.floor(exact))))
     turned = math.ceil if up else math.floor
     return f"{float(Fraction(turned(exact * 10**digits), 10**digits)):.12g}"

@@ -13,8 +13,8 @@ from accmine.hardware import load_accelerator
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan import plan_of
 from accmine.problems.design_search import evaluate
-from accmine.system import load_cluster
-from accmine.workload import in_flight, memory
+from accmine.system import SCHEDULES, load_cluster
+from accmine.workload import memory
 from tests.samples.search_sample import folder, pipeline, planned, study
 
 
@@ -79,7 +79,7 @@ def test_memory_per_stage(schedule: str, recompute: str) -> None:
     (own,) = plan.pipelines
     assert own.microbatches == 4
     for s, (stage, need, task) in enumerate(zip(own.stages, own.memory, own.tasks, strict=True)):
-        assert need.in_flight == in_flight(schedule, s, 2, 4) == (4 if schedule == "gpipe" else 2 - s)
+        assert need.in_flight == SCHEDULES[schedule].held(s, 2, 4) == (4 if schedule == "gpipe" else 2 - s)
         assert need == memory(stage.training, in_flight=need.in_flight)
         assert task.memory_bytes == need.total_bytes
     assert own.hardware_macs > own.model_macs if recompute == "full" else own.hardware_macs == own.model_macs

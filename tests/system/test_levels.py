@@ -9,7 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from accmine.system import level_steps, levels, simulate, step_time, timeline
+from accmine.system import SCHEDULES, levels, simulate, step_time, timeline
 
 Case = tuple[list[int], list[int], list[int], list[tuple[int, int]]]
 
@@ -21,13 +21,13 @@ def test_levels_give_the_simulated_steps(schedule: str) -> None:
         stages, microbatches, cases = (int(random.integers(1, n)) for n in (7, 12, 4))
         f, b, u = (random.integers(0, 20, (stages, cases)) for _ in range(3))
         links = random.integers(0, 9, (stages - 1, 2, cases))
-        found = level_steps(schedule, f, b, u, links, microbatches)
+        found = SCHEDULES[schedule].steps(f, b, u, links, microbatches)
         for i in range(cases):
             pairs = [(int(there), int(back)) for there, back in links[:, :, i]]
             own = [d[:, i].tolist() for d in (f, b, u)]
             one = step_time(schedule, own[0], own[1], own[2], pairs, microbatches)
             assert found[i] == one == simulate(schedule, own[0], own[1], own[2], pairs, microbatches).step_s
-        same = level_steps(schedule, f, b, u, links[:, :, 0], microbatches)
+        same = SCHEDULES[schedule].steps(f, b, u, links[:, :, 0], microbatches)
         assert same[0] == found[0]
 
 

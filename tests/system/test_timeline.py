@@ -18,11 +18,9 @@ from accmine.system import (
     Path,
     critical_path,
     simulate,
-    stage_order,
     step_bound,
     step_time,
 )
-from accmine.system.schedules import topological_order
 
 
 @st.composite
@@ -45,7 +43,7 @@ def by_events(schedule: str, f: list[int], b: list[int], u: list[int], links: li
         changed = False
         for s in range(p):
             before = 0
-            for kind, j in stage_order(schedule, s, p, m):
+            for kind, j in SCHEDULES[schedule].order(s, p, m):
                 start = max(before, arrive.get((s, kind, j), 0))
                 if kind == BACKWARD:
                     start = max(start, end.get((s, FORWARD, j), 0))
@@ -55,7 +53,7 @@ def by_events(schedule: str, f: list[int], b: list[int], u: list[int], links: li
             for kind, target in ((FORWARD, s + 1), (BACKWARD, s - 1)):
                 if 0 <= target < p:
                     queue = 0
-                    for k, j in stage_order(schedule, s, p, m):
+                    for k, j in SCHEDULES[schedule].order(s, p, m):
                         if k == kind:
                             queue = max(queue, end[s, kind, j]) + links[min(s, target)][kind]
                             changed |= arrive.get((target, kind, j)) != queue
@@ -79,7 +77,7 @@ def test_step_events_bound_and_path_agree(schedule: str, case: Any) -> None:
     assert step == by_events(schedule, f, b, u, links, m)
     timeline = simulate(schedule, f, b, u, links, m)
     assert timeline.step_s == step == max(e.end for e in timeline.events)
-    assert step_bound(f, b, u, links, m) <= step
+    assert step_bound(schedule, f, b, u, links, m) <= step
     assert length(critical_path(schedule, f, b, u, links, m), f, b, u, links) == step
 
 
@@ -137,7 +135,7 @@ def test_unequal_example_where_the_textbook_formula_is_no_bound() -> None:
     f, b, zero = [10, 1, 1, 1], [20, 1, 1, 1], [0] * 4
     step = step_time("1f1b", f, b, zero, [0] * 3, 4)
     assert step == 120
-    assert step_bound(f, b, zero, [0] * 3, 4) == 120
+    assert step_bound("1f1b", f, b, zero, [0] * 3, 4) == 120
     assert (4 - 1) * 30 + sum(f) + sum(b) == 126  # (m - 1)·max t + Σ t
 
 
@@ -158,29 +156,11 @@ def test_arrays_are_many_scalar_cases() -> None:
     rng = np.random.default_rng(0)
     f, b, u = (rng.integers(1, 30, (3, 40)) for _ in range(3))
     steps = step_time("1f1b", list(f), list(b), list(u), [2, (3, 4)], 5)
-    bounds = step_bound(list(f), list(b), list(u), [2, (3, 4)], 5)
+    bounds = step_bound("1f1b", list(f), list(b), list(u), [2, (3, 4)], 5)
     for i in range(40):
         case = (f[:, i].tolist(), b[:, i].tolist(), u[:, i].tolist(), [2, (3, 4)], 5)
         assert steps[i] == step_time("1f1b", *case)
-        assert bounds[i] == step_bound(*case)
-
-
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_orders_hold_every_pass_once(schedule: str) -> None:
-    for p, m in ((1, 1), (4, 2), (3, 7)):
-        for s in range(p):
-            order = stage_order(schedule, s, p, m)
-            assert sorted(order) == sorted((k, j) for k in (FORWARD, BACKWARD) for j in range(m))
-        assert len(set(topological_order(schedule, p, m))) == 2 * p * m
-
-
-def test_1f1b_keeps_few_microbatches_in_flight() -> None:
-    for stage in range(4):
-        in_flight = most = 0
-        for kind, _ in stage_order("1f1b", stage, 4, 16):
-            in_flight += 1 if kind == FORWARD else -1
-            most = max(most, in_flight)
-        assert most == 4 - stage
+        assert bounds[i] == step_bound("1f1b", *case)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +170,6 @@ def test_1f1b_keeps_few_microbatches_in_flight() -> None:
         (lambda: step_time("gpipe", [1], [1], [1], [], 0), "at least 1"),
         (lambda: step_time("gpipe", [1, 1], [1, 1], [1, 1], [], 1), "one per boundary"),
         (lambda: step_time("gpipe", [1], [1, 1], [1], [], 1), "one of each per stage"),
-        (lambda: stage_order("gpipe", 2, 2, 1), "no stage 2"),
     ],
 )
 def test_bad_input(call: Any, message: str) -> None:

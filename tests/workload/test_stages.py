@@ -14,7 +14,6 @@ from accmine.workload import (
     device_stage,
     forward_graph,
     fuse,
-    in_flight,
     load_model,
     memory,
     training_graph,
@@ -58,22 +57,6 @@ def test_balance_breaks_ties_by_squares() -> None:
     for bad in ([1.0, -1.0], [1.0, float("nan")], [float("inf"), 1.0]):
         with pytest.raises(InputError, match="finite"):
             balance(bad, 1)
-
-
-@pytest.mark.parametrize(
-    ("schedule", "stage", "stages", "microbatches", "held"),
-    [("1f1b", 0, 4, 16, 4), ("1f1b", 3, 4, 16, 1), ("1f1b", 0, 4, 2, 2), ("gpipe", 3, 4, 16, 16), ("1f1b", 0, 1, 5, 1)],
-)
-def test_in_flight(schedule: str, stage: int, stages: int, microbatches: int, held: int) -> None:
-    assert in_flight(schedule, stage, stages, microbatches) == held
-
-
-def test_in_flight_of_no_pipeline() -> None:
-    with pytest.raises(InputError, match="allowed: 1f1b, gpipe"):
-        in_flight("zigzag", 0, 1, 1)
-    for numbers in ((4, 4, 1), (-1, 4, 1), (0, 4, 0)):
-        with pytest.raises(InputError, match="not a pipeline"):
-            in_flight("1f1b", *numbers)
 
 
 def check_cut(graph: OperatorGraph, boundaries: tuple[int, ...]) -> tuple[Stage, ...]:

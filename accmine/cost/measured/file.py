@@ -31,7 +31,7 @@ from pathlib import Path
 from accmine.cost.arrays.gemm import GEMM_DTYPES
 from accmine.cost.vector import VECTOR_TABLE
 from accmine.errors import Complaint, InputError
-from accmine.files import did_you_mean
+from accmine.files import did_you_mean, read_text
 from accmine.hardware import DATAFLOW_CHOICES, TensorCore, VectorCore
 from accmine.workload import BYTES, VECTOR_KINDS
 
@@ -148,10 +148,7 @@ def read_lines(path: Path) -> list[tuple[int, dict[str, str]]]:
     InputError
         If the file cannot be read, has no rows, a column twice, or a row with too many or too few cells.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read: {error}", where=str(path)) from None
+    lines = read_text(path).splitlines()
     numbered = [(i, line) for i, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
     if len(numbered) < 2:
         raise InputError("no rows: a line of column names and at least one row are needed", where=str(path))

@@ -24,6 +24,7 @@ from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.problems import operator_schedule
 from accmine.problems.design_search.lowering import Lowered, lower
 from accmine.problems.limits import widened, within
+from accmine.problems.stage_selection import AGGREGATES, OBJECTIVES
 from accmine.workload import Task
 
 __all__ = [
@@ -81,6 +82,16 @@ class Problem:
     aggregate: str = "worst"
     floor: float = 0.0
     shares: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def per_tdp(self) -> bool:
+        """Whether the value is relative to TDP."""
+        return OBJECTIVES[self.objective].power
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the tasks' times are added up; else the slowest counts."""
+        return AGGREGATES[self.aggregate].weighted
 
     @property
     def memory_bytes(self) -> int:
@@ -168,20 +179,12 @@ class Solution:
 
 def aggregate(relative: Sequence[Any], weights: Sequence[float], how: str) -> Any:
     """Aggregate relative step times of tasks (numbers, or arrays over designs)."""
-    if how == "worst":
-        worst = relative[0]
-        for other in relative[1:]:
-            worst = np.maximum(worst, other)
-        return worst
-    total = weights[0] * relative[0]
-    for w, r in zip(weights[1:], relative[1:], strict=True):
-        total = total + w * r
-    return total / sum(weights)
+    return AGGREGATES[how].of_relative(relative, weights)
 
 
 def score(problem: Problem, relative: Any, tdp: Any) -> Any:
     """The value that is minimised (numbers or arrays over designs); ``inf`` where the throughput is below the floor."""
-    if problem.objective != "throughput-per-tdp":
+    if not problem.per_tdp:
         return relative
     if problem.floor <= 0:
         return relative * tdp

@@ -4,12 +4,11 @@ from accmine.problems.stage_selection.json import read_problem as problem_from_j
 from accmine.problems.stage_selection.json import read_solution as solution_from_json
 from accmine.problems.stage_selection.json import write_problem as problem_to_json
 from accmine.problems.stage_selection.json import write_solution as solution_to_json
+from accmine.problems.stage_selection.objectives import AGGREGATES, OBJECTIVES, Aggregate, Objective
 from accmine.problems.stage_selection.problem import (
-    AGGREGATES,
     DEPLOYMENTS,
     KIND,
     MODES,
-    OBJECTIVES,
     Candidate,
     Limits,
     Pipeline,
@@ -36,8 +35,10 @@ __all__ = [
     "KIND",
     "MODES",
     "OBJECTIVES",
+    "Aggregate",
     "Candidate",
     "Limits",
+    "Objective",
     "Pipeline",
     "Problem",
     "Solution",

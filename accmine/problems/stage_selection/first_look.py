@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from accmine.problems.limits import TDP
 from accmine.problems.stage_selection.problem import Problem
-from accmine.system import LONG, step_bound, step_time
+from accmine.problems.stage_selection.rounding import UNIT
+from accmine.system import LONG
 
 __all__ = ["FirstLook", "SlotArrays", "first_look"]
 
@@ -22,7 +24,6 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _PRICES = (0.0, *(float(p) for p in np.logspace(-3, 3, 37)))
-_MIXES = (0.0, 0.5, 1.0)  # share of area in the price; the rest is TDP
 _THRESHOLDS = 64
 _SIMULATED = 8  # trials of a long pipeline whose timeline is simulated, those of least bound
 
@@ -35,13 +36,12 @@ class SlotArrays:
     ----------
     picks
         Candidate of every member; shape (options, members).
-    area, tdp
-        Costs as the limits count them; shape (options,).
+    costs
+        As the limits count them, in the order of ``COSTS``; shape (costs, options).
     """
 
     picks: IntArray
-    area: IntArray
-    tdp: IntArray
+    costs: IntArray
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _times(
         busy = []
         for position, (w, s) in enumerate(members):
             pipeline = problem.pipelines[w]
-            rows = [(c.forward_s, c.backward_s, c.update_s) for c in pipeline.stages[s].candidates]
+            rows = [c.phases for c in pipeline.stages[s].candidates]
             forward, backward, update = np.array(rows, dtype=float)[array.picks[:, position]].T * float(shares[w])
             busy.append(pipeline.microbatches * (forward + backward) + update)
             for row, own in zip(phases, (forward, backward, update), strict=True):
@@ -102,8 +102,11 @@ def _padded(rows: Sequence[FloatArray]) -> FloatArray:
     return table
 
 
-def _proposals(loads: list[FloatArray], prices: list[tuple[FloatArray, FloatArray]]) -> IntArray:
-    """Options of each slot: cheapest of load + price · cost, and of cost alone under thresholds on the load."""
+def _proposals(loads: list[FloatArray], costs: list[list[FloatArray]]) -> IntArray:
+    """Options of each slot: cheapest of load + price · cost, and of cost alone under thresholds on the load.
+
+    A cost is each of ``costs`` (per cost and slot, over its limit), and their mean.
+    """
     scale = sum(float(load.min()) for load in loads)
     every = np.unique(np.concatenate(loads))
     floor = max(float(load.min()) for load in loads)
@@ -112,14 +115,10 @@ def _proposals(loads: list[FloatArray], prices: list[tuple[FloatArray, FloatArra
     # by load within each slot: of equal costs the first is the fastest
     order = [np.argsort(load, kind="stable") for load in loads]
     place = np.array([np.pad(o, (0, max(map(len, loads)) - len(o))) for o in order])
-    load, area, tdp = (
-        _padded([row[o] for row, o in zip(table, order, strict=True)])
-        for table in (loads, [a for a, _ in prices], [p for _, p in prices])
-    )
+    load, *each = (_padded([row[o] for row, o in zip(table, order, strict=True)]) for table in (loads, *costs))
     relative = load / scale
     trials = []
-    for mix in _MIXES:
-        cost = np.where(np.isinf(load), np.inf, mix * area + (1 - mix) * tdp) if 0 < mix < 1 else (tdp, area)[int(mix)]
+    for cost in (*each, sum(each) / len(each)):
         trials += [np.argmin(relative + price * cost if price else relative, axis=1) for price in _PRICES]
         trials += [np.argmin(np.where(load <= limit, cost, np.inf), axis=1) for limit in thresholds]
     picked = np.take_along_axis(place, np.unique(np.array(trials), axis=0).T, axis=1).T
@@ -144,27 +143,18 @@ def _steps(
                 row[s] = table[position, picked[:, i]]
     each: list[Any] = []
     for w, pipeline in enumerate(problem.pipelines):
-        forward, backward, update = phases[w]
         links = [(there * float(shares[w]), back * float(shares[w])) for there, back in pipeline.transfer_s]
-        if problem.objective == "bottleneck":
-            slowest = np.maximum.reduce([f + b for f, b in zip(forward, backward, strict=True)])
-            each.append(
-                pipeline.microbatches * np.maximum(slowest, max((t for pair in links for t in pair), default=0.0))
-            )
-        elif not exact:
-            each.append(step_bound(forward, backward, update, links, pipeline.microbatches))
-        else:
-            each.append(step_time(pipeline.schedule, forward, backward, update, links, pipeline.microbatches))
-    total = np.maximum.reduce(each) if problem.aggregate == "worst" else np.sum(each, axis=0)
-    return np.asarray(total, dtype=float)
+        forward, backward, update = phases[w]
+        phase_s = forward, backward, update
+        each.append(problem.value.step(pipeline.schedule, phase_s, links, pipeline.microbatches, exact=exact))
+    return np.asarray(problem.joining.joined(each), dtype=float)
 
 
 def first_look(
     problem: Problem,
     groups: Sequence[Sequence[tuple[int, int]]],
     arrays: Sequence[SlotArrays],
-    area_limit: int | None,
-    tdp_limit: int | None,
+    limits: Sequence[int | None],
     shares: Sequence[Fraction],
 ) -> FirstLook:
     """The best of some hundred choices by prices and by thresholds.
@@ -173,26 +163,26 @@ def first_look(
     ----------
     groups
         (pipeline, stage) pairs that each slot covers.
+    limits
+        In the order of ``COSTS``.
     """
-    if not all(len(own.area) for own in arrays):
+    if not all(len(own.picks) for own in arrays):
         return FirstLook(1.0, 1.0, None)  # no choice exists at all: any scale serves
-    area = [a.area.astype(float) for a in arrays]
-    tdp = [a.tdp.astype(float) for a in arrays]
-    area_scale = float(area_limit or sum(float(x.min()) for x in area) or 1.0)
-    tdp_scale = float(tdp_limit or sum(float(x.min()) for x in tdp) or 1.0)
+    costs = [[own.costs[k].astype(float) for own in arrays] for k in range(len(limits))]
+    relative = []
+    for limit, own in zip(limits, costs, strict=True):
+        scale = float(limit or sum(float(x.min()) for x in own) or 1.0)
+        relative.append([x / scale for x in own])
     times = _times(problem, groups, arrays, shares)
-    prices = [(a / area_scale, p / tdp_scale) for a, p in zip(area, tdp, strict=True)]
-    picked = _proposals([t.load for t in times], prices)
-    used_area, used_tdp = np.zeros(len(picked)), np.zeros(len(picked))
+    picked = _proposals([t.load for t in times], relative)
+    used = [sum((x[picked[:, i]] for i, x in enumerate(own)), np.zeros(len(picked))) for own in costs]
     fits = np.ones(len(picked), dtype=bool)
-    for costs, used, limit in ((area, used_area, area_limit), (tdp, used_tdp, tdp_limit)):
-        for i, cost in enumerate(costs):
-            np.add(used, cost[picked[:, i]], out=used)
+    for total, limit in zip(used, limits, strict=True):
         if limit is not None:
-            fits &= used <= limit
-    power_w = used_tdp * 1e-9
-    rank = power_w if problem.objective == "throughput-per-tdp" else np.ones(len(picked))
-    if sum(len(p.stages) * p.microbatches for p in problem.pipelines) >= LONG and problem.objective != "bottleneck":
+            fits &= total <= limit
+    power_w = used[TDP.index] * float(UNIT)
+    rank = problem.value.valued(np.ones(len(picked)), power_w)
+    if sum(len(p.stages) * p.microbatches for p in problem.pipelines) >= LONG and problem.value.timeline:
         rough = np.where(fits | ~fits.any(), _steps(problem, groups, times, shares, picked, exact=False) * rank, np.inf)
         some = np.argsort(rough, kind="stable")[:_SIMULATED]
         picked, fits, power_w, rank = picked[some], fits[some], power_w[some], rank[some]

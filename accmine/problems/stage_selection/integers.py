@@ -1,6 +1,6 @@
 """The integer problem of a stage selection: what every solver, bound and check speaks of.
 
-Times become ticks (rounded up), area and TDP become multiples of 1e-9 mm² and W (rounded up; limits rounded down),
+Times become ticks (rounded up), costs become multiples of 1e-9 mm² and W (rounded up; limits rounded down),
 and the TDP in the objective becomes power units (rounded up). Data that are short decimals are kept exactly. How fine a
 tick is, and what a bound may exceed that of the data by: ``accmine.problems.stage_selection.ticks``.
 
@@ -22,15 +22,15 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
+from accmine.problems.limits import COSTS, TDP, Cost
 from accmine.problems.stage_selection.first_look import SlotArrays, first_look
+from accmine.problems.stage_selection.objectives import Aggregate, Objective
 from accmine.problems.stage_selection.problem import Pipeline, Problem
-from accmine.problems.stage_selection.rounding import exact_value, nice_scale, scaled_up
-from accmine.problems.stage_selection.ticks import LIMIT_ALLOWANCE, RESOLUTION, rounding, step_limit, ticks_of
-from accmine.system import LONG, level_steps, step_time
+from accmine.problems.stage_selection.rounding import UNIT, exact_value, scaled_up
+from accmine.problems.stage_selection.ticks import WIDER, power_rounding, powers_of, rounding, step_limit, ticks_of
+from accmine.system import LONG, SCHEDULES
 
 __all__ = [
-    "AREA_UNIT",
-    "TDP_UNIT",
     "IntegerPipeline",
     "Option",
     "SelectionNumbers",
@@ -44,21 +44,15 @@ __all__ = [
 
 IntArray = npt.NDArray[np.int64]
 
-AREA_UNIT = Fraction(1, 10**9)
-"""mm² per unit of an integer area."""
 
-TDP_UNIT = Fraction(1, 10**9)
-"""W per unit of an integer TDP, as the limits count it."""
-
-
-def cost_up(value: float, unit: Fraction) -> int:
-    """An area or TDP in ``unit``, rounded up."""
-    return math.ceil(exact_value(value) / unit)
+def cost_up(value: float) -> int:
+    """A cost in ``UNIT``, rounded up."""
+    return math.ceil(exact_value(value) / UNIT)
 
 
-def cost_limit(value: float, unit: Fraction) -> int:
-    """A limit in ``unit``, rounded down after :data:`LIMIT_ALLOWANCE`."""
-    return math.floor(exact_value(value) * (1 + LIMIT_ALLOWANCE) / unit)
+def cost_limit(value: float) -> int:
+    """A limit in ``UNIT``, rounded down after the allowance."""
+    return math.floor(exact_value(value) * WIDER / UNIT)
 
 
 @dataclass(frozen=True)
@@ -79,11 +73,10 @@ class IntegerPipeline:
 
 
 class Option(NamedTuple):
-    """A way to fill a slot: candidate of each member, and the integer costs it adds."""
+    """A way to fill a slot: candidate of each member, and the integer costs (as ``COSTS``) and power that it adds."""
 
     picks: tuple[int, ...]
-    area: int
-    tdp: int
+    costs: tuple[int, ...]
     power: int
 
 
@@ -105,30 +98,37 @@ class SelectionNumbers:
         Ticks per unit of aggregated relative step time.
     powers
         Power units per W in the objective.
-    area_limit, tdp_limit
-        In :data:`AREA_UNIT` and :data:`TDP_UNIT`; ``None``: no limit.
+    limits
+        In ``UNIT``, in the order of ``COSTS``; ``None``: no limit.
     step_limit
         Largest aggregated step in ticks that meets the throughput floor; ``None``: no floor.
     rounding
         Ticks that rounding all durations up adds to an aggregated step, at most; 0 where all are exact.
+    power_rounding
+        Power units that rounding up adds to the power of all slots, at most; 0 where all are exact.
     start
         Options of a choice that a quick look found within area and TDP; ``None``: none found.
     arrays
         The slots as arrays.
     """
 
-    objective: str
-    aggregate: str
+    objective: Objective
+    aggregate: Aggregate
     pipelines: tuple[IntegerPipeline, ...]
     slots: tuple[Slot, ...]
     ticks: Fraction
     powers: Fraction
-    area_limit: int | None
-    tdp_limit: int | None
+    limits: tuple[int | None, ...]
     step_limit: int | None
     rounding: int
+    power_rounding: int
     start: tuple[int, ...] | None
     arrays: tuple[SlotArrays, ...]
+
+    @cached_property
+    def limited(self) -> tuple[tuple[Cost, int], ...]:
+        """The costs that have a limit, with it."""
+        return tuple((cost, limit) for cost, limit in zip(COSTS, self.limits, strict=True) if limit is not None)
 
     @cached_property
     def _option_of(self) -> list[dict[tuple[int, ...], int]]:
@@ -157,7 +157,7 @@ class SelectionNumbers:
         found: dict[int, int] = {}
         for (_, stages, microbatches), group in shapes.items():
             times = {w: self._phases(w, choice[w]) for w in group}
-            if self.objective != "bottleneck" and len(group) > 1 and stages * microbatches >= LONG:
+            if self.objective.timeline and len(group) > 1 and stages * microbatches >= LONG:
                 found |= self._together(times)
             else:
                 found |= {w: int(self.pipeline_step(self.pipelines[w], *times[w])) for w in group}
@@ -173,46 +173,37 @@ class SelectionNumbers:
         table = np.array(list(times.values())).transpose(1, 2, 0)
         first = self.pipelines[next(iter(times))]
         transfer = np.array([self.pipelines[w].transfer for w in times]).reshape(len(times), -1, 2)
-        steps = level_steps(
-            first.schedule, table[0], table[1], table[2], transfer.transpose(1, 2, 0), first.microbatches
-        )
+        own = SCHEDULES[first.schedule]
+        steps = own.steps(table[0], table[1], table[2], transfer.transpose(1, 2, 0), first.microbatches)
         return {w: int(step) for w, step in zip(times, steps, strict=True)}
 
     def pipeline_step(self, pipeline: IntegerPipeline, forward: Any, backward: Any, update: Any) -> Any:
         """Step of a pipeline in ticks from the times of its stages: ints, or integer arrays of equal shape."""
-        if self.objective != "bottleneck":
-            return step_time(pipeline.schedule, forward, backward, update, pipeline.transfer, pipeline.microbatches)
-        busy = [f + b for f, b in zip(forward, backward, strict=True)]
-        if isinstance(busy[0], np.ndarray):
-            return pipeline.microbatches * np.maximum(np.maximum.reduce(busy), pipeline.link)
-        return int(pipeline.microbatches * max(*busy, pipeline.link))
+        own = forward, backward, update
+        return self.objective.step(pipeline.schedule, own, pipeline.transfer, pipeline.microbatches)
 
     def steps(self, choice: Sequence[Sequence[int]]) -> int:
         """Aggregated step in ticks: the worst pipeline's, or the sum (weights are in the ticks)."""
-        each = self.pipeline_steps(choice)
-        return max(each) if self.aggregate == "worst" else sum(each)
+        return int(self.aggregate.joined(self.pipeline_steps(choice)))
 
     def power(self, choice: Sequence[Sequence[int]]) -> int:
         """Σ TDP in power units."""
         return sum(slot.options[o].power for slot, o in zip(self.slots, self.picked(choice), strict=True))
 
     def score(self, choice: Sequence[Sequence[int]]) -> int:
-        """Integer objective, always minimised: steps, or steps x power for ``throughput-per-tdp``."""
-        steps = self.steps(choice)
-        return steps * self.power(choice) if self.objective == "throughput-per-tdp" else steps
+        """Integer objective, always minimised: steps, or steps x power for a value per TDP."""
+        return int(self.objective.valued(self.steps(choice), self.power(choice) if self.objective.power else 1))
 
-    def value(self, score: int) -> float:
-        """The objective in the problem's unit (and sense) of an integer score or a lower bound of it."""
-        if self.objective != "throughput-per-tdp":
+    def value(self, score: int | Fraction) -> float:
+        """The objective in the problem's unit (and sense) of a score or a lower bound of it."""
+        if not self.objective.power:
             return float(score / self.ticks)
         return float(self.ticks * self.powers / score) if score > 0 else math.inf
 
     def fits(self, picked: Sequence[int]) -> bool:
-        """Whether the options of the slots meet the area and TDP limits."""
+        """Whether the options of the slots meet the limits of cost."""
         chosen = [slot.options[o] for slot, o in zip(self.slots, picked, strict=True)]
-        return (self.area_limit is None or sum(o.area for o in chosen) <= self.area_limit) and (
-            self.tdp_limit is None or sum(o.tdp for o in chosen) <= self.tdp_limit
-        )
+        return all(sum(o.costs[cost.index] for o in chosen) <= limit for cost, limit in self.limited)
 
 
 def _groups(problem: Problem) -> list[list[tuple[int, int]]]:
@@ -244,24 +235,27 @@ def _arrays(
     members: list[tuple[int, int]],
     picks: list[tuple[int, ...]],
     counted: list[int],
-    costs: dict[tuple[int, int], tuple[list[int], list[int]]],
+    costs: list[dict[tuple[int, int], list[int]]],
 ) -> SlotArrays:
     """The options of a slot."""
-    area, tdp = costs[members[0]]
+    own = [table[members[0]] for table in costs]
     if len(members) > 1:
-        area, tdp = ([sum(costs[members[i]][kind][row[i]] for i in counted) for row in picks] for kind in (0, 1))
+        own = [[sum(table[members[i]][row[i]] for i in counted) for row in picks] for table in costs]
     try:
-        sums = [np.array(cost, dtype=np.int64) for cost in (area, tdp)]
+        sums = np.array(own, dtype=np.int64).reshape(len(costs), -1)
     except OverflowError:
         raise InputError("areas of 9e9 mm² or TDPs of 9e9 W do not fit 64 bits; leave such designs out") from None
-    return SlotArrays(np.array(picks, dtype=np.int64).reshape(-1, len(members)), sums[0], sums[1])
+    return SlotArrays(np.array(picks, dtype=np.int64).reshape(-1, len(members)), sums)
 
 
 def _slot(members: list[tuple[int, int]], picks: list[tuple[int, ...]], own: SlotArrays, powers: Fraction) -> Slot:
-    scale = powers * TDP_UNIT
+    scale = powers * UNIT
     above, below = scale.numerator, scale.denominator
-    rows = zip(picks, own.area.tolist(), own.tdp.tolist(), strict=True)
-    return Slot(tuple(members), tuple(Option(row, area, tdp, -(-tdp * above // below)) for row, area, tdp in rows))
+    rows = zip(picks, own.costs.T.tolist(), strict=True)
+    return Slot(
+        tuple(members),
+        tuple(Option(row, tuple(costs), -(-costs[TDP.index] * above // below)) for row, costs in rows),
+    )
 
 
 def _split(flat: list[int], problem: Problem) -> Iterator[tuple[tuple[int, int], list[int]]]:
@@ -276,7 +270,7 @@ def _split(flat: list[int], problem: Problem) -> Iterator[tuple[tuple[int, int],
 def _share(problem: Problem, pipeline: Pipeline) -> Fraction:
     """Aggregated relative step time per second of a pipeline's step."""
     share = 1 / exact_value(pipeline.reference_s or 1.0)
-    if problem.aggregate == "mean":
+    if problem.joining.weighted:
         share *= exact_value(pipeline.weight) / sum(exact_value(p.weight) for p in problem.pipelines)
     return share
 
@@ -310,34 +304,30 @@ def integers(problem: Problem) -> SelectionNumbers:
         If an area or a TDP does not fit 64 bits.
     """
     candidates = [c for p in problem.pipelines for s in p.stages for c in s.candidates]
-    areas = _split(scaled_up([c.area_mm2 for c in candidates], 1 / AREA_UNIT), problem)
-    tdps = _split(scaled_up([c.tdp_w for c in candidates], 1 / TDP_UNIT), problem)
-    costs = {at: (area, tdp) for (at, area), (_, tdp) in zip(areas, tdps, strict=True)}
+    costs = [dict(_split(scaled_up([getattr(c, cost.name) for c in candidates], 1 / UNIT), problem)) for cost in COSTS]
     groups = _groups(problem)
     picks = [_picks(problem, members) for members in groups]
     arrays = tuple(
         _arrays(members, rows, _counted(problem, members), costs) for members, rows in zip(groups, picks, strict=True)
     )
-    area, tdp = problem.limits.area_mm2, problem.limits.tdp_w
-    area_limit = None if area is None else cost_limit(area, AREA_UNIT)
-    tdp_limit = None if tdp is None else cost_limit(tdp, TDP_UNIT)
+    limits = tuple(None if limit is None else cost_limit(limit) for limit in problem.limits.values)
     shares = shares_of(problem)
-    look = first_look(problem, groups, arrays, area_limit, tdp_limit, shares)
+    look = first_look(problem, groups, arrays, limits, shares)
     ticks = ticks_of(problem, look.steps, shares)
-    powers = nice_scale(max(look.power_w, 1e-9), Fraction(1), [c.tdp_w for c in candidates], RESOLUTION)
+    powers = powers_of(problem, look.power_w)
     return SelectionNumbers(
-        objective=problem.objective,
-        aggregate=problem.aggregate,
+        objective=problem.value,
+        aggregate=problem.joining,
         pipelines=tuple(_pipeline_numbers(p, ticks * own) for p, own in zip(problem.pipelines, shares, strict=True)),
         slots=tuple(
             _slot(members, rows, own, powers) for members, rows, own in zip(groups, picks, arrays, strict=True)
         ),
         ticks=ticks,
         powers=powers,
-        area_limit=area_limit,
-        tdp_limit=tdp_limit,
+        limits=limits,
         step_limit=step_limit(problem, ticks, shares),
         rounding=rounding(problem, ticks, shares),
+        power_rounding=power_rounding(problem, powers),
         start=look.picked,
         arrays=arrays,
     )

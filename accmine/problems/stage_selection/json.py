@@ -13,14 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accmine.errors import Complaint, InputError
+from accmine.problems.limits import COSTS
 from accmine.problems.stage_selection.problem import KIND, Candidate, Limits, Pipeline, Problem, Solution, Stage
 from accmine.problems.stage_selection.rules import step_seconds, totals
+from accmine.system import DEFAULT_SCHEDULE
 
 __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]
 
 _PROBLEM_KEYS = ("kind", "pipelines", "limits", "mode", "objective", "aggregate", "deployment", "floor")
 _PIPELINE_KEYS = ("name", "weight", "microbatches", "schedule", "reference_s", "transfer_s", "batch", "stages")
 _CANDIDATE_KEYS = tuple(Candidate.__slots__)
+_COSTS = tuple(cost.name for cost in COSTS)
 
 
 @dataclass
@@ -104,7 +107,7 @@ def _pipeline(reader: _Reader, value: Any, path: str) -> Pipeline:
         name=reader.text(row.get("name", ""), f"{path}.name"),
         stages=tuple(stages),
         microbatches=row.get("microbatches", 1),
-        schedule=reader.text(row.get("schedule", "1f1b"), f"{path}.schedule"),
+        schedule=reader.text(row.get("schedule", DEFAULT_SCHEDULE), f"{path}.schedule"),
         transfer_s=_transfers(reader, row.get("transfer_s", 0.0), f"{path}.transfer_s", len(stages)),
         weight=reader.number(row.get("weight", 1.0), f"{path}.weight"),
         reference_s=reader.optional(row, "reference_s", path),
@@ -120,12 +123,12 @@ def read_problem(obj: Any, where: str = "") -> Problem:
         reader.wrong("kind", f"{row['kind']!r} is not allowed here; {KIND} is needed")
     rows = reader.rows(row.get("pipelines", []), "pipelines")
     pipelines = tuple(_pipeline(reader, p, f"pipelines[{w}]") for w, p in enumerate(rows))
-    limits = reader.mapping(row.get("limits") or {}, "limits", ("area_mm2", "tdp_w"))
+    limits = reader.mapping(row.get("limits") or {}, "limits", _COSTS)
     fields: dict[str, Any] = {
         key: row.get(key, default)
         for key, default in (("mode", "heterogeneous"), ("objective", "throughput"), ("aggregate", "worst"))
     }
-    fields["limits"] = Limits(*(reader.optional(limits, key, "limits") for key in ("area_mm2", "tdp_w")))
+    fields["limits"] = Limits(*(reader.optional(limits, key, "limits") for key in _COSTS))
     fields["deployment"], fields["floor"] = row.get("deployment"), reader.optional(row, "floor", "")
     if reader.complaints:
         raise InputError(reader.complaints)
@@ -148,7 +151,7 @@ def write_problem(problem: Problem) -> dict[str, Any]:
             for s in pipeline.stages
         ]
         pipelines.append(row)
-    limits = {k: v for k in ("area_mm2", "tdp_w") if (v := getattr(problem.limits, k)) is not None}
+    limits = {k: v for k in _COSTS if (v := getattr(problem.limits, k)) is not None}
     result = {"kind": KIND, "pipelines": pipelines, "limits": limits}
     result |= {"mode": problem.mode, "objective": problem.objective, "aggregate": problem.aggregate}
     return result | {k: v for k in ("deployment", "floor") if (v := getattr(problem, k)) is not None}
@@ -157,7 +160,7 @@ def write_problem(problem: Problem) -> dict[str, Any]:
 def read_solution(problem: Problem, obj: Any, where: str = "") -> Solution:
     """See :func:`accmine.problems.stage_selection.solution_from_json`."""
     reader = _Reader(where)
-    row = reader.mapping(obj, "", ("pipelines", "area_mm2", "tdp_w"), ("pipelines",))
+    row = reader.mapping(obj, "", ("pipelines", *_COSTS), ("pipelines",))
     names = [p.name for p in problem.pipelines]
     designs = reader.mapping(row.get("pipelines", {}), "pipelines", names, names)
     choice = []
@@ -196,5 +199,4 @@ def write_solution(problem: Problem, solution: Solution) -> dict[str, Any]:
         if pipeline.batch is not None:
             row["samples_per_s"] = pipeline.batch / step_s
         pipelines[pipeline.name] = row
-    area_mm2, tdp_w = totals(problem, solution)
-    return {"pipelines": pipelines, "area_mm2": area_mm2, "tdp_w": tdp_w}
+    return {"pipelines": pipelines, **dict(zip(_COSTS, totals(problem, solution), strict=True))}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from accmine.problems.limits import COSTS, TDP
 from accmine.problems.stage_selection.integers import SelectionNumbers
 
 __all__ = ["BOUND_METHOD", "Floor", "affordable", "lower_bound", "undominated", "useful_options"]
@@ -40,14 +41,10 @@ def _measures(numbers: SelectionNumbers, index: int) -> IntArray:
             [table[s][c] for c in array.picks[:, position].tolist()]
             for table in (pipeline.forward, pipeline.backward, pipeline.update)
         ]
-        if numbers.objective == "bottleneck":
-            phases = [[f + b for f, b in zip(phases[0], phases[1], strict=True)]]
-        columns += [_compact(row) for row in phases]
-    if numbers.area_limit is not None:
-        columns.append(array.area)
-    if numbers.tdp_limit is not None or numbers.objective == "throughput-per-tdp":
-        columns.append(array.tdp)
-    return np.array(columns, dtype=np.int64).T.reshape(len(array.area), -1)
+        columns += [_compact(list(row)) for row in zip(*map(numbers.objective.counted, *phases), strict=True)]
+    limited = {cost for cost, _ in numbers.limited} | ({TDP} if numbers.objective.power else set())
+    columns += [array.costs[cost.index] for cost in COSTS if cost in limited]
+    return np.array(columns, dtype=np.int64).T.reshape(len(array.picks), -1)
 
 
 def _compact(ticks: list[int]) -> IntArray:
@@ -100,13 +97,9 @@ def affordable(numbers: SelectionNumbers) -> list[list[int]]:
     """
     if not all(slot.options for slot in numbers.slots):
         return [[] for _ in numbers.slots]
-    fits = [np.ones(len(a.area), dtype=bool) for a in numbers.arrays]
-    for limit, costs in (
-        (numbers.area_limit, [a.area for a in numbers.arrays]),
-        (numbers.tdp_limit, [a.tdp for a in numbers.arrays]),
-    ):
-        if limit is None:
-            continue
+    fits = [np.ones(len(a.picks), dtype=bool) for a in numbers.arrays]
+    for kind, limit in numbers.limited:
+        costs = [a.costs[kind.index] for a in numbers.arrays]
         least = [int(cost.min()) for cost in costs]
         spare = limit - sum(least)
         for own, cost, cheapest in zip(fits, costs, least, strict=True):
@@ -133,15 +126,14 @@ def lower_bound(numbers: SelectionNumbers, kept: Sequence[Sequence[int]]) -> Flo
     phases = [[[0] * len(p.forward) for _ in range(3)] for p in numbers.pipelines]
     power = 0
     for slot, options in zip(numbers.slots, kept, strict=True):
-        power += min(slot.options[o].power for o in options)
+        chosen = [slot.options[o] for o in options]
+        power += min(o.power for o in chosen)
         for position, (w, s) in enumerate(slot.members):
             p = numbers.pipelines[w]
-            picks = [slot.options[o].picks[position] for o in options]
-            if numbers.objective == "bottleneck":
-                phases[w][0][s] = min(p.forward[s][c] + p.backward[s][c] for c in picks)
-                continue
-            for row, table in zip(phases[w], (p.forward, p.backward, p.update), strict=True):
-                row[s] = min(table[s][c] for c in picks)
+            times = [(p.forward[s][c], p.backward[s][c], p.update[s][c]) for c in (o.picks[position] for o in chosen)]
+            counted = zip(*(numbers.objective.counted(*row) for row in times), strict=True)
+            for row, own in zip(phases[w], counted, strict=False):  # what does not count stays 0
+                row[s] = min(own)
     each = [numbers.pipeline_step(p, *rows) for p, rows in zip(numbers.pipelines, phases, strict=True)]
-    steps = max(each) if numbers.aggregate == "worst" else sum(each)
-    return Floor(steps, power, steps * power if numbers.objective == "throughput-per-tdp" else steps)
+    steps = int(numbers.aggregate.joined(each))
+    return Floor(steps, power, numbers.objective.valued(steps, power))

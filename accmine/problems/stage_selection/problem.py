@@ -1,15 +1,10 @@
 """Stage selection: one candidate design per pipeline stage, under area and power limits that all stages share.
 
-Value of a choice, per pipeline relative to its ``reference_s``:
-
-- ``throughput``: the simulated step time of the named schedule (``accmine.system.timeline``);
-- ``bottleneck``: the step as microbatches → ∞, m · max(slowest stage's forward + backward, slowest link);
-- ``throughput-per-tdp``: 1 / (aggregated relative step time · Σ TDP in W), maximised, while the aggregated
-  relative throughput (1 / aggregated relative step time) is at least ``floor``.
-
-Aggregation over pipelines: ``worst`` takes the maximum (weights must be equal), ``mean`` the weighted mean. The
-decimal data are converted once to integers (``accmine.problems.stage_selection.integers``), and objective, check,
-models and bounds all speak of that integer problem. The JSON form is read and written in
+What a choice is worth, per pipeline relative to its ``reference_s``, and how pipelines are aggregated:
+``accmine.problems.stage_selection.objectives``. A value per TDP is maximised while the aggregated relative throughput
+(1 / aggregated relative step time) is at least ``floor``. Aggregates without weights need equal ones. The decimal
+data are converted once to integers (``accmine.problems.stage_selection.integers``), and objective, check, models and
+bounds all speak of that integer problem. The JSON form is read and written in
 ``accmine.problems.stage_selection.json``.
 """
 
@@ -22,7 +17,9 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from accmine.errors import Complaint, InputError
-from accmine.system import SCHEDULES
+from accmine.problems.limits import COSTS
+from accmine.problems.stage_selection.objectives import AGGREGATES, OBJECTIVES, Aggregate, Objective
+from accmine.system import DEFAULT_SCHEDULE, SCHEDULES
 
 __all__ = [
     "AGGREGATES",
@@ -41,8 +38,6 @@ __all__ = [
 KIND = "stage-selection"
 
 MODES = ("heterogeneous", "homogeneous", "common")
-OBJECTIVES = ("throughput", "bottleneck", "throughput-per-tdp")
-AGGREGATES = ("worst", "mean")
 DEPLOYMENTS = ("concurrent", "time-shared")
 
 
@@ -56,6 +51,16 @@ class Candidate:
     update_s: float
     area_mm2: float
     tdp_w: float
+
+    @property
+    def costs(self) -> tuple[float, ...]:
+        """In the order of ``COSTS``."""
+        return tuple(getattr(self, cost.name) for cost in COSTS)
+
+    @property
+    def phases(self) -> tuple[float, float, float]:
+        """Seconds of forward and backward pass and of the update."""
+        return self.forward_s, self.backward_s, self.update_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Pipeline:
     Attributes
     ----------
     microbatches, schedule
-        Microbatches of a step, and ``gpipe`` or ``1f1b``.
+        Microbatches of a step, and the name of a schedule.
     transfer_s
         Seconds of a message over each boundary, (activations forward, gradients backward); shape (stages - 1,).
     weight
@@ -88,7 +93,7 @@ class Pipeline:
     name: str
     stages: tuple[Stage, ...]
     microbatches: int
-    schedule: str = "1f1b"
+    schedule: str = DEFAULT_SCHEDULE
     transfer_s: tuple[tuple[float, float], ...] = ()
     weight: float = 1.0
     reference_s: float | None = None
@@ -101,6 +106,11 @@ class Limits:
 
     area_mm2: float | None = None
     tdp_w: float | None = None
+
+    @property
+    def values(self) -> tuple[float | None, ...]:
+        """In the order of ``COSTS``."""
+        return tuple(getattr(self, cost.name) for cost in COSTS)
 
 
 @dataclass(frozen=True)
@@ -119,7 +129,7 @@ class Problem:
         needs the common design, or a single pipeline. ``None``: ``time-shared`` for ``common``, else
         ``concurrent``.
     floor
-        ``throughput-per-tdp`` only: least aggregated throughput relative to the reference; ``None``: 1, the
+        Of a value per TDP only: least aggregated throughput relative to the reference; ``None``: 1, the
         reference's own; 0 switches it off.
 
     Raises
@@ -156,9 +166,19 @@ class Problem:
         return (self.deployment or ("time-shared" if self.mode == "common" else "concurrent")) == "time-shared"
 
     @property
+    def value(self) -> Objective:
+        """What is minimised."""
+        return OBJECTIVES[self.objective]
+
+    @property
+    def joining(self) -> Aggregate:
+        """How the steps of the pipelines become one."""
+        return AGGREGATES[self.aggregate]
+
+    @property
     def least_throughput(self) -> float:
         """Least aggregated relative throughput; 0 when there is no floor."""
-        if self.objective != "throughput-per-tdp":
+        if not (self.objective in OBJECTIVES and self.value.power):
             return 0.0
         return 1.0 if self.floor is None else self.floor
 
@@ -183,21 +203,23 @@ def _complaints(problem: Problem) -> Iterator[tuple[str, str]]:
         yield "deployment", f"{problem.deployment!r} is not allowed; allowed: {', '.join(DEPLOYMENTS)}"
     if problem.deployment == "time-shared" and problem.mode != "common" and len(problem.pipelines) > 1:
         yield "deployment", "time-shared pipelines run on the same devices: mode: common is needed"
-    for name in ("area_mm2", "tdp_w"):
-        limit = getattr(problem.limits, name)
+    for cost, limit in zip(COSTS, problem.limits.values, strict=True):
         if limit is not None and not _amount(limit):
-            yield f"limits.{name}", f"{limit!r} is not allowed; a number of at least 0 is needed"
+            yield f"limits.{cost.name}", f"{limit!r} is not allowed; a number of at least 0 is needed"
     if problem.floor is not None and not _amount(problem.floor):
         yield "floor", f"{problem.floor!r} is not allowed; a number of at least 0 is needed"
-    if problem.floor is not None and problem.objective != "throughput-per-tdp":
-        yield "floor", f"objective {problem.objective} has no floor; it belongs to throughput-per-tdp"
+    per_power = [name for name, own in OBJECTIVES.items() if own.power]
+    if problem.floor is not None and problem.objective not in per_power:
+        yield "floor", f"objective {problem.objective} has no floor; it belongs to {', '.join(per_power)}"
     if not problem.pipelines:
         yield "pipelines", "at least one pipeline is needed"
     if len({p.name for p in problem.pipelines}) < len(problem.pipelines):
         yield "pipelines", "names of pipelines must differ"
-    if problem.aggregate == "worst" and len({p.weight for p in problem.pipelines}) > 1:
-        yield "pipelines", "aggregate: worst has no weights; give equal ones or take aggregate: mean"
-    costs: dict[str, tuple[float, float]] = {}
+    weighted = [name for name, own in AGGREGATES.items() if own.weighted]
+    if problem.aggregate not in weighted and len({p.weight for p in problem.pipelines}) > 1:
+        other = " or ".join(weighted)
+        yield "pipelines", f"aggregate: {problem.aggregate} has no weights; give equal ones or take aggregate: {other}"
+    costs: dict[str, tuple[float, ...]] = {}
     for w, pipeline in enumerate(problem.pipelines):
         yield from _pipeline_complaints(f"pipelines[{w}]", pipeline, problem)
         for s, stage in enumerate(pipeline.stages):
@@ -233,7 +255,7 @@ def _pipeline_complaints(at: str, pipeline: Pipeline, problem: Problem) -> Itera
 
 
 def _stage_complaints(
-    at: str, stage: Stage, problem: Problem, costs: dict[str, tuple[float, float]]
+    at: str, stage: Stage, problem: Problem, costs: dict[str, tuple[float, ...]]
 ) -> Iterator[tuple[str, str]]:
     if not stage.candidates:
         yield f"{at}.candidates", "at least one candidate is needed"
@@ -248,8 +270,7 @@ def _stage_complaints(
             continue
         if candidate.forward_s + candidate.backward_s <= 0:
             yield here, "forward_s + backward_s must be above 0"
-        if problem.objective == "throughput-per-tdp" and candidate.tdp_w <= 0:
-            yield f"{here}.tdp_w", "objective throughput-per-tdp needs a TDP above 0"
-        cost = (candidate.area_mm2, candidate.tdp_w)
-        if costs.setdefault(candidate.design, cost) != cost:
+        if candidate.tdp_w <= 0 and problem.objective in OBJECTIVES and problem.value.power:
+            yield f"{here}.tdp_w", f"objective {problem.objective} needs a TDP above 0"
+        if costs.setdefault(candidate.design, candidate.costs) != candidate.costs:
             yield here, f"design {candidate.design!r} has another area or TDP at another stage"

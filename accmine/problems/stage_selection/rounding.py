@@ -12,7 +12,10 @@ from fractions import Fraction
 
 import numpy as np
 
-__all__ = ["exact_value", "needed_decimals", "nice_scale", "scaled_up"]
+__all__ = ["UNIT", "exact_value", "needed_decimals", "nice_scale", "scaled_up"]
+
+UNIT = Fraction(1, 10**9)
+"""mm² and W per unit of the integer costs that limits count."""
 
 _ERROR = 4e-15
 """Relative error of ``value * float(scale)``: decimal to binary, the scale and the product round by 2^-53 each."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from functools import lru_cache
 
-from accmine.problems.stage_selection.integers import AREA_UNIT, TDP_UNIT, cost_limit, cost_up, integers
-from accmine.problems.stage_selection.options import BOUND_METHOD, lower_bound, useful_options
+from accmine.problems.limits import COSTS
+from accmine.problems.stage_selection.integers import cost_limit, cost_up, integers
+from accmine.problems.stage_selection.options import BOUND_METHOD, Floor, lower_bound, useful_options
 from accmine.problems.stage_selection.problem import Candidate, Problem, Solution
+from accmine.problems.stage_selection.rounding import UNIT
 from accmine.result import Sense
 from accmine.system import step_time
 
@@ -15,7 +19,7 @@ __all__ = ["bound", "check", "impossible", "objective", "score", "sense", "shown
 
 def sense(problem: Problem) -> Sense:
     """Direction of the objective."""
-    return Sense.MAXIMIZE if problem.objective == "throughput-per-tdp" else Sense.MINIMIZE
+    return problem.value.sense
 
 
 def score(problem: Problem, solution: Solution) -> int:
@@ -47,15 +51,28 @@ def bound(problem: Problem) -> tuple[int | None, str]:
 
 
 def shown_bound(problem: Problem, score: int) -> float:
-    """What a bound of the scores proves of the times as they are given, before they were rounded up.
+    """What a bound of the scores proves of times and TDPs as they are given, before they were rounded up.
 
-    A bound of ``throughput-per-tdp`` stays one of the integer problem.
+    With at most u ticks and v power units added, and no choice below t ticks or p power units, every choice whose
+    steps x power is at least S has S · (1 - u / t) · (1 - v / p) of them in real numbers.
     """
     numbers = integers(problem)
-    value = numbers.value(score)
-    if problem.objective == "throughput-per-tdp" or not numbers.rounding:
-        return value
-    return max(0.0, value - float(numbers.rounding / numbers.ticks))
+    if not numbers.objective.power:
+        return max(0.0, numbers.value(score) - float(numbers.rounding / numbers.ticks))
+    if not (numbers.rounding or numbers.power_rounding) or score <= 0:
+        return numbers.value(score)
+    least = _least(problem)
+    if least is None or least.steps <= numbers.rounding or least.power <= numbers.power_rounding:
+        return math.inf
+    share = (1 - Fraction(numbers.rounding, least.steps)) * (1 - Fraction(numbers.power_rounding, least.power))
+    return numbers.value(score * share)
+
+
+@lru_cache(maxsize=16)
+def _least(problem: Problem) -> Floor | None:
+    """Steps and power that no choice is below, whatever the limits."""
+    numbers = integers(problem)
+    return lower_bound(numbers, [range(len(slot.options)) for slot in numbers.slots])
 
 
 def step_seconds(problem: Problem, solution: Solution) -> tuple[float, ...]:
@@ -63,16 +80,14 @@ def step_seconds(problem: Problem, solution: Solution) -> tuple[float, ...]:
     steps = []
     for pipeline, picks in zip(problem.pipelines, solution.choice, strict=True):
         chosen = [stage.candidates[c] for stage, c in zip(pipeline.stages, picks, strict=True)]
-        forward, backward, update = (
-            [getattr(c, f"{phase}_s") for c in chosen] for phase in ("forward", "backward", "update")
-        )
+        forward, backward, update = zip(*(c.phases for c in chosen), strict=True)
         step = step_time(pipeline.schedule, forward, backward, update, pipeline.transfer_s, pipeline.microbatches)
         steps.append(float(step))
     return tuple(steps)
 
 
-def totals(problem: Problem, solution: Solution) -> tuple[float, float]:
-    """(area in mm², TDP in W) that the limits count."""
+def totals(problem: Problem, solution: Solution) -> tuple[float, ...]:
+    """What the limits count, in the order of ``COSTS``: area in mm², TDP in W."""
     chosen = [
         [stage.candidates[c] for stage, c in zip(pipeline.stages, picks, strict=True)]
         for pipeline, picks in zip(problem.pipelines, solution.choice, strict=True)
@@ -80,7 +95,7 @@ def totals(problem: Problem, solution: Solution) -> tuple[float, float]:
     if problem.time_shared:  # one design on all devices, or one pipeline: the longest one shows every device
         chosen = [max(chosen, key=len)]
     counted = [c for picks in chosen for c in picks]
-    return math.fsum(c.area_mm2 for c in counted), math.fsum(c.tdp_w for c in counted)
+    return tuple(math.fsum(getattr(c, cost.name) for c in counted) for cost in COSTS)
 
 
 def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
@@ -102,12 +117,12 @@ def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
     if problem.mode == "common" and len({c.design for picked in chosen for c in picked}) > 1:
         wrong.append("mode common needs one design in all pipelines")
     counted = max(chosen, key=len) if problem.time_shared else [c for picked in chosen for c in picked]
-    for name, unit, word in (("area_mm2", AREA_UNIT, "mm²"), ("tdp_w", TDP_UNIT, "W")):
-        limit = getattr(problem.limits, name)
+    for cost, limit in zip(COSTS, problem.limits.values, strict=True):
         if limit is not None:
-            total = sum(cost_up(getattr(c, name), unit) for c in counted)
-            if total > cost_limit(limit, unit):
-                wrong.append(f"limits.{name}: {float(total * unit):.9g} {word} in use, {limit:.9g} allowed")
+            total = sum(cost_up(getattr(c, cost.name)) for c in counted)
+            if total > cost_limit(limit):
+                used = float(total * UNIT)
+                wrong.append(f"limits.{cost.name}: {used:.9g} {cost.sign} in use, {limit:.9g} allowed")
     numbers = integers(problem)
     if numbers.step_limit is not None and not wrong:
         steps = numbers.steps(solution.choice)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from accmine.cost import gemm
 from accmine.errors import Complaint, InputError
+from accmine.files import read_text
 from accmine.hardware import Design
 
 __all__ = ["MATMUL_ACCELERATOR", "LedgerRow", "MatmulRow", "matmul_ledger", "scalesim_ledger"]
@@ -61,10 +62,7 @@ def scalesim_ledger(path: str | Path) -> list[LedgerRow]:
     InputError
         If the file cannot be read, lacks a column or a row, or holds something that is not a number.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read: {error}", where=str(path)) from None
+    lines = read_text(Path(path)).splitlines()
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
     reader = csv.DictReader(line for _, line in numbered)
     missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]

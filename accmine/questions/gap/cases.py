@@ -25,7 +25,7 @@ from accmine.questions.gap.stages import PROOF, stage_own_bound
 from accmine.questions.run.folder import open_run
 from accmine.registry import solvers_of
 from accmine.report import from_json
-from accmine.search import STAGE_METRICS, Answer, Member, excess, stage_value
+from accmine.search import Answer, Member, excess, objective_of, stage_value
 from accmine.search import metric as metric_of
 from accmine.study import HEURISTIC_OPTIONS, Search, Study, effective, load_suite
 from accmine.study.study import Budget
@@ -348,15 +348,14 @@ def _stage(row: GapRow, ground: Ground, measured: Measured, member: Member) -> G
     own = None
     if best is not None:
         own = max(bound, stage_own_bound(plan, best, member, tdp_w(best.final[member].design, plan.technology)))
-    metric, unit = STAGE_METRICS[plan.study.objective]
     gaps = [excess(v, bound) for v in values]
     if row.violations:
         gaps[:2] = None, None
     return replace(
         row,
         part=task.name,
-        metric=metric,
-        unit=unit,
+        metric=objective_of(plan).stage,
+        unit=objective_of(plan).stage_unit,
         sense="minimize",
         heuristic=values[0],
         refined=values[1],

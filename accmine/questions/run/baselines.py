@@ -14,6 +14,7 @@ from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan import Plan, costs_of, exceeded, under_limits, under_technology, whole_splits
 from accmine.ports import Stop
 from accmine.problems.design_search import TIE, Evaluation, cost_library
+from accmine.problems.stage_selection import AGGREGATES
 from accmine.questions.run.explain import change_designs, changes
 from accmine.questions.run.record import BaselineRow, Change
 from accmine.search import (
@@ -95,11 +96,7 @@ def _row(
     tdp = plan.devices * tdp_w(reference, plan.technology)
     relative = [own / theirs for own, theirs in zip(own_s, step_s, strict=True)]
     weights = [pipeline.weight for pipeline in plan.pipelines]
-    joined = (
-        max(relative)
-        if plan.study.aggregate == "worst"
-        else sum(w * r for w, r in zip(weights, relative, strict=True)) / sum(weights)
-    )
+    joined = float(AGGREGATES[plan.study.aggregate].of_relative(relative, weights))
     notes = []
     need = max(task.memory_bytes for task in plan.tasks)
     if need > reference.hbm_bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite, nan
+from math import nan
 from typing import Any
 
 from accmine.hardware import dump_design
@@ -29,9 +29,6 @@ from accmine.solving import versions
 from accmine.system import simulate
 
 __all__ = ["Findings", "summarize", "trace_lanes"]
-
-ROUNDING = 1e-12
-"""Objective and bound come from different orders of floating-point operations: below this they are equal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,20 +188,15 @@ def _modes(f: Findings) -> tuple[ModeRow, ...]:
 def _certificate(f: Findings) -> Certificate:
     plan, chosen = f.plan, f.chosen
     own = metric(plan)
-    objective, bound = own.shown(chosen.value), own.shown(f.whole.value)
-    worse, better = (objective, bound) if own.sense == "minimize" else (bound, objective)
-    gap = 1.0 if not isfinite(worse) else max(0.0, (worse - better) / worse)
-    if gap < ROUNDING:
-        gap = 0.0
     pool = {e.design for g in chosen.groups for e in g.candidates}
     return Certificate(
         metric=own.name,
         unit=own.unit,
         sense=own.sense,
         heuristic=own.shown(f.first.value),
-        objective=objective,
-        bound=bound,
-        gap=gap,
+        objective=own.shown(chosen.value),
+        bound=own.shown(f.whole.value),
+        gap=own.gap(chosen.value, f.whole.value),
         own_bound=own.shown(max(f.own_bound, f.whole.value)),
         method=f.whole.method,
         selection_status=chosen.result.status.value,

@@ -27,7 +27,7 @@ from accmine.questions.run.summary import summarize
 from accmine.questions.sensitivity.added import NOISE, bound_of_added, first_designs, next_size
 from accmine.questions.sensitivity.changes import Change, changes_of, left_out
 from accmine.report import to_json
-from accmine.search import RUN, Budget, Kept, Session, references
+from accmine.search import RUN, Budget, Kept, Metric, Session, metric, references
 
 __all__ = ["Row", "Sensitivity", "gain_interval", "sensitivity"]
 
@@ -119,10 +119,11 @@ def gain_interval(v: float, b: float, changed_v: float, changed_b: float, *, add
 
 @dataclass(frozen=True)
 class _Answer:
-    """A solved study: value and bound as they are minimised, the outcome they are from, and what it chose among."""
+    """A solved study: value and bound as they are minimised, how they are shown, the outcome, what it chose among."""
 
     value: float
     bound: float
+    metric: Metric
     outcome: Outcome
     candidates: tuple[Design, ...] = ()
 
@@ -218,7 +219,8 @@ def _solve(plan: Plan, first: Sequence[Design], seconds: float | None) -> _Answe
     findings = find(_limited(plan, seconds), Kept(), lambda *_: None, first=first, compare=False)
     outcome, best = summarize(findings), plan.study.search.top_k
     candidates = [e.design for g in findings.chosen.groups for e in g.candidates[:best]]
-    return _Answer(outcome.value, min(findings.whole.value, outcome.value), outcome, tuple(candidates))
+    bound = min(findings.whole.value, outcome.value)
+    return _Answer(outcome.value, bound, metric(findings.plan), outcome, tuple(candidates))
 
 
 def _designs(outcome: Outcome) -> list[Design]:
@@ -278,7 +280,7 @@ def _compared(change: Change, base: _Answer, answer: _Answer, library: CostLibra
     least, most = gain_interval(base.value, base.bound, value, bound, adds=change.adds)
     if added < inf:
         most = min(most, max(0.0, base.value / added - 1)) if added > 0 else most
-    objective, changed_bound = (_metric(base, v) for v in (value, bound))
+    objective, changed_bound = (base.metric.shown(v) for v in (value, bound))
     if kept:
         objective = certificate.objective
     gain = 0.0 if kept else base.value / value - 1
@@ -299,14 +301,6 @@ def _compared(change: Change, base: _Answer, answer: _Answer, library: CostLibra
         _verdict(change, base, answer, gain, (least, most), kept=kept),
         farther,
     )
-
-
-def _metric(base: _Answer, value: float) -> float:
-    """A minimised value in the unit of the metric."""
-    certificate = base.outcome.certificate
-    if certificate.sense == "minimize":
-        return value
-    return certificate.objective * base.value / value if value > 0 else inf
 
 
 def _verdict(

@@ -245,9 +245,8 @@ def test_short_decimals_are_exact_and_long_ones_rounded_up() -> None:
 
 
 def test_costs_up_limits_down_but_equal_sums_fit() -> None:
-    unit = Fraction(1, 10**9)
-    assert cost_up(1.0000000001, unit) == 10**9 + 1
-    assert cost_limit(0.9999999989, unit) == 10**9 - 1
+    assert cost_up(1.0000000001) == 10**9 + 1
+    assert cost_limit(0.9999999989) == 10**9 - 1
     area = 611.2345678912345
     one = replace(EXAMPLE_CANDIDATE, area_mm2=area)
     stages = tuple(Stage(f"s{i}", (one,)) for i in range(4))
@@ -381,6 +380,7 @@ def test_least_cost_equals_enumeration(rows: list[list[tuple[int, int]]], limit:
     numbers = integers(Problem((Pipeline("p", stages, 1, transfer_s=((0.0, 0.0),) * (len(rows) - 1)),)))
     sums = [(sum(a for a, _ in pick), sum(t for _, t in pick)) for pick in product(*rows)]
     fitting = [a for a, t in sums if t <= limit]
-    least = least_cost([own.area for own in numbers.arrays], [own.tdp for own in numbers.arrays], limit * 10**9)
+    area, tdp = ([own.costs[k] for own in numbers.arrays] for k in (0, 1))
+    least = least_cost(area, tdp, limit * 10**9)
     assert least is None or least.exact
     assert (least and least.works) == (min(fitting) * 10**9 if fitting else None)

@@ -186,7 +186,7 @@ def test_interrupt_keeps_the_best_and_its_bound(problem: Problem, news: int) -> 
 def test_extreme_times_keep_bound_and_order() -> None:
     a, b = Candidate("a", 1e-9, 0, 0, 10, 10), Candidate("b", 1e12, 1e12, 1e12, 1, 1)
     stages = (Stage("s", (a, b)), Stage("t", (a, b)))
-    for objective in problems.OBJECTIVES[:2]:
+    for objective in tuple(problems.OBJECTIVES)[:2]:
         for limit in (20.0, 11.0, 2.0):
             pipeline = Pipeline("p", stages, 4, transfer_s=((0.0, 0.0),))
             problem = Problem((pipeline,), Limits(limit), objective=objective)

@@ -54,7 +54,7 @@ class Case:
             return BottleneckProgram(self.stages, self.microbatches, link)
         if self.kind == "gpipe":
             return GPipeProgram(self.stages, self.links, self.microbatches)
-        return OneForwardOneBackwardProgram(self.stages, [sum(pair) for pair in self.links], self.microbatches)
+        return OneForwardOneBackwardProgram(self.stages, self.links, self.microbatches)
 
     def step(self, choice: tuple[int, ...]) -> int:
         """The exact step, by code that the programs do not share."""

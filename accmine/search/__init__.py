@@ -5,6 +5,7 @@ from accmine.search.budget import ANSWER, GAP, GAP_STAGES, RUN, Budget, share_of
 from accmine.search.candidates import (
     NOTHING,
     GroupCandidates,
+    Mined,
     confirm,
     confirmed,
     mine,
@@ -53,6 +54,7 @@ __all__ = [
     "GroupCandidates",
     "Kept",
     "Member",
+    "Mined",
     "PhaseSchedule",
     "PhaseSeconds",
     "Proof",

@@ -257,13 +257,15 @@ def own_clocks(tree: ast.AST) -> list[str]:
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            named = {alias.name for alias in node.names} if isinstance(node, ast.Import) else {node.module}
-            if named & {"time", "datetime", "timeit", "signal"}:
-                found.append(f"line {node.lineno}: {', '.join(sorted(map(str, named)))}")
-        elif isinstance(node, ast.ExceptHandler):
-            caught = {part.id for part in ast.walk(node.type) if isinstance(part, ast.Name)} if node.type else {""}
-            if caught & {"", "BaseException", "KeyboardInterrupt"}:
-                found.append(f"line {node.lineno}: except {', '.join(sorted(caught))}")
+            modules = {alias.name for alias in node.names} if isinstance(node, ast.Import) else {node.module}
+            if modules & {"time", "datetime", "timeit", "signal"}:
+                found.append(f"line {node.lineno}: {', '.join(sorted(map(str, modules)))}")
+        types: list[ast.expr | None] = [node.type] if isinstance(node, ast.ExceptHandler) else []
+        if isinstance(node, ast.Call) and "suppress" in ast.dump(node.func):
+            types = [*node.args]
+        named = {part.id for kind in types if kind for part in ast.walk(kind) if isinstance(part, ast.Name)}
+        if None in types or named & {"BaseException", "KeyboardInterrupt"}:
+            found.append(f"line {node.lineno}: {', '.join(sorted(named))}")  # type: ignore[attr-defined]
     return found
 
 
@@ -300,6 +302,8 @@ def test_nothing_is_guessed_of_an_object(package: str, path: Path) -> None:
         "try:\n    pass\nexcept KeyboardInterrupt:\n    pass",
         "try:\n    pass\nexcept (ValueError, KeyboardInterrupt):\n    pass",
         "try:\n    pass\nexcept BaseException:\n    pass",
+        "try:\n    pass\nexcept:\n    pass",
+        "with suppress(KeyboardInterrupt):\n    pass",
     ],
 )
 def test_own_clocks_are_found(line: str) -> None:

@@ -20,11 +20,22 @@ from accmine.problems.design_search import (
     Solution,
     aggregate,
     best,
+    bound,
+    by_value,
+    check,
     check_claim,
     evaluate,
+    evaluated,
+    impossible,
     lowered,
+    ranked,
+    score,
+    sense,
+    shown,
+    shown_bound,
     value_of,
 )
+from accmine.result import Sense
 from accmine.solvers.operator_schedule.critical_path import quick
 from tests.samples.search_sample import design, graph_of, planned, search, task_of, template
 
@@ -202,3 +213,58 @@ def test_a_study_of_a_real_model_passes() -> None:
     solution, claim = solved(problem)
     assert check_claim(problem, solution, claim) == ()
     assert all(a > 0 for a, _ in pairwise((*claim.step_s, 0.0)))
+
+
+def test_a_solution_is_worth_its_evaluation() -> None:
+    problem = search(TASKS, objective="throughput-per-tdp")
+    solution, claim = solved(problem)
+    assert evaluated(problem, solution) == claim
+    assert score(problem, solution) == claim.value
+    assert check(problem, solution) == ()
+    assert sense(problem) is Sense.MINIMIZE
+    assert shown(problem, 0.5) == shown_bound(problem, 0.5) == 0.5
+    value, method = bound(problem)
+    assert value is not None
+    assert 0 < value <= claim.value
+    assert "every feasible design" in method
+    assert bound(replace(problem, area_mm2=1.0)) == (None, "no design meets the limits")
+    assert impossible(problem) == ((), ())
+
+
+def test_a_solution_below_the_floor_is_none() -> None:
+    problem = search(TASKS, objective="throughput-per-tdp")
+    solution, claim = solved(problem)
+    floored = replace(problem, floor=2 / claim.relative)
+    assert score(floored, solution) == inf
+    assert check(floored, solution) == (
+        f"throughput is {1 / claim.relative} of the reference, the floor is {floored.floor}",
+    )
+    assert check_claim(floored, solution, replace(claim, value=inf)) == (), "a part of a choice need not meet it"
+    assert check(replace(problem, floor=0.5 / claim.relative), solution) == ()
+
+
+def test_what_cannot_be_evaluated_is_said_in_words() -> None:
+    problem = search(TASKS)
+    solution, _ = solved(problem)
+    first = solution.schedules[0][0]
+    short = operator_schedule.Solution(first.start[:1], first.mode[:1])
+    wrong = operator_schedule.Solution(first.start, first.mode + 99)
+    none = replace(solution.design, tensor_cores=0)
+    for broken_solution, says in (
+        (Solution(solution.design, solution.schedules[:1]), "every task"),
+        (Solution(solution.design, ((short, *solution.schedules[0][1:]), *solution.schedules[1:])), "has shape"),
+        (Solution(solution.design, ((wrong, *solution.schedules[0][1:]), *solution.schedules[1:])), "has no mode"),
+        (Solution(none, solution.schedules), "no mode of an operator fits"),
+    ):
+        assert score(problem, broken_solution) == inf
+        assert says in "; ".join(check(problem, broken_solution))
+
+
+@settings(max_examples=40, deadline=None)
+@given(POOL, st.integers(1, 10))
+def test_the_best_stands_first_and_the_others_by_value(pool: list[Evaluation], count: int) -> None:
+    found = ranked(pool, count)
+    assert found[0] == best(pool)
+    assert len(found) == min(count, len(pool))
+    assert [e for e in by_value(pool) if e != found[0]][: count - 1] == found[1:]
+    assert ranked([evaluation(inf, 1, 1)], 3) == []

@@ -220,3 +220,17 @@ def test_wrong_options_are_refused(options: dict[str, Any]) -> None:
     assert "best-first" in solvers_of("design-search")
     with pytest.raises(InputError):
         make_solver("design-search", "best-first", **options)
+
+
+def test_a_design_that_is_known_before_gets_better_schedules() -> None:
+    """What is found of it later counts, not the first look."""
+    problem = search([task_of(graph_of(TRAINING))], SPACE, split="none")
+    winner = found(problem, Stop(work=4000)).solution
+    assert winner is not None
+    look = found(problem, Stop(work=0), (winner.design,))
+    result = found(problem, Stop(work=4000), (winner.design,))
+    assert result.status is Status.OPTIMAL
+    assert result.solution is not None
+    assert result.objective == by_value(result.pool)[0].value
+    assert look.objective is not None
+    assert result.objective < look.objective

@@ -20,25 +20,13 @@ _NO_FILE = (
 
 
 def read_problem(obj: Any, where: str = "") -> NoReturn:
-    """Refuses; see the head of this module.
-
-    Raises
-    ------
-    InputError
-        Always.
-    """
+    """Refuses with an ``InputError``; see the head of this module."""
     del obj
     raise InputError(_NO_FILE, where, "kind")
 
 
 def write_problem(problem: Problem) -> NoReturn:
-    """Refuses; see the head of this module.
-
-    Raises
-    ------
-    InputError
-        Always.
-    """
+    """Refuses with an ``InputError``; see the head of this module."""
     del problem
     raise InputError(_NO_FILE)
 
@@ -46,13 +34,11 @@ def write_problem(problem: Problem) -> NoReturn:
 def write_solution(problem: Problem, solution: Solution) -> dict[str, Any]:
     """``{"design": {…}, "schedules": [[{"start": …, "mode": …}, …], …]}``: schedules by task and phase."""
     rows = zip(lowered(problem, solution.design), solution.schedules, strict=True)
-    return {
-        "design": asdict(solution.design),
-        "schedules": [
-            [operator_schedule.solution_to_json(p.problem, s) for p, s in zip(parts, own, strict=True)]
-            for parts, own in rows
-        ],
-    }
+    schedules = [
+        [operator_schedule.solution_to_json(p.problem, s) for p, s in zip(parts, own, strict=True)]
+        for parts, own in rows
+    ]
+    return {"design": asdict(solution.design), "schedules": schedules}
 
 
 def read_solution(problem: Problem, obj: Any, where: str = "") -> Solution:
@@ -70,17 +56,8 @@ def read_solution(problem: Problem, obj: Any, where: str = "") -> Solution:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"is no design: {error}", where, "design") from None
     parts, rows = lowered(problem, design), obj["schedules"]
-    if not isinstance(rows, list) or [len(row) if isinstance(row, list) else -1 for row in rows] != list(
-        map(len, parts)
-    ):
+    if not isinstance(rows, list) or [isinstance(r, list) and len(r) for r in rows] != [len(own) for own in parts]:
         raise InputError("needs a schedule of every phase of every task", where, "schedules")
-    return Solution(
-        design,
-        tuple(
-            tuple(
-                operator_schedule.solution_from_json(part.problem, row, where)
-                for part, row in zip(own, found, strict=True)
-            )
-            for own, found in zip(parts, rows, strict=True)
-        ),
-    )
+    read = operator_schedule.solution_from_json
+    pairs = (zip(own, found, strict=True) for own, found in zip(parts, rows, strict=True))
+    return Solution(design, tuple(tuple(read(part.problem, row, where) for part, row in own) for own in pairs))

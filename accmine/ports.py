@@ -5,17 +5,64 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from accmine.result import Sense, StopReason
 
-__all__ = ["BaseModel", "Incumbent", "Kind", "Model", "Score", "Solver", "Stop"]
+__all__ = ["NEVER", "BaseModel", "Clock", "Incumbent", "Kind", "Model", "Problem", "Score", "Solver", "Stop"]
 
 Incumbent = Callable[[float, float | int | None, float | int | None], None]
 """Called with (seconds, objective, bound) whenever one of the two values moves."""
 
 Score = Any
 """Exact value of a solution that is minimised, whatever the direction and unit of its kind: an integer, or a float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A moment at which something has to end, for parts of a search that have no record of their own.
+
+    Attributes
+    ----------
+    at
+        Value of ``time.monotonic()``, which the processes of a machine share; infinite: never.
+    """
+
+    at: float = inf
+
+    @classmethod
+    def after(cls, seconds: float | None) -> Clock:
+        """So many seconds from now; ``None``: never."""
+        return NEVER if seconds is None else cls(time.monotonic() + seconds)
+
+    def part(self, share: float = 1.0, most_s: float = inf) -> Clock:
+        """After a share of what is left, and after ``most_s`` seconds at the latest.
+
+        Never where this one never comes: what has to repeat must not look at the clock.
+        """
+        now = time.monotonic()
+        return self if self.at == inf else Clock(now + min(share * max(0.0, self.at - now), most_s))
+
+    def left(self) -> float:
+        """Seconds until then; infinite for never, below 0 when it is over."""
+        return self.at - time.monotonic()
+
+    def over(self) -> bool:
+        """Whether the moment has come."""
+        return self.at != inf and self.at <= time.monotonic()
+
+    def seconds(self) -> float | None:
+        """Seconds until then for those who start a clock of their own: at least 0, ``None`` for never."""
+        return None if self.at == inf else max(0.0, self.left())
+
+    def stop(self, work: float | None = None) -> Stop:
+        """Limits for a solver that has to end by then."""
+        return Stop(self.seconds(), work)
+
+
+NEVER = Clock()
+"""No limit in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +88,33 @@ class Stop:
 
     def deadline(self) -> float:
         """Value of ``time.monotonic()`` at which the wall-clock limit, counted from now, passes."""
-        return float("inf") if self.seconds is None else time.monotonic() + self.seconds
+        return self.clock().at
+
+    def clock(self) -> Clock:
+        """The wall-clock limit, counted from now."""
+        return Clock.after(self.seconds)
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """Anything that names the kind of problem it is."""
+
+    kind: str
 
 
 class Kind(Protocol):
-    """A kind of problem: the module ``accmine.problems.<kind>``, which shares nothing with any solver."""
+    """A kind of problem: the module ``accmine.problems.<kind>``, which shares nothing with any solver.
+
+    Attributes
+    ----------
+    KIND
+        Its name.
+    EXACT_DECIMALS
+        Whether ``problem_from_json`` wants decimals as ``decimal.Decimal``.
+    """
 
     KIND: str
+    EXACT_DECIMALS: bool
 
     def sense(self, problem: Any) -> Sense:
         """Direction of the values that are shown."""
@@ -78,11 +145,14 @@ class Kind(Protocol):
         ...
 
     def problem_from_json(self, obj: Any, where: str = "") -> Any:
-        """The problem of a JSON object; ``where`` names it in complaints."""
+        """The problem of a JSON object; ``where`` names it in complaints.
+
+        Raises ``InputError`` for what is no such problem, or where problems of this kind have no file.
+        """
         ...
 
     def problem_to_json(self, problem: Any) -> dict[str, Any]:
-        """The JSON object of a problem."""
+        """The JSON object of a problem; raises ``InputError`` where problems of this kind have no file."""
         ...
 
     def solution_from_json(self, problem: Any, obj: Any, where: str = "") -> Any:

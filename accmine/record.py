@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from accmine.errors import CheckError, InputError
-from accmine.ports import Incumbent, Kind, Score, Stop
+from accmine.ports import NEVER, Clock, Incumbent, Kind, Score, Stop
 from accmine.registry import kind_of
 from accmine.result import Result, Sense, Status, StopReason, gap
 
@@ -42,6 +42,7 @@ class _Known(Generic[S]):
     conflict: tuple[str, ...] = ()
     remedy: tuple[str, ...] = ()
     remarks: list[str] = field(default_factory=list)
+    pool: dict[Any, Any] = field(default_factory=dict)
     trace: list[tuple[float, float | int | None, float | int | None]] = field(default_factory=list)
 
 
@@ -59,6 +60,8 @@ class Record(Generic[S]):
         What was spent of ``stop.work``, in the unit of the solver, which adds to it.
     within
         Written before the method of every bound: what the search takes for granted.
+    clock
+        When it has to end.
 
     Raises
     ------
@@ -80,7 +83,7 @@ class Record(Generic[S]):
         limit = float("inf") if stop.seconds is None else stop.seconds
         self._known: _Known[S] = _Known(kind, kind.sense(problem), on_progress, limit)
         self.problem, self.stop, self.seed, self.solver = problem, stop, seed, solver
-        self.begin, self.deadline = self._known.begin, self._known.begin + limit
+        self.begin, self.clock = self._known.begin, Clock(self._known.begin + limit)
         self.work = 0.0
         self.within = ""
         if hint is not None:
@@ -106,7 +109,7 @@ class Record(Generic[S]):
         part.stop = Stop(seconds, work, self.stop.gap, self.stop.workers)
         part.solver, part.work = solver, 0.0
         part.begin = time.monotonic()
-        part.deadline = min(self.deadline, part.begin + (float("inf") if seconds is None else seconds))
+        part.clock = self.clock.part(share)
         return part
 
     # What is known
@@ -145,6 +148,11 @@ class Record(Generic[S]):
     def conflict(self) -> tuple[str, ...]:
         """The limits that are known to conflict."""
         return self._known.conflict
+
+    @property
+    def pool(self) -> dict[Any, Any]:
+        """What was looked at beside the best solution, by name, where the kind has such; becomes ``Result.pool``."""
+        return self._known.pool
 
     @property
     def gap(self) -> float:
@@ -246,11 +254,11 @@ class Record(Generic[S]):
 
     def left(self) -> float:
         """Seconds until the wall-clock limit; infinite without one."""
-        return self.deadline - time.monotonic()
+        return self.clock.left()
 
-    def until(self, share: float) -> float:
-        """Value of ``time.monotonic()`` at which a share of the time has passed; infinite without a limit."""
-        return self.begin + share * self.stop.seconds if self.stop.seconds is not None else float("inf")
+    def until(self, share: float) -> Clock:
+        """When a share of the time has passed; never without a limit."""
+        return NEVER if self.stop.seconds is None else Clock(self.begin + share * self.stop.seconds)
 
     def spent(self) -> float:
         """Share of the limits that is used up: the larger of time and work; 0 without limits."""
@@ -301,4 +309,6 @@ class Record(Generic[S]):
             trace=tuple(known.trace),
             conflict=known.conflict,
             remedy=known.remedy,
+            pool=tuple(known.pool.values()),
+            work=self.work,
         )

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from typing import Any, cast
 
 from accmine.errors import InputError
-from accmine.ports import Kind, Model
+from accmine.ports import Kind, Model, Problem
 
 __all__ = [
     "DEFAULT_SOLVER",
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 PROBLEMS: dict[str, str] = {
+    "design-search": "accmine.problems.design_search",
     "operator-schedule": "accmine.problems.operator_schedule",
     "schedule-window": "accmine.problems.schedule_window",
     "stage-selection": "accmine.problems.stage_selection",
@@ -67,6 +68,7 @@ SOLVERS: dict[tuple[str, str], str] = {
 """(problem kind, solver name) -> solver. Its class is called with no argument."""
 
 DEFAULT_SOLVER: dict[str, str] = {
+    "design-search": "best-first",
     "operator-schedule": "auto",
     "schedule-window": "cp-sat",
     "stage-selection": "auto",
@@ -110,10 +112,9 @@ def kind_of(problem: Any) -> Kind:
     InputError
         If it is no problem, or of a kind that is not registered.
     """
-    kind = getattr(problem, "kind", None)
-    if not isinstance(kind, str):
+    if not isinstance(problem, Problem):
         raise InputError(f"{type(problem).__module__}.{type(problem).__qualname__} is not a problem")
-    return problem_module(kind)
+    return problem_module(problem.kind)
 
 
 def explainer(kind: str) -> Callable[[Any], tuple[tuple[str, ...], tuple[str, ...]]] | None:

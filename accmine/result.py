@@ -81,6 +81,10 @@ class Result(Generic[S]):
         For an infeasible problem: the limits in conflict and the least change that helps.
     verified
         True once the problem's own ``check`` passed on ``solution``.
+    pool
+        What was looked at beside the solution, where the kind has such: evaluations of designs. Not verified.
+    work
+        What the solver counted against ``Stop.work``, in its own unit; 0 where it counts nothing.
     """
 
     kind: str
@@ -99,6 +103,18 @@ class Result(Generic[S]):
     conflict: tuple[str, ...] = ()
     remedy: tuple[str, ...] = ()
     verified: bool = False
+    pool: tuple[Any, ...] = ()
+    work: float = 0.0
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the search."""
+        return self.stop is StopReason.INTERRUPTED
+
+    @property
+    def finished(self) -> bool:
+        """Whether the search came to its own end: no limit in time or work, and no Ctrl-C."""
+        return self.stop not in (StopReason.TIME, StopReason.INTERRUPTED)
 
     @property
     def gap(self) -> float | None:

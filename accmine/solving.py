@@ -131,7 +131,10 @@ def solve(
     except KeyboardInterrupt:
         reason = StopReason.INTERRUPTED
     if record.infeasible and not record.conflict:
-        record.blame(*explain(problem))
+        try:
+            record.blame(*explain(problem))
+        except KeyboardInterrupt:  # that there is no solution is proven all the same
+            record.blame((), ("interrupted before the limits in conflict were told apart",))
     return replace(verify(problem, record.result(reason)), versions=versions())
 
 

@@ -32,13 +32,13 @@ import numpy as np
 from accmine.hardware import Design
 from accmine.plan import Plan, plan_of
 from accmine.ports import Stop
-from accmine.problems.design_search import Evaluation, Problem, evaluate, fits
+from accmine.problems.design_search import Evaluation, Problem, best, by_value, evaluate, fits
 from accmine.problems.design_search.space_bound import Block, block_of, blocks, phase_bounds, relative_value
-from accmine.registry import make_solver
 from accmine.result import gap
 from accmine.search import by_stage, schedule_task, search_problem
 from accmine.solvers.design_search.design_job import work_on
 from accmine.solvers.design_search.design_table import DesignTable
+from accmine.solving import solve
 from accmine.study import Study, load_suite
 from accmine.study.suite import Entry
 
@@ -149,9 +149,8 @@ def best_random(problem: Problem, found: Sequence[Block], seconds: float) -> flo
 def row(entry: Entry, seconds: float, workers: int, rules: bool) -> dict[str, object]:
     """One row of the table."""
     plan, problem = search(entry.study)
-    result = make_solver("design-search", "best-first").solve(
-        problem, stop=Stop(seconds=seconds, workers=workers), seed=SEED, hint=[plan.baseline]
-    )
+    problem = replace(problem, first=(plan.baseline,))
+    result = solve(problem, "best-first", stop=Stop(seconds=seconds, workers=workers), seed=SEED)
     if result.bound is None:
         raise SystemExit(f"{entry.model}: {result.status.value}")
     found = list(blocks(problem))
@@ -162,12 +161,10 @@ def row(entry: Entry, seconds: float, workers: int, rules: bool) -> dict[str, ob
         # Below the floor of throughput a value is infinite and has no gap: "none" in the table.
         values["tpu"] = inf if tpu is None else scheduled(problem, tpu, 10.0).value
         values["random"] = best_random(problem, found, seconds)
-        wham = make_solver("design-search", "wham-like").solve(
-            problem, stop=Stop(seconds=seconds), hint=[plan.baseline]
-        )
+        wham = solve(problem, "wham-like", stop=Stop(seconds=seconds))
         values["wham own schedule"] = inf if wham.objective is None else float(wham.objective)
-        if wham.solution is not None and wham.solution.ranked:
-            values["wham"] = scheduled(problem, wham.solution.ranked[0].design, 10.0).value
+        if (proposed := best(wham.pool)) is not None:
+            values["wham"] = scheduled(problem, proposed.design, 10.0).value
     table = DesignTable(problem)
     return {
         "model": entry.model,
@@ -178,8 +175,8 @@ def row(entry: Entry, seconds: float, workers: int, rules: bool) -> dict[str, ob
         "bound": result.bound,
         "gap": result.gap,
         "seconds": round(result.seconds, 1),
-        "looked at": result.solution.visited if result.solution else 0,
-        "design": result.solution.ranked[0].design.name if result.solution and result.solution.ranked else "",
+        "looked at": len(result.pool),
+        "design": by_value(result.pool)[0].design.name if result.pool else "",
         **{name: gap(value, result.bound) for name, value in values.items()},
     }
 

@@ -15,7 +15,7 @@ import networkx as nx
 import pytest
 
 from accmine.ports import BaseModel, Kind, Model, Solver
-from accmine.problems import operator_schedule, schedule_window, stage_selection
+from accmine.problems import design_search, operator_schedule, schedule_window, stage_selection
 from accmine.registry import DEFAULT_SOLVER, MODELS, PROBLEMS, SOLVERS, make_model, make_solver, problem_module
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,7 +88,8 @@ def test_the_rule_allows(line: str) -> None:
     assert wrong_imports("solvers", line) == []
 
 
-KINDS: tuple[Kind, ...] = (operator_schedule, schedule_window, stage_selection)  # mypy holds modules against the port
+# mypy holds modules against the port
+KINDS: tuple[Kind, ...] = (design_search, operator_schedule, schedule_window, stage_selection)
 
 
 @pytest.mark.parametrize("kind", sorted(PROBLEMS))
@@ -102,6 +103,7 @@ def test_problems_have_their_parts(kind: str) -> None:
         "sense",
         "score",
         "shown",
+        "shown_bound",
         "check",
         "bound",
         "impossible",
@@ -118,9 +120,6 @@ def test_problems_have_their_parts(kind: str) -> None:
 def test_solvers_satisfy_their_port(kind: str, name: str) -> None:
     solver = make_solver(kind, name)
     assert solver.name
-    if kind == "design-search":  # it proposes designs: its answer is more than one solution, which no record holds yet
-        assert list(inspect.signature(solver.solve).parameters) == ["problem", "stop", "seed", "hint", "on_progress"]
-        return
     assert isinstance(solver, Solver)
     assert list(inspect.signature(solver.search).parameters) == ["record"]
 
@@ -251,6 +250,70 @@ def test_files_and_functions_are_short(package: str, path: Path) -> None:
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             known = LONG_FUNCTIONS.get(f"{path.relative_to(ROOT).as_posix()}:{node.name}", MOST_FUNCTION)
             assert lines <= known, f"{node.name} has {lines} lines"
+
+
+def own_clocks(tree: ast.AST) -> list[str]:
+    """Looks at the clock and ears for Ctrl-C: both belong to whoever made the record."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            modules = {alias.name for alias in node.names} if isinstance(node, ast.Import) else {node.module}
+            if modules & {"time", "datetime", "timeit", "signal"}:
+                found.append(f"line {node.lineno}: {', '.join(sorted(map(str, modules)))}")
+        types: list[ast.expr | None] = [node.type] if isinstance(node, ast.ExceptHandler) else []
+        if isinstance(node, ast.Call) and "suppress" in ast.dump(node.func):
+            types = [*node.args]
+        named = {part.id for kind in types if kind for part in ast.walk(kind) if isinstance(part, ast.Name)}
+        if None in types or named & {"BaseException", "KeyboardInterrupt"}:
+            found.append(f"line {node.lineno}: {', '.join(sorted(named))}")  # type: ignore[attr-defined]
+    return found
+
+
+def guessed_interfaces(tree: ast.AST) -> list[str]:
+    """What an object may have is asked of it by name: it has a default in a base class of ``ports.py`` instead."""
+    return [
+        f"line {node.lineno}: {node.func.id}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and (node.func.id == "hasattr" or (node.func.id == "getattr" and len(node.args) > 2))
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", [p for package, p in FILES if package != "accmine"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_only_a_record_has_a_clock(path: Path) -> None:
+    assert own_clocks(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(("package", "path"), FILES, ids=[str(path.relative_to(ROOT)) for _, path in FILES])
+def test_nothing_is_guessed_of_an_object(package: str, path: Path) -> None:
+    del package
+    assert guessed_interfaces(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import time",
+        "from time import monotonic",
+        "def f():\n    import time",
+        "try:\n    pass\nexcept KeyboardInterrupt:\n    pass",
+        "try:\n    pass\nexcept (ValueError, KeyboardInterrupt):\n    pass",
+        "try:\n    pass\nexcept BaseException:\n    pass",
+        "try:\n    pass\nexcept:\n    pass",
+        "with suppress(KeyboardInterrupt):\n    pass",
+    ],
+)
+def test_own_clocks_are_found(line: str) -> None:
+    assert own_clocks(ast.parse(line))
+
+
+def test_guessed_interfaces_are_found() -> None:
+    assert guessed_interfaces(ast.parse('getattr(x, "name", None)'))
+    assert guessed_interfaces(ast.parse('hasattr(x, "name")'))
+    assert guessed_interfaces(ast.parse("getattr(x, name)")) == []
 
 
 @pytest.mark.parametrize("name", sorted(name for name in FILE_OF if FILE_OF[name].name == "__init__.py"))

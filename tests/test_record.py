@@ -103,7 +103,7 @@ def test_a_part_shares_what_is_known_and_has_limits_of_its_own() -> None:
     assert (part.stop.work, part.stop.gap, part.stop.workers, part.seed) == (3, 0.5, 2, 7)
     assert part.stop.seconds is not None
     assert 20 < part.stop.seconds <= 25
-    assert part.deadline <= one.deadline
+    assert part.clock.at <= one.clock.at
     assert one.part("rest").stop.work == 6
     assert record().part("inner", work=3).stop == Stop(), "no limit where the whole has none"
     with pytest.raises(CheckError, match="inner: at 0"):

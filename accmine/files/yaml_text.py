@@ -8,6 +8,11 @@ from typing import Any
 
 import yaml
 
+try:  # libyaml where PyYAML has it: the same nodes and marks, some ten times as fast
+    from yaml import CSafeLoader as _Base
+except ImportError:
+    from yaml import SafeLoader as _Base  # type: ignore[assignment]
+
 from accmine.errors import InputError
 from accmine.files.tree import DEEPEST, MAPPING, PLAIN, SEQUENCE, STRING, mark_at, where
 
@@ -15,11 +20,8 @@ __all__ = ["compose"]
 
 _MOST = 1_000_000  # values that aliases may add to those of the text itself
 
-# libyaml where PyYAML has it: the same nodes and marks, some ten times as fast
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-
-class _Loader(_Base):  # type: ignore[misc]
+class _Loader(_Base):
     """Leaves open what words without quotes mean: YAML 1.1 would decide it by rules of its own."""
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:

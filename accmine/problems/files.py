@@ -98,7 +98,7 @@ def _read_own(text: str, name: str, path: Path | None) -> Any:
         module = problem_module(str(document.data["kind"]))
     except InputError as error:
         raise located(error, document, field="kind") from None
-    if getattr(module, "EXACT_DECIMALS", False):
+    if module.EXACT_DECIMALS:
         document = parse(text, name, path, exact=True)
     try:
         return module.problem_from_json(document.data, name)

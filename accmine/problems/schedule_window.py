@@ -35,6 +35,7 @@ from accmine.problems import operator_schedule
 from accmine.result import Sense
 
 __all__ = [
+    "EXACT_DECIMALS",
     "FIXED",
     "FREE",
     "KIND",
@@ -58,7 +59,6 @@ __all__ = [
 KIND = "schedule-window"
 
 EXACT_DECIMALS = True
-"""``problem_from_json`` wants decimals as ``decimal.Decimal``."""
 
 FREE, FIXED, MOVING = 0, 1, 2
 """Roles of operations."""

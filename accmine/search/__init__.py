@@ -5,6 +5,7 @@ from accmine.search.budget import ANSWER, GAP, GAP_STAGES, RUN, Budget, share_of
 from accmine.search.candidates import (
     NOTHING,
     GroupCandidates,
+    Mined,
     confirm,
     confirmed,
     mine,
@@ -54,6 +55,7 @@ __all__ = [
     "Kept",
     "Member",
     "Metric",
+    "Mined",
     "PhaseSchedule",
     "PhaseSeconds",
     "Proof",

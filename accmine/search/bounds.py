@@ -87,8 +87,8 @@ def bound_whole(session: Session, mode: str, groups: Sequence[GroupCandidates]) 
     """
     if len(groups) > 1:
         return _by_selection(session, mode, groups)
-    (group,), plan, deadline = groups, session.plan, session.part().deadline()
-    found = scan(group.problem, _value(plan, exact=True), _value(plan, exact=False), deadline)
+    (group,), plan, clock = groups, session.plan, session.part().clock()
+    found = scan(group.problem, _value(plan, exact=True), _value(plan, exact=False), clock)
     return WholeBound(
         found.value,
         found.feasible,
@@ -147,13 +147,13 @@ def _fronts(
 ) -> dict[object, tuple[list[LowerCandidate], int]]:
     """The lower front of each problem, and its feasible designs."""
     if session.executor is not None:
-        deadline = session.part(FRONTS).deadline()
-        jobs = [session.executor.submit(lower_front, problem, deadline) for problem in distinct.values()]
+        clock = session.part(FRONTS).clock()
+        jobs = [session.executor.submit(lower_front, problem, clock) for problem in distinct.values()]
         return dict(zip(distinct, (job.result() for job in jobs), strict=True))
     found = {}
     for i, (key, problem) in enumerate(distinct.items()):
         share = FRONTS / (1 + (len(distinct) - 1 - i) * FRONTS)
-        found[key] = lower_front(problem, session.part(share).deadline())
+        found[key] = lower_front(problem, session.part(share).clock())
     return found
 
 

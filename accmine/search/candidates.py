@@ -11,17 +11,19 @@ from accmine.hardware import Design, smallest
 from accmine.plan import Group, Plan
 from accmine.ports import Incumbent, Stop
 from accmine.problems import design_search
-from accmine.problems.design_search import Evaluation, Mined
+from accmine.problems.design_search import Evaluation, by_value, evaluated, ranked
 from accmine.problems.design_search.space_bound import promising
 from accmine.registry import make_solver
-from accmine.result import Result
+from accmine.result import Result, Status, StopReason
 from accmine.search.schedules import list_cycles, list_work
 from accmine.search.session import Session
 from accmine.search.value import is_search, search_chips, search_objective
+from accmine.solving import solve
 
 __all__ = [
     "NOTHING",
     "GroupCandidates",
+    "Mined",
     "confirm",
     "confirmed",
     "mine",
@@ -41,7 +43,10 @@ PROMISING = 6
 EARLY = 0.3
 """Share of the time for proposing that goes to them at most; one is found at all events."""
 
-NOTHING = Mined((), (), 0, 0, 0, False, True)
+Mined = Result[design_search.Solution]
+"""What a solver of design searches found; its pool holds the evaluations of what it looked at, best value first."""
+
+NOTHING = Mined(design_search.KIND, "", Status.UNKNOWN, StopReason.INTERRUPTED, None, None, "", None)
 """What an interrupted search leaves: the designs it was to begin with are scheduled all the same."""
 
 _PASSES = 3
@@ -139,8 +144,8 @@ def promising_designs(session: Session) -> list[Design]:
     """Designs of the least bounds for all stages of a pipeline: a search of few, slow evaluations needs them early."""
     if len(session.plan.tasks) == 1 or session.interrupted:
         return []
-    deadline = session.part(EARLY).deadline()
-    return promising(problems_of(session, "common", sketch=True)[0], PROMISING, deadline)
+    clock = session.part(EARLY).clock()
+    return promising(problems_of(session, "common", sketch=True)[0], PROMISING, clock)
 
 
 def propose(session: Session, mode: str, first: Sequence[Design], stop: Stop) -> list[Mined]:
@@ -154,7 +159,7 @@ def propose(session: Session, mode: str, first: Sequence[Design], stop: Stop) ->
     problems = problems_of(session, mode, sketch=True)
     known = session.store.get(f"mine-{mode}")
     if known is not None:
-        return [_mined_from_json(problem, row) for problem, row in zip(problems, known["groups"], strict=True)]
+        return [_pool_from_json(problem, row) for problem, row in zip(problems, known["groups"], strict=True)]
     mined = [NOTHING] * len(problems)
     if session.interrupted:
         return mined
@@ -169,7 +174,7 @@ def propose(session: Session, mode: str, first: Sequence[Design], stop: Stop) ->
         if any(own.interrupted for own in mined):
             session.interrupt()
     if all(own.finished for own in mined):
-        session.store.put(f"mine-{mode}", {"groups": [_mined_to_json(own) for own in mined]})
+        session.store.put(f"mine-{mode}", {"groups": [_pool_to_json(own) for own in mined]})
     return mined
 
 
@@ -201,14 +206,14 @@ def mine(
     jobs = {}
     for i in distinct:
         part = _part_of(problems[i], stop, len(distinct), 1 if executor is None else stop.workers)
-        jobs[i] = (problems[i], *how, part, session.seed, first)
+        jobs[i] = (replace(problems[i], first=tuple(first)), *how, part, session.seed)
     if executor is not None:
         futures = {i: executor.submit(_mine_one, *job) for i, job in jobs.items()}
         found = {i: future.result() for i, future in futures.items()}
     else:
         found = {i: _mine_one(*job, heard) for i, job in jobs.items()}
     for i, own in found.items():
-        session.budget.spend(own.schedules * _schedule_work(problems[i]))
+        session.budget.spend(own.work * _schedule_work(problems[i]))
     return [found[t] for t in twin]
 
 
@@ -235,7 +240,8 @@ def proposed(mined: Mined, shared: bool, more: Sequence[Design], top_k: int) -> 
     time, area and TDP, evenly spread. ``more`` first: these are scheduled whatever the time.
     """
     if not shared:
-        return list(dict.fromkeys([*more, *(e.design for e in (*mined.ranked, *mined.pool[: 2 * top_k]))]))
+        best = *ranked(mined.pool, top_k), *mined.pool[: 2 * top_k]
+        return list(dict.fromkeys([*more, *(e.design for e in best)]))
     front, most = pareto(mined.pool), 3 * top_k
     if len(front) > most:
         front = [front[round(i * (len(front) - 1) / (most - 1))] for i in range(most)]
@@ -285,7 +291,7 @@ def confirm(
             session.budget.spend(sum(list_work(len(run.graph)) for task in problem.tasks for run in task.phases))
     done_all = [d for d in fitting if all((task, d) in known for task in problem.tasks)]
     found = [design_search.evaluate(problem, d, [known[task, d] for task in problem.tasks]) for d in done_all]
-    return tuple(sorted(found, key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name)))
+    return tuple(by_value(found))
 
 
 def _likeness(problem: design_search.Problem) -> tuple[Any, ...]:
@@ -300,14 +306,14 @@ def _mine_one(
     options: Mapping[str, Any],
     stop: Stop,
     seed: int,
-    first: Sequence[Design],
     on_progress: Incumbent | None = None,
 ) -> Mined:
-    result: Result[Mined] = make_solver(design_search.KIND, method, **options).solve(
-        problem, stop=stop, seed=seed, hint=first, on_progress=on_progress
-    )
-    assert result.solution is not None
-    return result.solution
+    solver = make_solver(design_search.KIND, method, **options)
+    result = solve(problem, solver, stop=stop, seed=seed, on_progress=on_progress)
+    pool = {e.design: e for e in result.pool}
+    if result.solution is not None and result.solution.design not in pool:
+        pool[result.solution.design] = evaluated(problem, result.solution)
+    return replace(result, pool=tuple(by_value(pool.values())))
 
 
 def pareto(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -319,18 +325,12 @@ def pareto(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     return kept
 
 
-def _mined_to_json(mined: Mined) -> dict[str, Any]:
-    ranked = {evaluation: i for i, evaluation in enumerate(mined.pool)}
-    return {
-        "pool": [{"design": asdict(e.design), "cycles": e.cycles} for e in mined.pool],
-        "ranked": [ranked[e] for e in mined.ranked],
-        "effort": [mined.visited, mined.pruned, mined.schedules],
-    }
+def _pool_to_json(mined: Mined) -> dict[str, Any]:
+    return {"pool": [{"design": asdict(e.design), "cycles": e.cycles} for e in mined.pool]}
 
 
-def _mined_from_json(problem: design_search.Problem, row: dict[str, Any]) -> Mined:
-    pool = []
-    for entry in row["pool"]:
-        pool.append(design_search.evaluate(problem, Design.from_table(entry["design"]), entry["cycles"]))
-    visited, pruned, schedules = row["effort"]
-    return Mined(tuple(pool[i] for i in row["ranked"]), tuple(pool), visited, pruned, schedules, True, False)
+def _pool_from_json(problem: design_search.Problem, row: dict[str, Any]) -> Mined:
+    pool = tuple(
+        design_search.evaluate(problem, Design.from_table(entry["design"]), entry["cycles"]) for entry in row["pool"]
+    )
+    return replace(NOTHING, stop=StopReason.FINISHED, pool=pool)

@@ -9,21 +9,25 @@ from math import inf
 from accmine.hardware import Design
 from accmine.ports import Stop
 from accmine.problems import design_search, operator_schedule
-from accmine.problems.design_search import Evaluation, Mined
+from accmine.problems.design_search import Evaluation, by_value
 from accmine.registry import make_solver, solvers_of
-from accmine.result import Result
+from accmine.result import Status
 from accmine.search.bounds import WholeBound
-from accmine.search.candidates import GroupCandidates
+from accmine.search.candidates import GroupCandidates, Mined
 from accmine.search.refine import with_schedules
 from accmine.search.schedules import TaskSchedule, list_work, schedule_task
 from accmine.search.session import Session
 from accmine.search.value import FLOAT, is_search, search_chips
+from accmine.solving import solve
 
-__all__ = ["LISTS", "PROVER", "Proof", "joined", "provable", "prove"]
+__all__ = ["KEPT", "LISTS", "PROVER", "Proof", "joined", "provable", "prove"]
 
 PROVER = "best-first"
 """Solver of design searches that proves; it is used where it is registered."""
 
+
+KEPT = 5
+"""Best designs of the proof search whose schedules join those of the session."""
 
 LISTS = 8
 """List schedules that the prover's effort on a design is worth for each that it counts: bounds take most of it."""
@@ -38,7 +42,7 @@ class Proof:
     whole
         The better of the bounds before and after.
     mined
-        The designs that were looked at.
+        What the search found; its pool holds the designs that were scheduled, best value first.
     """
 
     whole: WholeBound
@@ -63,24 +67,29 @@ def prove(session: Session, problem: design_search.Problem, whole: WholeBound, f
         del objective  # not the study's until its schedules are verified
         session.progress(None, None if bound is None else max(whole.value, bound * chips))
 
-    solver = make_solver(design_search.KIND, PROVER, top_k=session.plan.study.search.top_k)
-    result: Result[Mined] = solver.solve(
-        problem, stop=replace(stop, work=counted), seed=session.seed, hint=first, on_progress=heard
+    result = solve(
+        replace(problem, first=tuple(first)),
+        make_solver(design_search.KIND, PROVER),
+        stop=replace(stop, work=counted),
+        seed=session.seed,
+        on_progress=heard,
     )
     session.budget.spend(stop.work)
-    bound = -inf if result.bound is None else result.bound * chips * (1 if chips == 1 else 1 - FLOAT)
+    bound = inf if result.status is Status.INFEASIBLE else -inf
+    if result.bound is not None:
+        bound = result.bound * chips * (1 if chips == 1 else 1 - FLOAT)
     if bound > whole.value:
         whole = replace(whole, value=bound, method=result.bound_method)
-    return Proof(whole, Mined((), (), 0, 0, 0, False) if result.solution is None else result.solution)
+    return Proof(whole, replace(result, pool=tuple(by_value(e for e in result.pool if e.value < inf))))
 
 
 def joined(session: Session, g: GroupCandidates, proof: Proof) -> GroupCandidates:
     """The group with what the search found better than it knew, whose schedules join those of the session."""
     known = {e.design: e.value for e in g.candidates}
-    value = {e.design: e.value for e in proof.mined.pool}
-    better = [x for x in proof.mined.solutions if value.get(x.design, inf) < known.get(x.design, inf)]
+    scheduled = [e for e in proof.mined.pool if e.schedules is not None]
+    better = [e for e in scheduled[:KEPT] if e.value < known.get(e.design, inf)]
     for found in better:
-        for (w, s), own in zip(g.group.members, found.schedules, strict=True):
+        for (w, s), own in zip(g.group.members, found.schedules or (), strict=True):
             start = _shorter(session.schedules.get(((w, s), found.design)), own)
             session.schedules[(w, s), found.design] = schedule_task(
                 session.plan.pipelines[w].tasks[s],
@@ -91,9 +100,7 @@ def joined(session: Session, g: GroupCandidates, proof: Proof) -> GroupCandidate
                 session.seed,
                 known=start,
             )
-    scheduled = {x.design for x in better}
-    evaluations = [e for e in proof.mined.pool if e.design in scheduled]
-    return with_schedules(session, _with_evaluations(g, evaluations))
+    return with_schedules(session, _with_evaluations(g, [replace(e, schedules=None) for e in better]))
 
 
 def _shorter(

@@ -236,7 +236,7 @@ def verified(session: Session, chosen: Selection) -> Answer:
     for g, own in zip(settled.groups, settled.chosen, strict=True):
         rows = tuple(tuple(phase.result.solution for phase in final[member].phases) for member in g.group.members)
         solution: Any = design_search.Solution(own.design, rows)  # type: ignore[arg-type]
-        wrong = design_search.check(g.problem, solution, own)
+        wrong = design_search.check_claim(g.problem, solution, own)
         if wrong:
             raise CheckError(f"{g.group.name}: {'; '.join(wrong)}")
     return Answer(settled.value, settled.phase_s, settled.area_mm2, settled.tdp_w, final, selection=settled)

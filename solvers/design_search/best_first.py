@@ -14,27 +14,23 @@ weak bound is known because the time was over. Both are inside the bound that is
 from __future__ import annotations
 
 import heapq
-import time
-from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any
 
-from accmine.errors import CheckError, InputError
+from accmine.errors import InputError
 from accmine.hardware import Design
 from accmine.hardware.technology import tdp_w
-from accmine.ports import Incumbent, Stop
-from accmine.problems import design_search
-from accmine.problems.design_search import KIND, Evaluation, Mined, Problem, evaluate, fits
-from accmine.result import Result, Status, StopReason
+from accmine.problems.design_search import Evaluation, Problem, Solution, by_value, evaluate, evaluated, fits
+from accmine.record import Record
+from accmine.result import StopReason
 from accmine.workers import stop_workers, workers
 
 from .design_job import FIRST_LOOK, LEVELS, Outcome, work_on
 from .design_table import DesignTable
 from .trimming import trimmed
 
-__all__ = ["BestFirst", "Options"]
+__all__ = ["BestFirst"]
 
 METHOD = (
     "best-first over every feasible design: work, bytes, longest paths and barriers of all, resource-aware heads and "
@@ -44,24 +40,8 @@ METHOD = (
 _FIRST = 6
 """Designs that are scheduled at once: without a good value everything is in question."""
 
-_KEPT = 5
-"""Designs whose schedules are part of the answer."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of ``BestFirst``.
-
-    Attributes
-    ----------
-    top_k
-        Designs of ``Mined.ranked``.
-    levels
-        Levels of effort per design, see ``design_job``.
-    """
-
-    top_k: int = 10
-    levels: int = LEVELS
+_TRIMMED = 3
+"""Best designs that are looked at again without the cores that they never use."""
 
 
 class BestFirst:
@@ -69,45 +49,38 @@ class BestFirst:
 
     Parameters
     ----------
-    options
-        Fields of ``Options``.
+    levels
+        Levels of effort per design, see ``design_job``.
+
+    Raises
+    ------
+    InputError
+        If there are no such levels.
     """
 
     name = "best-first"
 
-    def __init__(self, **options: Any) -> None:
-        self.options = Options(**options)
-        if not 1 <= self.options.levels <= LEVELS:
-            raise InputError(f"must be 1 to {LEVELS}, got {self.options.levels}", field="levels")
-        if self.options.top_k < 1:
-            raise InputError(f"must be at least 1, got {self.options.top_k}", field="top_k")
+    def __init__(self, *, levels: int = LEVELS) -> None:
+        if not 1 <= levels <= LEVELS:
+            raise InputError(f"must be 1 to {LEVELS}, got {levels}", field="levels")
+        self.levels = levels
 
-    def solve(
-        self,
-        problem: Problem,
-        *,
-        stop: Stop,
-        seed: int = 0,
-        hint: Sequence[Design] | None = None,
-        on_progress: Incumbent | None = None,
-    ) -> Result[Mined]:
+    def search(self, record: Record[Solution]) -> StopReason:
         """Search until the gap is ``stop.gap``, or time or work are used up.
 
-        ``stop.work`` counts list schedules. ``hint`` holds designs to schedule first, such as the baseline: those
-        that fit the problem are candidates. With a limit in work, none in seconds and one worker the search repeats
-        exactly.
+        ``stop.work`` counts list schedules. The designs of ``problem.first`` that fit are scheduled before all others.
+        With a limit in work, none in seconds and one worker the search repeats exactly. The pool holds every design
+        that was scheduled, with its schedules.
 
-        Designs are ranked by value, equal ones by TDP: the rule for ties within ``design_search.TIE`` would return
-        a value that the bound is not about.
+        Designs are compared by value alone: the rule for ties within ``design_search.TIE`` would return a value that
+        the bound is not about. Whoever wants it applies it to the pool.
         """
-        search = _Search(replace(problem, shares=()), self.options, stop, seed, on_progress)
-        try:
-            with workers(stop.workers, [search.problem]) as executor:
-                search.executor = executor
-                reason = search.run(hint or ())
-        except KeyboardInterrupt:
-            reason = StopReason.INTERRUPTED
-        return search.result(reason, self.name)
+        problem = replace(record.problem, shares=())
+        with workers(record.stop.workers, [problem]) as executor:
+            search = _Search(record, problem, self.levels, executor)
+            reason = search.run()
+            search.trim()
+        return reason
 
 
 @dataclass
@@ -124,9 +97,8 @@ class _Known:
 
     design: Design
     outcome: Outcome
-    evaluation: Evaluation | None
     bound: float
-    level: int
+    level: int = 0
 
 
 @dataclass(order=True)
@@ -138,70 +110,46 @@ class _Entry:
 
 
 class _Search:
-    """The state of one call."""
+    """The designs of one call that are still in question, and what is known of each."""
 
-    def __init__(
-        self, problem: Problem, options: Options, stop: Stop, seed: int, on_progress: Incumbent | None
-    ) -> None:
-        self.problem = problem
-        self.options = options
-        self.stop = stop
-        self.seed = seed
-        self.on_progress = on_progress
-        self.executor: Executor | None = None
-        self.began = time.monotonic()
-        self.deadline = stop.deadline()
-        self.table: DesignTable | None = None
+    def __init__(self, record: Record[Solution], problem: Problem, levels: int, executor: Executor | None) -> None:
+        self.record, self.problem, self.levels, self.executor = record, problem, levels, executor
+        self.table = DesignTable(problem)
         self.queue: list[_Entry] = []
         self.later: list[_Entry] = []
         self.cap = 1
-        # The entry that is in none of the lists at the moment: an interrupt may come at any time.
-        self.current: _Entry | None = None
         self.flying: dict[Future[Outcome], _Entry] = {}
         self.known: dict[int, _Known] = {}
         self.least_spent = inf
-        self.hinted: dict[int, _Known] = {}
-        self.schedules = 0
-        self.best: Evaluation | None = None
-        self.trace: list[tuple[float, float | None, float | None]] = []
-
-    # What is known of the whole
 
     @property
     def upper(self) -> float:
         """Value of the best design found."""
-        return inf if self.best is None else self.best.value
-
-    def lower(self) -> float:
-        """No feasible design has a lower value."""
-        if self.table is None:
-            return 0.0
-        waiting = [*self.queue[:1], *self.later[:1], *self.flying.values()]
-        if self.current is not None:
-            waiting.append(self.current)
-        return min(self.upper, self.table.unseen, min((e.bound for e in waiting), default=inf), self.least_spent)
+        return inf if self.record.score is None else float(self.record.score)
 
     def report(self) -> None:
-        """Add a row to the trace if a value moved, and tell the caller."""
-        objective, bound = (None if self.best is None else self.upper), self.lower()
-        if self.trace and self.trace[-1][1:] == (objective, bound):
-            return
-        self.trace.append((round(time.monotonic() - self.began, 6), objective, bound))
-        if self.on_progress is not None:
-            self.on_progress(*self.trace[-1])
+        """Raise the bound of the whole: no feasible design has a lower value than the least of all bounds."""
+        waiting = [*self.queue[:1], *self.later[:1], *self.flying.values()]
+        lower = min(self.upper, self.table.unseen, min((e.bound for e in waiting), default=inf), self.least_spent)
+        if lower == inf:
+            self.record.no_solution(METHOD)
+        else:
+            self.record.raise_bound(lower, METHOD)
 
     # The search
 
-    def run(self, hint: Sequence[Design]) -> StopReason:
+    def run(self) -> StopReason:
         """Look at designs until something says stop."""
-        self.table = DesignTable(self.problem)
         self.report()
-        for design in dict.fromkeys(hint):
+        for design in dict.fromkeys(self.problem.first):
             if fits(self.problem, design):
-                outcome = work_on(self.problem, design, FIRST_LOOK, None, self._targets(design, None), None, self.seed)
-                self._keep(-1 - len(self.hinted), design, outcome, 0.0)
+                outcome = work_on(
+                    self.problem, design, FIRST_LOOK, None, self._targets(design, None), None, self.record.seed
+                )
+                self._keep(design, outcome, 0.0)
         while True:
-            reason = self._reason()
+            self.report()
+            reason = self.record.over()
             if reason is not None:
                 if reason is StopReason.TIME:
                     self._drop()
@@ -210,22 +158,11 @@ class _Search:
                 if not self.flying:
                     return StopReason.FINISHED
                 self._land()
-            elif self.executor is not None and len(self.flying) >= self.stop.workers:
+            elif self.executor is not None and len(self.flying) >= self.record.stop.workers:
                 self._land()
-            self.report()
-
-    def _reason(self) -> StopReason | None:
-        lower = self.lower()
-        if lower >= self.upper or lower == inf:
-            return StopReason.PROVED
-        if self.stop.gap > 0 and self.upper < inf and lower >= self.upper * (1 - self.stop.gap):
-            return StopReason.GAP
-        out_of_work = self.stop.work is not None and self.schedules >= self.stop.work
-        return StopReason.TIME if out_of_work or time.monotonic() > self.deadline else None
 
     def _next(self) -> _Entry | None:
         """The design to look at next; ``None`` if there is no open one that could matter."""
-        assert self.table is not None
         while self.table.unseen < min(self.upper, self.queue[0].bound if self.queue else inf):
             for number in self.table.more(self.upper):
                 heapq.heappush(self.queue, _Entry(float(self.table.value[number]), number))
@@ -237,12 +174,10 @@ class _Search:
             both = self.later + self.queue
             heapq.heapify(both)
             self.queue, self.later = both, []
-        self.current = self.queue[0]
         return heapq.heappop(self.queue)
 
     def _submit(self) -> bool:
         """Begin one level of effort on the next design; False if there is none."""
-        assert self.table is not None
         entry = self._next()
         if entry is None:
             return False
@@ -253,20 +188,17 @@ class _Search:
         first = FIRST_LOOK if len(self.known) + len(self.flying) < _FIRST else 0
         entry.level = level = first if known is None else known.level
         outcome = None if known is None else known.outcome
-        # A clock is looked at only where the caller set one.
-        seconds = None if self.stop.seconds is None else max(0.0, self.deadline - time.monotonic())
-        arguments = (self.problem, design, level, outcome, self._targets(design, outcome), seconds, self.seed)
+        seconds = self.record.clock.seconds()
+        arguments = (self.problem, design, level, outcome, self._targets(design, outcome), seconds, self.record.seed)
         if self.executor is None:
             self._done(entry, work_on(*arguments))
         else:
             self.flying[self.executor.submit(work_on, *arguments)] = entry
-            self.current = None
         return True
 
     def _land(self) -> None:
         """Wait for one of the running jobs, at most until the time is over."""
-        left = None if self.deadline == inf else max(0.0, self.deadline - time.monotonic())
-        done, _ = wait(self.flying, timeout=left, return_when=FIRST_COMPLETED)
+        done, _ = wait(self.flying, timeout=self.record.clock.seconds(), return_when=FIRST_COMPLETED)
         for future in done:
             self._done(self.flying[future], future.result())
             del self.flying[future]
@@ -279,29 +211,27 @@ class _Search:
     def _done(self, entry: _Entry, outcome: Outcome) -> None:
         """Take in what was found of a design and put it back in line, unless nothing is left to do."""
         assert entry.design is not None
-        known = self._keep(entry.number, entry.design, outcome, entry.bound)
+        self.known[entry.number] = known = self._keep(entry.design, outcome, entry.bound)
         known.level = level = max(1, entry.level + 1)  # a first look includes what level 0 does
         finished = all(p.cycles is not None and p.cycles <= p.bound for row in outcome.parts for p in row)
-        if finished or level >= self.options.levels:
+        if finished or level >= self.levels:
             self.least_spent = min(self.least_spent, known.bound)
         else:
             heapq.heappush(self.queue if level < self.cap else self.later, _Entry(known.bound, entry.number))
-        self.current = None
 
-    def _keep(self, number: int, design: Design, outcome: Outcome, bound: float) -> _Known:
-        self.schedules += outcome.schedules
-        found = None
-        if all(p.cycles is not None for row in outcome.parts for p in row):
-            found = evaluate(self.problem, design, [[p.cycles or 0 for p in row] for row in outcome.parts])
-        known = _Known(design, outcome, found, max(bound, self._value(design, outcome)), 0)
-        if number < 0:
-            self.hinted[number] = known
-        else:
-            self.known[number] = known
-        if found is not None and found.value < self.upper:
-            self._require(known, found)
-            self.best = found
-        return known
+    def _keep(self, design: Design, outcome: Outcome, bound: float) -> _Known:
+        """Take in what was found of a design; offer it if it is the best."""
+        self.record.work += outcome.made
+        schedules = outcome.schedules()
+        if schedules is not None:
+            cycles = [[p.cycles or 0 for p in row] for row in outcome.parts]
+            found = replace(evaluate(self.problem, design, cycles), schedules=schedules)
+            before: Evaluation | None = self.record.pool.get(design)
+            if before is None or found.value < before.value:
+                self.record.pool[design] = found
+            if found.value < self.upper:
+                self.record.offer(Solution(design, schedules))
+        return _Known(design, outcome, max(bound, self._value(design, outcome)))
 
     def _value(self, design: Design, outcome: Outcome) -> float:
         """Bound of the value of a design from the bounds of its phases.
@@ -327,59 +257,10 @@ class _Search:
             )
         return rows
 
-    def _require(self, known: _Known, found: Evaluation) -> None:
-        """Check a new best; a schedule that is none would be an error of a scheduler, not of the search."""
-        schedules = tuple(tuple(p.solution for p in row) for row in known.outcome.parts)
-        solution = design_search.Solution(known.design, schedules)  # type: ignore[arg-type]
-        wrong = design_search.check(self.problem, solution, found)
-        if wrong:
-            raise CheckError("; ".join(wrong))
-
-    # The answer
-
-    def result(self, reason: StopReason, name: str) -> Result[Mined]:
-        """What was found and proven."""
-        self.report()
-        looked = [k for k in (*self.hinted.values(), *self.known.values()) if k.evaluation is not None]
-        looked.sort(key=lambda k: k.evaluation.value if k.evaluation is not None else inf)
-        pool = {k.design: k.evaluation for k in looked if k.evaluation is not None}
-        for known in looked[:3]:
-            fewer = trimmed(self.problem, known.design, known.outcome)
-            if fewer is not None:
-                pool.setdefault(fewer.design, fewer)
-        ordered = sorted(
-            (e for e in pool.values() if e.value < inf), key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name)
-        )
-        winner = ordered[0] if ordered else None
-        lower = self.lower()
-        objective = winner.value if winner is not None else None
-        empty = self.table is not None and lower == inf
-        if objective is not None and lower >= self.upper:
-            status = Status.OPTIMAL if lower >= objective else Status.FEASIBLE
-        else:
-            status = Status.FEASIBLE if objective is not None else Status.INFEASIBLE if empty else Status.UNKNOWN
-        return Result(
-            kind=KIND,
-            solver=name,
-            status=status,
-            stop=reason,
-            objective=objective,
-            bound=None if self.table is None or empty else lower,
-            bound_method=METHOD,
-            solution=Mined(
-                tuple(ordered[: self.options.top_k]),
-                tuple(ordered),
-                len(self.known),
-                0 if self.table is None else self.table.feasible - len(self.known),
-                self.schedules,
-                reason in (StopReason.PROVED, StopReason.GAP, StopReason.FINISHED),
-                reason is StopReason.INTERRUPTED,
-                tuple(
-                    design_search.Solution(k.design, tuple(tuple(p.solution for p in row) for row in k.outcome.parts))  # type: ignore[misc]
-                    for k in looked[:_KEPT]
-                ),
-            ),
-            seconds=time.monotonic() - self.began,
-            seed=self.seed,
-            trace=tuple(self.trace),
-        )
+    def trim(self) -> None:
+        """Offer the best designs without the cores that they never use."""
+        for evaluation in by_value(self.record.pool.values())[:_TRIMMED]:
+            fewer = trimmed(self.problem, evaluation)
+            if fewer is not None and fewer.design not in self.record.pool:
+                self.record.pool[fewer.design] = evaluated(self.problem, fewer)
+                self.record.offer(fewer)

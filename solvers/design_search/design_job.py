@@ -12,15 +12,14 @@ level  what is done to every phase that is not settled yet
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
 from accmine.hardware import Design
-from accmine.ports import Solver, Stop
+from accmine.ports import NEVER, Clock, Solver, Stop
 from accmine.problems import operator_schedule
-from accmine.problems.design_search import Problem
+from accmine.problems.design_search import Problem, Schedules
 from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import Solution
 from accmine.problems.operator_schedule.cone_bound import METHOD, cones
@@ -80,10 +79,21 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What is known of every phase of every task on a design, and the list schedules that took."""
+    """What is known of every phase of every task on a design.
+
+    Attributes
+    ----------
+    made
+        List schedules that took.
+    """
 
     parts: tuple[tuple[Part, ...], ...]
-    schedules: int = 0
+    made: int = 0
+
+    def schedules(self) -> Schedules | None:
+        """By task and phase; ``None`` while one is missing."""
+        rows = tuple(tuple(p.solution for p in row if p.solution is not None) for row in self.parts)
+        return rows if all(len(row) == len(own) for row, own in zip(rows, self.parts, strict=True)) else None
 
 
 def work_on(
@@ -106,7 +116,7 @@ def work_on(
     seconds
         Time left; ``None``: no decision looks at the clock.
     """
-    deadline = Stop(seconds=seconds).deadline()
+    clock = Clock.after(seconds)
     first: dict[object, int] = {}
     rows: list[tuple[Part, ...]] = []
     schedules = 0
@@ -122,8 +132,7 @@ def work_on(
                 row.append(part)
                 continue
             schedule = lower(phase.graph, problem.library, design).problem
-            limit = None if seconds is None else max(0.0, deadline - time.monotonic())
-            found, made = _effort(schedule, phase.graph, level, part, targets[t][p], limit, seed)
+            found, made = _effort(schedule, phase.graph, level, part, targets[t][p], clock, seed)
             schedules += made
             row.append(found)
         rows.append(tuple(row))
@@ -136,7 +145,7 @@ def _effort(
     level: int,
     known: Part | None,
     target: float,
-    seconds: float | None,
+    clock: Clock,
     seed: int,
 ) -> tuple[Part, int]:
     """A better schedule and a better bound of one phase, and the list schedules made."""
@@ -147,23 +156,22 @@ def _effort(
         return _listed(problem, known), len(PASSES)
     if level == 0:
         return known, 0
-    part = _bounded(problem, graph, level, known, target, seconds, seed)
+    part = _bounded(problem, graph, level, known, target, clock, seed)
     if part.bound >= target:
         return part, 0
     made = 0
     if part.cycles is None:
         part, made = _listed(problem, part), len(PASSES)
     if level >= 2 and _open(part):
-        part, tries = _portfolio(problem, part, _TRIES[level], seconds, seed)
-        made += tries
+        part = _searched(problem, part, CriticalPath(), clock.stop(_TRIES[level]), seed)
+        made += int(_TRIES[level])
     if level >= 2 and _open(part):
-        deadline = inf if seconds is None else time.monotonic() + min(seconds, _SPINE_SECONDS[level])
         found, tries = spine_schedule(
             problem,
             graph,
             tries=min(_MOST_MOVES[level], int(_MOVES[level] / max(1, len(problem)))),
             start=part.solution,
-            deadline=deadline,
+            clock=clock.part(most_s=_SPINE_SECONDS[level]),
             seed=seed,
             bound=part.bound,
         )
@@ -171,7 +179,7 @@ def _effort(
         if found is not None:
             part = _joined(part, operator_schedule.objective(problem, found), found, None)
     if _open(part) and len(problem) <= _SMALL and (level >= 3 or (level == 2 and len(problem) <= _TINY)):
-        part = _cp_sat(problem, level, part, seconds, seed)
+        part = _cp_sat(problem, level, part, clock, seed)
     return part, made
 
 
@@ -182,13 +190,6 @@ def _open(part: Part) -> bool:
 def _listed(problem: operator_schedule.Problem, part: Part) -> Part:
     solution = quick(problem, PASSES)
     return _joined(part, operator_schedule.objective(problem, solution), solution, None)
-
-
-def _portfolio(
-    problem: operator_schedule.Problem, part: Part, tries: float, seconds: float | None, seed: int
-) -> tuple[Part, int]:
-    stop = Stop(seconds=seconds, work=tries)
-    return _searched(problem, part, CriticalPath(), stop, seed), int(tries)
 
 
 def _searched(problem: operator_schedule.Problem, part: Part, solver: Solver, stop: Stop, seed: int) -> Part:
@@ -204,7 +205,7 @@ def _bounded(
     level: int,
     part: Part,
     target: float,
-    seconds: float | None,
+    clock: Clock,
     seed: int,
 ) -> Part:
     """The part with a better bound, unless it already proves enough."""
@@ -214,22 +215,21 @@ def _bounded(
     if level <= 1:
         return _joined(part, None, None, *spine_bound(problem, graph))
     own = _SECONDS[level]
-    limit = own if seconds is None else min(own, seconds)
     tight = tighten(
         problem,
         cones(problem),
         upper=int(min(upper, operator_schedule.MAX_TIME)),
-        deadline=inf if seconds is None else time.monotonic() + limit,
-        work=own if seconds is None else None,
+        clock=clock.part(most_s=own),
+        work=own if clock == NEVER else None,
         seed=seed,
     )
     return _joined(part, None, None, tight.bound, tight.method)
 
 
-def _cp_sat(problem: operator_schedule.Problem, level: int, part: Part, seconds: float | None, seed: int) -> Part:
+def _cp_sat(problem: operator_schedule.Problem, level: int, part: Part, clock: Clock, seed: int) -> Part:
     """CP-SAT on the whole graph, from the best schedule."""
     own = _SECONDS[level]
-    stop = Stop(work=own) if seconds is None else Stop(seconds=min(own, seconds))
+    stop = Stop(work=own) if clock == NEVER else clock.part(most_s=own).stop()
     return _searched(problem, part, make_solver(operator_schedule.KIND, "cp-sat"), stop, seed)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.hardware import Design
 from accmine.problems import operator_schedule
-from accmine.problems.design_search import Evaluation, Problem, evaluate
+from accmine.problems.design_search import Evaluation, Solution, evaluate, fits
 from accmine.problems.design_search.lowering import Lowered, lower
 from accmine.problems.design_search.space_bound import Block, phase_bounds, relative_value
+from accmine.record import Record
 from accmine.workload import OperatorGraph
 
 from ..operator_schedule.critical_path import quick
@@ -35,51 +37,51 @@ class Delay:
 
 
 class Evaluator:
-    """Schedules every task on a design once and keeps what it found.
+    """Schedules every task on a design once and leaves what it finds in a record.
 
-    Tasks of equal works, order and repeats share their schedules.
-
-    Attributes
-    ----------
-    pool
-        Every design evaluated so far.
-    schedules_made
-        List schedules made: the work of a search.
+    Tasks of equal works, order and repeats share their schedules. The work of the record is the list schedules made.
     """
 
     # Bounds of all core counts of a choice of core types, whatever the limits; with and without longest paths.
     _values: dict[tuple[Design, bool], FloatArray]
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.pool: dict[Design, Evaluation] = {}
+    def __init__(self, record: Record[Solution]) -> None:
+        self.record, self.problem = record, record.problem
         self.delays: dict[Design, Delay] = {}
-        self.schedules_made = 0
         self._values = {}
         first: dict[object, int] = {}
-        self._twin = [first.setdefault(task.signature, i) for i, task in enumerate(problem.tasks)]
+        self._twin = [first.setdefault(task.signature, i) for i, task in enumerate(self.problem.tasks)]
 
     def __call__(self, design: Design) -> Evaluation:
         """The evaluation of ``design``, whether or not it meets the limits."""
-        if design not in self.pool:
+        pool, best = self.record.pool, self.record.score
+        if design not in pool:
             cycles: list[list[int]] = []
+            schedules: list[list[operator_schedule.Solution]] = []
             lost = np.zeros(2)
             fastest = np.array([table.duration.min() for table in self.problem.library.modes(design)])
             for i, task in enumerate(self.problem.tasks):
                 if self._twin[i] != i:
                     cycles.append(cycles[self._twin[i]])
+                    schedules.append(schedules[self._twin[i]])
                     continue
                 cycles.append([])
+                schedules.append([])
                 for phase in task.phases:
                     part = lower(phase.graph, self.problem.library, design)
                     solution = quick(part.problem, PASSES)
-                    self.schedules_made += 1
+                    self.record.work += 1
+                    schedules[-1].append(solution)
                     cycles[-1].append(operator_schedule.objective(part.problem, solution))
                     unlimited = fastest[self.problem.library.index(phase.graph)]
                     lost += phase.repeats * _lost_cycles(phase.graph, part, unlimited, solution)
-            self.pool[design] = evaluate(self.problem, design, cycles)
             self.delays[design] = Delay(float(lost[0]), float(lost[1]))
-        return self.pool[design]
+            found = evaluate(self.problem, design, cycles)
+            pool[design] = found
+            if found.value < (inf if best is None else best) and fits(self.problem, design):
+                self.record.offer(Solution(design, tuple(map(tuple, schedules))))
+        known: Evaluation = pool[design]
+        return known
 
     def bounds(self, block: Block, *, paths: bool) -> FloatArray:
         """Bound of the value of every design of a block, computed once; shape (a, b)."""

@@ -7,43 +7,52 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from accmine.hardware import Design
-from accmine.problems.design_search import Evaluation, Problem, evaluate, fits
-from accmine.problems.design_search.lowering import lower
-from accmine.problems.operator_schedule import Problem as OperatorSchedule
-from accmine.problems.operator_schedule import Solution
-
-from .design_job import Outcome
+from accmine.problems import operator_schedule
+from accmine.problems.design_search import Evaluation, Problem, Solution, check, fits, lowered
 
 __all__ = ["trimmed"]
 
 IntArray = npt.NDArray[np.int64]
 
 
-def trimmed(problem: Problem, design: Design, outcome: Outcome) -> Evaluation | None:
+def trimmed(problem: Problem, evaluation: Evaluation) -> Solution | None:
     """The same schedules on the same core types with only the cores in use, a cheaper chip.
 
-    ``None`` if every core is used at some time, a phase has no schedule, or the template has no such design.
+    ``None`` if every core is used at some time, the schedules are not kept, or the template has no such design.
     """
+    design, schedules = evaluation.design, evaluation.schedules
+    if schedules is None:
+        return None
+    before = [[part.problem for part in row] for row in lowered(problem, design)]
     most = np.zeros(2, dtype=np.int64)
-    cycles: list[list[int]] = []
-    for task, row in zip(problem.tasks, outcome.parts, strict=True):
-        cycles.append([])
-        for phase, part in zip(task.phases, row, strict=True):
-            if part.solution is None or part.cycles is None:
-                return None
-            most = np.maximum(most, _peak(lower(phase.graph, problem.library, design).problem, part.solution))
-            cycles[-1].append(part.cycles)
+    for own, row in zip(before, schedules, strict=True):
+        for part, schedule in zip(own, row, strict=True):
+            most = np.maximum(most, _peak(part, schedule))
     template = problem.template
     counts = [
         min((n for n in allowed if n >= used), default=0)
         for allowed, used in zip((template.tensor_cores, template.vector_cores), most.tolist(), strict=True)
     ]
     found = replace(design, tensor_cores=counts[0], vector_cores=counts[1])
-    return evaluate(problem, found, cycles) if found != design and fits(problem, found) else None
+    if found == design or not fits(problem, found):
+        return None
+    after = [[part.problem for part in row] for row in lowered(problem, found)]
+    rows = zip(before, after, schedules, strict=True)
+    solution = Solution(found, tuple(tuple(map(_moved, *row)) for row in rows))
+    return None if check(problem, solution) else solution  # what takes no time may have held more cores
 
 
-def _peak(problem: OperatorSchedule, solution: Solution) -> IntArray:
+def _moved(
+    old: operator_schedule.Problem, new: operator_schedule.Problem, schedule: operator_schedule.Solution
+) -> operator_schedule.Solution:
+    """The schedule with its modes as a design with fewer cores numbers them: those of too many cores are gone."""
+    first = old.first_mode[old.mode_set]
+    kept = (old.modes.uses[:, :2] <= new.capacity[:2]).all(axis=1)
+    before: IntArray = np.cumsum(kept) - kept
+    return operator_schedule.Solution(schedule.start, before[first + schedule.mode] - before[first])
+
+
+def _peak(problem: operator_schedule.Problem, solution: operator_schedule.Solution) -> IntArray:
     """The most cores of each kind that a schedule holds at once; shape (2,)."""
     chosen = problem.first_mode[problem.mode_set] + solution.mode
     length = problem.modes.duration[chosen]

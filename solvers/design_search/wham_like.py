@@ -10,8 +10,7 @@ improved on their ancestors for more than ``hysteresis`` levels. Source: arXiv 2
 from __future__ import annotations
 
 import heapq
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
@@ -20,15 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.hardware import Design, TensorCore, VectorCore
-from accmine.ports import Incumbent, Stop
-from accmine.problems.design_search import KIND, Evaluation, Mined, Problem, best, fits
+from accmine.ports import Clock
+from accmine.problems.design_search import Evaluation, Problem, Solution, fits, ranked
 from accmine.problems.design_search.space_bound import Block, block_of
-from accmine.result import Result, Status, StopReason
+from accmine.record import Record
+from accmine.result import StopReason
 
 from .evaluator import Evaluator
 from .wham_options import Options
 
-__all__ = ["Options", "WhamLike"]
+__all__ = ["Descent", "Options", "WhamLike"]
 
 Node = tuple[int, ...]
 FloatArray = npt.NDArray[np.float64]
@@ -53,103 +53,46 @@ class WhamLike:
     def __init__(self, **options: Any) -> None:
         self.options = Options.of(options, self.name)
 
-    def solve(
-        self,
-        problem: Problem,
-        *,
-        stop: Stop,
-        seed: int = 0,
-        hint: Sequence[Design] | None = None,
-        on_progress: Incumbent | None = None,
-    ) -> Result[Mined]:
+    def search(self, record: Record[Solution]) -> StopReason:
         """Search once within each of ``problem.shares``; ``stop.work`` counts list schedules.
 
-        ``hint`` holds designs to evaluate first, such as the baseline: the answer is never worse than those
-        of them that are in the template and within the limits. The search is deterministic: ``seed`` changes
-        nothing.
+        The designs of ``problem.first`` are evaluated before all others: the answer is never worse than those of
+        them that are in the template and within the limits. The search is deterministic: the seed changes nothing.
         """
-        began = time.monotonic()
-        evaluator = Evaluator(problem)
-        trace: list[tuple[float, float | None, float | None]] = []
-
-        def found(evaluation: Evaluation) -> None:
-            if evaluation.value < inf and (not trace or evaluation.value < (trace[-1][1] or inf)):
-                trace.append((time.monotonic() - began, evaluation.value, None))
-                if on_progress is not None:
-                    on_progress(*trace[-1])
-
+        problem, evaluator = record.problem, Evaluator(record)
         searches = problem.shares or ((inf, inf),)
-        descents = []
-        interrupted = False
+        finished = True
         for number, (area, tdp) in enumerate(searches):
             left = len(searches) - number
             limited = replace(problem, area_mm2=min(problem.area_mm2, area), tdp_w=min(problem.tdp_w, tdp), shares=())
-            now, done = time.monotonic(), evaluator.schedules_made
-            deadline = inf if stop.seconds is None else now + (began + stop.seconds - now) / left
-            work = inf if stop.work is None else done + (stop.work - done) / left
-            descents.append(_Descent(limited, self.options, evaluator, deadline, work, found))
-            try:
-                descents[-1].run(hint or ())
-            except KeyboardInterrupt:
-                interrupted = True
-                break
-        mined = replace(_merge(descents, evaluator), interrupted=interrupted)
-        return Result(
-            kind=KIND,
-            solver=self.name,
-            status=Status.FEASIBLE if mined.ranked else Status.UNKNOWN,
-            stop=_reason(mined),
-            objective=mined.ranked[0].value if mined.ranked else None,
-            bound=None,
-            bound_method="none: a heuristic",
-            solution=mined,
-            seconds=time.monotonic() - began,
-            seed=seed,
-            trace=tuple(trace),
-        )
+            work = inf if record.stop.work is None else record.work + (record.stop.work - record.work) / left
+            descent = Descent(limited, self.options, evaluator, record.clock.part(1 / left), work)
+            descent.run()
+            finished &= descent.finished
+        return StopReason.FINISHED if finished else StopReason.TIME
 
 
-def _reason(mined: Mined) -> StopReason:
-    if mined.interrupted:
-        return StopReason.INTERRUPTED
-    return StopReason.FINISHED if mined.finished else StopReason.TIME
+class Descent:
+    """One walk down the tree of core dimensions, within one pair of limits.
 
+    Parameters
+    ----------
+    work
+        That of the record at which it ends.
 
-def _merge(descents: Sequence[_Descent], evaluator: Evaluator) -> Mined:
-    ranked = dict.fromkeys(evaluation for descent in descents for evaluation in descent.ranked())
-    pool = dict.fromkeys(evaluation for descent in descents for evaluation in descent.found.values())
-    return Mined(
-        tuple(sorted(ranked, key=_rank)) if len(descents) > 1 else tuple(ranked),
-        tuple(sorted(pool, key=_rank)),
-        sum(descent.visited for descent in descents),
-        sum(descent.pruned for descent in descents),
-        evaluator.schedules_made,
-        all(descent.finished for descent in descents),
-    )
+    Attributes
+    ----------
+    found
+        Designs within these limits that were evaluated.
+    visited, pruned
+        Choices of core dimensions that were grown, and that were skipped by their bound.
+    finished
+        False if a limit ended it.
+    """
 
-
-def _rank(evaluation: Evaluation) -> tuple[float, float, float, str]:
-    return evaluation.value, evaluation.tdp_w, evaluation.area_mm2, evaluation.design.name
-
-
-class _Descent:
-    """One walk down the tree of core dimensions, within one pair of limits."""
-
-    def __init__(
-        self,
-        problem: Problem,
-        options: Options,
-        evaluator: Evaluator,
-        deadline: float,
-        work: float,
-        on_found: Callable[[Evaluation], None],
-    ) -> None:
-        self.problem = problem
-        self.options = options
-        self.evaluate = evaluator
-        self.deadline = deadline
-        self.work = work
-        self.on_found = on_found
+    def __init__(self, problem: Problem, options: Options, evaluator: Evaluator, clock: Clock, work: float) -> None:
+        self.problem, self.options, self.evaluate = problem, options, evaluator
+        self.clock, self.work = clock, work
         self.found: dict[Design, Evaluation] = {}
         self.visited = self.pruned = 0
         self.finished = False
@@ -171,9 +114,9 @@ class _Descent:
             t.dataflow,
         )
 
-    def run(self, first: Sequence[Design] = ()) -> None:
-        """Search until the tree is done or the limits pass, after a look at the designs ``first``."""
-        for design in (*first, *self.evaluate.pool):
+    def run(self) -> None:
+        """Search until the tree is done or the limits pass, after a look at the designs that come first."""
+        for design in (*self.problem.first, *self.evaluate.record.pool):
             if fits(self.problem, design):
                 self._try(design)
         if any(len(axis) == 0 for axis in self.axes):
@@ -210,14 +153,8 @@ class _Descent:
         value = self.evaluate.bounds(block, paths=paths) if block.fits.any() else np.zeros(block.fits.shape)
         return _NodeBounds(block, value)
 
-    def ranked(self) -> list[Evaluation]:
-        """The k best; the first is the best under the rule for ties."""
-        pool = sorted((e for e in self.found.values() if e.value < inf), key=_rank)
-        winner = best(pool)
-        return [] if winner is None else [winner, *(e for e in pool if e is not winner)][: self.options.top_k]
-
     def _out_of_budget(self) -> bool:
-        return time.monotonic() > self.deadline or self.evaluate.schedules_made >= self.work
+        return self.clock.over() or self.evaluate.record.work >= self.work
 
     def _threshold(self) -> float:
         values = sorted(e.value for e in self.found.values())
@@ -248,10 +185,7 @@ class _Descent:
         )
 
     def _try(self, design: Design) -> Evaluation:
-        evaluation = self.evaluate(design)
-        if design not in self.found:
-            self.found[design] = evaluation
-            self.on_found(evaluation)
+        self.found[design] = evaluation = self.evaluate(design)
         return evaluation
 
     def _grow(self, node: Node, bounds: _NodeBounds) -> float:
@@ -315,7 +249,7 @@ class _Descent:
 
     def _polish(self) -> bool:
         """Single-core steps around the best designs; False if the budget ran out."""
-        for evaluation in self.ranked()[:3]:
+        for evaluation in ranked(self.found.values(), self.options.top_k)[:3]:
             design = evaluation.design
             for more_tensor, more_vector in ((1, 0), (0, 1), (-1, 0), (0, -1), (1, -1), (-1, 1)):
                 if self._out_of_budget():

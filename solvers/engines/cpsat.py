@@ -9,7 +9,6 @@ them search from the best.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from ortools.sat.python import cp_model
@@ -143,18 +142,20 @@ class _Search:
             parameters=self.model.proof_parameters,
             gap=stop.gap,
             seed=record.seed,
-            deadline=time.monotonic() + record.left() * _PROOF_SHARE,
+            clock=record.clock.part(_PROOF_SHARE),
             work=work,
         )
 
     def _crew(self, prover: Prover | None, solver: cp_model.CpSolver | None) -> bool:
         """Search, prover or both, until one of them has proved it, or both have ended; whether the engine is done."""
         crew = Crew(self._hear, prover=prover, solver=solver, built=self.built)
-        crew.run()
-        done = crew.outcome is not None and solver is not None and self._take(crew.outcome, solver)
-        self.record.retract()  # callbacks show rounded values
-        if crew.interrupted:
-            raise KeyboardInterrupt
+        done = False
+        try:
+            crew.run()
+        finally:  # after Ctrl-C as well
+            if crew.outcome is not None and solver is not None:
+                done = self._take(crew.outcome, solver)
+            self.record.retract()  # callbacks show rounded values
         return done
 
     def _hear(self, what: str, content: Any) -> bool:

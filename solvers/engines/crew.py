@@ -50,9 +50,7 @@ class Crew:
     Attributes
     ----------
     outcome
-        Status of the engine; ``None`` if there was none.
-    interrupted
-        Whether Ctrl-C ended it.
+        Status of the engine; ``None`` if there was none, or it did not come to one.
     """
 
     def __init__(
@@ -69,51 +67,36 @@ class Crew:
         self.ended: list[threading.Thread] = []
         self.failure: Exception | None = None
         self.outcome: Any = None
-        self.interrupted = False
+        self._halted = False
 
     def run(self) -> None:
-        """Until all have ended; what went wrong in a thread or in ``hear`` is raised here.
+        """Until all have ended; what went wrong in a thread or in ``hear`` is raised here, and Ctrl-C.
 
         Ctrl-C may come at any place, also between an event and its use. So nothing here depends on an event: who has
-        ended is counted, events only wake the loop earlier.
+        ended is counted, events only wake the loop earlier. It goes through when the threads have ended, a second one
+        at once.
         """
-        begun = False
-        while True:
-            try:
-                if not begun:
-                    begun = True
-                    self._begin()
-                if self._is_over():
-                    break
+        try:
+            self._begin()
+            while self.failure is None and not self._is_over():
                 with suppress(queue.Empty):
                     self._take(*self.events.get(timeout=_PATIENCE))
-            except KeyboardInterrupt:
-                self._interrupt()
-            except Exception as error:  # noqa: BLE001 - of the caller's callback; raised again below
-                self._fail(error)
-        if self.failure is not None:
-            raise self.failure
+        finally:
+            self.halt()
+            for thread in filter(threading.Thread.is_alive, self.threads):
+                thread.join()
+            if self.failure is not None:
+                raise self.failure
 
     def _is_over(self) -> bool:
-        # A thread whose start Ctrl-C or an error prevented never ends.
-        started = not self.interrupted and self.failure is None
-        waited = [t for t in self.threads if t not in self.ended and (started or t.is_alive())]
-        return not waited and self.events.empty()
+        return len(self.ended) == len(self.threads) and self.events.empty()
 
     def _take(self, what: str, content: Any) -> None:
         if what == "end":
             if self.outcome not in (None, cp_model.FEASIBLE, cp_model.UNKNOWN):
                 self.halt()  # a search in turns ends when no turn fits its time: the other goes on
-        elif self.failure is None and not self.interrupted and self.hear(what, content):
+        elif self.hear(what, content):
             self.halt()
-
-    def _fail(self, error: Exception) -> None:
-        self.failure = self.failure or error
-        self.halt()
-
-    def _interrupt(self) -> None:
-        self.interrupted = True
-        self.halt()
 
     def _begin(self) -> None:
         if self.solver is not None:
@@ -126,10 +109,10 @@ class Crew:
     def _start(self, work: Callable[[], None]) -> None:
         def whole() -> None:
             try:
-                if not self.interrupted and self.failure is None:
+                if not self._halted:
                     work()
             except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-                self._fail(error)
+                self.failure = self.failure or error
             finally:
                 self.ended.append(threading.current_thread())
                 self.events.put(("end", None))
@@ -143,14 +126,16 @@ class Crew:
 
     def halt(self) -> None:
         """End what runs; asked again until it has, as a search that has not begun cannot be stopped."""
+        self._halted = True
 
         def insist() -> None:
-            while any(thread.is_alive() for thread in self.threads):
+            while alive := [thread for thread in self.threads if thread.is_alive()]:
                 if self.solver is not None:
                     self.solver.stop_search()
                 if self.prover is not None:
                     self.prover.stop()
-                for thread in self.threads:
+                for thread in alive:
                     thread.join(0.05)
 
-        threading.Thread(target=insist, daemon=True).start()
+        if any(thread.is_alive() for thread in self.threads):
+            threading.Thread(target=insist, daemon=True).start()

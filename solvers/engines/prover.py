@@ -8,12 +8,13 @@ bound in the first seconds. It cannot see later solutions of others, and need no
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ortools.sat.python import cp_model
+
+from accmine.ports import NEVER, Clock
 
 __all__ = ["Provable", "Prover"]
 
@@ -60,8 +61,8 @@ class Prover:
         Called with (bound, None) or (None, solution) in the thread of ``run``.
     seed
         Of CP-SAT.
-    deadline, work
-        ``time.monotonic()`` and deterministic time at which it ends.
+    clock, work
+        Moment and deterministic time at which it ends.
     gap
         It ends at upper - bound ≤ gap · upper.
     used
@@ -73,7 +74,7 @@ class Prover:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     found: Callable[[int | None, Any], None] = _unheard
     seed: int = 0
-    deadline: float = float("inf")
+    clock: Clock = NEVER
     work: float = float("inf")
     gap: float = 0.0
     used: float = 0.0
@@ -85,7 +86,7 @@ class Prover:
 
     def run(self) -> None:
         """Search until the optimum is proven or the limits are reached."""
-        left = self.deadline - time.monotonic()
+        left = self.clock.left()
         if left <= 0 or self.work <= 0:
             return
         solver = self._solver

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from accmine.errors import InputError
@@ -129,15 +128,15 @@ class Auto:
     def _bound(record: Record[Solution], share: float) -> None:
         """Stronger bounds up to a share of the limits."""
         stop = record.stop
-        deadline = record.until(share)
+        clock = record.until(share)
         work = None if stop.work is None else max(0.0, share * stop.work - record.work)
-        if time.monotonic() >= deadline or work == 0:
+        if clock.over() or work == 0:
             return
         tight = tighten(
             record.problem,
             upper=record.score,
             gap=stop.gap,
-            deadline=deadline,
+            clock=clock,
             work=work,
             seed=record.seed,
             workers=stop.workers,

@@ -7,14 +7,13 @@ List schedules are greedy in time: they start a long weight gradient because a c
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.cost import RESOURCES
+from accmine.ports import NEVER, Clock
 from accmine.problems.design_search.barriers import Chain, chain
 from accmine.problems.operator_schedule import Problem, Solution, durations, objective
 from accmine.workload import OperatorGraph
@@ -45,7 +44,7 @@ def spine_schedule(
     *,
     tries: int,
     start: Solution | None = None,
-    deadline: float = inf,
+    clock: Clock = NEVER,
     seed: int = 0,
     bound: int = 0,
 ) -> tuple[Solution | None, int]:
@@ -59,8 +58,8 @@ def spine_schedule(
         Moves of the local search.
     start
         A schedule to take the places of the operators from, beside those of the programs.
-    deadline
-        Value of ``time.monotonic()``.
+    clock
+        When it ends.
     bound
         A makespan that is good enough.
     """
@@ -71,7 +70,7 @@ def spine_schedule(
     best: _Best | None = None
     made = 0
     for place in _places(problem, found, start):
-        if best is not None and time.monotonic() > deadline:
+        if best is not None and clock.over():
             break
         candidate = _inserted(inserter, place)
         for _ in range(_ROUNDS):
@@ -88,7 +87,7 @@ def spine_schedule(
     if weight.sum() <= 0:
         return best.solution, made
     for _ in range(tries):
-        if best.value <= bound or time.monotonic() > deadline:
+        if best.value <= bound or clock.over():
             break
         place = best.place.copy()
         for v in random.choice(len(weight), size=int(random.integers(1, 4)), p=weight / weight.sum()).tolist():

@@ -7,7 +7,6 @@ any bound of the makespan of M alone. Layers repeat: equal modules are bounded o
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,7 +15,7 @@ from math import inf
 import numpy as np
 
 from accmine.errors import InputError
-from accmine.ports import Stop
+from accmine.ports import NEVER, Clock, Stop
 from accmine.problems.operator_schedule import KIND, MAX_TIME, Problem, Solution
 from accmine.problems.operator_schedule.cone_bound import Gap, with_gaps
 from accmine.problems.operator_schedule.precedence import Order
@@ -33,6 +32,7 @@ MODULE_OPERATIONS = 256
 
 _UPPER_PASSES = 6
 """List schedules of a module, to see how much of its bound is open."""
+
 
 Key = tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]
 
@@ -159,7 +159,7 @@ def find(problem: Problem, most: int = MODULE_OPERATIONS) -> list[Module]:
     return list(modules.values())
 
 
-def bounded(module: Module, deadline: float = inf) -> Module:
+def bounded(module: Module, clock: Clock = NEVER) -> Module:
     """Bound a module from below by heads, tails and packing, from above by a few list schedules.
 
     Inner modules count as well: what is between a fork and its join is bounded first.
@@ -167,9 +167,9 @@ def bounded(module: Module, deadline: float = inf) -> Module:
     own = module.problem
     inner = [m for m in find(own) if len(m.problem) < len(own)]
     for m in inner:
-        _cheap(m, [], deadline)
-    _cheap(module, gaps_of(inner), deadline)
-    if module.bound < module.upper and time.monotonic() < deadline:
+        _cheap(m, [], clock)
+    _cheap(module, gaps_of(inner), clock)
+    if module.bound < module.upper and not clock.over():
         record = Record[Solution](own, Stop(work=_UPPER_PASSES), solver="critical-path")
         make_solver(KIND, "critical-path").search(record)
         if record.best is not None:
@@ -177,11 +177,11 @@ def bounded(module: Module, deadline: float = inf) -> Module:
     return module
 
 
-def _cheap(module: Module, gaps: Sequence[Gap], deadline: float) -> None:
+def _cheap(module: Module, gaps: Sequence[Gap], clock: Clock) -> None:
     own = module.problem
     known = with_gaps(own, gaps)
     module.bound = max(module.bound, known.bound)
-    left = deadline - time.monotonic()
+    left = clock.left()
     if left > 0:
         module.bound = max(module.bound, packing_bound(own, known.head, known.tail, seconds=left))
 

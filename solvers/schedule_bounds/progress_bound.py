@@ -17,12 +17,12 @@ exact integers, valid whatever HiGHS returned.
 
 from __future__ import annotations
 
-import time
 from heapq import heappop, heappush
 from math import inf
 
 import numpy as np
 
+from accmine.ports import NEVER, Clock
 from accmine.problems.operator_schedule import Problem
 from accmine.problems.operator_schedule.cone_bound import Cones
 from accmine.problems.operator_schedule.subset_bound import energy
@@ -52,8 +52,8 @@ _PIVOTS = 0.8
 class Search:
     """Programs tried so far, the best bound, and what is left of the effort."""
 
-    def __init__(self, data: Data, target: int | None, deadline: float) -> None:
-        self.data, self.deadline = data, deadline
+    def __init__(self, data: Data, target: int | None, clock: Clock) -> None:
+        self.data, self.clock = data, clock
         self.target = inf if target is None else target
         self.effort = _EFFORT
         self.best, self.at = data.bound, (0, 0)
@@ -65,7 +65,7 @@ class Search:
         if at in self.tried or self.best >= self.target or not self.data.work or not 0 < sum(at) <= self.data.bound:
             return self.tried.get(at, 0)
         program = Program(self.data, tau, sigma)
-        left = self.deadline - time.monotonic()
+        left = self.clock.left()
         if _PIVOTS * program.columns**2 > self.effort or left <= 0:
             return 0
         multipliers, pivots = program.solve(left)
@@ -121,7 +121,7 @@ class Search:
             self.look(tau or other, sigma or other)
 
 
-def progress_bound(problem: Problem, known: Cones, *, target: int | None = None, deadline: float = inf) -> int:
+def progress_bound(problem: Problem, known: Cones, *, target: int | None = None, clock: Clock = NEVER) -> int:
     """The best bound over times τ and σ that a search of about forty programs finds; at least ``known.bound``.
 
     Parameters
@@ -130,8 +130,8 @@ def progress_bound(problem: Problem, known: Cones, *, target: int | None = None,
         Heads, tails and a bound.
     target
         Value at which the search ends.
-    deadline
-        Value of ``time.monotonic()`` at which it ends; without one the answer does not depend on the clock.
+    clock
+        When it ends; without a limit the answer does not depend on the clock.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def progress_bound(problem: Problem, known: Cones, *, target: int | None = None,
     needed = energy(problem)
     if len(needed.resource) < 2 or known.bound <= 0:
         return known.bound  # one resource alone waits for nothing: heads, tails and subsets say it all
-    search = Search(collect(problem, known, needed), target, deadline)
+    search = Search(collect(problem, known, needed), target, clock)
     for begin in (True, False):
         search.climb(begin)
     if search.best > known.bound:

@@ -9,13 +9,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
 
+from accmine.ports import NEVER, Clock
 from accmine.problems.operator_schedule import CONE_OPERATIONS, Problem, cone_bound, lower_bound
 from accmine.problems.operator_schedule.cone_bound import Cones, cones, with_gaps
 
@@ -87,9 +87,9 @@ class _State:
         self.head, self.tail = np.maximum(self.head, found.head), np.maximum(self.tail, found.tail)
         self.note(found.bound, method)
 
-    def done(self, deadline: float) -> bool:
+    def done(self, clock: Clock) -> bool:
         """Whether the target is reached or the time is over."""
-        return self.bound >= self.target or time.monotonic() >= deadline
+        return self.bound >= self.target or clock.over()
 
     def cones(self) -> Cones:
         """Heads, tails and bound so far."""
@@ -102,7 +102,7 @@ def tighten(
     *,
     upper: int,
     gap: float = 0.0,
-    deadline: float = inf,
+    clock: Clock = NEVER,
     work: float | None = None,
     seed: int = 0,
     workers: int = 1,
@@ -117,8 +117,8 @@ def tighten(
         Makespan of a schedule that is known. Only used to stop: the bound holds whatever it is.
     gap
         Ends once bound ≥ upper · (1 - gap).
-    deadline
-        Value of ``time.monotonic()``; with none of its own, one worker and no deadline the result is repeatable.
+    clock
+        When it ends; with one worker and without a limit in time the result is repeatable.
     work
         Deterministic time CP-SAT may use for modules; default 2.
     seed, workers
@@ -132,45 +132,45 @@ def tighten(
     state = _State(problem, cones(problem) if known is None else known, max(0, ceil(upper * (1.0 - gap))))
     with failures() as failed:
         if len(problem) and len(problem) <= CONE_OPERATIONS:
-            _modules(state, deadline, _TOTAL_WORK if work is None else work, seed, workers)
+            _modules(state, clock, _TOTAL_WORK if work is None else work, seed, workers)
     without = f"without programs that HiGHS failed on: {len(failed)}" if failed else ""
     return Tight(state.head, state.tail, state.bound, state.method, without)
 
 
-def _modules(state: _State, deadline: float, work: float, seed: int, workers: int) -> None:
+def _modules(state: _State, clock: Clock, work: float, seed: int, workers: int) -> None:
     problem = state.problem
-    if state.done(deadline):
+    if state.done(clock):
         return
     modules = module_bound.find(problem)
     for module in modules:
-        if time.monotonic() >= deadline:
+        if clock.over():
             break
-        module_bound.bounded(module, deadline)
-    if time.monotonic() < deadline and modules:
+        module_bound.bounded(module, clock)
+    if not clock.over() and modules:
         state.take(with_gaps(problem, module_bound.gaps_of(modules)), MODULES)
-    if not state.done(deadline):
-        found = progress_bound.progress_bound(problem, state.cones(), target=state.target, deadline=deadline)
+    if not state.done(clock):
+        found = progress_bound.progress_bound(problem, state.cones(), target=state.target, clock=clock)
         state.note(found, progress_bound.METHOD)
-    if not state.done(deadline) and _prove(state, modules, deadline, work, seed, workers):
+    if not state.done(clock) and _prove(state, modules, clock, work, seed, workers):
         state.take(with_gaps(problem, module_bound.gaps_of(modules)), PROVED_MODULES)
-        if not state.done(deadline):
-            found = progress_bound.progress_bound(problem, state.cones(), target=state.target, deadline=deadline)
+        if not state.done(clock):
+            found = progress_bound.progress_bound(problem, state.cones(), target=state.target, clock=clock)
             state.note(found, progress_bound.METHOD)
 
 
 def _prove(
-    state: _State, modules: list[module_bound.Module], deadline: float, work: float, seed: int, workers: int
+    state: _State, modules: list[module_bound.Module], clock: Clock, work: float, seed: int, workers: int
 ) -> bool:
     """Let CP-SAT bound the modules where most is open; whether any bound has moved."""
     moved = False
     least = _NEGLIGIBLE * state.bound
     for module in sorted(modules, key=lambda m: -m.open):
-        if module.open <= least or work <= 0 or time.monotonic() >= deadline:
+        if module.open <= least or work <= 0 or clock.over():
             break
         if _SEARCHED < len(module.problem) < len(state.problem):
             continue
         before = module.bound
-        seconds = deadline - time.monotonic()
+        seconds = clock.left()
         work -= module_bound.prove(module, work=min(work, _MODULE_WORK), seconds=seconds, seed=seed, workers=workers)
         moved |= module.bound > before
     return moved

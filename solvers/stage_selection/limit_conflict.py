@@ -7,7 +7,6 @@ further: the set is then reported without the claim that it is minimal.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ from accmine.record import Record
 from accmine.registry import make_model
 from accmine.result import StopReason
 
+from ..engines.crew import Crew
 from .why_not import explain
 
 __all__ = ["LimitConflict"]
@@ -131,18 +131,9 @@ class Questions:
             solver.parameters.max_time_in_seconds = max(0.0, self.stop.seconds)
         if self.stop.work is not None:
             solver.parameters.max_deterministic_time = self.stop.work
-        outcome: list[Any] = []
-        thread = threading.Thread(target=lambda: outcome.append(solver.solve(self.built)), daemon=True)
-        thread.start()
-        try:
-            while thread.is_alive():
-                thread.join(0.2)
-        except KeyboardInterrupt:
-            while thread.is_alive():  # a search that has not begun cannot be stopped
-                solver.stop_search()
-                thread.join(0.05)
-            raise
-        return _Answer(solver, outcome[0])
+        crew = Crew(lambda *_: False, solver=solver, built=self.built)
+        crew.run()
+        return _Answer(solver, crew.outcome)
 
 
 class _Answer:

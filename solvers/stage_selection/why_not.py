@@ -47,13 +47,6 @@ def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
         scope = "every stage of every pipeline" if problem.mode == "common" else "every stage of its pipeline"
         return ("mode",), (f"mode {problem.mode}: no design is a candidate of {scope}; add one, or take heterogeneous",)
     case = _Case(problem, numbers)
-    try:
-        return _explained(case)
-    except KeyboardInterrupt:  # that there is no solution is proven all the same
-        return case.names, ("interrupted before the limits in conflict were told apart",)
-
-
-def _explained(case: _Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
     found = conflicts(case.names, case.feasible)
     members = [name for name in case.names if any(name in own for own in found)]
     remedies = [case.remedy(name, found) for name in members]

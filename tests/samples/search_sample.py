@@ -24,9 +24,12 @@ from accmine.hardware.technology import Technology, area_mm2, load_technology, t
 from accmine.plan import Plan, plan_of
 from accmine.ports import Stop
 from accmine.problems import design_search
-from accmine.problems.design_search import Evaluation, Mined
+from accmine.problems.design_search import Evaluation, Solution, by_value
+from accmine.record import Record
 from accmine.registry import make_solver
-from accmine.search import RUN, Budget, GroupCandidates, Session, schedule_task, search_problem
+from accmine.result import Result, StopReason
+from accmine.search import NOTHING, RUN, Budget, GroupCandidates, Session, schedule_task, search_problem
+from accmine.solving import solve
 from accmine.study import Study
 from accmine.workload import OperatorGraph, PhaseRun, Task, Vector
 from accmine.workload.graph import GraphBuilder
@@ -168,7 +171,7 @@ def listed(problem: design_search.Problem, design: Design) -> Evaluation:
     if id(problem) not in _EVALUATORS:
         if len(_EVALUATORS) > 200:
             _EVALUATORS.clear()
-        _EVALUATORS[id(problem)] = (problem, Evaluator(problem))
+        _EVALUATORS[id(problem)] = (problem, Evaluator(Record[Solution](problem)))
     found: Evaluation = _EVALUATORS[id(problem)][1](design)
     return found
 
@@ -187,7 +190,7 @@ def brute_groups(plan: Plan, library: CostLibrary, mode: str, *, count: int | No
         feasible = [d for d in designs(problem.template) if fits(problem, d)]
         step = 1 if count is None else max(1, len(feasible) // count)
         pool = tuple(listed(problem, d) for d in feasible[::step])
-        found.append(GroupCandidates(group, problem, Mined(pool, pool, len(pool), 0, 0, True), pool))
+        found.append(GroupCandidates(group, problem, replace(NOTHING, stop=StopReason.FINISHED, pool=pool), pool))
     return found
 
 
@@ -299,8 +302,7 @@ def search(
     )
 
 
-def mined(problem: design_search.Problem, stop: Stop | None = None, **options: Any) -> Mined:
-    """What the miner proposes."""
-    result = make_solver("design-search", "wham-like", **options).solve(problem, stop=stop or Stop())
-    assert isinstance(result.solution, Mined)
-    return result.solution
+def mined(problem: design_search.Problem, stop: Stop | None = None, **options: Any) -> Result[Solution]:
+    """What the miner finds; the best of its pool first."""
+    result = solve(problem, make_solver("design-search", "wham-like", **options), stop=stop or Stop())
+    return replace(result, pool=tuple(by_value(result.pool)))

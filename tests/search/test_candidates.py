@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine import registry
+from accmine.errors import CheckError
 from accmine.hardware import smallest
 from accmine.plan import Plan, under_limits
 from accmine.ports import Stop
-from accmine.problems.design_search import Evaluation, Mined, evaluate
-from accmine.result import Result, Status, StopReason
+from accmine.problems.design_search import Evaluation, Solution, by_value, evaluate, evaluated, fits, lowered, ranked
+from accmine.record import Record
+from accmine.result import Status, StopReason
 from accmine.search import (
     RUN,
     Budget,
@@ -34,7 +36,8 @@ from accmine.search import (
 )
 from accmine.search.candidates import shares
 from accmine.search.selection import settle
-from tests.samples.search_sample import brute_groups, design, fits, pipeline, planned, session
+from accmine.solving import solve
+from tests.samples.search_sample import brute_groups, design, pipeline, planned, session
 
 CLOSE = 1e-5  # the integer selection rounds times up
 
@@ -163,32 +166,63 @@ def test_equal_problems_are_mined_once() -> None:
     with ThreadPoolExecutor(2) as executor:
         shared = session(plan, library, executor=executor)
         apart = mine(shared, [first, replace(first), second], Stop(workers=2))
-    assert apart == [one, two, other]
+    assert [own.pool for own in apart] == [own.pool for own in (one, two, other)]
     assert mine(here, [first], Stop(seconds=0), first=(plan.baseline,))[0].pool[0].design == plan.baseline
 
 
 class Spy:
-    """A registered heuristic of another package that notes its seeds and finds nothing."""
+    """A registered heuristic of another package that notes its seeds and offers the designs it is told first."""
 
     name = "spy"
     seeds: ClassVar[list[int]] = []
 
-    def solve(self, problem: Any, *, stop: Stop, seed: int = 0, hint: Any = None, on_progress: Any = None) -> Any:
-        self.seeds.append(seed)
-        found = Mined((), (), 0, 0, 0, True)
-        return Result("design-search", "spy", Status.UNKNOWN, StopReason.FINISHED, None, None, "", found, seed=seed)
+    def search(self, record: Record[Solution]) -> StopReason:
+        self.seeds.append(record.seed)
+        problem = record.problem
+        for first in problem.first:
+            rows: Any = [[solve(p.problem, "critical-path").solution for p in row] for row in lowered(problem, first)]
+            record.offer(Solution(first, tuple(map(tuple, rows))))
+        return StopReason.FINISHED
 
 
-def test_the_seed_reaches_every_heuristic(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.SOLVERS, ("design-search", "spy"), "tests.search.test_candidates:Spy")
     monkeypatch.setattr(Spy, "seeds", [])
     monkeypatch.setattr(registry, "_load", lambda target, load=registry._load: Spy if "Spy" in target else load(target))
+
+
+@pytest.mark.usefixtures("spy")
+def test_the_seed_reaches_every_heuristic() -> None:
     plan, library = planned(models=("gpt",), limits={"area": "830 mm^2"}, **pipeline(2))
     problems = [search_problem(plan, group, 2, library) for group in plan.groups("heterogeneous")]
     for seed in (1, 2):
         own = Session(plan, library, Budget(RUN, Stop(), seed))
         mine(own, problems, Stop(), method="spy")
     assert Spy.seeds == [1, 1, 2, 2]
+
+
+@pytest.mark.usefixtures("spy")
+def test_what_a_heuristic_offers_is_proposed_without_a_pool_of_its_own() -> None:
+    plan, library = planned(models=("mlp",))
+    problem = search_problem(plan, plan.groups("heterogeneous")[0], 1, library)
+    (found,) = mine(session(plan, library), [problem], Stop(), method="spy", first=(plan.baseline,))
+    assert found.solution is not None
+    assert found.verified
+    assert found.pool == (evaluated(problem, found.solution),)
+    assert proposed(found, False, (), 1) == [plan.baseline]
+    (nothing,) = mine(session(plan, library), [problem], Stop(), method="spy")
+    assert (nothing.pool, nothing.finished, nothing.status) == ((), True, Status.UNKNOWN)
+
+
+@pytest.mark.usefixtures("spy")
+def test_a_design_that_does_not_fit_never_leaves_a_heuristic() -> None:
+    plan, library = planned(models=("mlp",), limits={"area": "417 mm^2"})
+    problem = search_problem(plan, plan.groups("heterogeneous")[0], 1, library)
+    outside = design(4, 2)
+    assert not fits(problem, outside)
+    with pytest.raises(CheckError, match="spy: area"):
+        mine(session(plan, library), [problem], Stop(), method="spy", first=(outside,))
 
 
 def test_sketches_are_mined_and_the_tasks_confirmed() -> None:
@@ -202,13 +236,13 @@ def test_sketches_are_mined_and_the_tasks_confirmed() -> None:
     outside = design(4, 2)
     assert not fits(problem, outside)
     chosen = proposed(found, False, (plan.baseline, outside), 3)
-    assert set(chosen) >= {e.design for e in found.ranked} | {plan.baseline}
+    assert set(chosen) >= {e.design for e in ranked(found.pool, 3)} | {plan.baseline}
     assert len(set(chosen)) == len(chosen) <= 3 * 3 + 2
     here = session(plan, library)
     known = here.cycles
     confirmed = confirm(here, problem, chosen, Stop())
     assert {e.design for e in confirmed} == set(chosen) - {outside}
-    assert list(confirmed) == sorted(confirmed, key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name))
+    assert list(confirmed) == by_value(confirmed)
     for e in confirmed:
         cycles = tuple(
             tuple(phase.cycles for phase in schedule_task(task, library, e.design, "list", Stop(), 0).phases)

@@ -30,10 +30,6 @@ def seeds(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], set[int]]:
         def __init__(self, kind: str, solver: Any) -> None:
             self.name, self._kind, self._solver = solver.name, kind, solver
 
-        def solve(self, problem: Any, *, seed: int = 0, **named: Any) -> Any:
-            seen.setdefault((self._kind, self.name), set()).add(seed)
-            return self._solver.solve(problem, seed=seed, **named)
-
         def search(self, record: Any) -> Any:
             seen.setdefault((self._kind, self.name), set()).add(record.seed)
             return self._solver.search(record)

@@ -7,7 +7,6 @@ relaxation of the selection among all designs, so its optimum is a bound of it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
@@ -15,6 +14,7 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
+from accmine.ports import NEVER, Clock
 from accmine.problems.design_search.problem import Problem
 from accmine.problems.design_search.space_bound import Block, batches, blocks, phase_bounds_of
 
@@ -39,14 +39,14 @@ class LowerCandidate:
 
 
 def lower_front(
-    problem: Problem, deadline: float = inf, *, boxes: int = 200, rounds: int = 5
+    problem: Problem, clock: Clock = NEVER, *, boxes: int = 200, rounds: int = 5
 ) -> tuple[list[LowerCandidate], int]:
     """The candidates for the tasks of ``problem`` and the number of feasible designs.
 
     Parameters
     ----------
-    deadline
-        Value of ``time.monotonic()`` after which no longest paths are added.
+    clock
+        When no more longest paths are added.
     boxes
         Steps into which the range of area, and of TDP, is cut.
     rounds
@@ -64,7 +64,7 @@ def lower_front(
         if not weak:
             break
         for part in batches(weak, 16):
-            if time.monotonic() > deadline:
+            if clock.over():
                 break
             for index, table in zip(part, _rows(problem, [(i, found[i]) for i in part], paths=True), strict=True):
                 rows[index], full[index] = table, True

@@ -11,14 +11,15 @@ make workloads comparable; for one task they change no order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.cost import CostLibrary, Source, splits_up_to
+from accmine.errors import InputError
 from accmine.hardware import Design, Template
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.problems import operator_schedule
@@ -28,27 +29,39 @@ from accmine.problems.stage_selection import AGGREGATES, OBJECTIVES
 from accmine.workload import Task
 
 __all__ = [
+    "EXACT_DECIMALS",
+    "KIND",
     "TIE",
     "Evaluation",
-    "Mined",
     "Problem",
+    "Schedules",
     "Solution",
     "aggregate",
     "best",
+    "by_value",
     "check",
+    "check_claim",
     "cost_library",
     "evaluate",
+    "evaluated",
     "fits",
     "lowered",
+    "ranked",
     "score",
+    "value_of",
 ]
 
 KIND = "design-search"
+
+EXACT_DECIMALS = False
 
 TIE = 1e-3
 """Designs whose values differ by less are tied; lower TDP, then lower area, decides."""
 
 FloatArray = npt.NDArray[np.float64]
+
+Schedules = tuple[tuple[operator_schedule.Solution, ...], ...]
+"""By task and phase."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +81,11 @@ class Problem:
         by several chips, and the best designs at the whole budget would leave nothing to select.
     floor
         Least throughput relative to the references, for ``throughput-per-tdp``; 0 switches it off.
+    first
+        Designs to look at before all others, such as the baseline; those that do not fit are left out.
     """
+
+    kind: ClassVar[str] = KIND
 
     tasks: tuple[Task, ...]
     reference_s: tuple[float, ...]
@@ -82,6 +99,7 @@ class Problem:
     aggregate: str = "worst"
     floor: float = 0.0
     shares: tuple[tuple[float, float], ...] = ()
+    first: tuple[Design, ...] = ()
 
     @property
     def per_tdp(self) -> bool:
@@ -126,6 +144,8 @@ class Evaluation:
         Step time of each task on one device.
     relative, value
         Aggregated relative step time r, and the value that is minimised (``inf`` below the floor).
+    schedules
+        The schedules themselves, where they are kept.
     """
 
     design: Design
@@ -135,38 +155,7 @@ class Evaluation:
     tdp_w: float
     relative: float
     value: float
-
-
-@dataclass(frozen=True)
-class Mined:
-    """Designs that a heuristic proposes.
-
-    Attributes
-    ----------
-    ranked
-        The k best within each of the limits, without repeats, best value first.
-    pool
-        Everything evaluated within the limits of one chip.
-    visited, pruned
-        Choices of core dimensions that were grown, and that were skipped by their bound.
-    schedules
-        List schedules made.
-    finished
-        False if a time or work limit, or the user, ended the search.
-    interrupted
-        True if the user did.
-    solutions
-        The best designs with their schedules, where the search keeps them.
-    """
-
-    ranked: tuple[Evaluation, ...]
-    pool: tuple[Evaluation, ...]
-    visited: int
-    pruned: int
-    schedules: int
-    finished: bool
-    interrupted: bool = False
-    solutions: tuple[Solution, ...] = ()
+    schedules: Schedules | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +163,7 @@ class Solution:
     """A design and a schedule of every phase of every task on it."""
 
     design: Design
-    schedules: tuple[tuple[operator_schedule.Solution, ...], ...]
+    schedules: Schedules
 
 
 def aggregate(relative: Sequence[Any], weights: Sequence[float], how: str) -> Any:
@@ -182,7 +171,7 @@ def aggregate(relative: Sequence[Any], weights: Sequence[float], how: str) -> An
     return AGGREGATES[how].of_relative(relative, weights)
 
 
-def score(problem: Problem, relative: Any, tdp: Any) -> Any:
+def value_of(problem: Problem, relative: Any, tdp: Any) -> Any:
     """The value that is minimised (numbers or arrays over designs); ``inf`` where the throughput is below the floor."""
     if not problem.per_tdp:
         return relative
@@ -211,8 +200,48 @@ def evaluate(problem: Problem, design: Design, cycles: Sequence[Sequence[int]]) 
         area_mm2(design, problem.technology),
         tdp,
         relative,
-        float(score(problem, relative, tdp)),
+        float(value_of(problem, relative, tdp)),
     )
+
+
+def evaluated(problem: Problem, solution: Solution) -> Evaluation:
+    """The evaluation of a design from its schedules, whether or not they are valid.
+
+    Raises
+    ------
+    InputError
+        If an operator fits the design in no mode.
+    IndexError, ValueError
+        If a schedule is missing, or not one of these operators.
+    """
+    return evaluate(problem, solution.design, _cycles(lowered(problem, solution.design), solution))
+
+
+def _cycles(parts: Sequence[Sequence[Lowered]], solution: Solution) -> list[list[int]]:
+    return [
+        [operator_schedule.objective(part.problem, schedule) for part, schedule in zip(own, row, strict=True)]
+        for own, row in zip(parts, solution.schedules, strict=True)
+    ]
+
+
+def score(problem: Problem, solution: Solution) -> float:
+    """The value of a solution; ``inf`` below the floor, and where there is none."""
+    try:
+        return evaluated(problem, solution).value
+    except (InputError, IndexError, ValueError):
+        return inf  # ``check`` says why
+
+
+def by_value(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
+    """Best value first; of equals the least TDP, then area."""
+    return sorted(evaluations, key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name))
+
+
+def ranked(evaluations: Iterable[Evaluation], count: int) -> list[Evaluation]:
+    """The ``count`` best that meet the floor, best value first, but for the first: that is the ``best``."""
+    pool = by_value(e for e in evaluations if e.value < inf)
+    winner = best(pool)
+    return [] if winner is None else [winner, *(e for e in pool if e is not winner)][:count]
 
 
 def best(evaluations: Iterable[Evaluation]) -> Evaluation | None:
@@ -241,12 +270,30 @@ def lowered(problem: Problem, design: Design) -> list[list[Lowered]]:
     return [[lower(phase.graph, problem.library, design) for phase in task.phases] for task in problem.tasks]
 
 
-def check(problem: Problem, solution: Solution, claim: Evaluation) -> tuple[str, ...]:
-    """Everything wrong with a solution and the claimed evaluation; empty when all holds.
+def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
+    """Everything wrong with a solution; empty when it is valid.
 
     Recomputes the membership in the template, the limits (to a part in 1e9, as everywhere: a limit divided by
-    the number of devices admits the design it was computed from), the memory and every schedule.
+    the number of devices admits the design it was computed from), the memory, every schedule and the floor.
     """
+    wrong, actual = _checked(problem, solution)
+    if actual is not None and actual.value == inf:
+        wrong.append(f"throughput is {1 / actual.relative} of the reference, the floor is {problem.floor}")
+    return tuple(wrong)
+
+
+def check_claim(problem: Problem, solution: Solution, claim: Evaluation) -> tuple[str, ...]:
+    """Everything wrong with a solution, floor apart, and with what is claimed of it; empty when all holds."""
+    wrong, actual = _checked(problem, solution)
+    if actual is None:
+        return tuple(wrong)
+    if actual.cycles != claim.cycles or abs(actual.value - claim.value) > 1e-12 * abs(actual.value):
+        wrong.append(f"claimed {claim.value}, {claim.cycles} cycles; recomputed {actual.value}, {actual.cycles} cycles")
+    return tuple(wrong)
+
+
+def _checked(problem: Problem, solution: Solution) -> tuple[list[str], Evaluation | None]:
+    """What is wrong with the design and its schedules, and the evaluation where there is one."""
     wrong: list[str] = []
     design = solution.design
     if not problem.template.contains(design):
@@ -258,14 +305,17 @@ def check(problem: Problem, solution: Solution, claim: Evaluation) -> tuple[str,
         wrong.append(f"TDP {tdp} W exceeds {problem.tdp_w} W")
     if problem.memory_bytes > design.hbm_bytes:
         wrong.append(f"needs {problem.memory_bytes} bytes of HBM, {design.name} has {design.hbm_bytes}")
-    cycles: list[list[int]] = []
-    for task, schedules, problems in zip(problem.tasks, solution.schedules, lowered(problem, design), strict=True):
-        cycles.append([])
+    try:
+        parts = lowered(problem, design)
+    except InputError as error:
+        return [*wrong, str(error)], None
+    if [len(row) for row in parts] != [len(row) for row in solution.schedules]:
+        return [*wrong, "there is not one schedule of every phase of every task"], None
+    for task, schedules, problems in zip(problem.tasks, solution.schedules, parts, strict=True):
         for phase, schedule, part in zip(task.phases, schedules, problems, strict=True):
             found = operator_schedule.check(part.problem, schedule)
             wrong += [f"{task.name}, {phase.name}: {text}" for text in found]
-            cycles[-1].append(operator_schedule.objective(part.problem, schedule))
-    actual = evaluate(problem, design, cycles)
-    if actual.cycles != claim.cycles or abs(actual.value - claim.value) > 1e-12 * abs(actual.value):
-        wrong.append(f"claimed {claim.value}, {claim.cycles} cycles; recomputed {actual.value}, {actual.cycles} cycles")
-    return tuple(wrong)
+    try:
+        return wrong, evaluate(problem, design, _cycles(parts, solution))
+    except (IndexError, ValueError):  # wrong shape or mode: said above
+        return wrong, None

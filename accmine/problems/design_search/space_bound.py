@@ -14,7 +14,6 @@ one after the other are bounded one by one (``accmine.problems.design_search.bar
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -26,9 +25,10 @@ import numpy.typing as npt
 from accmine.cost import INVALID
 from accmine.hardware import Design, types_of
 from accmine.hardware.technology import chip_of, linear_costs
+from accmine.ports import NEVER, Clock
 from accmine.problems.design_search.barriers import Barriers, barriers
 from accmine.problems.design_search.collapse import CollapsedGraph, collapse
-from accmine.problems.design_search.problem import Problem, aggregate, score
+from accmine.problems.design_search.problem import Problem, aggregate, value_of
 from accmine.problems.limits import within
 from accmine.workload import OperatorGraph
 
@@ -38,6 +38,7 @@ __all__ = [
     "batches",
     "block_of",
     "blocks",
+    "bound",
     "phase_bounds",
     "phase_bounds_of",
     "promising",
@@ -280,35 +281,43 @@ def relative_value(problem: Problem) -> Value:
             / reference
             for task, own, reference in zip(problem.tasks, seconds, problem.reference_s, strict=True)
         ]
-        return cast(FloatArray, score(problem, aggregate(relative, problem.weights, problem.aggregate), block.tdp_w))
+        return cast(FloatArray, value_of(problem, aggregate(relative, problem.weights, problem.aggregate), block.tdp_w))
 
     return value
 
 
-def promising(problem: Problem, count: int, deadline: float = inf) -> list[Design]:
+def promising(problem: Problem, count: int, clock: Clock = NEVER) -> list[Design]:
     """The designs of least bound of ``count`` choices of core types, least first: good places to begin a search.
 
-    After ``deadline`` (of ``time.monotonic()``) those that are known by then; one at least, where any fits.
+    When the clock is over, those that are known by then; one at least, where any fits.
     """
     value = relative_value(problem)
     order: list[tuple[float, int, Block]] = []
     for part in batches(list(blocks(problem))):
-        if order and time.monotonic() > deadline:
+        if order and clock.over():
             break
         for block, seconds in zip(part, phase_bounds_of(problem, part, paths=False), strict=True):
             order.append((float(value(seconds, block)[block.fits].min()), len(order), block))
     order.sort(key=lambda row: row[:2])
     found: list[tuple[float, int, Design]] = []
     for lowest, index, block in order:
-        if (len(found) >= count and lowest >= sorted(found)[count - 1][0]) or (found and time.monotonic() > deadline):
+        if (len(found) >= count and lowest >= sorted(found)[count - 1][0]) or (found and clock.over()):
             break
         full = np.where(block.fits, value(phase_bounds(problem, block, paths=True), block), inf)
         found.append((float(full.min()), index, block.design(int(full.argmin()))))
     return [design for _, _, design in sorted(found)[:count]]
 
 
+def bound(problem: Problem) -> tuple[float | None, str]:
+    """(value that no design is below, how it is proved), without search; seconds on a large template."""
+    value = scan(problem).value
+    if value == inf:
+        return None, "no design meets the limits"
+    return _SAFE * value, "work, bytes and longest paths of every feasible design"
+
+
 def scan(
-    problem: Problem, value: Value | None = None, cheap_value: Value | None = None, deadline: float = inf
+    problem: Problem, value: Value | None = None, cheap_value: Value | None = None, clock: Clock = NEVER
 ) -> SpaceBound:
     """The bound over every feasible design.
 
@@ -321,8 +330,8 @@ def scan(
         Objective of bounds of phase times, monotone in them; the default is that of ``problem``.
     cheap_value
         A lower bound of ``value`` that is faster to compute.
-    deadline
-        Value of ``time.monotonic()`` after which no longest paths are added: what is left keeps its cheap bound.
+    clock
+        When no more longest paths are added: what is left keeps its cheap bound.
     """
     value = value or relative_value(problem)
     cheap_value = cheap_value or value
@@ -338,7 +347,7 @@ def scan(
         near = [block for lowest, _, block in rows if lowest < least]
         if not near:
             break
-        if time.monotonic() > deadline:
+        if clock.over():
             return SpaceBound(min(least, rows[0][0]), None, feasible)
         for block, seconds in zip(near, phase_bounds_of(problem, near, paths=True), strict=True):
             full = np.where(block.fits, value(seconds, block), inf)

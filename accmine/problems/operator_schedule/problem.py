@@ -42,7 +42,6 @@ __all__ = [
 KIND = "operator-schedule"
 
 EXACT_DECIMALS = True
-"""``problem_from_json`` wants decimals as ``decimal.Decimal``."""
 
 MAX_TIME = 1 << 62
 """Largest time and largest sum of durations: start + duration stays within int64."""

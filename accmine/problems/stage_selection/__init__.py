@@ -32,6 +32,7 @@ from accmine.problems.stage_selection.rules import (
 __all__ = [
     "AGGREGATES",
     "DEPLOYMENTS",
+    "EXACT_DECIMALS",
     "KIND",
     "MODES",
     "OBJECTIVES",
@@ -58,3 +59,5 @@ __all__ = [
     "step_seconds",
     "totals",
 ]
+
+EXACT_DECIMALS = False

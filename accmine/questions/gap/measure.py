@@ -214,11 +214,10 @@ class Ground:
         """The best choice that needs no heuristic, of the baseline and of what the prover or the bounds suggest."""
         baseline, name, found = self.plan.baseline, PROVER, []
         if proof is not None:
-            found = [e.design for e in proof.mined.ranked[:PROVEN] if e.design != baseline]
+            found = [e.design for e in proof.mined.pool[:PROVEN] if e.design != baseline]
         elif len(self.plan.tasks) > 1:
             (search,) = problems_of(self.session, "common", sketch=True)
-            deadline = self.session.part(0.3).deadline()
-            found, name = promising(search, PROMISING, deadline), "designs of least bound"
+            found, name = promising(search, PROMISING, self.session.part(0.3).clock()), "designs of least bound"
 
         def named(designs: Sequence[Design]) -> str:
             return name if set(designs) & set(found) else "baseline"

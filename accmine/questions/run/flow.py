@@ -16,7 +16,7 @@ from accmine.hardware import Design
 from accmine.interrupts import held
 from accmine.plan import Plan
 from accmine.ports import Incumbent, Stop
-from accmine.problems.design_search import Mined
+from accmine.problems.design_search import ranked
 from accmine.problems.limits import within
 from accmine.questions.run.baselines import baseline_rows, binding_limits, change_rows, variant_sentence
 from accmine.questions.run.contention import contentions
@@ -29,6 +29,7 @@ from accmine.search import (
     Budget,
     FloorQuestion,
     GroupCandidates,
+    Mined,
     Selection,
     Session,
     Store,
@@ -205,12 +206,13 @@ def _candidates(session: Session) -> dict[str, list[GroupCandidates]]:
     modes = _modes(session.plan)
     begin = [session.plan.baseline, *session.first]
     mined: dict[str, list[Mined]] = {}
+    top_k = session.plan.study.search.top_k
     firsts = {}
     with session.step("propose"):
         begin += promising_designs(session)
         for number, mode in enumerate(modes):
             # What serves all stages well is where the search for each stage begins.
-            known = [e.design for own in mined.get("common", ()) for e in own.ranked[:KNOWN]]
+            known = [e.design for own in mined.get("common", ()) for e in ranked(own.pool, top_k)[:KNOWN]]
             firsts[mode] = list(dict.fromkeys([*begin, *known]))
             mined[mode] = propose(session, mode, firsts[mode], session.part(1 / (len(modes) - number)))
     found: dict[str, list[GroupCandidates]] = {}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accmine.errors import DEFECT, InfeasibleError, NothingFoundError
+from accmine.errors import DEFECT, AccmineError, InfeasibleError, NothingFoundError
 from accmine.files import load_yaml, placed
 from accmine.hardware import Design, DesignSpace, template_of
 from accmine.interrupts import held
@@ -77,7 +77,7 @@ def run(
         folder.end(RunState.INTERRUPTED, 130, "interrupted before anything was verified")
         raise
     except Exception as error:
-        folder.end(RunState.FAILED, getattr(error, "exit_code", DEFECT), str(error))
+        folder.end(RunState.FAILED, error.exit_code if isinstance(error, AccmineError) else DEFECT, str(error))
         raise
     return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known)
 

@@ -20,11 +20,22 @@ from accmine.problems.design_search import (
     Solution,
     aggregate,
     best,
+    bound,
+    by_value,
     check,
+    check_claim,
     evaluate,
+    evaluated,
+    impossible,
     lowered,
+    ranked,
     score,
+    sense,
+    shown,
+    shown_bound,
+    value_of,
 )
+from accmine.result import Sense
 from accmine.solvers.operator_schedule.critical_path import quick
 from tests.samples.search_sample import design, graph_of, planned, search, task_of, template
 
@@ -76,23 +87,23 @@ def test_aggregates_are_monotone_and_work_on_arrays(ratios: list[float], data: s
 @given(st.floats(0.01, 100), st.floats(1, 1000), st.floats(0, 10))
 def test_scores(relative: float, tdp: float, floor: float) -> None:
     plain = search(TASKS[:1])
-    assert score(plain, relative, tdp) == relative
+    assert value_of(plain, relative, tdp) == relative
     efficient = search(TASKS[:1], objective="throughput-per-tdp", floor=floor)
-    value = float(score(efficient, relative, tdp))
+    value = float(value_of(efficient, relative, tdp))
     fast_enough = floor == 0 or relative * floor <= 1 + 1e-9
     assume(floor == 0 or not 1 + 1e-10 < relative * floor < 1 + 1e-8)
     assert value == (relative * tdp if fast_enough else inf)
-    assert float(score(efficient, relative, tdp * 2)) >= value
-    assert float(score(efficient, relative * 2, tdp)) >= value
-    both = score(efficient, np.array([relative, relative * 2]), np.array([tdp, tdp]))
-    assert np.asarray(both).tolist() == [value, float(score(efficient, relative * 2, tdp))]
+    assert float(value_of(efficient, relative, tdp * 2)) >= value
+    assert float(value_of(efficient, relative * 2, tdp)) >= value
+    both = value_of(efficient, np.array([relative, relative * 2]), np.array([tdp, tdp]))
+    assert np.asarray(both).tolist() == [value, float(value_of(efficient, relative * 2, tdp))]
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0.01, 100))
 def test_the_reference_itself_meets_a_floor_of_one(step_s: float) -> None:
     problem = search(TASKS[:1], objective="throughput-per-tdp", floor=1.0)
-    assert float(score(problem, step_s / step_s, 5.0)) == 5.0
+    assert float(value_of(problem, step_s / step_s, 5.0)) == 5.0
 
 
 POOL = st.lists(st.tuples(st.floats(0.5, 0.502), st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=8).map(
@@ -143,20 +154,20 @@ def test_an_honest_solution_passes() -> None:
         search(TASKS, objective="throughput-per-tdp", floor=0.1),
     ):
         solution, claim = solved(problem)
-        assert check(problem, solution, claim) == ()
+        assert check_claim(problem, solution, claim) == ()
 
 
 def test_limits_are_inclusive() -> None:
     solution, claim = solved(search(TASKS))
     exact = search(TASKS, area_mm2=claim.area_mm2, tdp_w=claim.tdp_w)
-    assert check(exact, solution, claim) == ()
+    assert check_claim(exact, solution, claim) == ()
     # A third of three times a design's own area may be less than that area by a rounding error.
     rounded = replace(exact, area_mm2=float(np.nextafter(claim.area_mm2, 0)), tdp_w=float(np.nextafter(claim.tdp_w, 0)))
-    assert check(rounded, solution, claim) == ()
+    assert check_claim(rounded, solution, claim) == ()
 
 
 def broken(problem: Problem, solution: Solution, claim: Evaluation) -> str:
-    return "; ".join(check(problem, solution, claim))
+    return "; ".join(check_claim(problem, solution, claim))
 
 
 def test_every_mutation_is_caught() -> None:
@@ -172,8 +183,7 @@ def test_every_mutation_is_caught() -> None:
     cycles = ((claim.cycles[0][0] + 1, *claim.cycles[0][1:]), *claim.cycles[1:])
     assert "claimed" in broken(problem, solution, replace(claim, cycles=cycles))
     assert "claimed" in broken(problem, Solution(design(4, 1), solution.schedules), claim)
-    with pytest.raises(ValueError, match="zip"):
-        check(problem, Solution(solution.design, solution.schedules[:1]), claim)
+    assert "every task" in broken(problem, Solution(solution.design, solution.schedules[:1]), claim)
 
 
 @settings(max_examples=40, deadline=None)
@@ -189,7 +199,7 @@ def test_a_moved_operator_is_caught(task: int, operator: int, by: int) -> None:
     schedules = [list(row) for row in solution.schedules]
     schedules[task][0] = moved
     part = lowered(problem, solution.design)[task][0].problem
-    wrong = check(problem, Solution(solution.design, tuple(map(tuple, schedules))), claim)
+    wrong = check_claim(problem, Solution(solution.design, tuple(map(tuple, schedules))), claim)
     still_valid = not operator_schedule.check(part, moved)
     same_length = operator_schedule.objective(part, moved) == operator_schedule.objective(part, own)
     assert (wrong == ()) == (still_valid and same_length)
@@ -201,5 +211,60 @@ def test_a_study_of_a_real_model_passes() -> None:
     plan, library = planned(models=("mlp", "gpt"))
     problem = search_problem(plan, plan.groups("common")[0], 1, library)
     solution, claim = solved(problem)
-    assert check(problem, solution, claim) == ()
+    assert check_claim(problem, solution, claim) == ()
     assert all(a > 0 for a, _ in pairwise((*claim.step_s, 0.0)))
+
+
+def test_a_solution_is_worth_its_evaluation() -> None:
+    problem = search(TASKS, objective="throughput-per-tdp")
+    solution, claim = solved(problem)
+    assert evaluated(problem, solution) == claim
+    assert score(problem, solution) == claim.value
+    assert check(problem, solution) == ()
+    assert sense(problem) is Sense.MINIMIZE
+    assert shown(problem, 0.5) == shown_bound(problem, 0.5) == 0.5
+    value, method = bound(problem)
+    assert value is not None
+    assert 0 < value <= claim.value
+    assert "every feasible design" in method
+    assert bound(replace(problem, area_mm2=1.0)) == (None, "no design meets the limits")
+    assert impossible(problem) == ((), ())
+
+
+def test_a_solution_below_the_floor_is_none() -> None:
+    problem = search(TASKS, objective="throughput-per-tdp")
+    solution, claim = solved(problem)
+    floored = replace(problem, floor=2 / claim.relative)
+    assert score(floored, solution) == inf
+    assert check(floored, solution) == (
+        f"throughput is {1 / claim.relative} of the reference, the floor is {floored.floor}",
+    )
+    assert check_claim(floored, solution, replace(claim, value=inf)) == (), "a part of a choice need not meet it"
+    assert check(replace(problem, floor=0.5 / claim.relative), solution) == ()
+
+
+def test_what_cannot_be_evaluated_is_said_in_words() -> None:
+    problem = search(TASKS)
+    solution, _ = solved(problem)
+    first = solution.schedules[0][0]
+    short = operator_schedule.Solution(first.start[:1], first.mode[:1])
+    wrong = operator_schedule.Solution(first.start, first.mode + 99)
+    none = replace(solution.design, tensor_cores=0)
+    for broken_solution, says in (
+        (Solution(solution.design, solution.schedules[:1]), "every task"),
+        (Solution(solution.design, ((short, *solution.schedules[0][1:]), *solution.schedules[1:])), "has shape"),
+        (Solution(solution.design, ((wrong, *solution.schedules[0][1:]), *solution.schedules[1:])), "has no mode"),
+        (Solution(none, solution.schedules), "no mode of an operator fits"),
+    ):
+        assert score(problem, broken_solution) == inf
+        assert says in "; ".join(check(problem, broken_solution))
+
+
+@settings(max_examples=40, deadline=None)
+@given(POOL, st.integers(1, 10))
+def test_the_best_stands_first_and_the_others_by_value(pool: list[Evaluation], count: int) -> None:
+    found = ranked(pool, count)
+    assert found[0] == best(pool)
+    assert len(found) == min(count, len(pool))
+    assert [e for e in by_value(pool) if e != found[0]][: count - 1] == found[1:]
+    assert ranked([evaluation(inf, 1, 1)], 3) == []

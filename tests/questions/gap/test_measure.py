@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
@@ -16,12 +15,11 @@ from hypothesis import strategies as st
 from accmine import registry
 from accmine.errors import CheckError, InfeasibleError
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.ports import Incumbent, Stop
-from accmine.problems import design_search
-from accmine.problems.design_search import Mined, Problem
+from accmine.problems.design_search import Solution
 from accmine.questions.gap.cases import rows_of
 from accmine.questions.gap.measure import Ground, better_of, spread
-from accmine.result import Result, Status, StopReason
+from accmine.record import Record
+from accmine.result import StopReason
 from accmine.search import GAP, answer_of, own_bound, study_value, totals
 from accmine.search.proof import LISTS
 from accmine.search.schedules import list_work
@@ -176,33 +174,20 @@ class Prover:
     def __init__(self, **_: Any) -> None:
         """Takes the options of the one it stands for."""
 
-    def solve(
-        self,
-        problem: Problem,
-        *,
-        stop: Stop,
-        seed: int = 0,
-        hint: Sequence[Any] | None = None,
-        on_progress: Incumbent | None = None,
-    ) -> Result[Mined]:
-        Prover.seen = (stop, seed, tuple(hint or ()))
+    def search(self, record: Record[Solution]) -> StopReason:
+        problem = record.problem
+        Prover.seen = (record.stop, record.seed, problem.first)
         found = sorted(
             (listed(problem, d) for d in designs(problem.template) if fits(problem, d)), key=lambda e: e.value
         )
         bound = Prover.claimed = found[0].value * self.bound
-        if on_progress is not None:
-            on_progress(0.1, None, bound / 2)
-            on_progress(0.2, found[0].value, bound)
-        return Result(
-            kind=design_search.KIND,
-            solver=self.name,
-            status=Status.FEASIBLE,
-            stop=StopReason.TIME,
-            objective=found[0].value,
-            bound=bound,
-            bound_method="least of all designs",
-            solution=Mined(tuple(found[:1]), tuple(found), 0, 0, 0, True),
-        )
+        if bound == float("inf"):
+            record.no_solution("least of all designs")
+            return StopReason.PROVED
+        record.raise_bound(bound / 2, "half of it")
+        record.raise_bound(bound, "least of all designs")
+        record.pool.update({e.design: e for e in found})
+        return StopReason.TIME
 
 
 @pytest.fixture

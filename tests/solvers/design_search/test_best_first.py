@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from accmine.errors import InputError
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.ports import Stop
-from accmine.problems.design_search import Mined, Problem
+from accmine.problems.design_search import Problem, Solution, by_value, check, evaluated
 from accmine.problems.design_search.lowering import lower
 from accmine.registry import make_solver, solvers_of
 from accmine.result import Result, Status, StopReason
@@ -38,10 +38,9 @@ TRAINING: list[Shape] = [
 ]
 
 
-def found(problem: Problem, stop: Stop | None = None, hint: Any = None, **options: Any) -> Result[Mined]:
+def found(problem: Problem, stop: Stop | None = None, first: tuple[Any, ...] = (), **options: Any) -> Result[Solution]:
     solver = make_solver("design-search", "best-first", **options)
-    result: Result[Mined] = solver.solve(problem, stop=stop or Stop(work=60), hint=hint)
-    return result
+    return solve(replace(problem, first=first), solver, stop=stop or Stop(work=60))
 
 
 @settings(max_examples=5, deadline=None)
@@ -103,8 +102,7 @@ def test_names_of_operators_change_nothing_and_work_repeats() -> None:
     rows = []
     for graph in (graph_of(TRAINING), graph_of(TRAINING, names), graph_of(TRAINING)):
         result = found(search([task_of(graph)], SPACE, split="none"), Stop(work=25))
-        assert result.solution is not None
-        rows.append((result.objective, result.bound, result.solution.schedules, [r[1:] for r in result.trace]))
+        rows.append((result.objective, result.bound, result.work, result.pool, [r[1:] for r in result.trace]))
     assert rows[0] == rows[1] == rows[2]
 
 
@@ -126,11 +124,10 @@ def test_no_time_leaves_a_bound() -> None:
 def test_a_design_to_begin_with_is_never_beaten_by_the_answer() -> None:
     problem = search([task_of(graph_of(TRAINING))], template())
     first = design(tensor_cores=4, vector_cores=2)
-    result = found(problem, Stop(seconds=0), [first])
+    result = found(problem, Stop(seconds=0), (first,))
     assert result.objective is not None
-    assert result.solution is not None
-    assert result.solution.pool[0].design.tensor == first.tensor
-    everywhere = found(problem, Stop(work=200), [first])
+    assert by_value(result.pool)[0].design.tensor == first.tensor
+    everywhere = found(problem, Stop(work=200), (first,))
     assert everywhere.objective is not None
     assert everywhere.objective <= result.objective
 
@@ -139,8 +136,8 @@ def test_nothing_fits() -> None:
     result = found(replace(search([task_of(graph_of(TRAINING))], SPACE), area_mm2=1.0))
     assert result.status is Status.INFEASIBLE
     assert result.objective is None
-    assert result.solution is not None
-    assert result.solution.ranked == ()
+    assert result.stop is StopReason.PROVED
+    assert (result.solution, result.pool) == (None, ())
 
 
 def test_a_floor_nothing_reaches_is_proven() -> None:
@@ -154,7 +151,8 @@ def test_a_floor_is_kept() -> None:
     problem = replace(free, floor=1 / relative[len(relative) // 3])
     result = found(problem)
     assert result.solution is not None
-    assert result.solution.ranked[0].relative <= (1 + 1e-9) / problem.floor
+    assert by_value(result.pool)[0].relative <= (1 + 1e-9) / problem.floor
+    assert result.solution.design == by_value(result.pool)[0].design
     assert result.bound is not None
     assert result.bound <= min(e.value for e in everything(problem))
 
@@ -174,8 +172,8 @@ def test_an_interrupt_keeps_the_best_and_its_bound(monkeypatch: pytest.MonkeyPat
     result = found(problem, Stop(work=4000))
     assert result.stop is StopReason.INTERRUPTED
     assert result.solution is not None
-    assert result.solution.interrupted
-    assert result.objective is not None
+    assert len(result.pool) == 2
+    assert result.objective == min(e.value for e in result.pool)
     assert result.bound is not None
     assert result.bound <= min(e.value for e in everything(problem)) * (1 + 1e-12)
 
@@ -183,24 +181,56 @@ def test_an_interrupt_keeps_the_best_and_its_bound(monkeypatch: pytest.MonkeyPat
 def test_a_gap_that_is_good_enough_ends_the_search() -> None:
     result = found(search([task_of(graph_of(TRAINING))], SPACE, split="none"), Stop(work=4000, gap=0.5))
     assert result.stop in (StopReason.GAP, StopReason.PROVED)
-    assert result.solution is not None
-    assert result.solution.schedules < 4000
+    assert result.work < 4000
 
 
 def test_progress_is_told_and_only_gets_better() -> None:
     heard: list[tuple[float, Any, Any]] = []
     problem = search([task_of(graph_of(TRAINING))], SPACE, split="none")
-    make_solver("design-search", "best-first").solve(
-        problem, stop=Stop(work=40), on_progress=lambda *row: heard.append(row)
-    )
+    solve(problem, "best-first", stop=Stop(work=40), on_progress=lambda *row: heard.append(row))
     assert heard
     for before, after in pairwise(heard):
         assert after[2] >= before[2]
         assert (after[1] or 0.0) <= (before[1] or inf)
 
 
-@pytest.mark.parametrize("options", [{"levels": 0}, {"levels": 99}, {"top_k": 0}])
+def test_the_pool_holds_what_was_scheduled_with_its_schedules() -> None:
+    problem = search([task_of(graph_of(TRAINING))], SPACE, split="none")
+    result = found(problem)
+    kept = [e for e in result.pool if e.schedules is not None]
+    assert kept
+    for e in kept:
+        assert check(problem, Solution(e.design, e.schedules)) == ()
+        assert evaluated(problem, Solution(e.design, e.schedules)) == e
+
+
+def test_cores_that_no_schedule_uses_are_left_out() -> None:
+    """One chain keeps one core of a kind busy: the first design looked at has more, the answer has not."""
+    chain: list[Shape] = [("gemm", 300, ()), ("vector", 300, (0,)), ("gemm", 300, (1,))]
+    problem = search([task_of(graph_of(chain))], template(), split="none", objective="throughput-per-tdp")
+    result = found(problem, Stop(seconds=0), (design(tensor_cores=4, vector_cores=2),))
+    assert result.solution is not None
+    assert result.verified
+    assert (result.solution.design.tensor_cores, result.solution.design.vector_cores) == (1, 1)
+    assert len(result.pool) == 2
+
+
+@pytest.mark.parametrize("options", [{"levels": 0}, {"levels": 99}])
 def test_wrong_options_are_refused(options: dict[str, Any]) -> None:
     assert "best-first" in solvers_of("design-search")
     with pytest.raises(InputError):
         make_solver("design-search", "best-first", **options)
+
+
+def test_a_design_that_is_known_before_gets_better_schedules() -> None:
+    """What is found of it later counts, not the first look."""
+    problem = search([task_of(graph_of(TRAINING))], SPACE, split="none")
+    winner = found(problem, Stop(work=4000)).solution
+    assert winner is not None
+    look = found(problem, Stop(work=0), (winner.design,))
+    result = found(problem, Stop(work=4000), (winner.design,))
+    assert result.status is Status.OPTIMAL
+    assert result.solution is not None
+    assert result.objective == by_value(result.pool)[0].value
+    assert look.objective is not None
+    assert result.objective < look.objective

@@ -6,11 +6,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.problems.design_search import Solution, check, lowered
+from accmine.problems.design_search import Problem, Solution, check_claim, lowered
 from accmine.problems.design_search.space_bound import block_of
+from accmine.record import Record
 from accmine.solvers.design_search.evaluator import PASSES, Evaluator
 from accmine.solvers.operator_schedule.critical_path import quick
 from tests.samples.search_sample import Shape, design, designs, graph_of, search, shapes, task_of, template
+
+
+def evaluator(problem: Problem) -> Evaluator:
+    return Evaluator(Record[Solution](problem))
 
 
 @settings(max_examples=20, deadline=None)
@@ -18,37 +23,37 @@ from tests.samples.search_sample import Shape, design, designs, graph_of, search
 def test_cycles_are_those_of_valid_schedules(found: list[Shape], tensor: int, vector: int) -> None:
     problem = search([task_of(graph_of(found), graph_of(found[:1]), repeats=(3, 1))])
     problem = search(problem.tasks, template(tensor_cores=(1, 2, 3, 4)))
-    evaluate = Evaluator(problem)
+    evaluate = evaluator(problem)
     found_value = evaluate(design(tensor, vector))
     parts = lowered(problem, design(tensor, vector))[0]
     own = tuple(quick(part.problem, PASSES) for part in parts)
-    assert check(problem, Solution(design(tensor, vector), (own,)), found_value) == ()
-    assert evaluate.schedules_made == 2
+    assert check_claim(problem, Solution(design(tensor, vector), (own,)), found_value) == ()
+    assert evaluate.record.work == 2
 
 
 def test_a_design_is_scheduled_once() -> None:
-    evaluate = Evaluator(search([task_of(graph_of([("gemm", 16, ())]))]))
+    evaluate = evaluator(search([task_of(graph_of([("gemm", 16, ())]))]))
     first = evaluate(design())
     assert evaluate(design()) is first
-    assert evaluate.schedules_made == 1
-    assert evaluate.pool == {design(): first}
+    assert evaluate.record.work == 1
+    assert evaluate.record.pool == {design(): first}
     evaluate(design(4))
-    assert evaluate.schedules_made == 2
+    assert evaluate.record.work == 2
 
 
 def test_equal_tasks_share_their_schedules() -> None:
     shape: list[Shape] = [("gemm", 64, ()), ("vector", 300, (0,))]
     twins = [task_of(graph_of(shape), name="a"), task_of(graph_of(shape, ["x", "y"]), name="b")]
-    evaluate = Evaluator(search([*twins, task_of(graph_of(shape[:1]), name="c")]))
+    evaluate = evaluator(search([*twins, task_of(graph_of(shape[:1]), name="c")]))
     found = evaluate(design())
     assert found.cycles[0] == found.cycles[1] != found.cycles[2]
-    assert evaluate.schedules_made == 2
+    assert evaluate.record.work == 2
 
 
 @settings(max_examples=20, deadline=None)
 @given(shapes(8), st.integers(1, 4), st.integers(1, 2))
 def test_delays_are_not_negative(found: list[Shape], tensor: int, vector: int) -> None:
-    evaluate = Evaluator(search([task_of(graph_of(found))]))
+    evaluate = evaluator(search([task_of(graph_of(found))]))
     evaluate(design(tensor, vector))
     delay = evaluate.delays[design(tensor, vector)]
     assert delay.tensor >= 0
@@ -57,17 +62,17 @@ def test_delays_are_not_negative(found: list[Shape], tensor: int, vector: int) -
 
 def test_delays_name_the_cores_that_are_short() -> None:
     wide: list[Shape] = [("gemm", 300, ())] * 8
-    evaluate = Evaluator(search([task_of(graph_of(wide))]))
+    evaluate = evaluator(search([task_of(graph_of(wide))]))
     evaluate(design(1, 2, gbps=7000))
     assert evaluate.delays[design(1, 2, gbps=7000)].tensor > evaluate.delays[design(1, 2, gbps=7000)].vector == 0
     loose: list[Shape] = [("vector", 300, ())] * 8
-    evaluate = Evaluator(search([task_of(graph_of(loose))]))
+    evaluate = evaluator(search([task_of(graph_of(loose))]))
     evaluate(design(4, 1, gbps=7000))
     assert evaluate.delays[design(4, 1, gbps=7000)].vector > evaluate.delays[design(4, 1, gbps=7000)].tensor == 0
 
 
 def test_nothing_is_lost_where_nothing_waits() -> None:
-    evaluate = Evaluator(search([task_of(graph_of([("gemm", 5, ()), ("vector", 5, (0,))]))], split="none"))
+    evaluate = evaluator(search([task_of(graph_of([("gemm", 5, ()), ("vector", 5, (0,))]))], split="none"))
     evaluate(design(4, 2, gbps=7000))
     delay = evaluate.delays[design(4, 2, gbps=7000)]
     assert (delay.tensor, delay.vector) == (0.0, 0.0)
@@ -77,7 +82,7 @@ def test_nothing_is_lost_where_nothing_waits() -> None:
 @given(shapes(6), st.booleans())
 def test_bounds_hold_for_every_evaluation(found: list[Shape], paths: bool) -> None:
     problem = search([task_of(graph_of(found))], template(tensor_rows=(4, 8)), area_mm2=1.0)
-    evaluate = Evaluator(problem)
+    evaluate = evaluator(problem)
     for d in designs(problem.template):
         block = block_of(problem, d)
         values = evaluate.bounds(block, paths=paths)

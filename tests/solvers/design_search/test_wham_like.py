@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.hardware.technology import area_mm2
-from accmine.ports import Stop
-from accmine.problems.design_search import Mined, Problem, best
+from accmine.ports import NEVER, Stop
+from accmine.problems.design_search import Evaluation, Problem, Solution, best, ranked
 from accmine.problems.design_search.space_bound import scan
+from accmine.record import Record
 from accmine.registry import make_solver
-from accmine.result import Status, StopReason
+from accmine.result import Result, Status, StopReason
+from accmine.solvers.design_search.evaluator import Evaluator
+from accmine.solvers.design_search.wham_like import Descent, Options
+from accmine.solving import solve
 from tests.samples.search_sample import (
     Shape,
     design,
@@ -72,6 +76,17 @@ def limited(**more: Any) -> Problem:
     return replace(problem, area_mm2=areas[len(areas) // 2])
 
 
+def walked(problem: Problem, **options: Any) -> Descent:
+    """The walk itself, to its end."""
+    descent = Descent(problem, Options(**options), Evaluator(Record[Solution](problem)), NEVER, inf)
+    descent.run()
+    return descent
+
+
+def top(found: Result[Solution], count: int = 10) -> list[Evaluation]:
+    return ranked(found.pool, count)
+
+
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("split", ["even", "none"])
 def test_what_is_proposed_is_feasible_and_ranked(options: dict[str, Any], split: str) -> None:
@@ -81,22 +96,20 @@ def test_what_is_proposed_is_feasible_and_ranked(options: dict[str, Any], split:
     assert found.pool
     assert all(fits(problem, e.design) and problem.template.contains(e.design) for e in found.pool)
     assert len({e.design for e in found.pool}) == len(found.pool)
-    assert set(found.ranked) <= set(found.pool)
-    assert len(found.ranked) == min(options.get("top_k", 10), len(found.pool))
-    assert found.ranked[0] == best(found.pool)
-    assert all(a.value <= b.value for a, b in pairwise(found.ranked[1:]))
-    worst = max(e.value for e in found.ranked)
-    assert all(e.value >= worst * (1 - 1e-3) for e in found.pool if e not in found.ranked)
-    assert all(e == listed(problem, e.design) for e in found.ranked)
+    assert all(e == listed(problem, e.design) for e in found.pool[:10])
+    assert found.verified
+    assert found.solution is not None
+    assert found.solution.design in {e.design for e in found.pool if e.value == found.pool[0].value}
+    assert found.objective == found.pool[0].value
     assert scan(problem).value <= min(e.value for e in found.pool) * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_the_search_is_deterministic(options: dict[str, Any]) -> None:
-    runs = [
-        make_solver("design-search", "wham-like", **options).solve(limited(), stop=Stop(), seed=seed) for seed in (0, 1)
-    ]
-    assert runs[0].solution == runs[1].solution
+    solver = make_solver("design-search", "wham-like", **options)
+    runs = [solve(limited(), solver, seed=seed) for seed in (0, 1)]
+    assert runs[0].pool == runs[1].pool
+    assert runs[0].work == runs[1].work
 
 
 SINGLE = {"vector_cores": (2,)}
@@ -112,13 +125,15 @@ def test_with_nothing_left_out_it_is_brute_force(found: list[Shape], order: str,
     every = everything(problem)
     whole = mined(problem, bound_pruning=False, order=order, top_k=top_k, **EXHAUSTIVE)
     assert {e.design for e in whole.pool} == {e.design for e in every}
-    assert whole.ranked[0] == best(every)
-    assert whole.pruned == 0
+    assert best(whole.pool) == best(every)
     pruned = mined(problem, order=order, top_k=top_k, **EXHAUSTIVE)
     values = sorted(e.value for e in every)
     assert sorted(e.value for e in pruned.pool)[:top_k] == values[:top_k], "only what cannot enter is left out"
-    assert pruned.schedules <= whole.schedules
-    assert pruned.visited + pruned.pruned == whole.visited
+    assert pruned.work <= whole.work
+    bare = walked(problem, bound_pruning=False, order=order, top_k=top_k, **EXHAUSTIVE)
+    some = walked(problem, order=order, top_k=top_k, **EXHAUSTIVE)
+    assert bare.pruned == 0
+    assert some.visited + some.pruned == bare.visited
 
 
 @settings(max_examples=10, deadline=None)
@@ -132,7 +147,7 @@ def test_the_order_does_not_matter_when_nothing_is_cut(found: list[Shape], start
     assert pools[0] == pools[1] == pools[2]
 
 
-def counts(found: Mined) -> set[int]:
+def counts(found: Result[Solution]) -> set[int]:
     return {e.design.tensor_cores for e in found.pool}
 
 
@@ -154,36 +169,36 @@ def test_start() -> None:
     assert design(1, 1) in {e.design for e in from_one.pool}
     from_bound = mined(problem, start="bound", polish=0, bound_pruning=False)
     assert design(1, 1) not in {e.design for e in from_bound.pool}
-    assert from_bound.schedules < from_one.schedules
-    assert from_bound.ranked[0].value <= from_one.ranked[0].value
+    assert from_bound.work < from_one.work
+    assert top(from_bound)[0].value <= top(from_one)[0].value
 
 
 def test_hysteresis_goes_on_behind_worse_nodes() -> None:
     problem = sample()
-    few = mined(problem, hysteresis=0, bound_pruning=False)
-    many = mined(problem, hysteresis=1000, bound_pruning=False)
+    few = walked(problem, hysteresis=0, bound_pruning=False)
+    many = walked(problem, hysteresis=1000, bound_pruning=False)
     assert few.visited < many.visited == 2 * 2 * 2
-    assert {e.design for e in few.pool} < {e.design for e in many.pool}
+    assert set(few.found) < set(many.found)
 
 
 def test_bound_pruning_saves_schedules() -> None:
     problem = sample()
-    bare, pruned = mined(problem, bound_pruning=False, top_k=1), mined(problem, top_k=1)
+    bare, pruned = walked(problem, bound_pruning=False, top_k=1), walked(problem, top_k=1)
     assert bare.pruned == 0 < pruned.pruned
-    assert pruned.schedules < bare.schedules
+    assert pruned.evaluate.record.work < bare.evaluate.record.work
 
 
 def test_polish_tries_neighbours() -> None:
     problem = sample()
     bare, polished = mined(problem, polish=0), mined(problem, polish=1)
     assert {e.design for e in bare.pool} < {e.design for e in polished.pool}
-    assert polished.ranked[0].value <= bare.ranked[0].value * (1 + 1e-3)
-    top = {e.design for e in bare.ranked[:3]}
+    assert top(polished)[0].value <= top(bare)[0].value * (1 + 1e-3)
+    best_three = {e.design for e in top(bare)[:3]}
     for e in polished.pool:
         if e.design not in {b.design for b in bare.pool}:
             near = [
                 abs(e.design.tensor_cores - d.tensor_cores) + abs(e.design.vector_cores - d.vector_cores)
-                for d in top
+                for d in best_three
                 if replace(d, tensor_cores=1, vector_cores=1) == replace(e.design, tensor_cores=1, vector_cores=1)
             ]
             assert min(near) <= 2
@@ -194,47 +209,39 @@ def test_the_work_limit_holds(work: int) -> None:
     problem = sample()
     found = mined(problem, Stop(work=work))
     phases = sum(len(task.phases) for task in problem.tasks)
-    assert found.schedules <= max(0, work - 1) + 2 * phases * (work > 0)
+    assert found.work <= max(0, work - 1) + 2 * phases * (work > 0)
     assert not found.finished
-    result = make_solver("design-search", "wham-like").solve(problem, stop=Stop(work=work))
-    assert result.stop is StopReason.TIME
-    assert result.status is (Status.FEASIBLE if found.ranked else Status.UNKNOWN)
+    assert found.stop is StopReason.TIME
+    assert found.status is (Status.FEASIBLE if found.pool else Status.UNKNOWN)
 
 
-def test_without_time_only_the_hint_is_evaluated() -> None:
-    problem = sample()
-    solver = make_solver("design-search", "wham-like")
+def test_without_time_only_what_comes_first_is_evaluated() -> None:
     outside = design(5, 1)
-    result = solver.solve(problem, stop=Stop(seconds=0), hint=(design(2, 2, lanes=4), outside))
-    assert result.solution is not None
-    assert [e.design for e in result.solution.pool] == [design(2, 2, lanes=4)]
+    result = mined(replace(sample(), first=(design(2, 2, lanes=4), outside)), Stop(seconds=0))
+    assert [e.design for e in result.pool] == [design(2, 2, lanes=4)]
     assert result.stop is StopReason.TIME
 
 
 @given(st.sampled_from(designs(WIDE)))
 @settings(max_examples=10, deadline=None)
-def test_never_worse_than_a_hint(hint: Any) -> None:
+def test_never_worse_than_what_comes_first(first: Any) -> None:
     problem = limited()
-    result = make_solver("design-search", "wham-like").solve(problem, stop=Stop(work=8), hint=(hint,))
-    assert result.solution is not None
+    result = mined(replace(problem, first=(first,)), Stop(work=8))
     assert result.objective is not None
-    if fits(problem, hint):
-        assert hint in {e.design for e in result.solution.pool}
-        assert result.objective <= listed(problem, hint).value * (1 + 1e-3)
+    if fits(problem, first):
+        assert first in {e.design for e in result.pool}
+        assert result.objective <= listed(problem, first).value
     else:
-        assert hint not in {e.design for e in result.solution.pool}
+        assert first not in {e.design for e in result.pool}
 
 
 def test_progress_only_improves() -> None:
     heard: list[tuple[float, float | int | None, float | int | None]] = []
-    result = make_solver("design-search", "wham-like").solve(
-        sample(), stop=Stop(), on_progress=lambda *row: heard.append(row)
-    )
-    assert result.solution is not None
+    result = solve(sample(), "wham-like", on_progress=lambda *row: heard.append(row))
     values = [float(row[1] or 0) for row in heard]
     assert tuple(heard) == result.trace
     assert all(a > b for a, b in pairwise(values))
-    assert values[-1] == min(e.value for e in result.solution.pool)
+    assert values[-1] == min(e.value for e in result.pool)
     assert result.bound is None
 
 
@@ -247,18 +254,15 @@ def shared(problem: Problem, parts: tuple[float, ...]) -> Problem:
 def test_every_share_has_its_best() -> None:
     problem = shared(sample(), (0.05, 0.3, 0.6, 1.0))
     found = mined(problem, top_k=3)
-    assert len(found.ranked) <= 3 * 4
-    assert list(found.ranked) == sorted(found.ranked, key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name))
     least = []
     for area, _ in problem.shares:
         alone = mined(replace(problem, shares=(), area_mm2=area), top_k=3)
-        own = min(e.value for e in found.ranked if e.area_mm2 <= area)
-        assert own <= alone.ranked[0].value * (1 + 1e-3)
-        assert own == min(e.value for e in found.pool if e.area_mm2 <= area), "of everything evaluated"
+        own = min(e.value for e in found.pool if e.area_mm2 <= area)
+        assert own <= top(alone)[0].value * (1 + 1e-3)
         least.append(own)
     assert least == sorted(least, reverse=True), "a larger share is no worse"
     everywhere = mined(replace(problem, shares=()), top_k=3)
-    assert min(least) <= everywhere.ranked[0].value * (1 + 1e-3)
+    assert min(least) <= top(everywhere)[0].value * (1 + 1e-3)
 
 
 def test_the_floor_keeps_slow_designs_out_of_the_ranking() -> None:
@@ -266,18 +270,20 @@ def test_the_floor_keeps_slow_designs_out_of_the_ranking() -> None:
     ratios = sorted(listed(problem, d).relative for d in designs(WIDE))
     floored = replace(problem, floor=1 / ratios[len(ratios) // 4])
     found = mined(floored)
-    assert found.ranked
-    assert all(e.relative * floored.floor <= 1 + 1e-9 for e in found.ranked)
-    assert scan(floored).value <= found.ranked[0].value * (1 + 1e-12)
-    impossible = replace(problem, floor=1e9)
-    assert mined(impossible).ranked == ()
+    assert top(found)
+    assert all(e.relative * floored.floor <= 1 + 1e-9 for e in top(found))
+    assert scan(floored).value <= top(found)[0].value * (1 + 1e-12)
+    impossible = mined(replace(problem, floor=1e9))
+    assert top(impossible) == []
+    assert impossible.solution is None
 
 
 def test_nothing_fits() -> None:
     for problem in (replace(sample(), area_mm2=1.0), search([task_of(graph_of(BUSY), memory_bytes=1 << 50)], WIDE)):
         found = mined(problem)
-        assert (found.ranked, found.pool, found.visited) == ((), (), 0)
+        assert (found.solution, found.pool, found.work) == (None, (), 0.0)
         assert found.finished
+        assert walked(problem).visited == 0
 
 
 def test_memory_is_kept() -> None:
@@ -298,4 +304,4 @@ def test_a_real_model_is_mined_to_within_the_tie_of_brute_force() -> None:
     plan, library = planned(models=("gpt",), limits={"area": "417 mm^2"})
     problem = search_problem(plan, plan.groups("heterogeneous")[0], 1, library)
     least = min(e.value for e in everything(problem))
-    assert mined(problem).ranked[0].value <= least * (1 + 1e-3)
+    assert top(mined(problem))[0].value <= least * (1 + 1e-3)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from accmine.models.operator_schedule_cpsat import OperatorScheduleCpSat, exclusive_sets
-from accmine.ports import Stop
+from accmine.ports import Clock, Stop
 from accmine.problems.operator_schedule import Problem, bound, check, objective, problem_from_json
 from accmine.solvers.engines.cpsat import CpSat
 from accmine.solvers.engines.prover import Prover
@@ -96,7 +96,7 @@ def test_a_gap_is_enough() -> None:
 
 def test_it_stops_when_told_or_late() -> None:
     problem = project(3, 80, 0.0)
-    late, found = prover(problem, 10**6, deadline=time.monotonic() - 1)
+    late, found = prover(problem, 10**6, clock=Clock.after(-1))
     late.run()
     assert (found, late.used) == ([], 0.0)
     own, _ = prover(problem, 10**6)

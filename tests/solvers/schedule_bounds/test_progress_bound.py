@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import numpy as np
 import pytest
 
-from accmine.ports import Stop
+from accmine.ports import NEVER, Clock, Stop
 from accmine.problems.operator_schedule import Problem, reverse
 from accmine.problems.operator_schedule.cone_bound import cones
 from accmine.problems.operator_schedule.subset_bound import energy
@@ -39,7 +37,7 @@ def test_one_kind_cannot_be_busy_at_first(turned: bool) -> None:
     assert best is not None
     assert known.bound < found <= best
     assert progress_bound(problem, known, target=known.bound) == known.bound  # nothing to look for
-    assert progress_bound(problem, known, deadline=0.0) == known.bound
+    assert progress_bound(problem, known, clock=Clock(0.0)) == known.bound
 
 
 def test_valid_for_any_times() -> None:
@@ -49,7 +47,7 @@ def test_valid_for_any_times() -> None:
         known = cones(problem)
         assert best is not None
         assert known.bound <= progress_bound(problem, known) <= best
-        search = Search(collect(problem, known, energy(problem)), None, inf)
+        search = Search(collect(problem, known, energy(problem)), None, NEVER)
         rng = np.random.default_rng(seed)
         for _ in range(4):
             tau = int(rng.integers(0, known.bound + 1))

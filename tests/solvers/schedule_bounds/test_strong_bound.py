@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from accmine.ports import Stop
+from accmine.ports import Clock, Stop
 from accmine.problems.operator_schedule import Problem, durations, lower_bound
 from accmine.problems.operator_schedule.cone_bound import cones
 from accmine.result import Status
@@ -106,11 +105,11 @@ def test_same_seed_and_work_same_result() -> None:
 def test_stops_when_nothing_is_left_to_gain() -> None:
     problem = heads_of_attention(5, (5, 2), 3)
     known = cones(problem)
-    for found in (tighten(problem, known, upper=known.bound), tighten(problem, known, upper=FAR, deadline=0.0)):
+    for found in (tighten(problem, known, upper=known.bound), tighten(problem, known, upper=FAR, clock=Clock(0.0))):
         assert found.bound == known.bound
     assert tighten(problem, known, upper=known.bound * 2, gap=0.5).bound == known.bound
     assert tighten(problem, known, upper=FAR).bound > known.bound
-    assert tighten(problem, known, upper=FAR, deadline=time.monotonic() + 30).bound > known.bound
+    assert tighten(problem, known, upper=FAR, clock=Clock.after(30)).bound > known.bound
 
 
 def test_empty_single_and_huge() -> None:

@@ -16,7 +16,7 @@ from accmine.errors import InputError
 from accmine.models.operator_schedule_cpsat import OperatorScheduleCpSat, exclusive_sets
 from accmine.problems.operator_schedule import ModeSet, Problem, Solution, bound, check, objective, problem_from_json
 from tests.samples import raw_schedule
-from tests.samples.graph_sample import general, problem_of, unit
+from tests.samples.graph_sample import Row, general, problem_of, unit
 
 SEEDS = st.integers(0, 10**6)
 
@@ -128,7 +128,7 @@ def ordered(reach: np.ndarray[tuple[int, int], np.dtype[np.bool_]], i: int, j: i
 
 def side_by_side(problem: Problem, i: int, j: int) -> bool:
     """Whether two operations can run at once, in any modes that fit and last."""
-    rows = []
+    rows: list[list[np.ndarray[tuple[int], np.dtype[np.int64]]]] = []
     for v in (i, j):
         own = problem.mode_sets[problem.mode_set[v]]
         rows.append([u for d, u in zip(own.duration, own.uses, strict=True) if d > 0 and (u <= problem.capacity).all()])
@@ -136,7 +136,7 @@ def side_by_side(problem: Problem, i: int, j: int) -> bool:
 
 
 def test_three_that_need_more_than_half_exclude_each_other() -> None:
-    rows = [(f"o{i}", [(3, [2])], []) for i in range(3)]
+    rows: list[Row] = [(f"o{i}", [(3, [2])], []) for i in range(3)]
     assert exclusive_sets(problem_of(rows, [3], ("t",))) == [[0, 1, 2]]
     assert exclusive_sets(problem_of(rows, [4], ("t",))) == []
     chain = [(f"o{i}", [(3, [2])], [f"o{i - 1}"] if i else []) for i in range(3)]

@@ -71,7 +71,8 @@ def test_counts_are_those_of_ancestors_descendants_and_segments(found: list[Shap
         return
 
     def count(members: set[int]) -> list[int]:
-        return np.bincount(graph.work_index[sorted(members)], minlength=len(graph.works)).tolist()
+        found: list[int] = np.bincount(graph.work_index[sorted(members)], minlength=len(graph.works)).tolist()
+        return found
 
     order = line.barrier.tolist()
     cuts = own.through.sum(axis=1).tolist()  # barriers up to each cut
@@ -88,7 +89,7 @@ def test_counts_are_those_of_ancestors_descendants_and_segments(found: list[Shap
 
 
 def test_a_chain_of_operators_is_all_barriers_and_one_operator_none() -> None:
-    row: list[Shape] = [("gemm", 16, ()), *(("vector", 16, (i,)) for i in range(4))]  # type: ignore[list-item]
+    row: list[Shape] = [("gemm", 16, ()), *(("vector", 16, (i,)) for i in range(4))]
     line = chain(graph_of(row))
     assert line is not None
     assert line.barrier.tolist() == list(range(5))

@@ -49,8 +49,8 @@ def test_workloads_are_those_of_the_schedules(case: str) -> None:
         if len(schedules) == 1:
             assert row.step_s == pytest.approx(busy)
         else:
-            times = [own.times(s, x.phase_s) for s, x in enumerate(schedules)]
-            step = step_time(own.schedule, *zip(*times, strict=True), own.transfer_s, own.microbatches)
+            forward, backward, update = zip(*(own.times(s, x.phase_s) for s, x in enumerate(schedules)), strict=True)
+            step = step_time(own.schedule, forward, backward, update, own.transfer_s, own.microbatches)
             assert row.step_s == pytest.approx(float(step))
         assert row.bubble == pytest.approx(max(0.0, 1 - busy / (row.step_s * len(schedules))), abs=1e-12)
         peak = sum(s.design.tensor_cores * s.design.tensor.macs * s.design.frequency_hz for s in schedules)

@@ -76,7 +76,7 @@ def test_without_limits_the_fastest_is_found(kind: str) -> None:
 def test_no_round_and_no_time_change_nothing() -> None:
     start = Start("slot", 3, ())
     for rounds, over in ((0, False), (50, True)):
-        found = improve(start.programs, start.rows, {}, FREE, rounds, lambda over=over: over)  # type: ignore[misc]
+        found = improve(start.programs, start.rows, {}, FREE, rounds, lambda over=over: over)
         assert all((a == b).all() for a, b in zip(found, start.rows, strict=True))
 
 

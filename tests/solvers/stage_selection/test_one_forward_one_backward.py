@@ -18,7 +18,7 @@ from tests.samples.program_sample import Case
 def least(case: Case, prices: Prices) -> float:
     """Least relaxed step + priced costs of all choices."""
     program = case.program()
-    values = []
+    values: list[float] = []
     for choice in case.choices:
         costs = sum(float(s.cost(prices)[o]) for s, o in zip(case.stages, choice, strict=True))
         values.append(program.relaxed(np.array(choice)) + costs)

@@ -1,6 +1,6 @@
 """Stage selection decided three ways, and the declared Pyomo rows as LP files.
 
-The golden files are written anew by ``ACCMINE_UPDATE_GOLDEN=1 pytest tests/models/test_stage_selection_models.py``.
+The golden files are written anew by ``ACCMINE_UPDATE_GOLDEN=1 pytest tests/models/test_stage_selection_pyomo.py``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What users write: documents whose values know their line, units, the catalogue."""
 
-from accmine.files.catalogue import KINDS, is_file_reference, names, resolve
+from accmine.files.catalogue import KINDS, find_file, is_file_reference, names, path_of, resolve
 from accmine.files.complaints import FieldsError, complaints_of, plain_annotation
 from accmine.files.document import Document, Place, is_json, load_yaml, parse, parse_value, placed, validate
 from accmine.files.reading import read_text
@@ -17,6 +17,7 @@ __all__ = [
     "allowed_units",
     "complaints_of",
     "did_you_mean",
+    "find_file",
     "format_quantity",
     "is_file_reference",
     "is_json",
@@ -26,6 +27,7 @@ __all__ = [
     "parse",
     "parse_quantity",
     "parse_value",
+    "path_of",
     "placed",
     "plain_annotation",
     "read_text",

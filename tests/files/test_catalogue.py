@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from accmine.errors import InputError
-from accmine.files import KINDS, did_you_mean, is_file_reference, load_yaml, names, resolve
+from accmine.files import KINDS, did_you_mean, find_file, is_file_reference, load_yaml, names, path_of, resolve
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,3 +71,22 @@ def test_suggestions() -> None:
     assert did_you_mean("Area", ["area", "tdp"]) == "did you mean 'area'? "
     assert did_you_mean("xyz", ["area", "tdp"]) == ""
     assert did_you_mean("a", []) == ""
+
+
+IMPOSSIBLE = ["~no-such-user-here/x.yaml", "a\0b/x.yaml", f"{'x' * 5000}/y.yaml"]
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_names_that_no_file_can_have_are_refused(name: str, tmp_path: Path) -> None:
+    for call in (lambda: resolve("clusters", name, tmp_path), lambda: find_file(name, tmp_path)):
+        with pytest.raises(InputError, match="no file can have this name"):
+            call()
+
+
+def test_homes_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "x.yaml").write_text("a: 1")
+    assert path_of("~/x.yaml") == tmp_path / "x.yaml"
+    assert find_file("~/x.yaml", tmp_path / "elsewhere") == tmp_path / "x.yaml"
+    assert find_file("x.yaml", tmp_path / "elsewhere") is None
+    assert find_file("x.yaml", tmp_path / "elsewhere", tmp_path) == tmp_path / "x.yaml"

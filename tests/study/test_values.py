@@ -105,6 +105,17 @@ def test_files_are_found_beside_the_study_first(tmp_path: Path, monkeypatch: pyt
     assert read("MeasurementFile", "only.csv", folder=beside) == str(here / "only.csv")
 
 
+NAMES = ["WorkloadName", "AcceleratorName", "TechnologyName", "ClusterName", "MeasurementFile"]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", ["~no-such-user-here/x.yaml", "a\0/x.yaml", f"{'x' * 5000}/y.yaml"])
+def test_names_that_no_file_can_have_are_refused(name: str, value: str, beside: bool, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="no file can have this name"):
+        read(name, value, **({"folder": tmp_path} if beside else {}))
+
+
 def test_every_type_has_a_schema() -> None:
     for adapter in ADAPTERS.values():
         assert adapter.json_schema()

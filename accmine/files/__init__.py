@@ -1,7 +1,7 @@
 """What users write: documents whose values know their line, units, the catalogue."""
 
 from accmine.files.catalogue import KINDS, find_file, is_file_reference, names, path_of, resolve
-from accmine.files.complaints import FieldsError, complaints_of, plain_annotation
+from accmine.files.complaints import FieldsError, complaints_of, derived, plain_annotation
 from accmine.files.document import Document, Place, is_json, load_yaml, parse, parse_value, placed, validate
 from accmine.files.reading import read_text
 from accmine.files.recognise import looks_like
@@ -16,6 +16,7 @@ __all__ = [
     "Place",
     "allowed_units",
     "complaints_of",
+    "derived",
     "did_you_mean",
     "find_file",
     "format_quantity",

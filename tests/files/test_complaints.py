@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from accmine.files.complaints import FieldsError, complaints_of, plain_annotation
+from accmine.files.complaints import FieldsError, complaints_of, derived, plain_annotation
 
 
 class Part(BaseModel):
@@ -109,3 +109,18 @@ def test_annotations_without_what_pydantic_needs() -> None:
     assert plain_annotation(Annotated[int | None, Field(ge=1)]) is int
     assert plain_annotation(str) is str
     assert plain_annotation(tuple[int, ...]) == tuple[int, ...]
+
+
+class Derived(BaseModel):
+    size: Annotated[int, Field(strict=True)]
+    double: int = Field(default_factory=derived(lambda data: 2 * data["size"]))
+    triple: int = Field(default_factory=derived(lambda data: data["size"] + data["double"]))
+
+
+def test_defaults_of_other_keys_are_computed_and_say_nothing_where_these_are_wrong() -> None:
+    assert Derived.model_validate({"size": 2}).triple == 6
+    assert Derived.model_validate({"size": 2, "double": 7}).triple == 9
+    for data in ({}, {"size": "x"}):
+        with pytest.raises(ValidationError) as error:
+            Derived.model_validate(data)
+        assert [place for place, _, _ in complaints_of(error.value, Derived, data)] == [("size",)]

@@ -46,7 +46,7 @@ class FieldsError(ValueError):
 def derived(compute: Callable[[Mapping[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
     """A default that other keys of the model decide, for ``default_factory``.
 
-    Where one of them is wrong there is a complaint about that one, but pydantic before 2.14 asks for the default as well.
+    Where one of them is wrong there is a complaint about that one; pydantic before 2.14 asks for the default as well.
     """
 
     def default(data: dict[str, Any]) -> Any:

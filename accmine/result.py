@@ -47,15 +47,15 @@ class Sense(StrEnum):
 def gap(objective: float | None, bound: float | None, sense: Sense = Sense.MINIMIZE) -> float | None:
     """Relative distance of an objective from its bound, 0 to 1.
 
-    Minimum: (objective - bound) / objective; maximum: (bound - objective) / bound. ``None`` when
-    either side is unknown.
+    Minimum: (objective - bound) / objective; maximum: (bound - objective) / bound; 1 where that divides by 0. ``None``
+    when either side is unknown.
     """
     if objective is None or bound is None or not (math.isfinite(objective) and math.isfinite(bound)):
         return None
     worse, better = (objective, bound) if sense is Sense.MINIMIZE else (bound, objective)
     if worse <= better:
         return 0.0
-    return min(1.0, (worse - better) / abs(worse))
+    return min(1.0, (worse - better) / abs(worse)) if worse else 1.0
 
 
 @dataclass(frozen=True)

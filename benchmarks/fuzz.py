@@ -129,14 +129,18 @@ class Worker:
 
 
 def fuzz(numbers: Iterable[int], seed: int) -> Tally:
-    """Try inputs; a worker that does not answer is replaced."""
+    """Try inputs; a worker that does not answer is replaced; what hangs is tried twice, for the machine may be busy."""
     tally, worker = Tally(), None
     for number in numbers:
-        worker = worker or Worker(seed)
-        answer = worker.try_(number, LONGEST_S)
+        for _ in range(2):
+            worker = worker or Worker(seed)
+            answer = worker.try_(number, LONGEST_S)
+            if isinstance(answer, str):
+                worker.end()
+                worker = None
+            if answer != "hang":
+                break
         if isinstance(answer, str):
-            worker.end()
-            worker = None
             target = make_input(random.Random(f"{seed}/{number}")).target
             answer = [target, answer, "", f"no answer within {LONGEST_S:g} s" if answer == "hang" else "process ended"]
         target, outcome, where, text = answer

@@ -31,20 +31,8 @@ WORDS = (
     "1e-400", "1.7976931348623159e308", "00", "08", "99999999999999999999", "-0", "+1", "1e", "0x", "''", '""',
 )  # fmt: skip
 MILD = (
-    "1",
-    "2",
-    "8",
-    "true",
-    "none",
-    "400 mm^2",
-    "300 W",
-    "16 GiB",
-    "700 MHz",
-    "1..4",
-    "tpuv2-like",
-    "[1, 2]",
-    "worst",
-)
+    "1", "2", "8", "true", "none", "400 mm^2", "300 W", "16 GiB", "700 MHz", "1..4", "tpuv2-like", "[1, 2]", "worst",
+)  # fmt: skip
 
 BERT = {
     "model_type": "bert", "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2, "vocab_size": 100,

@@ -479,7 +479,6 @@ ACROSS = {
     "docs",
     "files/test_hard_inputs.py",
     "hardware/test_memory_designs.py",
-    "models/test_stage_selection_models.py",
     "problems/operator_schedule/test_zero_durations.py",
     "search/test_causes.py",
     "search/test_why_not.py",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from math import inf
 
 import pytest
 
-from accmine.ports import NEVER, Clock, Stop
+from accmine.ports import NEVER, BaseModel, Clock, Model, Solver, Stop
 
 
 def test_never_is_never_and_so_is_every_part_of_it() -> None:
@@ -34,3 +35,44 @@ def test_parts() -> None:
     assert clock.part(0.5, most_s=10).left() == pytest.approx(10, abs=5)
     assert clock.part().at == pytest.approx(clock.at, abs=1e-6)
     assert clock.part(most_s=1e9).at == pytest.approx(clock.at, abs=1e-6)
+
+
+def test_a_limit_counts_from_now() -> None:
+    before = time.monotonic()
+    assert before + 5 <= Stop(seconds=5).deadline() <= time.monotonic() + 5
+    assert Stop().deadline() == float("inf")
+    assert Stop(seconds=0).deadline() <= time.monotonic()
+
+
+def test_a_model_that_says_nothing_claims_nothing() -> None:
+    model = BaseModel()
+    assert model.floor_score is None
+    assert not model.provable
+    assert model.separate(object()) == 0
+    assert model.factors() is None
+    assert model.closing() is None
+    model.warm_start(None)
+    with pytest.raises(NotImplementedError):
+        model.below(3)
+
+
+def test_protocols_look_at_what_is_there() -> None:
+    class Searches:
+        name = "x"
+
+        def search(self, record: object) -> None:
+            return None
+
+    class Declares:
+        engine = "cp-sat"
+
+        def build(self, problem: object) -> None: ...
+
+        def hint(self, solution: object) -> None: ...
+
+        def read(self, value: object) -> None: ...
+
+    assert isinstance(Searches(), Solver)
+    assert not isinstance(Declares(), Solver)
+    assert isinstance(Declares(), Model)
+    assert not isinstance(BaseModel(), Model)

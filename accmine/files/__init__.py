@@ -1,7 +1,7 @@
 """What users write: documents whose values know their line, units, the catalogue."""
 
-from accmine.files.catalogue import KINDS, did_you_mean, is_file_reference, names, resolve
-from accmine.files.complaints import FieldsError, complaints_of, plain_annotation
+from accmine.files.catalogue import KINDS, did_you_mean, find_file, is_file_reference, names, path_of, resolve
+from accmine.files.complaints import FieldsError, complaints_of, derived, plain_annotation
 from accmine.files.document import Document, Place, is_json, load_yaml, parse, parse_value, placed, validate
 from accmine.files.reading import content_hash, read_text
 from accmine.files.recognise import looks_like
@@ -16,7 +16,9 @@ __all__ = [
     "allowed_units",
     "complaints_of",
     "content_hash",
+    "derived",
     "did_you_mean",
+    "find_file",
     "format_quantity",
     "is_file_reference",
     "is_json",
@@ -26,6 +28,7 @@ __all__ = [
     "parse",
     "parse_quantity",
     "parse_value",
+    "path_of",
     "placed",
     "plain_annotation",
     "read_text",

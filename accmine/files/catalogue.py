@@ -10,7 +10,7 @@ from pathlib import Path
 
 from accmine.errors import InputError
 
-__all__ = ["KINDS", "did_you_mean", "is_file_reference", "names", "resolve"]
+__all__ = ["KINDS", "did_you_mean", "find_file", "is_file_reference", "names", "path_of", "resolve"]
 
 KINDS = ("workloads", "accelerators", "technologies", "clusters", "studies", "suites")
 """Folders of the catalogue."""
@@ -43,6 +43,41 @@ def is_file_reference(name_or_path: str | Path) -> bool:
     return isinstance(name_or_path, Path) or "/" in text or "\\" in text or text.lower().endswith(_FILE_SUFFIXES)
 
 
+def path_of(text: str | Path) -> Path:
+    """A path as users write it, ``~`` and ``~name`` for the home of somebody included.
+
+    Raises
+    ------
+    InputError
+        If no file can have this name: one with a NUL, or in the home of nobody.
+    """
+    try:
+        if "\0" in str(text):
+            raise ValueError("it holds a NUL")
+        return Path(text).expanduser()
+    except (RuntimeError, ValueError) as error:
+        raise _impossible(text, error) from None
+
+
+def find_file(text: str | Path, *folders: Path) -> Path | None:
+    """The file of this name in the first of the folders that has it, absolute; ``None``: none of them has.
+
+    Raises
+    ------
+    InputError
+        If no file can have this name: as ``path_of``, or it is too long.
+    """
+    given = path_of(text)
+    try:
+        return next(((folder / given).resolve() for folder in folders if (folder / given).is_file()), None)
+    except OSError as error:
+        raise _impossible(text, error) from None
+
+
+def _impossible(text: str | Path, error: Exception) -> InputError:
+    return InputError(f"no file can have this name: {str(text)[:60]!r} ({error!s:.80})")
+
+
 def resolve(kind: str, name_or_path: str | Path, relative_to: Path | None = None) -> Path:
     """The file of a catalogue entry, or of a user's own file.
 
@@ -66,13 +101,12 @@ def resolve(kind: str, name_or_path: str | Path, relative_to: Path | None = None
         If there is no such entry (with the known names and the nearest one) or no such file.
     """
     if is_file_reference(name_or_path):
-        try:
-            path = (relative_to or Path.cwd()) / Path(name_or_path).expanduser()
-            if not path.is_file():
-                raise InputError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder, not a file")
-            return path.resolve()
-        except (OSError, RuntimeError, ValueError) as error:  # too long, a home of nobody, a NUL
-            raise InputError(f"no file can have this name: {str(name_or_path)[:60]!r} ({error!s:.80})") from None
+        folder = relative_to or Path.cwd()
+        found = find_file(name_or_path, folder)
+        if found is None:
+            path = folder / path_of(name_or_path)
+            raise InputError(f"no such file: {path}" if not path.is_dir() else f"{path} is a folder, not a file")
+        return found
     known = names(kind)
     if name_or_path not in known:
         singular = {"technologies": "technology", "studies": "study"}.get(kind, kind[:-1])

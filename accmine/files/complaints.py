@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from accmine.files.catalogue import did_you_mean
 
-__all__ = ["FieldsError", "complaints_of", "plain_annotation"]
+__all__ = ["FieldsError", "complaints_of", "derived", "plain_annotation"]
 
 _LONGEST = 60  # characters of an offending value that a message shows
 
@@ -41,6 +41,21 @@ class FieldsError(ValueError):
     def __init__(self, errors: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
         self.errors = tuple(errors)
         super().__init__("; ".join(f"{'.'.join(map(str, place))}: {message}" for place, message in errors))
+
+
+def derived(compute: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
+    """A default that other keys of the model decide, for ``default_factory``.
+
+    Where one of them is wrong there is a complaint about that one; pydantic before 2.14 asks for the default as well.
+    """
+
+    def default(data: dict[str, Any]) -> Any:
+        try:
+            return compute(data)
+        except KeyError:
+            return None
+
+    return default
 
 
 def complaints_of(

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from accmine.cost import MeasuredTable, Source, ZigzagSource, read_measurements
 from accmine.cost.measured.works import core_name
 from accmine.errors import Complaint, InputError
-from accmine.files import Document, content_hash, is_file_reference, placed
+from accmine.files import Document, content_hash, is_file_reference, path_of, placed
 from accmine.hardware import (
     Beyond,
     Chip,
@@ -260,7 +260,11 @@ def _source(study: Study, technology: Technology, template: Template, baseline: 
         return MeasuredTable(table)
     if study.cost.use == "zigzag":
         assert study.cost.cache is not None
-        return ZigzagSource(Path(study.cost.cache).expanduser().absolute(), study.timing, technology)
+        try:
+            cache = path_of(study.cost.cache)
+        except InputError as error:
+            raise InputError(str(error), field="cost.cache") from None
+        return ZigzagSource(cache.absolute(), study.timing, technology)
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from accmine.files import FieldsError, parse_quantity
+from accmine.files import FieldsError, derived, parse_quantity
 from accmine.study.values import (
     AcceleratorName,
     AreaLimit,
@@ -66,7 +66,8 @@ class StudyWorkload(Part):
 
     use: WorkloadName = Field(description="Model of the catalogue, a YAML file, or a Hugging Face config.json.")
     name: Text = Field(
-        default_factory=lambda data: Path(data["use"]).stem, description="Name in tables; default: that of the model."
+        default_factory=derived(lambda data: Path(data["use"]).stem),
+        description="Name in tables; default: that of the model.",
     )
     sequence: PositiveCount | None = Field(
         default=None, description="Sequence length; default: the model's own.", json_schema_extra=_unit("tokens")
@@ -78,7 +79,7 @@ class StudyWorkload(Part):
     )
     batch: PositiveCount = Field(description="Samples of one optimiser step.", json_schema_extra=_unit("samples"))
     microbatch: PositiveCount = Field(
-        default_factory=lambda data: data["batch"],
+        default_factory=derived(lambda data: data["batch"]),
         description="Samples that pass through a device together; divides the batch. Default: the batch.",
         json_schema_extra=_unit("samples"),
     )
@@ -221,7 +222,7 @@ class System(Part):
         default=1, description="Number of pipeline stages.", json_schema_extra=_unit("devices")
     )
     devices: PositiveCount = Field(
-        default_factory=lambda data: data["pipeline"],
+        default_factory=derived(lambda data: data["pipeline"]),
         description="Number of devices of a workload: one per pipeline stage. Default: pipeline.",
     )
     cluster: ClusterName | None = Field(
@@ -270,7 +271,7 @@ class Cost(Part):
         default=None, description="CSV of measured operators; needed with use: table, and only there."
     )
     reach: Annotated[float, Field(ge=1, le=16)] | None = Field(
-        default_factory=lambda data: 2.0 if data["use"] == "table" else None,
+        default_factory=derived(lambda data: 2.0 if data["use"] == "table" else None),
         description="Sizes within this factor of measured ones are interpolated between them; 1: exact hits only. "
         "Default: 2.",
     )

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, Field, model_validator
 
 from accmine.errors import InputError
-from accmine.files import Document, FieldsError, is_file_reference, load_yaml, looks_like, resolve, validate
+from accmine.files import Document, FieldsError, derived, is_file_reference, load_yaml, looks_like, resolve, validate
 from accmine.study.parts import (
     AcceleratorSpace,
     Budget,
@@ -68,19 +68,19 @@ class Study(Part):
         default="throughput", description="Step time, time of the slowest stage, or samples per second over TDP."
     )
     floor: Annotated[float, Field(ge=0)] | None = Field(
-        default_factory=lambda data: 1.0 if data["objective"] == "throughput-per-tdp" else None,
+        default_factory=derived(lambda data: 1.0 if data["objective"] == "throughput-per-tdp" else None),
         description="Least throughput under throughput-per-tdp, relative to the baseline's; default: 1; 0: none.",
     )
     aggregate: Literal["worst", "mean"] = Field(
         default="worst", description="How step times of several workloads are joined."
     )
     mode: Mode = Field(
-        default_factory=_default_mode,
+        default_factory=derived(_default_mode),
         description="One design per stage, per workload, or for all. Default: heterogeneous; common for "
         "several workloads on one device.",
     )
     deployment: Literal["time-shared", "concurrent"] = Field(
-        default_factory=lambda data: "time-shared" if data["mode"] == "common" else "concurrent",
+        default_factory=derived(lambda data: "time-shared" if data["mode"] == "common" else "concurrent"),
         description="time-shared: workloads take turns on the same devices, which count once; default for "
         "mode: common. concurrent: each has its own.",
     )

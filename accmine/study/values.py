@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, W
 from pydantic_core.core_schema import ValidationInfo
 
 from accmine.errors import InputError
-from accmine.files import allowed_units, format_quantity, is_file_reference, parse_quantity, resolve
+from accmine.files import allowed_units, find_file, format_quantity, is_file_reference, parse_quantity, resolve
 from accmine.hardware import DATAFLOW_CHOICES
 from accmine.system import SCHEDULES
 
@@ -149,12 +149,17 @@ def _quantity_schema(dimension: str) -> WithJsonSchema:
 
 
 def _reference(value: str, info: ValidationInfo, kind: str) -> str:
+    found = _found(value, info) if is_file_reference(value) else None
+    if found is None:  # a name of the catalogue, or what to say of a file that is not there
+        _as_value_error(resolve, kind, value, (info.context or {}).get("folder"))
+    return value if found is None else str(found)
+
+
+def _found(value: str, info: ValidationInfo) -> Path | None:
+    """A file beside the study or in the current folder."""
     folder: Path | None = (info.context or {}).get("folder")
-    if folder is not None and is_file_reference(value) and not (folder / Path(value).expanduser()).is_file():
-        here = Path.cwd() / Path(value).expanduser()
-        folder = Path.cwd() if here.is_file() else folder
-    path: Path = _as_value_error(resolve, kind, value, folder)
-    return str(path) if is_file_reference(value) else value
+    found: Path | None = _as_value_error(find_file, value, *(f for f in (folder, Path.cwd()) if f is not None))
+    return found
 
 
 def _read(function: Callable[..., Any], argument: str) -> Callable[[Any], Any]:
@@ -170,12 +175,10 @@ def _name_of(kind: str) -> AfterValidator:
 
 def _csv(value: str, info: ValidationInfo) -> str:
     """An existing file, beside the study or in the current folder; absolute."""
-    folder: Path | None = (info.context or {}).get("folder")
-    given = Path(value).expanduser()
-    for path in (*([folder / given] if folder is not None else []), given):
-        if path.is_file():
-            return str(path.resolve())
-    raise ValueError(f"no such file: {value}")
+    found = _found(value, info)
+    if found is None:
+        raise ValueError(f"no such file: {value}")
+    return str(found)
 
 
 MeasurementFile = Annotated[str, AfterValidator(_csv), WithJsonSchema({"type": "string", "minLength": 1})]

@@ -51,7 +51,7 @@ def conflict_loads(problem: Problem) -> FloatArray:
         least = np.full(len(problem.mode_sets), np.inf)
         np.minimum.at(least, owner[fits], (duration * weight)[fits])
         rows.append(np.where(np.isfinite(least), least, 0.0))
-    return np.array(rows).reshape(-1, len(problem.mode_sets))
+    return np.array(rows).reshape(len(rows), len(problem.mode_sets))
 
 
 def _weighings(cores: FloatArray, held: IntArray, capacity: int, one_each: bool) -> Iterator[FloatArray]:

@@ -96,10 +96,13 @@ class OneForwardOneBackwardProgram(Program):
             high -= fastest[s] + self.messages[s]
         self.step = max(1, -(-max(widths) // self.levels))
         self.count = [-(-w // self.step) + 1 for w in widths]
-        self.alone: list[IntArray] = []  # first level after a stage that is not below what each option alone needs
+        self.alone: list[IntArray] = []  # first level after a stage that is not below what each option needs at least
         self.shift: list[IntArray] = []  # levels before a stage minus those after it, rounded up: costs are limits
         for s, own in enumerate(self.stages):
-            self.alone.append(np.maximum(0, -((self.base[s] - self.factor[s] * own.time) // self.step)))
+            need = self.factor[s] * own.time
+            if s > self.first:
+                need = np.maximum(need, self.least[s - 1] + own.time + self.messages[s])
+            self.alone.append(np.maximum(0, -((self.base[s] - need) // self.step)))
             self.shift.append(-((own.time + self.messages[s] + self.base[s - 1] - self.base[s]) // self.step))
 
     def _reach(self, times: Sequence[int], until: int | None = None) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files import KINDS, did_you_mean, is_file_reference, load_yaml, names, resolve
+from accmine.files import KINDS, did_you_mean, find_file, is_file_reference, load_yaml, names, path_of, resolve
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,3 +73,57 @@ def test_suggestions() -> None:
     assert did_you_mean("Area", ["area", "tdp"]) == "did you mean 'area'? "
     assert did_you_mean("xyz", ["area", "tdp"]) == ""
     assert did_you_mean("a", []) == ""
+
+
+IMPOSSIBLE = ["~no-such-user-here/x.yaml", "a\0b/x.yaml", f"{'x' * 5000}/y.yaml"]
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_names_that_no_file_can_have_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no file can have this name"):
+        resolve("clusters", name, tmp_path)
+    with pytest.raises(InputError, match="no file can have this name"):
+        find_file(name, tmp_path)
+
+
+def test_homes_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "x.yaml").write_text("a: 1")
+    assert path_of("~/x.yaml") == tmp_path / "x.yaml"
+    assert find_file("~/x.yaml", tmp_path / "elsewhere") == tmp_path / "x.yaml"
+    assert find_file("x.yaml", tmp_path / "elsewhere") is None
+    assert find_file("x.yaml", tmp_path / "elsewhere", tmp_path) == tmp_path / "x.yaml"
+
+
+WORDS = st.lists(st.text("abcdef_", min_size=3, max_size=8), min_size=1, max_size=6, unique_by=str.lower)
+
+
+@given(WORDS, st.integers(0, 5))
+def test_an_allowed_word_is_nearest_to_itself_in_any_case(words: list[str], which: int) -> None:
+    word = words[which % len(words)]
+    assert did_you_mean(word, words) == f"did you mean {word!r}? "
+    assert did_you_mean(word.upper(), words) == f"did you mean {word!r}? "
+
+
+@given(WORDS, st.text(max_size=12))
+def test_what_is_named_is_allowed_whatever_the_order(words: list[str], word: str) -> None:
+    found = did_you_mean(word, words)
+    assert found == did_you_mean(word, reversed(words))
+    assert not found or found.split("'")[1] in words
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("throughputs", "did you mean 'throughput'? "),
+        ("Bottle-neck", "did you mean 'bottleneck'? "),
+        ("zzz", ""),
+        ("", ""),
+    ],
+)
+def test_slips_of_the_pen(word: str, said: str) -> None:
+    assert did_you_mean(word, ("throughput", "bottleneck", "throughput-per-tdp")) == said
+
+
+def test_nothing_is_allowed() -> None:
+    assert did_you_mean("x", ()) == ""

@@ -152,3 +152,16 @@ def heads_of_attention(heads: int, cores: tuple[int, int], layers: int = 1) -> P
         last = len(rows) - 1
         edges += [(end, last) for end in ends] + [(first, last)]
     return problem_of(list(cores), rows, edges)
+
+
+def two_phases(chains: int = 3, layers: int = 6) -> Problem:
+    """Chains that need mostly the second kind of core at first and mostly the first kind later."""
+    rows: list[Row] = []
+    edges: list[tuple[int, int]] = []
+    for _ in range(chains):
+        for k in range(layers):
+            for duration, uses in ((2, (1, 0)), (8, (0, 1))) if k < layers // 2 else ((8, (1, 0)), (2, (0, 1))):
+                rows.append([(duration, uses)])
+                if len(rows) % (2 * layers) != 1:
+                    edges.append((len(rows) - 2, len(rows) - 1))
+    return problem_of([1, 1], rows, edges)

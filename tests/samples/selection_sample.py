@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from dataclasses import replace
+from itertools import product
 
 from accmine.problems.stage_selection import (
     AGGREGATES,
@@ -15,19 +17,25 @@ from accmine.problems.stage_selection import (
     Problem,
     Solution,
     Stage,
+    check,
+    score,
 )
 
 COMBINATIONS = [(m, o, a) for m in MODES for o in OBJECTIVES for a in AGGREGATES]
 
 
-def tiny(seed: int, mode: str, objective: str, aggregate: str) -> Problem:
-    """Up to 3 pipelines of up to 4 stages and 5 designs, limits from slack to impossible, both deployments."""
+def tiny(seed: int, mode: str, objective: str, aggregate: str, most: int = 5) -> Problem:
+    """Up to 3 pipelines of up to 4 stages and ``most`` designs, limits from slack to impossible, both deployments.
+
+    With three designs every choice can be looked at in Python. With fewer than five a stage of a heterogeneous
+    selection is without one of them.
+    """
     rng = random.Random(f"tiny {seed} {mode} {objective} {aggregate}")
     designs = [
-        (f"d{i}", rng.uniform(50, 400), rng.uniform(30, 300), rng.uniform(0.5, 2)) for i in range(rng.randint(2, 5))
+        (f"d{i}", rng.uniform(50, 400), rng.uniform(30, 300), rng.uniform(0.5, 2)) for i in range(rng.randint(2, most))
     ]
     pipelines = []
-    for w in range(rng.randint(1, 3)):
+    for w in range(rng.randint(1, 3 if most > 3 else 2)):
         stages = []
         for s in range(rng.randint(1, 3 if mode == "heterogeneous" else 4)):
             work = rng.uniform(0.005, 0.05)
@@ -36,6 +44,8 @@ def tiny(seed: int, mode: str, objective: str, aggregate: str) -> Problem:
                 forward = work * 200 / (area * 0.6 + tdp * 0.4) / quality * rng.uniform(0.8, 1.2)
                 times = (forward, forward * rng.uniform(1.5, 2.5), rng.choice([0.0, rng.uniform(0, 0.02)]))
                 rows.append(Candidate(name, *times, area, tdp))
+            if mode == "heterogeneous" and 2 < len(designs) <= most < 5:
+                rows = rng.sample(rows, len(designs) - 1)
             stages.append(Stage(f"s{s}", tuple(rows)))
         pipelines.append(
             Pipeline(
@@ -113,3 +123,38 @@ def shuffled(problem: Problem, seed: int) -> Problem:
 def first_choice(problem: Problem) -> Solution:
     """Candidate 0 everywhere."""
     return Solution(tuple((0,) * len(p.stages) for p in problem.pipelines))
+
+
+def every_choice(problem: Problem) -> list[Solution]:
+    """All choices that the mode allows, limits or not; few enough for ``tiny`` with three designs."""
+    lengths = [len(p.stages) for p in problem.pipelines]
+    stages = [stage for pipeline in problem.pipelines for stage in pipeline.stages]
+    if problem.mode == "heterogeneous":
+        flat = list(product(*(range(len(stage.candidates)) for stage in stages)))
+    else:
+        owner = [0 if problem.mode == "common" else w for w, n in enumerate(lengths) for _ in range(n)]
+        rows = [{c.design: k for k, c in enumerate(stage.candidates)} for stage in stages]
+        shared = [
+            sorted(set.intersection(*(set(row) for row, o in zip(rows, owner, strict=True) if o == g)))
+            for g in range(max(owner) + 1)
+        ]
+        flat = [tuple(row[names[o]] for row, o in zip(rows, owner, strict=True)) for names in product(*shared)]
+    found = []
+    for row in flat:
+        left = list(row)
+        found.append(Solution(tuple(tuple(left.pop(0) for _ in range(n)) for n in lengths)))
+    return found
+
+
+def best_score(problem: Problem) -> int | None:
+    """Least score of all choices that pass the problem's check; ``None``: there is none."""
+    return min((score(problem, s) for s in every_choice(problem) if not check(problem, s)), default=None)
+
+
+def limited_to(problem: Problem, names: Collection[str]) -> Problem:
+    """The problem with the limits of these names (``limits.area_mm2``, ``limits.tdp_w``, ``floor``) and no other."""
+    area, tdp = (getattr(problem.limits, n) if f"limits.{n}" in names else None for n in ("area_mm2", "tdp_w"))
+    floor = problem.least_throughput if "floor" in names else 0.0
+    return replace(
+        problem, limits=Limits(area, tdp), floor=floor if problem.objective == "throughput-per-tdp" else None
+    )

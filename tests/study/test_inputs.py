@@ -97,3 +97,10 @@ def test_values_that_the_technology_does_not_cover_are_left_out(in_file: bool, t
     assert "1 GHz, 2 GHz left out" in note
     assert ("many.yaml:13:12" in note) is in_file
     assert read_inputs(loaded(tmp_path)).left_out == ()
+
+
+@pytest.mark.parametrize("cache", ["~no-such-user-here/x.csv", "~no-such-user-here"])
+def test_a_cache_in_the_home_of_nobody_is_refused_at_its_place(cache: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cost\.cache: no file can have this name: '~no-such-user-here") as error:
+        read_inputs(loaded(tmp_path, "cost.use=zigzag", f"cost.cache={cache}"))
+    assert len(error.value.complaints) == 1

@@ -8,13 +8,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.problems.stage_selection import Candidate, Pipeline, Problem, Stage
 from accmine.solving import solve
-from accmine.system import FORWARD, SCHEDULES, PipelineSchedule, critical_path, schedule_of, simulate, step_time
+from accmine.system import (
+    BACKWARD,
+    FORWARD,
+    SCHEDULES,
+    PipelineSchedule,
+    critical_path,
+    schedule_of,
+    simulate,
+    step_time,
+)
 from accmine.system import timeline as timeline_module
-from accmine.system.passes import BACKWARD
 from accmine.system.schedules import topological_order
 from tests.system.test_long_chain import length
 
@@ -131,3 +141,63 @@ def test_events_of_a_million_microbatches_take_no_memory(schedule: str) -> None:
     assert peak < 1 << 22
     assert timeline.step_s == pytest.approx(step_time(schedule, *times, [0.001, 0.001], 10**6), rel=1e-12)
     assert len(timeline.events) == 3 * (2 * 2 * timeline_module.EDGE + 1)
+
+
+SHAPES = (st.sampled_from(list(SCHEDULES)), st.integers(1, 7), st.integers(1, 12))
+
+
+@settings(max_examples=120, deadline=None)
+@given(*SHAPES)
+def test_every_pass_once_and_forward_before_backward(schedule: str, stages: int, microbatches: int) -> None:
+    for stage in range(stages):
+        order = SCHEDULES[schedule].order(stage, stages, microbatches)
+        assert sorted(order) == [(kind, j) for kind in (FORWARD, BACKWARD) for j in range(microbatches)]
+        place = {step: i for i, step in enumerate(order)}
+        assert all(place[FORWARD, j] < place[BACKWARD, j] for j in range(microbatches))
+
+
+@settings(max_examples=120, deadline=None)
+@given(*SHAPES)
+def test_the_activations_that_wait_are_those_of_the_papers(schedule: str, stages: int, microbatches: int) -> None:
+    """GPipe keeps all microbatches; 1F1B (PipeDream-Flush) no more than there are stages from here on."""
+    for stage in range(stages):
+        waiting, most = 0, 0
+        for kind, _ in SCHEDULES[schedule].order(stage, stages, microbatches):
+            waiting += 1 if kind == FORWARD else -1
+            most = max(most, waiting)
+        assert waiting == 0
+        assert most == (microbatches if schedule == "gpipe" else min(microbatches, stages - stage))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 7), st.integers(1, 12))
+def test_the_last_stage_of_1f1b_alternates_and_gpipe_turns_round(stages: int, microbatches: int) -> None:
+    alternating = [(kind, j) for j in range(microbatches) for kind in (FORWARD, BACKWARD)]
+    assert SCHEDULES["1f1b"].order(stages - 1, stages, microbatches) == alternating
+    order = SCHEDULES["gpipe"].order(0, stages, microbatches)
+    assert [j for _, j in order] == [*range(microbatches), *reversed(range(microbatches))]
+
+
+@settings(max_examples=120, deadline=None)
+@given(*SHAPES)
+def test_the_topological_order_waits_for_everything_it_must(schedule: str, stages: int, microbatches: int) -> None:
+    steps = topological_order(schedule, stages, microbatches)
+    place = {(s.stage, s.kind, s.microbatch): i for i, s in enumerate(steps)}
+    assert len(place) == len(steps) == 2 * stages * microbatches
+    for stage in range(stages):
+        own = [(kind, j) for s, kind, j in steps if s == stage]
+        assert own == SCHEDULES[schedule].order(stage, stages, microbatches)
+        for j in range(microbatches):
+            if stage:
+                assert place[stage - 1, FORWARD, j] < place[stage, FORWARD, j]
+                assert place[stage, BACKWARD, j] < place[stage - 1, BACKWARD, j]
+
+
+def test_the_published_example() -> None:
+    """Four stages, eight microbatches: figure 4, top, of Narayanan et al., SC 2021 (first and third device)."""
+
+    def shown(stage: int) -> str:
+        return " ".join(f"{'fb'[kind]}{j + 1}" for kind, j in SCHEDULES["1f1b"].order(stage, 4, 8))
+
+    assert shown(0) == "f1 f2 f3 f4 b1 f5 b2 f6 b3 f7 b4 f8 b5 b6 b7 b8"
+    assert shown(2) == "f1 f2 b1 f3 b2 f4 b3 f5 b4 f6 b5 f7 b6 f8 b7 b8"

@@ -178,7 +178,7 @@ class Problem:
     @property
     def least_throughput(self) -> float:
         """Least aggregated relative throughput; 0 when there is no floor."""
-        if not (self.objective in OBJECTIVES and self.value.power):
+        if not (self.objective in tuple(OBJECTIVES) and self.value.power):
             return 0.0
         return 1.0 if self.floor is None else self.floor
 
@@ -197,7 +197,7 @@ def _amount(value: Any, positive: bool = False) -> bool:
 
 def _complaints(problem: Problem) -> Iterator[tuple[str, str]]:
     for name, allowed in (("mode", MODES), ("objective", OBJECTIVES), ("aggregate", AGGREGATES)):
-        if getattr(problem, name) not in allowed:
+        if getattr(problem, name) not in tuple(allowed):  # whatever a file holds there, also what has no hash
             yield name, f"{getattr(problem, name)!r} is not allowed; allowed: {', '.join(allowed)}"
     if problem.deployment not in (None, *DEPLOYMENTS):
         yield "deployment", f"{problem.deployment!r} is not allowed; allowed: {', '.join(DEPLOYMENTS)}"
@@ -230,7 +230,7 @@ def _pipeline_complaints(at: str, pipeline: Pipeline, problem: Problem) -> Itera
     count = pipeline.microbatches
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         yield f"{at}.microbatches", f"{count!r} is not allowed; an integer of at least 1 is needed"
-    if pipeline.schedule not in SCHEDULES:
+    if pipeline.schedule not in tuple(SCHEDULES):
         yield f"{at}.schedule", f"{pipeline.schedule!r} is not allowed; allowed: {', '.join(SCHEDULES)}"
     if not pipeline.stages:
         yield f"{at}.stages", "at least one stage is needed"
@@ -270,7 +270,7 @@ def _stage_complaints(
             continue
         if candidate.forward_s + candidate.backward_s <= 0:
             yield here, "forward_s + backward_s must be above 0"
-        if candidate.tdp_w <= 0 and problem.objective in OBJECTIVES and problem.value.power:
+        if candidate.tdp_w <= 0 and problem.objective in tuple(OBJECTIVES) and problem.value.power:
             yield f"{here}.tdp_w", f"objective {problem.objective} needs a TDP above 0"
         if costs.setdefault(candidate.design, candidate.costs) != candidate.costs:
             yield here, f"design {candidate.design!r} has another area or TDP at another stage"

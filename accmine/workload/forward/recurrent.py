@@ -20,7 +20,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from accmine.errors import InputError
-from accmine.files import FieldsError
+from accmine.files import FieldsError, derived
 from accmine.workload.forward import layers
 from accmine.workload.forward.attention import AttentionShape, attention, padding_masks
 from accmine.workload.graph import GraphBuilder, OperatorGraph
@@ -40,7 +40,7 @@ class RecurrentConfig(Part):
     width: Size = Field(description="Hidden units per layer and direction, and columns of the embeddings.")
     vocabulary: Size = Field(description="Rows of the source embedding.")
     target_vocabulary: Size = Field(
-        default_factory=lambda data: data["vocabulary"], description="Rows of the target embedding."
+        default_factory=derived(lambda data: data["vocabulary"]), description="Rows of the target embedding."
     )
     dropout: Rate = Field(default=0.2, description="Rate at the input of every LSTM layer.")
 

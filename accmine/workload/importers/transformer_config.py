@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from accmine.files import FieldsError
+from accmine.files import FieldsError, derived
 from accmine.workload.importers.values import Flag, Natural, Part, Rate, Size
 
 __all__ = ["FAMILIES", "LABELLED", "TransformerConfig"]
@@ -50,15 +50,18 @@ class TransformerConfig(Part):
     width: Size = Field(description="Columns of the residual stream.")
     heads: Size = Field(description="Query heads.")
     kv_heads: Size = Field(
-        default_factory=lambda data: data["heads"], description="Key heads; fewer than heads: grouped-query attention."
+        default_factory=derived(lambda data: data["heads"]),
+        description="Key heads; fewer than heads: grouped-query attention.",
     )
     head_width: Size = Field(
-        default_factory=lambda data: data["width"] // data["heads"], description="Columns of a head."
+        default_factory=derived(lambda data: data["width"] // data["heads"]), description="Columns of a head."
     )
-    mlp_width: Size = Field(default_factory=lambda data: 4 * data["width"], description="Columns within the MLP.")
+    mlp_width: Size = Field(
+        default_factory=derived(lambda data: 4 * data["width"]), description="Columns within the MLP."
+    )
     vocabulary: Size = Field(description="Rows of the token embedding.")
     embedding_width: Size = Field(
-        default_factory=lambda data: data["width"],
+        default_factory=derived(lambda data: data["width"]),
         description="Columns of the token embedding; projections stand between it and another width.",
     )
     positions: Size = Field(description="Longest sequence: rows of a learned position embedding.")
@@ -72,8 +75,8 @@ class TransformerConfig(Part):
     embedding_norm: Flag = Field(default=False, description="A norm behind the embeddings.")
     final_norm: Flag = Field(default=True, description="A norm before the head.")
     bias: Flag = Field(default=True, description="Bias of linear layers.")
-    attention_bias: Flag = Field(default_factory=lambda data: data["bias"], description="That of attention.")
-    mlp_bias: Flag = Field(default_factory=lambda data: data["bias"], description="That of the MLP.")
+    attention_bias: Flag = Field(default_factory=derived(lambda data: data["bias"]), description="That of attention.")
+    mlp_bias: Flag = Field(default_factory=derived(lambda data: data["bias"]), description="That of the MLP.")
     fused_qkv: Flag = Field(default=False, description="One projection for queries, keys and values.")
     causal: Flag = Field(default=True, description="Lower-triangular attention; otherwise a padding mask.")
     tied: Flag = Field(default=True, description="The language-model head uses the token embedding.")
@@ -84,7 +87,7 @@ class TransformerConfig(Part):
     )
     labels: Size | None = Field(default=None, description="Labels of head: sequence or tokens, at least 2.")
     pooler: Flag = Field(
-        default_factory=lambda data: data["family"] == "bert" and data["head"] in _POOLED,
+        default_factory=derived(lambda data: data["family"] == "bert" and data["head"] in _POOLED),
         description="A linear layer and tanh on the first token, before head: sequence and the next sentence.",
     )
     dropout: Rate = Field(default=0.1, description="Rate on the outputs of branches.")

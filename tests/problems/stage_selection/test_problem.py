@@ -8,7 +8,6 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +18,7 @@ from accmine.problems.stage_selection import Candidate, Limits, Pipeline, Proble
 from accmine.problems.stage_selection.greedy import greedy
 from accmine.problems.stage_selection.integers import cost_limit, cost_up, integers
 from accmine.problems.stage_selection.least_cost import least_cost
-from accmine.problems.stage_selection.options import lower_bound, undominated, useful_options
+from accmine.problems.stage_selection.options import useful_options
 from accmine.problems.stage_selection.ticks import FINE_RESOLUTION
 from accmine.result import Sense
 from accmine.solving import explain, load_problem, rate
@@ -293,20 +292,6 @@ def test_integer_objective_is_above_the_real_one_and_near(
     assert problems.shown_bound(problem, low) <= real * (1 + 1e-12)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=30))
-def test_pareto_filter_keeps_exactly_the_undominated(rows: list[tuple[int, int, int]]) -> None:
-    kept = undominated(np.array(rows, dtype=np.int64))
-    assert kept == sorted(set(kept))
-    for i, row in enumerate(rows):
-        beaten = [
-            j
-            for j, other in enumerate(rows)
-            if all(x <= y for x, y in zip(other, row, strict=True)) and (other != row or j < i)
-        ]
-        assert (i in kept) == (not beaten)
-
-
 def test_useful_options_and_bound_without_a_choice() -> None:
     tight = example(limits={"area_mm2": 150})
     assert useful_options(integers(tight)) == [[], []]
@@ -321,17 +306,6 @@ def test_useful_options_and_bound_without_a_choice() -> None:
     conflict, remedy = explain(apart)
     assert conflict == ("mode",)
     assert "no design is a candidate of every stage" in remedy[0]
-
-
-def test_greedy_is_valid_and_above_the_bound() -> None:
-    for objective in problems.OBJECTIVES:
-        problem = example(objective=objective)
-        solution = greedy(problem)
-        assert solution is not None
-        assert problems.check(problem, solution) == ()
-        floor = lower_bound(integers(problem), useful_options(integers(problem)))
-        assert floor is not None
-        assert floor.score <= problems.score(problem, solution)
 
 
 def test_explain_names_the_limit_and_the_least_value() -> None:

@@ -1,4 +1,4 @@
-"""The HiGHS driver: every way it ends, its bounds, and the intervals of a product."""
+"""The HiGHS driver: every way it ends, and its bounds."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import random
 import signal
 import threading
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.ports import Solver, Stop
@@ -21,7 +18,6 @@ from accmine.problems.stage_selection import Candidate, Limits, Pipeline, Proble
 from accmine.registry import make_solver
 from accmine.result import Sense, Status, StopReason
 from accmine.solvers.engines.highs import Highs
-from accmine.solvers.engines.interval_product import chord_limit
 from accmine.solving import solve
 
 
@@ -174,38 +170,6 @@ def test_floor_moves_the_choice() -> None:
     assert result.status is Status.OPTIMAL
     assert result.objective == solve(bound, "cp-sat").objective
     assert (result.objective or 0) < (free.objective or 0)
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    low=st.integers(1, 1000),
-    width=st.integers(0, 500),
-    slope=st.fractions(Fraction(1, 100), 100),
-    sigma=st.fractions(1, 10**5),
-    part=st.fractions(0, 1),
-    more=st.integers(0, 50),
-)
-def test_chord_limit_is_valid(
-    low: int, width: int, slope: Fraction, sigma: Fraction, part: Fraction, more: int
-) -> None:
-    high = low + width
-    a = low + int(part * width)
-    p = max(0, -(-(sigma - a) // slope)) + more  # least integer with a + slope·p ≥ sigma, and above
-    assert a + slope * p >= sigma
-    assert a * p >= chord_limit(low, high, slope, sigma)
-
-
-def test_brute_force_refuses_and_stops() -> None:
-    with pytest.raises(InputError, match="at most 2000000 are enumerated"):
-        solve(HARD, "brute-force")
-    problem = selection(3, 40)
-    cut = solve(problem, "brute-force", stop=Stop(work=1000))
-    assert cut.stop is StopReason.TIME
-    assert cut.status in (Status.FEASIBLE, Status.UNKNOWN)
-    assert cut.bound is not None
-    assert solve(problem, "brute-force", stop=Stop(seconds=0)).stop is StopReason.TIME
-    full = solve(problem, "brute-force")
-    assert full.objective == solve(problem, "highs").objective
 
 
 def test_solvers_satisfy_the_port() -> None:

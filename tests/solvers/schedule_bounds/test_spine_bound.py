@@ -1,4 +1,4 @@
-"""The spine program bounds, and schedules around the spine hold."""
+"""The spine program bounds every schedule from below."""
 
 from __future__ import annotations
 
@@ -8,38 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.cost import RESOURCES
-from accmine.ports import Clock, Stop
+from accmine.ports import Stop
 from accmine.problems import operator_schedule
-from accmine.problems.design_search.barriers import barriers, chain
-from accmine.problems.design_search.lowering import lower
-from accmine.solvers.operator_schedule.spine_schedule import spine_schedule
+from accmine.problems.design_search.barriers import chain
 from accmine.solvers.schedule_bounds.spine_bound import METHOD, SpineProgram, spine_bound
 from accmine.solving import solve
-from tests.samples.search_sample import Shape, design, graph_of, search, shapes, task_of, template
-
-COUNTS = st.sampled_from(((1, 1), (2, 1), (1, 2), (2, 2)))
-GBPS = st.sampled_from((7, 20, 70))
-
-
-@st.composite
-def training(draw: st.DrawFn, most: int = 5) -> list[Shape]:
-    """A spine with operators beside it that nothing waits for, as weight gradients are."""
-    found: list[Shape] = []
-    last: tuple[int, ...] = ()
-    for _ in range(draw(st.integers(2, most))):
-        kind = draw(st.sampled_from(("gemm", "vector", "fused")))
-        found.append((kind, draw(st.sampled_from((16, 64, 300))), last))
-        last = (len(found) - 1,)
-        if draw(st.booleans()):
-            found.append(("gemm", draw(st.sampled_from((16, 64, 300))), last))
-    return found
-
-
-def lowered(found: list[Shape], counts: tuple[int, int], gbps: int, split: str = "none"):  # type: ignore[no-untyped-def]
-    space = template(hbm_bytes_per_s=(gbps * 10**9,))
-    graph = graph_of(found)
-    problem = search([task_of(graph)], space, split=split)
-    return graph, lower(graph, problem.library, design(*counts, gbps=gbps)).problem
+from tests.samples.search_sample import Shape, graph_of, shapes
+from tests.samples.spine_sample import COUNTS, GBPS, lowered, training
 
 
 @settings(max_examples=8, deadline=None)
@@ -114,56 +89,9 @@ def test_it_sees_that_one_weight_gradient_covers_one_gap() -> None:
     assert operator_schedule.bound(problem)[0] < value <= int(best.objective or 0)
 
 
-@settings(max_examples=8, deadline=None)
-@given(training(6), COUNTS, GBPS, st.integers(0, 3))
-def test_schedules_around_the_spine_hold_and_repeat(
-    found: list[Shape], counts: tuple[int, int], gbps: int, seed: int
-) -> None:
-    graph, problem = lowered(found, counts, gbps)
-    first = spine_schedule(problem, graph, tries=5, seed=seed)
-    second = spine_schedule(problem, graph, tries=5, seed=seed)
-    assert (first[0] is None) == (chain(graph) is None)
-    if first[0] is None:
-        return
-    assert second[0] is not None
-    assert operator_schedule.check(problem, first[0]) == ()
-    assert operator_schedule.objective(problem, first[0]) >= spine_bound(problem, graph)[0]
-    assert first[1] == second[1]
-    assert (first[0].start == second[0].start).all()
-
-
-def test_moves_never_make_it_worse_and_time_ends_them() -> None:
-    found: list[Shape] = [("gemm", 64, ()), ("vector", 64, (0,)), ("gemm", 64, (1,)), ("gemm", 300, (0,))]
-    graph, problem = lowered(found, (1, 1), 20)
-    none, _ = spine_schedule(problem, graph, tries=0)
-    some, _ = spine_schedule(problem, graph, tries=50)
-    late, made = spine_schedule(problem, graph, tries=10**6, clock=Clock(0.0))
-    assert none is not None
-    assert some is not None
-    assert late is not None
-    assert operator_schedule.objective(problem, some) <= operator_schedule.objective(problem, none)
-    assert made < 100
-
-
-@settings(max_examples=25, deadline=None)
-@given(training(8))
-def test_intervals_of_the_chain(found: list[Shape]) -> None:
-    graph = graph_of(found)
-    line = chain(graph)
-    assert (line is None) == (barriers(graph) is None)
-    if line is None:
-        return
-    edges = graph.edges
-    assert (line.first <= line.last).all()
-    assert (line.first[edges[:, 0]] <= line.last[edges[:, 1]]).all()
-    assert (line.first[line.barrier] == np.arange(len(line.barrier))).all()
-    assert (line.last[line.barrier] == np.arange(len(line.barrier))).all()
-
-
 def test_problems_that_are_no_lowered_graphs_are_left_alone() -> None:
     graph = graph_of([("vector", 16, ())])
     _, problem = lowered([("vector", 16, ())], (1, 1), 70)
-    assert spine_schedule(problem, graph, tries=5) == (None, 0)
     assert spine_bound(problem, graph) == operator_schedule.bound(problem)
 
 

@@ -1,12 +1,11 @@
 """Stage selection decided three ways, and the declared Pyomo rows as LP files.
 
-The golden files are written anew by ``ACCMINE_UPDATE_GOLDEN=1 pytest tests/models/test_stage_selection_models.py``.
+The golden files are written anew by ``ACCMINE_UPDATE_GOLDEN=1 pytest tests/models/test_stage_selection_pyomo.py``.
 """
 
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from accmine.models.stage_selection_cpsat import StageSelectionCpSat
 from accmine.models.stage_selection_pyomo import StageSelectionPyomo
 from accmine.ports import BaseModel, Model, Stop
 from accmine.problems.stage_selection import (
-    AGGREGATES,
-    MODES,
     OBJECTIVES,
     Candidate,
     Limits,
@@ -31,52 +28,9 @@ from accmine.problems.stage_selection import (
 from accmine.problems.stage_selection.greedy import greedy
 from accmine.result import Status
 from accmine.solving import solve
+from tests.samples.selection_sample import COMBINATIONS, tiny
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-COMBINATIONS = [(m, o, a) for m in MODES for o in OBJECTIVES for a in AGGREGATES]
-
-
-def instance(seed: int, mode: str, objective: str, aggregate: str) -> Problem:
-    """A random selection of up to 3 pipelines, with limits that range from slack to impossible."""
-    rng = random.Random(f"{seed} {mode} {objective} {aggregate}")
-    count = rng.randint(2, 5)
-    designs = [
-        (f"d{i}", round(rng.uniform(50, 400), rng.choice([0, 3, 9])), rng.uniform(30, 300), rng.uniform(0.5, 2))
-        for i in range(count)
-    ]
-    pipelines = []
-    for w in range(rng.randint(1, 3)):
-        stages = []
-        for s in range(rng.randint(1, 3)):
-            work = rng.uniform(0.005, 0.05)
-            candidates = []
-            for name, area, tdp, quality in designs:
-                forward = work * 200 / (area * 0.6 + tdp * 0.4) / quality * rng.uniform(0.8, 1.2)
-                times = (forward, forward * rng.uniform(1.5, 2.5), rng.uniform(0, 0.01))
-                candidates.append(Candidate(name, *times, area, tdp))
-            if mode == "heterogeneous" and count > 2:
-                candidates = rng.sample(candidates, count - 1)
-            stages.append(Stage(f"s{s}", tuple(candidates)))
-        pipelines.append(
-            Pipeline(
-                f"p{w}",
-                tuple(stages),
-                rng.randint(1, 8),
-                rng.choice(["gpipe", "1f1b"]),
-                tuple((rng.choice([0.0, 0.001, 0.05]), rng.choice([0.0, 0.002])) for _ in range(len(stages) - 1)),
-                weight=rng.choice([1.0, 2.0, 0.3]) if aggregate == "mean" else 1.0,
-                reference_s=rng.uniform(0.3, 1.5),
-            )
-        )
-    lengths = [len(p.stages) for p in pipelines]
-    deployment = rng.choice([None, "concurrent"])
-    devices = max(lengths) if mode == "common" and deployment is None else sum(lengths)
-    limits = []
-    for values in (sorted(d[1] for d in designs), sorted(d[2] for d in designs)):
-        limit = devices * (values[0] + (values[-1] - values[0]) * rng.uniform(-0.03, 0.6))
-        limits.append(rng.choice([None, limit]))
-    floor = rng.choice([0.0, 0.3, 1.0]) if objective == "throughput-per-tdp" else None
-    return Problem(tuple(pipelines), Limits(*limits), mode, objective, aggregate, deployment, floor)
 
 
 def agree(problem: Problem, *solvers: str) -> Status:
@@ -104,12 +58,12 @@ def agree(problem: Problem, *solvers: str) -> Status:
 
 @pytest.mark.parametrize(("mode", "objective", "aggregate"), COMBINATIONS)
 def test_three_solvers_agree(mode: str, objective: str, aggregate: str) -> None:
-    found = [agree(instance(i, mode, objective, aggregate), "highs", "cp-sat", "brute-force") for i in range(2)]
+    found = [agree(tiny(i, mode, objective, aggregate, most=4), "highs", "cp-sat", "brute-force") for i in range(2)]
     assert found  # both optimal and infeasible ones occur over all combinations
 
 
 def test_instances_are_of_both_kinds() -> None:
-    kinds = {agree(instance(i, "heterogeneous", "throughput", "worst"), "highs", "cp-sat") for i in range(2, 8)}
+    kinds = {agree(tiny(i, "heterogeneous", "throughput", "worst", most=4), "highs", "cp-sat") for i in range(2, 8)}
     assert kinds == {Status.OPTIMAL, Status.INFEASIBLE}
 
 
@@ -118,7 +72,7 @@ def test_three_solvers_agree_on_two_hundred() -> None:
     proven = 0
     for i in range(200):
         mode, objective, aggregate = COMBINATIONS[i % len(COMBINATIONS)]
-        status = agree(instance(100 + i, mode, objective, aggregate), "highs", "cp-sat", "brute-force")
+        status = agree(tiny(100 + i, mode, objective, aggregate, most=4), "highs", "cp-sat", "brute-force")
         proven += status is Status.OPTIMAL
     assert proven >= 100
 
@@ -209,7 +163,7 @@ def test_cover_rows_forbid_what_passes_a_limit_within_the_tolerance() -> None:
 def test_cpsat_hint_is_complete_and_consistent(mode: str, objective: str, aggregate: str) -> None:
     checked = 0
     for seed in range(6):
-        problem = instance(seed, mode, objective, aggregate)
+        problem = tiny(seed, mode, objective, aggregate, most=4)
         solution = greedy(problem)
         if solution is None:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -43,7 +43,7 @@ class FieldsError(ValueError):
         super().__init__("; ".join(f"{'.'.join(map(str, place))}: {message}" for place, message in errors))
 
 
-def derived(compute: Callable[[Mapping[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
+def derived(compute: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
     """A default that other keys of the model decide, for ``default_factory``.
 
     Where one of them is wrong there is a complaint about that one; pydantic before 2.14 asks for the default as well.

@@ -21,6 +21,7 @@ LIMITS = ("limits.area_mm2", "limits.tdp_w")
 
 def solver() -> cp_model.CpSolver:
     found = cp_model.CpSolver()
+    found.parameters.catch_sigint_signal = False  # else Ctrl-C kills from then on
     found.parameters.num_workers = 1
     return found
 

@@ -23,6 +23,7 @@ SEEDS = st.integers(0, 10**6)
 
 def solved(model: cp_model.CpModel) -> cp_model.CpSolver | None:
     solver = cp_model.CpSolver()
+    solver.parameters.catch_sigint_signal = False  # else Ctrl-C kills from then on
     solver.parameters.num_workers = 1
     status = solver.solve(model)
     assert status in (cp_model.OPTIMAL, cp_model.INFEASIBLE)
@@ -80,6 +81,7 @@ def test_the_hint_is_complete_and_consistent(seed: int, n: int, modes: bool) -> 
     assert sorted(built.proto.solution_hint.vars) == list(range(len(built.proto.variables)))
     assert model.upper == objective(problem, row)
     solver = cp_model.CpSolver()
+    solver.parameters.catch_sigint_signal = False  # else Ctrl-C kills from then on
     solver.parameters.num_workers = 1
     solver.parameters.fix_variables_to_their_hinted_value = True
     assert solver.solve(built) == cp_model.OPTIMAL

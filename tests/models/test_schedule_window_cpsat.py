@@ -25,6 +25,7 @@ def window(seed: int) -> tuple[Raw, Problem]:
 
 def solved(model: cp_model.CpModel, fixed: bool = False) -> cp_model.CpSolver:
     solver = cp_model.CpSolver()
+    solver.parameters.catch_sigint_signal = False  # else Ctrl-C kills from then on
     solver.parameters.num_workers = 1
     solver.parameters.fix_variables_to_their_hinted_value = fixed
     assert solver.solve(model) == cp_model.OPTIMAL
@@ -92,6 +93,7 @@ def test_what_cannot_stay_where_it_is_has_no_solution_or_is_refused() -> None:
         {"most_gain": 1, "schedule": schedule, "fixed": {"f": 0}, "free": {"g": {"earliest": 0, "due": 5}}}
     )
     solver = cp_model.CpSolver()
+    solver.parameters.catch_sigint_signal = False  # else Ctrl-C kills from then on
     assert solver.solve(ScheduleWindowCpSat().build(late)) == cp_model.INFEASIBLE, "g ends at 6 at the earliest"
 
 

@@ -172,6 +172,7 @@ def test_cpsat_hint_is_complete_and_consistent(mode: str, objective: str, aggreg
         model.hint(solution)
         assert len(built.proto.solution_hint.vars) == len(built.proto.variables)
         solver = cp_model.CpSolver()
+        solver.parameters.catch_sigint_signal = False  # else Ctrl-C kills from then on
         solver.parameters.fix_variables_to_their_hinted_value = True
         solver.parameters.num_workers = 1
         assert solver.solve(built) == cp_model.OPTIMAL

@@ -1,6 +1,14 @@
 """From a plan to designs with a bound."""
 
-from accmine.search.bounds import WholeBound, assumptions_of, bound_whole, only_design, scope_of
+from accmine.search.bounds import (
+    WholeBound,
+    assumptions_of,
+    bound_from_json,
+    bound_whole,
+    only_design,
+    scope_of,
+    stronger,
+)
 from accmine.search.budget import ANSWER, GAP, GAP_STAGES, RUN, Budget, share_of
 from accmine.search.candidates import (
     NOTHING,
@@ -18,8 +26,19 @@ from accmine.search.candidates import (
 )
 from accmine.search.feasibility import require_feasible
 from accmine.search.floor import FloorQuestion, nothing_fits
-from accmine.search.proof import PROVER, Proof, joined, provable, prove
-from accmine.search.refine import Answer, answer_of, choose, own_bound, references, schedule_tasks, verified
+from accmine.search.kept import reference_key, schedule_tasks
+from accmine.search.proof import PROVER, Proof, joined, proof_from_json, proof_to_json, provable, prove
+from accmine.search.refine import (
+    Answer,
+    answer_of,
+    choose,
+    keep_answer,
+    not_worse,
+    own_bound,
+    references,
+    restore,
+    verified,
+)
 from accmine.search.schedules import LIST_PASSES, PhaseSchedule, TaskSchedule, list_cycles, schedule_task
 from accmine.search.selection import PhaseSeconds, Selection, chips_of, exchanges, select, totals
 from accmine.search.session import Event, Kept, Member, Session, Store, opened
@@ -63,6 +82,7 @@ __all__ = [
     "WholeBound",
     "answer_of",
     "assumptions_of",
+    "bound_from_json",
     "bound_whole",
     "by_stage",
     "chips_of",
@@ -73,9 +93,11 @@ __all__ = [
     "exchanges",
     "is_search",
     "joined",
+    "keep_answer",
     "list_cycles",
     "metric",
     "mine",
+    "not_worse",
     "nothing_fits",
     "on_design",
     "only_design",
@@ -84,12 +106,16 @@ __all__ = [
     "pareto",
     "problems_of",
     "promising_designs",
+    "proof_from_json",
+    "proof_to_json",
     "propose",
     "proposed",
     "provable",
     "prove",
+    "reference_key",
     "references",
     "require_feasible",
+    "restore",
     "schedule_task",
     "schedule_tasks",
     "scope_of",
@@ -97,6 +123,7 @@ __all__ = [
     "select",
     "share_of",
     "stage_value",
+    "stronger",
     "study_value",
     "totals",
     "verified",

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import inf
+from typing import Any
 
+from accmine.errors import CheckError
 from accmine.hardware import Design
 from accmine.ports import Stop
 from accmine.problems import design_search, operator_schedule
 from accmine.problems.design_search import Evaluation, Mined
 from accmine.registry import make_solver, solvers_of
 from accmine.result import Result
-from accmine.search.bounds import WholeBound
+from accmine.search.bounds import WholeBound, bound_from_json
 from accmine.search.candidates import GroupCandidates
+from accmine.search.kept import solution_from_json, solution_to_json
 from accmine.search.refine import with_schedules
 from accmine.search.schedules import TaskSchedule, list_work, schedule_task
 from accmine.search.session import Session
 from accmine.search.value import FLOAT, is_search, search_chips
 
-__all__ = ["LISTS", "PROVER", "Proof", "joined", "provable", "prove"]
+__all__ = ["LISTS", "PROVER", "Proof", "joined", "proof_from_json", "proof_to_json", "provable", "prove"]
 
 PROVER = "best-first"
 """Solver of design searches that proves; it is used where it is registered."""
@@ -72,6 +75,42 @@ def prove(session: Session, problem: design_search.Problem, whole: WholeBound, f
     if bound > whole.value:
         whole = replace(whole, value=bound, method=result.bound_method)
     return Proof(whole, Mined((), (), 0, 0, 0, False) if result.solution is None else result.solution)
+
+
+def proof_to_json(proof: Proof) -> dict[str, Any]:
+    """The bound, and the designs that have schedules."""
+    cycles = {e.design: e.cycles for e in proof.mined.pool}
+    rows = [
+        {
+            "design": asdict(own.design),
+            "cycles": cycles[own.design],
+            "schedules": [[solution_to_json(part) for part in parts] for parts in own.schedules],
+        }
+        for own in proof.mined.solutions
+        if own.design in cycles and None not in [part for parts in own.schedules for part in parts]
+    ]
+    return {"whole": asdict(proof.whole), "designs": rows, "finished": proof.mined.finished}
+
+
+def proof_from_json(problem: design_search.Problem, row: Mapping[str, Any]) -> Proof:
+    """The proof of ``proof_to_json``.
+
+    Raises
+    ------
+    CheckError
+        If a design or a schedule fails the check of the problem.
+    """
+    pool, solutions = [], []
+    for own in row["designs"]:
+        design = Design.from_table(own["design"])
+        schedules = tuple(tuple(map(solution_from_json, parts)) for parts in own["schedules"])
+        solutions.append(design_search.Solution(design, schedules))
+        pool.append(design_search.evaluate(problem, design, own["cycles"]))
+        wrong = design_search.check(problem, solutions[-1], pool[-1])
+        if wrong:
+            raise CheckError("; ".join(wrong))
+    mined = Mined((), tuple(pool), 0, 0, 0, bool(row["finished"]), solutions=tuple(solutions))
+    return Proof(bound_from_json(row["whole"]), mined)
 
 
 def joined(session: Session, g: GroupCandidates, proof: Proof) -> GroupCandidates:

@@ -7,7 +7,7 @@ bound over the whole space → prove → compare and explain.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from typing import Any
 
@@ -33,21 +33,29 @@ from accmine.search import (
     Session,
     Store,
     WholeBound,
+    bound_from_json,
     bound_whole,
     choose,
     confirmed,
     joined,
+    keep_answer,
     metric,
+    not_worse,
     nothing_fits,
     only_design,
     opened,
     own_bound,
     promising_designs,
+    proof_from_json,
+    proof_to_json,
     propose,
     provable,
     prove,
+    reference_key,
     references,
     require_feasible,
+    restore,
+    stronger,
     verified,
     without_candidates,
 )
@@ -94,7 +102,7 @@ def find(
     plan
         With references, its baseline is not scheduled again: values of several plans can be compared.
     store
-        Where finished searches are kept and read from.
+        Where finished parts are kept and read from.
     first
         Designs that are candidates beside the baseline and what the search proposes.
     compare
@@ -106,6 +114,7 @@ def find(
     """
     budget = Budget.of(plan.study.budget, RUN, steps=_steps(plan, compare), began=began)
     more = {"store": store, "first": tuple(first), "on_progress": on_progress, "watch": watch or Watch()}
+    more["limits"] = plan.study.budget
     with opened(plan, budget, **more) as session:
         return _solve_in(session, compare)
 
@@ -135,6 +144,7 @@ def _solve_in(session: Session, compare: bool) -> Findings:
         with session.step("baseline"):
             references(session)
         _announce(session)
+    restore(session)
     own = metric(session.plan)  # relative to the baseline: known from here on
     session.watch.unit(own.unit, own.shown)
     found = _search(session, mode)
@@ -183,12 +193,15 @@ def _search(session: Session, mode: str) -> _Found:
     if not session.interrupted:
         with session.step("refine"), session.interruptible():
             for answer in refine(session, first):
+                keep_answer(session, answer)
                 session.progress(answer.value, None)
     if answer is None:
         answer = verified(session, first)
     if whole is not None and not session.interrupted and provable(session, mode):
         with session.step("prove"), session.interruptible():
             answer, whole = _prove(session, answer, whole)
+    answer = not_worse(session, answer)
+    keep_answer(session, answer, last=True)
     return _Found(groups, first, answer, whole)
 
 
@@ -237,15 +250,25 @@ def _select(session: Session, mode: str, groups: Sequence[GroupCandidates]) -> S
 
 
 def _bound(session: Session, mode: str, groups: Sequence[GroupCandidates]) -> WholeBound:
-    """The bound of the whole; after Ctrl-C the one that takes no search."""
+    """The bound of the whole, never weaker than what is kept; after Ctrl-C the one that takes no search."""
+    key = f"bound-{mode}-{reference_key(session.plan)}"
+    known = session.known(key, bound_from_json)
+    if known is not None and known.final:
+        return known.value
+    session.begin(key)
     try:
-        return bound_whole(session, mode, groups)
+        whole = bound_whole(session, mode, groups)
     except KeyboardInterrupt:
         if session.interrupted:
             raise
         session.interrupt()
         session.budget.end()
-        return bound_whole(session, mode, groups)
+        whole = bound_whole(session, mode, groups)
+    if known is not None:
+        whole = stronger(whole, known.value)
+    if whole.value < inf:
+        session.keep(key, asdict(whole))
+    return whole
 
 
 def _nothing(
@@ -265,14 +288,24 @@ def _prove(session: Session, answer: Answer, whole: WholeBound) -> tuple[Answer,
     assert selection is not None
     (g,) = selection.groups
     first = [*(e.design for e in selection.chosen), *(e.design for e in g.candidates[:REFINED])]
-    proof = prove(session, g.problem, whole, first)
-    if proof.mined.interrupted:
-        session.interrupt()
+    key = f"prove-{reference_key(session.plan)}"
+    known = session.known(key, lambda row: proof_from_json(g.problem, row))
+    if known is not None:
+        whole = stronger(whole, known.value.whole)
+    if known is not None and known.final:
+        proof = replace(known.value, whole=whole)
+    else:
+        session.begin(key)
+        proof = prove(session, g.problem, whole, first)
+        if proof.mined.interrupted:
+            session.interrupt()
+        session.keep(key, proof_to_json(proof), complete=proof.mined.finished)
     more = joined(session, g, proof)
     if len(more.candidates) > len(g.candidates) or more.candidates[0].value < g.candidates[0].value:
         chosen = choose(session, selection.mode, [more], session.part())
         if chosen.chosen:
             answer = verified(session, chosen)
+            keep_answer(session, answer)
             session.progress(answer.value, None)
     return answer, proof.whole
 

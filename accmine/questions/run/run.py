@@ -33,7 +33,11 @@ def run(
     on_progress: Incumbent | None = None,
     watch: Watch | None = None,
 ) -> Outcome:
-    """Run a study; a finished run is read from its folder unless ``again``.
+    """Run a study; a finished run of as large a budget is read from its folder unless ``again``.
+
+    Whatever an earlier try left there is where this one begins: finished parts, the result of a shorter budget, and the
+    best answer that was verified before it was interrupted or killed. A deterministic run only takes whole parts, so
+    that its answer does not depend on what is there.
 
     The budget counts from here, files and graphs included. ``watch`` is told each step, and when what cannot be cut
     off takes longer than the budget.
@@ -51,10 +55,14 @@ def run(
     """
     began = time.monotonic()
     inputs = read_inputs(loaded)
-    folder = open_run(runs_dir, loaded.study, inputs.content)
-    if not again and folder.finished:
+    watch = watch or Watch()
+    folder = replace(open_run(runs_dir, loaded.study, inputs.content), say=watch.say)
+    if not again and folder.answers(loaded.study):
         return _read(folder, loaded)
+    if not again and folder.state is RunState.RUNNING:
+        watch.say(f"{folder.path} is being computed by another process as well")
     known = None if again else _known(folder)
+    first = [] if loaded.study.budget.deterministic else _designs(known)
     try:
         with placed(loaded.document):
             plan = make_plan(loaded.study, inputs)
@@ -64,7 +72,7 @@ def run(
     _begin(folder, loaded, again)
     try:
         outcome, lanes = solve_study(
-            plan, folder, on_progress or (lambda *_: None), first=_designs(known), began=began, watch=watch
+            plan, folder, on_progress or (lambda *_: None), first=first, began=began, watch=watch
         )
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None

@@ -27,7 +27,7 @@ from accmine.search.candidates import (
 from accmine.search.feasibility import require_feasible
 from accmine.search.floor import FloorQuestion, nothing_fits
 from accmine.search.kept import reference_key, schedule_tasks
-from accmine.search.proof import PROVER, Proof, joined, proof_from_json, proof_to_json, provable, prove
+from accmine.search.proof import PROVER, Proof, joined, provable, prove, proved
 from accmine.search.refine import (
     Answer,
     answer_of,
@@ -106,12 +106,11 @@ __all__ = [
     "pareto",
     "problems_of",
     "promising_designs",
-    "proof_from_json",
-    "proof_to_json",
     "propose",
     "proposed",
     "provable",
     "prove",
+    "proved",
     "reference_key",
     "references",
     "require_feasible",

@@ -183,8 +183,9 @@ def propose(session: Session, mode: str, first: Sequence[Design], stop: Stop) ->
             session.interrupt()
     if known is not None:
         mined = [_together(*pair) for pair in zip(mined, earlier, strict=True)]
-    done = all(own.finished for own in mined)
-    session.keep(f"mine-{mode}", {"groups": [_mined_to_json(own) for own in mined]}, complete=done)
+    if any(own.pool for own in mined):
+        done = all(own.finished for own in mined)
+        session.keep(f"mine-{mode}", {"groups": [_mined_to_json(own) for own in mined]}, complete=done)
     return mined
 
 

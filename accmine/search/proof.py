@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from math import inf
+from operator import lt
 from typing import Any
 
 from accmine.errors import CheckError
@@ -14,19 +17,22 @@ from accmine.problems import design_search, operator_schedule
 from accmine.problems.design_search import Evaluation, Mined
 from accmine.registry import make_solver, solvers_of
 from accmine.result import Result
-from accmine.search.bounds import WholeBound, bound_from_json
-from accmine.search.candidates import GroupCandidates
-from accmine.search.kept import solution_from_json, solution_to_json
+from accmine.search.bounds import WholeBound, bound_from_json, stronger
+from accmine.search.candidates import NOTHING, GroupCandidates
+from accmine.search.kept import reference_key, solution_from_json, solution_to_json
 from accmine.search.refine import with_schedules
 from accmine.search.schedules import TaskSchedule, list_work, schedule_task
 from accmine.search.session import Session
 from accmine.search.value import FLOAT, is_search, search_chips
 
-__all__ = ["LISTS", "PROVER", "Proof", "joined", "proof_from_json", "proof_to_json", "provable", "prove"]
+__all__ = ["LISTS", "PROVER", "Proof", "joined", "provable", "prove", "proved"]
 
 PROVER = "best-first"
 """Solver of design searches that proves; it is used where it is registered."""
 
+
+KEPT_S = 1.0
+"""Seconds between two times that the bound of a search under way is kept: it is not lost with the process."""
 
 LISTS = 8
 """List schedules that the prover's effort on a design is worth for each that it counts: bounds take most of it."""
@@ -77,7 +83,35 @@ def prove(session: Session, problem: design_search.Problem, whole: WholeBound, f
     return Proof(whole, Mined((), (), 0, 0, 0, False) if result.solution is None else result.solution)
 
 
-def proof_to_json(proof: Proof) -> dict[str, Any]:
+def proved(session: Session, problem: design_search.Problem, whole: WholeBound, first: Sequence[Design]) -> Proof:
+    """What ``prove`` finds, or what is kept of it; the bound is never weaker than one that is kept."""
+    key = f"prove-{reference_key(session.plan)}"
+    known = session.known(key, lambda row: _from_json(problem, row))
+    if known is not None:
+        whole = stronger(whole, known.value.whole)
+        if known.final:
+            return replace(known.value, whole=whole)
+    session.begin(key)
+    written, mined = time.monotonic(), NOTHING if known is None else known.value.mined
+
+    def heard(bound: float) -> None:
+        nonlocal written
+        if bound > whole.value and time.monotonic() - written >= KEPT_S:
+            written = time.monotonic()
+            found = replace(whole, value=bound * (1 - FLOAT), method="best-first search, as far as it had come")
+            session.keep(key, _to_json(Proof(found, mined)), over=False)
+
+    session.on_bound = heard
+    try:
+        proof = prove(session, problem, whole, first)
+    finally:
+        session.on_bound = lambda _: None
+    session.interrupted = session.interrupted or proof.mined.interrupted
+    session.keep(key, _to_json(proof), complete=proof.mined.finished)
+    return proof
+
+
+def _to_json(proof: Proof) -> dict[str, Any]:
     """The bound, and the designs that have schedules."""
     cycles = {e.design: e.cycles for e in proof.mined.pool}
     rows = [
@@ -92,8 +126,8 @@ def proof_to_json(proof: Proof) -> dict[str, Any]:
     return {"whole": asdict(proof.whole), "designs": rows, "finished": proof.mined.finished}
 
 
-def proof_from_json(problem: design_search.Problem, row: Mapping[str, Any]) -> Proof:
-    """The proof of ``proof_to_json``.
+def _from_json(problem: design_search.Problem, row: Mapping[str, Any]) -> Proof:
+    """The proof of ``_to_json``.
 
     Raises
     ------
@@ -101,14 +135,22 @@ def proof_from_json(problem: design_search.Problem, row: Mapping[str, Any]) -> P
         If a design or a schedule fails the check of the problem.
     """
     pool, solutions = [], []
+    least: dict[Design, list[int]] = {}  # cycles of each phase: a design may be there with several schedules
     for own in row["designs"]:
         design = Design.from_table(own["design"])
         schedules = tuple(tuple(map(solution_from_json, parts)) for parts in own["schedules"])
+        pairs = zip(design_search.lowered(problem, design), schedules, strict=True)
+        cycles = [[operator_schedule.objective(p.problem, s) for p, s in zip(*pair, strict=True)] for pair in pairs]
         solutions.append(design_search.Solution(design, schedules))
-        pool.append(design_search.evaluate(problem, design, own["cycles"]))
-        wrong = design_search.check(problem, solutions[-1], pool[-1])
+        wrong = design_search.check(problem, solutions[-1], design_search.evaluate(problem, design, cycles))
         if wrong:
             raise CheckError("; ".join(wrong))
+        flat = list(chain(*cycles))
+        least[design] = list(map(min, flat, least.get(design, flat)))
+        pool.append(design_search.evaluate(problem, design, own["cycles"]))
+    for e in pool:
+        if any(map(lt, chain(*e.cycles), least[e.design])):
+            raise CheckError(f"no schedule of {e.design.name} is as short as {e.cycles} cycles")
     mined = Mined((), tuple(pool), 0, 0, 0, bool(row["finished"]), solutions=tuple(solutions))
     return Proof(bound_from_json(row["whole"]), mined)
 

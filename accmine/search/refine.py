@@ -231,9 +231,9 @@ def verified(session: Session, chosen: Selection) -> Answer:
 
 def keep_answer(session: Session, answer: Answer, *, last: bool = False) -> None:
     """Keep an answer if it is the best one yet; the ``last`` one of a run that ends by itself whatever it is."""
-    if answer.value < session.best or (last and answer.value < inf and not session.interrupted):
+    if not session.repeats and (answer.value < session.best or (last and not session.interrupted)):
         session.best = answer.value
-        session.keep(ANSWER, {"schedules": schedules_to_json(answer.final)}, always=True)
+        session.keep(ANSWER, {"value": answer.value, "schedules": schedules_to_json(answer.final)})
 
 
 def restore(session: Session) -> None:

@@ -111,6 +111,8 @@ class Session:
         Verified schedules by device and design.
     limits
         The budget of the study, where finished parts are kept and read; ``None``: they are not.
+    on_bound
+        Told each bound of the study as it rises.
     earlier
         Designs of the best answer that an earlier try verified; ``best`` is the least value that is kept.
     interrupted
@@ -134,6 +136,7 @@ class Session:
     interrupted: bool = False
     list_s: float = 0.0
     limits: Limits | None = None
+    on_bound: Callable[[float], Any] = _nobody
     earlier: dict[Member, Design] = field(default_factory=dict)
     best: float = inf
 
@@ -193,8 +196,8 @@ class Session:
         if self.limits is not None:
             self.store.note("begun", key)
 
-    def keep(self, key: str, part: Mapping[str, Any], *, complete: bool = False, always: bool = False) -> None:
-        """Keep a finished part.
+    def keep(self, key: str, part: Mapping[str, Any], *, complete: bool = False, over: bool = True) -> None:
+        """Keep a part; after Ctrl-C, or where it is not ``over``, as one that a later try begins with.
 
         Parameters
         ----------
@@ -202,15 +205,20 @@ class Session:
             JSON values.
         complete
             More budget would change nothing.
-        always
-            Also after Ctrl-C, when searches end before they are finished.
         """
-        if self.limits is None or (self.interrupted and not always):
+        if self.limits is None:
             return
-        had = {"seconds": None, "work": None} if complete else self.limits.model_dump(include={"seconds", "work"})
+        had: Mapping[str, Any] = self.limits.model_dump(include={"seconds", "work"})
+        if complete:
+            had = dict.fromkeys(had)
+        if self.interrupted or not over:
+            if self.repeats:
+                return
+            had = (self.store.get(key) or {}).get("limits", dict.fromkeys(had, 0.0))
         left = list(self.budget.work_left) if self.repeats else []
         self.store.put(key, {"limits": had, "left": left, "part": dict(part)})
-        self.store.note("kept", key)
+        if over and not self.interrupted:
+            self.store.note("kept", key)
 
     def part(self, share: float = 1.0) -> Stop:
         """A share of what the current step has left."""
@@ -251,6 +259,8 @@ class Session:
         if row[1:] != last[1:]:
             self.trace.append(row)
             self.on_progress(*row)
+            if bound is not None:
+                self.on_bound(bound)
 
 
 @contextmanager

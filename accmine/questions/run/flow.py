@@ -46,11 +46,9 @@ from accmine.search import (
     opened,
     own_bound,
     promising_designs,
-    proof_from_json,
-    proof_to_json,
     propose,
     provable,
-    prove,
+    proved,
     reference_key,
     references,
     require_feasible,
@@ -288,18 +286,9 @@ def _prove(session: Session, answer: Answer, whole: WholeBound) -> tuple[Answer,
     assert selection is not None
     (g,) = selection.groups
     first = [*(e.design for e in selection.chosen), *(e.design for e in g.candidates[:REFINED])]
-    key = f"prove-{reference_key(session.plan)}"
-    known = session.known(key, lambda row: proof_from_json(g.problem, row))
-    if known is not None:
-        whole = stronger(whole, known.value.whole)
-    if known is not None and known.final:
-        proof = replace(known.value, whole=whole)
-    else:
-        session.begin(key)
-        proof = prove(session, g.problem, whole, first)
-        if proof.mined.interrupted:
-            session.interrupt()
-        session.keep(key, proof_to_json(proof), complete=proof.mined.finished)
+    proof = proved(session, g.problem, whole, first)
+    if proof.mined.interrupted:
+        session.interrupt()
     more = joined(session, g, proof)
     if len(more.candidates) > len(g.candidates) or more.candidates[0].value < g.candidates[0].value:
         chosen = choose(session, selection.mode, [more], session.part())

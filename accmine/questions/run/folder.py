@@ -1,8 +1,8 @@
 """The folder of a run: written atomically, found again by content, resumed at the last finished part.
 
 ``runs/<study>-<hash>/`` holds ``study.yaml`` (effective), ``result.json``, ``design.yaml``, ``trace.jsonl``,
-``schedule.json``, ``report.html``, ``state.json``, ``tasks/<key>.json`` with finished parts and ``parts.jsonl``, which
-says what was begun, kept and read. The hash covers the effective study and the files it names, the content of the
+``schedule.json``, ``report.html``, ``state.json``, ``tasks/<key>.json`` with finished parts and ``tasks/parts.jsonl``,
+which says what was begun, kept and read. The hash covers the effective study and the files it names, the content of the
 installed code and the versions of the solvers, but not how long the run may take: a longer one goes on in the folder of
 a shorter one. Only of a deterministic run the limits decide the answer.
 """
@@ -52,7 +52,7 @@ _PACKAGES = ("accmine", "accmine.models", "accmine.solvers", "accmine.configs")
 _SOURCES = (".py", ".yaml", ".csv")
 _SOLVERS = ("ortools", "highspy", "pyomo", "numpy")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
-_STATE, _PARTS = "state.json", "parts.jsonl"
+_STATE, _PARTS = "state.json", "tasks/parts.jsonl"
 _LOG = logging.getLogger(__name__)
 
 
@@ -191,6 +191,14 @@ class RunFolder:
         return RunState.INTERRUPTED if status is RunState.RUNNING and not _alive(recorded) else status
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether another process is computing the run."""
+        recorded: dict[str, Any] = {}
+        with suppress(InputError):
+            recorded = self.read_json(_STATE) or {}
+        return recorded.get("status") == RunState.RUNNING and recorded.get("pid") != os.getpid() and _alive(recorded)
+
+    @property
     def finished(self) -> bool:
         """Whether the result is there and need not be computed again."""
         return self.state is RunState.FINISHED and (self.path / "result.json").is_file()
@@ -211,7 +219,7 @@ class RunFolder:
         with suppress(InputError):
             recorded = self.read_json(_STATE)
         recorded = recorded or {}
-        if recorded.get("status") != RunState.RUNNING or not _alive(recorded):
+        if not self.elsewhere:
             for path in (*self.path.glob(".*.tmp"), *self.path.glob("tasks/.*.tmp")):
                 path.unlink(missing_ok=True)  # what a killed process was writing
         self.write_text("study.yaml", effective(study))
@@ -301,7 +309,7 @@ class RunFolder:
         self._append("trace.jsonl", record)
 
     def _append(self, name: str, record: Mapping[str, Any]) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
         with (self.path / name).open("ab", buffering=0) as file:  # one call: a killed process leaves whole lines
             file.write(line.encode())
@@ -343,13 +351,13 @@ class RunFolder:
         return None
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
-        """Keep the result of part ``key``, a mapping of JSON values."""
+        """Keep the result of part ``key``, a mapping of JSON values; one cut by a crash of the machine is not used."""
         text = json.dumps(dict(value), allow_nan=False)
         head = json.dumps({"run": self.path.name, "sha256": _digest(json.loads(text))})
-        write_atomic(self.path / _task_file(key), f'{head[:-1]}, "value": {text}}}')
+        write_atomic(self.path / _task_file(key), f'{head[:-1]}, "value": {text}}}', sync=False)
 
     def note(self, event: str, key: str) -> None:
-        """Add a line to ``parts.jsonl``: that a part was ``begun``, ``kept`` or ``read``, and when."""
+        """Add a line to ``tasks/parts.jsonl``: that a part was ``begun``, ``kept`` or ``read``, and when."""
         self._append(_PARTS, {"seconds": round(time.time(), 3), "event": event, "part": key})
 
 

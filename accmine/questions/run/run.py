@@ -57,9 +57,9 @@ def run(
     inputs = read_inputs(loaded)
     watch = watch or Watch()
     folder = replace(open_run(runs_dir, loaded.study, inputs.content), say=watch.say)
-    if not again and folder.answers(loaded.study):
+    if not again and folder.state is not None and folder.answers(loaded.study):
         return _read(folder, loaded)
-    if not again and folder.state is RunState.RUNNING:
+    if folder.elsewhere:
         watch.say(f"{folder.path} is being computed by another process as well")
     known = None if again else _known(folder)
     first = [] if loaded.study.budget.deterministic else _designs(known)
@@ -155,10 +155,12 @@ def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     folder.write_text("schedule.json", json.dumps(perfetto(lanes), allow_nan=False))
     for row in outcome.trace:
         folder.append_trace(dict(zip(("seconds", "objective", "bound"), row, strict=True)))
-    if len(outcome.designs) == 1:
-        folder.write_text("design.yaml", outcome.designs[0].yaml)
-    else:
-        for number, design in enumerate(outcome.designs):
-            folder.write_text(f"design-{number}.yaml", design.yaml)
+    single = len(outcome.designs) == 1
+    names = ["design.yaml"] if single else [f"design-{number}.yaml" for number in range(len(outcome.designs))]
+    for name, design in zip(names, outcome.designs, strict=True):
+        folder.write_text(name, design.yaml)
     folder.write_text("report.html", page(outcome))
     folder.write_json("result.json", outcome.to_json())
+    for path in (folder.path / "design.yaml", *folder.path.glob("design-*.yaml")):
+        if path.name not in names:  # of an answer with more designs, or fewer
+            path.unlink(missing_ok=True)

@@ -28,6 +28,7 @@ from typing import Any
 from accmine.errors import InputError
 from accmine.files import did_you_mean, load_yaml, write_atomic
 from accmine.problems.files import located
+from accmine.questions.run.process import alive, process
 from accmine.result import Status
 from accmine.study import Study, effective, study_hash
 from accmine.version import __version__
@@ -129,30 +130,6 @@ def task_key(**parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _process(pid: int) -> dict[str, Any]:
-    """What tells a process from others, also of another boot; without what the system does not tell."""
-    found: dict[str, Any] = {"pid": pid}
-    with suppress(OSError, IndexError):
-        found["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        # Field 22, the start in ticks since boot; the name before it may hold spaces.
-        found["ticks"] = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    return found
-
-
-def _alive(recorded: Mapping[str, Any]) -> bool:
-    """Whether the process that wrote a state is there; those of older versions, without one, are taken for ended."""
-    pid = recorded.get("pid")
-    if not isinstance(pid, int):
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # somebody else's, but there
-    return all(recorded.get(key) == value for key, value in _process(pid).items())
-
-
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:60] or "study"
 
@@ -188,7 +165,7 @@ class RunFolder:
             raise InputError(message, str(self.path / _STATE), "status")
         status = RunState(found)
         # Without its process a run ended without a word: killed, or the machine went down.
-        return RunState.INTERRUPTED if status is RunState.RUNNING and not _alive(recorded) else status
+        return RunState.INTERRUPTED if status is RunState.RUNNING and not alive(recorded) else status
 
     @property
     def elsewhere(self) -> bool:
@@ -196,7 +173,7 @@ class RunFolder:
         recorded: dict[str, Any] = {}
         with suppress(InputError):
             recorded = self.read_json(_STATE) or {}
-        return recorded.get("status") == RunState.RUNNING and recorded.get("pid") != os.getpid() and _alive(recorded)
+        return recorded.get("status") == RunState.RUNNING and recorded.get("pid") != os.getpid() and alive(recorded)
 
     @property
     def finished(self) -> bool:
@@ -224,7 +201,7 @@ class RunFolder:
                 path.unlink(missing_ok=True)  # what a killed process was writing
         self.write_text("study.yaml", effective(study))
         budget = study.budget.model_dump(include={"seconds", "work"})
-        more = {"budget": budget, "done": recorded.get("done"), **_process(os.getpid())}
+        more = {"budget": budget, "done": recorded.get("done"), **process(os.getpid())}
         self._record(RunState.RUNNING, started=time.time(), **more)
 
     def end(self, status: RunState, exit_code: int = 0, message: str = "") -> None:

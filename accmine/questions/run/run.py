@@ -35,9 +35,8 @@ def run(
 ) -> Outcome:
     """Run a study; a finished run of as large a budget is read from its folder unless ``again``.
 
-    Whatever an earlier try left there is where this one begins: finished parts, the result of a shorter budget, and the
-    best answer that was verified before it was interrupted or killed. A deterministic run only takes whole parts, so
-    that its answer does not depend on what is there.
+    What an earlier try left there is where this one begins: finished parts, and the best answer that was verified. A
+    deterministic run takes whole parts only, so that its answer does not depend on what is there.
 
     The budget counts from here, files and graphs included. ``watch`` is told each step, and when what cannot be cut
     off takes longer than the budget.
@@ -53,16 +52,14 @@ def run(
     CheckError
         If a solution fails its check.
     """
-    began = time.monotonic()
+    began, watch = time.monotonic(), watch or Watch()
     inputs = read_inputs(loaded)
-    watch = watch or Watch()
     folder = replace(open_run(runs_dir, loaded.study, inputs.content), say=watch.say)
     if not again and folder.state is not None and folder.answers(loaded.study):
         return _read(folder, loaded)
     if folder.elsewhere:
         watch.say(f"{folder.path} is being computed by another process as well")
     known = None if again else _known(folder)
-    first = [] if loaded.study.budget.deterministic else _designs(known)
     try:
         with placed(loaded.document):
             plan = make_plan(loaded.study, inputs)
@@ -72,7 +69,7 @@ def run(
     _begin(folder, loaded, again)
     try:
         outcome, lanes = solve_study(
-            plan, folder, on_progress or (lambda *_: None), first=first, began=began, watch=watch
+            plan, folder, on_progress or (lambda *_: None), first=_designs(known, loaded), began=began, watch=watch
         )
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
@@ -132,9 +129,9 @@ def _known(folder: RunFolder) -> Outcome | None:
         return from_json(Outcome, table)
 
 
-def _designs(outcome: Outcome | None) -> list[Design]:
-    """The designs of an outcome."""
-    chosen = () if outcome is None else outcome.designs
+def _designs(outcome: Outcome | None, loaded: LoadedStudy) -> list[Design]:
+    """The designs of an outcome that a run may begin with."""
+    chosen = () if outcome is None or loaded.study.budget.deterministic else outcome.designs
     return [next(iter(DesignSpace(template_of(load_yaml(text=design.yaml))))) for design in chosen]
 
 

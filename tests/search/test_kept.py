@@ -176,7 +176,8 @@ def test_a_damaged_part_is_said_and_made_again(monkeypatch: pytest.MonkeyPatch) 
     done = schedule_tasks(first, jobs(first)[:1], "none", Stop(work=20.0))
     (key,) = store._table
     made = counted(monkeypatch)
-    for damage in ({}, {"part": {}}, {"limits": {}}, {"part": {"phases": [{}]}}, {"left": None}):
+    damages: list[dict[str, Any]] = [{}, {"part": {}}, {"limits": {}}, {"part": {"phases": [{}]}}, {"left": None}]
+    for damage in damages:
         row = dict(store._table[key])
         store.put(key, row | damage if damage else {"another": "form"})
         here = opened(store)

@@ -114,7 +114,14 @@ def find(
     more = {"store": store, "first": tuple(first), "on_progress": on_progress, "watch": watch or Watch()}
     more["limits"] = plan.study.budget
     with opened(plan, budget, **more) as session:
-        return _solve_in(session, compare)
+        try:
+            return _solve_in(session, compare)
+        except KeyboardInterrupt:
+            if session.interrupted or not session.plan.reference_s:
+                raise  # the second one, or before anything is verified
+            session.interrupt()
+            session.budget.end()
+        return _solve_in(session, compare)  # it came between two searches: with what is there
 
 
 def _steps(plan: Plan, compare: bool) -> list[str]:

@@ -108,7 +108,7 @@ def _whole(killed: Killed) -> float:
 
 
 def test_sigterm_saves_the_best_answer_and_ends_the_workers(nursery: Nursery, tmp_path: Path) -> None:
-    killed = begun(nursery, tmp_path, budget={"seconds": 8, "workers": 2}, **DEEP)
+    killed = begun(nursery, tmp_path, budget={"seconds": 6, "workers": 2}, **DEEP)
 
     def verified() -> bool:
         return killed.folder is not None and killed.folder.get("answer") is not None
@@ -173,7 +173,8 @@ def test_a_crash_behind_any_part_changes_no_answer(
             with pytest.raises(Crash):
                 run(loaded, runs_dir=runs)
         (folder,) = list_runs(runs)
-        kept = {path.stem for path in folder.path.glob("tasks/*.json")}
+        stems = {path.stem for path in folder.path.glob("tasks/*.json")}
+        kept = {key for key in stems if (folder.get(key) or {})["limits"]["seconds"] != 0}  # those are half done
         again = run(loaded, runs_dir=runs)
         assert computed_again(folder) == []
         read = {row["part"] for row in folder.read_trace("tasks/parts.jsonl") if row["event"] == "read"}

@@ -477,6 +477,26 @@ def test_an_interrupt_in_the_bound_keeps_the_answer(
     assert only_run(tmp_path).state is RunState.INTERRUPTED
 
 
+@pytest.mark.parametrize("step", ["restore", "_candidates", "_select", "not_worse", "own_bound", "_findings"])
+def test_an_interrupt_between_two_searches_keeps_the_answer(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = getattr(flow, step), list[int]()
+
+    def first_interrupts(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(flow, step, first_interrupts)
+    kept = outcome_of(tmp_path)
+    found = only_run(tmp_path)
+    assert (kept.stop, found.state) == ("interrupted", RunState.INTERRUPTED)
+    assert kept.value <= 1.0 + 1e-9
+    assert (found.read_json("result.json") or {})["value"] == kept.value
+
+
 class Heard(Watch):
     """Keeps what it is told."""
 

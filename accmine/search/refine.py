@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from operator import attrgetter
 from typing import Any
 
 from accmine.errors import CheckError
@@ -196,8 +197,11 @@ def with_schedules(session: Session, g: GroupCandidates) -> GroupCandidates:
             return evaluation
         return design_search.evaluate(g.problem, evaluation.design, cycles)
 
-    candidates = sorted(map(improved, g.candidates), key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name))
-    return replace(g, candidates=tuple(candidates))
+    return replace(g, candidates=tuple(sorted(map(improved, g.candidates), key=_rank)))
+
+
+_rank = attrgetter("value", "tdp_w", "area_mm2", "design.name")
+"""The order of candidates."""
 
 
 def verified(session: Session, chosen: Selection) -> Answer:
@@ -259,15 +263,21 @@ def restore(session: Session) -> None:
 
 def not_worse(session: Session, answer: Answer) -> Answer:
     """The answer, or that of an earlier try where it has a lower value."""
-    selection, plan = answer.selection, session.plan
-    if selection is None or not session.earlier:
+    selection, plan, earlier = answer.selection, session.plan, session.earlier
+    if selection is None or not earlier:
         return answer
-    own = [(with_schedules(session, g), session.earlier[g.group.members[0]]) for g in selection.groups]
-    chosen = [next((e for e in g.candidates if e.design == design), None) for g, design in own]
-    before = answer_of(plan, {m: session.schedules[m, design] for m, design in session.earlier.items()})
+    before = answer_of(plan, {member: session.schedules[member, design] for member, design in earlier.items()})
     fits = within(before.area_mm2, plan.area_mm2) and within(before.tdp_w, plan.tdp_w)
-    if None in chosen or not fits or before.value >= answer.value:
+    groups, chosen = [], []
+    for g in selection.groups:
+        design = earlier[g.group.members[0]]
+        fits = fits and design_search.fits(g.problem, design) and {earlier[m] for m in g.group.members} == {design}
+        cycles = [[phase.cycles for phase in before.final[member].phases] for member in g.group.members]
+        chosen.append(design_search.evaluate(g.problem, design, cycles))
+        rest = [e for e in with_schedules(session, g).candidates if e.design != design]
+        groups.append(replace(g, candidates=tuple(sorted([*rest, chosen[-1]], key=_rank))))
+    if not fits or before.value >= answer.value:
         return answer
-    groups, evaluations = tuple(g for g, _ in own), tuple(e for e in chosen if e is not None)
     area, tdp = before.area_mm2, before.tdp_w
-    return verified(session, replace(selection, groups=groups, chosen=evaluations, area_mm2=area, tdp_w=tdp))
+    found = replace(selection, groups=tuple(groups), chosen=tuple(chosen), area_mm2=area, tdp_w=tdp)
+    return verified(session, found)

@@ -84,7 +84,7 @@ def run(
     except Exception as error:
         folder.end(RunState.FAILED, getattr(error, "exit_code", DEFECT), str(error))
         raise
-    return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known)
+    return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known, loaded.study.budget.deterministic)
 
 
 def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
@@ -106,14 +106,19 @@ def _read(folder: RunFolder, loaded: LoadedStudy) -> Outcome:
     raise located(error, loaded.document)
 
 
-def _saved(folder: RunFolder, outcome: Outcome, lanes: list[Any], known: Outcome | None) -> Outcome:
-    """Write the outcome, unless it was interrupted and what an earlier try left is better; returns what is there."""
+def _saved(folder: RunFolder, outcome: Outcome, lanes: list[Any], known: Outcome | None, repeats: bool) -> Outcome:
+    """Write the outcome, unless what an earlier try left is better; returns what is there.
+
+    The end of a run that ``repeats`` is its own.
+    """
     interrupted = outcome.stop == "interrupted"
     with held():
-        if interrupted and known is not None and known.value < outcome.value:
-            outcome = replace(known, stop="interrupted")
-        else:
+        if known is None or known.value >= outcome.value or (repeats and not interrupted):
             _write(folder, outcome, lanes)
+        else:
+            outcome = replace(known, stop=outcome.stop)
+            if not interrupted:
+                folder.write_json("result.json", outcome.to_json())
         folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)
     return outcome
 

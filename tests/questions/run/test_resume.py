@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 import accmine.questions.run.run as run_module
 from accmine.problems.design_search import TIE
+from accmine.questions.run import flow
 from accmine.questions.run.folder import RunFolder, RunState, list_runs
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.run import run
@@ -220,6 +222,36 @@ def test_a_longer_search_begins_with_the_designs_of_a_shorter_one(
     monkeypatch.setattr(candidates, "mine", heard)
     run(load_study(path, ["budget.seconds=20"]), runs_dir=tmp_path / "runs")
     assert begun_with[0] >= {design.name for design in short.designs}
+
+
+@pytest.mark.parametrize("case", TINY)
+def test_the_answer_of_a_shorter_run_is_one_of_a_longer(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where the longer one finds nothing but the baseline."""
+    path = file_of(tmp_path, **TINY[case], limits={}, space=SPACE, budget={"seconds": 10, "workers": 1})
+    short = run(load_study(path), runs_dir=tmp_path / "runs")
+    assert short.value < 1 - 1e-6
+    real = flow._select
+
+    def baseline(session: Any, mode: str, groups: Any) -> Any:
+        only = [[e for e in g.candidates if e.design == session.plan.baseline] for g in groups]
+        return real(session, mode, [replace(g, candidates=tuple(own)) for g, own in zip(groups, only, strict=True)])
+
+    monkeypatch.setattr(flow, "_select", baseline)
+    monkeypatch.setattr(flow, "provable", lambda *_: False)
+    longer = run(load_study(path, ["budget.seconds=11"]), runs_dir=tmp_path / "runs")
+    assert longer.value == short.value
+    assert [design.name for design in longer.designs] == [design.name for design in short.designs]
+    assert longer.stages == short.stages
+    (folder,) = list_runs(tmp_path / "runs")
+    (folder.path / "tasks" / "answer.json").unlink()
+    without = run(load_study(path, ["budget.seconds=12"]), runs_dir=tmp_path / "runs")
+    assert (without.value, folder.finished) == (short.value, True), "it is still the result"
+    for name in ("result.json", "tasks/answer.json"):
+        (folder.path / name).unlink()
+    forgotten = run(load_study(path, ["budget.seconds=13"]), runs_dir=tmp_path / "runs")
+    assert forgotten.value == pytest.approx(1.0), "nothing else remembers it"
 
 
 def test_a_deterministic_run_of_a_larger_budget_is_another(tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ class ReadyStudy:
         Parameters
         ----------
         runs_dir
-            Folder of the run folders. A finished run of the same study, code and solvers is read from there.
+            Folder of the run folders. A finished run of the same study, code and solvers and of as large a budget is
+            read from there; one of a smaller budget goes on.
         again
             Compute also what is there already.
         on_progress

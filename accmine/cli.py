@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from accmine.errors import DEFECT, AccmineError, CheckError, InfeasibleError, InputError
+from accmine.interrupts import terminable
 from accmine.questions.options import INTERRUPTED
 from accmine.version import __version__
 
@@ -50,10 +51,12 @@ app = typer.Typer(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: with the code of an error that was raised on purpose, with 70 for any other.
 
-    Nothing but a proof ends with 1. ``ACCMINE_TRACEBACK=1`` shows where an error came from.
+    Nothing but a proof ends with 1. SIGTERM is answered as Ctrl-C is. ``ACCMINE_TRACEBACK=1`` shows where an error came
+    from.
     """
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="accmine")
+        with terminable():
+            app(args=None if arguments is None else list(arguments), prog_name="accmine")
     except AccmineError as error:
         typer.echo(f"{_KINDS.get(type(error), 'error')}: {error}", err=True)
         sys.exit(error.exit_code)

@@ -1,4 +1,6 @@
-"""Ctrl-C that a solver kept to itself, raised all the same where half an answer is none."""
+"""Ctrl-C and SIGTERM: what a solver kept to itself is raised where half an answer is none, what would throw an answer
+away is held, and both mean the same.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +10,55 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["heard", "held"]
+__all__ = ["heard", "held", "terminable"]
+
+Handler = Callable[[int, FrameType | None], object]
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Answer SIGTERM inside the block as Ctrl-C is answered at that moment; outside it ends the process, as ever.
+
+    Nothing is changed outside of the main thread, and where somebody else hears SIGTERM.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.SIG_DFL:
+        yield
+        return
+
+    def as_interrupt(number: int, frame: FrameType | None) -> None:
+        own = signal.getsignal(signal.SIGINT)
+        (own if callable(own) else signal.default_int_handler)(number, frame)
+
+    signal.signal(signal.SIGTERM, as_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _heard() -> tuple[int, Handler | None]:
+    """The signal by which interrupts arrive here, and what answers it; ``None``: nothing does, or not in this thread.
+
+    Shells let what they start in the background ignore Ctrl-C: SIGTERM is what is left then.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.getsignal(number)
+            if callable(before):
+                return number, before
+    return signal.SIGINT, None
 
 
 @contextmanager
 def heard() -> Iterator[Callable[[], None]]:
-    """Raise ``KeyboardInterrupt`` at the end of the block if Ctrl-C was pressed in it and a solver kept it to itself.
+    """Raise ``KeyboardInterrupt`` at the end of the block if an interrupt came in it and a solver kept it to itself.
 
     Yields a function that does so at once. Solvers answer Ctrl-C with the best they have; a row made of such halves
     would be no measurement.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    listened, before = _heard()
+    if before is None:
         yield lambda: None
         return
     pressed, handler = False, before
@@ -33,11 +72,11 @@ def heard() -> Iterator[Callable[[], None]]:
         if pressed:
             raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, note)
+    signal.signal(listened, note)
     try:
         yield stop_if_asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(listened, before)
     stop_if_asked()
 
 
@@ -47,8 +86,8 @@ def held() -> Iterator[Callable[[], bool]]:
 
     Yields whether one was pressed.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    listened, before = _heard()
+    if before is None:
         yield lambda: False
         return
     pressed, handler = False, before
@@ -59,8 +98,8 @@ def held() -> Iterator[Callable[[], bool]]:
             handler(number, frame)
         pressed = True
 
-    signal.signal(signal.SIGINT, note)
+    signal.signal(listened, note)
     try:
         yield lambda: pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(listened, before)

@@ -82,7 +82,8 @@ def _hold(number: int, inherited: Sequence[Any], others: frozenset[int]) -> None
 
 def serve() -> None:
     """Do the jobs that arrive through standard input until it ends; the main program of a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent decides what they mean, and ends its workers
+        signal.signal(number, signal.SIG_IGN)
     pipe = Connection(os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a job that reads must not read from the pipe
     messages: queue.SimpleQueue[bytes] = queue.SimpleQueue()

@@ -389,6 +389,7 @@ MAY_READ = (
     "accmine.questions.gap.design",  # designs that its command names
     "accmine.questions.export.",  # run folders
     "accmine.questions.run.folder",
+    "accmine.questions.run.process",  # /proc
     "accmine.questions.study.listing",  # the catalogue
 )
 """Readers themselves, ``study/inputs.py`` who calls them for a study, and commands that are given further files."""

@@ -7,10 +7,11 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
-from accmine.interrupts import heard, held
+from accmine.interrupts import heard, held, terminable
 
 
 def test_an_interrupt_that_a_solver_keeps_is_heard() -> None:
@@ -81,3 +82,45 @@ def test_a_second_interrupt_ends_a_held_block() -> None:
     with pytest.raises(KeyboardInterrupt):
         twice()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_sigterm_is_answered_as_ctrl_c_is() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with terminable():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with held() as pressed:
+            signal.raise_signal(signal.SIGTERM)
+            assert pressed()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("block", [held, heard])
+def test_sigterm_is_heard_where_ctrl_c_is_ignored(block: Any) -> None:
+    """What a shell starts in the background ignores Ctrl-C, and is ended by SIGTERM."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with terminable():
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+            if block is held:
+                with held() as pressed:
+                    signal.raise_signal(signal.SIGTERM)
+                    assert pressed()
+            else:
+                with pytest.raises(KeyboardInterrupt), heard(), suppress(KeyboardInterrupt):
+                    signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)  # still ignored
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_somebody_elses_sigterm_stays_theirs() -> None:
+    heard_by: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard_by.append(number))
+    try:
+        with terminable():
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard_by == [signal.SIGTERM]

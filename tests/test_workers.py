@@ -147,12 +147,13 @@ def test_a_killed_idle_worker_costs_no_job() -> None:
         assert pool.submit(os.getpid).result(timeout=PATIENCE_S) not in pids
 
 
-def test_ctrl_c_is_the_parents() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupts_are_the_parents(number: signal.Signals) -> None:
     with workers(2, []) as pool:
         assert pool is not None
         pid = pool.submit(os.getpid).result()
         assert os.getpgid(pid) != os.getpgid(0)
-        os.kill(pid, signal.SIGINT)
+        os.kill(pid, number)
         assert pid in {future.result() for future in [pool.submit(os.getpid) for _ in range(20)]}
 
 

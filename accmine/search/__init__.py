@@ -1,6 +1,14 @@
 """From a plan to designs with a bound."""
 
-from accmine.search.bounds import WholeBound, assumptions_of, bound_whole, only_design, scope_of
+from accmine.search.bounds import (
+    WholeBound,
+    assumptions_of,
+    bound_from_json,
+    bound_whole,
+    only_design,
+    scope_of,
+    stronger,
+)
 from accmine.search.budget import ANSWER, GAP, GAP_STAGES, RUN, Budget, share_of
 from accmine.search.candidates import (
     NOTHING,
@@ -19,8 +27,19 @@ from accmine.search.candidates import (
 )
 from accmine.search.feasibility import require_feasible
 from accmine.search.floor import FloorQuestion, nothing_fits
-from accmine.search.proof import PROVER, Proof, joined, provable, prove
-from accmine.search.refine import Answer, answer_of, choose, own_bound, references, schedule_tasks, verified
+from accmine.search.kept import reference_key, schedule_tasks
+from accmine.search.proof import PROVER, Proof, joined, provable, prove, proved
+from accmine.search.refine import (
+    Answer,
+    answer_of,
+    choose,
+    keep_answer,
+    not_worse,
+    own_bound,
+    references,
+    restore,
+    verified,
+)
 from accmine.search.schedules import LIST_PASSES, PhaseSchedule, TaskSchedule, list_cycles, schedule_task
 from accmine.search.selection import PhaseSeconds, Selection, chips_of, exchanges, select, totals
 from accmine.search.session import Event, Kept, Member, Session, Store, opened
@@ -66,6 +85,7 @@ __all__ = [
     "WholeBound",
     "answer_of",
     "assumptions_of",
+    "bound_from_json",
     "bound_whole",
     "by_stage",
     "chips_of",
@@ -76,9 +96,11 @@ __all__ = [
     "exchanges",
     "is_search",
     "joined",
+    "keep_answer",
     "list_cycles",
     "metric",
     "mine",
+    "not_worse",
     "nothing_fits",
     "objective_of",
     "on_design",
@@ -92,8 +114,11 @@ __all__ = [
     "proposed",
     "provable",
     "prove",
+    "proved",
+    "reference_key",
     "references",
     "require_feasible",
+    "restore",
     "schedule_task",
     "schedule_tasks",
     "scope_of",
@@ -101,6 +126,7 @@ __all__ = [
     "select",
     "share_of",
     "stage_value",
+    "stronger",
     "study_value",
     "totals",
     "verified",

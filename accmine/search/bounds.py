@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,10 +33,12 @@ __all__ = [
     "ASSUMPTIONS",
     "WholeBound",
     "assumptions_of",
+    "bound_from_json",
     "bound_whole",
     "measured_share",
     "only_design",
     "scope_of",
+    "stronger",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -95,6 +98,19 @@ def bound_whole(session: Session, mode: str, groups: Sequence[GroupCandidates]) 
         "scan of every feasible design: longest path, work per core and bytes per bandwidth, of the graph and of "
         "its pieces between barriers; simulated timeline",
     )
+
+
+def bound_from_json(row: Mapping[str, Any]) -> WholeBound:
+    """The bound of its fields."""
+    value = float(row["value"])
+    if not 0 <= value < inf:
+        raise ValueError(f"no bound: {value}")
+    return WholeBound(value, int(row["feasible"]), str(row["method"]))
+
+
+def stronger(whole: WholeBound, kept: WholeBound | None) -> WholeBound:
+    """The better of two bounds of the same values, one of which an earlier try may have kept."""
+    return kept if kept is not None and kept.value > whole.value else whole
 
 
 def only_design(whole: WholeBound, groups: int, own: float) -> WholeBound:

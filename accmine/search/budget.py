@@ -166,6 +166,15 @@ class Budget:
             self._work -= work
             self._step_work -= work
 
+    @property
+    def work_left(self) -> tuple[float, float]:
+        """Units of work that the run and the current step have left; ``inf`` without a limit."""
+        return self._work, self._step_work
+
+    def leave(self, work: float, step_work: float) -> None:
+        """Have so much left: what was left when a part that is not computed again ended."""
+        self._work, self._step_work = work, step_work
+
     def inner(self, table: Table) -> Budget:
         """A budget of what the current step has left, with steps of its own; its work is charged here."""
         stop = self.part()

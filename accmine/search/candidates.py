@@ -144,12 +144,20 @@ def promising_designs(session: Session) -> list[Design]:
     """Designs of the least bounds for all stages of a pipeline: a search of few, slow evaluations needs them early."""
     if len(session.plan.tasks) == 1 or session.interrupted:
         return []
+    known = session.known("promising", lambda row: [Design.from_table(own) for own in row["designs"]])
+    if known is not None and known.final:
+        return known.value
+    session.begin("promising")
     clock = session.part(EARLY).clock()
-    return promising(problems_of(session, "common", sketch=True)[0], PROMISING, clock)
+    found = promising(problems_of(session, "common", sketch=True)[0], PROMISING, clock)
+    session.keep("promising", {"designs": [asdict(design) for design in found]})
+    return found
 
 
 def propose(session: Session, mode: str, first: Sequence[Design], stop: Stop) -> list[Mined]:
-    """What the study's heuristic finds for every group of a mode; a finished search is read from the store.
+    """What the study's heuristic finds for every group of a mode; a search that was kept is read back.
+
+    One that a shorter budget ended is where this one begins.
 
     Parameters
     ----------
@@ -157,12 +165,16 @@ def propose(session: Session, mode: str, first: Sequence[Design], stop: Stop) ->
         Designs to evaluate before the search, such as the baseline.
     """
     problems = problems_of(session, mode, sketch=True)
-    known = session.store.get(f"mine-{mode}")
-    if known is not None:
-        return [_pool_from_json(problem, row) for problem, row in zip(problems, known["groups"], strict=True)]
-    mined = [NOTHING] * len(problems)
-    if session.interrupted:
+    known = session.known(
+        f"mine-{mode}",
+        lambda row: [_mined_from_json(problem, own) for problem, own in zip(problems, row["groups"], strict=True)],
+    )
+    mined = [NOTHING] * len(problems) if known is None else known.value
+    if session.interrupted or (known is not None and known.final):
         return mined
+    earlier, top_k = mined, session.plan.study.search.top_k
+    first = list(dict.fromkeys([*first, *(e.design for own in earlier for e in ranked(own.pool, top_k))]))
+    session.begin(f"mine-{mode}")
     chips = search_chips(session.plan)
 
     def heard(_: float, objective: float | None, __: float | None) -> None:
@@ -173,8 +185,11 @@ def propose(session: Session, mode: str, first: Sequence[Design], stop: Stop) ->
         mined = mine(session, problems, stop, first=first, heard=told)
         if any(own.interrupted for own in mined):
             session.interrupt()
-    if all(own.finished for own in mined):
-        session.store.put(f"mine-{mode}", {"groups": [_pool_to_json(own) for own in mined]})
+    if known is not None:
+        mined = [_together(*pair) for pair in zip(mined, earlier, strict=True)]
+    if any(own.pool for own in mined):
+        done = all(own.finished for own in mined)
+        session.keep(f"mine-{mode}", {"groups": [_mined_to_json(own) for own in mined]}, complete=done)
     return mined
 
 
@@ -252,10 +267,21 @@ def confirmed(
     session: Session, mode: str, mined: Sequence[Mined], first: Sequence[Design], share: float = 1.0
 ) -> list[GroupCandidates]:
     """The groups of a mode with what is proposed for them, scheduled in a share of what the current step has left."""
-    groups, problems = session.plan.groups(mode), problems_of(session, mode)
+    groups, problems, key = session.plan.groups(mode), problems_of(session, mode), f"confirm-{mode}"
+    known = session.known(key, lambda row: [_evaluations(*own) for own in zip(problems, row["groups"], strict=True)])
+    kept = [[] for _ in groups] if known is None else known.value
+    for problem, rows in zip(problems, kept, strict=True):
+        for e in rows:
+            session.cycles |= {(task, e.design): cycles for task, cycles in zip(problem.tasks, e.cycles, strict=True)}
+    final = known is not None and known.final
+    if not final:
+        session.begin(key)
     found = []
     for i, (group, problem, own) in enumerate(zip(groups, problems, mined, strict=True)):
         designs = proposed(own, bool(problem.shares), first, session.plan.study.search.top_k)
+        if final:  # what the time was too short for stays out; designs of an earlier answer may be new
+            inside = {*(e.design for e in kept[i]), *([] if session.repeats else first)}
+            designs = [design for design in designs if design in inside]
         stop = session.part(share / (1 + (len(groups) - 1 - i) * share))
         evaluations: tuple[Evaluation, ...] = ()
         with session.interruptible():
@@ -263,6 +289,8 @@ def confirmed(
         if not evaluations:  # interrupted: the first design alone is quick
             evaluations = confirm(session, problem, designs, Stop(seconds=0))
         found.append(GroupCandidates(group, problem, own, evaluations))
+    if not final:
+        session.keep(key, {"groups": [[_evaluation_to_json(e) for e in g.candidates] for g in found]})
     return found
 
 
@@ -325,12 +353,24 @@ def pareto(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     return kept
 
 
-def _pool_to_json(mined: Mined) -> dict[str, Any]:
-    return {"pool": [{"design": asdict(e.design), "cycles": e.cycles} for e in mined.pool]}
+def _together(mined: Mined, earlier: Mined) -> Mined:
+    """What two searches of the same problem found."""
+    pool = {e.design: e for e in (*earlier.pool, *mined.pool)}
+    return replace(mined, pool=tuple(by_value(pool.values())))
 
 
-def _pool_from_json(problem: design_search.Problem, row: dict[str, Any]) -> Mined:
-    pool = tuple(
-        design_search.evaluate(problem, Design.from_table(entry["design"]), entry["cycles"]) for entry in row["pool"]
-    )
-    return replace(NOTHING, stop=StopReason.FINISHED, pool=pool)
+def _evaluation_to_json(evaluation: Evaluation) -> dict[str, Any]:
+    return {"design": asdict(evaluation.design), "cycles": evaluation.cycles}
+
+
+def _evaluations(problem: design_search.Problem, rows: Sequence[Mapping[str, Any]]) -> list[Evaluation]:
+    return [design_search.evaluate(problem, Design.from_table(row["design"]), row["cycles"]) for row in rows]
+
+
+def _mined_to_json(mined: Mined) -> dict[str, Any]:
+    return {"pool": [_evaluation_to_json(e) for e in mined.pool], "finished": mined.finished}
+
+
+def _mined_from_json(problem: design_search.Problem, row: Mapping[str, Any]) -> Mined:
+    stop = StopReason.FINISHED if row["finished"] else StopReason.TIME
+    return replace(NOTHING, stop=stop, pool=tuple(_evaluations(problem, row["pool"])))

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import inf
+from typing import Any
 
+from accmine.errors import CheckError
 from accmine.hardware import Design
 from accmine.ports import Stop
 from accmine.problems import design_search, operator_schedule
 from accmine.problems.design_search import Evaluation, by_value
 from accmine.registry import make_solver, solvers_of
-from accmine.result import Status
-from accmine.search.bounds import WholeBound
-from accmine.search.candidates import GroupCandidates, Mined
+from accmine.result import Status, StopReason
+from accmine.search.bounds import WholeBound, bound_from_json, stronger
+from accmine.search.candidates import NOTHING, GroupCandidates, Mined
+from accmine.search.kept import reference_key, solution_from_json, solution_to_json
 from accmine.search.refine import with_schedules
 from accmine.search.schedules import TaskSchedule, list_work, schedule_task
 from accmine.search.session import Session
 from accmine.search.value import FLOAT, is_search, search_chips
 from accmine.solving import solve
 
-__all__ = ["KEPT", "LISTS", "PROVER", "Proof", "joined", "provable", "prove"]
+__all__ = ["KEPT", "LISTS", "PROVER", "Proof", "joined", "provable", "prove", "proved"]
 
 PROVER = "best-first"
 """Solver of design searches that proves; it is used where it is registered."""
@@ -28,6 +32,9 @@ PROVER = "best-first"
 
 KEPT = 5
 """Best designs of the proof search whose schedules join those of the session."""
+
+KEPT_S = 1.0
+"""Seconds between two times that the bound of a search under way is kept: it is not lost with the process."""
 
 LISTS = 8
 """List schedules that the prover's effort on a design is worth for each that it counts: bounds take most of it."""
@@ -81,6 +88,66 @@ def prove(session: Session, problem: design_search.Problem, whole: WholeBound, f
     if bound > whole.value:
         whole = replace(whole, value=bound, method=result.bound_method)
     return Proof(whole, replace(result, pool=tuple(by_value(e for e in result.pool if e.value < inf))))
+
+
+def proved(session: Session, problem: design_search.Problem, whole: WholeBound, first: Sequence[Design]) -> Proof:
+    """What ``prove`` finds, or what is kept of it; the bound is never weaker than one that is kept."""
+    key = f"prove-{reference_key(session.plan)}"
+    known = session.known(key, lambda row: _from_json(problem, row))
+    if known is not None:
+        whole = stronger(whole, known.value.whole)
+        if known.final:
+            return replace(known.value, whole=whole)
+    session.begin(key)
+    written, mined = time.monotonic(), NOTHING if known is None else known.value.mined
+
+    def heard(bound: float) -> None:
+        nonlocal written
+        if bound > whole.value and time.monotonic() - written >= KEPT_S:
+            written = time.monotonic()
+            found = replace(whole, value=bound * (1 - FLOAT), method="best-first search, as far as it had come")
+            session.keep(key, _to_json(Proof(found, mined)), over=False)
+
+    session.on_bound = heard
+    try:
+        proof = prove(session, problem, whole, first)
+    finally:
+        session.on_bound = lambda _: None
+    session.interrupted = session.interrupted or proof.mined.interrupted
+    session.keep(key, _to_json(proof), complete=proof.mined.finished)
+    return proof
+
+
+def _to_json(proof: Proof) -> dict[str, Any]:
+    """The bound, and the best designs with their schedules."""
+    rows = [
+        {
+            "design": asdict(own.design),
+            "schedules": [[solution_to_json(part) for part in parts] for parts in own.schedules],
+        }
+        for own in proof.mined.pool[:KEPT]
+        if own.schedules is not None
+    ]
+    return {"whole": asdict(proof.whole), "designs": rows, "finished": proof.mined.finished}
+
+
+def _from_json(problem: design_search.Problem, row: Mapping[str, Any]) -> Proof:
+    """The proof of ``_to_json``.
+
+    Raises
+    ------
+    CheckError
+        If a design or a schedule fails the check of the problem.
+    """
+    pool = []
+    for own in row["designs"]:
+        schedules = tuple(tuple(map(solution_from_json, parts)) for parts in own["schedules"])
+        solution = design_search.Solution(Design.from_table(own["design"]), schedules)
+        if wrong := design_search.check(problem, solution):
+            raise CheckError("; ".join(wrong))
+        pool.append(replace(design_search.evaluated(problem, solution), schedules=schedules))
+    stop = StopReason.FINISHED if row["finished"] else StopReason.TIME
+    return Proof(bound_from_json(row["whole"]), replace(NOTHING, stop=stop, pool=tuple(by_value(pool))))
 
 
 def joined(session: Session, g: GroupCandidates, proof: Proof) -> GroupCandidates:

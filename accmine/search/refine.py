@@ -6,25 +6,41 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from operator import attrgetter
 from typing import Any
 
-from accmine.cost import CostLibrary
 from accmine.errors import CheckError
 from accmine.hardware import Design
 from accmine.plan import Plan
 from accmine.ports import Stop
 from accmine.problems import design_search
 from accmine.problems.design_search import Evaluation
+from accmine.problems.limits import within
 from accmine.result import StopReason
 from accmine.search.budget import ROUND
 from accmine.search.candidates import GroupCandidates
-from accmine.search.schedules import TaskSchedule, put_together, results_of, schedule_task
+from accmine.search.kept import schedule_tasks, schedules_from_json, schedules_to_json
+from accmine.search.schedules import TaskSchedule, schedule_task
 from accmine.search.selection import PhaseSeconds, Selection, break_ties, select, settle, totals
 from accmine.search.session import Member, Session
 from accmine.search.value import FLOAT, by_stage, study_value
-from accmine.workload import Task
 
-__all__ = ["Answer", "answer_of", "choose", "own_bound", "references", "refine", "schedule_tasks", "verified"]
+__all__ = [
+    "Answer",
+    "answer_of",
+    "choose",
+    "keep_answer",
+    "not_worse",
+    "own_bound",
+    "references",
+    "refine",
+    "restore",
+    "schedule_tasks",
+    "verified",
+]
+
+ANSWER = "answer"
+"""The part that is the best verified answer so far."""
 
 ROUNDS = (0.7, 0.6, 1.0)
 """Refinements with a new choice after each, by their share of what the step has left: mostly what is chosen stays, and
@@ -91,44 +107,15 @@ def _phases(plan: Plan, times: Mapping[Member, tuple[float, ...]]) -> PhaseSecon
     return tuple(tuple(times[w, s] for s in range(len(p.tasks))) for w, p in enumerate(plan.pipelines))
 
 
-def schedule_tasks(
-    session: Session,
-    jobs: Sequence[tuple[Task, CostLibrary, Design]],
-    effort: str,
-    stop: Stop,
-) -> list[TaskSchedule]:
-    """Schedule tasks on designs, equal ones once; ``stop`` limits all of them together.
-
-    The work is charged to the session as it was granted.
-    """
-    first: dict[object, int] = {}
-    keys = [(task.signature, design, id(library)) for task, library, design in jobs]
-    twin = [first.setdefault(key, i) for i, key in enumerate(keys)]
-    distinct = sorted(set(twin))
-    executor = session.executor if len(distinct) > 1 else None
-    if executor is None:
-        done = dict(zip(distinct, results_of([jobs[i] for i in distinct], effort, stop, session.seed), strict=True))
-    else:
-        # A chunk per worker ships graphs and costs once; schedules come back without the problems they solve.
-        chunks = [chunk for chunk in (distinct[i :: stop.workers] for i in range(stop.workers)) if chunk]
-        futures = []
-        for chunk in chunks:
-            work = None if stop.work is None else stop.work * len(chunk) / len(distinct)
-            one = replace(stop, work=work, workers=1)
-            futures.append(executor.submit(results_of, [jobs[i] for i in chunk], effort, one, session.seed))
-        parts = [future.result() for future in futures]
-        done = {i: r for chunk, part in zip(chunks, parts, strict=True) for i, r in zip(chunk, part, strict=True)}
-    if effort != "list":
-        session.budget.spend(stop.work)
-    return [put_together(*jobs[i], done[t]) for i, t in enumerate(twin)]
-
-
 def references(session: Session) -> None:
-    """Schedule the baseline on every device; its step times are the references of the plan."""
+    """Schedule the baseline on every device; its step times are the references of the plan.
+
+    They are the unit of every value: those of an earlier try stay, whatever budget it had.
+    """
     plan = session.plan
     session.list_s = _measured(session)
     jobs = [(task, session.library, plan.baseline) for task in plan.tasks]
-    done = by_stage(plan, schedule_tasks(session, jobs, plan.study.search.refine, session.part()))
+    done = by_stage(plan, schedule_tasks(session, jobs, plan.study.search.refine, session.part(), once=True))
     for w, own in enumerate(done):
         for s, schedule in enumerate(own):  # as a candidate the baseline is as fast as it is as the reference
             session.schedules[(w, s), plan.baseline] = schedule
@@ -170,11 +157,13 @@ def refine(session: Session, first: Selection) -> Iterator[Answer]:
     """
     plan, chosen = session.plan, first
     for share in ROUNDS:
-        jobs = [job for job in _jobs(chosen) if job not in session.schedules]
+        known = session.schedules
+        jobs = [job for job in _jobs(chosen) if job not in known or not known[job].settled]
         if jobs:
             work = [(plan.pipelines[w].tasks[s], session.library, design) for (w, s), design in jobs]
             stop = session.part(share * ROUND["schedule"])
-            done = schedule_tasks(session, work, plan.study.search.refine, stop)
+            before = [known.get(job) for job in jobs]
+            done = schedule_tasks(session, work, plan.study.search.refine, stop, known=before)
             session.schedules.update(zip(jobs, done, strict=True))
         yield verified(session, chosen)
         if not jobs or session.budget.over:
@@ -209,8 +198,11 @@ def with_schedules(session: Session, g: GroupCandidates) -> GroupCandidates:
             return evaluation
         return design_search.evaluate(g.problem, evaluation.design, cycles)
 
-    candidates = sorted(map(improved, g.candidates), key=lambda e: (e.value, e.tdp_w, e.area_mm2, e.design.name))
-    return replace(g, candidates=tuple(candidates))
+    return replace(g, candidates=tuple(sorted(map(improved, g.candidates), key=_rank)))
+
+
+_rank = attrgetter("value", "tdp_w", "area_mm2", "design.name")
+"""The order of candidates."""
 
 
 def verified(session: Session, chosen: Selection) -> Answer:
@@ -240,3 +232,53 @@ def verified(session: Session, chosen: Selection) -> Answer:
         if wrong:
             raise CheckError(f"{g.group.name}: {'; '.join(wrong)}")
     return Answer(settled.value, settled.phase_s, settled.area_mm2, settled.tdp_w, final, selection=settled)
+
+
+def keep_answer(session: Session, answer: Answer, *, last: bool = False) -> None:
+    """Keep an answer if it is the best one yet; the ``last`` one of a run that ends by itself whatever it is."""
+    if not session.repeats and (answer.value < session.best or (last and not session.interrupted)):
+        session.best = answer.value
+        session.keep(ANSWER, {"value": answer.value, "schedules": schedules_to_json(answer.final)})
+
+
+def restore(session: Session) -> None:
+    """Begin with the best answer that an earlier try verified; its schedules are checked again.
+
+    A run that has to repeat does not: its answer would depend on when the earlier try ended.
+    """
+    if session.repeats:
+        return
+    found = session.known(ANSWER, lambda row: schedules_from_json(session, row["schedules"]))
+    devices = [(w, s) for w, pipeline in enumerate(session.plan.pipelines) for s in range(len(pipeline.tasks))]
+    if found is None or sorted(found.value) != devices:
+        return
+    for member, schedule in found.value.items():
+        known = session.schedules.get((member, schedule.design))
+        if known is None or schedule.busy_s < known.busy_s:
+            session.schedules[member, schedule.design] = schedule
+        session.cycles.setdefault((schedule.task, schedule.design), tuple(phase.cycles for phase in schedule.phases))
+        session.earlier[member] = schedule.design
+    session.first = tuple(dict.fromkeys([*session.earlier.values(), *session.first]))
+    session.best = answer_of(session.plan, found.value).value
+
+
+def not_worse(session: Session, answer: Answer) -> Answer:
+    """The answer, or that of an earlier try where it has a lower value."""
+    selection, plan, earlier = answer.selection, session.plan, session.earlier
+    if selection is None or not earlier:
+        return answer
+    before = answer_of(plan, {member: session.schedules[member, design] for member, design in earlier.items()})
+    fits = within(before.area_mm2, plan.area_mm2) and within(before.tdp_w, plan.tdp_w)
+    groups, chosen = [], []
+    for g in selection.groups:
+        design = earlier[g.group.members[0]]
+        fits = fits and design_search.fits(g.problem, design) and {earlier[m] for m in g.group.members} == {design}
+        cycles = [[phase.cycles for phase in before.final[member].phases] for member in g.group.members]
+        chosen.append(design_search.evaluate(g.problem, design, cycles))
+        rest = [e for e in with_schedules(session, g).candidates if e.design != design]
+        groups.append(replace(g, candidates=tuple(sorted([*rest, chosen[-1]], key=_rank))))
+    if not fits or before.value >= answer.value:
+        return answer
+    area, tdp = before.area_mm2, before.tdp_w
+    found = replace(selection, groups=tuple(groups), chosen=tuple(chosen), area_mm2=area, tdp_w=tdp)
+    return verified(session, found)

@@ -23,9 +23,10 @@ __all__ = [
     "TaskSchedule",
     "list_cycles",
     "list_work",
-    "put_together",
+    "lowered_of",
     "results_of",
     "schedule_task",
+    "task_schedule",
 ]
 
 LIST_PASSES, FULL_PASSES = 4, 24
@@ -55,11 +56,18 @@ class PhaseSchedule:
 
 @dataclass(frozen=True, eq=False)
 class TaskSchedule:
-    """The schedules of all phases of a task on a design."""
+    """The schedules of all phases of a task on a design.
+
+    Attributes
+    ----------
+    settled
+        Whether all the effort of this run went into them; those of an earlier try may be refined further.
+    """
 
     task: Task
     design: Design
     phases: tuple[PhaseSchedule, ...]
+    settled: bool = True
 
     @property
     def phase_s(self) -> tuple[float, ...]:
@@ -113,7 +121,7 @@ def schedule_task(
         A schedule of every phase to start from.
     """
     deadline = stop.deadline()
-    problems = [lower(phase.graph, library, design) for phase in task.phases]
+    problems = lowered_of(task, library, design)
     hints = [None] * len(problems) if known is None else known
     # Those of a schedule to be refined are not cut: they are what its design was chosen for.
     few = _until(deadline if refine == "list" else inf, LIST_PASSES)
@@ -195,18 +203,28 @@ def better(a: Result[Solution], b: Result[Solution]) -> Result[Solution]:
 
 
 def results_of(
-    jobs: Sequence[tuple[Task, CostLibrary, Design]], refine: str, stop: Stop, seed: int
-) -> list[tuple[Result[Solution], ...]]:
-    """Results of the phases of each job, one after the other; ``stop`` limits all of them together."""
-    deadline, found = stop.deadline(), []
-    for i, job in enumerate(jobs):
-        left = None if deadline == inf else max(0.0, deadline - time.monotonic()) / (len(jobs) - i)
-        one = replace(stop, seconds=left, work=None if stop.work is None else stop.work / len(jobs))
-        found.append(tuple(phase.result for phase in schedule_task(*job, refine, one, seed).phases))
-    return found
+    task: Task,
+    library: CostLibrary,
+    design: Design,
+    refine: str,
+    stop: Stop,
+    seed: int,
+    known: Sequence[Result[Solution]] | None = None,
+) -> tuple[Result[Solution], ...]:
+    """Results of the phases of a task as of ``schedule_task``, never worse than ``known`` in makespan or bound."""
+    hints = None if known is None else [_solution(result) for result in known]
+    more = {} if hints is None else {"known": hints}
+    found = tuple(phase.result for phase in schedule_task(task, library, design, refine, stop, seed, **more).phases)
+    return found if known is None else tuple(map(better, known, found))
 
 
-def put_together(task: Task, library: CostLibrary, design: Design, results: Sequence[Result[Solution]]) -> TaskSchedule:
+def lowered_of(task: Task, library: CostLibrary, design: Design) -> list[Lowered]:
+    """The schedule problems of the phases of a task on a design."""
+    return [lower(phase.graph, library, design) for phase in task.phases]
+
+
+def task_schedule(
+    task: Task, design: Design, parts: Sequence[Lowered], results: Sequence[Result[Solution]], *, settled: bool = True
+) -> TaskSchedule:
     """The schedule of a task from the results of its phases: they come from workers without their problems."""
-    parts = [lower(phase.graph, library, design) for phase in task.phases]
-    return TaskSchedule(task, design, tuple(map(PhaseSchedule, parts, results)))
+    return TaskSchedule(task, design, tuple(map(PhaseSchedule, parts, results)), settled)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from math import inf
+from typing import Any, Generic, Protocol, TypeVar
 
 from accmine.cost import CostLibrary
+from accmine.errors import AccmineError
 from accmine.hardware import Design
 from accmine.plan import Plan
 from accmine.ports import Incumbent, Stop
 from accmine.report import Watch
 from accmine.search.budget import Budget, Table
 from accmine.search.schedules import TaskSchedule
+from accmine.study.parts import Budget as Limits
 from accmine.workers import stop_workers, workers
 from accmine.workload import Task
 
-__all__ = ["Event", "Kept", "Member", "Session", "Store", "opened"]
+__all__ = ["Event", "Found", "Kept", "Member", "Session", "Store", "opened"]
+
+T = TypeVar("T")
 
 Member = tuple[int, int]
 """(pipeline, stage)."""
@@ -39,6 +44,10 @@ class Store(Protocol):
         """Keep a mapping of JSON values; whole or not at all, whatever happens meanwhile."""
         ...
 
+    def note(self, event: str, key: str) -> None:
+        """Write down that a part was ``begun``, ``kept`` or ``read``."""
+        ...
+
 
 class Kept:
     """A store that lasts as long as the process."""
@@ -53,6 +62,27 @@ class Kept:
     def put(self, key: str, value: Mapping[str, Any]) -> None:
         """Keep a mapping of JSON values."""
         self._table[key] = dict(value)
+
+    def note(self, event: str, key: str) -> None:
+        """Nobody asks what a process did that has ended."""
+
+
+@dataclass(frozen=True)
+class Found(Generic[T]):
+    """A part that an earlier try kept.
+
+    Attributes
+    ----------
+    final
+        Whether it had at least the budget of this run, or more budget would change nothing: it is not computed again.
+        Otherwise it is where a longer run begins.
+    """
+
+    value: T
+    final: bool
+
+
+_UNREADABLE = (AccmineError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 def _nobody(*_: Any) -> None:
@@ -79,6 +109,12 @@ class Session:
         Makespans of the phases by task and design, from list schedules.
     schedules
         Verified schedules by device and design.
+    limits
+        The budget of the study, where finished parts are kept and read; ``None``: they are not.
+    on_bound
+        Told each bound of the study as it rises.
+    earlier
+        Designs of the best answer that an earlier try verified; ``best`` is the least value that is kept.
     interrupted
         Whether Ctrl-C was heard: from then on nothing is searched or refined.
     list_s
@@ -99,6 +135,10 @@ class Session:
     schedules: dict[tuple[Member, Design], TaskSchedule] = field(default_factory=dict)
     interrupted: bool = False
     list_s: float = 0.0
+    limits: Limits | None = None
+    on_bound: Callable[[float], Any] = _nobody
+    earlier: dict[Member, Design] = field(default_factory=dict)
+    best: float = inf
 
     @property
     def seed(self) -> int:
@@ -114,8 +154,71 @@ class Session:
         return Session(self.plan, self.library, budget, self.executor)
 
     def inner(self, table: Table) -> Session:
-        """A session with a budget of what the current step has left, that shares what is scheduled."""
-        return replace(self, budget=self.budget.inner(table), seconds={}, trace=[], on_progress=_nobody, watch=Watch())
+        """A session with a budget of what the current step has left, sharing what is scheduled; it keeps no parts."""
+        inner = replace(self, budget=self.budget.inner(table), seconds={}, trace=[], on_progress=_nobody, watch=Watch())
+        inner.limits = None
+        return inner
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the run has to give the same answer whatever an earlier try left."""
+        return self.limits is not None and self.limits.deterministic
+
+    def known(self, key: str, read: Callable[[dict[str, Any]], T]) -> Found[T] | None:
+        """What was kept of the part ``key``; ``None`` for nothing, and for what is not believed, which is said.
+
+        A run that has to repeat goes on with the work that was left behind the part, as if it had computed it.
+
+        Parameters
+        ----------
+        read
+            Makes the part from its JSON values, and checks what can be checked; any error means that it is not used.
+        """
+        row = None if self.limits is None else self.store.get(key)
+        if row is None or self.limits is None:
+            return None
+        try:
+            found = Found(read(row["part"]), self.limits.covered_by(row["limits"]))
+            left = [float(work) for work in row["left"]]
+        except _UNREADABLE as error:
+            self.watch.say(f"kept of an earlier try but not used: {key} ({' '.join(str(error).split())[:200]})")
+            return None
+        if self.repeats:
+            if not found.final or len(left) != 2:
+                return None
+            self.budget.leave(*left)
+        if found.final:
+            self.store.note("read", key)
+        return found
+
+    def begin(self, key: str) -> None:
+        """Write down that a part is computed from here on."""
+        if self.limits is not None:
+            self.store.note("begun", key)
+
+    def keep(self, key: str, part: Mapping[str, Any], *, complete: bool = False, over: bool = True) -> None:
+        """Keep a part; after Ctrl-C, or where it is not ``over``, as one that a later try begins with.
+
+        Parameters
+        ----------
+        part
+            JSON values.
+        complete
+            More budget would change nothing.
+        """
+        if self.limits is None:
+            return
+        had: Mapping[str, Any] = self.limits.model_dump(include={"seconds", "work"})
+        if complete:
+            had = dict.fromkeys(had)
+        if self.interrupted or not over:
+            if self.repeats:
+                return
+            had = (self.store.get(key) or {}).get("limits", dict.fromkeys(had, 0.0))
+        left = list(self.budget.work_left) if self.repeats else []
+        self.store.put(key, {"limits": had, "left": left, "part": dict(part)})
+        if over and not self.interrupted:
+            self.store.note("kept", key)
 
     def part(self, share: float = 1.0) -> Stop:
         """A share of what the current step has left."""
@@ -156,6 +259,8 @@ class Session:
         if row[1:] != last[1:]:
             self.trace.append(row)
             self.on_progress(*row)
+            if bound is not None:
+                self.on_bound(bound)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ The models are the schema: every key has a description, a unit where it has one,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -357,3 +358,8 @@ class Budget(Part):
         if self.deterministic and self.work is None and self.seconds is None:
             raise FieldsError([(("deterministic",), "needs budget.work or budget.seconds: else nothing ends the run")])
         return self
+
+    def covered_by(self, had: Mapping[str, float | None]) -> bool:
+        """Whether ``seconds`` and ``work`` of what was done before were at least as much; ``None``: no limit."""
+        pairs = ((had["seconds"], self.seconds), (had["work"], self.work))
+        return all(before is None or (now is not None and now <= before) for before, now in pairs)

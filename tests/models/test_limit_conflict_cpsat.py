@@ -57,8 +57,8 @@ def test_the_least_cost_is_that_of_every_choice(seed: int, limit: str, floor: bo
     model.minimize(limit)
     search, numbers, own = solver(), integers(problem), limited_to(problem, kept)
     fitting = [numbers.picked(s.choice) for s in every_choice(own) if not check(own, s)]
-    name = "area" if limit == LIMITS[0] else "tdp"
-    sums = [sum(getattr(slot.options[o], name) for slot, o in zip(numbers.slots, p, strict=True)) for p in fitting]
+    index = LIMITS.index(limit)
+    sums = [sum(slot.options[o].costs[index] for slot, o in zip(numbers.slots, p, strict=True)) for p in fitting]
     status = search.solve(built)
     assert (status == cp_model.OPTIMAL) == bool(sums)
     if sums:

@@ -11,8 +11,9 @@ from accmine.plan import plan_of
 from accmine.ports import Stop
 from accmine.questions.gap.measure import Ground
 from accmine.questions.run.flow import solve_study
-from accmine.search import ANSWER, Kept, candidates, metric, proof
+from accmine.search import ANSWER, Kept, Session, candidates, metric, proof
 from accmine.search.budget import RUN
+from accmine.study.parts import Budget as Limits
 from tests.samples.gap_sample import BUDGET, KEYS, no_prover
 from tests.samples.gap_sample import study as tiny
 from tests.samples.search_sample import pipeline, planned, session
@@ -121,3 +122,47 @@ def test_no_designs_are_promised_to_a_single_task_or_after_an_interrupt() -> Non
     assert 0 < len(found) <= candidates.PROMISING
     here.interrupted = True
     assert candidates.promising_designs(here) == []
+
+
+def test_a_part_is_final_for_no_larger_budget_and_begun_after_an_interrupt() -> None:
+    plan, library = planned()
+    store = Kept()
+
+    def here(seconds: float | None) -> Session:
+        return session(plan, library, store=store, limits=Limits(seconds=seconds))
+
+    def final(seconds: float | None) -> bool | None:
+        found = here(seconds).known("k", lambda part: part["a"])
+        return None if found is None else found.final
+
+    assert final(1) is None
+    ended = here(5)
+    ended.keep("k", {"a": 1})
+    assert [final(seconds) for seconds in (1, 5, 6, None)] == [True, True, False, False]
+    longer = here(9)
+    longer.interrupted = True
+    longer.keep("k", {"a": 2})
+    assert [final(seconds) for seconds in (1, 5, 6, None)] == [True, True, False, False], "as long as it took before"
+    here(2).keep("k", {"a": 3}, complete=True)
+    assert final(None) is True
+    broken = here(1)
+    broken.interrupted = True
+    broken.keep("other", {"a": 1})
+    found = broken.known("other", lambda part: part["a"])
+    assert found is not None
+    assert (found.value, found.final) == (1, False)
+
+
+def test_a_run_that_repeats_goes_on_with_the_work_that_was_left() -> None:
+    plan, library = planned()
+    store, limits = Kept(), Limits(work=10, deterministic=True)
+    one = session(plan, library, Stop(work=10.0), store=store, limits=limits)
+    one.budget.begin("propose")
+    one.budget.spend(1 / 3)
+    one.keep("k", {})
+    one.interrupted = True
+    one.keep("half", {})
+    two = session(plan, library, Stop(work=10.0), store=store, limits=limits)
+    assert two.known("half", lambda part: part) is None
+    assert two.known("k", lambda part: part) is not None
+    assert two.budget.work_left == one.budget.work_left

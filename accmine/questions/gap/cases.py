@@ -22,7 +22,7 @@ from accmine.problems.design_search import KIND
 from accmine.questions.gap.measure import First, Ground, Measured
 from accmine.questions.gap.record import GapRow
 from accmine.questions.gap.stages import PROOF, stage_own_bound
-from accmine.questions.run.folder import open_run
+from accmine.questions.run.folder import open_run, task_key
 from accmine.registry import solvers_of
 from accmine.report import from_json
 from accmine.search import Answer, Member, excess, objective_of, stage_value
@@ -255,10 +255,16 @@ def _folder(runs: Path, case: Case, search: Search) -> Any:
     return open_run(runs, case.study.model_copy(update={"search": search}))
 
 
+def _key(task: str, case: Case) -> str:
+    """Of the rows of a budget: unlike a run, a row with more time does not go on with one of less."""
+    assert case.study is not None
+    return f"{task}-{task_key(**case.study.budget.model_dump())[:12]}"
+
+
 def _kept(runs: Path | None, task: str, case: Case, search: Search) -> list[GapRow] | None:
     if runs is None:
         return None
-    found = _folder(runs, case, search).get(task)
+    found = _folder(runs, case, search).get(_key(task, case))
     if found is None:
         return None
     return [replace(from_json(GapRow, row, f"{task}.json"), study=case.name, reused=True) for row in found["rows"]]
@@ -266,7 +272,7 @@ def _kept(runs: Path | None, task: str, case: Case, search: Search) -> list[GapR
 
 def _keep(runs: Path | None, task: str, case: Case, search: Search, rows: Sequence[GapRow]) -> None:
     if runs is not None:
-        _folder(runs, case, search).put(task, {"rows": [row.to_json() for row in rows]})
+        _folder(runs, case, search).put(_key(task, case), {"rows": [row.to_json() for row in rows]})
 
 
 def rows_of(

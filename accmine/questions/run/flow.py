@@ -7,7 +7,7 @@ bound over the whole space → prove → compare and explain.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from typing import Any
 
@@ -34,11 +34,14 @@ from accmine.search import (
     Session,
     Store,
     WholeBound,
+    bound_from_json,
     bound_whole,
     choose,
     confirmed,
     joined,
+    keep_answer,
     metric,
+    not_worse,
     nothing_fits,
     only_design,
     opened,
@@ -46,9 +49,12 @@ from accmine.search import (
     promising_designs,
     propose,
     provable,
-    prove,
+    proved,
+    reference_key,
     references,
     require_feasible,
+    restore,
+    stronger,
     verified,
     without_candidates,
 )
@@ -95,7 +101,7 @@ def find(
     plan
         With references, its baseline is not scheduled again: values of several plans can be compared.
     store
-        Where finished searches are kept and read from.
+        Where finished parts are kept and read from.
     first
         Designs that are candidates beside the baseline and what the search proposes.
     compare
@@ -107,8 +113,16 @@ def find(
     """
     budget = Budget.of(plan.study.budget, RUN, steps=_steps(plan, compare), began=began)
     more = {"store": store, "first": tuple(first), "on_progress": on_progress, "watch": watch or Watch()}
+    more["limits"] = plan.study.budget
     with opened(plan, budget, **more) as session:
-        return _solve_in(session, compare)
+        try:
+            return _solve_in(session, compare)
+        except KeyboardInterrupt:
+            if session.interrupted or not session.plan.reference_s:
+                raise  # the second one, or before anything is verified
+            session.interrupt()
+            session.budget.end()
+        return _solve_in(session, compare)  # it came between two searches: with what is there
 
 
 def _steps(plan: Plan, compare: bool) -> list[str]:
@@ -136,6 +150,7 @@ def _solve_in(session: Session, compare: bool) -> Findings:
         with session.step("baseline"):
             references(session)
         _announce(session)
+    restore(session)
     own = metric(session.plan)  # relative to the baseline: known from here on
     session.watch.unit(own.unit, own.shown)
     found = _search(session, mode)
@@ -184,12 +199,15 @@ def _search(session: Session, mode: str) -> _Found:
     if not session.interrupted:
         with session.step("refine"), session.interruptible():
             for answer in refine(session, first):
+                keep_answer(session, answer)
                 session.progress(answer.value, None)
     if answer is None:
         answer = verified(session, first)
     if whole is not None and not session.interrupted and provable(session, mode):
         with session.step("prove"), session.interruptible():
             answer, whole = _prove(session, answer, whole)
+    answer = not_worse(session, answer)
+    keep_answer(session, answer, last=True)
     return _Found(groups, first, answer, whole)
 
 
@@ -239,15 +257,25 @@ def _select(session: Session, mode: str, groups: Sequence[GroupCandidates]) -> S
 
 
 def _bound(session: Session, mode: str, groups: Sequence[GroupCandidates]) -> WholeBound:
-    """The bound of the whole; after Ctrl-C the one that takes no search."""
+    """The bound of the whole, never weaker than what is kept; after Ctrl-C the one that takes no search."""
+    key = f"bound-{mode}-{reference_key(session.plan)}"
+    known = session.known(key, bound_from_json)
+    if known is not None and known.final:
+        return known.value
+    session.begin(key)
     try:
-        return bound_whole(session, mode, groups)
+        whole = bound_whole(session, mode, groups)
     except KeyboardInterrupt:
         if session.interrupted:
             raise
         session.interrupt()
         session.budget.end()
-        return bound_whole(session, mode, groups)
+        whole = bound_whole(session, mode, groups)
+    if known is not None:
+        whole = stronger(whole, known.value)
+    if whole.value < inf:
+        session.keep(key, asdict(whole))
+    return whole
 
 
 def _nothing(
@@ -267,7 +295,7 @@ def _prove(session: Session, answer: Answer, whole: WholeBound) -> tuple[Answer,
     assert selection is not None
     (g,) = selection.groups
     first = [*(e.design for e in selection.chosen), *(e.design for e in g.candidates[:REFINED])]
-    proof = prove(session, g.problem, whole, first)
+    proof = proved(session, g.problem, whole, first)
     if proof.mined.interrupted:
         session.interrupt()
     more = joined(session, g, proof)
@@ -275,6 +303,7 @@ def _prove(session: Session, answer: Answer, whole: WholeBound) -> tuple[Answer,
         chosen = choose(session, selection.mode, [more], session.part())
         if chosen.chosen:
             answer = verified(session, chosen)
+            keep_answer(session, answer)
             session.progress(answer.value, None)
     return answer, proof.whole
 

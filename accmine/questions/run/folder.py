@@ -1,21 +1,23 @@
-"""The folder of a run: written atomically, found again by content, resumed at the last finished task.
+"""The folder of a run: written atomically, found again by content, resumed at the last finished part.
 
-``runs/<study>-<hash>/`` holds ``study.yaml`` (effective), ``result.json``, ``design.yaml``,
-``trace.jsonl``, ``schedule.json``, ``report.html``, ``state.json`` and ``tasks/<key>.json``. The hash
-covers the effective study and the files it names, the content of the installed code and the versions
-of the solvers: when none of them changed, the result is the one that is there.
+``runs/<study>-<hash>/`` holds ``study.yaml`` (effective), ``result.json``, ``design.yaml``, ``trace.jsonl``,
+``schedule.json``, ``report.html``, ``state.json``, ``tasks/<key>.json`` with finished parts and ``tasks/parts.jsonl``,
+which says what was begun, kept and read. The hash covers the effective study and the files it names, the content of the
+installed code and the versions of the solvers, but not how long the run may take: a longer one goes on in the folder of
+a shorter one. Only of a deterministic run the limits decide the answer.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +28,8 @@ from typing import Any
 from accmine.errors import InputError
 from accmine.files import did_you_mean, load_yaml, write_atomic
 from accmine.problems.files import located
+from accmine.questions.run.process import alive, process
+from accmine.result import Status
 from accmine.study import Study, effective, study_hash
 from accmine.version import __version__
 
@@ -49,7 +53,8 @@ _PACKAGES = ("accmine", "accmine.models", "accmine.solvers", "accmine.configs")
 _SOURCES = (".py", ".yaml", ".csv")
 _SOLVERS = ("ortools", "highspy", "pyomo", "numpy")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
-_STATE = "state.json"
+_STATE, _PARTS = "state.json", "tasks/parts.jsonl"
+_LOG = logging.getLogger(__name__)
 
 
 class RunState(StrEnum):
@@ -107,10 +112,14 @@ def solver_versions() -> dict[str, str]:
 
 
 def run_hash(study: Study, content: Mapping[str, str] | None = None) -> str:
-    """First 12 hex digits of the SHA-256 of everything that decides the result of ``study``.
+    """First 12 hex digits of the SHA-256 of everything that decides the result of ``study`` but its patience.
 
-    ``content`` is that of its files where they were read already, as in ``study_hash``.
+    The limits of a run by the clock, and its workers, are none of it: with more of them the same run goes on. Those of
+    a deterministic run are, as its answer has to repeat. ``content`` is that of its files where they were read already,
+    as in ``study_hash``.
     """
+    patience = {"workers": 1} if study.budget.deterministic else {"seconds": None, "work": None, "workers": 1}
+    study = study.model_copy(update={"budget": study.budget.model_copy(update=patience)})
     parts = {"study": study_hash(study, content), "code": code_hash(), "versions": solver_versions()}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -121,39 +130,22 @@ def task_key(**parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _process(pid: int) -> dict[str, Any]:
-    """What tells a process from others, also of another boot; without what the system does not tell."""
-    found: dict[str, Any] = {"pid": pid}
-    with suppress(OSError, IndexError):
-        found["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        # Field 22, the start in ticks since boot; the name before it may hold spaces.
-        found["ticks"] = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-    return found
-
-
-def _alive(recorded: Mapping[str, Any]) -> bool:
-    """Whether the process that wrote a state is there; those of older versions, without one, are taken for ended."""
-    pid = recorded.get("pid")
-    if not isinstance(pid, int):
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # somebody else's, but there
-    return all(recorded.get(key) == value for key, value in _process(pid).items())
-
-
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:60] or "study"
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk."""
+    """One run on disk.
+
+    Attributes
+    ----------
+    say
+        Told of kept parts that are not used.
+    """
 
     path: Path
+    say: Callable[[str], None] = field(default=_LOG.warning, compare=False)
 
     @property
     def state(self) -> RunState | None:
@@ -173,27 +165,56 @@ class RunFolder:
             raise InputError(message, str(self.path / _STATE), "status")
         status = RunState(found)
         # Without its process a run ended without a word: killed, or the machine went down.
-        return RunState.INTERRUPTED if status is RunState.RUNNING and not _alive(recorded) else status
+        return RunState.INTERRUPTED if status is RunState.RUNNING and not alive(recorded) else status
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another process is computing the run."""
+        recorded: dict[str, Any] = {}
+        with suppress(InputError):
+            recorded = self.read_json(_STATE) or {}
+        return recorded.get("status") == RunState.RUNNING and recorded.get("pid") != os.getpid() and alive(recorded)
 
     @property
     def finished(self) -> bool:
         """Whether the result is there and need not be computed again."""
         return self.state is RunState.FINISHED and (self.path / "result.json").is_file()
 
+    def answers(self, study: Study) -> bool:
+        """Whether the result is there that ``study`` asks for: of as large a budget, or one that no budget changes."""
+        with suppress(InputError, LookupError, TypeError):
+            done, result = (self.read_json(_STATE) or {})["done"], self.read_json("result.json")
+            if done is None or result is None or result.get("stop") == "interrupted":
+                return False
+            proven = (Status.OPTIMAL.value, Status.INFEASIBLE.value)
+            return result.get("status") in proven or study.budget.covered_by(done)
+        return False
+
     def start(self, study: Study) -> None:
-        """Write the effective study and the state ``running``; finished tasks stay."""
+        """Write the effective study and the state ``running``; finished parts stay, and the result of a shorter run."""
+        recorded: Any = None
+        with suppress(InputError):
+            recorded = self.read_json(_STATE)
+        recorded = recorded or {}
+        if not self.elsewhere:
+            for path in (*self.path.glob(".*.tmp"), *self.path.glob("tasks/.*.tmp")):
+                path.unlink(missing_ok=True)  # what a killed process was writing
         self.write_text("study.yaml", effective(study))
-        self._record(RunState.RUNNING, started=time.time(), **_process(os.getpid()))
+        budget = study.budget.model_dump(include={"seconds", "work"})
+        more = {"budget": budget, "done": recorded.get("done"), **process(os.getpid())}
+        self._record(RunState.RUNNING, started=time.time(), **more)
 
     def end(self, status: RunState, exit_code: int = 0, message: str = "") -> None:
         """Record how the run ended; call it after everything else is written."""
-        earlier: Any = None
+        recorded: dict[str, Any] = {}
         with suppress(InputError):
-            earlier = (self.read_json(_STATE) or {}).get("started")
-        now = time.time()
+            recorded = self.read_json(_STATE) or {}
+        earlier, now = recorded.get("started"), time.time()
         started = earlier if isinstance(earlier, int | float) else now
+        budget, done = recorded.get("budget"), recorded.get("done")
+        done = budget if status is RunState.FINISHED else done if status is RunState.INTERRUPTED else None
         record = {"started": started, "seconds": round(now - started, 3), "exit_code": exit_code, "message": message}
-        self._record(status, **record)
+        self._record(status, **record, budget=budget, done=done)
 
     def _record(self, status: RunState, **more: Any) -> None:
         self.write_json(_STATE, {"status": status.value, "version": __version__, **more})
@@ -202,6 +223,7 @@ class RunFolder:
         """Remove what an earlier run left in the folder; files of others stay."""
         own = [self.path / name for name in (_STATE, *RUN_FILES)]
         own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json"), self.path / "stability.json"]
+        own.append(self.path / _PARTS)
         for path in own:  # the state first: a half-cleared folder is not a finished run
             path.unlink(missing_ok=True)
 
@@ -261,21 +283,27 @@ class RunFolder:
 
     def append_trace(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``trace.jsonl``; it is on disk when this returns."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "trace.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+        self._append("trace.jsonl", record)
 
-    def read_trace(self) -> list[dict[str, Any]]:
-        """The records of ``trace.jsonl``; a last line that was cut off is left out."""
+    def _append(self, name: str, record: Mapping[str, Any]) -> None:
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+        with (self.path / name).open("ab", buffering=0) as file:  # one call: a killed process leaves whole lines
+            file.write(line.encode())
+
+    def read_trace(self, name: str = "trace.jsonl") -> list[dict[str, Any]]:
+        """The records of ``trace.jsonl`` or another such file; a last line that was cut off is left out."""
         records: list[dict[str, Any]] = []
-        path = self.path / "trace.jsonl"
+        path = self.path / name
         for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
             with suppress(json.JSONDecodeError):
                 records.append(json.loads(line))
         return records
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """Result of the finished task ``key``, or ``None``.
+        """Result of the finished part ``key``; ``None`` if there is none, or, which is said, if it is not used.
+
+        What is not whole, was changed or is of another run is computed again.
 
         Raises
         ------
@@ -283,14 +311,35 @@ class RunFolder:
             If ``key`` is no file name of letters, digits, dots, dashes and underscores.
         """
         name = _task_file(key)
-        with suppress(InputError):  # what is not whole is computed again
-            found: dict[str, Any] | None = self.read_json(name)
-            return found
+        try:
+            found = self.read_json(name)
+        except InputError as error:
+            self.say(f"not used: {error}")
+            return None
+        if found is None:
+            return None
+        value = found.get("value")
+        if found.get("run") != self.path.name:
+            self.say(f"not used: {self.path / name} is of another run, {found.get('run')!r:.80}")
+        elif not isinstance(value, dict) or found.get("sha256") != _digest(value):
+            self.say(f"not used: {self.path / name} is not as it was written")
+        else:
+            return value
         return None
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
-        """Keep the result of task ``key``, a mapping of JSON values."""
-        write_atomic(self.path / _task_file(key), json.dumps(dict(value), allow_nan=False))
+        """Keep the result of part ``key``, a mapping of JSON values; one cut by a crash of the machine is not used."""
+        text = json.dumps(dict(value), allow_nan=False)
+        head = json.dumps({"run": self.path.name, "sha256": _digest(json.loads(text))})
+        write_atomic(self.path / _task_file(key), f'{head[:-1]}, "value": {text}}}', sync=False)
+
+    def note(self, event: str, key: str) -> None:
+        """Add a line to ``tasks/parts.jsonl``: that a part was ``begun``, ``kept`` or ``read``, and when."""
+        self._append(_PARTS, {"seconds": round(time.time(), 3), "event": event, "part": key})
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _task_file(key: str) -> str:

@@ -33,7 +33,10 @@ def run(
     on_progress: Incumbent | None = None,
     watch: Watch | None = None,
 ) -> Outcome:
-    """Run a study; a finished run is read from its folder unless ``again``.
+    """Run a study; a finished run of as large a budget is read from its folder unless ``again``.
+
+    What an earlier try left there is where this one begins: finished parts, and the best answer that was verified. A
+    deterministic run takes whole parts only, so that its answer does not depend on what is there.
 
     The budget counts from here, files and graphs included. ``watch`` is told each step, and when what cannot be cut
     off takes longer than the budget.
@@ -49,11 +52,13 @@ def run(
     CheckError
         If a solution fails its check.
     """
-    began = time.monotonic()
+    began, watch = time.monotonic(), watch or Watch()
     inputs = read_inputs(loaded)
-    folder = open_run(runs_dir, loaded.study, inputs.content)
-    if not again and folder.finished:
+    folder = replace(open_run(runs_dir, loaded.study, inputs.content), say=watch.say)
+    if not again and folder.state is not None and folder.answers(loaded.study):
         return _read(folder, loaded)
+    if folder.elsewhere:
+        watch.say(f"{folder.path} is being computed by another process as well")
     known = None if again else _known(folder)
     try:
         with placed(loaded.document):
@@ -64,7 +69,7 @@ def run(
     _begin(folder, loaded, again)
     try:
         outcome, lanes = solve_study(
-            plan, folder, on_progress or (lambda *_: None), first=_designs(known), began=began, watch=watch
+            plan, folder, on_progress or (lambda *_: None), first=_designs(known, loaded), began=began, watch=watch
         )
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
@@ -79,7 +84,7 @@ def run(
     except Exception as error:
         folder.end(RunState.FAILED, error.exit_code if isinstance(error, AccmineError) else DEFECT, str(error))
         raise
-    return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known)
+    return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known, loaded.study.budget.deterministic)
 
 
 def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
@@ -101,14 +106,19 @@ def _read(folder: RunFolder, loaded: LoadedStudy) -> Outcome:
     raise located(error, loaded.document)
 
 
-def _saved(folder: RunFolder, outcome: Outcome, lanes: list[Any], known: Outcome | None) -> Outcome:
-    """Write the outcome, unless it was interrupted and what an earlier try left is better; returns what is there."""
+def _saved(folder: RunFolder, outcome: Outcome, lanes: list[Any], known: Outcome | None, repeats: bool) -> Outcome:
+    """Write the outcome, unless what an earlier try left is better; returns what is there.
+
+    The end of a run that ``repeats`` is its own.
+    """
     interrupted = outcome.stop == "interrupted"
     with held():
-        if interrupted and known is not None and known.value < outcome.value:
-            outcome = replace(known, stop="interrupted")
-        else:
+        if known is None or known.value >= outcome.value or (repeats and not interrupted):
             _write(folder, outcome, lanes)
+        else:
+            outcome = replace(known, stop=outcome.stop)
+            if not interrupted:
+                folder.write_json("result.json", outcome.to_json())
         folder.end(RunState.INTERRUPTED if interrupted else RunState.FINISHED, 130 if interrupted else 0)
     return outcome
 
@@ -124,9 +134,9 @@ def _known(folder: RunFolder) -> Outcome | None:
         return from_json(Outcome, table)
 
 
-def _designs(outcome: Outcome | None) -> list[Design]:
-    """The designs of an outcome."""
-    chosen = () if outcome is None else outcome.designs
+def _designs(outcome: Outcome | None, loaded: LoadedStudy) -> list[Design]:
+    """The designs of an outcome that a run may begin with."""
+    chosen = () if outcome is None or loaded.study.budget.deterministic else outcome.designs
     return [next(iter(DesignSpace(template_of(load_yaml(text=design.yaml))))) for design in chosen]
 
 
@@ -147,10 +157,12 @@ def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     folder.write_text("schedule.json", json.dumps(perfetto(lanes), allow_nan=False))
     for row in outcome.trace:
         folder.append_trace(dict(zip(("seconds", "objective", "bound"), row, strict=True)))
-    if len(outcome.designs) == 1:
-        folder.write_text("design.yaml", outcome.designs[0].yaml)
-    else:
-        for number, design in enumerate(outcome.designs):
-            folder.write_text(f"design-{number}.yaml", design.yaml)
+    single = len(outcome.designs) == 1
+    names = ["design.yaml"] if single else [f"design-{number}.yaml" for number in range(len(outcome.designs))]
+    for name, design in zip(names, outcome.designs, strict=True):
+        folder.write_text(name, design.yaml)
     folder.write_text("report.html", page(outcome))
     folder.write_json("result.json", outcome.to_json())
+    for path in (folder.path / "design.yaml", *folder.path.glob("design-*.yaml")):
+        if path.name not in names:  # of an answer with more designs, or fewer
+            path.unlink(missing_ok=True)

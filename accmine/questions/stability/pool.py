@@ -31,11 +31,12 @@ PROMISING = 2
 def searched(plan: Plan, library: CostLibrary, store: Store | None, first: Sequence[Design]) -> list[list[Design]]:
     """The k best and the non-dominated designs of the search of every group.
 
-    They are read from what the run kept; a search that a time limit ended left none there and is made again.
+    They are read from what the run kept.
     """
     search, mode = plan.study.search, plan.study.mode
     groups = plan.groups(mode)
-    session = Session(plan, library, Budget.of(plan.study.budget, RUN), store=store or Kept())
+    limits = plan.study.budget
+    session = Session(plan, library, Budget.of(limits, RUN), store=store or Kept(), limits=limits)
     problems = problems_of(session, mode, sketch=True)
     with session.step("propose"):
         mined = propose(session, mode, first, session.part())

@@ -28,12 +28,14 @@ from accmine.questions.run.folder import (
     solver_versions,
     task_key,
 )
+from accmine.questions.run.process import process
 from accmine.study import Study
 
 
-def study(name: str = "A study: 1", seed: int = 0) -> Study:
+def study(name: str = "A study: 1", seed: int = 0, **budget: Any) -> Study:
     text = f"name: '{name}'\nworkloads: [{{use: bert-large, batch: 8}}]\naccelerator: {{use: wham}}\n"
-    return validate(load_yaml(text=text, overrides=[f"budget.seed={seed}"]), Study)
+    changes = [f"budget.{key}={json.dumps(value)}" for key, value in ({"seed": seed} | budget).items()]
+    return validate(load_yaml(text=text, overrides=changes), Study)
 
 
 def test_a_run_from_start_to_end(tmp_path: Path) -> None:
@@ -101,6 +103,26 @@ def test_a_broken_task_is_computed_again(tmp_path: Path) -> None:
     assert folder.get("k") is None
     (tmp_path / "tasks" / "k.json").write_text("[1]")
     assert folder.get("k") is None
+
+
+def test_what_is_not_used_is_named(tmp_path: Path) -> None:
+    said: list[str] = []
+    folder = RunFolder(tmp_path / "one", said.append)
+    folder.put("k", {"a": 1})
+    (tmp_path / "two" / "tasks").mkdir(parents=True)
+    own, other = (tmp_path / name / "tasks" / "k.json" for name in ("one", "two"))
+    other.write_text(own.read_text())
+    assert RunFolder(tmp_path / "two", said.append).get("k") is None
+    own.write_text(own.read_text().replace("1}", "2}"))
+    assert folder.get("k") is None
+    own.write_text("{")
+    assert folder.get("k") is None
+    assert folder.get("missing") is None
+    expected = [(other, "is of another run, 'one'"), (own, "is not as it was written"), (own, "not valid JSON")]
+    assert len(said) == len(expected)
+    for text, (path, why) in zip(said, expected, strict=True):
+        assert str(path) in text
+        assert why in text
 
 
 @pytest.mark.parametrize("key", ["", "../up", "a/b", ".hidden", "a\n", "x" * 300])
@@ -200,6 +222,77 @@ def test_hash_covers_code_and_versions(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(store, "solver_versions", lambda: {"ortools": "0"})
         assert run_hash(study()) != base
     assert run_hash(study()) == base
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"seconds": 1}, {"seconds": None}, True),
+        ({"work": 1}, {"work": 2}, True),
+        ({"workers": 1}, {"workers": 2}, True),
+        ({"seed": 0}, {"seed": 1}, False),
+        ({}, {"deterministic": True}, False),
+        ({"deterministic": True, "seconds": 1}, {"deterministic": True, "seconds": 2}, False),
+        ({"deterministic": True, "work": 1}, {"deterministic": True, "work": 2}, False),
+        ({"deterministic": True, "workers": 1}, {"deterministic": True, "workers": 2}, True),
+    ],
+)
+def test_how_long_a_run_may_take_is_no_part_of_its_hash(one: Any, other: Any, same: bool) -> None:
+    assert (run_hash(study(**one)) == run_hash(study(**other))) == same
+
+
+def test_a_result_answers_studies_of_no_larger_budget(tmp_path: Path) -> None:
+    folder = open_run(tmp_path, study(seconds=5))
+    asked = {seconds: study(seconds=seconds) for seconds in (1, 5, 6, None)}
+
+    def answered() -> list[Any]:
+        return [seconds for seconds, own in asked.items() if folder.answers(own)]
+
+    assert answered() == []
+    folder.start(asked[5])
+    folder.write_json("result.json", {"status": "feasible", "stop": "time"})
+    assert answered() == [], "not finished"
+    folder.end(RunState.FINISHED)
+    assert answered() == [1, 5]
+    folder.start(asked[None])
+    assert answered() == [1, 5], "a longer run is under way, or was killed"
+    folder.end(RunState.INTERRUPTED, 130)
+    assert answered() == [1, 5]
+    folder.write_json("result.json", {"status": "feasible", "stop": "interrupted"})
+    assert answered() == [], "it is that of the longer one now"
+    for status in ("optimal", "infeasible"):
+        folder.write_json("result.json", {"status": status})
+        assert answered() == list(asked), "no budget changes it"
+    folder.start(asked[None])
+    folder.end(RunState.FAILED, 3)
+    assert answered() == []
+
+
+def test_a_run_that_starts_removes_what_a_killed_one_was_writing(tmp_path: Path) -> None:
+    folder = open_run(tmp_path, study())
+    folder.put("k", {"a": 1})
+    halves = [folder.path / ".result.json.x.tmp", folder.path / "tasks" / ".k.json.y.tmp"]
+    for half in halves:
+        half.write_text("{")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        folder.start(study())
+        assert not any(half.exists() for half in halves)
+        state = folder.read_json("state.json")
+        assert not folder.elsewhere
+        folder.write_json("state.json", state | process(other.pid))
+        assert folder.elsewhere
+        halves[0].write_text("{")
+        folder.start(study())
+        assert halves[0].exists(), "somebody may be writing it"
+    assert folder.get("k") == {"a": 1}
+
+
+def test_lines_that_are_cut_are_left_out(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.note("begun", "a")
+    with (tmp_path / "tasks" / "parts.jsonl").open("a") as file:
+        file.write('{"event": "ke')
+    assert [(row["event"], row["part"]) for row in folder.read_trace("tasks/parts.jsonl")] == [("begun", "a")]
 
 
 def test_code_hash_reads_models_solvers_and_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -437,7 +437,7 @@ def test_an_interrupt_never_overwrites_a_better_answer(tmp_path: Path, monkeypat
 
 
 def test_a_run_that_goes_on_begins_with_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path)
+    path = write(tmp_path, budget={"seconds": 20, "workers": 1})
     firsts: list[list[str]] = []
     real = flow.solve_study
 
@@ -479,6 +479,26 @@ def test_an_interrupt_in_the_bound_keeps_the_answer(
     assert kept.stop == "interrupted"
     assert kept.certificate.bound >= kept.certificate.objective > 0
     assert only_run(tmp_path).state is RunState.INTERRUPTED
+
+
+@pytest.mark.parametrize("step", ["restore", "_candidates", "_select", "not_worse", "own_bound", "_findings"])
+def test_an_interrupt_between_two_searches_keeps_the_answer(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = getattr(flow, step), list[int]()
+
+    def first_interrupts(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(flow, step, first_interrupts)
+    kept = outcome_of(tmp_path)
+    found = only_run(tmp_path)
+    assert (kept.stop, found.state) == ("interrupted", RunState.INTERRUPTED)
+    assert kept.value <= 1.0 + 1e-9
+    assert (found.read_json("result.json") or {})["value"] == kept.value
 
 
 class Heard(Watch):
@@ -538,13 +558,20 @@ def test_an_interrupt_that_a_solver_hears_ends_the_run(tmp_path: Path, monkeypat
     assert only_run(tmp_path).state is RunState.INTERRUPTED
 
 
-def test_an_unfinished_search_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_its_budget_ended_is_final_for_this_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(tmp_path, budget={"work": 0.001, "deterministic": True})
     with monkeypatch.context() as patch:
         patch.setattr(flow, "_select", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(load_study(path), runs_dir=tmp_path / "runs")
-    assert only_run(tmp_path).get("mine-heterogeneous") is None
+    kept = only_run(tmp_path).get("mine-heterogeneous")
+    assert kept is not None
+    assert kept["part"]["groups"][0]["finished"] is False
+    with monkeypatch.context() as patch:
+        patch.setattr(candidates, "mine", lambda *_, **__: pytest.fail("mined again"))
+        assert run(load_study(path), runs_dir=tmp_path / "runs").stop == "time"
 
 
 class Tampering:

@@ -405,10 +405,11 @@ def test_only_inputs_read_what_a_study_names(name: str) -> None:
 
 OWN_FILES = {
     "accmine.questions.run.folder",  # of runs
+    "accmine.questions.run.process",  # what the system says of a process
     "accmine.questions.export.folder",  # of exports
     "accmine.questions.export.scalesim",  # what the tool wrote a moment ago
 }
-"""Open files that accmine itself wrote."""
+"""Open files that no user writes."""
 
 
 def opened(source: str) -> list[int]:
@@ -481,6 +482,7 @@ ACROSS = {
     "files/test_hard_inputs.py",
     "hardware/test_memory_designs.py",
     "problems/operator_schedule/test_zero_durations.py",
+    "questions/run/test_resume.py",
     "search/test_causes.py",
     "search/test_why_not.py",
     "solvers/schedule_bounds/test_bound_validity.py",

@@ -114,7 +114,8 @@ def proved(session: Session, problem: design_search.Problem, whole: WholeBound, 
     finally:
         session.on_bound = lambda _: None
     session.interrupted = session.interrupted or proof.mined.interrupted
-    session.keep(key, _to_json(proof), complete=proof.mined.finished)
+    if proof.whole.value < inf:  # else there is nothing to go on with
+        session.keep(key, _to_json(proof), complete=proof.mined.finished)
     return proof
 
 

@@ -230,6 +230,7 @@ def test_the_answer_of_a_shorter_run_is_one_of_a_longer(
 ) -> None:
     """Even where the longer one finds nothing but the baseline."""
     path = file_of(tmp_path, **TINY[case], limits={}, space=SPACE, budget={"seconds": 10, "workers": 1})
+    monkeypatch.setattr(flow, "provable", lambda *_: False)  # an answer that is proven is only read
     short = run(load_study(path), runs_dir=tmp_path / "runs")
     assert short.value < 1 - 1e-6
     real = flow._select
@@ -239,7 +240,6 @@ def test_the_answer_of_a_shorter_run_is_one_of_a_longer(
         return real(session, mode, [replace(g, candidates=tuple(own)) for g, own in zip(groups, only, strict=True)])
 
     monkeypatch.setattr(flow, "_select", baseline)
-    monkeypatch.setattr(flow, "provable", lambda *_: False)
     longer = run(load_study(path, ["budget.seconds=11"]), runs_dir=tmp_path / "runs")
     assert longer.value == short.value
     assert [design.name for design in longer.designs] == [design.name for design in short.designs]
@@ -269,8 +269,9 @@ def without_digest(folder: RunFolder, key: str, change: Callable[[Any], None]) -
     folder.put(key, value)
 
 
-def test_a_kept_schedule_that_fails_its_check_is_not_used(tmp_path: Path) -> None:
+def test_a_kept_schedule_that_fails_its_check_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = file_of(tmp_path, budget={"seconds": 20, "workers": 1})
+    monkeypatch.setattr(flow, "provable", lambda *_: False)  # an answer that is proven is only read
     first = run(load_study(path), runs_dir=tmp_path / "runs")
     (folder,) = list_runs(tmp_path / "runs")
 

@@ -53,7 +53,7 @@ def test_the_first_look_has_schedules_and_level_0_has_none() -> None:
     assert first.parts[0][0].cycles is not None
     assert zero.parts[0][0].cycles is None
     assert first.parts[0][0].bound == zero.parts[0][0].bound
-    assert (first.schedules > 0, zero.schedules) == (True, 0)
+    assert (first.made > 0, zero.made) == (True, 0)
 
 
 def test_what_is_settled_and_equal_tasks_are_not_worked_on_again() -> None:
@@ -62,12 +62,12 @@ def test_what_is_settled_and_equal_tasks_are_not_worked_on_again() -> None:
     problem = search(twins)
     outcome = effort(problem, FIRST_LOOK, None)
     assert outcome.parts[0] is outcome.parts[1]
-    assert outcome.schedules == effort(search(twins[:1]), FIRST_LOOK, None).schedules
+    assert outcome.made == effort(search(twins[:1]), FIRST_LOOK, None).made
     part = outcome.parts[0][0]
     assert part.cycles == part.bound, "one operator is settled at once"
     again = effort(problem, 3, outcome)
     assert again.parts[0][0] is part
-    assert again.schedules == 0
+    assert again.made == 0
 
 
 @settings(max_examples=6, deadline=None)
@@ -77,4 +77,4 @@ def test_a_bound_above_the_target_is_enough(found: list[Shape], share: float) ->
     target = share * effort(problem, 0, None).parts[0][0].bound
     outcome = effort(problem, 2, None, target)
     assert outcome.parts[0][0].bound >= target
-    assert outcome.schedules == 0, "no schedule is made of what cannot win"
+    assert outcome.made == 0, "no schedule is made of what cannot win"

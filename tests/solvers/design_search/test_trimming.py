@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.problems.design_search import Problem
+from accmine.problems.design_search import Evaluation, Problem, evaluate, evaluated
 from accmine.problems.design_search.lowering import lower
 from accmine.solvers.design_search.design_job import FIRST_LOOK, Outcome, work_on
 from accmine.solvers.design_search.trimming import trimmed
@@ -21,6 +21,11 @@ INF = float("inf")
 def scheduled(problem: Problem, tensor: int, vector: int) -> Outcome:
     targets = [[INF] * len(task.phases) for task in problem.tasks]
     return work_on(problem, design(tensor, vector), FIRST_LOOK, None, targets, None, 0)
+
+
+def evaluation(problem: Problem, tensor: int, vector: int, outcome: Outcome) -> Evaluation:
+    cycles = [[part.cycles or 0 for part in row] for row in outcome.parts]
+    return replace(evaluate(problem, design(tensor, vector), cycles), schedules=outcome.schedules())
 
 
 def in_use(problem: Problem, tensor: int, vector: int, outcome: Outcome) -> list[int]:
@@ -47,7 +52,7 @@ def in_use(problem: Problem, tensor: int, vector: int, outcome: Outcome) -> list
 def test_only_cores_in_use_are_left_and_the_times_stay(found: list[Shape], tensor: int, vector: int) -> None:
     problem = search([task_of(graph_of(found), graph_of(found[:2]), repeats=(2, 1))])
     outcome = scheduled(problem, tensor, vector)
-    small = trimmed(problem, design(tensor, vector), outcome)
+    small = trimmed(problem, evaluation(problem, tensor, vector, outcome))
     used = in_use(problem, tensor, vector, outcome)
     allowed = ((1, 2, 4), (1, 2))
     counts = [min(n for n in own if n >= max(1, u)) for own, u in zip(allowed, used, strict=True)]
@@ -57,7 +62,7 @@ def test_only_cores_in_use_are_left_and_the_times_stay(found: list[Shape], tenso
     assert small is not None
     assert [small.design.tensor_cores, small.design.vector_cores] == counts
     assert small.design == replace(design(tensor, vector), tensor_cores=counts[0], vector_cores=counts[1])
-    assert [list(row) for row in small.cycles] == [[p.cycles for p in row] for row in outcome.parts]
+    assert [list(row) for row in evaluated(problem, small).cycles] == [[p.cycles for p in row] for row in outcome.parts]
     technology = problem.technology
     assert area_mm2(small.design, technology) < area_mm2(design(tensor, vector), technology)
     assert tdp_w(small.design, technology) < tdp_w(design(tensor, vector), technology)
@@ -66,9 +71,11 @@ def test_only_cores_in_use_are_left_and_the_times_stay(found: list[Shape], tenso
 def test_without_a_schedule_or_a_smaller_design_there_is_nothing() -> None:
     shape: list[Shape] = [("gemm", 16, ())]
     problem = search([task_of(graph_of(shape))], template(tensor_cores=(4,), vector_cores=(2,)))
-    assert trimmed(problem, design(4, 2), scheduled(problem, 4, 2)) is None, "the template has no smaller one"
+    assert trimmed(problem, evaluation(problem, 4, 2, scheduled(problem, 4, 2))) is None, (
+        "the template has no smaller one"
+    )
     open_problem = search([task_of(graph_of(shape))])
     known = scheduled(open_problem, 4, 2)
-    assert trimmed(open_problem, design(4, 2), known) is not None
+    assert trimmed(open_problem, evaluation(open_problem, 4, 2, known)) is not None
     unscheduled = Outcome(tuple(tuple(replace(p, solution=None, cycles=None) for p in row) for row in known.parts))
-    assert trimmed(open_problem, design(4, 2), unscheduled) is None
+    assert trimmed(open_problem, evaluation(open_problem, 4, 2, unscheduled)) is None

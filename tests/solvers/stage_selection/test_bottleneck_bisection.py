@@ -40,11 +40,9 @@ def test_the_answer_is_the_best_of_all_choices(seed: int, words: tuple[str, str,
 @given(*INSTANCES)
 def test_the_score_is_the_largest_of_the_slots(seed: int, words: tuple[str, str, str]) -> None:
     numbers = integers(tiny(seed, *words, most=3))
-    found = slot_scores(numbers)
-    assert (found is None) == (not decided_by_slowest(numbers))
-    if found is None:
+    if len(numbers.slots) == 1 or not decided_by_slowest(numbers):
         return
-    scores, least = found
+    scores, least = slot_scores(numbers)
     for picked in list(product(*(range(len(slot.options)) for slot in numbers.slots)))[::3]:
         choice = numbers.choice(picked)
         if numbers.step_limit is not None and numbers.steps(choice) > numbers.step_limit:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -73,10 +75,14 @@ def test_without_limits_the_fastest_is_found(kind: str) -> None:
             assert start.steps(found) >= sum(least)
 
 
+def always(over: bool) -> Callable[[], bool]:
+    return lambda: over
+
+
 def test_no_round_and_no_time_change_nothing() -> None:
     start = Start("slot", 3, ())
-    for rounds, over in ((0, False), (50, True)):
-        found = improve(start.programs, start.rows, {}, FREE, rounds, lambda over=over: over)
+    for rounds, over in ((0, always(False)), (50, always(True))):
+        found = improve(start.programs, start.rows, {}, FREE, rounds, over)
         assert all((a == b).all() for a, b in zip(found, start.rows, strict=True))
 
 

@@ -117,16 +117,14 @@ def test_with_references_the_baseline_is_not_scheduled_again() -> None:
     again = find(findings.plan, Kept(), notes.progress, compare=False, watch=notes)
     assert "baseline" not in notes.steps
     assert again.plan.reference_s == findings.plan.reference_s
-    assert again.chosen.value == findings.chosen.value
+    assert max(again.whole.value, findings.whole.value) <= min(again.chosen.value, findings.chosen.value) * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("case", ["one", "pipeline"])
-@pytest.mark.parametrize("step", ["propose", "confirm", "select", "refine", "prove", "bound"])
+@pytest.mark.parametrize(("case", "step"), [(c, step) for c in ("one", "pipeline") for step in STEPS[c][1:]])
 def test_ctrl_c_at_a_step_leaves_a_verified_answer(case: str, step: str) -> None:
-    if step not in STEPS[case]:
-        pytest.skip("no such step")
-    findings, notes = whole_run(case)
-    stopped = found(case, Notes(step))
+    findings, _ = whole_run(case)
+    notes = Notes(step)
+    stopped = found(case, notes)
     assert stopped.interrupted
     assert findings.whole.value <= stopped.chosen.value * (1 + 1e-9)
     assert findings.chosen.value <= stopped.chosen.value <= 1.0 + 1e-9
@@ -163,14 +161,21 @@ def test_what_is_compared_agrees_with_the_answer(case: str) -> None:
     assert len(findings.baselines) >= 1
     mode = findings.plan.study.mode
     assert findings.modes[mode] == findings.chosen
-    assert set(findings.modes) == ({mode} if case == "one" else {"common", "homogeneous", "heterogeneous"})
-    # What may differ more is never worse, but for the time that the searches had.
-    if case == "pipeline":
-        assert findings.modes["homogeneous"] == findings.modes["common"]
-        assert findings.modes[mode].value <= findings.modes["common"].value * (1 + 1e-9)
-    outcome, lanes = solve_study(plan_for(case), Kept(), lambda *_: None, compare=True)
-    assert outcome.value == findings.chosen.value
-    assert len(lanes) >= len(findings.final)
+    assert {mode} <= set(findings.modes) <= ({mode} if case == "one" else {"common", "homogeneous", mode})
+    # One design for the stages of the only pipeline is one for all devices; more freedom is never worse.
+    common = findings.modes.get("common", findings.chosen)
+    assert findings.modes.get("homogeneous", common) == common
+    assert findings.chosen.value <= common.value * (1 + TIE)
+
+
+def test_the_outcome_and_its_lanes_are_those_of_the_plan() -> None:
+    findings, _ = whole_run("pipeline")
+    outcome, lanes = solve_study(findings.plan, Kept(), lambda *_: None, compare=False)
+    assert findings.whole.value <= outcome.value * (1 + 1e-9) <= 1.0 + 1e-8
+    assert [w.step_s for w in outcome.workloads] == pytest.approx(
+        [outcome.value * s for s in findings.plan.reference_s]
+    )
+    assert len(lanes) >= len(findings.final) == len(outcome.stages) == 2
 
 
 @pytest.mark.parametrize("case", CASES)

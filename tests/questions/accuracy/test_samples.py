@@ -96,7 +96,7 @@ def test_nothing_is_faster_than_the_peak(tmp_path: Path) -> None:
         read(tmp_path, HEAD + at_peak + PRODUCT.replace(",64,", ",65,").replace("5000", "1039"))
     (one,) = caught.value.complaints
     assert one.where == f"{tmp_path / 'rows.csv'}:3"
-    with pytest.raises(InputError, match=":2: latency_s: faster than the peak.*65x128x256"):
+    with pytest.raises(InputError, match=r":2: latency_s: faster than the peak.*65x128x256"):
         read(tmp_path, DEVICES + "x,fp16,65,128,256,1.039e-6,\n")
     assert len(read(tmp_path, DEVICES + "x,fp16,65,128,256,1.041e-6,\n")) == 1
 

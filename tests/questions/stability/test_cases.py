@@ -17,8 +17,14 @@ from accmine.hardware import Calibration, Design
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.questions.stability import cases as module
 from accmine.questions.stability.cases import (
-    Case, World, checked, first_orders, list_makespans, more_orders, settle,
-)  # fmt: skip
+    Case,
+    World,
+    checked,
+    first_orders,
+    list_makespans,
+    more_orders,
+    settle,
+)
 from accmine.questions.stability.draws import constants_of, drawn, swung
 from accmine.search import search_problem
 from tests.samples.search_sample import design, pipeline, planned
@@ -179,7 +185,8 @@ def test_keys_are_distinct_tasks_on_designs() -> None:
 
 def test_only_several_workloads_and_floors_need_references() -> None:
     assert not world().needs_references
-    assert replace(world(), plan=replace(world().plan, floor=0.5)).needs_references
+    floored, _ = planned(objective="throughput-per-tdp", floor=0.5)
+    assert replace(world(), plan=floored).needs_references
     plan, _ = planned(models=("mlp", "gpt"), mode="common", deployment="time-shared")
     assert replace(world(), plan=plan).needs_references
 

@@ -54,7 +54,7 @@ def world(text: str = "free", draws: int = 4) -> World:
 
 def makespans(one: World, factors: Sequence[float], baseline: float = 1.0) -> dict[tuple[int, Design], Any]:
     """Makespans that are a thousand cycles times a factor of each design of the pool."""
-    found = {}
+    found: dict[tuple[int, Design], Any] = {}
     for index, task in enumerate(one.plan.tasks):
         found |= {(index, one.plan.baseline): np.full(len(task.phases), 1000 * baseline)}
         found |= {(index, d): np.full(len(task.phases), 1000 * f) for d, f in zip(POOL, factors, strict=True)}

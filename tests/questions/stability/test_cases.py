@@ -52,11 +52,10 @@ def world(text: str = "free", draws: int = 4) -> World:
     return _world(text, draws)
 
 
-def makespans(one: World, factors: Sequence[float], baseline: float = 1.0) -> dict[tuple[int, Design], Any]:
+def makespans(one: World, factors: Sequence[float]) -> dict[tuple[int, Design], Any]:
     """Makespans that are a thousand cycles times a factor of each design of the pool."""
     found: dict[tuple[int, Design], Any] = {}
     for index, task in enumerate(one.plan.tasks):
-        found |= {(index, one.plan.baseline): np.full(len(task.phases), 1000 * baseline)}
         found |= {(index, d): np.full(len(task.phases), 1000 * f) for d, f in zip(POOL, factors, strict=True)}
     return found
 
@@ -84,6 +83,15 @@ def test_the_order_of_the_pool_changes_nothing(factors: list[float], order: list
     here, there = settle(one, 0, cycles), settle(turned, 0, cycles)
     assert (here.value, here.best, here.regret) == (there.value, there.best, there.regret)
     assert [here.values[i] for i in order] == list(there.values)
+
+
+def test_values_are_relative_to_the_baseline() -> None:
+    """The second design of the pool is the baseline: in every case its value is one."""
+    one = world()
+    assert POOL[1] == one.plan.baseline
+    found = settle(replace(one, chosen=(0,)), 0, makespans(one, [4, 3, 2, 6]))
+    assert found.values == pytest.approx((4 / 3, 1, 2 / 3, 2))
+    assert (found.value, found.best) == pytest.approx((4 / 3, 2 / 3))
 
 
 def test_the_answer_wins_where_nothing_is_better() -> None:

@@ -92,6 +92,15 @@ def test_cheaper_silicon_admits_more_within_a_fixed_limit() -> None:
     assert promising_under(fixed, library, constants, row, group)
 
 
+def test_the_time_model_of_a_draw_decides() -> None:
+    plan, library, _ = tiny()
+    slow = replace(plan, template=replace(plan.template, calibration=Calibration(array_efficiency=0.3)))
+    problem = search_problem(slow, plan.groups(plan.study.mode)[0], 1, library, sketch=True)
+    found = under(timing__array_efficiency=0.3)
+    assert found == [replace(d, calibration=Calibration()) for d in promising(problem, PROMISING)]
+    assert found != under(), "slow arrays ask for more of them"
+
+
 def test_a_drawn_calibration_is_not_that_of_the_design() -> None:
     assert all(d.calibration == Calibration() for d in under(timing__hbm_efficiency=0.75, timing__launch_s=1e-6))
 

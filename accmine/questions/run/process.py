@@ -24,11 +24,11 @@ def process(pid: int) -> dict[str, Any]:
 def alive(recorded: Mapping[str, Any]) -> bool:
     """Whether the process that wrote a state is there; those of older versions, without one, are taken for ended."""
     pid = recorded.get("pid")
-    if not isinstance(pid, int):
+    if not isinstance(pid, int) or pid <= 0:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # the second: no number of a process
         return False
     except PermissionError:
         pass  # somebody else's, but there

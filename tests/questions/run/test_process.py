@@ -40,7 +40,9 @@ def test_a_process_that_ended_is_not_alive() -> None:
     assert not alive(told)
 
 
-@pytest.mark.parametrize("recorded", [{}, {"pid": None}, {"pid": str(os.getpid())}, {"boot": TOLD.get("boot")}])
+@pytest.mark.parametrize(
+    "recorded", [{}, {"pid": None}, {"pid": str(os.getpid())}, {"boot": TOLD.get("boot")}, {"pid": 2**70}, {"pid": -1}]
+)
 def test_a_state_without_a_process_is_taken_for_ended(recorded: dict[str, Any]) -> None:
     assert not alive(recorded)
 

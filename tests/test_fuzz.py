@@ -32,7 +32,7 @@ def test_a_few_inputs(tmp_path: Path) -> None:
 
 @pytest.mark.full
 def test_more_inputs(tmp_path: Path) -> None:
-    answered(3000, 2, tmp_path)
+    answered(2000, 2, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ from accmine.search import (
     FloorQuestion,
     GroupCandidates,
     Mined,
+    Proof,
     Selection,
     Session,
     Store,
@@ -205,7 +206,9 @@ def _search(session: Session, mode: str) -> _Found:
         answer = verified(session, first)
     if whole is not None and not session.interrupted and provable(session, mode):
         with session.step("prove"), session.interruptible():
-            answer, whole = _prove(session, answer, whole)
+            proof = _proof(session, answer, whole)
+            whole = proof.whole  # it holds, whatever interrupts what follows
+            answer = _with_proof(session, answer, proof)
     answer = not_worse(session, answer)
     keep_answer(session, answer, last=True)
     return _Found(groups, first, answer, whole)
@@ -289,8 +292,8 @@ def _nothing(
     return nothing_fits(FloorQuestion(session, mode, groups), why)
 
 
-def _prove(session: Session, answer: Answer, whole: WholeBound) -> tuple[Answer, WholeBound]:
-    """Search every design with a proof; what it finds joins the candidates, with its schedules."""
+def _proof(session: Session, answer: Answer, whole: WholeBound) -> Proof:
+    """Search every design with a proof, those that are known to be good first."""
     selection = answer.selection
     assert selection is not None
     (g,) = selection.groups
@@ -298,6 +301,14 @@ def _prove(session: Session, answer: Answer, whole: WholeBound) -> tuple[Answer,
     proof = proved(session, g.problem, whole, first)
     if proof.mined.interrupted:
         session.interrupt()
+    return proof
+
+
+def _with_proof(session: Session, answer: Answer, proof: Proof) -> Answer:
+    """The answer once what the proof search found has joined the candidates, with its schedules."""
+    selection = answer.selection
+    assert selection is not None
+    (g,) = selection.groups
     more = joined(session, g, proof)
     if len(more.candidates) > len(g.candidates) or more.candidates[0].value < g.candidates[0].value:
         chosen = choose(session, selection.mode, [more], session.part())
@@ -305,7 +316,7 @@ def _prove(session: Session, answer: Answer, whole: WholeBound) -> tuple[Answer,
             answer = verified(session, chosen)
             keep_answer(session, answer)
             session.progress(answer.value, None)
-    return answer, proof.whole
+    return answer
 
 
 def _findings(session: Session, found: _Found, whole: WholeBound, own: float) -> Findings:

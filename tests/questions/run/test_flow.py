@@ -11,6 +11,7 @@ import pytest
 from accmine.errors import InfeasibleError
 from accmine.plan import Plan, plan_of
 from accmine.problems.design_search import TIE
+from accmine.questions.run import flow
 from accmine.questions.run.flow import find, solve_study
 from accmine.questions.run.summary import Findings
 from accmine.report import Watch
@@ -131,6 +132,19 @@ def test_ctrl_c_at_a_step_leaves_a_verified_answer(case: str, step: str) -> None
     assert 0 < stopped.own_bound <= stopped.chosen.value
     assert set(stopped.final) == set(findings.final)
     assert notes.at == []
+
+
+def test_ctrl_c_behind_the_proof_keeps_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    notes = Notes()
+    monkeypatch.setattr(flow, "joined", pressed)
+    findings = found("one", notes)
+    assert findings.interrupted
+    assert notes.bounds[-1] == max(notes.bounds)
+    assert findings.whole.value == pytest.approx(notes.bounds[-1], rel=1e-9)
+    assert findings.whole.value > notes.bounds[0], "the proof raised it"
 
 
 def test_ctrl_c_before_anything_is_verified_ends_the_run() -> None:

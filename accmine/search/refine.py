@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from operator import attrgetter
 from typing import Any
 
 from accmine.errors import CheckError
@@ -14,7 +13,7 @@ from accmine.hardware import Design
 from accmine.plan import Plan
 from accmine.ports import Stop
 from accmine.problems import design_search
-from accmine.problems.design_search import Evaluation
+from accmine.problems.design_search import Evaluation, by_value
 from accmine.problems.limits import within
 from accmine.result import StopReason
 from accmine.search.budget import ROUND
@@ -198,11 +197,7 @@ def with_schedules(session: Session, g: GroupCandidates) -> GroupCandidates:
             return evaluation
         return design_search.evaluate(g.problem, evaluation.design, cycles)
 
-    return replace(g, candidates=tuple(sorted(map(improved, g.candidates), key=_rank)))
-
-
-_rank = attrgetter("value", "tdp_w", "area_mm2", "design.name")
-"""The order of candidates."""
+    return replace(g, candidates=tuple(by_value(map(improved, g.candidates))))
 
 
 def verified(session: Session, chosen: Selection) -> Answer:
@@ -276,7 +271,7 @@ def not_worse(session: Session, answer: Answer) -> Answer:
         cycles = [[phase.cycles for phase in before.final[member].phases] for member in g.group.members]
         chosen.append(design_search.evaluate(g.problem, design, cycles))
         rest = [e for e in with_schedules(session, g).candidates if e.design != design]
-        groups.append(replace(g, candidates=tuple(sorted([*rest, chosen[-1]], key=_rank))))
+        groups.append(replace(g, candidates=tuple(by_value([*rest, chosen[-1]]))))
     if not fits or before.value >= answer.value:
         return answer
     area, tdp = before.area_mm2, before.tdp_w

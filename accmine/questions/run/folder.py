@@ -329,8 +329,8 @@ class RunFolder:
 
     def put(self, key: str, value: Mapping[str, Any]) -> None:
         """Keep the result of part ``key``, a mapping of JSON values; one cut by a crash of the machine is not used."""
-        text = json.dumps(dict(value), allow_nan=False)
-        head = json.dumps({"run": self.path.name, "sha256": _digest(json.loads(text))})
+        text = json.dumps(dict(value), sort_keys=True, allow_nan=False)
+        head = json.dumps({"run": self.path.name, "sha256": hashlib.sha256(text.encode()).hexdigest()})
         write_atomic(self.path / _task_file(key), f'{head[:-1]}, "value": {text}}}', sync=False)
 
     def note(self, event: str, key: str) -> None:

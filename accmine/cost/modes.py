@@ -183,25 +183,13 @@ class CostLibrary:
         return measurements.on(self.works).apply(modelled, of_rows, design)
 
     def _tensor_costs(self, works: Sequence[Work], design: Design, memory: MemorySystem) -> TensorCosts:
+        # TODO: the calibration's array and vector efficiencies are to be applied where the two sides are joined.
         return tensor_costs(
-            works,
-            [design.tensor],
-            self.splits,
-            timing=self.timing,
-            technology=self.technology,
-            memory=memory,
-            array_efficiency=design.calibration.array_efficiency,
+            works, [design.tensor], self.splits, timing=self.timing, technology=self.technology, memory=memory
         )
 
     def _vector_costs(self, works: Sequence[Work], design: Design, memory: MemorySystem) -> VectorCosts:
-        return vector_costs(
-            works,
-            [design.vector],
-            self.splits,
-            technology=self.technology,
-            memory=memory,
-            vector_efficiency=design.calibration.vector_efficiency,
-        )
+        return vector_costs(works, [design.vector], self.splits, technology=self.technology, memory=memory)
 
     def tensor(self, design: Design, memory: MemorySystem | None = None) -> TensorCosts:
         """The tensor side of every work, with the grids and dataflows that were chosen."""

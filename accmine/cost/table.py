@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from accmine.cost.arrays.grid_search import GridSearch, product_pj, products_of
+from accmine.cost.arrays.grid_search import GridSearch, Products, product_pj, products_of
 from accmine.cost.arrays.split import check_splits, grids_of
 from accmine.cost.arrays.tiles import LEAST_SRAM_BYTES
 from accmine.cost.arrays.timing import IntArray, Timing, ceil_div, resolve_timing
+from accmine.cost.arrays.waves import Waves, wave_cycles
 from accmine.cost.energy import EnergyConstants, FloatArray, vector_part_pj
 from accmine.cost.memory import NOMINAL, MemorySystem
 from accmine.cost.operator_costs import INVALID, OperatorCosts, TensorCosts, TypeCosts, VectorCosts, combine, durations
@@ -46,6 +47,7 @@ def tensor_costs(
     timing: str | Timing = "tpu-like",
     technology: EnergyConstants | None = None,
     memory: MemorySystem = NOMINAL,
+    waves: Waves | None = None,
 ) -> TensorCosts:
     """Tensor side of every work on every tensor-core type and split factor.
 
@@ -67,6 +69,8 @@ def tensor_costs(
         Constants for energy; without it there are no energies.
     memory
         Bandwidths and shared SRAM; the HBM's bandwidth is for choosing only: bytes are reported, not their time.
+    waves
+        Tiles of the chip's libraries: a product takes at least their waves. ``None`` for a chip without.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def tensor_costs(
     for t, core in enumerate(types):
         found = search.best(core)
         at = products.work, t
-        table.cycles[at] = np.where(found.usable, found.cycles, INVALID)
+        table.cycles[at] = np.where(found.usable, _waved(found.cycles, products, core, factors, waves), INVALID)
         table.hbm_bytes[at] += np.where(found.usable, found.extra_bytes, 0)
         port = np.ceil(found.port_bytes / memory.port_bytes_per_cycle).astype(np.int64)
         table.port_cycles[at] = np.where(found.usable, port, 0)
@@ -97,6 +101,16 @@ def tensor_costs(
             picojoules = product_pj(products, search, found, core, technology)
             table.energy_pj[at] = np.where(found.usable, picojoules, np.inf)
     return table
+
+
+def _waved(
+    cycles: IntArray, products: Products, core: TensorCore, factors: tuple[int, ...], waves: Waves | None
+) -> IntArray:
+    """Cycles of products, at least those of their waves of tiles; shape (products, splits)."""
+    if waves is None:
+        return cycles
+    p = products
+    return np.maximum(cycles, wave_cycles(p.m, p.k, p.n, p.batch * p.passes, core.macs, factors, waves))
 
 
 def _check_types(types: Sequence[TensorCore]) -> None:

@@ -1,13 +1,12 @@
 """Hardware: designs, templates and their spaces, technologies, and the catalogue of accelerators."""
 
 from accmine.hardware.accelerators import dump_design, load_accelerator, peaks
+from accmine.hardware.calibration import UNCALIBRATED, Calibration, Constants, Tiles
 from accmine.hardware.coverage import Beyond, covered
 from accmine.hardware.design import (
     DATAFLOW_CHOICES,
     DATAFLOWS,
     FLEXIBLE,
-    UNCALIBRATED,
-    Calibration,
     Design,
     TensorCore,
     VectorCore,
@@ -26,12 +25,14 @@ __all__ = [
     "Beyond",
     "Calibration",
     "Chip",
+    "Constants",
     "Design",
     "DesignSpace",
     "PartsArea",
     "Roofline",
     "Template",
     "TensorCore",
+    "Tiles",
     "VectorCore",
     "count_feasible",
     "covered",

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from accmine.errors import Complaint, InputError
 from accmine.files import format_quantity
-from accmine.hardware.design import Calibration, Design
+from accmine.hardware.calibration import Calibration
+from accmine.hardware.calibration_file import calibration_section
+from accmine.hardware.design import Design
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.template import open_keys, read_accelerator, template_of
 
@@ -92,14 +94,10 @@ def dump_design(design: Design, description: str = "") -> str:
 def _calibration_lines(calibration: Calibration) -> list[str]:
     if calibration == Calibration():
         return []
-    return [
-        "calibration:",
-        f"  launch: {calibration.launch_s!r} s",
-        f"  array_efficiency: {calibration.array_efficiency!r}",
-        f"  vector_efficiency: {calibration.vector_efficiency!r}",
-        f"  hbm_efficiency: {calibration.hbm_efficiency!r}",
-        "  source: that of the accelerator this design was found in",
-    ]
+    import yaml
+
+    section = calibration_section(calibration, "that of the accelerator this design was found in")
+    return yaml.safe_dump({"calibration": section}, sort_keys=False, width=110).splitlines()
 
 
 def peaks() -> list[Peak]:

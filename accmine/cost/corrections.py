@@ -138,7 +138,9 @@ def family(work: Work) -> str:
 def corrections(works: Sequence[Work], design: Design) -> Corrections:
     """What the calibration of a design does to each work."""
     calibration, count = design.calibration, len(works)
-    own: list[Constants] = [calibration.of(family(work)) for work in works] if calibration.kinds else [calibration] * count
+    own: list[Constants] = (
+        [calibration.of(family(work)) for work in works] if calibration.kinds else [calibration] * count
+    )
 
     def column(name: str) -> FloatArray:
         return np.array([getattr(constants, name) for constants in own], dtype=np.float64)

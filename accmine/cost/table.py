@@ -18,7 +18,16 @@ from accmine.cost.arrays.timing import IntArray, Timing, ceil_div, resolve_timin
 from accmine.cost.arrays.waves import Waves, wave_cycles
 from accmine.cost.energy import EnergyConstants, FloatArray, vector_part_pj
 from accmine.cost.memory import NOMINAL, MemorySystem
-from accmine.cost.operator_costs import INVALID, OperatorCosts, TensorCosts, TypeCosts, VectorCosts, combine, durations
+from accmine.cost.operator_costs import (
+    INVALID,
+    BoolArray,
+    OperatorCosts,
+    TensorCosts,
+    TypeCosts,
+    VectorCosts,
+    combine,
+    durations,
+)
 from accmine.cost.vector import vector_cycles, vector_parts
 from accmine.errors import InputError
 from accmine.hardware import DATAFLOW_CHOICES, TensorCore, VectorCore
@@ -91,7 +100,7 @@ def tensor_costs(
         found = search.best(core)
         at = products.work, t
         table.cycles[at] = np.where(found.usable, _waved(found.cycles, products, core, factors, waves), INVALID)
-        table.hbm_bytes[at] += np.where(found.usable, found.extra_bytes, 0)
+        table.hbm_bytes[at] += np.where(found.usable, _fewest(found.extra_bytes, found.usable, waves), 0)
         port = np.ceil(found.port_bytes / memory.port_bytes_per_cycle).astype(np.int64)
         table.port_cycles[at] = np.where(found.usable, port, 0)
         table.grid[at] = np.where(found.usable, found.grid, -1)
@@ -111,6 +120,15 @@ def _waved(
         return cycles
     p = products
     return np.maximum(cycles, wave_cycles(p.m, p.k, p.n, p.batch * p.passes, core.macs, factors, waves))
+
+
+def _fewest(extra: IntArray, usable: BoolArray, waves: Waves | None) -> IntArray:
+    """Bytes read again: with tiles in waves those of fewer cores, where they are less, since all read one raster of tiles
+    through the shared SRAM; shape (products, splits)."""
+    if waves is None:
+        return extra
+    most = np.iinfo(np.int64).max
+    return np.minimum.accumulate(np.where(usable, extra, most), axis=1)
 
 
 def _check_types(types: Sequence[TensorCore]) -> None:

@@ -134,7 +134,9 @@ def read_calibration(document: Document) -> Calibration:
             if kind in KINDS:
                 data = reader.mapping((*path, kind), data, CONSTANTS)
                 inherited = own | {"interval": ()}
-                kinds.append((kind, Constants(**(inherited | reader.values((*path, kind), data, CONSTANTS, Constants)))))
+                kinds.append(
+                    (kind, Constants(**(inherited | reader.values((*path, kind), data, CONSTANTS, Constants))))
+                )
     if reader.wrong:
         raise InputError(reader.wrong)
     return Calibration(**own, kinds=tuple(kinds), tiles=tiles)

@@ -31,6 +31,7 @@ __all__ = [
     "template_of",
 ]
 
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """Allowed values of every tunable, ascending and without duplicates.

@@ -29,7 +29,7 @@ EFFICIENCIES = ("array_efficiency", "vector_efficiency", "hbm_efficiency", "sust
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tiles:
-    """Shapes of the tiles of outputs in which the libraries of a chip cut products; without shapes there is no such term.
+    """Shapes of the tiles of outputs in which the libraries of a chip cut products; without any there is no such term.
 
     Attributes
     ----------

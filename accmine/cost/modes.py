@@ -191,7 +191,7 @@ class CostLibrary:
             shares = [own | shares_of(min(most)) for own in shares]
         rows = () if self.source is None else self.source.cores
         tensor, vector = (
-            {self.splits[bisect_right(self.splits, share) - 1] for share in own}
+            {self.splits[at - 1] for share in own if (at := bisect_right(self.splits, share))}
             | {count for count in rows if count <= cores and count in self.splits}
             for own, cores in zip(shares, most, strict=True)
         )

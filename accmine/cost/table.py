@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from accmine.cost.arrays.attention import fill_attention
 from accmine.cost.arrays.grid_search import GridSearch, product_pj, products_of
 from accmine.cost.arrays.split import check_splits, grids_of
 from accmine.cost.arrays.tiles import LEAST_SRAM_BYTES
-from accmine.cost.arrays.timing import IntArray, Timing, ceil_div, resolve_timing, slowed
+from accmine.cost.arrays.timing import IntArray, Timing, ceil_div, resolve_timing
 from accmine.cost.energy import EnergyConstants, FloatArray, vector_part_pj
 from accmine.cost.memory import NOMINAL, MemorySystem
 from accmine.cost.operator_costs import INVALID, OperatorCosts, TensorCosts, TypeCosts, VectorCosts, combine, durations
@@ -46,12 +47,12 @@ def tensor_costs(
     timing: str | Timing = "tpu-like",
     technology: EnergyConstants | None = None,
     memory: MemorySystem = NOMINAL,
-    array_efficiency: float = 1.0,
 ) -> TensorCosts:
     """Tensor side of every work on every tensor-core type and split factor.
 
     Of all grids of a split (``arrays.split``) and all tiles (``arrays.tiling``) those with the
-    smallest max(cycles, port time, HBM time) are taken. Grids are visited in the order of a lower bound, until none
+    smallest max(cycles, port time, HBM time) are taken. Fused attention has blocks of its own
+    (``arrays.attention``) and no grid. Grids are visited in the order of a lower bound, until none
     that is left can be better.
 
     Parameters
@@ -68,8 +69,6 @@ def tensor_costs(
         Constants for energy; without it there are no energies.
     memory
         Bandwidths and shared SRAM; the HBM's bandwidth is for choosing only: bytes are reported, not their time.
-    array_efficiency
-        Share of its peak that an array reaches (``Calibration``).
 
     Raises
     ------
@@ -81,11 +80,11 @@ def tensor_costs(
     _check_types(types)
     products, grids = products_of(works, chosen_timing), grids_of(factors)
     compulsory = compulsory_bytes(works, memory)
-    used = np.array([work.gemm is not None for work in works], dtype=np.bool_)
+    used = np.array([work.uses_tensor for work in works], dtype=np.bool_)
     pj = None if technology is None else technology.hbm_pj_per_byte
     shape = (len(works), len(types), len(factors))
     table = TensorCosts.empty(shape, used, compulsory, pj, factors, grids.factors)
-    search = GridSearch(products, grids, compulsory, chosen_timing, memory, array_efficiency)
+    search = GridSearch(products, grids, compulsory, chosen_timing, memory)
     for t, core in enumerate(types):
         found = search.best(core)
         at = products.work, t
@@ -99,6 +98,7 @@ def tensor_costs(
         if table.energy_pj is not None and technology is not None:
             picojoules = product_pj(products, search, found, core, technology)
             table.energy_pj[at] = np.where(found.usable, picojoules, np.inf)
+    fill_attention(table, works, types, replace(chosen_timing, pack_products=False), memory, technology)
     return table
 
 
@@ -120,7 +120,6 @@ def vector_costs(
     *,
     technology: EnergyConstants | None = None,
     memory: MemorySystem = NOMINAL,
-    vector_efficiency: float = 1.0,
 ) -> VectorCosts:
     """Vector side of every work on every vector-core type and split factor.
 
@@ -157,7 +156,7 @@ def vector_costs(
     )
     by_width = np.zeros((len(works), len(widths), len(factors)), dtype=np.int64)
     np.add.at(by_width, parts.work, part_cycles)
-    cycles = slowed(by_width[:, width_of], vector_efficiency)
+    cycles = by_width[:, width_of]
     too_many = np.zeros((len(works), len(factors)), dtype=np.bool_)
     np.logical_or.at(too_many, parts.work, parts.rows[:, None] < split)
     cycles[np.broadcast_to(too_many[:, None, :], shape)] = INVALID
@@ -196,10 +195,12 @@ def vector_costs(
 
 
 def _beside_product(works: Sequence[Work]) -> IntArray:
-    """Bytes that a work moves beside the operands of its product."""
+    """Bytes that a work moves beside the operands of its product, and beside all of its attention."""
     operands = [
         0 if work.gemm is None else (work.gemm.a_elements + work.gemm.b_elements) * BYTES[work.dtype] for work in works
     ]
+    for i, work in enumerate(works):
+        operands[i] += 0 if work.attention is None else work.attention.bytes(BYTES[work.dtype])
     moved = np.array([work.bytes_in + work.bytes_out for work in works], dtype=np.int64)
     return np.maximum(0, moved - np.array(operands, dtype=np.int64))
 

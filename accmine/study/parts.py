@@ -98,8 +98,10 @@ class StudyWorkload(Part):
         description="fused: one operator that stores no scores and makes them again in the backward pass. "
         "materialised: operators that exchange scores. Default: fused, or materialised where split is given.",
     )
-    fusion: Literal["elementwise", "none"] = Field(
-        default="elementwise", description="elementwise: chains behind a product become one operator."
+    fusion: Literal["elementwise", "paired", "none"] = Field(
+        default="elementwise",
+        description="elementwise: chains behind a product become one operator, each side on the cores it takes; "
+        "paired: it holds as many vector cores as tensor cores, WHAM's rule.",
     )
     dtype: Literal["bf16", "fp32"] = Field(
         default="bf16", description="Type of activations and of the operands of products."

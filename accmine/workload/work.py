@@ -212,6 +212,9 @@ class Work:
         ``accmine.workload.residency.local_bytes`` sums it up.
     attention
         Its fused attention; ``gemm`` is ``None`` then.
+    paired
+        A fused operator holds as many vector cores as tensor cores (``fusion: paired``, WHAM's rule); else each side
+        takes the cores it takes.
     """
 
     gemm: Gemm | None
@@ -220,6 +223,7 @@ class Work:
     bytes_out: int
     dtype: str
     local: tuple[tuple[int, int], ...] = ()
+    paired: bool = False
     attention: Attention | None = None
 
     @property

@@ -117,8 +117,7 @@ def _merged(problem: Problem, found: Sequence[Block]) -> list[Block]:
 def _costs_key(problem: Problem, block: Block) -> object:
     """Equal for blocks whose designs of equal counts have equal schedule problems."""
     types = block.types
-    costs = problem.library.costs(types)
-    return (costs.cycles.tobytes(), costs.hbm_bytes.tobytes(), types.hbm_bytes_per_s, types.frequency_hz)
+    return (problem.library.costs(types).key, types.hbm_bytes_per_s, types.frequency_hz)
 
 
 def _stays(problem: Problem, alike: Sequence[Block], most: tuple[float, float]) -> list[BoolArray]:
@@ -165,7 +164,7 @@ def width(graph: OperatorGraph, side: str) -> int:
     The size of a cover of these operators by chains, found greedily: of operators that can run side by side no
     two are in one chain (Dilworth 1950), so no cover is smaller than what is bounded here.
     """
-    uses = [(w.gemm is not None) if side == "tensor" else bool(w.vector) for w in graph.works]
+    uses = [w.uses_tensor if side == "tensor" else bool(w.vector) for w in graph.works]
     wanted = [uses[w] for w in graph.work_index.tolist()]
     line = order_of(len(graph), graph.edges)
     # The chain that may go on behind an operator: its own if it is wanted, else one handed on by a predecessor.

@@ -108,7 +108,7 @@ VECTOR_TABLE: dict[str, VectorKind] = {
     "cross-entropy-backward": VectorKind(2),  # probabilities − one-hot, scaled
     # Parts of fused attention, block by block: nothing is read twice.
     "attention-softmax": _row(8, 2),  # scale, max, subtract, exp, sum
-    "attention-softmax-backward": _row(9),  # the probabilities again: scale, subtract, exp; dP − D, product, scale
+    "attention-softmax-backward": _row(9, 0),  # the probabilities again: scale, subtract, exp; dP − D, product, scale
     "attention-rescale": VectorKind(1),  # the accumulator to a new maximum, and last to the sum
     "attention-rescale-backward": VectorKind(2),  # D = rowsum(dO∘O)
     "accumulate": VectorKind(1),

@@ -17,8 +17,9 @@ that its longest row reaches; blocks take their mean time, as heavy and light on
 longest. A core's blocks follow each other without a gap; where folds overlap, fill and drain are paid once for each of
 the products. Small products are not packed together: those of one row block wait for each other.
 
-**Cores.** Blocks are dealt evenly. Cores that work on one unit receive what streams by multicast, so that it is read once
-for all of them.
+**Cores.** Blocks are dealt evenly, in the better of two orders: units are spread over the cores, or all cores work on
+consecutive blocks, so that few units are in work at a time. Cores that work on one unit receive what streams by
+multicast: it is read once for all of them.
 
 Of all blocks that fit those of the least max(cycles, port time, HBM time) are taken, and of those within
 ``TIE`` of it the ones that move least. Blocks of one row and one key are taken where nothing fits.
@@ -176,32 +177,35 @@ class _Search:
         items = attention.batch * ways.items[:, None]
         self.own = ceil_div(items, self.splits)
         self.valid = items >= self.splits
-        self.extra = np.where(self._in_shared(), 0, self._extra_bytes())
+        self.extra = np.minimum(*(self._extra_bytes(*order) for order in self._orders()))
         self.port = self._port_bytes() if memory.shared_sram_bytes else np.zeros_like(self.extra)
         hbm = (compulsory + self.extra) / memory.hbm_bytes_per_cycle
         self.waits = np.maximum(hbm, self.port / memory.port_bytes_per_cycle)
 
-    def _extra_bytes(self) -> IntArray:
-        """HBM bytes beyond those of operands that are touched once."""
+    def _orders(self) -> list[tuple[IntArray, IntArray]]:
+        """(passes over what streams past a unit, units in work at a time) of the two orders of blocks."""
+        batch, items, cores = self.attention.batch, self.ways.items[:, None], self.splits
+        spread = ceil_div(items, np.clip(cores // batch, 1, items)), np.minimum(batch, cores)
+        # Cores have consecutive blocks: where these do not begin with a unit, it is met once more.
+        at_once = np.minimum(items, cores)
+        aligned = np.where(cores < items, items % cores, cores % items) == 0
+        passes = np.minimum(items, ceil_div(items, at_once) + ~aligned)
+        return [spread, (passes, np.minimum(batch, ceil_div(cores - 1, items) + 1))]
+
+    def _extra_bytes(self, passes: IntArray, units: IntArray) -> IntArray:
+        """HBM bytes beyond those of operands that are touched once, in one of the orders."""
         a, ways = self.attention, self.ways
         row = (a.width + a.value_width) * self.size
-        at_once = np.clip(self.splits // a.batch, 1, ways.items[:, None])
-        passes = ceil_div(ways.items[:, None], at_once)
+        kept = a.rows * (row + _STATISTICS + SUM_BYTES * a.width) if a.backward else a.keys * row
+        in_shared = units * kept <= self.memory.tiles_bytes
         length, streamed = (a.keys, a.queries) if a.backward else (a.queries, a.keys)
         read = seen(passes, ceil_div(length, passes), streamed, a.reach) if a.causal else passes * streamed
         again = read - streamed
         if not a.backward:
-            return np.asarray(np.where(ways.held[:, None], 0, a.batch * again * row), dtype=np.int64)
+            return np.asarray(np.where(in_shared | ways.held[:, None], 0, a.batch * again * row), dtype=np.int64)
         rows = again * (row + _STATISTICS) + np.where(passes > 1, SUM_BYTES * streamed, 0)
         sums = 2 * SUM_BYTES * a.width * (ways.reach - streamed)[:, None]
-        return np.asarray(a.batch * a.group * (rows + sums), dtype=np.int64)
-
-    def _in_shared(self) -> BoolArray:
-        """Whether the shared SRAM holds what streams past, of all units in work."""
-        a = self.attention
-        width = (a.width + a.value_width) * self.size
-        unit = a.rows * (width + _STATISTICS + SUM_BYTES * a.width) if a.backward else a.keys * width
-        return np.asarray(np.minimum(a.batch, self.splits) * unit <= self.memory.tiles_bytes)
+        return np.asarray(np.where(in_shared, 0, a.batch * a.group * (rows + sums)), dtype=np.int64)
 
     def _port_bytes(self) -> IntArray:
         """Bytes through the port of the busiest core."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from accmine.cost.arrays.attention import fill_attention
 from accmine.cost.arrays.grid_search import GridSearch, product_pj, products_of
 from accmine.cost.arrays.split import check_splits, grids_of
 from accmine.cost.arrays.tiles import LEAST_SRAM_BYTES
@@ -50,7 +51,8 @@ def tensor_costs(
     """Tensor side of every work on every tensor-core type and split factor.
 
     Of all grids of a split (``arrays.split``) and all tiles (``arrays.tiling``) those with the
-    smallest max(cycles, port time, HBM time) are taken. Grids are visited in the order of a lower bound, until none
+    smallest max(cycles, port time, HBM time) are taken. Fused attention has blocks of its own
+    (``arrays.attention``) and no grid. Grids are visited in the order of a lower bound, until none
     that is left can be better.
 
     Parameters
@@ -78,7 +80,7 @@ def tensor_costs(
     _check_types(types)
     products, grids = products_of(works, chosen_timing), grids_of(factors)
     compulsory = compulsory_bytes(works, memory)
-    used = np.array([work.gemm is not None for work in works], dtype=np.bool_)
+    used = np.array([work.uses_tensor for work in works], dtype=np.bool_)
     pj = None if technology is None else technology.hbm_pj_per_byte
     shape = (len(works), len(types), len(factors))
     table = TensorCosts.empty(shape, used, compulsory, pj, factors, grids.factors)
@@ -96,6 +98,7 @@ def tensor_costs(
         if table.energy_pj is not None and technology is not None:
             picojoules = product_pj(products, search, found, core, technology)
             table.energy_pj[at] = np.where(found.usable, picojoules, np.inf)
+    fill_attention(table, works, types, replace(chosen_timing, pack_products=False), memory, technology)
     return table
 
 
@@ -192,10 +195,12 @@ def vector_costs(
 
 
 def _beside_product(works: Sequence[Work]) -> IntArray:
-    """Bytes that a work moves beside the operands of its product."""
+    """Bytes that a work moves beside the operands of its product, and beside all of its attention."""
     operands = [
         0 if work.gemm is None else (work.gemm.a_elements + work.gemm.b_elements) * BYTES[work.dtype] for work in works
     ]
+    for i, work in enumerate(works):
+        operands[i] += 0 if work.attention is None else work.attention.bytes(BYTES[work.dtype])
     moved = np.array([work.bytes_in + work.bytes_out for work in works], dtype=np.int64)
     return np.maximum(0, moved - np.array(operands, dtype=np.int64))
 

@@ -14,7 +14,8 @@ __all__ = ["COMMANDS", "cost"]
 
 _TECHNOLOGY = "tpu-16nm"
 _OPTIONS = (
-    *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute", "split", "fusion"),
+    *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute"),
+    *("attention", "split", "fusion"),
     *("timing", "operator_split", "residency"),
 )
 
@@ -35,8 +36,12 @@ def cost(
     optimizer: Annotated[str | None, typer.Option(help="adam (default) or sgd, with momentum.")] = None,
     dtype: Annotated[str | None, typer.Option(help="bf16 (default) or fp32.")] = None,
     recompute: Annotated[str | None, typer.Option(help="none (default) or full.")] = None,
+    attention: Annotated[
+        str | None,
+        typer.Option(help="fused (default): one operator that stores no scores; materialised (default with --split)."),
+    ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Attention as one operator per head (heads, default) or sample, or none.")
+        str | None, typer.Option(help="Materialised attention as one chain per head (heads, default) or sample, or none.")
     ] = None,
     fusion: Annotated[str | None, typer.Option(help="elementwise (default) or none.")] = None,
     technology: Annotated[str, typer.Option(help="Energies: a name of the catalogue or a file.")] = _TECHNOLOGY,
@@ -64,7 +69,7 @@ def cost(
 
     for path, option in ((csv, "--csv"), (graph, "--graph"), (plot, "--plot")):
         writable(path, option)
-    own = (batch, microbatch, sequence, image, optimizer, dtype, recompute, split, fusion)
+    own = (batch, microbatch, sequence, image, optimizer, dtype, recompute, attention, split, fusion)
     options = zip(_OPTIONS, (*own, timing, operator_split, residency), strict=True)
     given = {key: value for key, value in options if value is not None}
     step = cost_step(workload, design, technology, given)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 
 from accmine.cost.arrays.tiles import SLAB_ELEMENTS, SUM_BYTES
 from accmine.cost.arrays.timing import IntArray
-from accmine.cost.modes import CostLibrary, hbm_capacity
-from accmine.cost.operator_costs import INVALID, LEVELS, OperatorCosts, binding, durations
+from accmine.cost.mode_table import ModeTable
+from accmine.cost.modes import CostLibrary
+from accmine.cost.operator_costs import LEVELS
 from accmine.cost.vector import vector_parts
 from accmine.errors import InputError
 from accmine.hardware import Design, Roofline
@@ -209,17 +209,14 @@ def operator_table(task: Task, library: CostLibrary, design: Design, *, energies
     InputError
         If an operator fits the cores of the design on no allowed split.
     """
-    costs, bandwidth = library.costs(design), hbm_capacity(design)
-    split = _fastest(costs, durations(costs, bandwidth), design, library.works)
     bench = _Bench(
         library=library,
         design=design,
-        costs=costs,
+        modes=_fastest(library, design),
         roof=roofline(design),
-        split=split,
-        bound=binding(costs, bandwidth),
+        launch=library.costs(design).corrections.launch_cycles,
         operations=_vector_operations(library.works),
-        energies=energies and costs.energy_pj is not None,
+        energies=energies and library.costs(design).energy_pj is not None,
     )
     found = [bench.row(group) for group in _groups(task, library)]
     rows = tuple(sorted(found, key=lambda row: -row.step_cycles))
@@ -278,16 +275,13 @@ def _groups(task: Task, library: CostLibrary) -> list[_Group]:
     return list(groups.values())
 
 
-def _fastest(costs: OperatorCosts, duration: IntArray, design: Design, works: Sequence[Work]) -> IntArray:
-    """Index of the split on which each work is fastest within the cores of the design; shape (works,)."""
-    splits = np.array(costs.splits, dtype=np.int64)
-    too_many = costs.uses_tensor[:, None] & (splits > design.tensor_cores)
-    too_many |= costs.uses_vector[:, None] & (splits > design.vector_cores)
-    allowed = np.where(too_many, INVALID, duration)
-    least = allowed.min(axis=1)
-    if (least == INVALID).any():
-        raise InputError(f"{design.name}: no mode of an operator fits its cores: {works[int(least.argmax())]}")
-    return np.asarray(allowed.argmin(axis=1), dtype=np.int64)
+def _fastest(library: CostLibrary, design: Design) -> tuple[ModeTable, ...]:
+    """The mode of each work in which it is fastest within the cores of the design, of equal ones on the fewest."""
+    modes = library.modes(design)
+    for work, table in zip(library.works, modes, strict=True):
+        if not len(table.duration):
+            raise InputError(f"{design.name}: no mode of an operator fits its cores: {work}")
+    return tuple(table.take([0]) for table in modes)
 
 
 def _vector_operations(works: Sequence[Work]) -> IntArray:
@@ -300,59 +294,54 @@ def _vector_operations(works: Sequence[Work]) -> IntArray:
 
 @dataclass(frozen=True, eq=False)
 class _Bench:
-    """A design with the costs of all works on it; ``split``, ``bound`` and ``operations`` per work."""
+    """A design with the fastest mode of all works on it; ``launch`` and ``operations`` per work."""
 
     library: CostLibrary
     design: Design
-    costs: OperatorCosts
+    modes: tuple[ModeTable, ...]
     roof: Roofline
-    split: IntArray
-    bound: npt.NDArray[np.int8]
+    launch: IntArray
     operations: IntArray
     energies: bool
 
     def row(self, group: _Group) -> OperatorRow:
         """The row of equal operators."""
-        costs, design, position = self.costs, self.design, group.position
-        work, at = self.library.works[position], int(self.split[position])
-        cores = costs.splits[at]
-        moved, cycles = int(costs.hbm_bytes[position, at]), int(costs.cycles[position, at])
-        duration = costs.launch_cycles + max(cycles, -(-moved // hbm_capacity(design)))
-        product, operations = work.gemm is not None, int(self.operations[position])
+        design, position = self.design, group.position
+        work, mode = self.library.works[position], self.modes[position]
+        tensor_cores, vector_cores = int(mode.uses[0, 0]), int(mode.uses[0, 1])
+        moved, duration = int(mode.hbm_bytes[0]), int(mode.duration[0])
+        product, operations = tensor_cores > 0, int(self.operations[position])
         flops = 2 * work.macs if product else operations
         intensity = flops / moved if moved else inf if flops else 0.0
-        multipliers = design.tensor.macs * cores * duration
+        multipliers = design.tensor.macs * tensor_cores * duration
+        launched = 2 * int(self.launch[position]) > duration
         return OperatorRow(
             name=group.name,
             kind=group.kind,
             phase=group.phase,
             count=group.count,
             work=work,
-            tensor_cores=cores if product else 0,
-            vector_cores=cores if work.vector else 0,
-            cycles=cycles,
+            tensor_cores=tensor_cores,
+            vector_cores=vector_cores,
+            cycles=int(mode.cycles[0]),
             duration_cycles=duration,
-            bound_by=LAUNCH if 2 * costs.launch_cycles > duration else LEVELS[int(self.bound[position, at])],
+            bound_by=LAUNCH if launched else LEVELS[int(mode.level[0])],
             utilization=work.macs / multipliers if product and multipliers else None,
             hbm_bytes=moved,
-            energy_fj=self._energy_fj(position, at),
+            energy_fj=round(1000 * float(mode.energy_pj[0])) if self.energies else None,
             vector_operations=operations,
             intensity=intensity,
             attainable_flops_per_s=self.roof.attainable(intensity, product=product),
             reached_flops_per_s=flops * design.frequency_hz / duration if duration else 0.0,
-            least_sram_bytes=self._least_sram_bytes(position, at),
+            least_sram_bytes=self._least_sram_bytes(position, tensor_cores),
         )
 
-    def _energy_fj(self, position: int, at: int) -> int | None:
-        if not self.energies or self.costs.energy_pj is None:
-            return None
-        return round(1000 * float(self.costs.energy_pj[position, at]))
-
-    def _least_sram_bytes(self, position: int, at: int) -> int:
+    def _least_sram_bytes(self, position: int, cores: int) -> int:
         """Least SRAM of a tensor core that holds a tile; 0 where its SRAM does."""
         work, tensor = self.library.works[position], self.design.tensor
         if work.gemm is None:
             return 0
+        at = self.library.splits.index(cores)
         cut = self.library.tensor(self.design).cut(position, 0, at) or (1, 1, 1, 1)
         least = least_tile_bytes(work, tensor.rows, -(-work.gemm.k // cut[2]))
         return least if least > tensor.sram_bytes else 0

@@ -134,10 +134,11 @@ class StudyWorkload(Part):
     split: Literal["none", "heads", "samples"] = Field(
         default="heads", description="Granularity of attention: one operator, one per head, or one per sample."
     )
-    fusion: Literal["practical", "elementwise", "none"] = Field(
+    fusion: Literal["practical", "elementwise", "paired", "none"] = Field(
         default="practical",
         description="practical: as compilers and libraries fuse (batch norms with convolutions, softmax with its mask, "
-        "one update for a layer, …). elementwise: chains behind a product become one operator.",
+        "one update for a layer, …), each side on the cores it takes. elementwise: chains behind a product become one "
+        "operator. paired: these, and it holds as many vector cores as tensor cores, WHAM's rule.",
     )
     dtype: Literal["bf16", "fp16", "fp32", "fp8"] = Field(
         default="bf16",

@@ -17,6 +17,8 @@ and operators that write gradients of parameters never join.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from accmine.errors import InputError
 from accmine.workload.graph import Operator, OperatorGraph, collector_paused
 from accmine.workload.merging import ELEMENTWISE, MARKS, covers, merge
@@ -25,12 +27,15 @@ from accmine.workload.training.memory import working_set
 
 __all__ = ["ELEMENTWISE", "MODES", "fuse"]
 
-MODES = ("practical", "elementwise", "none")
+MODES = ("practical", "elementwise", "paired", "none")
 
 
 @collector_paused()
 def fuse(graph: OperatorGraph, mode: str = "practical") -> OperatorGraph:
     """The graph with its operators fused by the rule ``mode``, or as it is with ``none``.
+
+    ``paired`` fuses as ``elementwise`` does, and lets a fused product hold as many vector cores as tensor cores (WHAM's
+    rule, ``Work.paired``); else each side takes the cores it takes.
 
     What a fused operator is called and holds: ``accmine.workload.merging.merge``. Fusing again changes nothing.
 
@@ -47,6 +52,8 @@ def fuse(graph: OperatorGraph, mode: str = "practical") -> OperatorGraph:
         raise InputError(f"{graph.name}: residency is marked already; fuse the graph first, then mark it")
     if mode == "elementwise":
         return _elementwise(graph)
+    if mode == "paired":
+        return _paired(_elementwise(graph))
     while True:  # what stood apart for its memory may join where there is less of it
         most = min(int(working_set(either).max(initial=0)) for either in (graph, _elementwise(graph)))
         found = practical(graph, most)
@@ -61,6 +68,17 @@ def _elementwise(graph: OperatorGraph) -> OperatorGraph:
         if all(h == i for i, h in enumerate(head)):
             return graph
         graph = merge(graph, head)
+
+
+def _paired(graph: OperatorGraph) -> OperatorGraph:
+    """The graph whose fused products hold equal numbers of cores."""
+    both = [operator.work.gemm is not None and bool(operator.work.vector) for operator in graph.operators]
+    marked = {operator.work: replace(operator.work, paired=True) for operator in graph.operators}
+    operators = (
+        replace(operator, work=marked[operator.work]) if fused else operator
+        for operator, fused in zip(graph.operators, both, strict=True)
+    )
+    return replace(graph, operators=tuple(operators))
 
 
 def _joins(operator: Operator) -> bool:

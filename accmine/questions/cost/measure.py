@@ -14,7 +14,6 @@ from accmine.files import Document, validate
 from accmine.hardware import Design, load_accelerator, template_of
 from accmine.hardware.technology import Technology, load_technology
 from accmine.plan import make_plan
-from accmine.problems import design_search
 from accmine.study import Study, read_inputs
 from accmine.workload import ModelDescription, Task
 
@@ -121,8 +120,7 @@ def cost_step(
     (task,) = pipeline.tasks
     no_energy = _no_energy(constants, design)
     priced = plan.technology if constants.power is None else constants
-    most = max(design.tensor_cores, design.vector_cores)
-    library = design_search.cost_library([task], most, study.operator_split, study.timing, priced)
+    library = replace(plan, technology=priced, baseline=design).library()
     table = operator_table(task, library, design, energies=not no_energy)
     return CostedStep(
         workload=pipeline.name,

@@ -81,11 +81,12 @@ def mac_pj(dtype: str, timing: Timing, technology: EnergyConstants) -> float:
     of_type = {
         "bf16": technology.mac_bf16_pj,
         "fp16": technology.mac_fp16_pj,
+        "fp8": technology.mac_fp16_pj,  # at most: no constant of its own
         "int8": technology.mac_int8_pj,
     }
     if dtype in of_type:
         return of_type[dtype]
-    raise InputError(f"unknown dtype {dtype!r} of a product; allowed: bf16, fp16, fp32, int8")
+    raise InputError(f"unknown dtype {dtype!r} of a product; allowed: bf16, fp16, fp32, fp8, int8")
 
 
 def gemm_sram_bytes(

@@ -33,7 +33,7 @@ PSUM_WORDS = 2
 """fp32 words of a partial-sum register: one in use while the other is exchanged."""
 
 _SUM_BITS = 32
-_BITS = {"bf16": 16, "fp16": 16, "fp32": 32, "int8": 8}
+_BITS = {"bf16": 16, "fp16": 16, "fp32": 32, "fp8": 8, "int8": 8}
 _ALONG = {"ws": ("K", "C"), "is": ("B", "C"), "os": ("K", "B")}
 """Dimensions of the product along (columns, rows): ZigZag's B, K, C are accmine's m, n, k."""
 

@@ -1,6 +1,7 @@
 """Operator × core -> cycles, energy and bytes."""
 
 from accmine.cost.arrays.gemm import GEMM_DTYPES, GemmCost, gemm
+from accmine.cost.arrays.precision import pace, unstated
 from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles, array_folds, resolve_timing
 from accmine.cost.energy import mac_pj
 from accmine.cost.measured.file import PRODUCT, MeasuredRow, number, read_lines, read_rows, whole
@@ -73,6 +74,7 @@ __all__ = [
     "mapping",
     "memory_of",
     "number",
+    "pace",
     "port_bits",
     "read_lines",
     "read_measurements",
@@ -83,6 +85,7 @@ __all__ = [
     "tensor_costs",
     "too_many_runs",
     "total_of",
+    "unstated",
     "vector_costs",
     "whole",
 ]

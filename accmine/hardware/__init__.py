@@ -12,6 +12,8 @@ from accmine.hardware.design import (
     TensorCore,
     VectorCore,
 )
+from accmine.hardware.facts import Facts, facts_of, refuse_anchor
+from accmine.hardware.precision import DTYPES, Rates, checked_rates
 from accmine.hardware.roofline import Roofline
 from accmine.hardware.space import DesignSpace, count_feasible, smallest, types_of
 from accmine.hardware.technology.area import Chip, PartsArea
@@ -21,6 +23,7 @@ from accmine.hardware.template import Template, read_accelerator, template_from_
 __all__ = [
     "DATAFLOWS",
     "DATAFLOW_CHOICES",
+    "DTYPES",
     "FLEXIBLE",
     "UNCALIBRATED",
     "Beyond",
@@ -28,18 +31,23 @@ __all__ = [
     "Chip",
     "Design",
     "DesignSpace",
+    "Facts",
     "PartsArea",
+    "Rates",
     "Roofline",
     "Template",
     "TensorCore",
     "VectorCore",
+    "checked_rates",
     "count_feasible",
     "covered",
     "dump_design",
+    "facts_of",
     "files_read",
     "load_accelerator",
     "peaks",
     "read_accelerator",
+    "refuse_anchor",
     "smallest",
     "template_from_mapping",
     "template_of",

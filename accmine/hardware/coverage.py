@@ -84,11 +84,13 @@ def _parts(template: Template, technology: Technology) -> Iterator[tuple[tuple[s
     yield ("shared_sram",), lambda size: law.fixed_mm2(replace(least, shared_sram_bytes=size))
     yield (
         ("tensor_rows", "tensor_cols", "tensor_sram"),
-        lambda rows, cols, sram: law.tensor_mm2(TensorCore(rows, cols, sram, template.dataflow[0]), least),
+        lambda rows, cols, sram: law.tensor_mm2(
+            TensorCore(rows, cols, sram, template.dataflow[0], template.tensor_rates), least
+        ),
     )
     yield (
         ("vector_lanes", "vector_ops_per_lane", "vector_sram"),
-        lambda lanes, ops, sram: law.vector_mm2(VectorCore(lanes, ops, sram), least),
+        lambda lanes, ops, sram: law.vector_mm2(VectorCore(lanes, ops, sram, template.vector_rates), least),
     )
 
 

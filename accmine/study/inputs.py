@@ -285,8 +285,9 @@ def _check_cores(file: str, measured: Sequence[TensorCore | VectorCore], templat
     vector = (template.vector_lanes, template.vector_ops_per_lane, template.vector_sram_bytes)
     for core in measured:
         allowed = tensor if isinstance(core, TensorCore) else vector
-        inside = all(value in values for value, values in zip(astuple(core), allowed, strict=True))
-        if inside or core in (baseline.tensor, baseline.vector):
+        sizes = astuple(core)[: len(allowed)]  # without rates, which no row has
+        inside = all(value in values for value, values in zip(sizes, allowed, strict=True))
+        if inside or core in (baseline.tensor.plain, baseline.vector.plain):
             return
     one = next(iter(DesignSpace(template)))
     here = ", ".join(dict.fromkeys(core_name(core) for d in (one, baseline) for core in (d.tensor, d.vector)))

@@ -1,7 +1,7 @@
 """Hardware: designs, templates and their spaces, technologies, and the catalogue of accelerators."""
 
-from accmine.hardware.accelerators import dump_design, load_accelerator, peaks
-from accmine.hardware.coverage import Beyond, covered
+from accmine.hardware.accelerators import design_of, dump_design, load_accelerator, peaks
+from accmine.hardware.coverage import DEFAULT_TECHNOLOGY, Beyond, chosen, costed, covered, covering, needs, some_of
 from accmine.hardware.design import (
     DATAFLOW_CHOICES,
     DATAFLOWS,
@@ -23,6 +23,7 @@ from accmine.hardware.template import Template, read_accelerator, template_from_
 __all__ = [
     "DATAFLOWS",
     "DATAFLOW_CHOICES",
+    "DEFAULT_TECHNOLOGY",
     "DTYPES",
     "FLEXIBLE",
     "UNCALIBRATED",
@@ -39,16 +40,22 @@ __all__ = [
     "TensorCore",
     "VectorCore",
     "checked_rates",
+    "chosen",
+    "costed",
     "count_feasible",
     "covered",
+    "covering",
+    "design_of",
     "dump_design",
     "facts_of",
     "files_read",
     "load_accelerator",
+    "needs",
     "peaks",
     "read_accelerator",
     "refuse_anchor",
     "smallest",
+    "some_of",
     "template_from_mapping",
     "template_of",
     "types_of",

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from accmine.errors import Complaint, InputError
-from accmine.files import format_quantity
+from accmine.files import Document, format_quantity
 from accmine.hardware.design import Calibration, Design
 from accmine.hardware.facts import refuse_anchor
 from accmine.hardware.precision import Rates
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.template import open_keys, read_accelerator, template_of
 
-__all__ = ["Peak", "dump_design", "load_accelerator", "peaks"]
+__all__ = ["Peak", "design_of", "dump_design", "load_accelerator", "peaks"]
 
 
 class Peak(NamedTuple):
@@ -54,9 +54,14 @@ def load_accelerator(name_or_path: str | Path, relative_to: Path | None = None, 
         For an unknown name or file, a wrong value, or a file that leaves a choice (a template).
     """
     document = read_accelerator(name_or_path, relative_to)
-    template = template_of(document)
     if timed:
         refuse_anchor(document)
+    return design_of(document)
+
+
+def design_of(document: Document) -> Design:
+    """The design in a file that was read; raises as ``load_accelerator``."""
+    template = template_of(document)
     if template.size == 1:
         return next(iter(DesignSpace(template)))
     message = "a design needs one value here; this file is a template"

@@ -93,7 +93,8 @@ def refuse_anchor(document: Document) -> None:
     """
     facts = facts_of(document)
     if facts.anchor:
+        name = document.data.get("name", document.name)
         raise InputError(
-            f"{document.data.get('name', document.name)} is an anchor of a published peak only (anchor: {facts.anchor}): "
-            f"its times are far from those of the chip; take {facts.instead}"
+            f"{name} is an anchor of a published peak only (anchor: {facts.anchor}): its times are far from those of "
+            f"the chip; take {facts.instead}"
         )

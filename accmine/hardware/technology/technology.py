@@ -9,7 +9,7 @@ and a multiplier instead), ``accelerator-45nm`` to ``accelerator-5nm`` (two numb
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -150,8 +150,8 @@ class Technology:
         except InputError as error:
             raise InputError(f"technology {self.name}: {error.complaints[0].message}") from None
 
-    def need_types(self, core: TensorCore, dtypes: Iterable[str] = ()) -> None:
-        """Refuse an array with rates, and types of products, that this technology has no area or energy for.
+    def need_types(self, core: TensorCore) -> None:
+        """Refuse an array with rates of types that this technology has no area or energy for.
 
         Raises
         ------
@@ -163,10 +163,8 @@ class Technology:
                 self.area.further_types(core)
             elif core.rates:
                 raise InputError("Phaze's area law has no arrays that state tensor_rates")
-            power = self.power
-            for dtype in dict.fromkeys([*dict(core.rates), *dtypes]):
-                if power is not None:
-                    power.mac_pj(dtype)
+            for dtype in dict(core.rates) if self.power is not None else ():
+                self.need_power().mac_pj(dtype)
         except InputError as error:
             raise InputError(f"technology {self.name}: {error.complaints[0].message}") from None
 

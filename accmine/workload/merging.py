@@ -93,9 +93,7 @@ def _fused(graph: OperatorGraph, group: list[int], place: int, read_by: list[set
         )
     )
     again = set(first.inputs) if first.work.gemm is not None else set()
-    outputs = tuple(
-        t for o in ordered for t in o.outputs if not read_by[t] or read_by[t] - {place} or t in again
-    )
+    outputs = tuple(t for o in ordered for t in o.outputs if not read_by[t] or read_by[t] - {place} or t in again)
     # Members may touch less than the whole of their tensors: keep that difference.
     spared_in = sum(o.work.bytes_in - sum(size[t].nbytes for t in set(o.inputs)) for o in chain)
     spared_out = sum(o.work.bytes_out - sum(size[t].nbytes for t in o.outputs) for o in chain)

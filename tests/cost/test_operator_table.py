@@ -300,6 +300,6 @@ def test_the_zoo(model: str, name: str) -> None:
     if forward:  # of one sample; the backward pass has twice as many, but for the gradient of the image
         assert 2.5 * 4 * forward < table.step.macs < 3.2 * 4 * forward
     # 16-bit products at the energy of a multiply-accumulate, at least
-    assert (table.step.energy_fj or 0) >= 1000 * table.step.macs * load_technology(
-        "accelerator-5nm"
-    ).mac_bf16_pj * 0.999
+    assert (table.step.energy_fj or 0) >= 1000 * table.step.macs * load_technology("accelerator-5nm").mac_pj(
+        "bf16"
+    ) * 0.999

@@ -12,7 +12,6 @@ from accmine.questions.options import writable
 
 __all__ = ["COMMANDS", "cost"]
 
-_TECHNOLOGY = "tpu-16nm"
 _OPTIONS = (
     *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute"),
     *("attention", "split", "fusion"),
@@ -41,10 +40,14 @@ def cost(
         typer.Option(help="fused (default): one operator that stores no scores; materialised (default with --split)."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Materialised attention as one chain per head (heads, default) or sample, or none.")
+        str | None,
+        typer.Option(help="Materialised attention as one chain per head (heads, default) or sample, or none."),
     ] = None,
-    fusion: Annotated[str | None, typer.Option(help="practical (default), elementwise or none.")] = None,
-    technology: Annotated[str, typer.Option(help="Energies: a name of the catalogue or a file.")] = _TECHNOLOGY,
+    fusion: Annotated[str | None, typer.Option(help="practical (default), elementwise, paired or none.")] = None,
+    technology: Annotated[
+        str | None,
+        typer.Option(help="Energies: a name of the catalogue or a file. Default: tpu-16nm, or that of the node."),
+    ] = None,
     timing: Annotated[str | None, typer.Option(help="tpu-like (default), rtl-simple, scalesim3, ….")] = None,
     operator_split: Annotated[
         str | None,

@@ -22,7 +22,6 @@ __all__ = [
 ]
 
 
-
 @dataclass(frozen=True, slots=True)
 class Optimizer:
     """What an optimiser keeps and moves for each parameter.

@@ -155,7 +155,7 @@ def test_what_is_written_is_read(tmp_path: Path, seed: int) -> None:
 
 WRONG = [
     ("gem,512,512,512,,,,bf16,tc128x128ws-12Mi,1,99999,,,x", "kind", "unknown kind 'gem'; did you mean 'gemm'"),
-    ("gemm,512,512,512,,,,bf17,tc128x128ws-12Mi,1,99999,,,x", "dtype", "allowed: bf16, fp16, fp32, int8"),
+    ("gemm,512,512,512,,,,bf17,tc128x128ws-12Mi,1,99999,,,x", "dtype", "allowed: bf16, fp16, fp32, fp8, int8, tf32"),
     ("gemm,512,512,512,,,,bf16,tc128x128-12Mi,1,99999,,,x", "core", "such as tc128x128ws-12Mi"),
     ("gemm,512,512,512,,,,bf16,vc128x16-4Mi,1,99999,,,x", "core", "runs on a tensor core"),
     ("relu,,,,,512,,bf16,tc128x128ws-12Mi,1,99999,,,x", "core", "runs on a vector core"),

@@ -17,9 +17,19 @@ from accmine.cost.arrays.precision import at_rate, pace
 from accmine.cost.arrays.split import check_splits, grids_of
 from accmine.cost.arrays.tiles import LEAST_SRAM_BYTES
 from accmine.cost.arrays.timing import IntArray, Timing, ceil_div, resolve_timing
+from accmine.cost.arrays.waves import Waves, wave_cycles
 from accmine.cost.energy import EnergyConstants, FloatArray, vector_part_pj
 from accmine.cost.memory import NOMINAL, MemorySystem
-from accmine.cost.operator_costs import INVALID, OperatorCosts, TensorCosts, TypeCosts, VectorCosts, combine, durations
+from accmine.cost.operator_costs import (
+    INVALID,
+    BoolArray,
+    OperatorCosts,
+    TensorCosts,
+    TypeCosts,
+    VectorCosts,
+    combine,
+    durations,
+)
 from accmine.cost.vector import vector_cycles, vector_parts
 from accmine.errors import InputError
 from accmine.hardware import DATAFLOW_CHOICES, TensorCore, VectorCore
@@ -48,6 +58,7 @@ def tensor_costs(
     timing: str | Timing = "tpu-like",
     technology: EnergyConstants | None = None,
     memory: MemorySystem = NOMINAL,
+    waves: Waves | None = None,
 ) -> TensorCosts:
     """Tensor side of every work on every tensor-core type and split factor.
 
@@ -70,6 +81,8 @@ def tensor_costs(
         Constants for energy; without it there are no energies.
     memory
         Bandwidths and shared SRAM; the HBM's bandwidth is for choosing only: bytes are reported, not their time.
+    waves
+        Tiles of the chip's libraries: a product takes at least their waves. ``None`` for a chip without.
 
     Raises
     ------
@@ -93,7 +106,7 @@ def tensor_costs(
             search = GridSearch(products, grids, compulsory, chosen_timing, _slower(memory, rate))
             for t, core in enumerate(types):
                 if core.rates == rates:
-                    _fill(table, t, core, products, search, technology, memory, rate)
+                    _fill(table, t, core, products, search, technology, memory, rate, waves)
     fill_attention(table, works, types, replace(chosen_timing, pack_products=False), memory, technology)
     return table
 
@@ -113,12 +126,14 @@ def _fill(
     technology: EnergyConstants | None,
     memory: MemorySystem,
     rate: float,
+    waves: Waves | None,
 ) -> None:
     """Put the products of one rate on core type ``t`` into the table."""
     found = search.best(core)
     at = products.work, t
-    table.cycles[at] = np.where(found.usable, at_rate(found.cycles, rate), INVALID)
-    table.hbm_bytes[at] += np.where(found.usable, found.extra_bytes, 0)
+    cycles = _waved(found.cycles, products, core, table.splits, waves)
+    table.cycles[at] = np.where(found.usable, at_rate(cycles, rate), INVALID)
+    table.hbm_bytes[at] += np.where(found.usable, _fewest(found.extra_bytes, found.usable, waves), 0)
     port = np.ceil(found.port_bytes / memory.port_bytes_per_cycle).astype(np.int64)
     table.port_cycles[at] = np.where(found.usable, port, 0)
     table.grid[at] = np.where(found.usable, found.grid, -1)
@@ -128,6 +143,25 @@ def _fill(
     if table.energy_pj is not None and technology is not None:
         picojoules = product_pj(products, search, found, core, technology)
         table.energy_pj[at] = np.where(found.usable, picojoules, np.inf)
+
+
+def _waved(
+    cycles: IntArray, products: Products, core: TensorCore, factors: tuple[int, ...], waves: Waves | None
+) -> IntArray:
+    """Cycles of products, at least those of their waves of tiles; shape (products, splits)."""
+    if waves is None:
+        return cycles
+    p = products
+    return np.maximum(cycles, wave_cycles(p.m, p.k, p.n, p.batch * p.passes, core.macs, factors, waves))
+
+
+def _fewest(extra: IntArray, usable: BoolArray, waves: Waves | None) -> IntArray:
+    """Bytes read again: with tiles in waves those of fewer cores, where they are less, since all read one raster of tiles
+    through the shared SRAM; shape (products, splits)."""
+    if waves is None:
+        return extra
+    most = np.iinfo(np.int64).max
+    return np.minimum.accumulate(np.where(usable, extra, most), axis=1)
 
 
 def _check_types(types: Sequence[TensorCore]) -> None:

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost.measured.values import OriginArray
-from accmine.cost.operator_costs import INVALID, OperatorCosts
+from accmine.cost.operator_costs import INVALID, BoolArray, OperatorCosts, TypeCosts
 from accmine.workload.work import Work
 
 __all__ = ["HBM_SHARES", "RESOURCES", "ModeTable", "mode_tables"]
@@ -125,30 +125,48 @@ class _Pairs:
         vector_counts: Sequence[int],
     ) -> None:
         self.costs, self.bandwidth = costs, bandwidth
-        self.counts = np.array(tensor_counts, dtype=np.int64), np.array(vector_counts, dtype=np.int64)
-        self.columns = tuple(np.searchsorted(costs.splits, counts) for counts in self.counts)
-        t, v = self.columns
-        tensor, vector = costs.tensor, costs.vector
-        sides = (tensor.cycles[:, t][:, :, None], vector.cycles[:, v][:, None, :])
-        self.ports = np.maximum(tensor.port_cycles[:, t][:, :, None], vector.port_cycles[:, v][:, None, :])
-        self.sides = np.broadcast_arrays(*sides)
-        cycles = np.maximum(np.maximum(*sides), self.ports)
-        compulsory = costs.compulsory_bytes[:, None, None]
-        moved = tensor.hbm_bytes[:, t][:, :, None] + vector.hbm_bytes[:, v][:, None, :] - compulsory
-        valid = (cycles != INVALID) & self._meant(works)
+        uses_t, uses_v = costs.uses_tensor, costs.uses_vector
+        paired = np.array([work.paired for work in works], dtype=np.bool_) & uses_t & uses_v
+        sides = (costs.tensor, tensor_counts), (costs.vector, vector_counts)
+        # Columns of the costs and numbers of cores of each count, by work; shapes (works, counts).
+        self.columns = tuple(self._best(side, counts, paired) for side, counts in sides)
+        self.counts = tuple(np.array(costs.splits, dtype=np.int64)[columns] for columns in self.columns)
+        t, v = (np.take_along_axis(side.cycles, at, 1) for (side, _), at in zip(sides, self.columns, strict=True))
+        ports = [np.take_along_axis(s.port_cycles, at, 1) for (s, _), at in zip(sides, self.columns, strict=True)]
+        moves = [np.take_along_axis(s.hbm_bytes, at, 1) for (s, _), at in zip(sides, self.columns, strict=True)]
+        self.sides = np.broadcast_arrays(t[:, :, None], v[:, None, :])
+        self.ports = np.maximum(ports[0][:, :, None], ports[1][:, None, :])
+        cycles = np.maximum(np.maximum(*self.sides), self.ports)
+        moved = moves[0][:, :, None] + moves[1][:, None, :] - costs.compulsory_bytes[:, None, None]
+        # A side that a work has not takes no cores, which counts as the first number of them.
+        meant = uses_t[:, None, None] | (np.arange(t.shape[1]) == 0)[:, None]
+        meant = meant & (uses_v[:, None, None] | (np.arange(v.shape[1]) == 0))
+        equal = self.counts[0][:, :, None] == self.counts[1][:, None, :]
+        valid = (cycles != INVALID) & meant & (~paired[:, None, None] | equal)
         self.cycles = np.where(valid, cycles, 0)
         self.moved = np.where(valid, moved, 0)
         found = costs.corrections.durations(self.cycles, self.moved, bandwidth)
         self.duration = np.where(valid, found, INVALID)
 
-    def _meant(self, works: Sequence[Work]) -> npt.NDArray[np.bool_]:
-        """Pairs that are ways to run a work: a side that it has not takes none, counted as the first."""
-        tensor, vector = self.counts
-        uses_t, uses_v = self.costs.uses_tensor[:, None, None], self.costs.uses_vector[:, None, None]
-        meant = (uses_t | (np.arange(len(tensor)) == 0)[:, None]) & (uses_v | (np.arange(len(vector)) == 0))
-        paired = np.array([work.paired for work in works], dtype=np.bool_)[:, None, None]
-        equal = tensor[:, None] == vector
-        return np.asarray(meant & (~paired | ~uses_t | ~uses_v | equal), dtype=np.bool_)
+    def _best(self, side: TypeCosts, counts: Sequence[int], paired: BoolArray) -> IntArray:
+        """The column on which a side is fastest with so many cores at most, the fewest of equal ones; (works, counts).
+
+        Of a paired work that on which both sides are, since they hold equally many.
+        """
+        costs = self.costs
+        alone = self._busy(np.maximum(side.cycles, side.port_cycles), side.hbm_bytes)
+        busy = np.where(paired[:, None], self._busy(costs.cycles, costs.hbm_bytes), alone)
+        least = np.minimum.accumulate(busy, axis=1)
+        first = busy == least
+        first[:, 1:] &= busy[:, 1:] < least[:, :-1]
+        column = np.maximum.accumulate(np.where(first, np.arange(busy.shape[1]), 0), axis=1)
+        return np.asarray(column[:, np.searchsorted(costs.splits, counts)], dtype=np.int64)
+
+    def _busy(self, cycles: IntArray, moved: IntArray) -> IntArray:
+        invalid = cycles == INVALID
+        return np.where(
+            invalid, INVALID, self.costs.corrections.busy_cycles(np.where(invalid, 0, cycles), moved, self.bandwidth)
+        )
 
     def rows(self, work: IntArray, i: IntArray, j: IntArray, origin: OriginArray) -> _Rows:
         """The modes of chosen pairs, with those at a part of the bandwidth for pairs that are bound by memory."""
@@ -156,7 +174,7 @@ class _Pairs:
         own, costs = self.costs.corrections.take(work), self.costs
         cycles, moved = self.cycles[at], self.moved[at]
         uses_t, uses_v = costs.uses_tensor[work], costs.uses_vector[work]
-        t, v = self.columns[0][i], self.columns[1][j]
+        t, v = self.columns[0][work, i], self.columns[1][work, j]
         energy = np.zeros(len(work))
         if costs.tensor.energy_pj is not None and costs.vector.energy_pj is not None:
             assert costs.tensor.compulsory_pj is not None
@@ -173,7 +191,7 @@ class _Pairs:
             available = max(1, int(self.bandwidth * share))
             duration = own.take(here).durations(cycles[here], moved[here], available)
             rate = -(-busy[here] // np.maximum(duration, 1))
-            cores = (self.counts[0][i] * uses_t, self.counts[1][j] * uses_v)
+            cores = (self.counts[0][work, i] * uses_t, self.counts[1][work, j] * uses_v)
             uses = np.stack([cores[0][here], cores[1][here], rate], axis=1)
             rest = (moved[here], energy[here], source[here], level[here])
             parts.append(ModeTable(duration, cycles[here], uses, *rest))

@@ -47,16 +47,18 @@ def splits_for(counts: Iterable[int], rule: str, also: Sequence[int] = ()) -> tu
     counts
         Core counts of the designs, of either kind.
     rule
-        ``even``: the shares of every count (``shares_of``); ``powers``: powers of two; ``none``: one.
+        ``even``: any number, of which a design has use for the shares of its counts (``shares_of``); ``powers``: powers
+        of two; ``none``: one.
     also
-        Counts to have as well, as far as there are so many cores: those that were measured, or that a calibration
-        was fitted on.
+        Counts to have beside powers of two, as far as there are so many cores: those that were measured, or that a
+        calibration was fitted on.
     """
     every = sorted(set(counts))
     if rule == "none" or not every:
         return (1,)
-    powers = {1 << e for e in range(every[-1].bit_length())}
-    found = powers if rule == "powers" else set[int]().union(*map(shares_of, every))
+    if rule == "even":
+        return tuple(range(1, every[-1] + 1))
+    found = {1 << e for e in range(every[-1].bit_length())}
     return tuple(sorted(found | {count for count in also if 1 <= count <= every[-1]}))
 
 
@@ -196,7 +198,7 @@ class CostLibrary:
             shares = [own | shares_of(min(most)) for own in shares]
         rows = () if self.source is None else self.source.cores
         tensor, vector = (
-            {self.splits[bisect_right(self.splits, share) - 1] for share in own}
+            {self.splits[at - 1] for share in own if (at := bisect_right(self.splits, share))}
             | {count for count in rows if count <= cores and count in self.splits}
             for own, cores in zip(shares, most, strict=True)
         )

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from accmine.errors import InputError
 from accmine.hardware.calibration import UNCALIBRATED, Calibration
+from accmine.hardware.precision import Rates, rates_text
 
 __all__ = [
     "DATAFLOWS",
@@ -43,26 +44,52 @@ def _size(count: int) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class TensorCore:
-    """A systolic array of ``rows`` × ``cols`` multiply-accumulators with private SRAM."""
+    """A systolic array of ``rows`` × ``cols`` multiply-accumulators with private SRAM.
+
+    ``rates`` are the stated multiples of its bf16 rate by type (``accmine.hardware.precision``).
+    """
 
     rows: int
     cols: int
     sram_bytes: int
     dataflow: str = "ws"
+    rates: Rates = ()
 
     @property
     def macs(self) -> int:
         """Multiply-accumulators of the array."""
         return self.rows * self.cols
 
+    @property
+    def plain(self) -> TensorCore:
+        """The core without its rates, as rows of a measured table name it."""
+        return replace(self, rates=()) if self.rates else self
+
+    def rate(self, dtype: str) -> float | None:
+        """Stated multiple of the bf16 rate; ``None`` where the chip states none."""
+        return 1.0 if dtype == "bf16" else dict(self.rates).get(dtype)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class VectorCore:
-    """A vector unit of ``lanes`` lanes, each doing ``ops_per_lane`` operations per cycle, with private SRAM."""
+    """A vector unit of ``lanes`` lanes, each doing ``ops_per_lane`` operations per cycle, with private SRAM.
+
+    ``rates`` are the stated multiples of its fp32 rate by type.
+    """
 
     lanes: int
     ops_per_lane: int
     sram_bytes: int
+    rates: Rates = ()
+
+    @property
+    def plain(self) -> VectorCore:
+        """The core without its rates, as rows of a measured table name it."""
+        return replace(self, rates=()) if self.rates else self
+
+    def width(self, dtype: str) -> int:
+        """Operations per cycle on elements of this type; one at least."""
+        return max(1, int(self.lanes * self.ops_per_lane * dict(self.rates).get(dtype, 1.0)))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -109,8 +136,8 @@ class Design:
         """Canonical name; it carries every tunable."""
         t, v = self.tensor, self.vector
         return (
-            f"tc{self.tensor_cores}x{t.rows}x{t.cols}{t.dataflow}-{_size(t.sram_bytes)}"
-            f"_vc{self.vector_cores}x{v.lanes}x{v.ops_per_lane}-{_size(v.sram_bytes)}"
+            f"tc{self.tensor_cores}x{t.rows}x{t.cols}{t.dataflow}-{_size(t.sram_bytes)}{rates_text(t.rates)}"
+            f"_vc{self.vector_cores}x{v.lanes}x{v.ops_per_lane}-{_size(v.sram_bytes)}{rates_text(v.rates)}"
             f"_sh{_size(self.shared_sram_bytes)}{self._port}"
             f"_hbm{_size(self.hbm_bytes)}-{self.hbm_bytes_per_s / 1e9:g}GBps_{self.frequency_hz / 1e6:g}MHz"
             f"{self._calibrated}"
@@ -136,8 +163,13 @@ class Design:
 
     @property
     def peak_flops_per_s(self) -> float:
-        """FLOP/s of all tensor cores; one multiply-accumulate is two."""
+        """FLOP/s of all tensor cores in bf16; one multiply-accumulate is two."""
         return 2.0 * self.peak_macs_per_s
+
+    def flops_per_s(self, dtype: str) -> float | None:
+        """FLOP/s of all tensor cores in this type; ``None`` where the chip states no rate for it."""
+        rate = self.tensor.rate(dtype)
+        return None if rate is None else rate * self.peak_flops_per_s
 
     @property
     def vector_ops_per_s(self) -> float:
@@ -172,8 +204,8 @@ class Design:
     def from_table(cls, table: Mapping[str, Any]) -> Design:
         """The design of which ``table`` is ``dataclasses.asdict``, also after a journey through JSON."""
         types = {
-            "tensor": TensorCore(**table["tensor"]),
-            "vector": VectorCore(**table["vector"]),
+            "tensor": TensorCore(**_with_rates(table["tensor"])),
+            "vector": VectorCore(**_with_rates(table["vector"])),
             "calibration": Calibration.from_table(table["calibration"]),
         }
         return cls(**(dict(table) | types))
@@ -181,3 +213,8 @@ class Design:
     def with_cores(self, tensor_cores: int, vector_cores: int) -> Design:
         """The same design with other core counts."""
         return replace(self, tensor_cores=tensor_cores, vector_cores=vector_cores)
+
+
+def _with_rates(core: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a core, with rates as pairs again, which JSON has as lists; without any in older files."""
+    return dict(core) | {"rates": tuple((str(dtype), float(rate)) for dtype, rate in core.get("rates", ()))}

@@ -19,6 +19,8 @@ from accmine.files import Document, did_you_mean, load_yaml, resolve
 from accmine.hardware.calibration import UNCALIBRATED, Calibration
 from accmine.hardware.calibration_file import read_calibration
 from accmine.hardware.design import Design
+from accmine.hardware.facts import FACTS, Facts, facts_of
+from accmine.hardware.precision import Rates
 from accmine.hardware.tunables import FIELDS, KEYS, NOTES, OPTIONAL, PLAIN_HBM, STACKS, checked, parse
 
 __all__ = [
@@ -45,7 +47,7 @@ class Template:
         bandwidth of a port to it.
 
     ``hbm_stack`` is the capacity and bandwidth of an HBM stack where designs have whole stacks: then bandwidth goes
-    with capacity. ``calibration`` is that of every design.
+    with capacity. ``calibration`` and the rates by type are those of every design.
     """
 
     tensor_cores: tuple[int, ...]
@@ -64,6 +66,8 @@ class Template:
     port_bytes_per_s: tuple[int, ...] = (0,)
     hbm_stack: tuple[int, int] | None = None
     calibration: Calibration = UNCALIBRATED
+    tensor_rates: Rates = ()
+    vector_rates: Rates = ()
 
     def __post_init__(self) -> None:
         """Check and normalise the values."""
@@ -115,8 +119,9 @@ class Template:
     @property
     def size(self) -> int:
         """Number of designs."""
-        own = ("hbm_bytes", "hbm_bytes_per_s", "shared_sram_bytes", "port_bytes_per_s", "hbm_stack", "calibration")
-        other = prod(len(getattr(self, item.name)) for item in fields(self) if item.name not in own)
+        own = {"hbm_bytes", "hbm_bytes_per_s", "shared_sram_bytes", "port_bytes_per_s"}
+        tunables = {key.attribute for key in FIELDS.values()} - own
+        other = prod(len(getattr(self, item.name)) for item in fields(self) if item.name in tunables)
         return other * len(self.memories) * len(self.shared_memories)
 
     def contains(self, design: Design) -> bool:
@@ -136,6 +141,7 @@ class Template:
             and (design.hbm_bytes, design.hbm_bytes_per_s) in self.memories
             and design.frequency_hz in self.frequency_hz
             and design.calibration == self.calibration
+            and (tensor.rates, vector.rates) == (self.tensor_rates, self.vector_rates)
         )
 
 
@@ -175,14 +181,16 @@ def _override(values: dict[str, tuple[Any, ...]], mapping: Mapping[str, Any]) ->
     return wrong
 
 
-def _template(values: Mapping[str, tuple[Any, ...]], calibration: Calibration) -> Template:
+def _template(values: Mapping[str, tuple[Any, ...]], calibration: Calibration, document: Document | None) -> Template:
     stack: tuple[int, int] | None = None
     if "hbm_stacks" in values:
         (size,), (rate,) = values["hbm_stack"], values["hbm_stack_bandwidth"]
         stack = (size, rate)
         values = {**values, "hbm": tuple(n * size for n in values["hbm_stacks"]), "hbm_bandwidth": (rate,)}
     fields_ = {key.attribute: values[name] for name, key in FIELDS.items()}
-    return Template(**fields_, hbm_stack=stack, calibration=calibration)
+    facts = Facts() if document is None else facts_of(document)
+    rates = facts.tensor_rates, facts.vector_rates
+    return Template(**fields_, hbm_stack=stack, calibration=calibration, tensor_rates=rates[0], vector_rates=rates[1])
 
 
 def _missing(values: Mapping[str, Any]) -> str:
@@ -233,9 +241,11 @@ def template_from_mapping(
     if wrong:
         raise InputError([Complaint("", ".".join([*prefix, *([key] if key else [])]), text) for key, text in wrong])
     try:
-        return _template(values, calibration)
+        return _template(values, calibration, document)
     except InputError as error:
-        raise InputError([Complaint("", ".".join([*prefix, c.field]), c.message) for c in error.complaints]) from None
+        raise InputError(
+            [c if c.where else Complaint("", ".".join([*prefix, c.field]), c.message) for c in error.complaints]
+        ) from None
 
 
 def _several_stacks(values: Mapping[str, tuple[Any, ...]]) -> list[tuple[str, str]]:
@@ -264,7 +274,9 @@ def _file_values(document: Document) -> dict[str, tuple[Any, ...]]:
     if not isinstance(data, Mapping):
         raise InputError(f"must be a mapping of {', '.join(KEYS[1:])}", where=document.name)
     values = {name: parse(name, value) for name, value in OPTIONAL.items()}
-    wrong = _keys_in(data, (*NOTES, *KEYS[1:], "calibration")) + _override(values, data) + _several_stacks(values)
+    wrong = (
+        _keys_in(data, (*NOTES, *FACTS, *KEYS[1:], "calibration")) + _override(values, data) + _several_stacks(values)
+    )
     if not wrong and (missing := _missing(values)):
         wrong.append(("", missing))
     if wrong:
@@ -289,10 +301,10 @@ def template_of(source: Document | Design) -> Template:
     if isinstance(source, Document):
         values, calibration = _file_values(source), read_calibration(source)
         try:
-            return _template(values, calibration)
+            return _template(values, calibration, source)
         except InputError as error:
             raise InputError(
-                [Complaint(source.locate((c.field,)), c.field, c.message) for c in error.complaints]
+                [c if c.where else Complaint(source.locate((c.field,)), c.field, c.message) for c in error.complaints]
             ) from None
     tensor, vector = source.tensor, source.vector
     return Template(
@@ -311,4 +323,6 @@ def template_of(source: Document | Design) -> Template:
         frequency_hz=(source.frequency_hz,),
         port_bytes_per_s=(source.port_bytes_per_s,),
         calibration=source.calibration,
+        tensor_rates=tensor.rates,
+        vector_rates=vector.rates,
     )

@@ -155,7 +155,7 @@ def _faster(sample: Sample, design: Design) -> Complaint:
 
 def _from_rows(path: Path, design: Design) -> tuple[Sample, ...]:
     rows = read_rows(path)
-    whole_chip = ((design.tensor, design.tensor_cores), (design.vector, design.vector_cores))
+    whole_chip = ((design.tensor.plain, design.tensor_cores), (design.vector.plain, design.vector_cores))
     own = [row for row in rows if (row.core, row.cores) in whole_chip]
     if not own:
         found = sorted({f"{row.cores} × {core_name(row.core)}" for row in rows})

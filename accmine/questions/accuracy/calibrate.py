@@ -331,7 +331,8 @@ def calibrated_text(document: Document, calibration: Calibration, source: str, n
         if line and not line[0].isspace() and not line.startswith("#"):
             inside = line.startswith("calibration:")
         if not inside:
-            kept.append(f"name: {name}" if line.startswith("name:") else line)
+            said = "calibrated: yes" if line.startswith("calibrated:") else line
+            kept.append(f"name: {name}" if line.startswith("name:") else said)
     section = calibration_section(calibration, source)
     text = "\n".join(kept).rstrip() + "\n"
     text += yaml.safe_dump({"calibration": section}, sort_keys=False, width=110, allow_unicode=True)

@@ -64,7 +64,8 @@ def calibrate(
             where=str(tables[0]),
         )
     names = ", ".join(table.name for table in tables)
-    source = source_text(found, names, len(samples), seed)
+    before = document.data.get("calibration", {}).get("source", "") if design.calibration.kinds else ""
+    source = source_text(found, names, len(samples), seed) + (f" Before: {before}" if before else "")
     if output is not None:
         write_atomic(output, calibrated_text(document, found.part.written, source, output.stem))
     if as_json:

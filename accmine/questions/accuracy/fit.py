@@ -1,4 +1,4 @@
-"""Fits: the modelled time of operators on a whole chip under any calibration, and the constants nearest to measured ones.
+"""Fits: modelled times of operators on a whole chip under any calibration, and the constants nearest to measured ones.
 
 The constants minimise the sum of squared relative errors, linear beyond ``ROBUST`` so that a few rows in which a
 library chose badly do not decide. Damped Gauss-Newton steps in log space from two starts; nothing is random, so the

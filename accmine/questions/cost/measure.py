@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.cost import OperatorTable
+from accmine.cost.interval import Worth, worth_of
 from accmine.cost.operator_table import operator_table
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, validate
@@ -83,6 +84,12 @@ class CostedStep:
     table: OperatorTable
     no_energy: str
     warnings: tuple[str, ...]
+
+    @property
+    def worth(self) -> Worth:
+        """The interval of the sum of all operators."""
+        of, clock = self.design.calibration, self.design.frequency_hz
+        return worth_of((of, row.work, row.step_cycles / clock) for row in self.table.rows)
 
 
 def batches(batch: int | None, microbatch: int | None) -> tuple[int, int]:

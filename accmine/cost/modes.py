@@ -181,6 +181,16 @@ class CostLibrary:
         most = self.splits[-1]
         return np.array([table.duration[0] for table in self.modes(design.with_cores(most, most))], dtype=np.int64)
 
+    def nested(self, counts: Iterable[int]) -> bool:
+        """Whether operators may hold every split that fits, on designs of all these core counts.
+
+        Only then is a schedule on fewer cores one on more of them. It is not so under ``even``: an operator on 7 cores
+        may hold 7, 3, 2 or 1 of them, and one that 6 suit best takes longer there than on 6 cores.
+        """
+        every = sorted(set(counts))
+        chosen = ({bisect_right(self.splits, share) for share in shares_of(count)} for count in every)
+        return all(own >= set(range(1, max(own) + 1)) for own in chosen)
+
     def _counts(self, design: Design) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Numbers of tensor and of vector cores that an operator may hold on a design."""
         most = design.tensor_cores, design.vector_cores

@@ -4,8 +4,8 @@ Left out is only what cannot be better than a design that stays:
 
 - Core types on which every operator costs the same (memories that change nothing) have equal schedules: of
   such designs with equal counts the one with the least TDP, then area, stays.
-- More cores never make the best schedule longer, so where TDP is no part of the value only the designs stay to
-  which no core can be added.
+- Where operators may hold every split that fits (``CostLibrary.nested``), more cores never make the best schedule
+  longer; so where TDP is no part of the value either, only the designs stay to which no core can be added.
 - Of cores beyond what can ever be in use at once (``width``) the least count stays.
 """
 
@@ -139,7 +139,7 @@ def _stays(problem: Problem, alike: Sequence[Block], most: tuple[float, float]) 
     for axis, (own, width_of) in enumerate(zip(counts, most, strict=True)):
         beyond = np.flatnonzero(own >= width_of)[1:]
         owner[(beyond, slice(None)) if axis == 0 else (slice(None), beyond)] = -1
-    if not problem.per_tdp:
+    if not problem.per_tdp and problem.library.nested(np.concatenate(counts).tolist()):
         fits = owner >= 0
         larger = np.zeros(shape, dtype=bool)
         larger[:-1] |= fits[1:]

@@ -119,11 +119,13 @@ def test_modes_are_sorted_none_is_dominated_and_the_fastest_is_there(
 
 
 @settings(max_examples=30, deadline=None)
-@given(shapes(), DESIGNS)
-def test_paired_sides_hold_equal_numbers_and_are_never_faster(found: list[Shape], d: Design) -> None:
+@given(shapes(), DESIGNS, st.sampled_from(("even", "powers")))
+def test_paired_sides_hold_equal_numbers_and_are_never_faster(found: list[Shape], d: Design, rule: str) -> None:
+    if rule == "even":
+        d = d.with_cores(d.tensor_cores, d.tensor_cores)  # else the shares of the fewer cores are ways of its own
     graph = graph_of(found)
     free, bound = (
-        CostLibrary([g], splits_for(range(1, 10), "even"), "tpu-like", technology()) for g in (graph, paired(graph))
+        CostLibrary([g], splits_for(range(1, 10), rule), "tpu-like", technology()) for g in (graph, paired(graph))
     )
     for w, (own, equal) in enumerate(zip(free.modes(d), bound.modes(d), strict=True)):
         assert own.duration[0] <= equal.duration[0]
@@ -132,13 +134,34 @@ def test_paired_sides_hold_equal_numbers_and_are_never_faster(found: list[Shape]
 
 
 @settings(max_examples=30, deadline=None)
-@given(shapes(), DESIGNS)
-def test_more_cores_never_slow_an_operator(found: list[Shape], d: Design) -> None:
-    lib = library(found)
-    small = [table.duration[0] for table in lib.modes(d)]
-    for more in (d.with_cores(9, d.vector_cores), d.with_cores(d.tensor_cores, 9), d.with_cores(9, 9)):
-        # Shares of 9 do not hold every smaller count: at most what the next larger share saves is lost.
-        assert all(t.duration[0] <= s for t, s in zip(lib.modes(more), small, strict=True))
+@given(shapes(), DESIGNS, st.integers(1, 3), st.integers(1, 3))
+def test_a_multiple_of_the_cores_never_slows_an_operator(found: list[Shape], d: Design, t: int, v: int) -> None:
+    lib = library(found, tuple(range(1, 28)))
+    more = d.with_cores(t * d.tensor_cores, v * d.vector_cores)
+    for few, many in zip(lib.modes(d), lib.modes(more), strict=True):
+        assert many.duration[0] <= few.duration[0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(shapes(), DESIGNS, st.integers(0, 4), st.integers(0, 4), st.booleans())
+def test_where_every_split_may_be_held_more_cores_never_slow_an_operator(
+    found: list[Shape], d: Design, t: int, v: int, pair: bool
+) -> None:
+    graph = paired(graph_of(found)) if pair else graph_of(found)
+    lib = CostLibrary([graph], splits_for(range(1, 14), "powers"), "tpu-like", technology())
+    assert lib.nested(range(1, 14))
+    for few, many in zip(lib.modes(d), lib.modes(d.with_cores(d.tensor_cores + t, d.vector_cores + v)), strict=True):
+        # Each way to run it is one on more cores as well.
+        assert set(rows(few)) <= set(rows(many))
+
+
+def test_a_core_more_may_slow_an_operator_that_takes_even_shares() -> None:
+    """On 7 cores an operator holds 7, 3, 2 or 1 of them; this one is best on 6."""
+    lib = library([("gemm", 5, ())])
+    assert not lib.nested(range(1, 10))
+    assert library([], (1, 2, 4)).nested((1, 2, 4))
+    six, seven = (int(lib.modes(design(n, 1, dim=4))[0].duration[0]) for n in (6, 7))
+    assert six < seven
 
 
 @settings(max_examples=20, deadline=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from math import inf
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +55,22 @@ def test_some_design_that_stays_is_at_least_as_good_as_any(one: list[Shape], obj
         if best.status is Status.OPTIMAL:
             assert least <= proven * (1 + 1e-12)
     assert all(table.value[i] <= values[d] * (1 + 1e-12) for i, d in enumerate(kept))
+
+
+@pytest.mark.parametrize("split", ["even", "powers", "none"])
+def test_a_core_less_stays_where_it_may_be_faster(split: str) -> None:
+    """A product that six cores suit best holds 7, 3, 2 or 1 of seven: its best design has six."""
+    space = template(tensor_cores=(6, 7), tensor_rows=(4,), vector_cores=(1,), hbm_bytes_per_s=(7 * 10**11,))
+    problem = search([task_of(graph_of([("gemm", 5, ())]))], space, split=split)
+    table = DesignTable(problem)
+    kept = {table.design(i).tensor_cores for i in range(len(table))}
+    best = min(everything(problem), key=lambda e: (e.value, e.design.tensor_cores))
+    assert best.design.tensor_cores == 6
+    assert kept == {"even": {6, 7}, "powers": {7}, "none": {6}}[split]
+    result = solve(problem, "best-first", stop=Stop(work=50), seed=0)
+    assert result.bound is not None
+    assert result.bound <= best.value
+    assert result.objective == pytest.approx(best.value, rel=1e-12)
 
 
 def test_memories_that_change_nothing_are_left_out_and_the_smallest_stays() -> None:

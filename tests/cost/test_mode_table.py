@@ -15,8 +15,7 @@ from accmine.hardware import Calibration, Design
 from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import objective
 from accmine.solvers.operator_schedule.critical_path import PORTFOLIO, quick
-from accmine.workload import OperatorGraph
-from tests.samples.search_sample import Shape, design, graph_of, shapes, technology
+from tests.samples.search_sample import Shape, design, graph_of, paired, shapes, technology
 
 DESIGNS = st.builds(
     design,
@@ -31,12 +30,6 @@ RULES = st.sampled_from(("even", "powers", "none"))
 
 def library(found: list[Shape], counts: tuple[int, ...] = tuple(range(1, 10)), rule: str = "even") -> CostLibrary:
     return CostLibrary([graph_of(found)], splits_for(counts, rule), "tpu-like", technology())
-
-
-def paired(graph: OperatorGraph) -> OperatorGraph:
-    """The graph with WHAM's rule for fused operators."""
-    operators = (replace(o, work=replace(o.work, paired=True)) for o in graph.operators)
-    return replace(graph, operators=tuple(operators))
 
 
 def rows(table: ModeTable) -> list[tuple[int, ...]]:

@@ -16,6 +16,7 @@ from accmine.cost.energy import FloatArray
 from accmine.errors import InputError
 
 __all__ = [
+    "GAIN",
     "INVALID",
     "LEVELS",
     "BoolArray",
@@ -29,6 +30,9 @@ __all__ = [
 ]
 
 BoolArray = npt.NDArray[np.bool_]
+
+GAIN = 0.01
+"""What more cores have to save to be of use to a side of an operator: each of 64 equal shares saves more than that."""
 
 INVALID = int(np.iinfo(np.int64).max)
 """Cycles of an operator on more cores than it has parallel work for."""
@@ -178,11 +182,16 @@ class OperatorCosts:
         The sides, with the corrections in their cycles.
     corrections
         Of each work: launch and the HBM's efficiency (those of cycles are in the sides already).
+    useful
+        Which numbers of tensor and of vector cores are of use to each side: those on which its cycles, its time at the
+        port or its traffic are by ``GAIN`` below those of the next smaller useful number, at the peaks of the machine.
+        Neither core counts nor a calibration change it; each of shape (works, splits).
     """
 
     tensor: TypeCosts
     vector: TypeCosts
     corrections: Corrections
+    useful: tuple[BoolArray, BoolArray]
 
     @property
     def splits(self) -> tuple[int, ...]:
@@ -293,7 +302,21 @@ def combine(
     own = corrections or no_corrections(len(tensor.used))
     arrays = _slowed(tensor, own.array_efficiency * own.sustained, own.array_cycles)
     lanes = _slowed(vector, own.vector_efficiency, lambda cycles: cycles / own.vector_efficiency[:, None])
-    return OperatorCosts(arrays, lanes, own)
+    return OperatorCosts(arrays, lanes, own, (_useful(tensor), _useful(vector)))
+
+
+def _useful(side: TypeCosts) -> BoolArray:
+    """Columns on which a side gains (``OperatorCosts.useful``); the first one is."""
+    kept = np.zeros(side.cycles.shape, dtype=np.bool_)
+    kept[:, :1] = True
+    every = np.stack([side.cycles, side.port_cycles, side.hbm_bytes]).astype(np.float64)
+    last = every[:, :, 0].copy() if kept.size else every[:, :, :0]
+    for column in range(1, kept.shape[1]):
+        now = every[:, :, column]
+        gains = (now <= (1.0 - GAIN) * last) & (last > 0)
+        kept[:, column] = better = gains.any(axis=0) & (side.cycles[:, column] != INVALID)
+        last[:, better] = now[:, better]
+    return kept
 
 
 def _slowed(side: TypeCosts, efficiency: FloatArray, slower: Callable[[IntArray], FloatArray]) -> TypeCosts:

@@ -28,7 +28,7 @@ from accmine.questions.cost.measure import cost_step
 from accmine.workload import Task, Vector, list_models, load_model
 from accmine.workload.graph import Work
 from accmine.workload.work import Gemm
-from tests.samples.search_sample import Shape, design, graph_of, planned, shapes, task_of, technology
+from tests.samples.search_sample import Shape, design, graph_of, paired, planned, shapes, task_of, technology
 
 PLAIN = design(4, 2, dim=16)
 DESIGNS = {
@@ -279,9 +279,8 @@ def test_fastest_core_counts_are_taken_and_the_fewest_of_equal_ones() -> None:
 def test_a_fused_operator_takes_all_cores_of_a_kind_whatever_there_is_of_the_other() -> None:
     """Eight tensor cores beside two vector cores: WHAM's rule leaves six of them idle."""
     task, chip = task_of(graph_of([("fused", 300, ())])), design(8, 2, dim=4, lanes=64, gbps=7000)
-    graph = task.phases[0].graph
-    paired = replace(graph, operators=tuple(replace(o, work=replace(o.work, paired=True)) for o in graph.operators))
-    (free,), (pair,) = (operator_table(t, library_of(t, chip), chip).rows for t in (task, task_of(paired)))
+    both = task, task_of(paired(task.phases[0].graph))
+    (free,), (pair,) = (operator_table(t, library_of(t, chip), chip).rows for t in both)
     assert (free.tensor_cores, pair.tensor_cores, pair.vector_cores) == (8, 2, 2)
     assert free.duration_cycles < pair.duration_cycles / 2
 

@@ -125,7 +125,6 @@ class StudyWorkload(Part):
             raise FieldsError(errors)
         return self
 
-
     @property
     def granularity(self) -> str:
         """What stands for the attention of a layer: ``fused``, ``none``, ``heads`` or ``samples``."""

@@ -83,6 +83,7 @@ VECTOR_KINDS: tuple[str, ...] = (
     "reduce",
     *UPDATE_KINDS,
 )
-"""Every name a ``Vector`` may carry. ``attention-softmax`` and ``attention-rescale`` are parts of fused attention only.
-``bias`` is the addition of a bias vector behind a product and ``bias-backward`` its column sum; ``accumulate`` sums the gradients of a tensor with several
-consumers; ``reduce`` sums the partial results of a product split along k."""
+"""Every name a ``Vector`` may carry. ``bias`` is the addition of a bias vector behind a product and
+``bias-backward`` its column sum; ``accumulate`` sums the gradients of a tensor with several consumers;
+``reduce`` sums the partial results of a product split along k. ``attention-softmax`` and ``attention-rescale``
+are parts of fused attention only."""

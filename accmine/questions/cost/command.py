@@ -41,7 +41,8 @@ def cost(
         typer.Option(help="fused (default): one operator that stores no scores; materialised (default with --split)."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Materialised attention as one chain per head (heads, default) or sample, or none.")
+        str | None,
+        typer.Option(help="Materialised attention: one chain per head (heads, default) or sample, or none."),
     ] = None,
     fusion: Annotated[str | None, typer.Option(help="elementwise (default) or none.")] = None,
     technology: Annotated[str, typer.Option(help="Energies: a name of the catalogue or a file.")] = _TECHNOLOGY,

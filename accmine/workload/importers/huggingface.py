@@ -206,7 +206,11 @@ _LABELS = ("id2label", "num_labels", "_num_labels")
 _WINDOWED = "use_sliding_window"
 _READ = {"model_type", "architectures", "classifier_dropout", *_LABELS}  # beside the rows
 _STRUCTURE = {"mistral": "llama"}  # model type -> the family of another name that has its operators
-_OF_TYPE = {"llama": {"rope_theta", _WINDOWED}, "mistral": {"rope_theta", _WINDOWED}, "opt": {"_remove_final_layer_norm"}}  # the angles of a rotation are constants
+_OF_TYPE = {
+    "llama": {"rope_theta", _WINDOWED},
+    "mistral": {"rope_theta", _WINDOWED},
+    "opt": {"_remove_final_layer_norm"},
+}  # the angles of a rotation are constants
 _ROTARY = ("rope_scaling", "rope_parameters")
 
 

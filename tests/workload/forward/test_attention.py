@@ -90,9 +90,7 @@ def causal_model(window: int, sequence: int, split: str) -> OperatorGraph:
     assert isinstance(config, TransformerConfig)
     sizes = {"layers": 1, "heads": 4, "kv_heads": 2, "head_width": 8, "width": 32, "embedding_width": 32}
     small = config.model_copy(update={**sizes, "mlp_width": 16, "vocabulary": 11, "window": window})
-    return transformer_graph(
-        small, "m", batch=2, sequence=sequence, split=split, dropout=True, loss=True, dtype="bf16"
-    )
+    return transformer_graph(small, "m", batch=2, sequence=sequence, split=split, dropout=True, loss=True, dtype="bf16")
 
 
 @pytest.mark.parametrize(("window", "seen"), [(0, 10 * 11 // 2), (1, 10), (4, 1 + 2 + 3 + 7 * 4), (10, 10 * 11 // 2)])

@@ -58,6 +58,10 @@ def plan_of(asked: Study | LoadedStudy) -> Plan:
         raise located(error, asked.document) from None
 
 
+_MASKED = 0.15
+"""Share of the tokens that masked-LM models are trained on where a study does not say (Devlin et al. 2018)."""
+
+
 def make_plan(study: Study, inputs: Inputs) -> Plan:
     """Build every graph of a study, cut it into stages, and compute memory, transfers and limits.
 
@@ -125,14 +129,31 @@ def _training(model: ModelDescription, workload: StudyWorkload, split: str, reco
         sequence=workload.sequence,
         image=workload.image,
         split=split,
-        dtype=workload.dtype,
+        dtype=_activations(workload),
+        masked=_MASKED if workload.masked is None and model.masked_lm else workload.masked,
     )
     return training_graph(
         forward,
         optimizer=workload.optimizer,
         recompute=recompute,
         accumulate=workload.batch > workload.microbatch,
-        policy=DtypePolicy(compute=workload.dtype),
+        policy=_policy(workload),
+    )
+
+
+def _activations(workload: StudyWorkload) -> str:
+    return "bf16" if workload.dtype == "fp8" else workload.dtype
+
+
+def _policy(workload: StudyWorkload) -> DtypePolicy:
+    """The element types that a workload asks for."""
+    precision, compute = workload.precision, _activations(workload)
+    return DtypePolicy(
+        compute=compute,
+        gradient=precision.accumulation if workload.batch > workload.microbatch else precision.gradients,
+        master=compute if precision.master == "none" else precision.master,
+        state=precision.moments,
+        operands="" if workload.dtype == compute else workload.dtype,
     )
 
 

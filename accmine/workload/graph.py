@@ -46,7 +46,7 @@ Role = Literal["input", "parameter", "activation", "gradient", "state"]
 """``input``: data of the batch; ``parameter``: trained weights; ``state``: optimiser state, running
 statistics and master weights; ``gradient``: of a parameter or an activation."""
 
-BYTES: dict[str, int] = {"bf16": 2, "fp16": 2, "fp32": 4, "int32": 4, "int8": 1, "bool": 1}
+BYTES: dict[str, int] = {"bf16": 2, "fp16": 2, "fp32": 4, "tf32": 4, "int32": 4, "int8": 1, "fp8": 1, "bool": 1}
 """Bytes per element of every dtype; a mask (``bool``) takes one byte."""
 
 MOST_OPERATORS = 500_000

@@ -74,16 +74,23 @@ _FORWARD_VECTOR: tuple[str, ...] = (
     "attention-rescale",
 )
 
-UPDATE_KINDS: tuple[str, ...] = ("sgd-update", "adam-update")
+UPDATE_KINDS: tuple[str, ...] = tuple(
+    f"{optimizer}-update" for optimizer in ("sgd", "adam", "adamw", "lamb", "adam-8bit", "adamw-8bit")
+)
+
+_SPLIT_NORM: tuple[str, ...] = ("batch-norm-statistics", "batch-norm-apply")
 
 VECTOR_KINDS: tuple[str, ...] = (
     *_FORWARD_VECTOR,
     *(f"{kind}-backward" for kind in _FORWARD_VECTOR),
     "accumulate",
     "reduce",
+    *_SPLIT_NORM,
+    *(f"{kind}-backward" for kind in _SPLIT_NORM),
     *UPDATE_KINDS,
 )
 """Every name a ``Vector`` may carry. ``bias`` is the addition of a bias vector behind a product and
 ``bias-backward`` its column sum; ``accumulate`` sums the gradients of a tensor with several consumers;
-``reduce`` sums the partial results of a product split along k. ``attention-softmax`` and ``attention-rescale``
-are parts of fused attention only."""
+``reduce`` sums the partial results of a product split along k. Fusion makes a batch norm and its backward of
+``batch-norm-statistics``, sums per channel, and ``batch-norm-apply``, which is element-wise.
+``attention-softmax`` and ``attention-rescale`` are parts of fused attention only."""

@@ -34,13 +34,14 @@ from typing import Any
 
 import numpy as np
 
+from accmine.cost.arrays.precision import at_rate, pace
 from accmine.cost.arrays.tiles import SUM_BYTES
 from accmine.cost.arrays.timing import IntArray, Timing, array_cycles, ceil_div
 from accmine.cost.energy import EnergyConstants, FloatArray, gemm_sram_bytes, mac_pj, sram_pj_per_byte
 from accmine.cost.memory import MemorySystem
 from accmine.cost.operator_costs import INVALID, BoolArray, TensorCosts
 from accmine.errors import InputError
-from accmine.hardware import DATAFLOWS, FLEXIBLE, TensorCore
+from accmine.hardware import DATAFLOWS, FLEXIBLE, Rates, TensorCore
 from accmine.workload import BYTES
 from accmine.workload.work import LSE_BYTES, Attention, Work, seen
 
@@ -135,9 +136,9 @@ def fill_attention(
     InputError
         If a size is not positive or too large for 64-bit counts.
     """
-    groups: dict[tuple[int, int, str], list[int]] = {}
+    groups: dict[tuple[Rates, int, int, str], list[int]] = {}
     for t, core in enumerate(types):
-        groups.setdefault((core.rows, core.cols, core.dataflow), []).append(t)
+        groups.setdefault((core.rates, core.rows, core.cols, core.dataflow), []).append(t)
     for w, work in enumerate(works):
         if work.attention is None:
             continue
@@ -170,7 +171,6 @@ class _Search:
     ) -> None:
         self.attention, self.dtype, self.memory, self.compulsory = attention, dtype, memory, compulsory
         self.timing, self.size = timing, BYTES[dtype]
-        self.passes = timing.fp32_passes if dtype == "fp32" else 1
         self.splits = np.array(splits, dtype=np.int64)
         ways = blocks_of(attention, self.size)
         self.ways = ways
@@ -232,15 +232,16 @@ class _Search:
     def cycles(self, core: TensorCore) -> tuple[IntArray, list[Any]]:
         """Cycles of the busiest core, and for each product the dataflow of each way, an index into ``DATAFLOWS``."""
         mean, longest = np.zeros_like(self.own), np.zeros_like(self.own)
+        passes, rate = pace(self.dtype, core.rates, self.timing)
         flows = []
         for sizes, far in zip(self.products(), self.products(longest=True), strict=True):
-            once, more, flow = self._linear(sizes, self.ways.steps, core)
+            once, more, flow = self._linear(sizes, passes * self.ways.steps, core)
             flows.append(flow)
             mean += once[:, None] + more[:, None] * self.own
             if self.attention.causal:
-                once, more, _ = self._linear(far, self.ways.longest_steps, core)
+                once, more, _ = self._linear(far, passes * self.ways.longest_steps, core)
                 longest += (once + more)[:, None]
-        return np.maximum(mean, longest), flows
+        return at_rate(np.maximum(mean, longest), rate), flows
 
     def _linear(
         self, sizes: tuple[IntArray, IntArray, IntArray], steps: IntArray, core: TensorCore
@@ -249,9 +250,7 @@ class _Search:
         names = DATAFLOWS if core.dataflow == FLEXIBLE else (core.dataflow,)
         found = []
         for flow in names:
-            one, two = (
-                array_cycles(*sizes, steps * self.passes * n, core.rows, core.cols, flow, self.timing) for n in (1, 2)
-            )
+            one, two = (array_cycles(*sizes, steps * n, core.rows, core.cols, flow, self.timing) for n in (1, 2))
             found.append((2 * one - two, two - one))
         best = np.stack([more for _, more in found]).argmin(axis=0)
         once, more = (np.take_along_axis(np.stack(part), best[None], axis=0)[0] for part in zip(*found, strict=True))
@@ -275,7 +274,8 @@ def _fill(
     cycles, flows = search.cycles(core)
     score = np.where(search.valid, np.maximum(cycles, search.waits), np.inf)
     streamed = None if technology is None else _array_bytes(search, core, flows)
-    ideal = ceil_div(search.attention.macs, core.macs * search.splits)
+    _, rate = pace(search.dtype, core.rates, search.timing)
+    ideal = at_rate(ceil_div(search.attention.macs, core.macs * search.splits), rate)
     smallest = (ways.rows == 1) & (ways.keys == 1) & ~ways.held
     for t, own in zip(at, cores, strict=True):
         fits = np.flatnonzero((ways.need_bytes <= own.sram_bytes) | smallest)
@@ -301,7 +301,8 @@ def _choice(score: FloatArray, moved: IntArray) -> IntArray:
 def _array_bytes(search: _Search, core: TensorCore, flows: Sequence[Any]) -> FloatArray:
     """Bytes between SRAM and array of all blocks, for each way."""
     total = np.zeros(len(search.ways.items))
-    times = search.passes * search.attention.batch * search.ways.items * search.ways.steps
+    passes, _ = pace(search.dtype, core.rates, search.timing)
+    times = passes * search.attention.batch * search.ways.items * search.ways.steps
     for sizes, chosen in zip(search.products(), flows, strict=True):
         for index, flow in enumerate(DATAFLOWS):
             moved = gemm_sram_bytes(*sizes, times, core.rows, core.cols, flow, search.size)
@@ -316,7 +317,8 @@ def _picojoules(
     split = np.arange(len(best))
     extra = search.extra[best, split]
     filled = search.attention.bytes(search.size) + extra
-    total = search.attention.macs * mac_pj(search.dtype, search.timing, technology) + extra * technology.hbm_pj_per_byte
+    each = mac_pj(search.dtype, search.timing, technology, core.rates)
+    total = search.attention.macs * each + extra * technology.hbm_pj_per_byte
     total = total + (streamed + filled) * sram_pj_per_byte(technology, [core.sram_bytes])[0]
     if search.memory.shared_sram_bytes:
         crossing = search.port[best, split] * search.splits + filled

@@ -12,7 +12,6 @@ from accmine.questions.options import writable
 
 __all__ = ["COMMANDS", "cost"]
 
-_TECHNOLOGY = "tpu-16nm"
 _OPTIONS = (
     *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute"),
     *("attention", "split", "fusion"),
@@ -31,15 +30,18 @@ def cost(
     ] = None,
     sequence: Annotated[int | None, typer.Option(help="Sequence length in tokens. Default: the model's own.")] = None,
     image: Annotated[int | None, typer.Option(help="Pixels per side of an image. Default: the model's own.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adam (default) or sgd, with momentum.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="bf16 (default) or fp32.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adam (default), sgd with momentum, adamw, lamb, ….")] = None,
+    dtype: Annotated[str | None, typer.Option(help="bf16 (default), fp16, fp32 or fp8.")] = None,
     recompute: Annotated[str | None, typer.Option(help="none (default) or full.")] = None,
     attention: Annotated[str | None, typer.Option(help="fused (default): scores are not stored; materialised.")] = None,
     split: Annotated[
         str | None, typer.Option(help="Materialised attention per heads (default), samples, none.")
     ] = None,
-    fusion: Annotated[str | None, typer.Option(help="elementwise (default) or none.")] = None,
-    technology: Annotated[str, typer.Option(help="Energies: a name of the catalogue or a file.")] = _TECHNOLOGY,
+    fusion: Annotated[str | None, typer.Option(help="practical (default), elementwise, paired or none.")] = None,
+    technology: Annotated[
+        str | None,
+        typer.Option(help="Energies: a name of the catalogue or a file. Default: tpu-16nm, or that of the node."),
+    ] = None,
     timing: Annotated[str | None, typer.Option(help="tpu-like (default), rtl-simple, scalesim3, ….")] = None,
     operator_split: Annotated[
         str | None,

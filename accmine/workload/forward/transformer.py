@@ -8,12 +8,12 @@ Brown et al. 2020 (GPT-3; its locally banded attention layers are taken as dense
 Touvron et al. 2023 (Llama 2).
 
 Parameters of the masked-LM, next-sentence and label heads are not in the checkpoint body: their names begin
-with ``head.``. The masked-LM head works on every token, as in the published PyTorch models.
+with ``head.``. The masked-LM head works on a share of the tokens of each sequence, which it gathers.
 """
 
 from __future__ import annotations
 
-from math import sqrt
+from math import ceil, prod, sqrt
 
 from accmine.workload.forward import layers
 from accmine.workload.forward.attention import FUSED, AttentionShape, attention, padding_masks
@@ -69,6 +69,7 @@ def transformer_graph(
     dropout: bool,
     loss: bool,
     dtype: str,
+    masked: float = 1.0,
 ) -> OperatorGraph:
     """Forward graph; its layer chain is the embeddings, every transformer layer, and the head.
 
@@ -87,7 +88,7 @@ def transformer_graph(
         net.b.layer(f"layer{index}")
         x = _layer(net, f"layer{index}", x)
     net.b.layer("head")
-    _head(net, x, loss)
+    _head(net, x, loss, ceil(masked * sequence))
     return net.b.build()
 
 
@@ -227,11 +228,12 @@ def _decoder(net: _Net, name: str, x: int, bias: bool) -> int:
     else:
         weight, transpose_b = net.parameter(f"{name}.weight", config.embedding_width, config.vocabulary), 0
     offset = net.parameter(f"{name}.bias", config.vocabulary) if bias else None
-    size = (*net.tokens, config.vocabulary)
-    return layers.linear(net.b, name, [x], weight, offset, [size], m=net.m, transpose_b=transpose_b)[0]
+    rows = net.b.tensors[x].shape[:-1]
+    size, m = (*rows, config.vocabulary), prod(rows)
+    return layers.linear(net.b, name, [x], weight, offset, [size], m=m, transpose_b=transpose_b)[0]
 
 
-def _head(net: _Net, x: int, loss: bool) -> None:
+def _head(net: _Net, x: int, loss: bool, masked: int) -> None:
     """The head of ``config.head`` with its losses; without a head, what is behind the last layer."""
     config, b = net.config, net.b
     if config.final_norm:
@@ -243,7 +245,7 @@ def _head(net: _Net, x: int, loss: bool) -> None:
         if loss:
             layers.cross_entropy(b, "loss", logits, net.ids("labels"), config.vocabulary)
     elif config.head == "mlm":
-        _mlm_head(net, x, loss)
+        _mlm_head(net, x, loss, masked)
     elif config.head == "none":
         if config.pooler:
             _pooled(net, x)
@@ -251,17 +253,18 @@ def _head(net: _Net, x: int, loss: bool) -> None:
         _labels_head(net, x, loss)
 
 
-def _mlm_head(net: _Net, x: int, loss: bool) -> None:
-    """Masked LM on every token, and with a pooler next-sentence prediction from the first one."""
+def _mlm_head(net: _Net, x: int, loss: bool, masked: int) -> None:
+    """Masked LM on ``masked`` tokens of a sequence, and with a pooler next-sentence prediction from the first one."""
     config, b = net.config, net.b
     batch, width = net.tokens[0], config.width
-    y = net.linear("head.transform", x, width, width, bias=True)
+    y = _some_tokens(net, "head.transform", x, (batch, masked), width, True)
     y = layers.elementwise(b, f"head.transform.{config.activation}", config.activation, y)
     y = net.norm("head.transform.norm", y)
     logits = _decoder(net, "head.decoder", y, bias=True)
     following = _first_token(net, "head.next-sentence", _pooled(net, x), 2, True) if config.pooler else None
     if loss:
-        layers.cross_entropy(b, "loss", logits, net.ids("labels"), config.vocabulary)
+        labels = layers.input_tensor(b, "labels", (batch, masked), "int32")
+        layers.cross_entropy(b, "loss", logits, labels, config.vocabulary)
         if following is not None:
             order = layers.input_tensor(b, "next-sentence-labels", (batch,), "int32")
             layers.cross_entropy(b, "next-sentence-loss", following, order, 2)
@@ -298,10 +301,15 @@ def _pooled(net: _Net, x: int) -> int:
 
 def _first_token(net: _Net, name: str, x: int, n: int, bias: bool) -> int:
     """A linear layer [b,h] or [b,s,h] -> [b,n] on one token of every sample."""
-    tensor, batch = net.b.tensors[x], net.tokens[0]
+    return _some_tokens(net, name, x, net.tokens[:1], n, bias)
+
+
+def _some_tokens(net: _Net, name: str, x: int, rows: tuple[int, ...], n: int, bias: bool) -> int:
+    """A linear layer [rows…,h] -> [rows…,n] on some tokens of every sample."""
+    tensor, m = net.b.tensors[x], prod(rows)
     k = tensor.shape[-1]
     weight = net.parameter(f"{name}.weight", k, n)
     offset = net.parameter(f"{name}.bias", n) if bias else None
-    # Only one token of every sample is read, so less than the whole input tensor.
-    read = (batch * k + k * n + (n if bias else 0)) * tensor.nbytes // tensor.elements
-    return layers.linear(net.b, name, [x], weight, offset, [(batch, n)], m=batch, bytes_in=read)[0]
+    # Only these tokens of every sample are read, so less than the whole input tensor.
+    read = (m * k + k * n + (n if bias else 0)) * tensor.nbytes // tensor.elements
+    return layers.linear(net.b, name, [x], weight, offset, [(*rows, n)], m=m, bytes_in=read)[0]

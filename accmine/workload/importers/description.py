@@ -57,6 +57,11 @@ class ModelDescription:
         """What a sample is: ``image`` or ``sequence``."""
         return "image" if isinstance(self.config, ConvnetConfig) else "sequence"
 
+    @property
+    def masked_lm(self) -> bool:
+        """Whether it is trained to fill in masked tokens."""
+        return isinstance(self.config, TransformerConfig) and self.config.head == "mlm"
+
     @cached_property
     def _counts(self) -> tuple[int, int]:
         window = self.config.window if isinstance(self.config, TransformerConfig) else 0
@@ -86,6 +91,7 @@ def forward_graph(
     dropout: bool = True,
     loss: bool = True,
     dtype: str = "bf16",
+    masked: float | None = None,
 ) -> OperatorGraph:
     """Forward graph of one microbatch, with the training head.
 
@@ -107,6 +113,9 @@ def forward_graph(
         Whether the graph ends in its cross-entropy operator(s).
     dtype
         Of weights and activations: ``bf16``, ``fp16`` or ``fp32``.
+    masked
+        Share of the tokens that a masked-LM head works on, above 0 up to 1: rounded up to whole tokens of each
+        sequence. All of them when ``None``; models without such a head take nothing else.
 
     Raises
     ------
@@ -119,8 +128,13 @@ def forward_graph(
     for field, text, allowed in (("split", split, SPLITS), ("dtype", dtype, DTYPES)):
         if text not in allowed:
             raise InputError(f"unknown {field} {text!r}; allowed: {', '.join(allowed)}", field=field)
+    if masked is not None:
+        if not model.masked_lm:
+            raise InputError(f"{model.name} is not trained on masked tokens; leave it out", field="masked")
+        if not 0 < masked <= 1:
+            raise InputError(f"must be above 0 and at most 1, got {masked!r}", field="masked")
     with collector_paused():
-        return _forward_graph(model, batch, sequence, image, split, dropout, loss, dtype)
+        return _forward_graph(model, batch, sequence, image, split, dropout, loss, dtype, masked or 1.0)
 
 
 def _forward_graph(
@@ -132,6 +146,7 @@ def _forward_graph(
     dropout: bool,
     loss: bool,
     dtype: str,
+    masked: float,
 ) -> OperatorGraph:
     config = model.config
     if isinstance(config, ConvnetConfig):
@@ -151,7 +166,7 @@ def _forward_graph(
     refuse_many(config, batch, tokens, split, dropout, loss)
     if isinstance(config, RecurrentConfig):
         return recurrent_graph(config, model.name, **sizes)
-    return transformer_graph(config, model.name, **sizes)
+    return transformer_graph(config, model.name, **sizes, masked=masked)
 
 
 def summary(model: ModelDescription) -> dict[str, str | int]:

@@ -32,13 +32,17 @@ class DtypePolicy:
     master
         Of the weights that the optimiser updates; no separate copy is kept when it equals ``compute``.
     state
-        Of the optimiser's moments.
+        Of the optimiser's moments, where the optimiser does not say itself.
+    operands
+        Of the operands of products of linear layers, which convert what they read; empty: ``compute``. The layer
+        that makes logits and the products of attention stay in ``compute``.
     """
 
     compute: str = "bf16"
     gradient: str = "fp32"
     master: str = "fp32"
     state: str = "fp32"
+    operands: str = ""
 
 
 @dataclass(slots=True)

@@ -122,6 +122,8 @@ def family(work: Work) -> str:
     A work with a product is a ``product`` or a ``convolution`` (its images overlap or are gathered), whatever is fused
     to it; else the vector part with most elements decides.
     """
+    if work.attention is not None:
+        return "attention"
     if work.gemm is not None:
         g = work.gemm
         return "convolution" if g.a_elements < g.batch * g.m * g.k or g.b_elements < g.batch * g.k * g.n else "product"

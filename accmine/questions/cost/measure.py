@@ -110,8 +110,8 @@ def cost_step(
         Names of the catalogue or files. ``None``: the technology that a study of this design would have.
     options
         Keys ``batch``, ``microbatch``, ``sequence``, ``image``, ``optimizer``, ``dtype``, ``recompute``,
-        ``attention``, ``split`` and ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency`` of a study; others have its
-        defaults.
+        ``attention``, ``split`` and ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency``
+        of a study; others have its defaults.
 
     Raises
     ------

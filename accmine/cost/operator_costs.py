@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.cost.arrays.timing import IntArray
+from accmine.cost.corrections import Corrections, no_corrections
 from accmine.cost.energy import FloatArray
 from accmine.errors import InputError
 
@@ -163,48 +165,102 @@ class VectorCosts(_CoreCosts):
 
 @dataclass(frozen=True, eq=False)
 class OperatorCosts:
-    """Costs of whole operators on one pair of core types; arrays of shape (works, splits) unless said otherwise.
+    """Costs of whole operators on one pair of core types: their two sides, and what a calibration does to them.
+
+    A fused operator runs its product on s_t tensor cores and its vector parts on s_v vector cores, each side at its
+    own rate. What the two sides have together on *equally many* cores, as ``fusion: paired`` runs them, is given as
+    arrays of shape (works, splits); other pairs are joined where modes are made (``accmine.cost.mode_table``).
 
     Attributes
     ----------
-    cycles
-        max(tensor, vector, port) on ``splits[j]`` cores of each kind used; ``INVALID`` where that is too many.
-    hbm_bytes
-        Traffic of the operator with HBM, over all its cores.
-    energy_pj
-        Dynamic energy; ``None`` without a technology, infinite for invalid entries.
-    ideal_cycles
-        Lower bound of ``cycles`` by arithmetic alone, from both sides.
-    mac_cycles
-        ⌈MACs / (R · C · split)⌉.
-    tensor_cycles, vector_cycles, port_cycles
-        What ``cycles`` is the largest of.
-    uses_tensor, uses_vector
-        Which cores the operator holds; shape (works,).
-    compulsory_bytes
-        Lower bound of ``hbm_bytes``; shape (works,).
-    splits
-        Split factors.
-    launch_cycles
-        Cycles that every operator takes beside its work.
+    tensor, vector
+        The sides, with the corrections in their cycles.
+    corrections
+        Of each work: launch and the HBM's efficiency (those of cycles are in the sides already).
     """
 
-    cycles: IntArray
-    hbm_bytes: IntArray
-    energy_pj: FloatArray | None
-    ideal_cycles: IntArray
-    mac_cycles: IntArray
-    tensor_cycles: IntArray
-    vector_cycles: IntArray
-    port_cycles: IntArray
-    uses_tensor: BoolArray
-    uses_vector: BoolArray
-    compulsory_bytes: IntArray
-    splits: tuple[int, ...]
-    launch_cycles: int = 0
+    tensor: TypeCosts
+    vector: TypeCosts
+    corrections: Corrections
+
+    @property
+    def splits(self) -> tuple[int, ...]:
+        """Numbers of cores of the columns."""
+        return self.tensor.splits
+
+    @property
+    def uses_tensor(self) -> BoolArray:
+        """Whether a work has a tensor side; shape (works,)."""
+        return self.tensor.used
+
+    @property
+    def uses_vector(self) -> BoolArray:
+        """Whether a work has a vector side; shape (works,)."""
+        return self.vector.used
+
+    @property
+    def compulsory_bytes(self) -> IntArray:
+        """Lower bound of ``hbm_bytes``; shape (works,)."""
+        return self.tensor.compulsory_bytes
+
+    @property
+    def tensor_cycles(self) -> IntArray:
+        """Cycles of the arrays; ``INVALID`` on too many cores."""
+        return self.tensor.cycles
+
+    @property
+    def vector_cycles(self) -> IntArray:
+        """Cycles of the vector lanes; ``INVALID`` on too many cores."""
+        return self.vector.cycles
+
+    @cached_property
+    def port_cycles(self) -> IntArray:
+        """Time at the slower of the ports of a tensor and a vector core, which work side by side."""
+        return np.maximum(self.tensor.port_cycles, self.vector.port_cycles)
+
+    @cached_property
+    def cycles(self) -> IntArray:
+        """max(tensor, vector, port) on ``splits[j]`` cores of each kind used; ``INVALID`` where that is too many."""
+        return np.maximum(
+            np.maximum(self.tensor.cycles, self.vector.cycles), self.port_cycles
+        )  # INVALID is the largest
+
+    @cached_property
+    def hbm_bytes(self) -> IntArray:
+        """Traffic of the operator with HBM, over all its cores: each tensor once, and the re-reads of both sides."""
+        compulsory = self.compulsory_bytes[:, None]
+        both = self.tensor.hbm_bytes + (self.vector.hbm_bytes - compulsory)
+        return np.asarray(np.where(self.cycles != INVALID, both, compulsory), dtype=np.int64)
+
+    @cached_property
+    def energy_pj(self) -> FloatArray | None:
+        """Dynamic energy; ``None`` without a technology, infinite for invalid entries."""
+        if self.tensor.energy_pj is None or self.vector.energy_pj is None or self.tensor.compulsory_pj is None:
+            return None
+        return np.asarray(self.tensor.energy_pj + self.vector.energy_pj + self.tensor.compulsory_pj[:, None])
+
+    @cached_property
+    def ideal_cycles(self) -> IntArray:
+        """Lower bound of ``cycles`` by arithmetic alone, from both sides."""
+        return np.maximum(self.tensor.ideal_cycles, self.vector.ideal_cycles)
+
+    @property
+    def mac_cycles(self) -> IntArray:
+        """⌈MACs / (R · C · split)⌉."""
+        return self.tensor.ideal_cycles
+
+    @property
+    def key(self) -> tuple[bytes, ...]:
+        """Equal for costs of equal works that are equal in time and traffic on every pair of core counts."""
+        own = self.corrections
+        arrays = [getattr(own, name) for name in own.__dataclass_fields__]
+        arrays += [x for side in (self.tensor, self.vector) for x in (side.cycles, side.port_cycles, side.hbm_bytes)]
+        return tuple(array.tobytes() for array in arrays)
 
 
-def combine(tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts, launch_cycles: int = 0) -> OperatorCosts:
+def combine(
+    tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts, corrections: Corrections | None = None
+) -> OperatorCosts:
     """Whole operators from their tensor and vector sides, each on one core type.
 
     A table of one type may be given as it is; from a larger one take a type with ``of_type``.
@@ -212,6 +268,13 @@ def combine(tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts, la
     A fused operator takes as long as its slower side: tiles stream from the array to the vector units, and
     the time of the one tile by which the vector side starts later is left out. Re-reads of both sides add to the
     compulsory traffic. The ports of its tensor and vector cores work side by side.
+
+    Parameters
+    ----------
+    tensor, vector
+        At the peaks of the machine.
+    corrections
+        What a calibration makes of them; nothing by default.
 
     Raises
     ------
@@ -226,29 +289,16 @@ def combine(tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts, la
         raise InputError("tensor and vector costs are of different works")
     if (tensor.energy_pj is None) != (vector.energy_pj is None):
         raise InputError("tensor and vector costs must both have a technology, or neither")
-    port = np.maximum(tensor.port_cycles, vector.port_cycles)
-    cycles = np.maximum(np.maximum(tensor.cycles, vector.cycles), port)  # INVALID is the largest int64 and wins
-    valid = cycles != INVALID
-    compulsory = tensor.compulsory_bytes[:, None]
-    hbm_bytes = np.where(valid, tensor.hbm_bytes + (vector.hbm_bytes - compulsory), compulsory)
-    energy: FloatArray | None = None
-    if tensor.energy_pj is not None and vector.energy_pj is not None and tensor.compulsory_pj is not None:
-        energy = tensor.energy_pj + vector.energy_pj + tensor.compulsory_pj[:, None]
-    return OperatorCosts(
-        cycles,
-        hbm_bytes,
-        energy,
-        np.maximum(tensor.ideal_cycles, vector.ideal_cycles),
-        tensor.ideal_cycles,
-        tensor.cycles,
-        vector.cycles,
-        port,
-        tensor.used,
-        vector.used,
-        tensor.compulsory_bytes,
-        tensor.splits,
-        launch_cycles,
-    )
+    own = corrections or no_corrections(len(tensor.used))
+    return OperatorCosts(_slowed(tensor, own.array_efficiency), _slowed(vector, own.vector_efficiency), own)
+
+
+def _slowed(side: TypeCosts, efficiency: FloatArray) -> TypeCosts:
+    """A side whose units reach only a share of their peak."""
+    if (efficiency == 1.0).all():
+        return side
+    longer = np.ceil(np.where(side.cycles == INVALID, 0, side.cycles) / efficiency[:, None]).astype(np.int64)
+    return replace(side, cycles=np.where(side.cycles == INVALID, INVALID, longer))
 
 
 def _one_type(costs: TypeCosts | TensorCosts | VectorCosts) -> TypeCosts:
@@ -262,7 +312,8 @@ def _one_type(costs: TypeCosts | TensorCosts | VectorCosts) -> TypeCosts:
 def durations(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> IntArray:
     """Cycles an operator takes with all of the HBM bandwidth: launch + max(cycles, ⌈bytes / bandwidth⌉).
 
-    ``INVALID`` entries stay ``INVALID``. Traffic over duration never exceeds the bandwidth, also by rounding.
+    On equally many cores of each kind. ``INVALID`` entries stay ``INVALID``. Traffic over duration never exceeds the
+    bandwidth, also by rounding.
 
     Parameters
     ----------
@@ -278,12 +329,14 @@ def durations(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> IntArray:
     """
     if not (hbm_bytes_per_cycle > 0 and math.isfinite(hbm_bytes_per_cycle)):
         raise InputError(f"hbm_bytes_per_cycle must be positive and finite, got {hbm_bytes_per_cycle!r}")
-    memory = np.ceil(costs.hbm_bytes / hbm_bytes_per_cycle)
-    memory += memory * hbm_bytes_per_cycle < costs.hbm_bytes  # the division may have rounded down to an integer
+    moved = costs.corrections.busy_bytes(costs.hbm_bytes)
+    memory = np.ceil(moved / hbm_bytes_per_cycle)
+    memory += memory * hbm_bytes_per_cycle < moved  # the division may have rounded down to an integer
     if memory.size and memory.max() >= float(INVALID):
         raise InputError(f"hbm_bytes_per_cycle {hbm_bytes_per_cycle!r} is too small for 64-bit cycle counts")
     duration = np.maximum(costs.cycles, memory.astype(np.int64))
-    return np.asarray(np.where(duration == INVALID, INVALID, duration + costs.launch_cycles), dtype=np.int64)
+    launched = duration + costs.corrections.launch_cycles[:, None]
+    return np.asarray(np.where(duration == INVALID, INVALID, launched), dtype=np.int64)
 
 
 LEVELS = ("array", "vector", "port", "hbm")
@@ -295,6 +348,6 @@ def binding(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> npt.NDArray[np.
 
     The slowest of the four; of equally slow ones the first. Shape (works, splits).
     """
-    memory = costs.hbm_bytes / hbm_bytes_per_cycle
+    memory = costs.corrections.busy_bytes(costs.hbm_bytes) / hbm_bytes_per_cycle
     sides = np.stack([costs.tensor_cycles, costs.vector_cycles, costs.port_cycles, memory]).astype(np.float64)
     return np.where(costs.cycles == INVALID, -1, sides.argmax(axis=0)).astype(np.int8)

@@ -15,7 +15,7 @@ from accmine.cost.arrays.grid_search import GridSearch, Products, product_pj, pr
 from accmine.cost.arrays.precision import at_rate, pace
 from accmine.cost.arrays.split import check_splits, grids_of
 from accmine.cost.arrays.tiles import LEAST_SRAM_BYTES
-from accmine.cost.arrays.timing import IntArray, Timing, ceil_div, resolve_timing, slowed
+from accmine.cost.arrays.timing import IntArray, Timing, ceil_div, resolve_timing
 from accmine.cost.energy import EnergyConstants, FloatArray, vector_part_pj
 from accmine.cost.memory import NOMINAL, MemorySystem
 from accmine.cost.operator_costs import INVALID, OperatorCosts, TensorCosts, TypeCosts, VectorCosts, combine, durations
@@ -47,7 +47,6 @@ def tensor_costs(
     timing: str | Timing = "tpu-like",
     technology: EnergyConstants | None = None,
     memory: MemorySystem = NOMINAL,
-    array_efficiency: float = 1.0,
 ) -> TensorCosts:
     """Tensor side of every work on every tensor-core type and split factor.
 
@@ -69,8 +68,6 @@ def tensor_costs(
         Constants for energy; without it there are no energies.
     memory
         Bandwidths and shared SRAM; the HBM's bandwidth is for choosing only: bytes are reported, not their time.
-    array_efficiency
-        Share of its peak that an array reaches (``Calibration``).
 
     Raises
     ------
@@ -92,7 +89,7 @@ def tensor_costs(
         for rate in np.unique(pace_of).tolist():
             products = every.take(pace_of == rate)
             clocked = _slower(memory, rate)
-            search = GridSearch(products, grids, compulsory, chosen_timing, clocked, array_efficiency)
+            search = GridSearch(products, grids, compulsory, chosen_timing, clocked)
             for t, core in enumerate(types):
                 if core.rates == rates:
                     _fill(table, t, core, products, search, technology, memory, rate)
@@ -149,7 +146,6 @@ def vector_costs(
     *,
     technology: EnergyConstants | None = None,
     memory: MemorySystem = NOMINAL,
-    vector_efficiency: float = 1.0,
 ) -> VectorCosts:
     """Vector side of every work on every vector-core type and split factor.
 
@@ -185,7 +181,7 @@ def vector_costs(
     )
     by_width = np.zeros((len(works), len(widths), len(factors)), dtype=np.int64)
     np.add.at(by_width, parts.work, part_cycles)
-    cycles = slowed(by_width[np.arange(len(works))[:, None], width_of], vector_efficiency)
+    cycles = by_width[np.arange(len(works))[:, None], width_of]
     too_many = np.zeros((len(works), len(factors)), dtype=np.bool_)
     np.logical_or.at(too_many, parts.work, parts.rows[:, None] < split)
     cycles[np.broadcast_to(too_many[:, None, :], shape)] = INVALID

@@ -8,13 +8,13 @@ from math import ceil, prod
 
 import numpy as np
 
-from accmine.cost import CostLibrary, splits_up_to, too_many_runs
+from accmine.cost import CostLibrary, too_many_runs
 from accmine.errors import Complaint, InfeasibleError, InputError
 from accmine.files import placed
 from accmine.hardware import Design
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.plan.limits import limits_of
-from accmine.plan.plan import PipelinePlan, Plan, whole_splits
+from accmine.plan.plan import PipelinePlan, Plan
 from accmine.problems.conflict import ConflictingLimit, infeasible, located
 from accmine.study import Inputs, LoadedStudy, Study, StudyWorkload, read_inputs
 from accmine.system import schedule_of
@@ -227,12 +227,11 @@ def _layer_cost(graph: OperatorGraph, study: Study, inputs: Inputs) -> list[floa
     """Cycles of a microbatch per layer on the baseline, all cores busy: what stages are balanced by."""
     design = inputs.baseline
     once = graph.phase("forward", "backward")
-    splits = splits_up_to(design.tensor_cores, whole_splits([design])) if study.operator_split == "even" else (1,)
-    library = CostLibrary([once], splits, study.timing, inputs.technology)
+    library = CostLibrary([once], (1,), study.timing, inputs.technology)
     costs = library.costs(design)
     moved = costs.hbm_bytes[:, 0] / design.usable_hbm_bytes_per_cycle
-    tensor = np.where(costs.uses_tensor, costs.cycles[:, 0] / design.tensor_cores, 0.0)
-    vector = np.where(costs.uses_vector, costs.cycles[:, 0] / design.vector_cores, 0.0)
+    tensor = np.maximum(costs.tensor.cycles, costs.tensor.port_cycles)[:, 0] / design.tensor_cores
+    vector = np.maximum(costs.vector.cycles, costs.vector.port_cycles)[:, 0] / design.vector_cores
     layers = np.array([operator.layer for operator in once.operators])
     work = library.index(once)[once.work_index]
     total = [np.bincount(layers, weights=part[work], minlength=len(graph.layers)) for part in (tensor, vector, moved)]

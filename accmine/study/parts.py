@@ -91,8 +91,10 @@ class StudyWorkload(Part):
     split: Literal["none", "heads", "samples"] = Field(
         default="heads", description="Granularity of attention: one operator, one per head, or one per sample."
     )
-    fusion: Literal["elementwise", "none"] = Field(
-        default="elementwise", description="elementwise: chains behind a product become one operator."
+    fusion: Literal["elementwise", "paired", "none"] = Field(
+        default="elementwise",
+        description="elementwise: chains behind a product become one operator, each side on the cores it takes; "
+        "paired: it holds as many vector cores as tensor cores, WHAM's rule.",
     )
     dtype: Literal["bf16", "fp32"] = Field(
         default="bf16", description="Type of activations and of the operands of products."

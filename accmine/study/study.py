@@ -92,8 +92,10 @@ class Study(Part):
     baselines: tuple[AcceleratorName, ...] = Field(
         default=("tpuv2-like", "nvdla-like"), description="Designs to compare the result with."
     )
-    operator_split: Literal["even", "none"] = Field(
-        default="even", description="even: an operator may run split over 2, 4, … cores; none: on one core."
+    operator_split: Literal["even", "powers", "none"] = Field(
+        default="even",
+        description="even: an operator may run split evenly over any number of cores; powers: over 2, 4, … of them; "
+        "none: on one core.",
     )
     timing: Literal["tpu-like", "rtl-simple", "scalesim3", "scalesim-paper"] = Field(
         default="tpu-like", description="Timing of the systolic arrays."

@@ -15,12 +15,14 @@ and operators that write gradients of parameters never join.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from accmine.errors import InputError
 from accmine.workload.graph import Operator, OperatorGraph, Work, collector_paused
 
 __all__ = ["ELEMENTWISE", "MODES", "fuse"]
 
-MODES = ("elementwise", "none")
+MODES = ("elementwise", "paired", "none")
 
 _FORWARD = (
     "add",
@@ -52,6 +54,9 @@ _MARKS = frozenset({"bool", "int8", "int32"})
 def fuse(graph: OperatorGraph, mode: str = "elementwise") -> OperatorGraph:
     """The graph with its element-wise chains fused, or as it is with ``mode="none"``.
 
+    ``paired`` fuses as ``elementwise`` does, and lets a fused product hold as many vector cores as tensor cores (WHAM's
+    rule, ``Work.paired``); else each side takes the cores it takes.
+
     A fused operator has the name of its head followed by the kinds that joined (``x.up+gelu``), the kind,
     inputs first and attributes of its head, and an attribute ``fused`` with the names of all members in order.
     Multiply-accumulates and vector parts are those of the members; tensors read or written only inside are
@@ -66,6 +71,8 @@ def fuse(graph: OperatorGraph, mode: str = "elementwise") -> OperatorGraph:
         raise InputError(f"unknown fusion {mode!r}; allowed: {', '.join(MODES)}", field="fusion")
     if mode == "none":
         return graph
+    if mode == "paired":
+        return _paired(fuse(graph))
     if any(operator.work.local for operator in graph.operators):
         raise InputError(f"{graph.name}: residency is marked already; fuse the graph first, then mark it")
     while True:
@@ -73,6 +80,17 @@ def fuse(graph: OperatorGraph, mode: str = "elementwise") -> OperatorGraph:
         if all(h == i for i, h in enumerate(head)):
             return graph
         graph = _merge(graph, head)
+
+
+def _paired(graph: OperatorGraph) -> OperatorGraph:
+    """The graph whose fused products hold equal numbers of cores."""
+    both = [operator.work.gemm is not None and bool(operator.work.vector) for operator in graph.operators]
+    marked = {operator.work: replace(operator.work, paired=True) for operator in graph.operators}
+    operators = (
+        replace(operator, work=marked[operator.work]) if fused else operator
+        for operator, fused in zip(graph.operators, both, strict=True)
+    )
+    return replace(graph, operators=tuple(operators))
 
 
 def _joins(operator: Operator) -> bool:

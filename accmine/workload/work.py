@@ -93,6 +93,9 @@ class Work:
         bytes_out`` that vanishes where an SRAM of the needed bytes holds tensors between operators.
         Empty unless ``accmine.workload.residency.resident`` has filled it in;
         ``accmine.workload.residency.local_bytes`` sums it up.
+    paired
+        A fused operator holds as many vector cores as tensor cores (``fusion: paired``, WHAM's rule); else each side
+        takes the cores it takes.
     """
 
     gemm: Gemm | None
@@ -101,6 +104,7 @@ class Work:
     bytes_out: int
     dtype: str
     local: tuple[tuple[int, int], ...] = ()
+    paired: bool = False
 
     @property
     def macs(self) -> int:

@@ -117,8 +117,7 @@ def _merged(problem: Problem, found: Sequence[Block]) -> list[Block]:
 def _costs_key(problem: Problem, block: Block) -> object:
     """Equal for blocks whose designs of equal counts have equal schedule problems."""
     types = block.types
-    costs = problem.library.costs(types)
-    return (costs.cycles.tobytes(), costs.hbm_bytes.tobytes(), types.hbm_bytes_per_s, types.frequency_hz)
+    return (problem.library.costs(types).key, types.hbm_bytes_per_s, types.frequency_hz)
 
 
 def _stays(problem: Problem, alike: Sequence[Block], most: tuple[float, float]) -> list[BoolArray]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost import INVALID, LEVELS, OperatorCosts, binding, combine, durations
+from accmine.cost import INVALID, LEVELS, Corrections, OperatorCosts, binding, combine, durations, no_corrections
 from accmine.cost.operator_costs import TensorCosts, TypeCosts
 from accmine.errors import InputError
 
@@ -37,12 +37,16 @@ def side(
     )
 
 
+def launched(cycles: int) -> Corrections:
+    return replace(no_corrections(1), launch_cycles=np.array([cycles]))
+
+
 def both(tensor: int, vector: int, port: int = 0, hbm_bytes: int = COMPULSORY, launch: int = 0) -> OperatorCosts:
-    return combine(side(tensor, hbm_bytes, port), side(vector), launch)
+    return combine(side(tensor, hbm_bytes, port), side(vector), launched(launch))
 
 
 def test_two_sides_by_hand() -> None:
-    found = combine(side(100, 1300, 20, 3.0), side(60, 1050, 120, 4.0), 7)
+    found = combine(side(100, 1300, 20, 3.0), side(60, 1050, 120, 4.0), launched(7))
     assert found.cycles.tolist() == [[120]], "the port is the slowest"
     assert found.hbm_bytes.tolist() == [[1350]], "each tensor once, and the re-reads of both"
     assert found.energy_pj is not None
@@ -63,7 +67,7 @@ def test_which_side_is_which_changes_no_total(
     first: int, second: int, port: int, more: int, bandwidth: float, launch: int
 ) -> None:
     a, b = side(first, COMPULSORY + more, port, 1.0), side(second, COMPULSORY, 5, 2.0)
-    one, other = combine(a, b, launch), combine(b, a, launch)
+    one, other = combine(a, b, launched(launch)), combine(b, a, launched(launch))
     for name in ("cycles", "hbm_bytes", "energy_pj", "ideal_cycles", "port_cycles"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
     time = durations(one, bandwidth)

@@ -280,18 +280,6 @@ def test_a_launch_stands_before_every_operator(work: Work, launch: int, bandwidt
     assert (launched.cycles == plain.cycles).all()
 
 
-@given(work=WORKS, tensor=TENSORS, vector=VECTOR_CORES, share=st.floats(0.05, 1.0))
-def test_efficiencies_divide_what_computes(work: Work, tensor: TensorCore, vector: VectorCore, share: float) -> None:
-    slow, full = (tensor_costs([work], [tensor], (1,), array_efficiency=f) for f in (share, 1.0))
-    if work.gemm is not None and (slow.hbm_bytes == full.hbm_bytes).all():
-        assert slow.cycles[0, 0, 0] == pytest.approx(full.cycles[0, 0, 0] / share, abs=1.001, rel=3e-6)
-    slowed, fast = (vector_costs([work], [vector], SPLITS, vector_efficiency=f) for f in (share, 1.0))
-    valid = fast.cycles != INVALID
-    assert (slowed.cycles[valid] == np.ceil(fast.cycles[valid] / share)).all()
-    assert (slowed.cycles[~valid] == INVALID).all()
-    assert (slowed.hbm_bytes == fast.hbm_bytes).all()
-
-
 def test_rows_that_fit_the_shared_sram_are_read_again_from_there() -> None:
     work = elementwise("softmax", 1 << 20, 1 << 12)  # rows of 8 KiB, read once more
     core = VectorCore(128, 16, 1 << 12)

@@ -287,8 +287,8 @@ def search(
 ) -> design_search.Problem:
     """A design search with unit references."""
     space = space or template()
-    most = max(*space.tensor_cores, *space.vector_cores)
-    library = design_search.cost_library(tasks, most, split, "tpu-like", technology())
+    counts = (*space.tensor_cores, *space.vector_cores)
+    library = design_search.cost_library(tasks, counts, split, "tpu-like", technology())
     return design_search.Problem(
         **{
             "tasks": tuple(tasks),

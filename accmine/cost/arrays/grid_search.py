@@ -131,10 +131,8 @@ class GridSearch:
         compulsory: IntArray,
         timing: Timing,
         memory: MemorySystem,
-        array_efficiency: float,
     ) -> None:
         self.products, self.grids, self.timing, self.memory = products, grids, timing, memory
-        self.efficiency = array_efficiency
         sizes = (products.batch, products.m, products.k, products.n)
         self.shares, self.valid = grids.shares(*sizes), grids.valid(*sizes)
         cuts = grids.factors
@@ -194,7 +192,7 @@ class GridSearch:
         """Put the best of these grids in its place where it is better than what is there."""
         if not len(product):
             return
-        tile = best_tiles(self._entries(product, grid), core, self.timing, self.memory, self.efficiency, self.shared)
+        tile = best_tiles(self._entries(product, grid), core, self.timing, self.memory, self.shared)
         # The last of equal places wins: the best one, and of equal ones the first grid.
         order = np.lexsort((-grid, -tile.score))
         here, there = tile.score[order], score[product[order], split[order]]
@@ -207,7 +205,7 @@ class GridSearch:
 
     def _bound(self, core: TensorCore) -> FloatArray:
         """Lower bound of the score of each grid, infinite where it is invalid; shape (products, grids)."""
-        cycles = self._cycles(replace(core, sram_bytes=1)) / self.efficiency
+        cycles = self._cycles(replace(core, sram_bytes=1))
         size = self.products.element_bytes[:, None]
         if self.shared is None:
             extra, port = self._extra(core.sram_bytes), np.zeros((1, 1), dtype=np.int64)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost.arrays.tiles import SUM_BYTES, FloatArray, SharedTiles, Shares, Tiles, tiles_of, whole_panels
-from accmine.cost.arrays.timing import IntArray, Timing, array_cycles, ceil_div, fold_cycles, slowed
+from accmine.cost.arrays.timing import IntArray, Timing, array_cycles, ceil_div, fold_cycles
 from accmine.cost.memory import MemorySystem
 from accmine.hardware import DATAFLOWS, FLEXIBLE, TensorCore
 
@@ -65,7 +65,6 @@ def best_tiles(
     core: TensorCore,
     timing: Timing,
     memory: MemorySystem,
-    array_efficiency: float = 1.0,
     shared: SharedTiles | None = None,
 ) -> Best:
     """The best tile of every entry on a core, over all orders and tiles, and all dataflows of a flexible array.
@@ -75,13 +74,13 @@ def best_tiles(
     flows = DATAFLOWS if core.dataflow == FLEXIBLE else (core.dataflow,)
     best: Best | None = None
     for flow in flows:
-        machine = _Machine(core, flow, timing, memory, array_efficiency, shared)
+        machine = _Machine(core, flow, timing, memory, shared)
         cycles = _whole_cycles(shares, machine)
         if best is None:
             best = _best_of_flow(shares, cycles, machine)
             continue
         port = 0 if shared is None else least_port_bytes(shares)
-        bound = score_of(cycles / array_efficiency, shares.fixed_bytes, port, memory)
+        bound = score_of(cycles, shares.fixed_bytes, port, memory)
         rest = np.flatnonzero(bound < best.score)
         if len(rest):
             _take_better(best, rest, _best_of_flow(shares.take(rest), cycles[rest], machine))
@@ -104,7 +103,6 @@ class _Machine:
     dataflow: str
     timing: Timing
     memory: MemorySystem
-    efficiency: float
     shared: SharedTiles | None
 
 
@@ -121,7 +119,7 @@ def _best_of_flow(shares: Shares, cycles: IntArray, machine: _Machine) -> Best:
     # Operands that stay whole move nothing twice. Where the array does not wait for it either, nothing is better.
     found = _weighed(shares, cycles, whole_panels(shares, core, flow), machine)
     settled = np.isfinite(found.score) & (found.extra_bytes == 0)
-    settled &= found.cycles == slowed(cycles, machine.efficiency)
+    settled &= found.cycles == cycles
     if machine.shared is not None:
         settled &= found.port_bytes == least_port_bytes(shares)
     rest = np.flatnonzero(~settled)
@@ -195,7 +193,7 @@ def _smallest(values: FloatArray) -> tuple[FloatArray, IntArray]:
 
 def _computing(shares: Shares, cycles: IntArray, tiles: Tiles, machine: _Machine) -> FloatArray:
     """Cycles of the array with these tiles; shape (entries, tiles)."""
-    return np.asarray((cycles[:, None] + _stalls(shares, tiles, machine)) / machine.efficiency)
+    return np.asarray(cycles[:, None] + _stalls(shares, tiles, machine))
 
 
 def _stalls(shares: Shares, tiles: Tiles, machine: _Machine, *, exact: bool = False) -> Any:
@@ -271,7 +269,7 @@ def _exact(shares: Shares, cycles: IntArray, tiles: Tiles, way: IntArray, machin
         more = np.where(held, _port_bytes_of_way(shares, machine.shared, way), 0.0)
         through = np.ceil(_port_bytes(shares, tiles)[:, 0] + more).astype(np.int64)
     moved = shares.element_bytes * extra
-    score = score_of(taken / machine.efficiency, shares.fixed_bytes + moved, through, machine.memory)
+    score = score_of(taken, shares.fixed_bytes + moved, through, machine.memory)
     score = np.where(tiles.fits[:, 0], score, np.inf)
     flow = np.full(len(shares), DATAFLOWS.index(machine.dataflow), dtype=np.int8)
-    return Best(score, slowed(taken, machine.efficiency), moved, through, flow)
+    return Best(score, taken, moved, through, flow)

@@ -20,7 +20,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost import memory_of, splits_up_to, tensor_costs, vector_costs
+from accmine.cost import memory_of, splits_for, tensor_costs, vector_costs
 from accmine.cost.operator_costs import INVALID, OperatorCosts, combine
 from accmine.errors import InputError
 from accmine.files import Document, format_quantity, load_yaml
@@ -174,7 +174,7 @@ class Predictor:
 def _costs(works: Sequence[Work], design: Design) -> OperatorCosts:
     """Uncorrected costs on 1, 2, … cores up to those of the design."""
     counts = (design.tensor_cores, design.vector_cores)
-    splits = splits_up_to(max(counts), counts)  # those that a study of this accelerator has
+    splits = splits_for(counts, "even")  # those that a study of this accelerator has
     memory = memory_of(replace(design, calibration=Calibration()))
     tensor = tensor_costs(works, [design.tensor], splits, memory=memory)
     return combine(tensor, vector_costs(works, [design.vector], splits, memory=memory))

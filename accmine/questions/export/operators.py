@@ -200,7 +200,7 @@ def longest(name: str, design: Design, tasks: Sequence[Task], library: CostLibra
                 first.setdefault(position, operator.name)
     found = []
     for position, own in runs.items():
-        table = modes[position].within(design.tensor_cores, design.vector_cores)
+        table = modes[position]
         if len(table.duration) == 0:
             raise InputError(f"{design.name}: no mode of an operator fits its cores: {first[position]}")
         best = int(np.argmin(table.duration))

@@ -165,18 +165,21 @@ def _work(
     """Of every operator: cycles on arrays, on vector units and elsewhere, without corrections; bytes; fixed launch."""
     costs = library.costs(design)
     work = library.index(graph)[graph.work_index]
-    split = np.searchsorted(np.array(costs.splits), np.maximum(1, uses[:, :2].max(axis=1)))
-    array, vector = costs.tensor_cycles[work, split], costs.vector_cycles[work, split]
-    other, total = costs.port_cycles[work, split], costs.cycles[work, split]
+    t, v = (np.searchsorted(np.array(costs.splits), np.maximum(1, uses[:, side])) for side in (0, 1))
+    array, vector = costs.tensor.cycles[work, t], costs.vector.cycles[work, v]
+    other = np.maximum(costs.tensor.port_cycles[work, t], costs.vector.port_cycles[work, v])
+    moved = costs.tensor.hbm_bytes[work, t] + costs.vector.hbm_bytes[work, v] - costs.compulsory_bytes[work]
     # No correction applies to what was measured; of a fused operator that is the product alone.
-    measured = library.origin(design)[work, split] != MODELLED
-    fused = costs.uses_tensor[work] & costs.uses_vector[work]
-    fixed = np.where(fused, np.maximum(array, other), total)
+    uses_tensor = costs.uses_tensor[work]
+    measured = library.origin(design)[work, np.where(uses_tensor, t, v)] != MODELLED
+    fused = uses_tensor & costs.uses_vector[work]
+    product = np.maximum(array, other)
+    fixed = np.where(fused, product, np.maximum(product, vector))
     return (
         np.where(measured, 0, array * design.calibration.array_efficiency),
         np.where(measured & ~fused, 0, vector * design.calibration.vector_efficiency),
         np.where(measured, fixed, other).astype(np.float64),
-        costs.hbm_bytes[work, split].astype(np.float64),
+        moved.astype(np.float64),
         np.where(measured, float(design.launch_cycles), np.nan),
     )
 

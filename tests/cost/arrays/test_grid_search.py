@@ -68,11 +68,11 @@ def share_of(work: Work, cut: tuple[int, ...]) -> Shares | None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(work=WORKS, core=CORES, memory=MEMORIES, efficiency=st.sampled_from([1.0, 0.7]))
-def test_equals_trying_every_grid(work: Work, core: TensorCore, memory: MemorySystem, efficiency: float) -> None:
+@given(work=WORKS, core=CORES, memory=MEMORIES)
+def test_equals_trying_every_grid(work: Work, core: TensorCore, memory: MemorySystem) -> None:
     grids, compulsory = grids_of((1, 4, 6)), np.array([work.bytes_in + work.bytes_out])
     products = products_of([work], TPU)
-    search = GridSearch(products, grids, compulsory, TPU, memory, efficiency)
+    search = GridSearch(products, grids, compulsory, TPU, memory)
     found = search.best(core)
     whole = (products.m, products.k, products.n, products.batch, products.a, products.b, products.element_bytes)
     for split in range(3):
@@ -84,7 +84,7 @@ def test_equals_trying_every_grid(work: Work, core: TensorCore, memory: MemorySy
             # products of a batch on different cores have the shared SRAM among them
             size = memory.tiles_bytes // int(grids.factors[index, 0])
             shared = shared_tiles(*whole, size) if memory.shared_sram_bytes else None
-            tile = best_tiles(share, core, TPU, memory, efficiency, shared)
+            tile = best_tiles(share, core, TPU, memory, shared)
             fixed = int(share.fixed_bytes[0] - compulsory[0])
             values = (int(tile.cycles[0]), fixed + int(tile.extra_bytes[0]), int(tile.port_bytes[0]))
             if best is None or tile.score[0] < best[0]:
@@ -99,7 +99,7 @@ def test_of_equal_grids_the_first() -> None:
     # Cutting a square product along m or n is the same to a square os array, also where a later grid is visited first.
     core, memory, grids = TensorCore(16, 16, 1 << 30, "os"), MemorySystem(1e9), grids_of((2, 4, 8))
     work = product(256, 64, 256)
-    search = GridSearch(products_of([work], TPU), grids, np.array([0]), TPU, memory, 1.0)
+    search = GridSearch(products_of([work], TPU), grids, np.array([0]), TPU, memory)
     found = search.best(core)
     for split in range(3):
         scores = {}
@@ -115,9 +115,7 @@ def test_of_equal_grids_the_first() -> None:
 def test_dataflow_of_a_flexible_array_is_named() -> None:
     # What does not fill the array stands still at a loss: k of 17 for weights, m of 65,537 for outputs.
     works = [product(64, 17, 64), product(65_537, 16, 16)]
-    search = GridSearch(
-        products_of(works, TPU), grids_of((1,)), np.zeros(2, dtype=np.int64), TPU, MemorySystem(1e9), 1.0
-    )
+    search = GridSearch(products_of(works, TPU), grids_of((1,)), np.zeros(2, dtype=np.int64), TPU, MemorySystem(1e9))
     flows = search.best(TensorCore(16, 16, 1 << 30, "flexible")).dataflow[:, 0]
     assert [DATAFLOWS[flow] for flow in flows] == ["os", "ws"]
 
@@ -127,7 +125,7 @@ def test_energy_of_a_product() -> None:
     work, core = product(256, 512, 128), TensorCore(16, 16, 1 << 24)
     products = products_of([work], TPU)
     for memory in (MemorySystem(1e9), MemorySystem(1e9, 1 << 24, 16.0)):
-        search = GridSearch(products, grids_of((1,)), np.array([work.bytes_in + work.bytes_out]), TPU, memory, 1.0)
+        search = GridSearch(products, grids_of((1,)), np.array([work.bytes_in + work.bytes_out]), TPU, memory)
         energy = product_pj(products, search, search.best(core), core, technology)[0, 0]
         operands = 2 * (256 * 512 + 512 * 128 + 256 * 128)
         streamed = 2 * (256 * 512 * 8 + 512 * 128) + 4 * 256 * 128 * (2 * 32 - 1)
@@ -146,5 +144,5 @@ def test_wrong_products_are_refused() -> None:
 
 def test_no_products() -> None:
     none = np.zeros(0, dtype=np.int64)
-    search = GridSearch(products_of([], TPU), grids_of((1, 2)), none, TPU, MemorySystem(1.0), 1.0)
+    search = GridSearch(products_of([], TPU), grids_of((1, 2)), none, TPU, MemorySystem(1.0))
     assert search.best(TensorCore(8, 8, 1024)).cycles.shape == (0, 2)

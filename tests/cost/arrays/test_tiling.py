@@ -19,11 +19,9 @@ from tests.samples.cost_sample import CONVOLUTIONS, CORES, PRODUCTS, convolution
 MIB = 1 << 20
 
 
-def table(
-    work: Work, core: TensorCore, memory: MemorySystem, splits: tuple[int, ...] = (1, 4), share: float = 1.0
-) -> TensorCosts:
+def table(work: Work, core: TensorCore, memory: MemorySystem, splits: tuple[int, ...] = (1, 4)) -> TensorCosts:
     """Costs of one work on one core type."""
-    return tensor_costs([work], [core], splits, memory=memory, array_efficiency=share)
+    return tensor_costs([work], [core], splits, memory=memory)
 
 
 def not_slower(before: float, after: float) -> bool:
@@ -47,12 +45,12 @@ def test_more_of_anything_is_never_slower(
 ) -> None:
     memory = system(hbm, pool, port)
     larger = replace(core, sram_bytes=core.sram_bytes * more)
-    others = [(larger, memory, 0.5), (core, system(hbm * more, pool, port), 0.5), (core, memory, 1.0)]
+    others = [(larger, memory), (core, system(hbm * more, pool, port))]
     if pool:
-        others += [(core, system(hbm, pool * more, port), 0.5), (core, system(hbm, pool, port * more), 0.5)]
-    here = table(work, core, memory, share=0.5)
-    for other, with_more, share in others:
-        there = table(work, other, with_more, share=share)
+        others += [(core, system(hbm, pool * more, port)), (core, system(hbm, pool, port * more))]
+    here = table(work, core, memory)
+    for other, with_more in others:
+        there = table(work, other, with_more)
         for j in range(2):
             if here.cycles[0, 0, j] != INVALID:
                 assert not_slower(score(here, memory, j)[0], score(there, with_more, j)[0])

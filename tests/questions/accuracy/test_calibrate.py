@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost import combine, durations, memory_of, tensor_costs, vector_costs
+from accmine.cost import INVALID, combine, durations, memory_of, tensor_costs, vector_costs
 from accmine.errors import InputError
 from accmine.files import load_yaml
 from accmine.hardware import Calibration, Design, TensorCore, VectorCore, load_accelerator, read_accelerator
@@ -102,13 +102,13 @@ def test_the_predictor_is_the_cost_model_with_that_calibration() -> None:
         samples, design = made(calibration), replace(CHIP, calibration=calibration)
         works, splits = [sample.work for sample in samples], tuple(range(1, CHIP.tensor_cores + 1))
         memory = memory_of(design)
-        tensor = tensor_costs(
-            works, [design.tensor], splits, memory=memory, array_efficiency=calibration.array_efficiency
-        )
+        tensor = tensor_costs(works, [design.tensor], splits, memory=memory)
+        slow = np.ceil(tensor.cycles / calibration.array_efficiency).astype(np.int64)
+        tensor = replace(tensor, cycles=np.where(tensor.cycles == INVALID, INVALID, slow))
         vector = vector_costs(works, [design.vector], splits, memory=memory)
         costs = combine(tensor, vector, design.launch_cycles)
         seconds = durations(costs, design.usable_hbm_bytes_per_cycle).min(axis=1) / design.frequency_hz
-        # Tiles and grids are chosen for the calibrated machine there: never slower, and hardly faster.
+        # Tiles and grids are chosen for the HBM that operators get there, for the peak here: they hardly differ.
         ratio = Predictor(samples, CHIP).seconds(calibration) / seconds
         assert bool((ratio > 1 - 1e-3).all())
         assert bool((ratio < 1.05).all())
@@ -236,7 +236,7 @@ HEAD = "device,dtype,M,K,N,latency_s\n"
         ("device,dtype,M,K,latency_s\nx,fp16,1,1,1\n", "missing columns: N"),
         ("dtype,M,K,N,latency_s,latency_us\nfp16,1,1,1,1,1\n", "unknown columns: latency_us"),
         (HEAD + "x,fp16,64,64,64,1e-5\ny,fp16,64,64,64,1e-5\n", "several devices: x, y"),
-        (HEAD + "x,fp8,64,64,64,1e-5\n", ":2: dtype: unknown dtype 'fp8'"),
+        (HEAD + "x,fp7,64,64,64,1e-5\n", ":2: dtype: unknown dtype 'fp7'"),
         (HEAD + "x,fp16,0,64,64,1e-5\n", ":2: M: must be a whole number"),
         (HEAD + "x,fp16,64,64,,1e-5\n", ":2: N: is needed"),
         (HEAD + "x,fp16,64,64,64,-1\n", ":2: latency_s: must be a number above 0"),

@@ -176,8 +176,14 @@ def test_a_technology_changes_energies_only(folder: Path) -> None:
 def test_energies_beyond_their_clock_are_not_printed(folder: Path) -> None:
     text = dump_design(design(4, 2)).replace("700 MHz", "2000 MHz")
     Path("fast.yaml").write_text(text)
-    step = cost_step("mlp.yaml", "fast.yaml")
-    assert "hold up to 940 MHz, the design runs at 2000 MHz" in step.no_energy
+    step = cost_step("mlp.yaml", "fast.yaml", "tpu-16nm")
+    assert (
+        "hold up to 940 MHz, the design runs at 2000 MHz; technologies that cover it: accelerator-5nm" in step.no_energy
+    )
+    assert (cost_step("mlp.yaml", "fast.yaml").technology, cost_step("mlp.yaml", "tpuv2-like").technology) == (
+        "accelerator-5nm",
+        "tpu-16nm",
+    )
     assert step.table.step.energy_fj is None
 
 

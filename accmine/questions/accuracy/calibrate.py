@@ -328,11 +328,12 @@ def calibrated_text(document: Document, calibration: Calibration, source: str, n
     from accmine.hardware import template_of
 
     kept, inside = [], False
+    own = {"name:": f"name: {name}", "calibrated:": "calibrated: yes"}
     for line in document.text.splitlines():
         if line and not line[0].isspace() and not line.startswith("#"):
             inside = line.startswith("calibration:")
         if not inside:
-            kept.append(f"name: {name}" if line.startswith("name:") else line)
+            kept.append(next((text for key, text in own.items() if line.startswith(key)), line))
     section = {
         "launch": format_quantity(calibration.launch_s, "seconds"),
         "array_efficiency": calibration.array_efficiency,

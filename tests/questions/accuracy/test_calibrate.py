@@ -300,7 +300,7 @@ def test_an_accelerator_file_keeps_its_text_and_gets_the_section(tmp_path: Path)
     assert {**data, "name": 0, "calibration": 0} == {**document.data, "name": 0, "calibration": 0}
     again = calibrated_text(load_yaml(file), calibration, "a: b # c", "mine")
     assert again == text, "a second calibration replaces the first"
-    flow = load_yaml(text="{" + ", ".join(f"{k}: {v}" for k, v in data.items() if k not in ("calibration", "description", "sources")) + "}", name="f")  # fmt: skip # noqa: E501
+    flow = load_yaml(text="{" + ", ".join(f"{k}: {v}" for k, v in data.items() if k not in ("calibration", "calibrated", "description", "sources")) + "}", name="f")  # fmt: skip # noqa: E501
     with pytest.raises(InputError, match="f: has no place for a calibration section"):
         calibrated_text(flow, calibration, "x", "mine")
 

@@ -1,13 +1,12 @@
 """Hardware: designs, templates and their spaces, technologies, and the catalogue of accelerators."""
 
 from accmine.hardware.accelerators import design_of, dump_design, load_accelerator, peaks
+from accmine.hardware.calibration import UNCALIBRATED, Calibration, Constants, Tiles
 from accmine.hardware.coverage import DEFAULT_TECHNOLOGY, Beyond, chosen, costed, covered, covering, needs, some_of
 from accmine.hardware.design import (
     DATAFLOW_CHOICES,
     DATAFLOWS,
     FLEXIBLE,
-    UNCALIBRATED,
-    Calibration,
     Design,
     TensorCore,
     VectorCore,
@@ -30,6 +29,7 @@ __all__ = [
     "Beyond",
     "Calibration",
     "Chip",
+    "Constants",
     "Design",
     "DesignSpace",
     "Facts",
@@ -38,6 +38,7 @@ __all__ = [
     "Roofline",
     "Template",
     "TensorCore",
+    "Tiles",
     "VectorCore",
     "checked_rates",
     "chosen",

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, format_quantity
-from accmine.hardware.design import Calibration, Design
+from accmine.hardware.calibration import Calibration
+from accmine.hardware.calibration_file import calibration_section
+from accmine.hardware.design import Design
 from accmine.hardware.facts import refuse_anchor
 from accmine.hardware.precision import Rates
 from accmine.hardware.space import DesignSpace
@@ -109,14 +111,10 @@ def _rates_lines(key: str, rates: Rates) -> list[str]:
 def _calibration_lines(calibration: Calibration) -> list[str]:
     if calibration == Calibration():
         return []
-    return [
-        "calibration:",
-        f"  launch: {calibration.launch_s!r} s",
-        f"  array_efficiency: {calibration.array_efficiency!r}",
-        f"  vector_efficiency: {calibration.vector_efficiency!r}",
-        f"  hbm_efficiency: {calibration.hbm_efficiency!r}",
-        "  source: that of the accelerator this design was found in",
-    ]
+    import yaml
+
+    section = calibration_section(calibration, "that of the accelerator this design was found in")
+    return yaml.safe_dump({"calibration": section}, sort_keys=False, width=110).splitlines()
 
 
 def peaks() -> list[Peak]:

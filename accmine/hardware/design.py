@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import Any
+from zlib import crc32
 
 from accmine.errors import InputError
+from accmine.hardware.calibration import UNCALIBRATED, Calibration
 from accmine.hardware.precision import Rates, rates_text
 
 __all__ = [
     "DATAFLOWS",
     "DATAFLOW_CHOICES",
     "FLEXIBLE",
-    "UNCALIBRATED",
-    "Calibration",
     "Design",
     "TensorCore",
     "VectorCore",
@@ -29,6 +29,8 @@ FLEXIBLE = "flexible"
 
 DATAFLOW_CHOICES = (*DATAFLOWS, FLEXIBLE)
 """What a template may name."""
+
+_FLAT = ("launch_s", "array_efficiency", "vector_efficiency", "hbm_efficiency")
 
 _SUFFIXES = ((1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki"))
 
@@ -91,37 +93,6 @@ class VectorCore:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Calibration:
-    """Corrections of the time model fitted on measurements of a chip; the default corrects nothing.
-
-    Attributes
-    ----------
-    launch_s
-        Seconds that every operator takes beside its work: launch, synchronisation, first access.
-    array_efficiency, vector_efficiency
-        Share of its peak that an array or vector unit reaches while it computes: computing cycles are divided by it.
-    hbm_efficiency
-        Share of the peak HBM bandwidth that operators get.
-    """
-
-    launch_s: float = 0.0
-    array_efficiency: float = 1.0
-    vector_efficiency: float = 1.0
-    hbm_efficiency: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.launch_s < 1.0:
-            raise InputError(f"calibration: launch must be from 0 to below 1 s, got {self.launch_s!r}")
-        for name in ("array_efficiency", "vector_efficiency", "hbm_efficiency"):
-            if not 0.0 < getattr(self, name) <= 1.0:
-                raise InputError(f"calibration: {name} must be above 0 and at most 1, got {getattr(self, name)!r}")
-
-
-UNCALIBRATED = Calibration()
-"""Corrects nothing."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
 class Design:
     """One accelerator: every tunable of the template has a value.
 
@@ -177,7 +148,9 @@ class Design:
         c = self.calibration
         if c == UNCALIBRATED:
             return ""
-        return f"_cal{c.launch_s * 1e6:g}us-{c.array_efficiency:g}-{c.vector_efficiency:g}-{c.hbm_efficiency:g}"
+        flat = replace(Calibration(), **{name: getattr(c, name) for name in _FLAT})
+        more = "" if c == flat else f"-{crc32(repr(c).encode()):08x}"
+        return f"_cal{c.launch_s * 1e6:g}us-{c.array_efficiency:g}-{c.vector_efficiency:g}-{c.hbm_efficiency:g}{more}"
 
     @property
     def _port(self) -> str:
@@ -210,8 +183,8 @@ class Design:
 
     @property
     def usable_hbm_bytes_per_cycle(self) -> float:
-        """HBM bandwidth that operators get, in bytes per clock cycle."""
-        return self.hbm_bytes_per_s * self.calibration.hbm_efficiency / self.frequency_hz
+        """HBM bandwidth that operators of the best kind get, in bytes per clock cycle."""
+        return self.hbm_bytes_per_s * self.calibration.best("hbm_efficiency") / self.frequency_hz
 
     @property
     def port_bytes_per_cycle(self) -> float:
@@ -220,8 +193,12 @@ class Design:
 
     @property
     def launch_cycles(self) -> int:
-        """Cycles that every operator takes beside its work, rounded up."""
-        return ceil(self.calibration.launch_s * self.frequency_hz - 1e-6)  # 10 us at 700 MHz are 7000, not 7001
+        """Cycles that a product takes beside its work, rounded up."""
+        return self.cycles_of(self.calibration.of("product").launch_s)
+
+    def cycles_of(self, seconds: float) -> int:
+        """Cycles of a time, rounded up."""
+        return ceil(seconds * self.frequency_hz - 1e-6)  # 10 us at 700 MHz are 7000, not 7001
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Design:
@@ -229,7 +206,7 @@ class Design:
         types = {
             "tensor": TensorCore(**_with_rates(table["tensor"])),
             "vector": VectorCore(**_with_rates(table["vector"])),
-            "calibration": Calibration(**table["calibration"]),
+            "calibration": Calibration.from_table(table["calibration"]),
         }
         return cls(**(dict(table) | types))
 

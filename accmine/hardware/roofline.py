@@ -51,7 +51,7 @@ def roofline(design: Design, dtype: str = "bf16") -> Roofline:
     calibration = design.calibration
     lanes = design.vector_cores * design.vector.width(dtype) * design.frequency_hz
     return Roofline(
-        (design.flops_per_s(dtype) or design.peak_flops_per_s) * calibration.array_efficiency,
-        lanes * calibration.vector_efficiency,
-        design.hbm_bytes_per_s * calibration.hbm_efficiency,
+        (design.flops_per_s(dtype) or design.peak_flops_per_s) * calibration.best("array_efficiency"),
+        lanes * calibration.best("vector_efficiency"),
+        design.hbm_bytes_per_s * calibration.best("hbm_efficiency"),
     )

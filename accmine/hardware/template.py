@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import Complaint, InputError
-from accmine.files import Document, did_you_mean, load_yaml, parse_quantity, resolve
-from accmine.hardware.design import UNCALIBRATED, Calibration, Design
+from accmine.files import Document, did_you_mean, load_yaml, resolve
+from accmine.hardware.calibration import UNCALIBRATED, Calibration
+from accmine.hardware.calibration_file import read_calibration
+from accmine.hardware.design import Design
 from accmine.hardware.facts import FACTS, Facts, facts_of
 from accmine.hardware.precision import Rates
 from accmine.hardware.tunables import FIELDS, KEYS, NOTES, OPTIONAL, PLAIN_HBM, STACKS, checked, parse
 
 __all__ = [
-    "CALIBRATION",
     "KEYS",
     "NOTES",
     "Template",
@@ -31,14 +32,6 @@ __all__ = [
     "template_from_mapping",
     "template_of",
 ]
-
-CALIBRATION: dict[str, str | None] = {
-    "launch": "seconds",
-    "array_efficiency": None,
-    "vector_efficiency": None,
-    "hbm_efficiency": None,
-}
-"""Keys of the section ``calibration`` of a file, and their dimension; ``source`` says what they were fitted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +232,7 @@ def template_from_mapping(
     calibration = Calibration()
     if "use" in mapping:
         document = document or read_accelerator(mapping["use"], relative_to)
-        values, calibration = _file_values(document), _calibration(document)
+        values, calibration = _file_values(document), read_calibration(document)
     wrong += _override(values, mapping)
     wrong += _several_stacks(values)
     if not wrong and (missing := _missing(values)):
@@ -291,49 +284,6 @@ def _file_values(document: Document) -> dict[str, tuple[Any, ...]]:
     return values
 
 
-def _calibration(document: Document) -> Calibration:
-    """The calibration of a checked accelerator file; without the section none.
-
-    Raises
-    ------
-    InputError
-        Every complaint at once: unknown or missing keys, wrong units, efficiencies outside (0, 1].
-    """
-    if "calibration" not in document.data:
-        return Calibration()
-    section = document.data["calibration"]
-    allowed = (*CALIBRATION, "source")
-
-    def error(key: str, text: str) -> Complaint:
-        place = ("calibration", key) if key else ("calibration",)
-        return Complaint(document.locate(place), ".".join(place), text)
-
-    if not isinstance(section, Mapping):
-        raise InputError([error("", f"must be a mapping of {', '.join(allowed)}")])
-    wrong = [error(str(key), f"unknown key; allowed: {', '.join(allowed)}") for key in section if key not in allowed]
-    wrong += [error("", f"{key} is missing") for key in allowed if key not in section]
-    if "source" in section and not (isinstance(section["source"], str) and section["source"].strip()):
-        wrong.append(error("source", "must say what the values were fitted on"))
-    numbers: dict[str, float] = {}
-    for key, dimension in CALIBRATION.items():
-        if key not in section:
-            continue
-        value = section[key]
-        try:
-            if dimension is not None:
-                numbers[f"{key}_s"] = float(parse_quantity(value, dimension))
-            elif isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise InputError(f"must be a number above 0 and at most 1, got {value!r}")
-            else:
-                numbers[key] = float(value)
-            Calibration(**{name: number for name, number in numbers.items() if name.startswith(key)})
-        except InputError as problem:
-            wrong += [error(key, item.message) for item in problem.complaints]
-    if wrong:
-        raise InputError(wrong)
-    return Calibration(**numbers)
-
-
 def open_keys(document: Document) -> tuple[str, ...]:
     """Keys of a checked accelerator file that allow several values: what makes it a template, not a design."""
     keys = [key for key in document.data if key in FIELDS or key in STACKS or key == "tensor_dim"]
@@ -349,7 +299,7 @@ def template_of(source: Document | Design) -> Template:
         Every complaint about the file at once, with its place.
     """
     if isinstance(source, Document):
-        values, calibration = _file_values(source), _calibration(source)
+        values, calibration = _file_values(source), read_calibration(source)
         try:
             return _template(values, calibration, source)
         except InputError as error:

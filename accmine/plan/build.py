@@ -58,6 +58,10 @@ def plan_of(asked: Study | LoadedStudy) -> Plan:
         raise located(error, asked.document) from None
 
 
+_MASKED = 0.15
+"""Share of the tokens that masked-LM models are trained on where a study does not say (Devlin et al. 2018)."""
+
+
 def make_plan(study: Study, inputs: Inputs) -> Plan:
     """Build every graph of a study, cut it into stages, and compute memory, transfers and limits.
 
@@ -125,21 +129,38 @@ def _training(model: ModelDescription, workload: StudyWorkload, split: str, reco
         sequence=workload.sequence,
         image=workload.image,
         split=split,
-        dtype=workload.dtype,
+        dtype=_activations(workload),
+        masked=_MASKED if workload.masked is None and model.masked_lm else workload.masked,
     )
     return training_graph(
         forward,
         optimizer=workload.optimizer,
         recompute=recompute,
         accumulate=workload.batch > workload.microbatch,
-        policy=DtypePolicy(compute=workload.dtype),
+        policy=_policy(workload),
+    )
+
+
+def _activations(workload: StudyWorkload) -> str:
+    return "bf16" if workload.dtype == "fp8" else workload.dtype
+
+
+def _policy(workload: StudyWorkload) -> DtypePolicy:
+    """The element types that a workload asks for."""
+    precision, compute = workload.precision, _activations(workload)
+    return DtypePolicy(
+        compute=compute,
+        gradient=precision.accumulation if workload.batch > workload.microbatch else precision.gradients,
+        master=compute if precision.master == "none" else precision.master,
+        state=precision.moments,
+        operands="" if workload.dtype == compute else workload.dtype,
     )
 
 
 def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, inputs: Inputs) -> PipelinePlan:
     microbatches = workload.batch // workload.microbatch
-    training = _training(model, workload, workload.split, workload.recompute)
-    plain = training if workload.recompute == "none" else _training(model, workload, workload.split, "none")
+    training = _training(model, workload, workload.granularity, workload.recompute)
+    plain = training if workload.recompute == "none" else _training(model, workload, workload.granularity, "none")
     fused = fuse(training, workload.fusion)
     depth = study.system.pipeline
     if depth > len(fused.layers):
@@ -181,7 +202,7 @@ def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, in
             cluster.transfer_s(stage.tied_bytes) if cluster is not None and stage.tied_bytes else 0.0
             for stage in stages
         ),
-        model_macs=microbatches * plain.macs,
+        model_macs=microbatches * (plain.macs - sum(operator.work.repeated_macs for operator in plain.operators)),
         hardware_macs=microbatches * training.macs,
     )
 
@@ -195,8 +216,8 @@ def _stages(study: Study, graph: OperatorGraph, boundaries: Sequence[int]) -> tu
 def _sketch(
     study: Study, workload: StudyWorkload, model: ModelDescription, tasks: Sequence[Task], boundaries: Sequence[int]
 ) -> tuple[Task, ...]:
-    """The same tasks with attention in one operator, where operators may be split over cores anyway."""
-    if workload.split == "none" or study.operator_split == "none":
+    """The same tasks with attention as one chain, where operators may be split over cores anyway."""
+    if workload.granularity in ("fused", "none") or study.operator_split == "none":
         return tuple(tasks)
     coarse = fuse(_training(model, workload, "none", workload.recompute), workload.fusion)
     if len(coarse) >= sum(len(phase.graph) for task in tasks for phase in task.phases):

@@ -85,7 +85,7 @@ def gemm(
         SRAM of the core, which bounds reuse (see ``accmine.cost.arrays.tiles``); tiles are chosen for the bandwidth of
         ``accmine.cost.NOMINAL``, and what they cost the array is in the cycles. ``None``: every operand is read once.
     dtype
-        Type of the operands and the output: ``"bf16"``, ``"fp16"``, ``"fp32"`` or ``"int8"``.
+        Type of the operands and the output: ``"bf16"``, ``"fp16"``, ``"fp32"``, ``"fp8"`` or ``"int8"``.
 
     Raises
     ------

@@ -317,7 +317,7 @@ def _size_of(work: Work) -> tuple[int, ...]:
 
 def _vector_key(work: Work) -> tuple[object, ...] | None:
     """(kind, (elements, row), dtype) of a work of one vector part, as a measured row has them; else ``None``."""
-    if work.gemm is not None or len(work.vector) != 1:
+    if work.uses_tensor or len(work.vector) != 1:
         return None
     part = work.vector[0]
     has_row = part.kind in VECTOR_TABLE and VECTOR_TABLE[part.kind].has_row

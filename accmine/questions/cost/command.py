@@ -14,7 +14,8 @@ __all__ = ["COMMANDS", "cost"]
 
 _TECHNOLOGY = "Energies: a name of the catalogue or a file. Default: tpu-16nm, or that of the chip's node."
 _OPTIONS = (
-    *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute", "split", "fusion"),
+    *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute"),
+    *("attention", "split", "fusion"),
     *("timing", "operator_split", "residency"),
 )
 
@@ -32,13 +33,18 @@ def cost(
     ] = None,
     sequence: Annotated[int | None, typer.Option(help="Sequence length in tokens. Default: the model's own.")] = None,
     image: Annotated[int | None, typer.Option(help="Pixels per side of an image. Default: the model's own.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adam (default) or sgd, with momentum.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="bf16 (default) or fp32.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adam (default), sgd with momentum, adamw, lamb, ….")] = None,
+    dtype: Annotated[str | None, typer.Option(help="bf16 (default), fp16, fp32 or fp8.")] = None,
     recompute: Annotated[str | None, typer.Option(help="none (default) or full.")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Attention as one operator per head (heads, default) or sample, or none.")
+    attention: Annotated[
+        str | None,
+        typer.Option(help="fused (default): one operator that stores no scores; materialised (default with --split)."),
     ] = None,
-    fusion: Annotated[str | None, typer.Option(help="elementwise (default) or none.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Materialised attention as one chain per head (heads, default) or sample, or none."),
+    ] = None,
+    fusion: Annotated[str | None, typer.Option(help="practical (default), elementwise, paired or none.")] = None,
     technology: Annotated[str | None, typer.Option(help=_TECHNOLOGY)] = None,
     timing: Annotated[str | None, typer.Option(help="tpu-like (default), rtl-simple, scalesim3, ….")] = None,
     operator_split: Annotated[
@@ -64,7 +70,7 @@ def cost(
 
     for path, option in ((csv, "--csv"), (graph, "--graph"), (plot, "--plot")):
         writable(path, option)
-    own = (batch, microbatch, sequence, image, optimizer, dtype, recompute, split, fusion)
+    own = (batch, microbatch, sequence, image, optimizer, dtype, recompute, attention, split, fusion)
     options = zip(_OPTIONS, (*own, timing, operator_split, residency), strict=True)
     given = {key: value for key, value in options if value is not None}
     step = cost_step(workload, design, technology, given)

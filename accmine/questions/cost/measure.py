@@ -32,7 +32,7 @@ BATCH, MICROBATCH = 32, 8
 """Samples of a step and of a microbatch where none are given: what fits one accelerator of 16 GiB with BERT-Large."""
 
 _OWN = ("sequence", "image")
-_WORKLOAD = ("batch", "microbatch", *_OWN, "optimizer", "dtype", "recompute", "split", "fusion")
+_WORKLOAD = ("batch", "microbatch", *_OWN, "optimizer", "dtype", "recompute", "attention", "split", "fusion")
 _STUDY = ("timing", "operator_split", "residency")
 _ANY = "tpuv2-like"  # tasks do not depend on the space that a study searches: that of the one design takes its place
 _POWERED = "tpu-16nm"  # neither cycles nor bytes depend on the technology
@@ -112,8 +112,8 @@ def cost_step(
     workload, accelerator, technology
         Names of the catalogue or files. ``None``: the technology that a study of this design would have.
     options
-        Keys ``batch``, ``microbatch``, ``sequence``, ``image``, ``optimizer``, ``dtype``, ``recompute``, ``split`` and
-        ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency`` of a study; others have its
+        Keys ``batch``, ``microbatch``, ``sequence``, ``image``, ``optimizer``, ``dtype``, ``recompute``,
+        ``attention``, ``split`` and ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency`` of a study; others have its
         defaults.
 
     Raises
@@ -209,9 +209,11 @@ def _settings(study: Study, model: ModelDescription, given: Mapping[str, Any]) -
     workload = study.workloads[0]
     found = []
     for key in (*_WORKLOAD, *_STUDY):
-        if key == "split" and model.kind == "image":  # no attention to split
+        if key in ("attention", "split") and model.kind == "image":
             continue
-        value = getattr(study if key in _STUDY else workload, key)
+        if key == "split" and workload.attention == "fused":  # one operator
+            continue
+        value = workload.granularity if key == "split" else getattr(study if key in _STUDY else workload, key)
         source = "given" if key in given else "default"
         if value is None:  # length or size of the model's own; the other of the two it has not
             value, source = getattr(model, key), "model"

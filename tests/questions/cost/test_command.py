@@ -240,7 +240,10 @@ def test_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (("gpt.yaml", "--design", "d.yaml", "--timing", "fast"), "--timing: must be one of"),
         (("gpt.yaml", "--design", "d.yaml", "--residency", "all"), "--residency: must be one of none, shared-sram"),
         (("gpt.yaml", "--design", "nope", "--residency", "none"), "--design: unknown accelerator 'nope'"),
-        (("gpt.yaml", "--design", "d.yaml", "--operator-split", "odd"), "--operator-split: must be one of even, none"),
+        (
+            ("gpt.yaml", "--design", "d.yaml", "--operator-split", "odd"),
+            "--operator-split: must be one of even, powers, none",
+        ),
         (("bert-larg", "--design", "d.yaml"), "WORKLOAD: unknown workload 'bert-larg'; did you mean 'bert-large'"),
         (("gpt.yaml", "--design", "tpuv2"), "--design: unknown accelerator 'tpuv2'"),
         (("gpt.yaml", "--design", "wham"), "a design needs one value here; this file is a template"),

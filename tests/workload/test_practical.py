@@ -101,7 +101,7 @@ def test_stages_can_be_cut(forward: OperatorGraph, data: st.DataObject) -> None:
     graph = training_graph(forward)
     fused = fuse(graph)
     starts = range(1, len(graph.layers))
-    boundaries = sorted(data.draw(st.sets(st.sampled_from(list(starts)), max_size=3))) if len(starts) else []
+    boundaries = sorted(data.draw(st.sets(st.sampled_from(list(starts)), max_size=3))) if starts else []
     before, after = cut(graph, boundaries), cut(fused, boundaries)
     for one, other in zip(before, after, strict=True):
         assert other.training.macs == one.training.macs

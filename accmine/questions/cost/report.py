@@ -209,6 +209,7 @@ def _notes(step: CostedStep) -> list[str]:
         if step.no_energy
         else f"energy: dynamic, constants of {step.technology}; idle power and leakage are charged by time."
     )
+    notes += [f"{sentence}." for sentence in step.unstated]
     return [*notes, *(f"Warning: {warning}." for warning in step.warnings)]
 
 
@@ -289,6 +290,7 @@ def to_json(step: CostedStep) -> dict[str, Any]:
             "vector_ridge_op_per_byte": roof.vector_ridge,
         },
         "no_energy": step.no_energy or None,
+        "unstated": list(step.unstated),
         "warnings": list(step.warnings),
     }
 

@@ -236,7 +236,7 @@ HEAD = "device,dtype,M,K,N,latency_s\n"
         ("device,dtype,M,K,latency_s\nx,fp16,1,1,1\n", "missing columns: N"),
         ("dtype,M,K,N,latency_s,latency_us\nfp16,1,1,1,1,1\n", "unknown columns: latency_us"),
         (HEAD + "x,fp16,64,64,64,1e-5\ny,fp16,64,64,64,1e-5\n", "several devices: x, y"),
-        (HEAD + "x,fp8,64,64,64,1e-5\n", ":2: dtype: unknown dtype 'fp8'"),
+        (HEAD + "x,fp7,64,64,64,1e-5\n", ":2: dtype: unknown dtype 'fp7'"),
         (HEAD + "x,fp16,0,64,64,1e-5\n", ":2: M: must be a whole number"),
         (HEAD + "x,fp16,64,64,,1e-5\n", ":2: N: is needed"),
         (HEAD + "x,fp16,64,64,64,-1\n", ":2: latency_s: must be a number above 0"),
@@ -300,7 +300,7 @@ def test_an_accelerator_file_keeps_its_text_and_gets_the_section(tmp_path: Path)
     assert {**data, "name": 0, "calibration": 0} == {**document.data, "name": 0, "calibration": 0}
     again = calibrated_text(load_yaml(file), calibration, "a: b # c", "mine")
     assert again == text, "a second calibration replaces the first"
-    flow = load_yaml(text="{" + ", ".join(f"{k}: {v}" for k, v in data.items() if k not in ("calibration", "description", "sources")) + "}", name="f")  # fmt: skip # noqa: E501
+    flow = load_yaml(text="{" + ", ".join(f"{k}: {v}" for k, v in data.items() if k not in ("calibration", "calibrated", "description", "sources")) + "}", name="f")  # fmt: skip # noqa: E501
     with pytest.raises(InputError, match="f: has no place for a calibration section"):
         calibrated_text(flow, calibration, "x", "mine")
 

@@ -86,7 +86,7 @@ class Corrections:
         return np.maximum(longer, np.ceil(longer * factor - 1e-6).astype(np.int64))
 
     def busy_cycles(self, cycles: IntArray, moved: npt.ArrayLike, bytes_per_cycle: int | IntArray) -> IntArray:
-        """Cycles of computing joined with ⌈busy bytes / bandwidth⌉, without the launch; arrays (works, ...)."""
+        """Cycles of computing joined with ⌈busy bytes / bandwidth⌉, without the launch; arrays of (works, ...)."""
         return self.joined(cycles, -(-self.busy_bytes(moved) // bytes_per_cycle))
 
     def launched(self, busy: IntArray) -> IntArray:

@@ -1,8 +1,8 @@
-"""Fits: the modelled time of operators on a whole chip under any calibration, and the constants nearest to measurements.
+"""Fits: modelled times of operators on a whole chip under any calibration, and the constants nearest to measured ones.
 
-The constants minimise the sum of squared relative errors, linear beyond ``ROBUST`` so that a few rows in which a library
-chose badly do not decide. Damped Gauss-Newton steps in log space from two starts; nothing is random, so the same rows give
-the same constants.
+The constants minimise the sum of squared relative errors, linear beyond ``ROBUST`` so that a few rows in which a
+library chose badly do not decide. Damped Gauss-Newton steps in log space from two starts; nothing is random, so the
+same rows give the same constants.
 """
 
 from __future__ import annotations

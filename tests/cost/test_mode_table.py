@@ -148,6 +148,19 @@ def test_where_every_split_may_be_held_more_cores_never_slow_an_operator(
         assert set(rows(few)) <= set(rows(many))
 
 
+@settings(max_examples=20, deadline=None)
+@given(shapes(), DESIGNS, RULES, st.booleans())
+def test_a_design_has_the_same_modes_alone_and_in_a_space(found: list[Shape], d: Design, rule: str, pair: bool) -> None:
+    graph = paired(graph_of(found)) if pair else graph_of(found)
+    alone, among = (
+        CostLibrary([graph], splits_for(counts, rule), "tpu-like", technology())
+        for counts in ((d.tensor_cores, d.vector_cores), (d.tensor_cores, d.vector_cores, 6, 7, 13))
+    )
+    for own, other in zip(alone.modes(d), among.modes(d), strict=True):
+        assert rows(own) == rows(other)
+        assert np.array_equal(own.energy_pj, other.energy_pj)
+
+
 def test_a_core_more_may_slow_an_operator_that_takes_even_shares() -> None:
     """On 7 cores an operator holds 7, 3, 2 or 1 of them; this one is best on 6."""
     lib = library([("gemm", 5, ())])

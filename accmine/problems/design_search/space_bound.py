@@ -137,14 +137,8 @@ def _cropped(block: Block) -> Block:
     """The block without counts that never fit: mostly a small part is left, and bounds cost what is left."""
     a = int(np.flatnonzero(block.fits.any(axis=1))[-1]) + 1
     b = int(np.flatnonzero(block.fits.any(axis=0))[-1]) + 1
-    return Block(
-        block.types,
-        block.tensor_counts[:a],
-        block.vector_counts[:b],
-        block.area_mm2[:a, :b],
-        block.tdp_w[:a, :b],
-        block.fits[:a, :b],
-    )
+    area, tdp, fits = (whole[:a, :b] for whole in (block.area_mm2, block.tdp_w, block.fits))
+    return Block(block.types, block.tensor_counts[:a], block.vector_counts[:b], area, tdp, fits)
 
 
 def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[FloatArray]]:
@@ -185,8 +179,7 @@ class _Terms:
 
     def __init__(self, problem: Problem, several: Sequence[Block]) -> None:
         paired = np.array([work.paired for work in problem.library.works], dtype=np.bool_)
-        rates, durations, at = [], [], []
-        columns = 0
+        rates, durations, at, columns = [], [], [], 0
         for block in several:
             sides = _sides(problem.library.costs(block.types), block.types, paired)
             rates.append(sides.rates(problem.library.splits))
@@ -254,14 +247,11 @@ class _Sides:
         sides of a ``paired`` work are the whole of it.
     memory
         Least time of the traffic, over all numbers of cores; shape (works,).
-    paired
-        Works whose sides hold equally many cores; shape (works,).
     """
 
     tensor: FloatArray
     vector: FloatArray
     memory: FloatArray
-    paired: BoolArray
 
     def rates(self, splits: Sequence[int]) -> FloatArray:
         """Tensor and vector core time, and time of the HBM; shape (works, 3)."""
@@ -281,8 +271,8 @@ def _sides(costs: OperatorCosts, types: Design, paired: BoolArray) -> _Sides:
         least = least + np.where(valid, side.hbm_bytes - costs.compulsory_bytes[:, None], INVALID).min(axis=1)
     both = (paired & costs.uses_tensor & costs.uses_vector)[:, None]
     whole = np.maximum(*alone)
-    memory = own.busy_bytes(least) / bandwidth
-    return _Sides(np.where(both, whole, alone[0]), np.where(both, whole, alone[1]), memory, both[:, 0])
+    tensor, vector = (np.where(both, whole, side) for side in alone)
+    return _Sides(tensor, vector, own.busy_bytes(least) / bandwidth)
 
 
 _PATH_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56)
@@ -295,8 +285,7 @@ def _path_levels(splits: Sequence[int], counts: IntArray) -> IntArray:
     coarse = [*_PATH_COUNTS, *(64 + 8 * i for i in range(0, max(0, int(counts.max()) - 57) // 8 + 2))]
     rounded = np.array(coarse)[np.searchsorted(coarse, counts)]
     # Not beyond the largest count there is: its own paths are exact.
-    levels = np.searchsorted(splits, np.minimum(rounded, counts.max()), side="right") - 1
-    return np.asarray(levels, dtype=np.int64)
+    return np.asarray(np.searchsorted(splits, np.minimum(rounded, counts.max()), side="right") - 1, dtype=np.int64)
 
 
 class _Columns:
@@ -312,8 +301,7 @@ class _Columns:
         """Shortest duration of each work for each column; shape (works, columns)."""
         tensor = np.minimum.accumulate(sides.tensor, axis=1)[:, self.tensor_levels]
         vector = np.minimum.accumulate(sides.vector, axis=1)[:, self.vector_levels]
-        longest = np.maximum(tensor[:, :, None], vector[:, None, :])
-        return longest.reshape(len(longest), -1)
+        return np.asarray(np.maximum(tensor[:, :, None], vector[:, None, :]).reshape(len(tensor), -1))
 
     def expand(self, columns: IntArray) -> IntArray:
         """From columns to core counts; shape (a, b)."""

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost import combine, corrections, durations, memory_of, splits_for, tensor_costs, vector_costs
+from accmine.cost import combine, durations, memory_of, splits_for, tensor_costs, vector_costs
+from accmine.cost.corrections import corrections
 from accmine.errors import InputError
 from accmine.files import load_yaml
 from accmine.hardware import Calibration, Design, TensorCore, VectorCore, load_accelerator, read_accelerator

@@ -137,8 +137,8 @@ def _cropped(block: Block) -> Block:
     """The block without counts that never fit: mostly a small part is left, and bounds cost what is left."""
     a = int(np.flatnonzero(block.fits.any(axis=1))[-1]) + 1
     b = int(np.flatnonzero(block.fits.any(axis=0))[-1]) + 1
-    area, tdp, fits = (whole[:a, :b] for whole in (block.area_mm2, block.tdp_w, block.fits))
-    return Block(block.types, block.tensor_counts[:a], block.vector_counts[:b], area, tdp, fits)
+    area, tdp = block.area_mm2[:a, :b], block.tdp_w[:a, :b]
+    return Block(block.types, block.tensor_counts[:a], block.vector_counts[:b], area, tdp, block.fits[:a, :b])
 
 
 def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[FloatArray]]:

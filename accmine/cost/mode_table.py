@@ -28,7 +28,7 @@ from accmine.cost.measured.values import OriginArray
 from accmine.cost.operator_costs import INVALID, BoolArray, OperatorCosts
 from accmine.workload.work import Work
 
-__all__ = ["HBM_SHARES", "RESOURCES", "ModeTable", "mode_tables", "useful_splits"]
+__all__ = ["HBM_SHARES", "RESOURCES", "ModeTable", "mode_tables", "paired_works", "useful_splits"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -81,11 +81,11 @@ def useful_splits(costs: OperatorCosts, works: Sequence[Work]) -> tuple[BoolArra
     Those that are of use to a side (``OperatorCosts.useful``); of a paired work those of use to either.
     """
     tensor, vector = costs.useful
-    either = _paired(costs, works)[:, None] & (tensor | vector)
+    either = paired_works(costs, works)[:, None] & (tensor | vector)
     return tensor | either, vector | either
 
 
-def _paired(costs: OperatorCosts, works: Sequence[Work]) -> BoolArray:
+def paired_works(costs: OperatorCosts, works: Sequence[Work]) -> BoolArray:
     """Works whose two sides hold equally many cores."""
     marked = np.array([work.paired for work in works], dtype=np.bool_)
     return np.asarray(marked & costs.uses_tensor & costs.uses_vector)
@@ -152,7 +152,7 @@ class _Pairs:
             for uses, mask, columns in zip((costs.uses_tensor, costs.uses_vector), useful, self.columns, strict=True)
         ]
         equal = self.counts[0][:, None] == self.counts[1]
-        valid = meant[0][:, :, None] & meant[1][:, None, :] & (~_paired(costs, works)[:, None, None] | equal)
+        valid = meant[0][:, :, None] & meant[1][:, None, :] & (~paired_works(costs, works)[:, None, None] | equal)
         valid &= cycles != INVALID
         self.cycles = np.where(valid, cycles, 0)
         self.moved = np.where(valid, moved, 0)

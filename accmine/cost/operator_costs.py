@@ -309,13 +309,13 @@ def _useful(side: TypeCosts) -> BoolArray:
     """Columns on which a side gains (``OperatorCosts.useful``); the first one is."""
     kept = np.zeros(side.cycles.shape, dtype=np.bool_)
     kept[:, :1] = True
-    every = np.stack([side.cycles, side.port_cycles, side.hbm_bytes]).astype(np.float64)
-    last = every[:, :, 0].copy() if kept.size else every[:, :, :0]
-    for column in range(1, kept.shape[1]):
-        now = every[:, :, column]
-        gains = (now <= (1.0 - GAIN) * last) & (last > 0)
-        kept[:, column] = better = gains.any(axis=0) & (side.cycles[:, column] != INVALID)
-        last[:, better] = now[:, better]
+    every = [side.cycles.astype(np.float64), side.port_cycles.astype(np.float64), side.hbm_bytes.astype(np.float64)]
+    last = [level[:, :1].sum(axis=1) for level in every]  # of the first column
+    for column in range(1, len(side.splits)):
+        now = [level[:, column] for level in every]
+        gains = [(new <= (1.0 - GAIN) * old) & (old > 0) for new, old in zip(now, last, strict=True)]
+        kept[:, column] = better = np.logical_or.reduce(gains) & (side.cycles[:, column] != INVALID)
+        last = [np.where(better, new, old) for new, old in zip(now, last, strict=True)]
     return kept
 
 

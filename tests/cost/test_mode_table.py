@@ -135,6 +135,19 @@ def test_each_way_to_run_an_operator_is_one_on_more_cores_as_well(
 
 
 @settings(max_examples=20, deadline=None)
+@given(shapes(), DESIGNS, RULES, st.booleans())
+def test_a_design_has_the_same_modes_alone_and_in_a_space(found: list[Shape], d: Design, rule: str, pair: bool) -> None:
+    graph = paired(graph_of(found)) if pair else graph_of(found)
+    alone, among = (
+        CostLibrary([graph], splits_for(counts, rule), "tpu-like", technology())
+        for counts in ((d.tensor_cores, d.vector_cores), (d.tensor_cores, d.vector_cores, 6, 7, 13))
+    )
+    for own, other in zip(alone.modes(d), among.modes(d), strict=True):
+        assert rows(own) == rows(other)
+        assert np.array_equal(own.energy_pj, other.energy_pj)
+
+
+@settings(max_examples=20, deadline=None)
 @given(shapes(), DESIGNS, st.floats(0.3, 1.0), st.floats(0.3, 1.0), st.floats(0.3, 1.0), st.floats(0, 1e-5))
 def test_a_calibration_makes_nothing_faster(
     found: list[Shape], d: Design, array: float, vector: float, hbm: float, launch: float

@@ -133,7 +133,7 @@ def test_what_binds_is_what_takes_the_time(keys: dict[str, Any], name: str) -> N
             assert memory >= row.cycles
         else:
             assert sides[row.bound_by] == row.cycles >= row.hbm_bytes / hbm_capacity(chip)
-        assert (row.work.gemm is None) == (row.utilization is None)
+        assert row.work.uses_tensor == (row.utilization is not None)
         assert row.utilization is None or 0 < row.utilization <= 1
 
 
@@ -150,7 +150,7 @@ def test_no_operator_is_above_the_roof(keys: dict[str, Any], name: str) -> None:
     _, _, table = table_of(keys, DESIGNS[name])
     for row in table.rows:
         assert row.reached_flops_per_s <= row.attainable_flops_per_s * (1 + 1e-12)
-        flops = 2 * row.work.macs if row.work.gemm is not None else row.vector_operations
+        flops = 2 * row.work.macs if row.work.uses_tensor else row.vector_operations
         assert row.intensity == (flops / row.hbm_bytes if row.hbm_bytes else inf)
         assert isclose(row.reached_flops_per_s, flops / (row.duration_cycles / 700e6), rel_tol=1e-12)
     assert sum(table.cycles_by_bound.values()) == table.step.cycles

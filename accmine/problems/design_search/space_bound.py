@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost import INVALID, CostLibrary, hbm_capacity
-from accmine.cost.mode_table import useful_splits
+from accmine.cost.mode_table import paired_works, useful_splits
 from accmine.hardware import Design, types_of
 from accmine.hardware.technology import chip_of, linear_costs
 from accmine.ports import NEVER, Clock
@@ -138,14 +138,8 @@ def _cropped(block: Block) -> Block:
     """The block without counts that never fit: mostly a small part is left, and bounds cost what is left."""
     a = int(np.flatnonzero(block.fits.any(axis=1))[-1]) + 1
     b = int(np.flatnonzero(block.fits.any(axis=0))[-1]) + 1
-    return Block(
-        block.types,
-        block.tensor_counts[:a],
-        block.vector_counts[:b],
-        block.area_mm2[:a, :b],
-        block.tdp_w[:a, :b],
-        block.fits[:a, :b],
-    )
+    area, tdp = block.area_mm2[:a, :b], block.tdp_w[:a, :b]
+    return Block(block.types, block.tensor_counts[:a], block.vector_counts[:b], area, tdp, block.fits[:a, :b])
 
 
 def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[FloatArray]]:
@@ -185,8 +179,7 @@ class _Terms:
     """
 
     def __init__(self, problem: Problem, several: Sequence[Block]) -> None:
-        rates, durations, at = [], [], []
-        columns = 0
+        rates, durations, at, columns = [], [], [], 0
         for block in several:
             sides = _sides(problem.library, block.types)
             rates.append(sides.rates(problem.library.splits))
@@ -262,8 +255,8 @@ class _Sides:
 
     def rates(self, splits: Sequence[int]) -> FloatArray:
         """Tensor and vector core time, and time of the HBM; shape (works, 3)."""
-        cores = np.array(splits, dtype=np.float64)
-        return np.stack([(self.tensor * cores).min(axis=1), (self.vector * cores).min(axis=1), self.memory], axis=1)
+        tensor, vector = ((side * np.array(splits)).min(axis=1) for side in (self.tensor, self.vector))
+        return np.stack([tensor, vector, self.memory], axis=1)
 
 
 def _sides(library: CostLibrary, types: Design) -> _Sides:
@@ -275,18 +268,16 @@ def _sides(library: CostLibrary, types: Design) -> _Sides:
         valid = mask & (side.cycles != INVALID)
         cycles = np.maximum(np.where(valid, side.cycles, 0), side.port_cycles)
         whole = own.durations(cycles, side.hbm_bytes, bandwidth)
-        alone.append(np.where(side.used[:, None], np.where(valid, whole, inf), 0.0))
+        alone.append(np.where(~side.used[:, None], 0.0, np.where(valid, whole, inf)))
         again = np.where(side.used[:, None] & valid, side.hbm_bytes - costs.compulsory_bytes[:, None], INVALID)
         least = least + np.where(side.used, again.min(axis=1), 0)
-    paired = np.array([work.paired for work in library.works], dtype=np.bool_)
-    both, longer = (paired & costs.uses_tensor & costs.uses_vector)[:, None], np.maximum(*alone)
+    both, longer = paired_works(costs, library.works)[:, None], np.maximum(*alone)
     tensor, vector = (np.where(both, longer, own_side) for own_side in alone)
     return _Sides(tensor, vector, own.busy_bytes(least) / bandwidth)
 
 
 _PATH_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56)
-"""Core counts, with those from 64 on in steps of 8, that have longest paths of their own; other counts take those of
-the next larger one, on which no operator is slower: else a hundred counts had a hundred times the paths."""
+"""Core counts, with those from 64 on in steps of 8, that have paths of their own; others take those of the next larger."""
 
 
 def _path_levels(splits: Sequence[int], counts: IntArray) -> IntArray:
@@ -294,8 +285,7 @@ def _path_levels(splits: Sequence[int], counts: IntArray) -> IntArray:
     coarse = [*_PATH_COUNTS, *(64 + 8 * i for i in range(0, max(0, int(counts.max()) - 57) // 8 + 2))]
     rounded = np.array(coarse)[np.searchsorted(coarse, counts)]
     # Not beyond the largest count there is: its own paths are exact.
-    levels = np.searchsorted(splits, np.minimum(rounded, counts.max()), side="right") - 1
-    return np.asarray(levels, dtype=np.int64)
+    return np.asarray(np.searchsorted(splits, np.minimum(rounded, counts.max()), side="right") - 1, dtype=np.int64)
 
 
 class _Columns:
@@ -311,8 +301,7 @@ class _Columns:
         """Shortest duration of each work for each column; shape (works, columns)."""
         tensor = np.minimum.accumulate(sides.tensor, axis=1)[:, self.tensor_levels]
         vector = np.minimum.accumulate(sides.vector, axis=1)[:, self.vector_levels]
-        longest = np.maximum(tensor[:, :, None], vector[:, None, :])
-        return longest.reshape(len(longest), -1)
+        return np.asarray(np.maximum(tensor[:, :, None], vector[:, None, :]).reshape(len(tensor), -1))
 
     def expand(self, columns: IntArray) -> IntArray:
         """From columns to core counts; shape (a, b)."""

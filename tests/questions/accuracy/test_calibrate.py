@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost import INVALID, combine, durations, memory_of, tensor_costs, vector_costs
+from accmine.cost import combine, durations, memory_of, splits_for, tensor_costs, vector_costs
+from accmine.cost.corrections import corrections
 from accmine.errors import InputError
 from accmine.files import load_yaml
 from accmine.hardware import Calibration, Design, TensorCore, VectorCore, load_accelerator, read_accelerator
@@ -100,18 +101,15 @@ def test_rows_that_say_nothing_of_a_constant_leave_it_open() -> None:
 def test_the_predictor_is_the_cost_model_with_that_calibration() -> None:
     for calibration in (Calibration(), Calibration(1e-5, 0.8, 1.0, 0.7)):
         samples, design = made(calibration), replace(CHIP, calibration=calibration)
-        works, splits = [sample.work for sample in samples], tuple(range(1, CHIP.tensor_cores + 1))
+        works, splits = [sample.work for sample in samples], splits_for([CHIP.tensor_cores], "even")
         memory = memory_of(design)
         tensor = tensor_costs(works, [design.tensor], splits, memory=memory)
-        slow = np.ceil(tensor.cycles / calibration.array_efficiency).astype(np.int64)
-        tensor = replace(tensor, cycles=np.where(tensor.cycles == INVALID, INVALID, slow))
         vector = vector_costs(works, [design.vector], splits, memory=memory)
-        costs = combine(tensor, vector, design.launch_cycles)
-        seconds = durations(costs, design.usable_hbm_bytes_per_cycle).min(axis=1) / design.frequency_hz
-        # Tiles and grids are chosen for the HBM that operators get there, for the peak here: they hardly differ.
-        ratio = Predictor(samples, CHIP).seconds(calibration) / seconds
-        assert bool((ratio > 1 - 1e-3).all())
-        assert bool((ratio < 1.05).all())
+        costs = combine(tensor, vector, corrections(works, design))
+        cycles = durations(costs, design.usable_hbm_bytes_per_cycle).min(axis=1)
+        # The same tiles and grids, since both are chosen for the peaks; one counts whole cycles.
+        found = Predictor(samples, CHIP).seconds(calibration) * design.frequency_hz
+        assert bool((np.abs(cycles - found) <= 2).all())
 
 
 def test_held_out_rows_have_no_part_in_the_fit() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -190,7 +191,7 @@ class Predictor:
         bounds = [_FIELDS[name][2:] for name in fitted]
 
         def made(values: Sequence[float]) -> Calibration:
-            named = {_FIELDS[name][0]: float(value) for name, value in zip(fitted, values, strict=True)}
+            named: dict[str, Any] = {_FIELDS[name][0]: float(value) for name, value in zip(fitted, values, strict=True)}
             tiles = {field: named.pop(field) for name in OF_TILES if (field := _FIELDS[name][0]) in named}
             rest = tuple(item for item in start.kinds if item[0] != kind)
             return replace(start, kinds=(*rest, (kind, replace(own, **named))), tiles=replace(start.tiles, **tiles))

@@ -157,7 +157,7 @@ def _of_other_half(seconds: FloatArray, measured: FloatArray, held: npt.NDArray[
 
 
 def _roofline(samples: Sequence[Sample], design: Design, fit: npt.NDArray[np.int64]) -> FloatArray:
-    """A launch + ‖2·(m + m0)(n + n0)(k + k0) / (peak · e), bytes / (bandwidth · e')‖ with its exponent fitted as well."""
+    """A launch + ‖2·(m + m0)(n + n0)(k + k0) / (peak · e), bytes / (bandwidth · e')‖, its exponent fitted as well."""
     sizes = np.array([(g.m, g.n, g.k) for s in samples if (g := s.work.gemm) is not None], dtype=np.float64)
     moved = np.array([s.work.bytes_in + s.work.bytes_out for s in samples], dtype=np.float64)
     measured = np.array([s.seconds for s in samples])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.cost import OperatorTable, pace, resolve_timing, unstated
+from accmine.cost.interval import Worth, worth_of
 from accmine.cost.operator_table import operator_table
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, validate
@@ -86,6 +87,12 @@ class CostedStep:
     no_energy: str
     unstated: tuple[str, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def worth(self) -> Worth:
+        """The interval of the sum of all operators."""
+        of, clock = self.design.calibration, self.design.frequency_hz
+        return worth_of((of, row.work, row.step_cycles / clock) for row in self.table.rows)
 
 
 def batches(batch: int | None, microbatch: int | None) -> tuple[int, int]:

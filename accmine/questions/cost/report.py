@@ -202,6 +202,7 @@ def _notes(step: CostedStep) -> list[str]:
         "MACs: utilisation of the multipliers of the cores held. FLOP/B: FLOP of the product (without one: of the",
         "lanes) per byte of HBM traffic; roof: what all cores can reach at it, in FLOP/s; reached: one operator.",
     ]
+    notes.append(f"Interval of time: {step.worth.text}.")
     if step.table.step.inserted:
         notes.append("zeros: multiplications by zeros that a stride inserts, skipped: they are in no other figure.")
     notes.append(

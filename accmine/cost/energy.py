@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.arrays.tiles import SUM_BYTES
+from accmine.cost.arrays.products import SUM_BYTES
 from accmine.cost.arrays.timing import IntArray, Timing, ceil_div
 from accmine.cost.vector import VectorParts
 from accmine.errors import InputError

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from accmine.cost.arrays.grid_search import GridSearch, product_pj, products_of
+from accmine.cost.arrays.grid_search import GridSearch, product_pj
+from accmine.cost.arrays.products import LEAST_SRAM_BYTES, products_of
 from accmine.cost.arrays.split import check_splits, grids_of
-from accmine.cost.arrays.tiles import LEAST_SRAM_BYTES
 from accmine.cost.arrays.timing import IntArray, Timing, ceil_div, resolve_timing
 from accmine.cost.energy import EnergyConstants, FloatArray, vector_part_pj
 from accmine.cost.memory import NOMINAL, MemorySystem
@@ -49,9 +49,9 @@ def tensor_costs(
 ) -> TensorCosts:
     """Tensor side of every work on every tensor-core type and split factor.
 
-    Of all grids of a split (``arrays.split``) and all tiles (``arrays.tiling``) those with the
-    smallest max(cycles, port time, HBM time) are taken. Grids are visited in the order of a lower bound, until none
-    that is left can be better.
+    The best of all grids on at most so many cores (of those that ``splits`` names) and of all tiles: of those within
+    one percent of the smallest max(cycles, port time, HBM time) the one that moves least. More cores that are less
+    than one percent faster are not taken: the entry of the smaller split is repeated (``arrays.ladder``).
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def tensor_costs(
     types
         Tensor-core types.
     splits
-        Split factors, positive integers.
+        Split factors, positive integers; any number of them.
     timing
         Preset or ``Timing``. Cycles are always their number, also for presets that report the last index.
     technology
@@ -76,27 +76,40 @@ def tensor_costs(
     factors = check_splits(splits)
     chosen_timing = replace(resolve_timing(timing), last_index=False)
     _check_types(types)
-    products, grids = products_of(works, chosen_timing), grids_of(factors)
+    ascending = tuple(sorted(set(factors)))
+    products, grids = products_of(works, chosen_timing), grids_of(ascending)
     compulsory = compulsory_bytes(works, memory)
     used = np.array([work.gemm is not None for work in works], dtype=np.bool_)
     pj = None if technology is None else technology.hbm_pj_per_byte
-    shape = (len(works), len(types), len(factors))
+    shape = (len(works), len(types), len(ascending))
     table = TensorCosts.empty(shape, used, compulsory, pj, factors, grids.factors)
     search = GridSearch(products, grids, compulsory, chosen_timing, memory)
     for t, core in enumerate(types):
         found = search.best(core)
         at = products.work, t
-        table.cycles[at] = np.where(found.usable, found.cycles, INVALID)
-        table.hbm_bytes[at] += np.where(found.usable, found.extra_bytes, 0)
-        port = np.ceil(found.port_bytes / memory.port_bytes_per_cycle).astype(np.int64)
-        table.port_cycles[at] = np.where(found.usable, port, 0)
-        table.grid[at] = np.where(found.usable, found.grid, -1)
-        table.dataflow[at] = np.where(found.usable, found.dataflow, -1)
-        table.ideal_cycles[at] = ceil_div(products.macs[:, None], core.macs * np.array(factors, dtype=np.int64))
+        table.cycles[at], table.hbm_bytes[at] = found.cycles, found.hbm_bytes
+        if memory.shared_sram_bytes:
+            table.port_cycles[at] = np.ceil(found.port_bytes / memory.port_bytes_per_cycle)
+        table.grid[at], table.dataflow[at] = found.grid, found.dataflow
+        table.ideal_cycles[at] = ceil_div(products.macs[:, None], core.macs * np.array(ascending, dtype=np.int64))
         if table.energy_pj is not None and technology is not None:
             picojoules = product_pj(products, search, found, core, technology)
-            table.energy_pj[at] = np.where(found.usable, picojoules, np.inf)
-    return table
+            table.energy_pj[at] = np.where(found.grid >= 0, picojoules, np.inf)
+    return table if ascending == factors else _columns(table, [ascending.index(split) for split in factors])
+
+
+def _columns(table: TensorCosts, columns: list[int]) -> TensorCosts:
+    """The table with these columns, for splits in another order."""
+    return replace(
+        table,
+        cycles=table.cycles[:, :, columns],
+        hbm_bytes=table.hbm_bytes[:, :, columns],
+        energy_pj=None if table.energy_pj is None else table.energy_pj[:, :, columns],
+        ideal_cycles=table.ideal_cycles[:, :, columns],
+        port_cycles=table.port_cycles[:, :, columns],
+        grid=table.grid[:, :, columns],
+        dataflow=table.dataflow[:, :, columns],
+    )
 
 
 def _check_types(types: Sequence[TensorCore]) -> None:

@@ -247,7 +247,7 @@ def total_of(name: str, rows: Iterable[OperatorRow]) -> Total:
 def least_tile_bytes(work: Work, rows: int, k: int, dataflow: str) -> int:
     """SRAM in which a tile of one output fits, on an array of ``rows`` rows and k elements of a core's share.
 
-    The least of the loop orders of ``accmine.cost.arrays.kernel``: slabs of the operands and one sum, or a panel of one
+    The least of the loop orders of ``accmine.cost.arrays.orders``: slabs of the operands and one sum, or a panel of one
     row or column and what streams past it, all of k for ``os``.
     """
     e = BYTES[work.dtype]

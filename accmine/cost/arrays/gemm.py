@@ -80,7 +80,7 @@ def gemm(
     batch
         Independent products, one after the other.
     sram_bytes
-        SRAM of the core, which bounds reuse (see ``accmine.cost.arrays.kernel``); tiles are chosen for the bandwidth of
+        SRAM of the core, which bounds reuse (see ``accmine.cost.arrays.orders``); tiles are chosen for the bandwidth of
         ``accmine.cost.NOMINAL``, and what they cost the array is in the cycles. ``None``: every operand is read once.
     dtype
         Type of the operands and the output: ``"bf16"``, ``"fp16"``, ``"fp32"`` or ``"int8"``.

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
 from accmine.cost.arrays.kernel import Machine, tile_slab
 from accmine.cost.arrays.ladder import climb
 from accmine.cost.arrays.products import SUM_BYTES, Products
-from accmine.cost.arrays.split import GridSet
+from accmine.cost.arrays.split import GridSet, grids_of
 from accmine.cost.arrays.timing import IntArray, Timing, ceil_div
 from accmine.cost.energy import EnergyConstants, FloatArray, gemm_sram_bytes, mac_pj, sram_pj_per_byte
 from accmine.cost.memory import MemorySystem
 from accmine.cost.operator_costs import INVALID
 from accmine.hardware import DATAFLOWS, FLEXIBLE, TensorCore
 
-__all__ = ["Found", "GridSearch", "machine_of", "product_pj"]
+__all__ = ["Found", "GridSearch", "least_traffic", "machine_of", "product_pj"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,19 @@ def machine_of(core: TensorCore, timing: Timing, memory: MemorySystem) -> Machin
     how = (timing.weight_load_overlap, timing.row_latency, timing.output_latency, drain, timing.fold_overlap)
     levels = (float(memory.hbm_bytes_per_cycle), float(memory.port_bytes_per_cycle), memory.shared_sram_bytes > 0)
     return Machine(*fixed, *how, timing.pack_products, *levels)
+
+
+def least_traffic(m: int, k: int, n: int, buffer_bytes: int) -> int:
+    """Least bytes of an int8 product with one buffer, as the tile search finds them: for comparison with other tools.
+
+    No double buffering, sums as wide as the operands, slabs of one element of k, a multiplier instead of an array.
+    """
+    operands = (m * k, k * n, m * n)
+    row = np.array([[m, k, n, 1, 1, *operands, 1, 0, 0, 1, sum(operands)]], dtype=np.int64)
+    machine = Machine(1, 1, buffer_bytes, 1, 1, 1, True, 1, 0, 0, True, False, 1e-9, inf, False)
+    found, one = np.empty((5, 1, 1), dtype=np.int64), grids_of((1,))
+    climb(row, one.factors, np.array(one.starts, dtype=np.int64), (0, 1), machine, 0, found)
+    return int(found[1, 0, 0])
 
 
 def product_pj(

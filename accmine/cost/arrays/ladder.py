@@ -22,14 +22,13 @@ from accmine.cost.arrays.kernel import (
     Machine,
     Share,
     Ways,
-    best_tile,
     better,
     ceil_of,
     fold_cycles_of,
     no_tile,
     packed_cycles_of,
-    whole_tile,
 )
+from accmine.cost.arrays.orders import best_tile, whole_tile
 from accmine.cost.arrays.pool import hold
 from accmine.cost.arrays.products import SUM_BYTES
 
@@ -160,18 +159,23 @@ def least_again(s: Share, mc: Machine) -> float:
     return min(of_a, of_b, max(0.0, 2.0 * passes - s.a - s.b))
 
 
+@inlined
+def way_of(s: Share, held: FloatArray, at: int, outputs: int) -> tuple[float, float]:
+    """HBM bytes of a way to hold the product, and further bytes at the busiest core's port."""
+    again = s.own_a * held[at, 1] + s.own_b * held[at, 2]
+    # Sums are spread over the cores as the outputs are.
+    return s.e * held[at, 0], s.e * again + SUM_BYTES * held[at, 3] * s.own_c / outputs
+
+
 @compiled
 def ways_of(p: Product, batch_cut: int, s: Share, pool: int, known: FloatArray) -> Ways:
-    """What each way to hold the product costs on a grid: HBM bytes, and bytes at the busiest core's port."""
+    """What each way to hold the product costs on a grid."""
     # Products of a batch that run side by side have the memory among them.
     held = known[batch_cut]
     if held[0, 0] < 0.0:
         hold(p.m, p.k, p.n, p.m * p.n * p.batch, p.a, p.b, p.e, pool // batch_cut, held)
-    # Sums are spread over the cores as the outputs are.
-    out = SUM_BYTES * float(s.own_c) / p.c
-    again = s.e * (s.own_a * held[:, 1] + s.own_b * held[:, 2]) + out * held[:, 3]
-    moved = s.e * held[:, 0]
-    return moved[0], again[0], moved[1], again[1], moved[2], again[2], moved[3], again[3], moved[4], again[4]
+    one, two, three = way_of(s, held, 0, p.c), way_of(s, held, 1, p.c), way_of(s, held, 2, p.c)
+    return one + two + three + way_of(s, held, 3, p.c) + way_of(s, held, 4, p.c)
 
 
 @inlined
@@ -192,7 +196,7 @@ def useful(one: Best, fewer: Best) -> bool:
     return one.time <= fewer.time and one.cycles * WINDOW < fewer.cycles
 
 
-@compiled
+@inlined
 def gather(
     p: Product,
     cuts: IntArray,
@@ -239,7 +243,7 @@ def forward(bounds: FloatArray, visit: int, count: int) -> None:
         bounds[row, visit], bounds[row, at] = bounds[row, at], bounds[row, visit]
 
 
-@compiled
+@inlined
 def settle(
     p: Product,
     cuts: IntArray,

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost.arrays.compiled import compiled
-from accmine.cost.arrays.kernel import ceil_of, traffic_of
+from accmine.cost.arrays.kernel import ceil_of
+from accmine.cost.arrays.orders import traffic_of
 from accmine.cost.arrays.products import SUM_BYTES
 
 __all__ = ["hold"]

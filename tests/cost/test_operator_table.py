@@ -9,13 +9,11 @@ from dataclasses import replace
 from math import inf, isclose
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost import LEVELS, CostLibrary, OperatorRow, OperatorTable, total_of
-from accmine.cost.arrays.tiles import Shares, tiles_of
+from accmine.cost import LEVELS, PRESETS, CostLibrary, OperatorRow, OperatorTable, total_of
 from accmine.cost.modes import hbm_capacity
 from accmine.cost.operator_table import LAUNCH, least_tile_bytes, operator_table
 from accmine.errors import InputError
@@ -28,6 +26,7 @@ from accmine.questions.cost.measure import cost_step
 from accmine.workload import Task, Vector, list_models, load_model
 from accmine.workload.graph import Work
 from accmine.workload.work import Gemm
+from tests.cost.arrays.test_kernel import cost_of
 from tests.samples.search_sample import Shape, design, graph_of, paired, planned, shapes, task_of, technology
 
 PLAIN = design(4, 2, dim=16)
@@ -223,15 +222,9 @@ def test_ceilings_are_those_of_the_design() -> None:
     assert isclose(lower.hbm_bytes_per_s, 0.7 * roof.hbm_bytes_per_s)
 
 
-def _fits(work: Work, core: TensorCore, k: int) -> bool:
-    """Whether the model has a tile for it, beside single outputs."""
-    gemm = work.gemm
-    assert gemm is not None
-    size = {"bf16": 2, "fp32": 4, "int8": 1}[work.dtype]
-    values = (gemm.m, k, gemm.n, 1, gemm.m * k, k * gemm.n, gemm.m * gemm.n, *[0] * 3, size, 0, 1, 0, 1, 0, 1, 0)
-    shares = Shares(*(np.array([value], dtype=np.int64) for value in values))
-    flow = "ws" if core.dataflow == "flexible" else core.dataflow
-    return bool(tiles_of(shares, core, flow).fits[:, :-1].any())
+def _fits(work: Work, core: TensorCore) -> bool:
+    """Whether one of the model's loop orders has a tile of one output for it."""
+    return any(cost_of(work, core, PRESETS["tpu-like"], order, 1, 1) for order in ("outputs", "a", "b"))
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -240,9 +233,9 @@ def test_the_least_sram_is_where_tiles_begin_to_fit(seed: int) -> None:
     m, k, n = (rng.choice((1, 3, 16, 40, 64, 100, 512)) for _ in range(3))
     rows, flow = rng.choice((4, 16, 48, 128)), rng.choice(("ws", "os", "is"))
     work = Work(Gemm(m, k, n, 1, m * k, k * n, m * n), (), 0, 0, rng.choice(("bf16", "fp32", "int8")))
-    least = least_tile_bytes(work, rows, k)
-    assert _fits(work, TensorCore(rows, 16, least, flow), k)
-    assert not _fits(work, TensorCore(rows, 16, least - 1, flow), k)
+    least = least_tile_bytes(work, rows, k, flow)
+    assert _fits(work, TensorCore(rows, 16, least, flow))
+    assert not _fits(work, TensorCore(rows, 16, least - 1, flow))
 
 
 def test_rows_say_what_does_not_fit() -> None:

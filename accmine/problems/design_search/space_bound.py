@@ -277,7 +277,7 @@ def _sides(library: CostLibrary, types: Design) -> _Sides:
 
 
 _PATH_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56)
-"""Core counts, with those from 64 on in steps of 8, that have paths of their own; others take those of the next larger."""
+"""Counts, with those from 64 on in steps of 8, that have paths of their own; others take those of the next larger."""
 
 
 def _path_levels(splits: Sequence[int], counts: IntArray) -> IntArray:

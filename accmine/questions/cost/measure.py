@@ -124,7 +124,11 @@ def cost_step(
         raise InputError(f"unknown option {', '.join(unknown)}; allowed: {', '.join((*_WORKLOAD, *_STUDY))}")
     study, design, constants = _read(workload, accelerator, technology, given)
     inputs = read_inputs(study)
-    plan = make_plan(study, replace(inputs, template=template_of(design)))
+    try:
+        plan = make_plan(study, replace(inputs, template=template_of(design)))
+    except InputError as error:
+        found = [Complaint(c.where, _option(c.field) if c.field else "", c.message) for c in error.complaints]
+        raise InputError(found) from None
     (pipeline,) = plan.pipelines
     (task,) = pipeline.tasks
     no_energy = _no_energy(constants, design)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from math import inf
 from typing import Any
 
+import numpy as np
 import pytest
 
 from accmine.errors import InfeasibleError
@@ -159,6 +160,20 @@ def test_the_library_has_splits_for_the_template_and_for_the_baseline() -> None:
     assert plan_of(study(baseline=str(wide))).library().splits == (1, 2, 3, 4, 5, 8, 16)
     powers = study(baseline=str(wide), operator_split="powers")
     assert plan_of(powers).library().splits == (1, 2, 4, 8, 16)
+
+
+@pytest.mark.parametrize("rule", ["even", "powers", "none"])
+@pytest.mark.parametrize("fusion", ["elementwise", "paired"])
+def test_a_design_costs_the_same_alone_and_in_a_space(rule: str, fusion: str) -> None:
+    keys: dict[str, Any] = {"operator_split": rule, "workload": {"fusion": fusion}}
+    alone, among = (
+        planned(space=space, **keys) for space in ({}, {"tensor_cores": [1, 2, 5, 7, 12], "vector_cores": [1, 6]})
+    )
+    chip = alone[0].baseline
+    first = dict(zip(alone[1].works, alone[1].modes(chip), strict=True))
+    for work, modes in zip(among[1].works, among[1].modes(chip), strict=True):
+        assert np.array_equal(modes.duration, first[work].duration)
+        assert np.array_equal(modes.uses, first[work].uses)
 
 
 @pytest.mark.parametrize("depth", [1, 2])

@@ -227,3 +227,36 @@ def test_a_deterministic_budget_has_an_end() -> None:
             assert "else nothing ends the run" in refused(Budget, **values)
         else:
             assert Budget.model_validate(values).deterministic
+
+
+def _workload(**more: Any) -> StudyWorkload:
+    return StudyWorkload.model_validate({"use": "bert-base", "batch": 8, **more})
+
+
+def test_precision_is_a_word_or_a_mapping() -> None:
+    mixed = _workload().precision
+    assert mixed == _workload(precision="mixed").precision
+    assert (mixed.master, mixed.moments, mixed.gradients, mixed.accumulation) == ("fp32",) * 4
+    pure = _workload(precision="pure-bf16").precision
+    assert (pure.master, pure.moments, pure.gradients, pure.accumulation) == ("none", "bf16", "bf16", "bf16")
+    given = _workload(precision={"gradients": "bf16"}).precision
+    assert (given.master, given.gradients, given.accumulation) == ("fp32", "bf16", "bf16")
+    assert _workload(precision={"gradients": "bf16", "accumulation": "fp32"}).precision.accumulation == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"precision": "bf16"}, "mixed or pure-bf16, or a mapping of master, moments"),
+        ({"precision": {"master": "bf16"}}, "'fp32' or 'none'"),
+        ({"precision": "pure-bf16", "dtype": "fp32"}, "pure-bf16 needs dtype: bf16 or fp8"),
+        ({"precision": "pure-bf16", "dtype": "fp16"}, "pure-bf16 needs dtype: bf16 or fp8"),
+        ({"precision": {"moments": "bf16"}, "optimizer": "adamw-8bit"}, "keeps moments in 8 bits"),
+        ({"masked": 0}, "greater than 0"),
+        ({"masked": 1.01}, "less than or equal to 1"),
+        ({"optimizer": "lion"}, "'adamw-8bit'"),
+    ],
+)
+def test_precision_and_optimisers_that_do_not_fit(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        _workload(**more)

@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 from accmine.cost.arrays.precision import at_rate, pace
-from accmine.cost.arrays.tiles import SUM_BYTES
+from accmine.cost.arrays.products import SUM_BYTES
 from accmine.cost.arrays.timing import IntArray, Timing, array_cycles, ceil_div
 from accmine.cost.energy import EnergyConstants, FloatArray, gemm_sram_bytes, mac_pj, sram_pj_per_byte
 from accmine.cost.memory import MemorySystem

@@ -12,6 +12,7 @@ from accmine.questions.options import writable
 
 __all__ = ["COMMANDS", "cost"]
 
+_TECHNOLOGY = "Energies: a name of the catalogue or a file. Default: tpu-16nm, or that of the chip's node."
 _OPTIONS = (
     *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute"),
     *("attention", "split", "fusion"),
@@ -36,10 +37,7 @@ def cost(
         str | None, typer.Option(help="Materialised attention per heads (default), samples, none.")
     ] = None,
     fusion: Annotated[str | None, typer.Option(help="practical (default), elementwise, paired or none.")] = None,
-    technology: Annotated[
-        str | None,
-        typer.Option(help="Energies: a name of the catalogue or a file. Default: tpu-16nm, or that of the node."),
-    ] = None,
+    technology: Annotated[str | None, typer.Option(help=_TECHNOLOGY)] = None,
     timing: Annotated[str | None, typer.Option(help="tpu-like (default), rtl-simple, scalesim3, ….")] = None,
     operator_split: Annotated[
         str | None,

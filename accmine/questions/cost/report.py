@@ -202,6 +202,7 @@ def _notes(step: CostedStep) -> list[str]:
         "MACs: utilisation of the multipliers of the cores held. FLOP/B: FLOP of the product (without one: of the",
         "lanes) per byte of HBM traffic; roof: what all cores can reach at it, in FLOP/s; reached: one operator.",
     ]
+    notes.append(f"Interval of time: {step.worth.text}.")
     if step.table.step.inserted:
         notes.append("zeros: multiplications by zeros that a stride inserts, skipped: they are in no other figure.")
     notes.append(
@@ -209,6 +210,7 @@ def _notes(step: CostedStep) -> list[str]:
         if step.no_energy
         else f"energy: dynamic, constants of {step.technology}; idle power and leakage are charged by time."
     )
+    notes += [f"{sentence}." for sentence in step.unstated]
     return [*notes, *(f"Warning: {warning}." for warning in step.warnings)]
 
 
@@ -289,6 +291,7 @@ def to_json(step: CostedStep) -> dict[str, Any]:
             "vector_ridge_op_per_byte": roof.vector_ridge,
         },
         "no_energy": step.no_energy or None,
+        "unstated": list(step.unstated),
         "warnings": list(step.warnings),
     }
 

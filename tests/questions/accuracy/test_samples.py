@@ -120,7 +120,7 @@ def test_a_reported_rate_has_to_agree_to_two_percent(tmp_path: Path, rate: float
 
 def test_every_complaint_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        read(tmp_path, DEVICES + "x,fp8,64,0,256,2e-6,\nx,fp16,64,128,256,2e-6,\nx,fp16,64,128,256,-1,\n")
+        read(tmp_path, DEVICES + "x,fp7,64,0,256,2e-6,\nx,fp16,64,128,256,2e-6,\nx,fp16,64,128,256,-1,\n")
     found = {(c.where.rpartition(":")[2], c.field) for c in caught.value.complaints}
     assert {("2", "dtype"), ("2", "K"), ("4", "latency_s")} <= found
     assert not any(line == "3" for line, _ in found)

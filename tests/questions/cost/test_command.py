@@ -197,8 +197,14 @@ def test_a_technology_changes_energies_only(folder: Path) -> None:
 def test_energies_beyond_their_clock_are_not_printed(folder: Path) -> None:
     text = dump_design(design(4, 2)).replace("700 MHz", "2000 MHz")
     Path("fast.yaml").write_text(text)
-    step = cost_step("mlp.yaml", "fast.yaml")
-    assert "hold up to 940 MHz, the design runs at 2000 MHz" in step.no_energy
+    step = cost_step("mlp.yaml", "fast.yaml", "tpu-16nm")
+    assert (
+        "hold up to 940 MHz, the design runs at 2000 MHz; technologies that cover it: accelerator-5nm" in step.no_energy
+    )
+    assert (cost_step("mlp.yaml", "fast.yaml").technology, cost_step("mlp.yaml", "tpuv2-like").technology) == (
+        "accelerator-5nm",
+        "tpu-16nm",
+    )
     assert step.table.step.energy_fj is None
 
 
@@ -248,7 +254,7 @@ def test_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (("mlp.yaml", "--design", "d.yaml", "--image", "-1"), "--image: must be"),
         (("gpt.yaml", "--design", "d.yaml", "--batch", "9", "--microbatch", "2"), "--microbatch: 2 does not divide"),
         (("gpt.yaml", "--design", "d.yaml", "--optimizer", "lion"), "--optimizer: must be one of adam, sgd"),
-        (("gpt.yaml", "--design", "d.yaml", "--dtype", "int4"), "--dtype: must be one of bf16, fp32"),
+        (("gpt.yaml", "--design", "d.yaml", "--dtype", "int4"), "--dtype: must be one of bf16, fp16, fp32, fp8, tf32"),
         (("gpt.yaml", "--design", "d.yaml", "--recompute", "some"), "--recompute: must be one of none, full"),
         (("gpt.yaml", "--design", "d.yaml", "--split", "rows"), "--split: must be one of"),
         (("gpt.yaml", "--design", "d.yaml", "--attention", "flash"), "--attention: must be one of fused, materialised"),
@@ -328,3 +334,43 @@ def test_the_graph_of_a_step_is_read_back_as_it_was(folder: Path) -> None:
     assert {b for _, b in set(read.edges) - inside} == updates
     assert all(read.in_degree(name) == 1 for name in updates)
     assert nx.is_directed_acyclic_graph(read)
+
+
+def test_rates_of_a_chip_are_its_roof_and_what_is_not_stated_is_said(folder: Path) -> None:
+    text = dump_design(design(4, 2)).replace("vector_cores: 2", "tensor_rates: {tf32: 0.5}\nvector_cores: 2")
+    Path("rated.yaml").write_text(text)
+    plain, tf32 = (cost_step("mlp.yaml", "rated.yaml", options={"dtype": dtype}) for dtype in ("bf16", "tf32"))
+    assert tf32.table.roof.tensor_flops_per_s == plain.table.roof.tensor_flops_per_s / 2
+    assert (tf32.technology, tf32.no_energy, tf32.unstated) == ("accelerator-7nm", "", ())
+    for step in (plain, tf32):
+        assert all((row.utilization or 0) <= 1 for row in step.table.rows)
+        assert all(row.reached_flops_per_s <= row.attainable_flops_per_s * (1 + 1e-12) for row in step.table.rows)
+        assert 0 < step.table.utilization <= 1
+    products = [row for row in tf32.table.rows if row.work.uses_tensor]
+    assert products
+    assert {row.work.dtype for row in products} == {"tf32"}
+    fp32 = cost_step("mlp.yaml", "rated.yaml", options={"dtype": "fp32"})
+    (sentence,) = fp32.unstated
+    assert sentence == "no rate for fp32 is stated (tensor_rates): it is multiplied as 3 bf16 products"
+    assert f"{sentence}." in render(fp32)
+    assert to_json(fp32)["unstated"] == [sentence]
+    assert fp32.table.step.cycles > tf32.table.step.cycles > plain.table.step.cycles
+    # without energies of tf32 cycles are all the same
+    other = cost_step("mlp.yaml", "rated.yaml", "tpu-16nm", {"dtype": "tf32"})
+    assert other.table.step.cycles == tf32.table.step.cycles
+    assert other.table.step.energy_fj is None
+    assert other.no_energy.endswith("technologies that cover it: accelerator-7nm, accelerator-5nm")
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "message"),
+    [
+        ("h100-like", "bf16", "--design: h100-like is an anchor of a published peak only (anchor: peak)"),
+        ("d.yaml", "tf32", "--dtype: d.yaml: the arrays state no rate for tf32"),
+    ],
+)
+def test_what_has_no_times_is_refused(folder: Path, name: str, dtype: str, message: str) -> None:
+    Path("d.yaml").write_text(dump_design(design(4, 2)))
+    with pytest.raises(InputError) as caught:
+        cost_step("mlp.yaml", name, options={"dtype": dtype})
+    assert message in str(caught.value)

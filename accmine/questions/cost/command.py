@@ -26,9 +26,7 @@ def cost(
     ],
     design: Annotated[str, typer.Option(help="Design: a name of the catalogue or a file.")],
     batch: Annotated[int | None, typer.Option(help="Samples of a step. Default: 32, or 4 microbatches.")] = None,
-    microbatch: Annotated[
-        int | None, typer.Option(help="Samples that run together. Default: the largest divisor of the batch up to 8.")
-    ] = None,
+    microbatch: Annotated[int | None, typer.Option(help="Samples run together. Default: a divisor up to 8.")] = None,
     sequence: Annotated[int | None, typer.Option(help="Sequence length in tokens. Default: the model's own.")] = None,
     image: Annotated[int | None, typer.Option(help="Pixels per side of an image. Default: the model's own.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam (default), sgd with momentum, adamw, lamb, ….")] = None,

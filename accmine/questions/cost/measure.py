@@ -136,7 +136,11 @@ def cost_step(
     # Which types its arrays multiply is a matter of the design, which is not that of these inputs.
     plain = tuple(workload.model_copy(update={"dtype": "bf16"}) for workload in study.workloads)
     inputs = read_inputs(study.model_copy(update={"workloads": plain}))
-    plan = make_plan(study, replace(inputs, template=template_of(design)))
+    try:
+        plan = make_plan(study, replace(inputs, template=template_of(design)))
+    except InputError as error:
+        found = [Complaint(c.where, _option(c.field) if c.field else "", c.message) for c in error.complaints]
+        raise InputError(found) from None
     (pipeline,) = plan.pipelines
     (task,) = pipeline.tasks
     no_energy = _no_energy(constants, design)

@@ -1,6 +1,7 @@
 """Operator × core -> cycles, energy and bytes."""
 
 from accmine.cost.arrays.gemm import GEMM_DTYPES, GemmCost, gemm
+from accmine.cost.arrays.precision import pace, unstated
 from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles, array_folds, resolve_timing
 from accmine.cost.corrections import Corrections, corrections, no_corrections
 from accmine.cost.energy import mac_pj
@@ -80,6 +81,7 @@ __all__ = [
     "memory_of",
     "no_corrections",
     "number",
+    "pace",
     "port_bits",
     "read_lines",
     "read_measurements",
@@ -90,6 +92,7 @@ __all__ = [
     "tensor_costs",
     "too_many_runs",
     "total_of",
+    "unstated",
     "vector_costs",
     "whole",
 ]

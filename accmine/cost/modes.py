@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from accmine.cost.arrays.waves import Waves, waves_of
 from accmine.cost.corrections import corrections
 from accmine.cost.measured.source import Source
 from accmine.cost.measured.values import MODELLED, OriginArray
@@ -103,7 +104,7 @@ class CostLibrary:
         self._position = {work: i for i, work in enumerate(self.works)}
         self._index: dict[OperatorGraph, IntArray] = {}
         self.resident_share = RESIDENT_SHARE if any(work.local for work in self.works) else 0.0
-        self._tensor: dict[tuple[TensorCore, MemorySystem], TensorCosts] = {}
+        self._tensor: dict[tuple[TensorCore, MemorySystem, Waves | None], TensorCosts] = {}
         self._vector: dict[tuple[VectorCore, MemorySystem], VectorCosts] = {}
         self._pair: dict[_Key, OperatorCosts] = {}
         self._origin: dict[_Key, OriginArray] = {}
@@ -148,7 +149,13 @@ class CostLibrary:
 
     def _tensor_costs(self, works: Sequence[Work], design: Design, memory: MemorySystem) -> TensorCosts:
         return tensor_costs(
-            works, [design.tensor], self.splits, timing=self.timing, technology=self.technology, memory=memory
+            works,
+            [design.tensor],
+            self.splits,
+            timing=self.timing,
+            technology=self.technology,
+            memory=memory,
+            waves=waves_of(design),
         )
 
     def _vector_costs(self, works: Sequence[Work], design: Design, memory: MemorySystem) -> VectorCosts:
@@ -157,7 +164,7 @@ class CostLibrary:
     def tensor(self, design: Design, memory: MemorySystem | None = None) -> TensorCosts:
         """The tensor side of every work, with the grids and dataflows that were chosen."""
         memory = memory or memory_of(design, self.resident_share)
-        key = (design.tensor, memory)
+        key = (design.tensor, memory, waves_of(design))
         if key not in self._tensor:
             self._tensor[key] = self._tensor_costs(self.works, design, memory)
         return self._tensor[key]
@@ -191,7 +198,7 @@ class CostLibrary:
             shares = [own | shares_of(min(most)) for own in shares]
         rows = () if self.source is None else self.source.cores
         tensor, vector = (
-            {self.splits[bisect_right(self.splits, share) - 1] for share in own}
+            {self.splits[at - 1] for share in own if (at := bisect_right(self.splits, share))}
             | {count for count in rows if count <= cores and count in self.splits}
             for own, cores in zip(shares, most, strict=True)
         )
@@ -200,7 +207,7 @@ class CostLibrary:
 
 def hbm_capacity(design: Design) -> int:
     """HBM bytes per cycle that operators get, as an integer capacity, rounded down."""
-    efficiency = design.calibration.hbm_efficiency
+    efficiency = design.calibration.best("hbm_efficiency")
     usable = design.hbm_bytes_per_s if efficiency == 1.0 else int(design.hbm_bytes_per_s * efficiency)
     capacity = usable // design.frequency_hz
     if capacity < 1:

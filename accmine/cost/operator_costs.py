@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -290,14 +291,16 @@ def combine(
     if (tensor.energy_pj is None) != (vector.energy_pj is None):
         raise InputError("tensor and vector costs must both have a technology, or neither")
     own = corrections or no_corrections(len(tensor.used))
-    return OperatorCosts(_slowed(tensor, own.array_efficiency), _slowed(vector, own.vector_efficiency), own)
+    arrays = _slowed(tensor, own.array_efficiency * own.sustained, own.array_cycles)
+    lanes = _slowed(vector, own.vector_efficiency, lambda cycles: cycles / own.vector_efficiency[:, None])
+    return OperatorCosts(arrays, lanes, own)
 
 
-def _slowed(side: TypeCosts, efficiency: FloatArray) -> TypeCosts:
+def _slowed(side: TypeCosts, efficiency: FloatArray, slower: Callable[[IntArray], FloatArray]) -> TypeCosts:
     """A side whose units reach only a share of their peak."""
     if (efficiency == 1.0).all():
         return side
-    longer = np.ceil(np.where(side.cycles == INVALID, 0, side.cycles) / efficiency[:, None]).astype(np.int64)
+    longer = np.ceil(slower(np.where(side.cycles == INVALID, 0, side.cycles))).astype(np.int64)
     return replace(side, cycles=np.where(side.cycles == INVALID, INVALID, longer))
 
 
@@ -334,9 +337,9 @@ def durations(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> IntArray:
     memory += memory * hbm_bytes_per_cycle < moved  # the division may have rounded down to an integer
     if memory.size and memory.max() >= float(INVALID):
         raise InputError(f"hbm_bytes_per_cycle {hbm_bytes_per_cycle!r} is too small for 64-bit cycle counts")
-    duration = np.maximum(costs.cycles, memory.astype(np.int64))
-    launched = duration + costs.corrections.launch_cycles[:, None]
-    return np.asarray(np.where(duration == INVALID, INVALID, launched), dtype=np.int64)
+    valid = costs.cycles != INVALID
+    busy = costs.corrections.joined(np.where(valid, costs.cycles, 0), memory.astype(np.int64))
+    return np.asarray(np.where(valid, costs.corrections.launched(busy), INVALID), dtype=np.int64)
 
 
 LEVELS = ("array", "vector", "port", "hbm")

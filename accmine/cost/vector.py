@@ -110,6 +110,11 @@ VECTOR_TABLE: dict[str, VectorKind] = {
     "lstm-cell-backward": VectorKind(19),  # per gate: the activations again, their derivatives and the products
     "cross-entropy": _row(9, 2, 1),  # log-softmax and probabilities
     "cross-entropy-backward": VectorKind(2),  # probabilities − one-hot, scaled
+    # Parts of fused attention, block by block: nothing is read twice.
+    "attention-softmax": _row(8, 2),  # scale, max, subtract, exp, sum
+    "attention-softmax-backward": _row(9, 0),  # the probabilities again: scale, subtract, exp; dP − D, product, scale
+    "attention-rescale": VectorKind(1),  # the accumulator to a new maximum, and last to the sum
+    "attention-rescale-backward": VectorKind(2),  # D = rowsum(dO∘O)
     "accumulate": VectorKind(1),
     "reduce": VectorKind(1),
     "sgd-update": VectorKind(7),  # momentum 2, step 2, weight decay 2, bf16 copy

@@ -47,7 +47,7 @@ def roofline(design: Design) -> Roofline:
     """The ceilings of all cores of a design, lowered by its calibration."""
     calibration = design.calibration
     return Roofline(
-        design.peak_flops_per_s * calibration.array_efficiency,
-        design.vector_ops_per_s * calibration.vector_efficiency,
-        design.hbm_bytes_per_s * calibration.hbm_efficiency,
+        design.peak_flops_per_s * calibration.best("array_efficiency"),
+        design.vector_ops_per_s * calibration.best("vector_efficiency"),
+        design.hbm_bytes_per_s * calibration.best("hbm_efficiency"),
     )

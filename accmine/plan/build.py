@@ -159,8 +159,8 @@ def _policy(workload: StudyWorkload) -> DtypePolicy:
 
 def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, inputs: Inputs) -> PipelinePlan:
     microbatches = workload.batch // workload.microbatch
-    training = _training(model, workload, workload.split, workload.recompute)
-    plain = training if workload.recompute == "none" else _training(model, workload, workload.split, "none")
+    training = _training(model, workload, workload.granularity, workload.recompute)
+    plain = training if workload.recompute == "none" else _training(model, workload, workload.granularity, "none")
     fused = fuse(training, workload.fusion)
     depth = study.system.pipeline
     if depth > len(fused.layers):
@@ -202,7 +202,7 @@ def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, in
             cluster.transfer_s(stage.tied_bytes) if cluster is not None and stage.tied_bytes else 0.0
             for stage in stages
         ),
-        model_macs=microbatches * plain.macs,
+        model_macs=microbatches * (plain.macs - sum(operator.work.repeated_macs for operator in plain.operators)),
         hardware_macs=microbatches * training.macs,
     )
 
@@ -216,8 +216,8 @@ def _stages(study: Study, graph: OperatorGraph, boundaries: Sequence[int]) -> tu
 def _sketch(
     study: Study, workload: StudyWorkload, model: ModelDescription, tasks: Sequence[Task], boundaries: Sequence[int]
 ) -> tuple[Task, ...]:
-    """The same tasks with attention in one operator, where operators may be split over cores anyway."""
-    if workload.split == "none" or study.operator_split == "none":
+    """The same tasks with attention as one chain, where operators may be split over cores anyway."""
+    if workload.granularity in ("fused", "none") or study.operator_split == "none":
         return tuple(tasks)
     coarse = fuse(_training(model, workload, "none", workload.recompute), workload.fusion)
     if len(coarse) >= sum(len(phase.graph) for task in tasks for phase in task.phases):

@@ -231,7 +231,7 @@ def scope_of(plan: Plan, mode: str) -> tuple[str, ...]:
     lines.append(f"operator_split {plan.study.operator_split}; every design of the template within the limits")
     for pipeline, workload in zip(plan.pipelines, plan.study.workloads, strict=True):
         fixed = f"{pipeline.name}: microbatch {pipeline.microbatch}, recompute {workload.recompute}, "
-        fixed += f"attention split {workload.split}"
+        fixed += f"attention {workload.attention}" + (f", split {workload.granularity}" if workload.split else "")
         if len(pipeline.stages) > 1:
             cuts = ", ".join(str(stage.layers[0]) for stage in pipeline.stages[1:])
             fixed += f", schedule {pipeline.schedule}, stages cut before layers {cuts}"

@@ -95,8 +95,15 @@ class StudyWorkload(Part):
     recompute: Literal["none", "full"] = Field(
         default="none", description="full: keep only the inputs of each layer and run its forward part again."
     )
-    split: Literal["none", "heads", "samples"] = Field(
-        default="heads", description="Granularity of attention: one operator, one per head, or one per sample."
+    split: Literal["none", "heads", "samples"] | None = Field(
+        default=None,
+        description="Granularity of materialised attention: one chain of operators, one per head, or one per sample. "
+        "Default: heads.",
+    )
+    attention: Literal["fused", "materialised"] = Field(
+        default_factory=derived(lambda data: "fused" if data["split"] is None else "materialised"),
+        description="fused: one operator that stores no scores and makes them again in the backward pass. "
+        "materialised: operators that exchange scores. Default: fused, or materialised where split is given.",
     )
     fusion: Literal["practical", "elementwise", "paired", "none"] = Field(
         default="practical",
@@ -120,6 +127,8 @@ class StudyWorkload(Part):
             allowed = ", ".join(map(str, shown)) or "a divisor of the batch"
             message = f"{self.microbatch} does not divide the batch of {self.batch}; allowed: {allowed}"
             errors.append((("microbatch",), message))
+        if self.attention == "fused" and self.split is not None:
+            errors.append((("split",), "belongs to attention: materialised, not to attention: fused"))
         if self.sequence is not None and self.image is not None:
             errors.append((("image",), "a model reads sequences or images; give sequence or image, not both"))
         if self.optimizer.endswith("-8bit") and "moments" in self.precision.model_fields_set:
@@ -130,6 +139,11 @@ class StudyWorkload(Part):
         if errors:
             raise FieldsError(errors)
         return self
+
+    @property
+    def granularity(self) -> str:
+        """What stands for the attention of a layer: ``fused``, ``none``, ``heads`` or ``samples``."""
+        return "fused" if self.attention == "fused" else self.split or "heads"
 
 
 class AcceleratorSpace(Part):

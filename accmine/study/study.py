@@ -60,7 +60,11 @@ class Study(Part):
     description: str = Field(default="", description="What the study is about, in a sentence.")
     workloads: Annotated[tuple[StudyWorkload, ...], Field(min_length=1)] = Field(description="Models to train.")
     accelerator: AcceleratorSpace = Field(description="Accelerators to choose from.")
-    technology: TechnologyName = Field(default="tpu-16nm", description="Constants of area and power.")
+    technology: TechnologyName | None = Field(
+        default=None,
+        description="Constants of area and power. Default: tpu-16nm, or where it does not cover the baseline and the "
+        "accelerator the one of their node.",
+    )
     system: System = Field(default=System(), description="Devices and parallelism.")
     limits: Limits = Field(default=Limits(), description="Limits of all devices together.")
     device_limits: DeviceLimits = Field(default=DeviceLimits(), description="Limits of each device.")

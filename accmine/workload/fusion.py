@@ -72,7 +72,7 @@ def _elementwise(graph: OperatorGraph) -> OperatorGraph:
 
 def _paired(graph: OperatorGraph) -> OperatorGraph:
     """The graph whose fused products hold equal numbers of cores."""
-    both = [operator.work.gemm is not None and bool(operator.work.vector) for operator in graph.operators]
+    both = [operator.work.uses_tensor and bool(operator.work.vector) for operator in graph.operators]
     marked = {operator.work: replace(operator.work, paired=True) for operator in graph.operators}
     operators = (
         replace(operator, work=marked[operator.work]) if fused else operator
@@ -85,7 +85,7 @@ def _joins(operator: Operator) -> bool:
     """Whether ``operator`` is element-wise work only."""
     work = operator.work
     return (
-        work.gemm is None
+        not work.uses_tensor
         and bool(work.vector)
         and all(part.kind in ELEMENTWISE and part.row == 1 for part in work.vector)
         and not operator.attribute("parameter_gradients")
@@ -106,9 +106,9 @@ def _heads(graph: OperatorGraph) -> list[int]:
         waits.setdefault(after, []).append(before)
     head = list(range(len(operators)))
     tail = list(range(len(operators)))
-    open_end = [o.work.gemm is not None or _joins(o) for o in operators]
+    open_end = [o.work.uses_tensor or _joins(o) for o in operators]
     for index, operator in enumerate(operators):
-        if operator.work.gemm is not None or not open_end[index]:
+        if operator.work.uses_tensor or not open_end[index]:
             continue
         sources = [(head[s], t) for t in operator.inputs if (s := producer[t]) >= 0]
         if not sources:

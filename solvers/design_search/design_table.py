@@ -164,7 +164,7 @@ def width(graph: OperatorGraph, side: str) -> int:
     The size of a cover of these operators by chains, found greedily: of operators that can run side by side no
     two are in one chain (Dilworth 1950), so no cover is smaller than what is bounded here.
     """
-    uses = [(w.gemm is not None) if side == "tensor" else bool(w.vector) for w in graph.works]
+    uses = [w.uses_tensor if side == "tensor" else bool(w.vector) for w in graph.works]
     wanted = [uses[w] for w in graph.work_index.tolist()]
     line = order_of(len(graph), graph.edges)
     # The chain that may go on behind an operator: its own if it is wanted, else one handed on by a predecessor.

@@ -66,6 +66,8 @@ def test_the_hash_covers_the_tables_of_a_technology(tmp_path: Path) -> None:
 
 
 CLOCK = "the energies of tpu-16nm hold up to 940 MHz (no voltage model above); allowed: at most 940 MHz"
+COVER = "technologies that cover it: accelerator-16nm, accelerator-7nm, accelerator-5nm"
+GIVEN = "technology=tpu-16nm"
 
 
 def test_a_clock_beyond_the_technology_is_told_in_one_way_wherever_it_stands(tmp_path: Path) -> None:
@@ -76,9 +78,11 @@ def test_a_clock_beyond_the_technology_is_told_in_one_way_wherever_it_stands(tmp
         "baseline=fast.yaml": f"--set baseline=fast.yaml: baseline: {tmp_path / 'fast.yaml'}: a clock of 1000 MHz",
     }
     for change, start in where.items():
-        (line,) = complaints(loaded(tmp_path, change))
-        assert line == f"{start}: {CLOCK}"
-    assert f"a clock of 1830 MHz: {CLOCK}" in complaints(loaded(tmp_path, "accelerator={use: h100-like}"))[0]
+        (line,) = complaints(loaded(tmp_path, change, GIVEN))
+        assert line == f"{start}: {CLOCK}; {COVER}"
+    (line,) = complaints(loaded(tmp_path, "accelerator={use: h100}", GIVEN))
+    assert "accelerator: technology tpu-16nm: no energy of a multiply-accumulate in fp8" in line
+    assert line.endswith("technologies that cover it: accelerator-5nm")
     inputs = read_inputs(loaded(tmp_path, "baselines=[fast.yaml, base.yaml]"))
     assert [name for name, _ in inputs.baselines] == [str(tmp_path / "base.yaml")]
     (note,) = inputs.left_out

@@ -7,18 +7,19 @@ from operator import index
 
 import numpy as np
 
+from accmine.cost.arrays.precision import pace
 from accmine.cost.arrays.tiles import LEAST_SRAM_BYTES, Shares
 from accmine.cost.arrays.tiling import best_tiles
 from accmine.cost.arrays.timing import Timing, array_cycles, array_folds, resolve_timing
 from accmine.cost.memory import NOMINAL
 from accmine.errors import InputError
-from accmine.hardware import DATAFLOW_CHOICES, DATAFLOWS, FLEXIBLE, TensorCore
+from accmine.hardware import DATAFLOW_CHOICES, DATAFLOWS, DTYPES, FLEXIBLE, TensorCore
 from accmine.workload import BYTES
 
 __all__ = ["GEMM_DTYPES", "GemmCost", "gemm"]
 
-GEMM_DTYPES = ("bf16", "fp16", "fp32", "fp8", "int8")
-"""Element types an array multiplies."""
+GEMM_DTYPES = DTYPES
+"""Element types an array multiplies; ``fp8`` and ``tf32`` only where a chip states their rate."""
 
 _LIMIT = float(np.iinfo(np.int64).max)
 
@@ -121,7 +122,7 @@ def _cost(
     dtype: str,
 ) -> GemmCost:
     macs, size = batch * m * k * n, BYTES[dtype]
-    products = batch * (timing.fp32_passes if dtype == "fp32" else 1)
+    products = batch * pace(dtype, (), timing)[0]
     cycles = int(array_cycles(m, k, n, products, rows, cols, dataflow, timing))
     flow = min(DATAFLOWS, key=lambda f: int(array_cycles(m, k, n, products, rows, cols, f, timing)))
     folds, _ = array_folds(m, k, n, rows, cols, flow if dataflow == FLEXIBLE else dataflow)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import TypeVar
+from itertools import compress, pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost.arrays.gemm import GEMM_DTYPES
+from accmine.cost.arrays.precision import pace
 from accmine.cost.arrays.split import GridSet
 from accmine.cost.arrays.tiles import SUM_BYTES, SharedTiles, Shares, joined, least_extra_elements, shared_tiles
 from accmine.cost.arrays.tiling import best_tiles, score_of
@@ -23,7 +23,7 @@ from accmine.cost.energy import EnergyConstants, FloatArray, gemm_sram_bytes, ma
 from accmine.cost.memory import MemorySystem
 from accmine.cost.operator_costs import BoolArray
 from accmine.errors import InputError
-from accmine.hardware import DATAFLOWS, FLEXIBLE, TensorCore
+from accmine.hardware import DATAFLOWS, FLEXIBLE, Rates, TensorCore
 from accmine.workload import BYTES
 from accmine.workload.graph import Gemm, Work
 
@@ -56,9 +56,14 @@ class Products:
     halo_of_k: IntArray
     images: IntArray
 
+    def take(self, keep: Any) -> Products:
+        """The products ``keep``, a mask."""
+        arrays = [getattr(self, name)[keep] for name in self.__dataclass_fields__ if name != "dtypes"]
+        return Products(tuple(compress(self.dtypes, keep)), *arrays)
 
-def products_of(works: Sequence[Work], timing: Timing) -> Products:
-    """The products among ``works``, in order.
+
+def products_of(works: Sequence[Work], timing: Timing, rates: Rates = ()) -> Products:
+    """The products among ``works``, in order, with their passes on arrays that state these rates.
 
     Raises
     ------
@@ -75,9 +80,7 @@ def products_of(works: Sequence[Work], timing: Timing) -> Products:
             raise InputError(f"sizes of a product must be positive, got {g}")
         if _largest(g) > np.iinfo(np.int64).max:
             raise InputError(f"a product of {g.batch} × {g.m} × {g.k} × {g.n} is too large for 64-bit counts")
-        if work.dtype not in GEMM_DTYPES:
-            raise InputError(f"unknown dtype {work.dtype!r} of a product; allowed: {', '.join(GEMM_DTYPES)}")
-        passes = timing.fp32_passes if work.dtype == "fp32" else 1
+        passes, _ = pace(work.dtype, rates, timing)
         operands = (g.a_elements, g.b_elements, g.c_elements)
         halos = (g.halo_elements, int(g.halo_axis == "k"), g.images)
         rows.append((i, g.m, g.k, g.n, g.batch, *operands, BYTES[work.dtype], passes, g.macs, *halos))
@@ -280,7 +283,9 @@ def product_pj(
             streamed = np.where(found.dataflow == index, own, streamed)
     again = found.extra_bytes
     filled = ((products.a + products.b + products.c) * products.element_bytes)[column] + again
-    per_mac = np.array([mac_pj(dtype, search.timing, technology) for dtype in products.dtypes], dtype=np.float64)
+    per_mac = np.array(
+        [mac_pj(dtype, search.timing, technology, core.rates) for dtype in products.dtypes], dtype=np.float64
+    )
     additions = (factors[:, :, 2] - 1) * products.c[column] * technology.vector_op_fp32_pj
     per_byte = sram_pj_per_byte(technology, [core.sram_bytes])[0]
     total = (products.macs * per_mac)[column] + additions + again * technology.hbm_pj_per_byte

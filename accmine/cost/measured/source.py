@@ -79,7 +79,7 @@ class ZigzagSource:
         if not wanted:
             return Measurements((), 1.0)
         table = read_measurements(self.cache, 1.0)  # exact hits only: what is missing is run, not interpolated
-        launch, own = design.launch_cycles, (row for row in table.rows if row.core == design.tensor)
+        launch, own = design.launch_cycles, (row for row in table.rows if row.core == design.tensor.plain)
         return Measurements(tuple(replace(row, cycles=row.cycles + launch) for row in own), 1.0)
 
 

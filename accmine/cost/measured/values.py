@@ -131,7 +131,8 @@ class Change:
 
     def result(self) -> tuple[OperatorCosts, OriginArray]:
         """The changed costs, and where each comes from."""
-        return replace(self.costs, tensor=self.tensor, vector=self.vector), self.origin
+        own = self.costs.corrections.but_measured((self.origin != MODELLED).any(axis=1))
+        return replace(self.costs, tensor=self.tensor, vector=self.vector, corrections=own), self.origin
 
 
 def _copied(side: TypeCosts) -> TypeCosts:

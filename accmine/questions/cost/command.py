@@ -12,9 +12,9 @@ from accmine.questions.options import writable
 
 __all__ = ["COMMANDS", "cost"]
 
-_TECHNOLOGY = "tpu-16nm"
 _OPTIONS = (
-    *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute", "split", "fusion"),
+    *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute"),
+    *("attention", "split", "fusion"),
     *("timing", "operator_split", "residency"),
 )
 
@@ -35,11 +35,19 @@ def cost(
     optimizer: Annotated[str | None, typer.Option(help="adam (default), sgd with momentum, adamw, lamb, ….")] = None,
     dtype: Annotated[str | None, typer.Option(help="bf16 (default), fp16, fp32 or fp8.")] = None,
     recompute: Annotated[str | None, typer.Option(help="none (default) or full.")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Attention as one operator per head (heads, default) or sample, or none.")
+    attention: Annotated[
+        str | None,
+        typer.Option(help="fused (default): one operator that stores no scores; materialised (default with --split)."),
     ] = None,
-    fusion: Annotated[str | None, typer.Option(help="practical (default), elementwise or none.")] = None,
-    technology: Annotated[str, typer.Option(help="Energies: a name of the catalogue or a file.")] = _TECHNOLOGY,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Materialised attention as one chain per head (heads, default) or sample, or none."),
+    ] = None,
+    fusion: Annotated[str | None, typer.Option(help="practical (default), elementwise, paired or none.")] = None,
+    technology: Annotated[
+        str | None,
+        typer.Option(help="Energies: a name of the catalogue or a file. Default: tpu-16nm, or that of the node."),
+    ] = None,
     timing: Annotated[str | None, typer.Option(help="tpu-like (default), rtl-simple, scalesim3, ….")] = None,
     operator_split: Annotated[
         str | None,
@@ -64,7 +72,7 @@ def cost(
 
     for path, option in ((csv, "--csv"), (graph, "--graph"), (plot, "--plot")):
         writable(path, option)
-    own = (batch, microbatch, sequence, image, optimizer, dtype, recompute, split, fusion)
+    own = (batch, microbatch, sequence, image, optimizer, dtype, recompute, attention, split, fusion)
     options = zip(_OPTIONS, (*own, timing, operator_split, residency), strict=True)
     given = {key: value for key, value in options if value is not None}
     step = cost_step(workload, design, technology, given)

@@ -11,7 +11,16 @@ from accmine.cost import OperatorTable
 from accmine.cost.operator_table import operator_table
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, validate
-from accmine.hardware import Design, load_accelerator, template_of
+from accmine.hardware import (
+    Design,
+    chosen,
+    covering,
+    facts_of,
+    load_accelerator,
+    needs,
+    read_accelerator,
+    template_of,
+)
 from accmine.hardware.technology import Technology, load_technology
 from accmine.plan import make_plan
 from accmine.study import Study, read_inputs
@@ -23,7 +32,7 @@ BATCH, MICROBATCH = 32, 8
 """Samples of a step and of a microbatch where none are given: what fits one accelerator of 16 GiB with BERT-Large."""
 
 _OWN = ("sequence", "image")
-_WORKLOAD = ("batch", "microbatch", *_OWN, "optimizer", "dtype", "recompute", "split", "fusion")
+_WORKLOAD = ("batch", "microbatch", *_OWN, "optimizer", "dtype", "recompute", "attention", "split", "fusion")
 _STUDY = ("timing", "operator_split", "residency")
 _ANY = "tpuv2-like"  # tasks do not depend on the space that a study searches: that of the one design takes its place
 _POWERED = "tpu-16nm"  # neither cycles nor bytes depend on the technology
@@ -91,17 +100,17 @@ def batches(batch: int | None, microbatch: int | None) -> tuple[int, int]:
 
 
 def cost_step(
-    workload: str, accelerator: str, technology: str = _POWERED, options: Mapping[str, int | str] | None = None
+    workload: str, accelerator: str, technology: str | None = None, options: Mapping[str, int | str] | None = None
 ) -> CostedStep:
     """Build the training graph of a step as a study would, and cost its operators on a design.
 
     Parameters
     ----------
     workload, accelerator, technology
-        Names of the catalogue or files.
+        Names of the catalogue or files. ``None``: the technology that a study of this design would have.
     options
-        Keys ``batch``, ``microbatch``, ``sequence``, ``image``, ``optimizer``, ``dtype``, ``recompute``, ``split`` and
-        ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency`` of a study; others have its
+        Keys ``batch``, ``microbatch``, ``sequence``, ``image``, ``optimizer``, ``dtype``, ``recompute``,
+        ``attention``, ``split`` and ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency`` of a study; others have its
         defaults.
 
     Raises
@@ -137,7 +146,7 @@ def cost_step(
 
 
 def _read(
-    workload: str, accelerator: str, technology: str, given: Mapping[str, Any]
+    workload: str, accelerator: str, technology: str | None, given: Mapping[str, Any]
 ) -> tuple[Study, Design, Technology]:
     """Everything checked; complaints of all of it at once."""
     complaints: list[Complaint] = []
@@ -158,16 +167,25 @@ def _read(
     except InputError as error:
         complaints += [Complaint("", _option(c.field), c.message) for c in error.complaints]
     try:
-        design = load_accelerator(accelerator)
+        design = load_accelerator(accelerator, timed=True)
     except InputError as error:
         complaints += [c if c.where else Complaint("", "--design", c.message) for c in error.complaints]
     try:
-        constants = load_technology(technology)
+        if technology is not None:
+            constants = load_technology(technology)
+        elif design is not None:
+            constants = _technology_of(design, read_accelerator(accelerator))
     except InputError as error:
         complaints += [c if c.where else Complaint("", "--technology", c.message) for c in error.complaints]
     if study is None or design is None or constants is None:
         raise InputError(complaints)
     return study, design, constants
+
+
+def _technology_of(design: Design, document: Document) -> Technology:
+    """The technology of a design where none is given."""
+    technology, _ = chosen([facts_of(document).technology], lambda other: needs(design, other))
+    return technology
 
 
 def _option(field: str) -> str:
@@ -180,9 +198,11 @@ def _settings(study: Study, model: ModelDescription, given: Mapping[str, Any]) -
     workload = study.workloads[0]
     found = []
     for key in (*_WORKLOAD, *_STUDY):
-        if key == "split" and model.kind == "image":  # no attention to split
+        if key in ("attention", "split") and model.kind == "image":
             continue
-        value = getattr(study if key in _STUDY else workload, key)
+        if key == "split" and workload.attention == "fused":  # one operator
+            continue
+        value = workload.granularity if key == "split" else getattr(study if key in _STUDY else workload, key)
         source = "given" if key in given else "default"
         if value is None:  # length or size of the model's own; the other of the two it has not
             value, source = getattr(model, key), "model"
@@ -196,11 +216,16 @@ def _no_energy(technology: Technology, design: Design) -> str:
     if technology.power is None:
         return f"technology {technology.name} has no energies"
     most = technology.power.frequency_max_hz
+    others = covering(lambda other: needs(design, other))
     if design.frequency_hz > most:
         return (
             f"the energies of {technology.name} hold up to {most / 1e6:g} MHz, "
-            f"the design runs at {design.frequency_hz / 1e6:g} MHz"
+            f"the design runs at {design.frequency_hz / 1e6:g} MHz; {others}"
         )
+    try:
+        technology.need_types(design.tensor)
+    except InputError as error:
+        return f"{error.complaints[0].message}; {others}"
     return ""
 
 

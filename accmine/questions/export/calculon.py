@@ -135,19 +135,28 @@ def _execution(pipeline: PipelinePlan, workload: StudyWorkload, config: Transfor
 
 
 def _system(answer: RunAnswer, winner: Winner) -> dict[str, Any]:
+    from accmine.cost import pace, resolve_timing
+
     design = winner.design
     calibration = design.calibration
-    # Vector units are fp32; narrower types are not faster (as in the cost model). fp32 products on an array of bf16
-    # multipliers take several passes.
-    passes = {"fp32": _fp32_passes(answer)}
+
+    def tflops(dtype: str) -> float:
+        """Of all arrays: at the stated rate, or fp32 as several passes of bf16."""
+        passes, rate = pace(dtype, design.tensor.rates, resolve_timing(answer.timing))
+        return design.peak_flops_per_s * rate / passes / 1e12
+
+    vector_tflops = design.vector_cores * design.frequency_hz / 1e12
     matrix = {
+        name: {"tflops": tflops(dtype), "gflops_efficiency": [[0, calibration.array_efficiency]]}
+        for dtype, name in _DATATYPES.items()
+    }
+    vector = {
         name: {
-            "tflops": design.peak_flops_per_s / passes.get(dtype, 1) / 1e12,
-            "gflops_efficiency": [[0, calibration.array_efficiency]],
+            "tflops": vector_tflops * design.vector.width(dtype),
+            "gflops_efficiency": [[0, calibration.vector_efficiency]],
         }
         for dtype, name in _DATATYPES.items()
     }
-    vector = {"tflops": design.vector_ops_per_s / 1e12, "gflops_efficiency": [[0, calibration.vector_efficiency]]}
     memory = {"GiB": design.hbm_bytes / 2**30, "GBps": design.hbm_bytes_per_s / 1e9}
     cluster = answer.plan.inputs.cluster
     deepest = max(len(pipeline.tasks) for pipeline in answer.plan.pipelines)
@@ -162,19 +171,13 @@ def _system(answer: RunAnswer, winner: Winner) -> dict[str, Any]:
     }
     return {
         "matrix": matrix,
-        "vector": dict.fromkeys(_DATATYPES.values(), vector),
+        "vector": vector,
         "mem1": {**memory, "MB_efficiency": [[0, calibration.hbm_efficiency]]},
         # Nothing is offloaded; the bandwidth only keeps a division defined.
         "mem2": {"GiB": 0, "GBps": 1.0, "MB_efficiency": [[0, 1.0]]},
         "processing_mode": "roofline",
         "networks": [network],
     }
-
-
-def _fp32_passes(answer: RunAnswer) -> int:
-    from accmine.cost import resolve_timing
-
-    return resolve_timing(answer.timing).fp32_passes
 
 
 def _inputs(answer: RunAnswer) -> list[tuple[PipelinePlan, dict[str, Any], dict[str, Any], dict[str, Any]]]:

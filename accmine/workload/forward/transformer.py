@@ -16,7 +16,7 @@ from __future__ import annotations
 from math import ceil, prod, sqrt
 
 from accmine.workload.forward import layers
-from accmine.workload.forward.attention import AttentionShape, attention, padding_masks
+from accmine.workload.forward.attention import FUSED, AttentionShape, attention, padding_masks
 from accmine.workload.graph import GraphBuilder, OperatorGraph
 from accmine.workload.importers.transformer_config import TransformerConfig
 
@@ -35,7 +35,8 @@ class _Net:
         self.m = batch * sequence
         self.dropping = dropout
         self.dtype = dtype
-        self.shape = AttentionShape(batch, sequence, sequence, config.heads, config.kv_heads, config.head_width, split)
+        heads = (config.heads, config.kv_heads, config.head_width)
+        self.shape = AttentionShape(batch, sequence, sequence, *heads, split, config.window)
         self.masks: list[int] = []
         self.table = -1
 
@@ -77,7 +78,9 @@ def transformer_graph(
     net = _Net(config, name, batch, sequence, split, dropout, dtype)
     net.b.layer("embeddings")
     x = _embeddings(net)
-    if config.causal:
+    if config.causal and split == FUSED:
+        net.masks = []  # positions tell what is hidden
+    elif config.causal:
         net.masks = [layers.input_tensor(net.b, "causal-mask", (sequence, sequence), "bool")]
     else:
         net.masks = padding_masks(net.b, net.shape)
@@ -94,17 +97,18 @@ def transformer_operators(
 ) -> int:
     """Operators of ``transformer_graph``, counted before it is built: the sequence does not change them.
 
-    Layers are equal, so graphs of one and two layers tell the rest; a chain of attention beyond the first has
+    Layers are equal, so graphs of one and two layers tell the rest; a chain of attention beyond the first (fused
+    there is one) has
     five operators, a dropout and a rotary embedding for queries and one for keys.
     """
     one, two = (
         len(
             transformer_graph(
-                config.model_copy(update={"layers": layers}),
+                config.model_copy(update={"layers": layers, "window": 0}),
                 "",
                 batch=1,
                 sequence=1,
-                split="none",
+                split=FUSED if split == FUSED else "none",
                 dropout=dropout,
                 loss=loss,
                 dtype="bf16",
@@ -112,7 +116,7 @@ def transformer_operators(
         )
         for layers in (1, 2)
     )
-    chains = {"none": (1, 1), "heads": (config.heads, config.kv_heads), "samples": (batch, batch)}
+    chains = {FUSED: (1, 1), "none": (1, 1), "heads": (config.heads, config.kv_heads), "samples": (batch, batch)}
     queries, keys = chains[split]
     more = (queries - 1) * (5 + int(dropout and config.attention_dropout > 0))
     if config.position_embedding == "rotary":
@@ -168,6 +172,7 @@ def _attention(net: _Net, name: str, x: int) -> int:
         keys,
         values,
         net.masks,
+        shape=shape,
         factor=1 / sqrt(config.head_width),
         causal=config.causal,
         dropout=config.attention_dropout if net.dropping else 0.0,

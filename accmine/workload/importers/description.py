@@ -64,7 +64,8 @@ class ModelDescription:
 
     @cached_property
     def _counts(self) -> tuple[int, int]:
-        sequence = None if self.kind == "image" else 1
+        window = self.config.window if isinstance(self.config, TransformerConfig) else 0
+        sequence = None if self.kind == "image" else max(1, window)
         graph = forward_graph(self, batch=1, sequence=sequence, split="none", dropout=False, loss=False)
         heads = sum(t.elements for t in graph.tensors if t.role == "parameter" and t.name.startswith("head."))
         return graph.parameters - heads, heads
@@ -103,8 +104,9 @@ def forward_graph(
     sequence, image
         Tokens per sample, or pixels per side; the model's default when ``None``.
     split
-        Granularity of attention: ``none`` (one batched chain), ``heads`` (a chain per head) or
-        ``samples`` (a chain per sample). Models without attention are the same for all three.
+        Granularity of attention: ``fused`` (one operator that stores no scores), ``none`` (one batched chain of
+        operators), ``heads`` (a chain per head) or ``samples`` (a chain per sample). Models without attention are
+        the same for all.
     dropout
         Whether dropout operators are there.
     loss
@@ -214,7 +216,10 @@ def refuse_many(
 
 
 def _check_sequence(config: TransformerConfig, sequence: int) -> None:
-    """Refuse more tokens than there are learned positions."""
+    """Refuse more tokens than there are learned positions, and fewer than a window of attention has."""
+    if sequence < config.window:
+        message = f"{sequence} tokens are less than a window of {config.window}; allowed: at least these, or no window"
+        raise InputError(message, field="sequence")
     if config.position_embedding == "learned" and sequence > config.positions:
         message = f"{sequence} tokens are more than the {config.positions} learned positions; allowed: at most these"
         raise InputError(message, field="sequence")

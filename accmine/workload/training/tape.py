@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from accmine.workload.graph import Gemm, GraphBuilder, Operator, OperatorGraph, Vector
+from accmine.workload.graph import Attention, Gemm, GraphBuilder, Operator, OperatorGraph, Vector
 
 __all__ = ["DtypePolicy", "Tape"]
 
@@ -57,8 +57,9 @@ NO_GRADIENT: dict[str, frozenset[int]] = {
     "dropout": frozenset({1}),
     "max-pool": frozenset({1}),
     "cross-entropy": frozenset({0, 1}),
+    "attention": frozenset({1}),
 }
-"""Outputs that no gradient flows through: masks, indices, and what lies behind the loss."""
+"""Outputs that no gradient flows through: masks, indices, log-sum-exps, and what lies behind the loss."""
 
 
 def _needed(forward: OperatorGraph) -> list[bool]:
@@ -159,6 +160,7 @@ class Tape:
         *,
         gemm: Gemm | tuple[int, int, int, int] | None = None,
         elements: tuple[int, int, int] | None = None,
+        attention: Attention | None = None,
         vector: Sequence[Vector] = (),
         read_bytes: int | None = None,
         rows_bytes: int | None = None,
@@ -172,7 +174,7 @@ class Tape:
         wants
             Forward tensors whose gradients are written. A parameter's gradient has the policy's dtype, and
             the gradient so far is read as a further input.
-        gemm, elements, vector
+        gemm, elements, attention, vector
             Work, as for ``GraphBuilder.operator``.
         read_bytes
             Bytes of ``reads`` where less than all of them are touched.
@@ -212,6 +214,7 @@ class Tape:
             outputs,
             gemm=gemm,
             gemm_elements=elements,
+            attention=attention,
             vector=vector,
             phase="backward",
             layer=operator.layer,
@@ -294,6 +297,7 @@ class Tape:
                 inputs,
                 outputs,
                 gemm=work.gemm,
+                attention=work.attention,
                 vector=work.vector,
                 phase="backward",
                 layer=layer,

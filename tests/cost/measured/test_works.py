@@ -17,6 +17,7 @@ from accmine.cost import (
     OperatorCosts,
     binding,
     combine,
+    corrections,
     durations,
     memory_of,
     read_measurements,
@@ -60,7 +61,7 @@ def costs_of(works: tuple[Work, ...], design: Design, splits: tuple[int, ...] = 
     memory = memory_of(design)
     tensor = tensor_costs(works, [design.tensor], splits, memory=memory, technology=technology)
     vector = vector_costs(works, [design.vector], splits, memory=memory, technology=technology)
-    return combine(tensor, vector, design.launch_cycles)
+    return combine(tensor, vector, corrections(works, design))
 
 
 def applied(
@@ -154,7 +155,7 @@ def test_what_is_written_is_read(tmp_path: Path, seed: int) -> None:
 
 WRONG = [
     ("gem,512,512,512,,,,bf16,tc128x128ws-12Mi,1,99999,,,x", "kind", "unknown kind 'gem'; did you mean 'gemm'"),
-    ("gemm,512,512,512,,,,bf17,tc128x128ws-12Mi,1,99999,,,x", "dtype", "allowed: bf16, fp16, fp32, int8"),
+    ("gemm,512,512,512,,,,bf17,tc128x128ws-12Mi,1,99999,,,x", "dtype", "allowed: bf16, fp16, fp32, fp8, int8, tf32"),
     ("gemm,512,512,512,,,,bf16,tc128x128-12Mi,1,99999,,,x", "core", "such as tc128x128ws-12Mi"),
     ("gemm,512,512,512,,,,bf16,vc128x16-4Mi,1,99999,,,x", "core", "runs on a tensor core"),
     ("relu,,,,,512,,bf16,tc128x128ws-12Mi,1,99999,,,x", "core", "runs on a vector core"),
@@ -257,7 +258,8 @@ def test_a_measured_time_holds_its_launch() -> None:
     design = replace(FAST, calibration=Calibration(launch_s=1e-5))
     works = (product(512, 1024, 1024),)
     _, found, _ = applied((row((512, 1024, 1024, 1), 77_777),), works, design)
-    assert found.launch_cycles == design.launch_cycles >= 7000
+    assert found.corrections.launch_cycles.tolist() == [design.launch_cycles]
+    assert design.launch_cycles >= 7000
     assert total(found, design)[0, 0] == 77_777
 
 

@@ -80,4 +80,4 @@ def test_an_operator_that_fits_nowhere_is_named() -> None:
     only_pairs = CostLibrary([graph], (2,), "tpu-like", technology())
     with pytest.raises(InputError, match="no mode of an operator fits its cores"):
         lower(graph, only_pairs, design(1, 1))
-    assert len(lower(graph, only_pairs, design(2, 1)).problem) == 1
+    assert len(lower(graph, only_pairs, design(2, 2)).problem) == 1

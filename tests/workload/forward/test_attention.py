@@ -18,7 +18,7 @@ def chains(split: str, kv_heads: int = 4, causal: bool = False) -> tuple[Operato
     k = [layers.input_tensor(builder, f"k{i}", s, "bf16") for i, s in enumerate(shape.key_shapes)]
     v = [layers.input_tensor(builder, f"v{i}", s, "bf16") for i, s in enumerate(shape.key_shapes)]
     masks = padding_masks(builder, shape)
-    read = attention(builder, "a", q, k, v, masks, factor=0.25, causal=causal, dropout=0.1)
+    read = attention(builder, "a", q, k, v, masks, shape=shape, factor=0.25, causal=causal, dropout=0.1)
     assert [builder.tensors[t].shape for t in read] == shape.query_shapes
     return builder.build(), read
 
@@ -50,5 +50,5 @@ def test_factor_and_causal_are_attributes() -> None:
 
 
 def test_unknown_split() -> None:
-    with pytest.raises(InputError, match="allowed: none, heads, samples"):
+    with pytest.raises(InputError, match="allowed: fused, none, heads, samples"):
         AttentionShape(1, 1, 1, 1, 1, 1, "tokens")

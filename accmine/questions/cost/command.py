@@ -13,7 +13,7 @@ from accmine.questions.options import writable
 __all__ = ["COMMANDS", "cost"]
 
 _OPTIONS = (
-    *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute"),
+    *("batch", "microbatch", "sequence", "image", "masked", "optimizer", "precision", "dtype", "recompute"),
     *("attention", "split", "fusion"),
     *("timing", "operator_split", "residency"),
 )
@@ -32,7 +32,11 @@ def cost(
     ] = None,
     sequence: Annotated[int | None, typer.Option(help="Sequence length in tokens. Default: the model's own.")] = None,
     image: Annotated[int | None, typer.Option(help="Pixels per side of an image. Default: the model's own.")] = None,
+    masked: Annotated[
+        float | None, typer.Option(help="Share of tokens that a masked-LM head works on. Default: 0.15.")
+    ] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam (default), sgd with momentum, adamw, lamb, ….")] = None,
+    precision: Annotated[str | None, typer.Option(help="mixed (default) or pure-bf16.")] = None,
     dtype: Annotated[str | None, typer.Option(help="bf16 (default), fp16, fp32 or fp8.")] = None,
     recompute: Annotated[str | None, typer.Option(help="none (default) or full.")] = None,
     attention: Annotated[
@@ -72,7 +76,7 @@ def cost(
 
     for path, option in ((csv, "--csv"), (graph, "--graph"), (plot, "--plot")):
         writable(path, option)
-    own = (batch, microbatch, sequence, image, optimizer, dtype, recompute, attention, split, fusion)
+    own = (batch, microbatch, sequence, image, masked, optimizer, precision, dtype, recompute, attention, split, fusion)
     options = zip(_OPTIONS, (*own, timing, operator_split, residency), strict=True)
     given = {key: value for key, value in options if value is not None}
     step = cost_step(workload, design, technology, given)

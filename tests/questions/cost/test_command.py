@@ -116,12 +116,19 @@ def test_batches() -> None:
 
 
 def test_options_are_those_of_a_study(folder: Path) -> None:
-    known = {"batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute", "split", "fusion"}
+    known = {"batch", "microbatch", "sequence", "image", "masked", "optimizer", "precision", "dtype", "recompute"}
+    known |= {"attention", "split", "fusion"}
     assert set(StudyWorkload.model_fields) == known | {"use", "name", "weight"}
     step = cost_step("gpt.yaml", "d.yaml")
+    plain = StudyWorkload(use="gpt.yaml", batch=1)
     for setting in step.settings:
-        if setting.source == "default" and setting.name in known - {"batch", "microbatch"}:
-            assert setting.value == StudyWorkload.model_fields[setting.name].default
+        if setting.source == "default" and setting.name in known - {"batch", "microbatch", "precision"}:
+            assert setting.value == getattr(plain, setting.name)
+    settings = {s.name: (s.value, s.source) for s in step.settings}
+    assert settings["precision"] == ("mixed", "default")
+    assert "masked" not in settings
+    settings = {s.name: s.value for s in cost_step("bert-base", "d.yaml", options={"precision": "pure-bf16"}).settings}
+    assert (settings["masked"], settings["precision"]) == (0.15, "pure-bf16")
     with pytest.raises(InputError, match="unknown option seed"):
         cost_step("gpt.yaml", "d.yaml", options={"seed": 1})
 
@@ -226,7 +233,10 @@ def test_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (("gpt.yaml", "--design", "d.yaml", "--sequence", "0"), "--sequence: must be"),
         (("mlp.yaml", "--design", "d.yaml", "--image", "-1"), "--image: must be"),
         (("gpt.yaml", "--design", "d.yaml", "--batch", "9", "--microbatch", "2"), "--microbatch: 2 does not divide"),
-        (("gpt.yaml", "--design", "d.yaml", "--optimizer", "lion"), "--optimizer: must be one of sgd, adam, adamw, lamb"),
+        (
+            ("gpt.yaml", "--design", "d.yaml", "--optimizer", "lion"),
+            "--optimizer: must be one of sgd, adam, adamw, lamb",
+        ),
         (("gpt.yaml", "--design", "d.yaml", "--dtype", "int4"), "--dtype: must be one of bf16, fp16, fp32, fp8"),
         (("gpt.yaml", "--design", "d.yaml", "--recompute", "some"), "--recompute: must be one of none, full"),
         (("gpt.yaml", "--design", "d.yaml", "--split", "rows"), "--split: must be one of"),

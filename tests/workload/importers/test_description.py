@@ -71,7 +71,11 @@ def test_descriptions_travel_between_processes() -> None:
         ("bert-base", {"batch": 0}, "batch: must be a whole number of 1 to 2147483647, got 0"),
         ("bert-base", {"batch": 1, "image": 4}, "image: bert-base is a model of sequences; allowed: sequence"),
         ("vgg-16", {"batch": 1, "sequence": 4}, "sequence: vgg-16 is a model of images; allowed: image"),
-        ("bert-base", {"batch": 1, "split": "tokens"}, "split: unknown split 'tokens'; allowed: fused, none, heads, samples"),
+        (
+            "bert-base",
+            {"batch": 1, "split": "tokens"},
+            "split: unknown split 'tokens'; allowed: fused, none, heads, samples",
+        ),
         ("vgg-16", {"batch": 1, "dtype": "int8"}, "dtype: unknown dtype 'int8'; allowed: bf16, fp16, fp32"),
         ("vgg-16", {"batch": 1, "split": "x"}, "split: unknown split 'x'"),
     ],

@@ -157,8 +157,7 @@ def _waved(
 
 def _fewest(extra: IntArray, usable: BoolArray, waves: Waves | None) -> IntArray:
     """Bytes read again: with tiles in waves those of fewer cores, where they are less, since all read one raster of tiles
-    through the shared SRAM; shape (products, splits).
-    """
+    through the shared SRAM; shape (products, splits)."""
     if waves is None:
         return extra
     most = np.iinfo(np.int64).max

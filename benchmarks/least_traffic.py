@@ -37,7 +37,7 @@ def tile_sizes(size: int, *, divisors: bool) -> list[int]:
 def brute_force(m: int, k: int, n: int, buffer: int, *, divisors: bool = False, spill: bool = False) -> int:
     """Least elements moved, over all tile sizes, orders of loops, and loops outside of which a tensor is kept.
 
-    Three loops over tiles stand around three loops over the elements of a tile, both in any order. A tensor that is kept
+    Three loops over tiles stand around three loops over the elements of a tile, in any order. A tensor that is kept
     inside of d of them occupies, of each of its dimensions, what the loops of it inside of these leave, and moves
     once for each turn of those outside that do not index it; sums of a cut k are written in each turn and read in all
     but the first.
@@ -62,11 +62,11 @@ def _kept(
     for depth in range(7):
         around, within = outer[:depth], inner[: max(0, depth - 3)]
         room, again = np.ones_like(tile["m"]), np.ones_like(tile["m"])
-        for d in sizes:
+        for d, size in sizes.items():
             if d in tensor:
-                room = room * (1 if d in within else tile[d] if d in around else sizes[d])
+                room = room * (1 if d in within else tile[d] if d in around else size)
             else:
-                again = again * (-(-sizes[d] // tile[d]) if d in around else 1) * (tile[d] if d in within else 1)
+                again = again * (-(-size // tile[d]) if d in around else 1) * (tile[d] if d in within else 1)
         moved = sizes[tensor[0]] * sizes[tensor[1]] * (2 * again - 1 if tensor == "mn" else again)
         if tensor == "mn" and not spill:
             room = np.where(again > 1, 1 << 40, room)

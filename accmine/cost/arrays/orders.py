@@ -13,9 +13,10 @@ A panel Tm × k      e·k·Tm + 2(e·Tk·Tn + 4·Tm·Tn)      once            �
 ==================  =================================  ==============  ==============
 
 Of the slabs beside outputs one may stream past the other in blocks as wide as the array's longer side: then Tm' or Tn'
-is that instead of Tm or Tn, where it is less. Sides longer than the array's are multiples of them. Outputs are tried
-with ⌈m/pieces⌉ rows for every number of pieces that may still be best, panels at the fewest for which the array does
-not wait longer than the memory. Where nothing fits, outputs are made one by one, without reuse.
+is that instead of Tm or Tn, where it is less. Beside a panel, all of k of what passes may be held, with the sums of one
+such block. Sides longer than the array's are multiples of them. Outputs are tried with ⌈m/pieces⌉ rows for every number
+of pieces that may still be best, panels at the fewest for which the array does not wait longer than the memory. Where
+nothing fits, outputs are made one by one, without reuse.
 """
 
 from __future__ import annotations
@@ -62,16 +63,27 @@ def sides_of(flow: int, mc: Machine) -> tuple[int, int]:
 
 
 @inlined
+def beside(s: Share, mc: Machine, side: int) -> int:
+    """Bytes of one row or column that passes a panel with that side: slabs of it and all sums, or all and few sums."""
+    sums = mc.buffers * mc.sum_bytes
+    every = mc.buffers * s.e * s.k
+    some = every if s.flow == OS else min(every, mc.buffers * s.e * mc.slab)
+    return min(some + sums * side, every + sums * min(side, mc.block))
+
+
+@inlined
 def panels(s: Share, mc: Machine, ways: Ways, best: Best, limit: float, of_b: bool, of_own: bool) -> Best:
     """Tiles of a panel of B (or A) over all of k: the fewest pieces of it for which the array keeps up."""
     m_side, n_side = sides_of(s.flow, mc)
     x, y, x_side, y_side = (s.n, s.m, n_side, m_side) if of_b else (s.m, s.n, m_side, n_side)
     other = (s.own_a if of_own else s.a) if of_b else (s.own_b if of_own else s.b)
-    block = mc.buffers * s.e * (s.k if s.flow == OS else min(s.k, mc.slab))
-    panel, sums = s.e * s.k, mc.buffers * mc.sum_bytes
-    longest = (mc.sram_bytes - block) // (panel + sums)
-    if longest < 1:
-        return best
+    panel, sums, every = s.e * s.k, mc.buffers * mc.sum_bytes, mc.buffers * s.e * s.k
+    some = every if s.flow == OS else min(every, mc.buffers * s.e * mc.slab)
+    longest = max((mc.sram_bytes - some) // (panel + sums), (mc.sram_bytes - every - sums * mc.block) // panel)
+    if longest < 1 or panel * longest + beside(s, mc, longest) > mc.sram_bytes:
+        longest = (mc.sram_bytes - some) // (panel + sums)
+        if longest < 1:
+            return best
     longest = whole_arrays(min(longest, x), x, x_side)
     pieces, step, low, high = ceil_of(x, longest), 1, 0, 0
     floor, once = floor_of(s, mc), memory_time(s, mc, 1, 1, of_own)
@@ -83,7 +95,7 @@ def panels(s: Share, mc: Machine, ways: Ways, best: Best, limit: float, of_b: bo
         # More pieces move more: no further one is better.
         if memory > best.time or (limit >= 0.0 and not mc.shared and s.fixed + s.e * (passes - 1) * other > best.moved):
             break
-        ty = whole_arrays(min(y, (mc.sram_bytes - panel * tx) // (block + sums * tx)), y, y_side)
+        ty = whole_arrays(min(y, (mc.sram_bytes - panel * tx) // beside(s, mc, tx)), y, y_side)
         tm, tn = (ty, tx) if of_b else (tx, ty)
         a_passes, b_passes = (passes, 1) if of_b else (1, passes)
         cycles = tile_cycles(s, mc, tm, tn, 1)
@@ -227,11 +239,9 @@ def powers(s: Share, mc: Machine, ways: Ways, best: Best, limit: float) -> Best:
 def whole_tile(s: Share, mc: Machine, ways: Ways, best: Best, limit: float) -> Best:
     """The better of ``best`` and the tiles that keep a whole operand, with the most of the other that fits."""
     m_side, n_side = sides_of(s.flow, mc)
-    block = mc.buffers * s.e * (s.k if s.flow == OS else min(s.k, mc.slab))
     for of_b in range(2):
         x, y, side = (s.n, s.m, m_side) if of_b else (s.m, s.n, n_side)
-        room = mc.sram_bytes - s.e * s.k * x
-        each = block + mc.buffers * mc.sum_bytes * x
+        room, each = mc.sram_bytes - s.e * s.k * x, beside(s, mc, x)
         if room >= each:
             length = whole_arrays(min(y, room // each), y, side)
             tm, tn = (length, x) if of_b else (x, length)

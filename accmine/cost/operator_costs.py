@@ -16,6 +16,7 @@ from accmine.cost.energy import FloatArray
 from accmine.errors import InputError
 
 __all__ = [
+    "GAIN",
     "INVALID",
     "LEVELS",
     "BoolArray",
@@ -29,6 +30,9 @@ __all__ = [
 ]
 
 BoolArray = npt.NDArray[np.bool_]
+
+GAIN = 0.01
+"""What more cores have to save to be of use to a side of an operator: each of 64 equal shares saves more than that."""
 
 INVALID = int(np.iinfo(np.int64).max)
 """Cycles of an operator on more cores than it has parallel work for."""
@@ -178,11 +182,16 @@ class OperatorCosts:
         The sides, with the corrections in their cycles.
     corrections
         Of each work: launch and the HBM's efficiency (those of cycles are in the sides already).
+    useful
+        Which numbers of tensor and of vector cores are of use to each side: those on which its cycles, its time at the
+        port or its traffic are by ``GAIN`` below those of the next smaller useful number, at the peaks of the machine.
+        Neither core counts nor a calibration change it; each of shape (works, splits).
     """
 
     tensor: TypeCosts
     vector: TypeCosts
     corrections: Corrections
+    useful: tuple[BoolArray, BoolArray]
 
     @property
     def splits(self) -> tuple[int, ...]:
@@ -293,7 +302,21 @@ def combine(
     own = corrections or no_corrections(len(tensor.used))
     arrays = _slowed(tensor, own.array_efficiency * own.sustained, own.array_cycles)
     lanes = _slowed(vector, own.vector_efficiency, lambda cycles: cycles / own.vector_efficiency[:, None])
-    return OperatorCosts(arrays, lanes, own)
+    return OperatorCosts(arrays, lanes, own, (_useful(tensor), _useful(vector)))
+
+
+def _useful(side: TypeCosts) -> BoolArray:
+    """Columns on which a side gains (``OperatorCosts.useful``); the first one is."""
+    kept = np.zeros(side.cycles.shape, dtype=np.bool_)
+    kept[:, :1] = True
+    every = [side.cycles.astype(np.float64), side.port_cycles.astype(np.float64), side.hbm_bytes.astype(np.float64)]
+    last = [level[:, :1].sum(axis=1) for level in every]  # of the first column
+    for column in range(1, len(side.splits)):
+        now = [level[:, column] for level in every]
+        gains = [(new <= (1.0 - GAIN) * old) & (old > 0) for new, old in zip(now, last, strict=True)]
+        kept[:, column] = better = np.logical_or.reduce(gains) & (side.cycles[:, column] != INVALID)
+        last = [np.where(better, new, old) for new, old in zip(now, last, strict=True)]
+    return kept
 
 
 def _slowed(side: TypeCosts, efficiency: FloatArray, slower: Callable[[IntArray], FloatArray]) -> TypeCosts:

@@ -12,7 +12,7 @@ from math import inf
 
 import numpy as np
 
-from accmine.cost.arrays.tiles import SLAB_ELEMENTS, SUM_BYTES
+from accmine.cost.arrays.products import SLAB_ELEMENTS, SUM_BYTES
 from accmine.cost.arrays.timing import IntArray
 from accmine.cost.mode_table import ModeTable
 from accmine.cost.modes import CostLibrary
@@ -250,15 +250,15 @@ def total_of(name: str, rows: Iterable[OperatorRow]) -> Total:
     )
 
 
-def least_tile_bytes(work: Work, rows: int, k: int) -> int:
+def least_tile_bytes(work: Work, rows: int, k: int, dataflow: str) -> int:
     """SRAM in which a tile of one output fits, on an array of ``rows`` rows and k elements of a core's share.
 
-    The least of the loop orders of ``accmine.cost.arrays.tiles``: slabs of the operands and one sum, or a panel of one
-    row or column and what streams past it.
+    The least of the loop orders of ``accmine.cost.arrays.orders``: slabs of the operands and one sum, or a panel of one
+    row or column and what streams past it, all of k for ``os``.
     """
     e = BYTES[work.dtype]
     slab = 2 * e * min(k, rows * -(-SLAB_ELEMENTS // rows))
-    return min(2 * slab + SUM_BYTES, e * k + 2 * (e * k + SUM_BYTES))
+    return min(2 * slab + SUM_BYTES, e * k + (2 * e * k if dataflow == "os" else slab) + 2 * SUM_BYTES)
 
 
 @dataclass(frozen=True)
@@ -352,5 +352,5 @@ class _Bench:
             return 0
         at = self.library.splits.index(cores)
         cut = self.library.tensor(self.design).cut(position, 0, at) or (1, 1, 1, 1)
-        least = least_tile_bytes(work, tensor.rows, -(-work.gemm.k // cut[2]))
+        least = least_tile_bytes(work, tensor.rows, -(-work.gemm.k // cut[2]), tensor.dataflow)
         return least if least > tensor.sram_bytes else 0

@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 
 from accmine.cost.arrays.precision import at_rate, pace
-from accmine.cost.arrays.tiles import SUM_BYTES
+from accmine.cost.arrays.products import SUM_BYTES
 from accmine.cost.arrays.timing import IntArray, Timing, array_cycles, ceil_div
 from accmine.cost.energy import EnergyConstants, FloatArray, gemm_sram_bytes, mac_pj, sram_pj_per_byte
 from accmine.cost.memory import MemorySystem
@@ -190,7 +190,7 @@ class _Search:
         at_once = np.minimum(items, cores)
         aligned = np.where(cores < items, items % cores, cores % items) == 0
         passes = np.minimum(items, ceil_div(items, at_once) + ~aligned)
-        return [spread, (passes, np.minimum(batch, ceil_div(cores - 1, items) + 1))]
+        return [spread, (passes, np.minimum(batch, ceil_div(cores, items) + ~aligned))]
 
     def _extra_bytes(self, passes: IntArray, units: IntArray) -> IntArray:
         """HBM bytes beyond those of operands that are touched once, in one of the orders."""

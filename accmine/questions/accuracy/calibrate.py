@@ -1,7 +1,7 @@
 """Calibration: constants of the time model fitted on measured operators, and scored on others they have not seen.
 
-The model is that of every cost (``accmine.hardware.calibration``, ``accmine.cost.corrections``), on the number of cores on
-which an operator is fastest. Each kind of operator has constants of its own, fitted on its rows alone.
+The model is that of every cost (``accmine.hardware.calibration``, ``accmine.cost.corrections``), on the number of
+cores on which an operator is fastest. Each kind of operator has constants of its own, fitted on its rows alone.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Part:
     Attributes
     ----------
     calibration
-        With which the rows are modelled: of rows by the host's clock ``launch`` and ``host_launch`` are those of the host.
+        With which the rows are modelled: of rows by the host's clock ``launch`` and ``host_launch`` are the host's.
     written
         The same with the launch of kernels, for the file of an accelerator.
     kinds
@@ -206,6 +206,8 @@ class _Bench:
             if host:
                 of_kernel = before.of(kind)
                 kept = replace(kept, launch_s=of_kernel.launch_s, host_launch_s=of_kernel.host_launch_s)
+            elif not written.launch_s:  # kinds without rows are started by the same software
+                written = replace(written, launch_s=kept.launch_s)
             rest = tuple(item for item in written.kinds if item[0] != kind)
             written = replace(written, kinds=(*rest, (kind, kept)), tiles=calibration.tiles)
         seconds, measured = self.predictor.seconds(calibration), self.predictor.measured_s
@@ -278,8 +280,8 @@ def _warnings(part: Part, samples: Sequence[Sample]) -> tuple[str, ...]:
                 continue
             clock = "; if the host's clock measured, say --clock host" if name == "launch" else ""
             found.append(
-                f"{own.kind}: {name} of {value:.3g} is outside of what hardware does ({low:g} to {high:g}): it describes "
-                f"these rows, and holds for this kind of operator alone{clock}"
+                f"{own.kind}: {name} of {value:.3g} is outside of what hardware does ({low:g} to {high:g}): it "
+                f"describes these rows, and holds for this kind of operator alone{clock}"
             )
     return tuple(found)
 

@@ -25,9 +25,7 @@ def cost(
         str, typer.Argument(help="Model of the catalogue, a YAML file, or a Hugging Face config.json.")
     ],
     design: Annotated[str, typer.Option(help="Design: a name of the catalogue or a file.")],
-    batch: Annotated[
-        int | None, typer.Option(help="Samples of one optimiser step. Default: 32, or 4 microbatches.")
-    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples of a step. Default: 32, or 4 microbatches.")] = None,
     microbatch: Annotated[
         int | None, typer.Option(help="Samples that run together. Default: the largest divisor of the batch up to 8.")
     ] = None,
@@ -36,13 +34,9 @@ def cost(
     optimizer: Annotated[str | None, typer.Option(help="adam (default), sgd with momentum, adamw, lamb, ….")] = None,
     dtype: Annotated[str | None, typer.Option(help="bf16 (default), fp16, fp32 or fp8.")] = None,
     recompute: Annotated[str | None, typer.Option(help="none (default) or full.")] = None,
-    attention: Annotated[
-        str | None,
-        typer.Option(help="fused (default): one operator that stores no scores; materialised (default with --split)."),
-    ] = None,
+    attention: Annotated[str | None, typer.Option(help="fused (default): scores are not stored; materialised.")] = None,
     split: Annotated[
-        str | None,
-        typer.Option(help="Materialised attention as one chain per head (heads, default) or sample, or none."),
+        str | None, typer.Option(help="Materialised attention per heads (default), samples, none.")
     ] = None,
     fusion: Annotated[str | None, typer.Option(help="practical (default), elementwise, paired or none.")] = None,
     technology: Annotated[str | None, typer.Option(help=_TECHNOLOGY)] = None,

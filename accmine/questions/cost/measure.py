@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.cost import OperatorTable, pace, resolve_timing, unstated
+from accmine.cost.interval import Worth, worth_of
 from accmine.cost.operator_table import operator_table
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, validate
@@ -87,6 +88,12 @@ class CostedStep:
     unstated: tuple[str, ...]
     warnings: tuple[str, ...]
 
+    @property
+    def worth(self) -> Worth:
+        """The interval of the sum of all operators."""
+        of, clock = self.design.calibration, self.design.frequency_hz
+        return worth_of((of, row.work, row.step_cycles / clock) for row in self.table.rows)
+
 
 def batches(batch: int | None, microbatch: int | None) -> tuple[int, int]:
     """Batch and microbatch, with defaults for those not given.
@@ -113,8 +120,8 @@ def cost_step(
         Names of the catalogue or files. ``None``: the technology that a study of this design would have.
     options
         Keys ``batch``, ``microbatch``, ``sequence``, ``image``, ``optimizer``, ``dtype``, ``recompute``,
-        ``attention``, ``split`` and ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency`` of a study; others have its
-        defaults.
+        ``attention``, ``split`` and ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency``
+        of a study; others have its defaults.
 
     Raises
     ------

@@ -54,7 +54,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "adam-8bit": Optimizer(2, eight_bit=True),
     "adamw-8bit": Optimizer(2, eight_bit=True),
 }
-"""Optimisers by name; ``sgd`` has momentum. LAMB's norm of all gradients together, which some codes add, is left out."""
+"""Optimisers by name; ``sgd`` has momentum. The norm of all gradients that some codes add to LAMB is left out."""
 
 RECOMPUTE: tuple[str, ...] = ("none", "full")
 
@@ -207,6 +207,8 @@ def parameter_gradients(operator: Operator) -> list[tuple[int, int]]:
 
     The gradient so far is -1 when nothing is added to.
     """
+    if operator.phase != "backward":
+        return []
     outputs = operator.attribute("parameter_gradients", 0)
     inputs = operator.attribute("running_gradients", 0)
     if not isinstance(outputs, tuple) or not isinstance(inputs, tuple):

@@ -17,7 +17,6 @@ from accmine.cost import (
     OperatorCosts,
     binding,
     combine,
-    corrections,
     durations,
     memory_of,
     read_measurements,
@@ -26,6 +25,7 @@ from accmine.cost import (
     tensor_costs,
     vector_costs,
 )
+from accmine.cost.corrections import corrections
 from accmine.cost.measured.file import COLUMNS
 from accmine.cost.measured.values import OriginArray
 from accmine.cost.measured.works import INTERPOLATED, MEASURED, MODELLED, Measurements, core_name, parse_core

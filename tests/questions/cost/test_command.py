@@ -116,11 +116,12 @@ def test_batches() -> None:
 
 
 def test_options_are_those_of_a_study(folder: Path) -> None:
-    known = {"batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute", "split", "fusion"}
+    known = {"batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute", "fusion"}
+    known |= {"attention", "split"}
     assert set(StudyWorkload.model_fields) == known | {"use", "name", "weight"}
     step = cost_step("gpt.yaml", "d.yaml")
     for setting in step.settings:
-        if setting.source == "default" and setting.name in known - {"batch", "microbatch"}:
+        if setting.source == "default" and setting.name in known - {"batch", "microbatch", "attention"}:
             assert setting.value == StudyWorkload.model_fields[setting.name].default
     with pytest.raises(InputError, match="unknown option seed"):
         cost_step("gpt.yaml", "d.yaml", options={"seed": 1})
@@ -135,6 +136,7 @@ def test_options_are_those_of_a_study(folder: Path) -> None:
         ("optimizer", "sgd"),
         ("dtype", "fp32"),
         ("recompute", "full"),
+        ("attention", "materialised"),
         ("split", "none"),
         ("fusion", "none"),
         ("timing", "scalesim3"),

@@ -10,10 +10,11 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic.config import JsonDict
 
 from accmine.files import FieldsError, derived, parse_quantity
+from accmine.study.precision import PURE_BF16, Part, Precision, PrecisionWord
 from accmine.study.values import (
     AcceleratorName,
     AreaLimit,
@@ -43,7 +44,6 @@ __all__ = [
     "DeviceLimits",
     "Limits",
     "Part",
-    "Precision",
     "Search",
     "StudyWorkload",
     "System",
@@ -53,42 +53,8 @@ Positive = Annotated[float, Field(gt=0)]
 _MOST_DIVISORS = 12  # that a message lists
 
 
-class Part(BaseModel):
-    """Base of every model of a study: frozen, and no key beside its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
 def _unit(unit: str) -> JsonDict:
     return {"unit": unit}
-
-
-class Precision(Part):
-    """Types of what training keeps beside activations."""
-
-    master: Literal["fp32", "none"] = Field(
-        default="fp32", description="Weights that the optimiser updates; none: those that the products read."
-    )
-    moments: Literal["fp32", "bf16"] = Field(default="fp32", description="State of the optimiser.")
-    gradients: Literal["fp32", "bf16", "fp16"] = Field(
-        default="fp32", description="Gradients of parameters where there is one microbatch."
-    )
-    accumulation: Literal["fp32", "bf16", "fp16"] = Field(
-        default_factory=derived(lambda data: data["gradients"]),
-        description="Gradients of parameters that several microbatches add to. Default: as gradients.",
-    )
-
-
-_PURE_BF16 = {"master": "none", "moments": "bf16", "gradients": "bf16", "accumulation": "bf16"}
-
-
-def _precision(value: Any) -> Any:
-    if isinstance(value, str):
-        words: dict[str, dict[str, str]] = {"mixed": {}, "pure-bf16": _PURE_BF16}
-        if value not in words:
-            raise ValueError(f"must be {' or '.join(words)}, or a mapping of {', '.join(_PURE_BF16)}; got {value!r}")
-        return words[value]
-    return value
 
 
 class StudyWorkload(Part):
@@ -121,10 +87,8 @@ class StudyWorkload(Part):
     optimizer: Literal["sgd", "adam", "adamw", "lamb", "adam-8bit", "adamw-8bit"] = Field(
         default="adam", description="Optimiser; sgd has momentum, -8bit keeps moments in 8 bits."
     )
-    precision: Annotated[
-        Precision, BeforeValidator(_precision, json_schema_input_type=Literal["mixed", "pure-bf16"] | Precision)
-    ] = Field(
-        default_factory=lambda: Precision(),
+    precision: PrecisionWord = Field(
+        default_factory=Precision,
         description="Types of what training keeps beside activations; or a word: mixed, the defaults, or pure-bf16, "
         "bf16 for all and no master weights.",
     )
@@ -147,9 +111,10 @@ class StudyWorkload(Part):
         "one update for a layer, …), each side on the cores it takes. elementwise: chains behind a product become one "
         "operator. paired: these, and it holds as many vector cores as tensor cores, WHAM's rule.",
     )
-    dtype: Literal["bf16", "fp16", "fp32", "fp8"] = Field(
+    dtype: Literal["bf16", "fp16", "fp32", "fp8", "tf32"] = Field(
         default="bf16",
-        description="Type of activations and of the operands of products; fp8: operands of linear layers, all else bf16.",
+        description="Type of activations and of the operands of products; fp8: operands of linear layers, all else "
+        "bf16; tf32: of all products, all else and what is stored fp32.",
     )
     weight: Positive = Field(default=1.0, description="Weight under aggregate: mean.")
 
@@ -169,7 +134,7 @@ class StudyWorkload(Part):
         if self.optimizer.endswith("-8bit") and "moments" in self.precision.model_fields_set:
             message = f"{self.optimizer} keeps moments in 8 bits; leave it out"
             errors.append((("precision", "moments"), message))
-        if self.dtype not in ("bf16", "fp8") and self.precision == Precision.model_validate(_PURE_BF16):
+        if self.dtype not in ("bf16", "fp8") and self.precision == PURE_BF16:
             errors.append((("precision",), "pure-bf16 needs dtype: bf16 or fp8"))
         if errors:
             raise FieldsError(errors)

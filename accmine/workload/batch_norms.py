@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 from accmine.workload.graph import Operator, OperatorGraph, Vector, Work
 from accmine.workload.training.training import parameter_gradients
@@ -70,7 +71,9 @@ def _parts(graph: OperatorGraph, operator: Operator, backward: bool) -> tuple[Op
     names = ("batch-norm-statistics", "batch-norm-apply")
     kinds = [f"{name}-backward" for name in names] if backward else names
 
-    def one(name: str, kind: str, inputs: tuple[int, ...], outputs: tuple[int, ...], attributes: dict) -> Operator:
+    def one(
+        name: str, kind: str, inputs: tuple[int, ...], outputs: tuple[int, ...], attributes: dict[str, Any]
+    ) -> Operator:
         work = Work(
             None,
             (Vector(kind, part.elements),),

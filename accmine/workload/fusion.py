@@ -54,12 +54,12 @@ def fuse(graph: OperatorGraph, mode: str = "practical") -> OperatorGraph:
         return _elementwise(graph)
     if mode == "paired":
         return _paired(_elementwise(graph))
-    while True:  # what stood apart for its memory may join where there is less of it
+    while True:
         most = min(int(working_set(either).max(initial=0)) for either in (graph, _elementwise(graph)))
-        found = practical(graph, most)
-        if found is graph:
-            return graph
-        graph = found
+        found, apart = practical(graph, most)
+        if found is graph or not apart:
+            return found
+        graph = found  # what stands apart for its memory may join where there is less of it
 
 
 def _elementwise(graph: OperatorGraph) -> OperatorGraph:

@@ -109,7 +109,7 @@ class Operator:
 
     def attribute(self, key: str, default: int = 0) -> int | float | str | tuple[int, ...]:
         """Value of attribute ``key``."""
-        return dict(self.attributes).get(key, default)
+        return next((value for name, value in self.attributes if name == key), default)
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: graphs are keys of caches

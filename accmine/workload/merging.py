@@ -7,8 +7,9 @@ read is made before that place and all their readers stand behind it, so no merg
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from accmine.workload.graph import Operator, OperatorGraph, Vector, Work
+from accmine.workload.graph import Operator, OperatorGraph, Vector
 from accmine.workload.training.training import parameter_gradients
 
 __all__ = ["ACCUMULATING", "ELEMENTWISE", "MARKS", "covers", "merge"]
@@ -92,18 +93,16 @@ def _fused(graph: OperatorGraph, group: list[int], place: int, read_by: list[set
             [*map(source, first.inputs), *(t for operator in others for t in operator.inputs if t not in maker)]
         )
     )
-    again = set(first.inputs) if first.work.gemm is not None else set()
+    again = set(first.inputs) if first.work.uses_tensor else set()
     outputs = tuple(t for o in ordered for t in o.outputs if not read_by[t] or read_by[t] - {place} or t in again)
     # Members may touch less than the whole of their tensors: keep that difference.
     spared_in = sum(o.work.bytes_in - sum(size[t].nbytes for t in set(o.inputs)) for o in chain)
     spared_out = sum(o.work.bytes_out - sum(size[t].nbytes for t in o.outputs) for o in chain)
-    work = Work(
-        gemm=first.work.gemm,
+    work = replace(
+        first.work,
         vector=tuple(_inside(part) for operator in chain for part in operator.work.vector),
         bytes_in=sum(size[t].nbytes for t in inputs) + spared_in,
         bytes_out=sum(size[t].nbytes for t in outputs) + spared_out,
-        dtype=first.work.dtype,
-        attention=first.work.attention,
     )
     attributes = {**dict(first.attributes), "fused": ",".join(str(o.attribute("fused") or o.name) for o in chain)}
     gradients = [pair for operator in ordered for pair in parameter_gradients(operator)]

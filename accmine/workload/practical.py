@@ -18,7 +18,7 @@ Nothing joins across layers, so stages can be cut anywhere. What would raise the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,6 +32,9 @@ from accmine.workload.training.training import parameter_gradients
 
 __all__ = ["practical"]
 
+_Rule = Callable[[OperatorGraph, set[str]], list[int]]
+"""Head of each operator of a graph; those named stand apart."""
+
 _APPLIED = ("rotary", "rotary-backward", "batch-norm-apply", "batch-norm-apply-backward")
 _SINGLE = ELEMENTWISE | {*_APPLIED}
 _ALONG_ROWS = frozenset(
@@ -39,8 +42,8 @@ _ALONG_ROWS = frozenset(
 )
 
 
-def practical(graph: OperatorGraph, most: int) -> OperatorGraph:
-    """The graph fused by the rules of this module; the graph itself where nothing joins.
+def practical(graph: OperatorGraph, most: int) -> tuple[OperatorGraph, set[str]]:
+    """The graph fused by the rules of this module, itself where nothing joins, and what stands apart for its memory.
 
     Groups that would take the memory beside stash, parameters and states above both ``most`` bytes and what it was at
     their place before stay apart.
@@ -48,9 +51,9 @@ def practical(graph: OperatorGraph, most: int) -> OperatorGraph:
     apart: set[str] = set()
     while True:
         found = _joined(graph, apart, most)
-        found = _merged(found, _sunk(found, apart), apart, most)
+        found = _merged(found, _sunk, apart, most)
         if found is graph:
-            return _updates(graph)
+            return _updates(graph), apart
         graph = found
 
 
@@ -59,23 +62,25 @@ def _joined(graph: OperatorGraph, apart: set[str], most: int) -> OperatorGraph:
     whole: set[str] = set()
     while True:
         split = split_batch_norms(graph, whole | apart)
-        joined = _merged(split, _hoisted(split, apart), apart, most)
+        joined = _merged(split, _hoisted, apart, most)
         left = {o.name.removesuffix(STATISTICS) for o in joined.operators if o.kind.startswith("batch-norm-statistics")}
         if not left:
             return joined
         whole |= left
 
 
-def _merged(graph: OperatorGraph, head: list[int], apart: set[str], most: int) -> OperatorGraph:
+def _merged(graph: OperatorGraph, rule: _Rule, apart: set[str], most: int) -> OperatorGraph:
     """The graph with groups merged, but for those that take its memory above ``most``; these go to ``apart``."""
-    before = working_set(graph)
-    while any(h != i for i, h in enumerate(head)):
+    while (head := rule(graph, apart)) != list(range(len(graph))):
         merged = merge(graph, head)
+        after = working_set(merged)
+        if not (after > most).any():
+            return merged
+        before = working_set(graph)
         groups: dict[int, list[int]] = {}
         for index, place in enumerate(head):
             groups.setdefault(place, []).append(index)
         places = np.array(sorted(groups))
-        after = working_set(merged)
         above = places[after > most]
         blamed: set[int] = set()
         for group in groups.values():
@@ -87,7 +92,6 @@ def _merged(graph: OperatorGraph, head: list[int], apart: set[str], most: int) -
         if not blamed:
             return merged
         apart.update(graph.operators[i].name for i in blamed)
-        head = [i if i in blamed else h for i, h in enumerate(head)]
     return graph
 
 
@@ -153,7 +157,7 @@ class _Sides:
 
 def _what(operator: Operator) -> str:
     work, kinds = operator.work, {part.kind for part in operator.work.vector}
-    if work.gemm is not None:
+    if work.uses_tensor:
         return "product"
     if operator.phase == "update" or not kinds:
         return "other"
@@ -192,7 +196,7 @@ def _hoisted(graph: OperatorGraph, apart: set[str]) -> list[int]:
 
 
 def _take(sides: _Sides, head: list[int], index: int, place: int, value: int) -> None:
-    """Move the element-wise work in front of ``index`` to it that stands behind a product and that nobody else reads."""
+    """Move to ``index`` the element-wise work in front of it that a product makes and that nobody else reads."""
     graph, moved = sides.graph, {index}
     while sides.what[place] == "product":
         source = sides.producer[value]

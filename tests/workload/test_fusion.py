@@ -137,7 +137,7 @@ def test_orders_without_a_tensor_are_kept() -> None:
 def test_none_and_unknown_modes() -> None:
     graph = training_graph(convnet())
     assert fuse(graph, "none") is graph
-    with pytest.raises(InputError, match="allowed: practical, elementwise, none"):
+    with pytest.raises(InputError, match="allowed: practical, elementwise, paired, none"):
         fuse(graph, "full")
 
 

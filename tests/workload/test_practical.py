@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.workload import OperatorGraph, cut, device_stage, forward_graph, fuse, load_model, memory, training_graph
+from accmine.workload.forward import layers
+from accmine.workload.graph import GraphBuilder
 from accmine.workload.residency import resident
 from accmine.workload.training.training import parameter_gradients
 from tests.samples.training_sample import convnet, forward_graphs, is_ordered
@@ -85,6 +87,57 @@ def test_laws_on_random_graphs(forward: OperatorGraph, recompute: str, train: bo
     check(training_graph(forward, recompute=recompute, accumulate=accumulate) if train else forward)
 
 
+@st.composite
+def image_graphs(draw: st.DrawFn) -> OperatorGraph:
+    """Random convolution networks with norms, skips, pools and concatenations over links of a chain."""
+    b = GraphBuilder("images")
+    b.layer("stem")
+    alive = [layers.input_tensor(b, "images", (2, 4, 6, 6), "bf16")]
+    count = 0
+
+    def conv(x: int) -> int:
+        nonlocal count
+        count += 1
+        channels = b.tensors[x].shape[1]
+        weight = layers.parameter(b, f"conv{count}.weight", (4, channels, 3, 3), "bf16")
+        bias = layers.parameter(b, f"conv{count}.bias", (4,), "bf16") if draw(st.booleans()) else None
+        return layers.conv2d(b, f"conv{count}", x, weight, bias, padding=(1, 1))
+
+    alive.append(conv(alive[0]))
+    for step in range(draw(st.integers(1, 12))):
+        if draw(st.integers(0, 4)) == 0:
+            b.layer(f"link{step}")
+        x, other = (draw(st.sampled_from(alive[-3:])) for _ in range(2))
+        kind = draw(st.sampled_from(("conv", "norm", "norm", "relu", "relu", "hardswish", "add", "concat", "pool")))
+        same = b.tensors[x].shape == b.tensors[other].shape
+        if kind == "norm":
+            alive.append(layers.norm(b, f"norm{step}", "batch-norm", x))
+        elif kind in ("relu", "hardswish"):
+            alive.append(layers.elementwise(b, f"{kind}{step}", kind, x))
+        elif kind == "add" and same:
+            alive.append(layers.add(b, f"add{step}", (x, other)))
+        elif kind == "concat":
+            alive.append(layers.concat(b, f"concat{step}", (x, other), 1))
+        elif kind == "pool":
+            alive.append(layers.pool(b, f"pool{step}", "max-pool", x, (3, 3), (1, 1), (1, 1)))
+        else:
+            alive.append(conv(x))
+    b.layer("head")
+    # Everything that nobody reads, and at least one, is brought to the loss.
+    read = {t for o in b.operators for t in o.inputs}
+    ends = [conv(t) for t in dict.fromkeys(alive[1:]) if t not in read]
+    x = layers.add(b, "join", ends) if len(ends) > 1 else ends[0]
+    x = layers.pool(b, "last", "avg-pool", x, (6, 6), (6, 6))
+    layers.cross_entropy(b, "loss", x, layers.input_tensor(b, "labels", (2, 1, 1), "int32"), 4)
+    return b.build()
+
+
+@settings(deadline=None, max_examples=60)
+@given(image_graphs(), st.sampled_from(("none", "full")), st.booleans())
+def test_laws_on_random_networks_of_images(forward: OperatorGraph, recompute: str, accumulate: bool) -> None:
+    check(training_graph(forward, recompute=recompute, accumulate=accumulate))
+
+
 @pytest.mark.parametrize("recompute", ["none", "full"])
 @pytest.mark.parametrize(
     "name", ["resnet-18", "bert-base", "opt-1.3b", "llama-2-7b", "mobilenet-v3-large", "inception-v3", "gnmt-4"]
@@ -101,7 +154,7 @@ def test_stages_can_be_cut(forward: OperatorGraph, data: st.DataObject) -> None:
     graph = training_graph(forward)
     fused = fuse(graph)
     starts = range(1, len(graph.layers))
-    boundaries = sorted(data.draw(st.sets(st.sampled_from(list(starts)), max_size=3))) if len(starts) else []
+    boundaries = sorted(data.draw(st.sets(st.sampled_from(list(starts)), max_size=3))) if starts else []
     before, after = cut(graph, boundaries), cut(fused, boundaries)
     for one, other in zip(before, after, strict=True):
         assert other.training.macs == one.training.macs

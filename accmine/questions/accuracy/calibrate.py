@@ -338,12 +338,12 @@ def calibrated_text(document: Document, calibration: Calibration, source: str, n
     from accmine.hardware import template_of
 
     kept, inside = [], False
+    own = {"name:": f"name: {name}", "calibrated:": "calibrated: yes"}
     for line in document.text.splitlines():
         if line and not line[0].isspace() and not line.startswith("#"):
             inside = line.startswith("calibration:")
         if not inside:
-            said = "calibrated: yes" if line.startswith("calibrated:") else line
-            kept.append(f"name: {name}" if line.startswith("name:") else said)
+            kept.append(next((text for key, text in own.items() if line.startswith(key)), line))
     section = calibration_section(calibration, source)
     text = "\n".join(kept).rstrip() + "\n"
     text += yaml.safe_dump({"calibration": section}, sort_keys=False, width=110, allow_unicode=True)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost import memory_of, splits_for, tensor_costs, vector_costs
-from accmine.cost.arrays.grid_search import products_of
+from accmine.cost.arrays.products import products_of
 from accmine.cost.arrays.timing import resolve_timing
 from accmine.cost.arrays.waves import wave_cycles, waves_of
 from accmine.cost.corrections import corrections, family

@@ -142,7 +142,7 @@ def _slower(sample: Sample, design: Design) -> Complaint:
 
 
 def _peak_s(sample: Sample, design: Design) -> float:
-    return sample.work.macs / design.peak_macs_per_s
+    return sample.work.macs / design.peak_macs_per_s / (design.tensor.rate(sample.work.dtype) or 1.0)
 
 
 def _faster(sample: Sample, design: Design) -> Complaint:

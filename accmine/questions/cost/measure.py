@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accmine.cost import OperatorTable
+from accmine.cost import OperatorTable, pace, resolve_timing, unstated
 from accmine.cost.interval import Worth, worth_of
 from accmine.cost.operator_table import operator_table
 from accmine.errors import Complaint, InputError
@@ -33,7 +33,10 @@ BATCH, MICROBATCH = 32, 8
 """Samples of a step and of a microbatch where none are given: what fits one accelerator of 16 GiB with BERT-Large."""
 
 _OWN = ("sequence", "image")
-_WORKLOAD = ("batch", "microbatch", *_OWN, "optimizer", "dtype", "recompute", "attention", "split", "fusion")
+_WORKLOAD = (
+    *("batch", "microbatch", *_OWN, "masked", "optimizer", "precision", "dtype"),
+    *("recompute", "attention", "split", "fusion"),
+)
 _STUDY = ("timing", "operator_split", "residency")
 _ANY = "tpuv2-like"  # tasks do not depend on the space that a study searches: that of the one design takes its place
 _POWERED = "tpu-16nm"  # neither cycles nor bytes depend on the technology
@@ -50,7 +53,7 @@ class Setting:
     """
 
     name: str
-    value: int | str
+    value: int | float | str
     source: str
 
 
@@ -70,6 +73,8 @@ class CostedStep:
         What the device does in a step.
     no_energy
         Why there are no energies; empty where there are.
+    unstated
+        A sentence for each type of products for which the chip states no rate.
     warnings
         What does not fit.
     """
@@ -83,6 +88,7 @@ class CostedStep:
     task: Task
     table: OperatorTable
     no_energy: str
+    unstated: tuple[str, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -107,7 +113,10 @@ def batches(batch: int | None, microbatch: int | None) -> tuple[int, int]:
 
 
 def cost_step(
-    workload: str, accelerator: str, technology: str | None = None, options: Mapping[str, int | str] | None = None
+    workload: str,
+    accelerator: str,
+    technology: str | None = None,
+    options: Mapping[str, int | float | str] | None = None,
 ) -> CostedStep:
     """Build the training graph of a step as a study would, and cost its operators on a design.
 
@@ -116,9 +125,8 @@ def cost_step(
     workload, accelerator, technology
         Names of the catalogue or files. ``None``: the technology that a study of this design would have.
     options
-        Keys ``batch``, ``microbatch``, ``sequence``, ``image``, ``optimizer``, ``dtype``, ``recompute``,
-        ``attention``, ``split`` and ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency`` of a study; others have its
-        defaults.
+        Keys of a study's workload (not ``use``, ``name`` and ``weight``), ``timing``, ``operator_split`` and
+        ``residency`` of a study; others have its defaults. ``precision`` is a word.
 
     Raises
     ------
@@ -130,13 +138,20 @@ def cost_step(
     if unknown:
         raise InputError(f"unknown option {', '.join(unknown)}; allowed: {', '.join((*_WORKLOAD, *_STUDY))}")
     study, design, constants = _read(workload, accelerator, technology, given)
-    inputs = read_inputs(study)
-    plan = make_plan(study, replace(inputs, template=template_of(design)))
+    # Which types its arrays multiply is a matter of the design, which is not that of these inputs.
+    plain = tuple(workload.model_copy(update={"dtype": "bf16"}) for workload in study.workloads)
+    inputs = read_inputs(study.model_copy(update={"workloads": plain}))
+    try:
+        plan = make_plan(study, replace(inputs, template=template_of(design)))
+    except InputError as error:
+        found = [Complaint(c.where, _option(c.field) if c.field else "", c.message) for c in error.complaints]
+        raise InputError(found) from None
     (pipeline,) = plan.pipelines
     (task,) = pipeline.tasks
     no_energy = _no_energy(constants, design)
-    priced = plan.technology if constants.power is None else constants
+    priced = constants if not no_energy else chosen([], lambda other: _prices(design, other))[0]
     library = replace(plan, technology=priced, baseline=design).library()
+    timing = resolve_timing(study.timing)
     table = operator_table(task, library, design, energies=not no_energy)
     return CostedStep(
         workload=pipeline.name,
@@ -148,6 +163,7 @@ def cost_step(
         task=task,
         table=table,
         no_energy=no_energy,
+        unstated=unstated((work.dtype for work in library.works if work.gemm), design.tensor.rates, timing),
         warnings=(*_memory(task.memory_bytes, design), *_tiles(table)),
     )
 
@@ -186,6 +202,10 @@ def _read(
         complaints += [c if c.where else Complaint("", "--technology", c.message) for c in error.complaints]
     if study is None or design is None or constants is None:
         raise InputError(complaints)
+    try:
+        pace(study.workloads[0].dtype, design.tensor.rates, resolve_timing(study.timing))
+    except InputError as error:
+        raise InputError(f"{accelerator}: {error.complaints[0].message}", field="--dtype") from None
     return study, design, constants
 
 
@@ -210,6 +230,8 @@ def _settings(study: Study, model: ModelDescription, given: Mapping[str, Any]) -
         if key == "split" and workload.attention == "fused":  # one operator
             continue
         value = workload.granularity if key == "split" else getattr(study if key in _STUDY else workload, key)
+        if key == "precision":
+            value = workload.precision.word
         source = "given" if key in given else "default"
         if value is None:  # length or size of the model's own; the other of the two it has not
             value, source = getattr(model, key), "model"
@@ -234,6 +256,12 @@ def _no_energy(technology: Technology, design: Design) -> str:
     except InputError as error:
         return f"{error.complaints[0].message}; {others}"
     return ""
+
+
+def _prices(design: Design, technology: Technology) -> None:
+    """Refuse a technology without energies of what the design multiplies, at any clock."""
+    technology.need_power()
+    technology.need_types(design.tensor)
 
 
 def _memory(needed: int, design: Design) -> tuple[str, ...]:

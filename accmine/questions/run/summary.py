@@ -118,7 +118,9 @@ def _workload(f: Findings, w: int) -> WorkloadRow:
     plan, pipeline = f.plan, f.plan.pipelines[w]
     step_s = f.chosen.step_s[w]
     own = [f.final[w, s] for s in range(len(pipeline.tasks))]
-    peak = sum(schedule.design.peak_macs_per_s for schedule in own) * step_s
+    dtype = plan.study.workloads[w].dtype
+    rates = [schedule.design.tensor.rate(dtype) or 1.0 for schedule in own]  # of bf16 where the chip states none
+    peak = step_s * sum(rate * schedule.design.peak_macs_per_s for rate, schedule in zip(rates, own, strict=True))
     busy = sum(schedule.busy_s for schedule in own)
     energy = sum(schedule.energy_j + step_s * idle_w(schedule.design, plan.technology) for schedule in own)
     if len(own) > 1:

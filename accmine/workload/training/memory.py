@@ -99,21 +99,27 @@ def working_set(training: OperatorGraph) -> npt.NDArray[np.int64]:
     Held are parameters, their gradients, states and what is stashed. Any other tensor is alive from the operator that
     writes it (or first reads it, when it comes from outside) to the one that reads it last.
     """
-    held = {*stashed(training), *(i for i, t in enumerate(training.tensors) if t.role in ("parameter", "state"))}
-    for operator in training.operators:
-        if operator.phase == "update":
-            held.update(t for t in operator.inputs if training.tensors[t].role == "gradient")
-        for pair in parameter_gradients(operator):
-            held.update(pair)
-    first: dict[int, int] = {}
-    last: dict[int, int] = {}
+    tensors, count = training.tensors, len(training.operators)
+    held = [tensor.role in ("parameter", "state") for tensor in tensors]
+    for t in stashed(training):
+        held[t] = True
+    first, last = [-1] * len(tensors), [-1] * len(tensors)
     for index, operator in enumerate(training.operators):
         for t in (*operator.inputs, *operator.outputs):
-            first.setdefault(t, index)
+            if first[t] < 0:
+                first[t] = index
             last[t] = index
-    change = np.zeros(len(training.operators) + 1, dtype=np.int64)
-    for t, index in first.items():
-        if t not in held:
-            change[index] += training.tensors[t].nbytes
-            change[last[t] + 1] -= training.tensors[t].nbytes
-    return np.cumsum(change)[:-1]
+        if operator.phase == "update":
+            for t in operator.inputs:
+                held[t] = held[t] or tensors[t].role == "gradient"
+        for pair in parameter_gradients(operator):
+            for t in pair:
+                if t >= 0:
+                    held[t] = True
+    change = [0] * (count + 1)
+    for tensor, held_on, start, end in zip(tensors, held, first, last, strict=True):
+        if not held_on and start >= 0:
+            size = tensor.nbytes
+            change[start] += size
+            change[end + 1] -= size
+    return np.cumsum(np.array(change[:-1], dtype=np.int64))

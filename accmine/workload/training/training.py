@@ -54,7 +54,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "adam-8bit": Optimizer(2, eight_bit=True),
     "adamw-8bit": Optimizer(2, eight_bit=True),
 }
-"""Optimisers by name; ``sgd`` has momentum. LAMB's norm of all gradients together, which some codes add, is left out."""
+"""Optimisers by name; ``sgd`` has momentum. The norm of all gradients that some codes add to LAMB is left out."""
 
 RECOMPUTE: tuple[str, ...] = ("none", "full")
 
@@ -183,7 +183,14 @@ def _updates(tape: Tape, optimizer: str) -> None:
 
 
 def _with_operands(graph: OperatorGraph, dtype: str) -> OperatorGraph:
-    """The graph with the products of linear layers in ``dtype``, but for those that make logits."""
+    """The graph with the products of linear layers in ``dtype``, but for those that make logits.
+
+    tf32 is fp32 in storage: all products have it.
+    """
+    if dtype == "tf32":
+        works = {work: replace(work, dtype=dtype) if work.uses_tensor else work for work in graph.works}
+        whole = tuple(replace(operator, work=works[operator.work]) for operator in graph.operators)
+        return replace(graph, operators=whole)
     logits = {operator.inputs[0] for operator in graph.operators if operator.kind == "cross-entropy"}
     left = {operator.name for operator in graph.operators if logits & {*operator.outputs}}
     operators = tuple(
@@ -200,6 +207,8 @@ def parameter_gradients(operator: Operator) -> list[tuple[int, int]]:
 
     The gradient so far is -1 when nothing is added to.
     """
+    if operator.phase != "backward":
+        return []
     outputs = operator.attribute("parameter_gradients", 0)
     inputs = operator.attribute("running_gradients", 0)
     if not isinstance(outputs, tuple) or not isinstance(inputs, tuple):

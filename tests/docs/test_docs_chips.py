@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from accmine.cost import PRESETS, pace
@@ -37,7 +38,7 @@ def table() -> str:
     rows = []
     for name in chips():
         document, design = read_accelerator(name), load_accelerator(name)
-        technology, _ = chosen([facts_of(document).technology], lambda other, own=design: needs(own, other))
+        technology, _ = chosen([facts_of(document).technology], partial(needs, design))
         peaks = " | ".join(cell(name, dtype) for dtype in DTYPES)
         calibrated = "yes" if document.data["calibrated"] else "no"
         memory = f"{document.data['hbm']} | {design.hbm_bytes_per_s / 1e9:,.4g}"

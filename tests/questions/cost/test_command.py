@@ -93,7 +93,7 @@ def test_text_of_a_long_table_has_the_longest_rows_and_one_of_the_others(folder:
 def test_the_header_says_where_values_come_from(folder: Path) -> None:
     printed = render(cost_step("gpt.yaml", "d.yaml", options={"batch": 4, "optimizer": "sgd"}))
     assert "Given: batch 4, optimizer sgd." in printed
-    assert "Defaults: microbatch 4, dtype bf16" in printed
+    assert "Defaults: microbatch 4, precision mixed, dtype bf16" in printed
     assert "The model's own: sequence 8." in printed
     given = render(cost_step("mlp.yaml", "d.yaml", options={"image": 8}))
     assert "Given: image 8." in given
@@ -117,13 +117,19 @@ def test_batches() -> None:
 
 
 def test_options_are_those_of_a_study(folder: Path) -> None:
-    known = {"batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute", "fusion"}
-    known |= {"attention", "split"}
+    known = {"batch", "microbatch", "sequence", "image", "masked", "optimizer", "precision", "dtype", "recompute"}
+    known |= {"attention", "split", "fusion"}
     assert set(StudyWorkload.model_fields) == known | {"use", "name", "weight"}
     step = cost_step("gpt.yaml", "d.yaml")
+    plain = StudyWorkload(use="gpt.yaml", batch=1)
     for setting in step.settings:
-        if setting.source == "default" and setting.name in known - {"batch", "microbatch", "attention"}:
-            assert setting.value == StudyWorkload.model_fields[setting.name].default
+        if setting.source == "default" and setting.name in known - {"batch", "microbatch", "attention", "precision"}:
+            assert setting.value == getattr(plain, setting.name)
+    settings = {s.name: (s.value, s.source) for s in step.settings}
+    assert settings["precision"] == ("mixed", "default")
+    assert "masked" not in settings
+    settings = {s.name: s.value for s in cost_step("bert-base", "d.yaml", options={"precision": "pure-bf16"}).settings}
+    assert (settings["masked"], settings["precision"]) == (0.15, "pure-bf16")
     with pytest.raises(InputError, match="unknown option seed"):
         cost_step("gpt.yaml", "d.yaml", options={"seed": 1})
 
@@ -253,7 +259,10 @@ def test_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (("gpt.yaml", "--design", "d.yaml", "--sequence", "0"), "--sequence: must be"),
         (("mlp.yaml", "--design", "d.yaml", "--image", "-1"), "--image: must be"),
         (("gpt.yaml", "--design", "d.yaml", "--batch", "9", "--microbatch", "2"), "--microbatch: 2 does not divide"),
-        (("gpt.yaml", "--design", "d.yaml", "--optimizer", "lion"), "--optimizer: must be one of adam, sgd"),
+        (
+            ("gpt.yaml", "--design", "d.yaml", "--optimizer", "lion"),
+            "--optimizer: must be one of sgd, adam, adamw",
+        ),
         (("gpt.yaml", "--design", "d.yaml", "--dtype", "int4"), "--dtype: must be one of bf16, fp16, fp32, fp8, tf32"),
         (("gpt.yaml", "--design", "d.yaml", "--recompute", "some"), "--recompute: must be one of none, full"),
         (("gpt.yaml", "--design", "d.yaml", "--split", "rows"), "--split: must be one of"),

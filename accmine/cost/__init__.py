@@ -3,7 +3,7 @@
 from accmine.cost.arrays.gemm import GEMM_DTYPES, GemmCost, gemm
 from accmine.cost.arrays.precision import pace, unstated
 from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles, array_folds, resolve_timing
-from accmine.cost.corrections import Corrections, corrections, no_corrections
+from accmine.cost.corrections import Corrections, no_corrections
 from accmine.cost.energy import mac_pj
 from accmine.cost.measured.file import PRODUCT, MeasuredRow, number, read_lines, read_rows, whole
 from accmine.cost.measured.source import MeasuredTable, Source, Stretched, ZigzagSource, too_many_runs
@@ -70,7 +70,6 @@ __all__ = [
     "best_dataflow",
     "binding",
     "combine",
-    "corrections",
     "durations",
     "evaluate",
     "gemm",

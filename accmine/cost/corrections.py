@@ -76,17 +76,22 @@ class Corrections:
         ramped = np.where(given > 0, given + _along(self.ramp_bytes, given), 0)
         return np.asarray(np.ceil(ramped / _along(self.hbm_efficiency, given)), dtype=np.int64)
 
-    def joined(self, computing: IntArray, memory: IntArray) -> IntArray:
-        """Cycles of computing and memory together, never less than the longer one; arrays of shape (works, ...)."""
+    def norm(self, computing: npt.NDArray[Any], memory: npt.NDArray[Any]) -> FloatArray:
+        """Time of computing and memory together, never less than the longer one; arrays of shape (works, ...)."""
         longer, shorter = np.maximum(computing, memory), np.minimum(computing, memory)
+        power = _along(self.overlap, longer)
+        return np.asarray(longer * np.exp(np.log1p((shorter / np.maximum(longer, 1e-300)) ** power) / power))
+
+    def joined(self, computing: IntArray, memory: IntArray) -> IntArray:
+        """The same in whole cycles."""
+        longer = np.maximum(computing, memory)
         if np.isinf(self.overlap).all():
             return np.asarray(longer, dtype=np.int64)
-        power = _along(self.overlap, longer)
-        factor = np.exp(np.log1p((shorter / np.maximum(longer, 1)) ** power) / power)
-        return np.maximum(longer, np.ceil(longer * factor - 1e-6).astype(np.int64))
+        soft = np.ceil(self.norm(computing, memory) - 1e-6).astype(np.int64)
+        return np.where(_along(np.isinf(self.overlap), longer), longer, np.maximum(longer, soft))
 
     def busy_cycles(self, cycles: IntArray, moved: npt.ArrayLike, bytes_per_cycle: int | IntArray) -> IntArray:
-        """Cycles of computing joined with ⌈busy bytes / bandwidth⌉, without the launch; arrays of shape (works, ...)."""
+        """Cycles of computing joined with ⌈busy bytes / bandwidth⌉, without the launch; arrays of (works, ...)."""
         return self.joined(cycles, -(-self.busy_bytes(moved) // bytes_per_cycle))
 
     def launched(self, busy: IntArray) -> IntArray:
@@ -122,6 +127,8 @@ def family(work: Work) -> str:
     A work with a product is a ``product`` or a ``convolution`` (its images overlap or are gathered), whatever is fused
     to it; else the vector part with most elements decides.
     """
+    if work.attention is not None:
+        return "attention"
     if work.gemm is not None:
         g = work.gemm
         return "convolution" if g.a_elements < g.batch * g.m * g.k or g.b_elements < g.batch * g.k * g.n else "product"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost.arrays.precision import pace
-from accmine.cost.arrays.tiles import SUM_BYTES
+from accmine.cost.arrays.products import SUM_BYTES
 from accmine.cost.arrays.timing import IntArray, Timing, ceil_div
 from accmine.cost.vector import VectorParts
 from accmine.hardware import Rates

@@ -9,9 +9,9 @@ where the launch is that of a calibrated accelerator, else 0; with f = 1, and fo
 also f = 3/4, 1/2 and 1/4, so that two of them can run side by side. Rates are rounded up: Σ bytes / makespan ≤ B holds
 in every schedule.
 
-The two sides of a fused operator take the cores they take: of all pairs those are modes that no pair with as few cores
-of either kind beats, at most one for each number of cores of either side. Where a work is ``paired`` (WHAM's rule) both
-sides hold equally many.
+The two sides of a fused operator take the cores they take, any number that is of use (``OperatorCosts.useful``): of all
+pairs of these those are modes that no pair with as few cores of either kind beats. Where a work is ``paired`` (WHAM's
+rule) both sides hold equally many.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost.measured.values import OriginArray
-from accmine.cost.operator_costs import INVALID, BoolArray, OperatorCosts, TypeCosts
+from accmine.cost.operator_costs import INVALID, BoolArray, OperatorCosts
 from accmine.workload.work import Work
 
-__all__ = ["HBM_SHARES", "RESOURCES", "ModeTable", "mode_tables"]
+__all__ = ["HBM_SHARES", "RESOURCES", "ModeTable", "mode_tables", "paired_works", "useful_splits"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -75,13 +75,29 @@ class ModeTable:
         return ModeTable(*(getattr(self, item.name)[keep] for item in fields(self)))
 
 
+def useful_splits(costs: OperatorCosts, works: Sequence[Work]) -> tuple[BoolArray, BoolArray]:
+    """Which numbers of tensor and of vector cores modes have; each of shape (works, splits).
+
+    Those that are of use to a side (``OperatorCosts.useful``); of a paired work those of use to either.
+    """
+    tensor, vector = costs.useful
+    either = paired_works(costs, works)[:, None] & (tensor | vector)
+    return tensor | either, vector | either
+
+
+def paired_works(costs: OperatorCosts, works: Sequence[Work]) -> BoolArray:
+    """Works whose two sides hold equally many cores."""
+    marked = np.array([work.paired for work in works], dtype=np.bool_)
+    return np.asarray(marked & costs.uses_tensor & costs.uses_vector)
+
+
 def mode_tables(
     costs: OperatorCosts,
     origin: OriginArray,
     works: Sequence[Work],
     bandwidth: int,
-    tensor_counts: Sequence[int],
-    vector_counts: Sequence[int],
+    tensor_cores: int,
+    vector_cores: int,
 ) -> tuple[ModeTable, ...]:
     """The modes of every work on so many cores.
 
@@ -91,10 +107,10 @@ def mode_tables(
         Of the works; ``origin`` of shape (works, splits).
     bandwidth
         HBM bytes per cycle.
-    tensor_counts, vector_counts
-        Numbers of cores of each kind that an operator may hold, ascending, each a split of the costs.
+    tensor_cores, vector_cores
+        Cores of each kind.
     """
-    pairs = _Pairs(costs, works, bandwidth, tensor_counts, vector_counts)
+    pairs = _Pairs(costs, works, bandwidth, (tensor_cores, vector_cores))
     best = np.minimum.accumulate(np.minimum.accumulate(pairs.duration, axis=1), axis=2)
     kept = pairs.duration != INVALID
     kept[:, 1:] &= pairs.duration[:, 1:] < best[:, :-1]
@@ -114,59 +130,34 @@ class _Rows:
 
 
 class _Pairs:
-    """Every pair of core counts of every work, as arrays of shape (works, tensor counts, vector counts)."""
+    """Every pair of useful core counts of every work, as arrays of shape (works, tensor counts, vector counts)."""
 
-    def __init__(
-        self,
-        costs: OperatorCosts,
-        works: Sequence[Work],
-        bandwidth: int,
-        tensor_counts: Sequence[int],
-        vector_counts: Sequence[int],
-    ) -> None:
+    def __init__(self, costs: OperatorCosts, works: Sequence[Work], bandwidth: int, cores: tuple[int, int]) -> None:
         self.costs, self.bandwidth = costs, bandwidth
-        uses_t, uses_v = costs.uses_tensor, costs.uses_vector
-        paired = np.array([work.paired for work in works], dtype=np.bool_) & uses_t & uses_v
-        sides = (costs.tensor, tensor_counts), (costs.vector, vector_counts)
-        # Columns of the costs and numbers of cores of each count, by work; shapes (works, counts).
-        self.columns = tuple(self._best(side, counts, paired) for side, counts in sides)
-        self.counts = tuple(np.array(costs.splits, dtype=np.int64)[columns] for columns in self.columns)
-        t, v = (np.take_along_axis(side.cycles, at, 1) for (side, _), at in zip(sides, self.columns, strict=True))
-        ports = [np.take_along_axis(s.port_cycles, at, 1) for (s, _), at in zip(sides, self.columns, strict=True)]
-        moves = [np.take_along_axis(s.hbm_bytes, at, 1) for (s, _), at in zip(sides, self.columns, strict=True)]
-        self.sides = np.broadcast_arrays(t[:, :, None], v[:, None, :])
-        self.ports = np.maximum(ports[0][:, :, None], ports[1][:, None, :])
+        splits = np.array(costs.splits, dtype=np.int64)
+        useful = useful_splits(costs, works)
+        self.columns = tuple(
+            np.flatnonzero(mask.any(axis=0) & (splits <= most)) for mask, most in zip(useful, cores, strict=True)
+        )
+        self.counts = tuple(splits[columns] for columns in self.columns)
+        (t, v), tensor, vector = self.columns, costs.tensor, costs.vector
+        self.sides = np.broadcast_arrays(tensor.cycles[:, t][:, :, None], vector.cycles[:, v][:, None, :])
+        self.ports = np.maximum(tensor.port_cycles[:, t][:, :, None], vector.port_cycles[:, v][:, None, :])
         cycles = np.maximum(np.maximum(*self.sides), self.ports)
-        moved = moves[0][:, :, None] + moves[1][:, None, :] - costs.compulsory_bytes[:, None, None]
+        moved = tensor.hbm_bytes[:, t][:, :, None] + vector.hbm_bytes[:, v][:, None, :]
+        moved = moved - costs.compulsory_bytes[:, None, None]
         # A side that a work has not takes no cores, which counts as the first number of them.
-        meant = uses_t[:, None, None] | (np.arange(t.shape[1]) == 0)[:, None]
-        meant = meant & (uses_v[:, None, None] | (np.arange(v.shape[1]) == 0))
-        equal = self.counts[0][:, :, None] == self.counts[1][:, None, :]
-        valid = (cycles != INVALID) & meant & (~paired[:, None, None] | equal)
+        meant = [
+            np.where(uses[:, None], mask[:, columns], np.arange(len(columns)) == 0)
+            for uses, mask, columns in zip((costs.uses_tensor, costs.uses_vector), useful, self.columns, strict=True)
+        ]
+        equal = self.counts[0][:, None] == self.counts[1]
+        valid = meant[0][:, :, None] & meant[1][:, None, :] & (~paired_works(costs, works)[:, None, None] | equal)
+        valid &= cycles != INVALID
         self.cycles = np.where(valid, cycles, 0)
         self.moved = np.where(valid, moved, 0)
         found = costs.corrections.durations(self.cycles, self.moved, bandwidth)
         self.duration = np.where(valid, found, INVALID)
-
-    def _best(self, side: TypeCosts, counts: Sequence[int], paired: BoolArray) -> IntArray:
-        """The column on which a side is fastest with so many cores at most, the fewest of equal ones; (works, counts).
-
-        Of a paired work that on which both sides are, since they hold equally many.
-        """
-        costs = self.costs
-        alone = self._busy(np.maximum(side.cycles, side.port_cycles), side.hbm_bytes)
-        busy = np.where(paired[:, None], self._busy(costs.cycles, costs.hbm_bytes), alone)
-        least = np.minimum.accumulate(busy, axis=1)
-        first = busy == least
-        first[:, 1:] &= busy[:, 1:] < least[:, :-1]
-        column = np.maximum.accumulate(np.where(first, np.arange(busy.shape[1]), 0), axis=1)
-        return np.asarray(column[:, np.searchsorted(costs.splits, counts)], dtype=np.int64)
-
-    def _busy(self, cycles: IntArray, moved: IntArray) -> IntArray:
-        invalid = cycles == INVALID
-        return np.where(
-            invalid, INVALID, self.costs.corrections.busy_cycles(np.where(invalid, 0, cycles), moved, self.bandwidth)
-        )
 
     def rows(self, work: IntArray, i: IntArray, j: IntArray, origin: OriginArray) -> _Rows:
         """The modes of chosen pairs, with those at a part of the bandwidth for pairs that are bound by memory."""
@@ -174,7 +165,7 @@ class _Pairs:
         own, costs = self.costs.corrections.take(work), self.costs
         cycles, moved = self.cycles[at], self.moved[at]
         uses_t, uses_v = costs.uses_tensor[work], costs.uses_vector[work]
-        t, v = self.columns[0][work, i], self.columns[1][work, j]
+        t, v = self.columns[0][i], self.columns[1][j]
         energy = np.zeros(len(work))
         if costs.tensor.energy_pj is not None and costs.vector.energy_pj is not None:
             assert costs.tensor.compulsory_pj is not None
@@ -191,7 +182,7 @@ class _Pairs:
             available = max(1, int(self.bandwidth * share))
             duration = own.take(here).durations(cycles[here], moved[here], available)
             rate = -(-busy[here] // np.maximum(duration, 1))
-            cores = (self.counts[0][work, i] * uses_t, self.counts[1][work, j] * uses_v)
+            cores = (self.counts[0][i] * uses_t, self.counts[1][j] * uses_v)
             uses = np.stack([cores[0][here], cores[1][here], rate], axis=1)
             rest = (moved[here], energy[here], source[here], level[here])
             parts.append(ModeTable(duration, cycles[here], uses, *rest))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,20 +22,12 @@ from accmine.hardware.technology import Technology
 from accmine.workload import OperatorGraph
 from accmine.workload.graph import Work
 
-__all__ = ["OPERATOR_SPLITS", "CostLibrary", "hbm_capacity", "shares_of", "splits_for"]
+__all__ = ["OPERATOR_SPLITS", "CostLibrary", "hbm_capacity", "splits_for"]
 
 IntArray = npt.NDArray[np.int64]
 
 OPERATOR_SPLITS = ("even", "powers", "none")
 """Rules for the numbers of cores that one operator may hold: any, powers of two, one."""
-
-
-def shares_of(cores: int) -> set[int]:
-    """⌊cores / j⌋ for every whole j: all numbers of cores that an operator of several equal ones has use for.
-
-    Of j operators side by side none has use for fewer, and more do not fit. There are at most 2·√cores.
-    """
-    return {cores // j for j in range(1, cores + 1)}
 
 
 def splits_for(counts: Iterable[int], rule: str, also: Sequence[int] = ()) -> tuple[int, ...]:
@@ -47,8 +38,7 @@ def splits_for(counts: Iterable[int], rule: str, also: Sequence[int] = ()) -> tu
     counts
         Core counts of the designs, of either kind.
     rule
-        ``even``: any number, of which a design has use for the shares of its counts (``shares_of``); ``powers``: powers
-        of two; ``none``: one.
+        ``even``: any number; ``powers``: powers of two; ``none``: one.
     also
         Counts to have beside powers of two, as far as there are so many cores: those that were measured, or that a
         calibration was fitted on.
@@ -100,7 +90,6 @@ class CostLibrary:
         self.timing = timing
         self.technology = technology
         self.source = source
-        self._any_paired = any(work.paired for work in self.works)
         self._position = {work: i for i, work in enumerate(self.works)}
         self._index: dict[OperatorGraph, IntArray] = {}
         self.resident_share = RESIDENT_SHARE if any(work.local for work in self.works) else 0.0
@@ -108,7 +97,7 @@ class CostLibrary:
         self._vector: dict[tuple[VectorCore, MemorySystem], VectorCosts] = {}
         self._pair: dict[_Key, OperatorCosts] = {}
         self._origin: dict[_Key, OriginArray] = {}
-        self._modes: dict[tuple[_Key, tuple[int, ...], tuple[int, ...]], tuple[ModeTable, ...]] = {}
+        self._modes: dict[tuple[_Key, tuple[int, int]], tuple[ModeTable, ...]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """What is computed again where it is needed does not travel to other processes."""
@@ -178,31 +167,17 @@ class CostLibrary:
 
     def modes(self, design: Design) -> tuple[ModeTable, ...]:
         """The modes of every work on the cores of ``design``; empty for a work that does not fit them."""
-        tensor, vector = self._counts(design)
-        key = _key(design), tensor, vector
+        cores = design.tensor_cores, design.vector_cores
+        key = _key(design), cores
         if key not in self._modes:
             costs, origin = self.costs(design), self.origin(design)
-            self._modes[key] = mode_tables(costs, origin, self.works, hbm_capacity(design), tensor, vector)
+            self._modes[key] = mode_tables(costs, origin, self.works, hbm_capacity(design), *cores)
         return self._modes[key]
 
     def shortest(self, design: Design) -> IntArray:
         """Cycles of every work on as many cores of the types of ``design`` as are of use; shape (works,)."""
         most = self.splits[-1]
         return np.array([table.duration[0] for table in self.modes(design.with_cores(most, most))], dtype=np.int64)
-
-    def _counts(self, design: Design) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Numbers of tensor and of vector cores that an operator may hold on a design."""
-        most = design.tensor_cores, design.vector_cores
-        shares = [shares_of(count) for count in most]
-        if self._any_paired:
-            shares = [own | shares_of(min(most)) for own in shares]
-        rows = () if self.source is None else self.source.cores
-        tensor, vector = (
-            {self.splits[at - 1] for share in own if (at := bisect_right(self.splits, share))}
-            | {count for count in rows if count <= cores and count in self.splits}
-            for own, cores in zip(shares, most, strict=True)
-        )
-        return tuple(sorted(tensor)), tuple(sorted(vector))
 
 
 def hbm_capacity(design: Design) -> int:

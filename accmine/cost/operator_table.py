@@ -6,13 +6,13 @@ table is neither the makespan of a schedule (operators run side by side) nor a b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
 
-from accmine.cost.arrays.tiles import SLAB_ELEMENTS, SUM_BYTES
+from accmine.cost.arrays.products import SLAB_ELEMENTS, SUM_BYTES
 from accmine.cost.arrays.timing import IntArray
 from accmine.cost.mode_table import ModeTable
 from accmine.cost.modes import CostLibrary
@@ -59,7 +59,8 @@ class OperatorRow:
     bound_by
         ``array``, ``vector``, ``port``, ``hbm`` or ``launch``.
     utilization
-        Multiply-accumulates / (duration · multipliers of the cores held), 0 to 1; ``None`` without a product.
+        Multiply-accumulates / (duration · multipliers of the cores held · rate of the type), 0 to 1; ``None`` without
+        a product.
     hbm_bytes
         Traffic of one of them.
     energy_fj
@@ -161,6 +162,8 @@ class OperatorTable:
 
     Attributes
     ----------
+    roof
+        Its ceilings in the type of most of the products.
     rows
         Those that take most of the step first; of equal ones the earlier in the graph.
     phases
@@ -186,7 +189,7 @@ class OperatorTable:
     def utilization(self) -> float:
         """Multiply-accumulates of a step at the peak of all arrays over the sum of its cycles, 0 to 1."""
         peak = self.design.tensor_cores * self.design.tensor.macs * self.step.cycles
-        return self.step.macs / peak if peak else 0.0
+        return sum(row.step_macs / _rate(self.design, row.work) for row in self.rows) / peak if peak else 0.0
 
 
 def operator_table(task: Task, library: CostLibrary, design: Design, *, energies: bool = True) -> OperatorTable:
@@ -213,7 +216,7 @@ def operator_table(task: Task, library: CostLibrary, design: Design, *, energies
         library=library,
         design=design,
         modes=_fastest(library, design),
-        roof=roofline(design),
+        roofs={dtype: roofline(design, dtype) for dtype in {work.dtype for work in library.works}},
         launch=library.costs(design).corrections.launch_cycles,
         operations=_vector_operations(library.works),
         energies=energies and library.costs(design).energy_pj is not None,
@@ -222,7 +225,13 @@ def operator_table(task: Task, library: CostLibrary, design: Design, *, energies
     rows = tuple(sorted(found, key=lambda row: -row.step_cycles))
     names = dict.fromkeys(row.phase for row in found)
     phases = tuple(total_of(name, [row for row in rows if row.phase == name]) for name in names)
-    return OperatorTable(design, bench.roof, rows, phases, total_of("step", rows))
+    most = max(rows, key=lambda row: row.step_macs)
+    return OperatorTable(design, bench.roofs[most.work.dtype], rows, phases, total_of("step", rows))
+
+
+def _rate(design: Design, work: Work) -> float:
+    """Stated multiple of the bf16 rate at which arrays multiply; 1 where none is."""
+    return design.tensor.rate(work.dtype) or 1.0
 
 
 def total_of(name: str, rows: Iterable[OperatorRow]) -> Total:
@@ -241,15 +250,15 @@ def total_of(name: str, rows: Iterable[OperatorRow]) -> Total:
     )
 
 
-def least_tile_bytes(work: Work, rows: int, k: int) -> int:
+def least_tile_bytes(work: Work, rows: int, k: int, dataflow: str) -> int:
     """SRAM in which a tile of one output fits, on an array of ``rows`` rows and k elements of a core's share.
 
-    The least of the loop orders of ``accmine.cost.arrays.tiles``: slabs of the operands and one sum, or a panel of one
-    row or column and what streams past it.
+    The least of the loop orders of ``accmine.cost.arrays.orders``: slabs of the operands and one sum, or a panel of one
+    row or column and what streams past it, all of k for ``os``.
     """
     e = BYTES[work.dtype]
     slab = 2 * e * min(k, rows * -(-SLAB_ELEMENTS // rows))
-    return min(2 * slab + SUM_BYTES, e * k + 2 * (e * k + SUM_BYTES))
+    return min(2 * slab + SUM_BYTES, e * k + (2 * e * k if dataflow == "os" else slab) + 2 * SUM_BYTES)
 
 
 @dataclass(frozen=True)
@@ -294,12 +303,12 @@ def _vector_operations(works: Sequence[Work]) -> IntArray:
 
 @dataclass(frozen=True, eq=False)
 class _Bench:
-    """A design with the fastest mode of all works on it; ``launch`` and ``operations`` per work."""
+    """A design with the fastest mode of all works on it; ``launch`` and ``operations`` per work, ``roofs`` by type."""
 
     library: CostLibrary
     design: Design
     modes: tuple[ModeTable, ...]
-    roof: Roofline
+    roofs: Mapping[str, Roofline]
     launch: IntArray
     operations: IntArray
     energies: bool
@@ -313,7 +322,7 @@ class _Bench:
         product, operations = tensor_cores > 0, int(self.operations[position])
         flops = 2 * work.macs if product else operations
         intensity = flops / moved if moved else inf if flops else 0.0
-        multipliers = design.tensor.macs * tensor_cores * duration
+        multipliers = design.tensor.macs * tensor_cores * duration * _rate(design, work)
         launched = 2 * int(self.launch[position]) > duration
         return OperatorRow(
             name=group.name,
@@ -331,7 +340,7 @@ class _Bench:
             energy_fj=round(1000 * float(mode.energy_pj[0])) if self.energies else None,
             vector_operations=operations,
             intensity=intensity,
-            attainable_flops_per_s=self.roof.attainable(intensity, product=product),
+            attainable_flops_per_s=self.roofs[work.dtype].attainable(intensity, product=product),
             reached_flops_per_s=flops * design.frequency_hz / duration if duration else 0.0,
             least_sram_bytes=self._least_sram_bytes(position, tensor_cores),
         )
@@ -343,5 +352,5 @@ class _Bench:
             return 0
         at = self.library.splits.index(cores)
         cut = self.library.tensor(self.design).cut(position, 0, at) or (1, 1, 1, 1)
-        least = least_tile_bytes(work, tensor.rows, -(-work.gemm.k // cut[2]))
+        least = least_tile_bytes(work, tensor.rows, -(-work.gemm.k // cut[2]), tensor.dataflow)
         return least if least > tensor.sram_bytes else 0

@@ -12,17 +12,16 @@ from dataclasses import replace
 import numpy as np
 
 from accmine.cost.arrays.attention import fill_attention
-from accmine.cost.arrays.grid_search import GridSearch, Products, product_pj, products_of
+from accmine.cost.arrays.grid_search import GridSearch, product_pj
 from accmine.cost.arrays.precision import at_rate, pace
+from accmine.cost.arrays.products import LEAST_SRAM_BYTES, Products, products_of
 from accmine.cost.arrays.split import check_splits, grids_of
-from accmine.cost.arrays.tiles import LEAST_SRAM_BYTES
 from accmine.cost.arrays.timing import IntArray, Timing, ceil_div, resolve_timing
 from accmine.cost.arrays.waves import Waves, wave_cycles
 from accmine.cost.energy import EnergyConstants, FloatArray, vector_part_pj
 from accmine.cost.memory import NOMINAL, MemorySystem
 from accmine.cost.operator_costs import (
     INVALID,
-    BoolArray,
     OperatorCosts,
     TensorCosts,
     TypeCosts,
@@ -62,10 +61,10 @@ def tensor_costs(
 ) -> TensorCosts:
     """Tensor side of every work on every tensor-core type and split factor.
 
-    Of all grids of a split (``arrays.split``) and all tiles (``arrays.tiling``) those with the
-    smallest max(cycles, port time, HBM time) are taken. Fused attention has blocks of its own
-    (``arrays.attention``) and no grid. Grids are visited in the order of a lower bound, until none
-    that is left can be better.
+    The best of all grids on at most so many cores (of those that ``splits`` names) and of all tiles: of those within
+    one percent of the smallest max(cycles, port time, HBM time) the one that moves least. More cores that are less
+    than one percent faster are not taken: the entry of the smaller split is repeated (``arrays.ladder``). Fused
+    attention has blocks of its own (``arrays.attention``) and no grid.
 
     Parameters
     ----------
@@ -74,7 +73,7 @@ def tensor_costs(
     types
         Tensor-core types.
     splits
-        Split factors, positive integers.
+        Split factors, positive integers; any number of them.
     timing
         Preset or ``Timing``. Cycles are always their number, also for presets that report the last index.
     technology
@@ -92,12 +91,13 @@ def tensor_costs(
     factors = check_splits(splits)
     chosen_timing = replace(resolve_timing(timing), last_index=False)
     _check_types(types)
-    grids = grids_of(factors)
+    ascending = tuple(sorted(set(factors)))
+    grids = grids_of(ascending)
     compulsory = compulsory_bytes(works, memory)
     used = np.array([work.uses_tensor for work in works], dtype=np.bool_)
     pj = None if technology is None else technology.hbm_pj_per_byte
-    shape = (len(works), len(types), len(factors))
-    table = TensorCosts.empty(shape, used, compulsory, pj, factors, grids.factors)
+    shape = (len(works), len(types), len(ascending))
+    table = TensorCosts.empty(shape, used, compulsory, pj, ascending, grids.factors)
     for rates in dict.fromkeys(core.rates for core in types):
         every = products_of(works, chosen_timing, rates)
         pace_of = np.array([pace(dtype, rates, chosen_timing)[1] for dtype in every.dtypes])
@@ -108,7 +108,22 @@ def tensor_costs(
                 if core.rates == rates:
                     _fill(table, t, core, products, search, technology, memory, rate, waves)
     fill_attention(table, works, types, replace(chosen_timing, pack_products=False), memory, technology)
-    return table
+    return table if ascending == factors else _columns(table, [ascending.index(split) for split in factors])
+
+
+def _columns(table: TensorCosts, columns: list[int]) -> TensorCosts:
+    """The table with these columns, for splits in another order."""
+    return replace(
+        table,
+        cycles=table.cycles[:, :, columns],
+        hbm_bytes=table.hbm_bytes[:, :, columns],
+        energy_pj=None if table.energy_pj is None else table.energy_pj[:, :, columns],
+        ideal_cycles=table.ideal_cycles[:, :, columns],
+        port_cycles=table.port_cycles[:, :, columns],
+        grid=table.grid[:, :, columns],
+        dataflow=table.dataflow[:, :, columns],
+        splits=tuple(table.splits[column] for column in columns),
+    )
 
 
 def _slower(memory: MemorySystem, rate: float) -> MemorySystem:
@@ -130,19 +145,18 @@ def _fill(
 ) -> None:
     """Put the products of one rate on core type ``t`` into the table."""
     found = search.best(core)
-    at = products.work, t
-    cycles = _waved(found.cycles, products, core, table.splits, waves)
-    table.cycles[at] = np.where(found.usable, at_rate(cycles, rate), INVALID)
-    table.hbm_bytes[at] += np.where(found.usable, _fewest(found.extra_bytes, found.usable, waves), 0)
-    port = np.ceil(found.port_bytes / memory.port_bytes_per_cycle).astype(np.int64)
-    table.port_cycles[at] = np.where(found.usable, port, 0)
-    table.grid[at] = np.where(found.usable, found.grid, -1)
-    table.dataflow[at] = np.where(found.usable, found.dataflow, -1)
+    at, usable = (products.work, t), found.grid >= 0
+    cycles = _waved(np.where(usable, found.cycles, 0), products, core, table.splits, waves)
+    table.cycles[at] = np.where(usable, at_rate(cycles, rate), INVALID)
+    table.hbm_bytes[at] = found.hbm_bytes if waves is None else np.minimum.accumulate(found.hbm_bytes, axis=1)
+    if memory.shared_sram_bytes:
+        table.port_cycles[at] = np.ceil(found.port_bytes / memory.port_bytes_per_cycle)
+    table.grid[at], table.dataflow[at] = found.grid, found.dataflow
     units = core.macs * np.array(table.splits, dtype=np.int64)
     table.ideal_cycles[at] = at_rate(ceil_div(products.macs[:, None], units), rate)
     if table.energy_pj is not None and technology is not None:
         picojoules = product_pj(products, search, found, core, technology)
-        table.energy_pj[at] = np.where(found.usable, picojoules, np.inf)
+        table.energy_pj[at] = np.where(usable, picojoules, np.inf)
 
 
 def _waved(
@@ -153,15 +167,6 @@ def _waved(
         return cycles
     p = products
     return np.maximum(cycles, wave_cycles(p.m, p.k, p.n, p.batch * p.passes, core.macs, factors, waves))
-
-
-def _fewest(extra: IntArray, usable: BoolArray, waves: Waves | None) -> IntArray:
-    """Bytes read again: with tiles in waves those of fewer cores, where they are less, since all read one raster of tiles
-    through the shared SRAM; shape (products, splits)."""
-    if waves is None:
-        return extra
-    most = np.iinfo(np.int64).max
-    return np.minimum.accumulate(np.where(usable, extra, most), axis=1)
 
 
 def _check_types(types: Sequence[TensorCore]) -> None:

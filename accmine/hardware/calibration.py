@@ -22,14 +22,17 @@ __all__ = ["EFFICIENCIES", "KINDS", "UNCALIBRATED", "Calibration", "Constants", 
 
 KINDS = ("product", "attention", "softmax", "norm", "elementwise", "convolution", "optimizer")
 """Kinds of operator that have constants of their own (``accmine.cost.corrections.family`` says which one a work is);
-one without takes those of the calibration itself."""
+one without takes those of ``LIKE``, or of the calibration itself."""
+
+LIKE = {"attention": "product", "convolution": "product", "optimizer": "elementwise"}
+"""A kind without constants of its own -> the one whose constants hold for it, where that has any."""
 
 EFFICIENCIES = ("array_efficiency", "vector_efficiency", "hbm_efficiency", "sustained")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tiles:
-    """Shapes of the tiles of outputs in which the libraries of a chip cut products; without shapes there is no such term.
+    """Shapes of the tiles of outputs in which the libraries of a chip cut products; without any there is no such term.
 
     Attributes
     ----------
@@ -135,7 +138,8 @@ class Calibration(Constants):
 
     def of(self, kind: str) -> Constants:
         """The constants of a kind of operator."""
-        return dict(self.kinds).get(kind, self)
+        own = dict(self.kinds)
+        return own.get(kind) or own.get(LIKE.get(kind, ""), self)
 
     def best(self, name: str) -> float:
         """The largest value of an efficiency over all kinds."""

@@ -130,9 +130,9 @@ def read_calibration(document: Document) -> Calibration:
     kinds = []
     if "kinds" in section:
         path = (*top, "kinds")
-        for kind, data in reader.mapping(path, section["kinds"], KINDS).items():
+        for kind, given in reader.mapping(path, section["kinds"], KINDS).items():
             if kind in KINDS:
-                data = reader.mapping((*path, kind), data, CONSTANTS)
+                data = reader.mapping((*path, kind), given, CONSTANTS)
                 inherited = own | {"interval": ()}
                 kinds.append(
                     (kind, Constants(**(inherited | reader.values((*path, kind), data, CONSTANTS, Constants))))

@@ -8,7 +8,7 @@ from typing import Any
 from accmine.errors import Complaint, InputError
 from accmine.files import did_you_mean
 
-__all__ = ["DTYPES", "Rates", "checked_rates", "rates_text"]
+__all__ = ["DTYPES", "MOST_RATE", "Rates", "checked_rates", "rates_text"]
 
 Rates = tuple[tuple[str, float], ...]
 """Type and rate, by name; only what a chip states."""
@@ -19,7 +19,8 @@ DTYPES = ("bf16", "fp16", "fp32", "fp8", "int8", "tf32")
 _ALLOWED = {"tensor_rates": ("bf16", DTYPES[1:]), "vector_rates": ("fp32", ("bf16", "fp16", "fp8", "int8"))}
 """Key of a file -> the type whose rate is 1, and those that may have another."""
 
-_LEAST, _MOST = 1 / 64, 64.0  # of hardware with one clock; what is beyond is a slip of the pen, and 64 bits count it
+MOST_RATE = 64
+"""Largest rate, and one over the least: what is beyond is a slip of the pen, and 64 bits still count its cycles."""
 
 
 def checked_rates(key: str, data: Any) -> Rates:
@@ -48,7 +49,7 @@ def checked_rates(key: str, data: Any) -> Rates:
         elif dtype not in allowed:
             message = f"unknown dtype {dtype!r}; {did_you_mean(str(dtype), allowed)}allowed: {', '.join(allowed)}"
             wrong.append(Complaint("", str(dtype), message))
-        elif isinstance(rate, bool) or not isinstance(rate, (int, float)) or not _LEAST <= rate <= _MOST:
+        elif isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 1 / MOST_RATE <= rate <= MOST_RATE:
             message = f"must be a multiple of the {unit} rate from 1/64 to 64, got {rate!r}"
             wrong.append(Complaint("", str(dtype), message))
     if wrong:

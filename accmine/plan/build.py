@@ -138,7 +138,7 @@ def _training(model: ModelDescription, workload: StudyWorkload, split: str, reco
 
 
 def _activations(workload: StudyWorkload) -> str:
-    return "bf16" if workload.dtype == "fp8" else workload.dtype
+    return {"fp8": "bf16", "tf32": "fp32"}.get(workload.dtype, workload.dtype)
 
 
 def _policy(workload: StudyWorkload) -> DtypePolicy:

@@ -167,8 +167,7 @@ def _inputs(study: Study) -> Inputs:
     for name, design in list(references):
         try:
             costed(name, design, technology)
-            for workload in study.workloads:
-                pace(workload.dtype, design.tensor.rates, resolve_timing(study.timing))
+            _paced(study, name, design)
         except InputError as error:  # a comparison, without which there is an answer all the same
             references.remove((name, design))
             left_out.append(f"baselines: {error.complaints[0].message}; nothing is compared with it")
@@ -216,13 +215,25 @@ def _chosen(
     return technology
 
 
+def _paced(study: Study, name: str, design: Design) -> None:
+    """Refuse a design that does not multiply a type of the study."""
+    try:
+        for workload in study.workloads:
+            pace(workload.dtype, design.tensor.rates, resolve_timing(study.timing))
+    except InputError as error:
+        raise InputError(f"{name}: {error.complaints[0].message}") from None
+
+
 def _types(study: Study, template: Template, baseline: Design, wrong: _Complaints) -> list[str]:
     """What is said of types of products for which the accelerator or the baseline states no rate."""
     timing, told = resolve_timing(study.timing), list[str]()
     for i, workload in enumerate(study.workloads):
         for name, rates in (("accelerator", template.tensor_rates), (study.baseline, baseline.tensor.rates)):
-            with wrong.about(f"workloads.{i}.dtype"):
+            try:
                 told += [f"{name}: {sentence}" for sentence in unstated([workload.dtype], rates, timing)]
+            except InputError as error:
+                message = f"{name}: {error.complaints[0].message}"
+                wrong.found.append(Complaint("", f"workloads.{i}.dtype", message))
     return list(dict.fromkeys(told))
 
 

@@ -111,10 +111,10 @@ class StudyWorkload(Part):
         "one update for a layer, …), each side on the cores it takes. elementwise: chains behind a product become one "
         "operator. paired: these, and it holds as many vector cores as tensor cores, WHAM's rule.",
     )
-    dtype: Literal["bf16", "fp16", "fp32", "fp8"] = Field(
+    dtype: Literal["bf16", "fp16", "fp32", "fp8", "tf32"] = Field(
         default="bf16",
         description="Type of activations and of the operands of products; fp8: operands of linear layers, all else "
-        "bf16.",
+        "bf16; tf32: of all products, all else and what is stored fp32.",
     )
     weight: Positive = Field(default=1.0, description="Weight under aggregate: mean.")
 

@@ -169,13 +169,14 @@ class Attention:
         """Vector work of the pass, beside that of masks: see ``accmine.cost.vector``."""
         scores, rows = self.scores, self.batch * self.rows
         row, read_out = -(-scores // rows), rows * self.value_width
+        dropout = Vector("dropout", scores)
+        own: tuple[Vector, ...]
         if self.backward:
-            dropped = (Vector("dropout", scores), Vector("dropout-backward", scores)) if self.dropout else ()
             own = (Vector("attention-rescale-backward", read_out), Vector("attention-softmax-backward", scores, row))
-            return (*own, *dropped)
-        dropped = (Vector("dropout", scores),) if self.dropout else ()
+            return (*own, dropout, Vector("dropout-backward", scores)) if self.dropout else own
         rescaled = read_out * (1 + -(-row // RESCALED_KEYS))
-        return (Vector("attention-softmax", scores, row), Vector("attention-rescale", rescaled), *dropped)
+        own = (Vector("attention-softmax", scores, row), Vector("attention-rescale", rescaled))
+        return (*own, dropout) if self.dropout else own
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ Left out is only what cannot be better than a design that stays:
 
 - Core types on which every operator costs the same (memories that change nothing) have equal schedules: of
   such designs with equal counts the one with the least TDP, then area, stays.
-- More cores never make the best schedule longer, so where TDP is no part of the value only the designs stay to
-  which no core can be added.
+- More cores never make the best schedule longer, since each way to run an operator on few cores is one on more
+  (``accmine.cost.mode_table.useful_splits``), so where TDP is no part of the value only the designs stay to which no
+  core can be added.
 - Of cores beyond what can ever be in use at once (``width``) the least count stays.
 """
 

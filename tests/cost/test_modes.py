@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from accmine.cost import CostLibrary, hbm_capacity, splits_for
-from accmine.cost.modes import shares_of
 from accmine.errors import InputError
 from accmine.hardware import Calibration
 from tests.cost.test_mode_table import library
@@ -33,18 +30,6 @@ def test_any_number_of_cores(counts: list[int], splits: tuple[int, ...]) -> None
 def test_what_was_measured_is_there_as_well() -> None:
     assert splits_for([9], "powers", (3, 9, 12)) == (1, 2, 3, 4, 8, 9)
     assert splits_for([9], "none", (6, 12)) == (1,)
-
-
-@given(st.integers(1, 500), st.integers(1, 500))
-def test_of_several_operators_side_by_side_none_has_use_for_another_number(cores: int, each: int) -> None:
-    shares = shares_of(cores)
-    assert len(shares) <= 2 * cores**0.5
-    if each <= cores:
-        beside = cores // each
-        better = cores // beside  # the most that as many side by side can have
-        assert better >= each
-        assert better in shares
-        assert beside * better <= cores
 
 
 def test_tables_are_computed_once() -> None:

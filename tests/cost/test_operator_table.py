@@ -9,13 +9,11 @@ from dataclasses import replace
 from math import inf, isclose
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost import LEVELS, CostLibrary, OperatorRow, OperatorTable, total_of
-from accmine.cost.arrays.tiles import Shares, tiles_of
+from accmine.cost import LEVELS, PRESETS, CostLibrary, OperatorRow, OperatorTable, total_of
 from accmine.cost.modes import hbm_capacity
 from accmine.cost.operator_table import LAUNCH, least_tile_bytes, operator_table
 from accmine.errors import InputError
@@ -28,7 +26,8 @@ from accmine.questions.cost.measure import cost_step
 from accmine.workload import Task, Vector, list_models, load_model
 from accmine.workload.graph import Work
 from accmine.workload.work import Gemm
-from tests.samples.search_sample import Shape, design, graph_of, planned, shapes, task_of, technology
+from tests.cost.arrays.test_kernel import cost_of
+from tests.samples.search_sample import Shape, design, graph_of, paired, planned, shapes, task_of, technology
 
 PLAIN = design(4, 2, dim=16)
 DESIGNS = {
@@ -133,7 +132,7 @@ def test_what_binds_is_what_takes_the_time(keys: dict[str, Any], name: str) -> N
             assert memory >= row.cycles
         else:
             assert sides[row.bound_by] == row.cycles >= row.hbm_bytes / hbm_capacity(chip)
-        assert (row.work.gemm is None) == (row.utilization is None)
+        assert row.work.uses_tensor == (row.utilization is not None)
         assert row.utilization is None or 0 < row.utilization <= 1
 
 
@@ -150,7 +149,7 @@ def test_no_operator_is_above_the_roof(keys: dict[str, Any], name: str) -> None:
     _, _, table = table_of(keys, DESIGNS[name])
     for row in table.rows:
         assert row.reached_flops_per_s <= row.attainable_flops_per_s * (1 + 1e-12)
-        flops = 2 * row.work.macs if row.work.gemm is not None else row.vector_operations
+        flops = 2 * row.work.macs if row.work.uses_tensor else row.vector_operations
         assert row.intensity == (flops / row.hbm_bytes if row.hbm_bytes else inf)
         assert isclose(row.reached_flops_per_s, flops / (row.duration_cycles / 700e6), rel_tol=1e-12)
     assert sum(table.cycles_by_bound.values()) == table.step.cycles
@@ -223,15 +222,9 @@ def test_ceilings_are_those_of_the_design() -> None:
     assert isclose(lower.hbm_bytes_per_s, 0.7 * roof.hbm_bytes_per_s)
 
 
-def _fits(work: Work, core: TensorCore, k: int) -> bool:
-    """Whether the model has a tile for it, beside single outputs."""
-    gemm = work.gemm
-    assert gemm is not None
-    size = {"bf16": 2, "fp32": 4, "int8": 1}[work.dtype]
-    values = (gemm.m, k, gemm.n, 1, gemm.m * k, k * gemm.n, gemm.m * gemm.n, *[0] * 3, size, 0, 1, 0, 1, 0, 1, 0)
-    shares = Shares(*(np.array([value], dtype=np.int64) for value in values))
-    flow = "ws" if core.dataflow == "flexible" else core.dataflow
-    return bool(tiles_of(shares, core, flow).fits[:, :-1].any())
+def _fits(work: Work, core: TensorCore) -> bool:
+    """Whether one of the model's loop orders has a tile of one output for it."""
+    return any(cost_of(work, core, PRESETS["tpu-like"], order, 1, 1) for order in ("outputs", "a", "b"))
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -240,9 +233,9 @@ def test_the_least_sram_is_where_tiles_begin_to_fit(seed: int) -> None:
     m, k, n = (rng.choice((1, 3, 16, 40, 64, 100, 512)) for _ in range(3))
     rows, flow = rng.choice((4, 16, 48, 128)), rng.choice(("ws", "os", "is"))
     work = Work(Gemm(m, k, n, 1, m * k, k * n, m * n), (), 0, 0, rng.choice(("bf16", "fp32", "int8")))
-    least = least_tile_bytes(work, rows, k)
-    assert _fits(work, TensorCore(rows, 16, least, flow), k)
-    assert not _fits(work, TensorCore(rows, 16, least - 1, flow), k)
+    least = least_tile_bytes(work, rows, k, flow)
+    assert _fits(work, TensorCore(rows, 16, least, flow))
+    assert not _fits(work, TensorCore(rows, 16, least - 1, flow))
 
 
 def test_rows_say_what_does_not_fit() -> None:
@@ -279,9 +272,8 @@ def test_fastest_core_counts_are_taken_and_the_fewest_of_equal_ones() -> None:
 def test_a_fused_operator_takes_all_cores_of_a_kind_whatever_there_is_of_the_other() -> None:
     """Eight tensor cores beside two vector cores: WHAM's rule leaves six of them idle."""
     task, chip = task_of(graph_of([("fused", 300, ())])), design(8, 2, dim=4, lanes=64, gbps=7000)
-    graph = task.phases[0].graph
-    paired = replace(graph, operators=tuple(replace(o, work=replace(o.work, paired=True)) for o in graph.operators))
-    (free,), (pair,) = (operator_table(t, library_of(t, chip), chip).rows for t in (task, task_of(paired)))
+    both = task, task_of(paired(task.phases[0].graph))
+    (free,), (pair,) = (operator_table(t, library_of(t, chip), chip).rows for t in both)
     assert (free.tensor_cores, pair.tensor_cores, pair.vector_cores) == (8, 2, 2)
     assert free.duration_cycles < pair.duration_cycles / 2
 

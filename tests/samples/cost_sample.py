@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from accmine.cost import MemorySystem, TensorCosts
-from accmine.cost.arrays.tiles import Shares
+from accmine.cost import PRESETS, MemorySystem, TensorCosts, Timing
+from accmine.cost.arrays.grid_search import Found, GridSearch
+from accmine.cost.arrays.products import products_of
+from accmine.cost.arrays.split import GridSet
 from accmine.hardware import DATAFLOW_CHOICES, TensorCore
 from accmine.workload.graph import Gemm, Work
 
-__all__ = ["CONVOLUTIONS", "CORES", "PRODUCTS", "convolution", "product", "score", "whole_shares"]
+__all__ = ["CONVOLUTIONS", "CORES", "PRODUCTS", "alone", "convolution", "product", "score"]
 
 
 def product(m: int, k: int, n: int, batch: int = 1, dtype: str = "bf16") -> Work:
@@ -45,12 +47,14 @@ def score(table: TensorCosts, memory: MemorySystem, column: int = 0) -> np.ndarr
     return np.asarray(np.maximum.reduce(levels))
 
 
-def whole_shares(work: Work) -> Shares:
-    """A work on one core, in one pass."""
-    g = work.gemm
-    assert g is not None
-    size = {"bf16": 2, "fp32": 4, "int8": 1}[work.dtype]
-    operands = (g.a_elements, g.b_elements, g.c_elements)
-    fixed = size * sum(operands)
-    values = (g.m, g.k, g.n, g.batch, *operands, *operands, size, 0, 1, fixed, 1, g.halo_elements, g.images, 0)
-    return Shares(*(np.array([value], dtype=np.int64) for value in values))
+def alone(
+    work: Work,
+    core: TensorCore,
+    memory: MemorySystem,
+    cut: tuple[int, int, int, int] = (1, 1, 1, 1),
+    timing: Timing = PRESETS["tpu-like"],
+) -> Found:
+    """The best tile of a work on one grid, and nothing else to choose; shapes (1, 1)."""
+    grids = GridSet(np.array([cut], dtype=np.int64), (0, 1))
+    compulsory = np.array([work.bytes_in + work.bytes_out])
+    return GridSearch(products_of([work], timing), grids, compulsory, timing, memory).best(core)

@@ -59,6 +59,31 @@ def test_every_part_is_frozen_and_takes_no_other_key(part: type[Part], least: di
     assert all(info.description for info in part.model_fields.values())
 
 
+@pytest.mark.parametrize(
+    ("given_keys", "attention", "granularity"),
+    [
+        ({}, "fused", "fused"),
+        ({"attention": "fused"}, "fused", "fused"),
+        ({"attention": "fused", "split": None}, "fused", "fused"),
+        ({"attention": "materialised"}, "materialised", "heads"),
+        ({"split": "none"}, "materialised", "none"),
+        ({"split": "samples", "attention": "materialised"}, "materialised", "samples"),
+    ],
+)
+def test_attention_is_fused_unless_scores_are_asked_for(
+    given_keys: dict[str, Any], attention: str, granularity: str
+) -> None:
+    own = workload(batch=8, **given_keys)
+    assert (own.attention, own.granularity) == (attention, granularity)
+
+
+def test_a_split_of_fused_attention_is_refused() -> None:
+    said = refused(StudyWorkload, use="bert-large", batch=8, attention="fused", split="heads")
+    assert "split" in said
+    assert "belongs to attention: materialised, not to attention: fused" in said
+    assert "Input should be 'fused' or 'materialised'" in refused(StudyWorkload, use="m", batch=8, attention="flash")
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 300), st.integers(1, 300))
 def test_a_microbatch_divides_the_batch_and_who_asks_is_told_how(batch: int, microbatch: int) -> None:

@@ -221,6 +221,7 @@ _WORKLOADS = st.fixed_dictionaries(
         "microbatch": st.sampled_from([1, 2, 4, 8]),
         "optimizer": st.sampled_from(["adam", "sgd"]),
         "recompute": st.sampled_from(["none", "full"]),
+        "attention": st.sampled_from(["materialised"]),
         "split": st.sampled_from(["none", "heads", "samples"]),
         "name": st.text(min_size=1, max_size=5),
     },

@@ -7,19 +7,18 @@ from operator import index
 
 import numpy as np
 
+from accmine.cost.arrays.grid_search import GridSearch
 from accmine.cost.arrays.precision import pace
-from accmine.cost.arrays.tiles import LEAST_SRAM_BYTES, Shares
-from accmine.cost.arrays.tiling import best_tiles
+from accmine.cost.arrays.products import GEMM_DTYPES, LEAST_SRAM_BYTES, products_of
+from accmine.cost.arrays.split import grids_of
 from accmine.cost.arrays.timing import Timing, array_cycles, array_folds, resolve_timing
 from accmine.cost.memory import NOMINAL
 from accmine.errors import InputError
-from accmine.hardware import DATAFLOW_CHOICES, DATAFLOWS, DTYPES, FLEXIBLE, TensorCore
+from accmine.hardware import DATAFLOW_CHOICES, DATAFLOWS, FLEXIBLE, TensorCore
 from accmine.workload import BYTES
+from accmine.workload.graph import Gemm, Work
 
 __all__ = ["GEMM_DTYPES", "GemmCost", "gemm"]
-
-GEMM_DTYPES = DTYPES
-"""Element types an array multiplies; ``fp8`` and ``tf32`` only where a chip states their rate."""
 
 _LIMIT = float(np.iinfo(np.int64).max)
 
@@ -82,7 +81,7 @@ def gemm(
     batch
         Independent products, one after the other.
     sram_bytes
-        SRAM of the core, which bounds reuse (see ``accmine.cost.arrays.tiles``); tiles are chosen for the bandwidth of
+        SRAM of the core, which bounds reuse (see ``accmine.cost.arrays.orders``); tiles are chosen for the bandwidth of
         ``accmine.cost.NOMINAL``, and what they cost the array is in the cycles. ``None``: every operand is read once.
     dtype
         Type of the operands and the output: ``"bf16"``, ``"fp16"``, ``"fp32"``, ``"fp8"`` or ``"int8"``.
@@ -129,12 +128,11 @@ def _cost(
     compulsory = batch * (m * k + k * n + m * n) * size
     extra = 0
     if sram_bytes is not None:
-        core = TensorCore(rows, cols, sram_bytes, dataflow)
-        whole = (batch * m * k, batch * k * n, batch * m * n)
-        values = (m, k, n, products, *whole, *whole, size, 0, 1, compulsory, 1, 0, 1, 0)
-        shares = Shares(*(np.array([value], dtype=np.int64) for value in values))
-        tile = best_tiles(shares, core, replace(timing, last_index=False), NOMINAL)
-        cycles, extra = int(tile.cycles[0]) - timing.last_index, int(tile.extra_bytes[0])
+        whole = Gemm(m, k, n, batch, batch * m * k, batch * k * n, batch * m * n)
+        table = products_of([Work(whole, (), 0, 0, dtype)], timing)
+        search = GridSearch(table, grids_of((1,)), np.array([compulsory]), replace(timing, last_index=False), NOMINAL)
+        found = search.best(TensorCore(rows, cols, sram_bytes, dataflow))
+        cycles, extra = int(found.cycles[0, 0]) - timing.last_index, int(found.hbm_bytes[0, 0]) - compulsory
     return GemmCost(
         cycles=cycles,
         # The last-cycle index of a 1 × 1 array can be one below the multiply-accumulates: never above 1.

@@ -1,269 +1,91 @@
-"""The search for the best grid and tile of every product on a core type.
-
-Grids are visited in the order of a lower bound of their time; the tiles of one are all weighed
-(``accmine.cost.arrays.tiling``). A product is settled when no grid that is left can be better.
-"""
+"""The best grid and tile of every product on a core type (the search is compiled: ``ladder``), and its energy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import compress, pairwise
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from math import inf
 
 import numpy as np
-import numpy.typing as npt
 
-from accmine.cost.arrays.precision import pace
-from accmine.cost.arrays.split import GridSet
-from accmine.cost.arrays.tiles import SUM_BYTES, SharedTiles, Shares, joined, least_extra_elements, shared_tiles
-from accmine.cost.arrays.tiling import best_tiles, score_of
-from accmine.cost.arrays.timing import IntArray, Timing, array_cycles, ceil_div
+from accmine.cost.arrays.kernel import Machine, tile_slab
+from accmine.cost.arrays.ladder import climb
+from accmine.cost.arrays.products import SUM_BYTES, Products
+from accmine.cost.arrays.split import GridSet, grids_of
+from accmine.cost.arrays.timing import IntArray, Timing, ceil_div
 from accmine.cost.energy import EnergyConstants, FloatArray, gemm_sram_bytes, mac_pj, sram_pj_per_byte
 from accmine.cost.memory import MemorySystem
-from accmine.cost.operator_costs import BoolArray
-from accmine.errors import InputError
-from accmine.hardware import DATAFLOWS, FLEXIBLE, Rates, TensorCore
-from accmine.workload import BYTES
-from accmine.workload.graph import Gemm, Work
+from accmine.cost.operator_costs import INVALID
+from accmine.hardware import DATAFLOWS, FLEXIBLE, TensorCore
 
-__all__ = ["Found", "GridSearch", "Products", "product_pj", "products_of"]
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-_ROUNDS = 2
-"""Grids of least bound tried one by one; then all that are left at once, which are few and often none."""
-
-
-@dataclass(frozen=True, eq=False)
-class Products:
-    """The products of works as arrays of shape (products,)."""
-
-    dtypes: tuple[str, ...]
-    work: IntArray
-    m: IntArray
-    k: IntArray
-    n: IntArray
-    batch: IntArray
-    a: IntArray
-    b: IntArray
-    c: IntArray
-    element_bytes: IntArray
-    passes: IntArray
-    macs: IntArray
-    halo: IntArray
-    halo_of_k: IntArray
-    images: IntArray
-
-    def take(self, keep: Any) -> Products:
-        """The products ``keep``, a mask."""
-        arrays = [getattr(self, name)[keep] for name in self.__dataclass_fields__ if name != "dtypes"]
-        return Products(tuple(compress(self.dtypes, keep)), *arrays)
-
-
-def products_of(works: Sequence[Work], timing: Timing, rates: Rates = ()) -> Products:
-    """The products among ``works``, in order, with their passes on arrays that state these rates.
-
-    Raises
-    ------
-    InputError
-        If a size is not positive, or arrays do not multiply a dtype.
-    """
-    rows: list[tuple[int, ...]] = []
-    dtypes: list[str] = []
-    for i, work in enumerate(works):
-        g = work.gemm
-        if g is None:
-            continue
-        if min(g.m, g.k, g.n, g.batch, g.a_elements, g.b_elements, g.c_elements) < 1:
-            raise InputError(f"sizes of a product must be positive, got {g}")
-        if _largest(g) > np.iinfo(np.int64).max:
-            raise InputError(f"a product of {g.batch} × {g.m} × {g.k} × {g.n} is too large for 64-bit counts")
-        passes, _ = pace(work.dtype, rates, timing)
-        operands = (g.a_elements, g.b_elements, g.c_elements)
-        halos = (g.halo_elements, int(g.halo_axis == "k"), g.images)
-        rows.append((i, g.m, g.k, g.n, g.batch, *operands, BYTES[work.dtype], passes, g.macs, *halos))
-        dtypes.append(work.dtype)
-    return Products(tuple(dtypes), *np.array(rows, dtype=np.int64).reshape(-1, 14).T)
-
-
-def _largest(gemm: Gemm) -> float:
-    """More than any count of a product can become: no reuse at all, on a single multiplier."""
-    operands = float(gemm.n) * gemm.a_elements + float(gemm.m) * gemm.b_elements
-    return 64.0 * (operands + gemm.c_elements + 3.0 * gemm.macs)
-
-
-def _memo(function: Callable[[K], V]) -> Callable[[K], V]:
-    """Core types share dimensions and SRAM sizes: compute each once."""
-    known: dict[K, V] = {}
-
-    def look_up(key: K) -> V:
-        if key not in known:
-            known[key] = function(key)
-        return known[key]
-
-    return look_up
+__all__ = ["Found", "GridSearch", "least_traffic", "machine_of", "product_pj"]
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Best grid and tile of each product and split; arrays of shape (products, splits).
+    """Best grid and tile of each product on at most as many cores as each split; arrays of shape (products, splits).
 
-    ``extra_bytes`` are those beyond the compulsory ones; ``port_bytes`` those of the busiest core.
+    Attributes
+    ----------
+    cycles, grid, dataflow
+        ``INVALID``, -1 and -1 where no dimension is long enough.
+    hbm_bytes, port_bytes
+        With the compulsory ones, which are all where no dimension is long enough; those of the busiest core.
     """
 
-    usable: BoolArray
-    grid: IntArray
     cycles: IntArray
-    extra_bytes: IntArray
+    hbm_bytes: IntArray
     port_bytes: IntArray
-    dataflow: npt.NDArray[np.int8]
+    grid: IntArray
+    dataflow: IntArray
 
 
 class GridSearch:
-    """Grids of products, visited in the order of a lower bound; what core types share is computed once."""
+    """Products and grids as a table, in which ``best`` looks for each core type; splits ascend."""
 
     def __init__(
-        self,
-        products: Products,
-        grids: GridSet,
-        compulsory: IntArray,
-        timing: Timing,
-        memory: MemorySystem,
+        self, products: Products, grids: GridSet, compulsory: IntArray, timing: Timing, memory: MemorySystem
     ) -> None:
         self.products, self.grids, self.timing, self.memory = products, grids, timing, memory
-        sizes = (products.batch, products.m, products.k, products.n)
-        self.shares, self.valid = grids.shares(*sizes), grids.valid(*sizes)
-        cuts = grids.factors
-        # A cut between two images shares nothing: only pieces / gcd(pieces, images) of them fall inside one.
-        images, of_k = products.images[:, None], products.halo_of_k[:, None] > 0
-        axis_cuts = np.where(of_k, cuts[:, 2], cuts[:, 1])
-        self.halo = products.halo[:, None] * (axis_cuts - np.gcd(axis_cuts, images))
-        sums = 2 * SUM_BYTES * (cuts[:, 2] - 1) * products.c[:, None]
-        self.fixed = sums + self.halo * products.element_bytes[:, None]
-        self.compulsory = compulsory[products.work]
-        self.shared: SharedTiles | None = None
-        if memory.shared_sram_bytes:
-            whole = (products.m, products.k, products.n, products.batch, products.a, products.b)
-            # Products of a batch that run side by side have the memory among them: one block of rows per batch cut.
-            batch_cuts, self.held = np.unique(cuts[:, 0], return_inverse=True)
-            sizes_of = [memory.tiles_bytes // cut for cut in batch_cuts.tolist()]
-            self.shared = joined([shared_tiles(*whole, products.element_bytes, size) for size in sizes_of])
-            a, b, c = self._own(products.a[:, None], products.b[:, None], products.c[:, None], cuts)
-            outputs = self.shares[0] * self.shares[1] * self.shares[3]
-            sent = 2 * SUM_BYTES * ceil_div(outputs * (cuts[:, 2] - 1), cuts[:, 2])
-            self.least_port = np.asarray((a + b + c) * products.element_bytes[:, None] + sent, dtype=np.int64)
-        self._cycles: Callable[[TensorCore], IntArray] = _memo(self._least_cycles)
-        self._extra: Callable[[int], IntArray] = _memo(self._least_extra)
+        p = products
+        columns = (p.m, p.k, p.n, p.batch, p.passes, p.a, p.b, p.c, p.element_bytes, p.halo, p.halo_of_k, p.images)
+        self.compulsory = compulsory[p.work]
+        self._table = np.ascontiguousarray(np.stack((*columns, self.compulsory), axis=1))
+        self._starts = np.array(grids.starts, dtype=np.int64)
 
     def best(self, core: TensorCore) -> Found:
-        """The best grid and tile of every product and split on a core type."""
-        bound = self._bound(core)
-        starts = self.grids.starts
-        shape = (len(self.products.m), len(starts) - 1)
-        score = np.full(shape, np.inf)
-        found = Found(
-            usable=np.zeros(shape, dtype=np.bool_),
-            grid=np.full(shape, -1, dtype=np.int64),
-            cycles=np.zeros(shape, dtype=np.int64),
-            extra_bytes=np.zeros(shape, dtype=np.int64),
-            port_bytes=np.zeros(shape, dtype=np.int64),
-            dataflow=np.full(shape, -1, dtype=np.int8),
-        )
-        if not shape[0]:
-            return found
-        split_of = np.repeat(np.arange(shape[1]), np.diff(starts))
-        for _ in range(_ROUNDS):
-            first = np.stack([i + bound[:, i:j].argmin(axis=1) for i, j in pairwise(starts)], axis=1)
-            product, split = np.nonzero(np.take_along_axis(bound, first, axis=1) < score)
-            grid = first[product, split]
-            self._try(found, score, core, product, split, grid)
-            bound[product, grid] = np.inf
-        # An earlier grid as good as the one found takes its place, so that the order of visits does not matter.
-        at, reached = np.arange(bound.shape[1]), score[:, split_of]
-        product, grid = np.nonzero((bound < reached) | ((bound == reached) & (at < found.grid[:, split_of])))
-        self._try(found, score, core, product, split_of[grid], grid)
-        return found
+        """The best grid and tile of every product on a core type."""
+        found = np.empty((5, len(self.products.m), len(self.grids.starts) - 1), dtype=np.int64)
+        first = 0 if core.dataflow == FLEXIBLE else DATAFLOWS.index(core.dataflow)
+        flows = (first, len(DATAFLOWS) if core.dataflow == FLEXIBLE else first + 1)
+        machine = machine_of(core, self.timing, self.memory)
+        climb(self._table, self.grids.factors, self._starts, flows, machine, self.memory.tiles_bytes, found)
+        unusable = found[3] < 0
+        if unusable.any():
+            found[0][unusable], found[2][unusable] = INVALID, 0
+            found[1] = np.where(unusable, self.compulsory[:, None], found[1])
+        return Found(*found)
 
-    def _try(
-        self, found: Found, score: FloatArray, core: TensorCore, product: IntArray, split: IntArray, grid: IntArray
-    ) -> None:
-        """Put the best of these grids in its place where it is better than what is there."""
-        if not len(product):
-            return
-        tile = best_tiles(self._entries(product, grid), core, self.timing, self.memory, self.shared)
-        # The last of equal places wins: the best one, and of equal ones the first grid.
-        order = np.lexsort((-grid, -tile.score))
-        here, there = tile.score[order], score[product[order], split[order]]
-        order = order[(here < there) | ((here == there) & (grid[order] < found.grid[product, split][order]))]
-        to = product[order], split[order]
-        score[to], found.usable[to], found.grid[to] = tile.score[order], True, grid[order]
-        found.cycles[to], found.dataflow[to] = tile.cycles[order], tile.dataflow[order]
-        found.extra_bytes[to] = tile.extra_bytes[order] + self.fixed[product, grid][order]
-        found.port_bytes[to] = tile.port_bytes[order]
 
-    def _bound(self, core: TensorCore) -> FloatArray:
-        """Lower bound of the score of each grid, infinite where it is invalid; shape (products, grids)."""
-        cycles = self._cycles(replace(core, sram_bytes=1))
-        size = self.products.element_bytes[:, None]
-        if self.shared is None:
-            extra, port = self._extra(core.sram_bytes), np.zeros((1, 1), dtype=np.int64)
-        else:
-            least = self.shared.extra_elements.min(axis=1).reshape(int(self.held.max()) + 1, -1)
-            held = least[self.held].T
-            extra, port = np.minimum(self._extra(core.sram_bytes), held), self.least_port
-        hbm = self.compulsory[:, None] + self.fixed + size * extra
-        return np.where(self.valid, score_of(cycles, hbm, port, self.memory), np.inf)
+def machine_of(core: TensorCore, timing: Timing, memory: MemorySystem) -> Machine:
+    """A core with its timing and memory as the compiled search wants it."""
+    drain = ("none", "rows", "overlapped").index(timing.os_drain)
+    fixed = (core.rows, core.cols, core.sram_bytes, tile_slab(core.rows), max(core.rows, core.cols), 2, SUM_BYTES)
+    how = (timing.weight_load_overlap, timing.row_latency, timing.output_latency, drain, timing.fold_overlap)
+    levels = (float(memory.hbm_bytes_per_cycle), float(memory.port_bytes_per_cycle), memory.shared_sram_bytes > 0)
+    return Machine(*fixed, *how, timing.pack_products, *levels)
 
-    @staticmethod
-    def _own(a: IntArray, b: IntArray, c: IntArray, cuts: IntArray) -> tuple[IntArray, ...]:
-        """Elements of the operands that the busiest core reads, and of the output that it finishes."""
-        batch, m, k, n = np.moveaxis(cuts, -1, 0)
-        return ceil_div(a, batch * m * k), ceil_div(b, batch * k * n), ceil_div(c, batch * m * k * n)
 
-    def _entries(self, product: IntArray, grid: IntArray) -> Shares:
-        """The shares of pairs of a product and a grid."""
-        p = self.products
-        batch, m, k, n = (share[product, grid] for share in self.shares)
-        a, b, c = p.a[product], p.b[product], p.c[product]
-        cuts = self.grids.factors[grid]
-        own_a, own_b, own_c = self._own(a, b, c, cuts)
-        return Shares(
-            m=m,
-            k=k,
-            n=n,
-            products=batch * p.passes[product],
-            a=a,
-            b=b,
-            c=c,
-            own_a=own_a,
-            own_b=own_b,
-            own_c=own_c,
-            element_bytes=p.element_bytes[product],
-            # a core adds at one row of C accumulators per cycle: see accmine.cost.arrays.split
-            summed=batch * m * n * (cuts[:, 2] - 1),
-            sum_pieces=cuts[:, 2],
-            fixed_bytes=self.compulsory[product] + self.fixed[product, grid],
-            m_cores=cuts[:, 1],
-            halo_m=np.where(p.halo_of_k[product] > 0, 0, p.halo[product]),
-            images=p.images[product],
-            product=product if self.shared is None else product + len(p.m) * self.held[grid],
-        )
+def least_traffic(m: int, k: int, n: int, buffer_bytes: int) -> int:
+    """Least bytes of an int8 product with one buffer, as the tile search finds them: for comparison with other tools.
 
-    def _least_cycles(self, core: TensorCore) -> IntArray:
-        """Cycles of the largest share of each grid when no tile constrains it; shape (products, grids)."""
-        batch, m, k, n = self.shares
-        times = batch * self.products.passes[:, None]
-        cycles = array_cycles(m, k, n, times, core.rows, core.cols, core.dataflow, self.timing)
-        pieces = self.grids.factors[:, 2]
-        return np.asarray(cycles + ceil_div(batch * m * n * (pieces - 1), pieces * core.cols), dtype=np.int64)
-
-    def _least_extra(self, sram_bytes: int) -> IntArray:
-        """Elements read again at least, whatever the tile; shape (products, grids)."""
-        _, m, k, n = self.shares
-        p, column = self.products, (slice(None), None)
-        return least_extra_elements(m, k, n, p.a[column], p.b[column], p.element_bytes[column], sram_bytes)
+    No double buffering, sums as wide as the operands, slabs of one element of k, a multiplier instead of an array.
+    """
+    operands = (m * k, k * n, m * n)
+    row = np.array([[m, k, n, 1, 1, *operands, 1, 0, 0, 1, sum(operands)]], dtype=np.int64)
+    machine = Machine(1, 1, buffer_bytes, 1, 1, 1, 1, True, 1, 0, 0, True, False, 1e-9, inf, False)
+    found, one = np.empty((5, 1, 1), dtype=np.int64), grids_of((1,))
+    climb(row, one.factors, np.array(one.starts, dtype=np.int64), (0, 1), machine, 0, found)
+    return int(found[1, 0, 0])
 
 
 def product_pj(
@@ -272,16 +94,17 @@ def product_pj(
     """Energy of each product on its chosen grids, without compulsory HBM traffic; shape (products, splits)."""
     column = (slice(None), None)
     best = np.maximum(found.grid, 0)
-    batch, m, k, n = (np.take_along_axis(share, best, axis=1) for share in search.shares)
+    factors = search.grids.factors[best]
+    sizes = (products.batch, products.m, products.k, products.n)
+    batch, m, k, n = (ceil_div(x[column], factors[:, :, axis]) for axis, x in enumerate(sizes))
     size = products.element_bytes[column]
     repeats = batch * products.passes[column]
-    factors = search.grids.factors[best]
     streamed = np.zeros_like(m)
     for index, flow in enumerate(DATAFLOWS):
         if core.dataflow in (flow, FLEXIBLE):
             own = gemm_sram_bytes(m, k, n, repeats, core.rows, core.cols, flow, size) * factors.prod(axis=2)
             streamed = np.where(found.dataflow == index, own, streamed)
-    again = found.extra_bytes
+    again = found.hbm_bytes - search.compulsory[column]
     filled = ((products.a + products.b + products.c) * products.element_bytes)[column] + again
     per_mac = np.array(
         [mac_pj(dtype, search.timing, technology, core.rates) for dtype in products.dtypes], dtype=np.float64

@@ -131,8 +131,11 @@ class Change:
 
     def result(self) -> tuple[OperatorCosts, OriginArray]:
         """The changed costs, and where each comes from."""
-        own = self.costs.corrections.but_measured((self.origin != MODELLED).any(axis=1))
-        return replace(self.costs, tensor=self.tensor, vector=self.vector, corrections=own), self.origin
+        measured, of_products = self.origin != MODELLED, self.costs.uses_tensor[:, None]
+        own = self.costs.corrections.but_measured(measured.any(axis=1))
+        tensor, vector = self.costs.useful
+        useful = tensor | (measured & of_products), vector | (measured & ~of_products)
+        return replace(self.costs, tensor=self.tensor, vector=self.vector, corrections=own, useful=useful), self.origin
 
 
 def _copied(side: TypeCosts) -> TypeCosts:

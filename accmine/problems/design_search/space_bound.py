@@ -23,7 +23,8 @@ from typing import TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost import INVALID, OperatorCosts
+from accmine.cost import INVALID, CostLibrary, hbm_capacity
+from accmine.cost.mode_table import paired_works, useful_splits
 from accmine.hardware import Design, types_of
 from accmine.hardware.technology import chip_of, linear_costs
 from accmine.ports import NEVER, Clock
@@ -137,14 +138,8 @@ def _cropped(block: Block) -> Block:
     """The block without counts that never fit: mostly a small part is left, and bounds cost what is left."""
     a = int(np.flatnonzero(block.fits.any(axis=1))[-1]) + 1
     b = int(np.flatnonzero(block.fits.any(axis=0))[-1]) + 1
-    return Block(
-        block.types,
-        block.tensor_counts[:a],
-        block.vector_counts[:b],
-        block.area_mm2[:a, :b],
-        block.tdp_w[:a, :b],
-        block.fits[:a, :b],
-    )
+    area, tdp = block.area_mm2[:a, :b], block.tdp_w[:a, :b]
+    return Block(block.types, block.tensor_counts[:a], block.vector_counts[:b], area, tdp, block.fits[:a, :b])
 
 
 def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[FloatArray]]:
@@ -184,11 +179,9 @@ class _Terms:
     """
 
     def __init__(self, problem: Problem, several: Sequence[Block]) -> None:
-        paired = np.array([work.paired for work in problem.library.works], dtype=np.bool_)
-        rates, durations, at = [], [], []
-        columns = 0
+        rates, durations, at, columns = [], [], [], 0
         for block in several:
-            sides = _sides(problem.library.costs(block.types), block.types, paired)
+            sides = _sides(problem.library, block.types)
             rates.append(sides.rates(problem.library.splits))
             own = _Columns(block, problem.library.splits)
             durations.append(own.durations(sides))
@@ -250,44 +243,41 @@ class _Sides:
     Attributes
     ----------
     tensor, vector
-        Launch and max(cycles, traffic over bandwidth) of a side alone, infinite on too many cores; 0 without one. Both
-        sides of a ``paired`` work are the whole of it.
+        From start to end of a side alone, infinite on numbers of cores that no mode has; 0 without one. Both sides of a
+        ``paired`` work are the whole of it.
     memory
         Least time of the traffic, over all numbers of cores; shape (works,).
-    paired
-        Works whose sides hold equally many cores; shape (works,).
     """
 
     tensor: FloatArray
     vector: FloatArray
     memory: FloatArray
-    paired: BoolArray
 
     def rates(self, splits: Sequence[int]) -> FloatArray:
         """Tensor and vector core time, and time of the HBM; shape (works, 3)."""
-        cores = np.array(splits, dtype=np.float64)
-        return np.stack([(self.tensor * cores).min(axis=1), (self.vector * cores).min(axis=1), self.memory], axis=1)
+        tensor, vector = ((side * np.array(splits)).min(axis=1) for side in (self.tensor, self.vector))
+        return np.stack([tensor, vector, self.memory], axis=1)
 
 
-def _sides(costs: OperatorCosts, types: Design, paired: BoolArray) -> _Sides:
+def _sides(library: CostLibrary, types: Design) -> _Sides:
     """The sides of every work on some core types."""
-    own, bandwidth = costs.corrections, types.usable_hbm_bytes_per_cycle
-    alone, least = [], costs.compulsory_bytes
-    for side in (costs.tensor, costs.vector):
-        valid = side.cycles != INVALID
-        cycles = np.maximum(side.cycles, side.port_cycles)
-        busy = np.maximum(cycles, own.busy_bytes(side.hbm_bytes) / bandwidth) + own.launch_cycles[:, None]
-        alone.append(np.where(side.used[:, None], np.where(valid, busy, inf), 0.0))
-        least = least + np.where(valid, side.hbm_bytes - costs.compulsory_bytes[:, None], INVALID).min(axis=1)
-    both = (paired & costs.uses_tensor & costs.uses_vector)[:, None]
-    whole = np.maximum(*alone)
-    memory = own.busy_bytes(least) / bandwidth
-    return _Sides(np.where(both, whole, alone[0]), np.where(both, whole, alone[1]), memory, both[:, 0])
+    costs, bandwidth = library.costs(types), hbm_capacity(types)
+    own, alone, least = costs.corrections, [], costs.compulsory_bytes
+    useful = useful_splits(costs, library.works)
+    for side, mask in zip((costs.tensor, costs.vector), useful, strict=True):
+        valid = mask & (side.cycles != INVALID)
+        cycles = np.maximum(np.where(valid, side.cycles, 0), side.port_cycles)
+        whole = own.durations(cycles, side.hbm_bytes, bandwidth)
+        alone.append(np.where(~side.used[:, None], 0.0, np.where(valid, whole, inf)))
+        again = np.where(side.used[:, None] & valid, side.hbm_bytes - costs.compulsory_bytes[:, None], INVALID)
+        least = least + np.where(side.used, again.min(axis=1), 0)
+    both, longer = paired_works(costs, library.works)[:, None], np.maximum(*alone)
+    tensor, vector = (np.where(both, longer, own_side) for own_side in alone)
+    return _Sides(tensor, vector, own.busy_bytes(least) / bandwidth)
 
 
 _PATH_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56)
-"""Core counts, with those from 64 on in steps of 8, that have longest paths of their own; other counts take those of
-the next larger one, on which no operator is slower: else a hundred counts had a hundred times the paths."""
+"""Counts, with those from 64 on in steps of 8, that have paths of their own; others take those of the next larger."""
 
 
 def _path_levels(splits: Sequence[int], counts: IntArray) -> IntArray:
@@ -295,8 +285,7 @@ def _path_levels(splits: Sequence[int], counts: IntArray) -> IntArray:
     coarse = [*_PATH_COUNTS, *(64 + 8 * i for i in range(0, max(0, int(counts.max()) - 57) // 8 + 2))]
     rounded = np.array(coarse)[np.searchsorted(coarse, counts)]
     # Not beyond the largest count there is: its own paths are exact.
-    levels = np.searchsorted(splits, np.minimum(rounded, counts.max()), side="right") - 1
-    return np.asarray(levels, dtype=np.int64)
+    return np.asarray(np.searchsorted(splits, np.minimum(rounded, counts.max()), side="right") - 1, dtype=np.int64)
 
 
 class _Columns:
@@ -312,8 +301,7 @@ class _Columns:
         """Shortest duration of each work for each column; shape (works, columns)."""
         tensor = np.minimum.accumulate(sides.tensor, axis=1)[:, self.tensor_levels]
         vector = np.minimum.accumulate(sides.vector, axis=1)[:, self.vector_levels]
-        longest = np.maximum(tensor[:, :, None], vector[:, None, :])
-        return longest.reshape(len(longest), -1)
+        return np.asarray(np.maximum(tensor[:, :, None], vector[:, None, :]).reshape(len(tensor), -1))
 
     def expand(self, columns: IntArray) -> IntArray:
         """From columns to core counts; shape (a, b)."""

@@ -1,7 +1,7 @@
 """Calibration: constants of the time model fitted on measured operators, and scored on others they have not seen.
 
-The model is that of every cost (``accmine.hardware.calibration``, ``accmine.cost.corrections``), on the number of cores on
-which an operator is fastest. Each kind of operator has constants of its own, fitted on its rows alone.
+The model is that of every cost (``accmine.hardware.calibration``, ``accmine.cost.corrections``), on the number of
+cores on which an operator is fastest. Each kind of operator has constants of its own, fitted on its rows alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.files import Document, load_yaml
-from accmine.hardware import Calibration, Design
+from accmine.hardware import Calibration, Constants, Design, Tiles
 from accmine.hardware.calibration import KINDS
 from accmine.hardware.calibration_file import calibration_section
 from accmine.questions.accuracy.fit import CONSTANTS, Predictor, constants_for
@@ -75,7 +75,7 @@ class Part:
     Attributes
     ----------
     calibration
-        With which the rows are modelled: of rows by the host's clock ``launch`` and ``host_launch`` are those of the host.
+        With which the rows are modelled: of rows by the host's clock ``launch`` and ``host_launch`` are the host's.
     written
         The same with the launch of kernels, for the file of an accelerator.
     kinds
@@ -146,8 +146,8 @@ def calibrate(
     samples
         Measured operators.
     design
-        Chip they were measured on. Its calibration gives the tiles of its libraries and the constants that are not
-        fitted.
+        Chip they were measured on. Its calibration gives the shapes of the tiles of its libraries, the exponent of
+        overlap, for products the vector efficiency, and the kinds that were not measured.
     parts
         Rows to fit on, and rows to score on, without a row in common.
     constants
@@ -201,11 +201,14 @@ class _Bench:
             host = self._host_clock(kind)
             named[kind] = tuple(constants_for(kind, self.design, host) if constants is None else constants)
             self._enough(kind, own, others[self.predictor.kinds[others] == kind], named[kind])
-            calibration, opened[kind] = self.predictor.take(own).fit(calibration, kind, named[kind])
+            start = _started(calibration, before, kind)
+            calibration, opened[kind] = self.predictor.take(own).fit(start, kind, named[kind])
             kept = calibration.of(kind)
             if host:
                 of_kernel = before.of(kind)
                 kept = replace(kept, launch_s=of_kernel.launch_s, host_launch_s=of_kernel.host_launch_s)
+            elif not written.launch_s:  # kinds without rows are started by the same software
+                written = replace(written, launch_s=kept.launch_s)
             rest = tuple(item for item in written.kinds if item[0] != kind)
             written = replace(written, kinds=(*rest, (kind, kept)), tiles=calibration.tiles)
         seconds, measured = self.predictor.seconds(calibration), self.predictor.measured_s
@@ -257,6 +260,16 @@ class _Bench:
             )
 
 
+def _started(calibration: Calibration, before: Calibration, kind: str) -> Calibration:
+    """Where the fit of a kind starts: of the file only what rows of the kind do not tell, so that none is seen."""
+    file = before.of(kind)
+    vector = file.vector_efficiency if kind in ("product", "convolution") else 1.0
+    own = Constants(overlap=file.overlap, vector_efficiency=vector)
+    rest = tuple(item for item in calibration.kinds if item[0] != kind)
+    tiles = Tiles(before.tiles.shapes) if kind == "product" else calibration.tiles
+    return replace(calibration, kinds=(*rest, (kind, own)), tiles=tiles)
+
+
 _LEAST_COVERED = 40
 
 
@@ -278,8 +291,8 @@ def _warnings(part: Part, samples: Sequence[Sample]) -> tuple[str, ...]:
                 continue
             clock = "; if the host's clock measured, say --clock host" if name == "launch" else ""
             found.append(
-                f"{own.kind}: {name} of {value:.3g} is outside of what hardware does ({low:g} to {high:g}): it describes "
-                f"these rows, and holds for this kind of operator alone{clock}"
+                f"{own.kind}: {name} of {value:.3g} is outside of what hardware does ({low:g} to {high:g}): it "
+                f"describes these rows, and holds for this kind of operator alone{clock}"
             )
     return tuple(found)
 
@@ -325,11 +338,12 @@ def calibrated_text(document: Document, calibration: Calibration, source: str, n
     from accmine.hardware import template_of
 
     kept, inside = [], False
+    own = {"name:": f"name: {name}", "calibrated:": "calibrated: yes"}
     for line in document.text.splitlines():
         if line and not line[0].isspace() and not line.startswith("#"):
             inside = line.startswith("calibration:")
         if not inside:
-            kept.append(f"name: {name}" if line.startswith("name:") else line)
+            kept.append(next((text for key, text in own.items() if line.startswith(key)), line))
     section = calibration_section(calibration, source)
     text = "\n".join(kept).rstrip() + "\n"
     text += yaml.safe_dump({"calibration": section}, sort_keys=False, width=110, allow_unicode=True)

@@ -1,8 +1,8 @@
-"""Fits: the modelled time of operators on a whole chip under any calibration, and the constants nearest to measurements.
+"""Fits: modelled times of operators on a whole chip under any calibration, and the constants nearest to measured ones.
 
-The constants minimise the sum of squared relative errors, linear beyond ``ROBUST`` so that a few rows in which a library
-chose badly do not decide. Damped Gauss-Newton steps in log space from two starts; nothing is random, so the same rows give
-the same constants.
+The constants minimise the sum of squared relative errors, linear beyond ``ROBUST`` so that a few rows in which a
+library chose badly do not decide. Damped Gauss-Newton steps in log space from two starts; nothing is random, so the
+same rows give the same constants.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.cost import memory_of, splits_for, tensor_costs, vector_costs
-from accmine.cost.arrays.grid_search import products_of
+from accmine.cost.arrays.products import products_of
 from accmine.cost.arrays.timing import resolve_timing
 from accmine.cost.arrays.waves import wave_cycles, waves_of
 from accmine.cost.corrections import corrections, family
@@ -190,7 +191,7 @@ class Predictor:
         bounds = [_FIELDS[name][2:] for name in fitted]
 
         def made(values: Sequence[float]) -> Calibration:
-            named = {_FIELDS[name][0]: float(value) for name, value in zip(fitted, values, strict=True)}
+            named: dict[str, Any] = {_FIELDS[name][0]: float(value) for name, value in zip(fitted, values, strict=True)}
             tiles = {field: named.pop(field) for name in OF_TILES if (field := _FIELDS[name][0]) in named}
             rest = tuple(item for item in start.kinds if item[0] != kind)
             return replace(start, kinds=(*rest, (kind, replace(own, **named))), tiles=replace(start.tiles, **tiles))

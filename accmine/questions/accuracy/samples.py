@@ -8,15 +8,17 @@ from pathlib import Path
 from statistics import median
 
 from accmine.cost import GEMM_DTYPES, PRODUCT, MeasuredRow, number, read_lines, read_rows, whole
+from accmine.cost.corrections import family
 from accmine.cost.measured.file import core_name
 from accmine.cost.vector import VECTOR_TABLE
 from accmine.errors import Complaint, InputError
 from accmine.files import did_you_mean
 from accmine.hardware import Design
+from accmine.hardware.calibration import KINDS
 from accmine.workload import BYTES, Vector
 from accmine.workload.graph import Gemm, Work
 
-__all__ = ["CLOCKS", "Sample", "read_samples"]
+__all__ = ["CLOCKS", "Sample", "chosen", "read_samples"]
 
 _PRODUCT_COLUMNS, _VECTOR_COLUMNS = ("M", "K", "N"), ("rows", "cols", "elements")
 _KIND_COLUMNS = ("op", "kind")
@@ -76,8 +78,8 @@ def read_samples(path: str | Path, design: Design, clock: str = "kernel") -> tup
 
     Either a table of measured operators (``accmine.cost.measured.file``), of which the products on all tensor cores
     and the vector operators on all vector cores count; or a table of whole devices with the columns ``dtype`` and
-    ``latency_s`` (seconds), for products ``M, K, N`` (C[M,N] = A[M,K] · B[K,N]), for vector operators ``op`` or ``kind``
-    and ``rows, cols`` or ``elements``. Other columns of such a table are not read.
+    ``latency_s`` (seconds), for products ``M, K, N`` (C[M,N] = A[M,K] · B[K,N]), for vector operators ``op`` or
+    ``kind`` and ``rows, cols`` or ``elements``. Other columns of such a table are not read.
 
     Parameters
     ----------
@@ -103,6 +105,24 @@ def read_samples(path: str | Path, design: Design, clock: str = "kernel") -> tup
     return _medians(samples)
 
 
+def chosen(samples: Sequence[Sample], kinds: Sequence[str] | None) -> tuple[Sample, ...]:
+    """The samples of some kinds of operator (``accmine.hardware.calibration.KINDS``); of all by default.
+
+    Raises
+    ------
+    InputError
+        For an unknown kind, or one without any row.
+    """
+    measured = dict.fromkeys(family(sample.work) for sample in samples)
+    for kind in kinds or ():
+        if kind not in KINDS:
+            text = f"unknown kind {kind!r}; {did_you_mean(kind, KINDS)}allowed: {', '.join(KINDS)}"
+            raise InputError(text, field="--kind")
+        if kind not in measured:
+            raise InputError(f"no row of kind {kind}; measured: {', '.join(measured)}", field="--kind")
+    return tuple(sample for sample in samples if not kinds or family(sample.work) in kinds)
+
+
 def _medians(samples: Sequence[Sample]) -> tuple[Sample, ...]:
     """One sample for each operator and clock, with the median of its times."""
     found: dict[tuple[Work, str], list[Sample]] = {}
@@ -117,12 +137,12 @@ def _slowest_s(sample: Sample, design: Design) -> float:
 
 
 def _slower(sample: Sample, design: Design) -> Complaint:
-    text = f"{sample.seconds:.3g} s for {sample.name} are more than {_SLOWEST:g} times what the peaks of {design.name} allow"
-    return Complaint(sample.where, "latency_s", f"{text}: another unit than seconds?")
+    text = f"{sample.seconds:.3g} s for {sample.name} are more than {_SLOWEST:g} times what the peaks allow"
+    return Complaint(sample.where, "latency_s", f"{text} of {design.name}: another unit than seconds?")
 
 
 def _peak_s(sample: Sample, design: Design) -> float:
-    return sample.work.macs / design.peak_macs_per_s
+    return sample.work.macs / design.peak_macs_per_s / (design.tensor.rate(sample.work.dtype) or 1.0)
 
 
 def _faster(sample: Sample, design: Design) -> Complaint:

@@ -70,14 +70,15 @@ def score(model_s: npt.ArrayLike, measured_s: npt.ArrayLike) -> Score:
 def interval(model_s: npt.ArrayLike, measured_s: npt.ArrayLike) -> tuple[float, float]:
     """Bounds of measured ÷ modelled time that hold for at least ``LEVEL`` of operators like these.
 
-    Split conformal: of n rows that were not fitted on the ⌊(n+1)·5 %⌋-th smallest and the ⌈(n+1)·95 %⌉-th smallest ratio,
-    the extremes where there are too few rows. The guarantee is for rows drawn alike, not for other sizes or chips.
+    Split conformal: of n rows that were not fitted on the ⌊(n+1)·5 %⌋-th and the ⌈(n+1)·95 %⌉-th smallest ratio, the
+    extremes where there are too few rows; rounded outwards to three decimals. The guarantee is for rows drawn alike,
+    not for other sizes or chips.
     """
     ratio = np.sort(np.asarray(measured_s, dtype=np.float64) / np.asarray(model_s, dtype=np.float64))
     tail = (1.0 - LEVEL) / 2.0
     low = max(0, floor((ratio.size + 1) * tail + 1e-9) - 1)
     high = min(ratio.size, ceil((ratio.size + 1) * (1.0 - tail) - 1e-9)) - 1
-    return float(ratio[low]), float(ratio[high])
+    return floor(1000 * ratio[low]) / 1000, ceil(1000 * ratio[high]) / 1000
 
 
 def covered(model_s: npt.ArrayLike, measured_s: npt.ArrayLike, bounds: tuple[float, float]) -> float:

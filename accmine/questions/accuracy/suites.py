@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 from accmine.errors import InputError
 from accmine.files import did_you_mean
+from accmine.questions.accuracy.silicon import FILES, SILICON, lines_of, silicon_rows
 
 __all__ = ["DATA_FILES", "SUITES", "rows", "summary"]
 
-SUITES = ("anchors", "scalesim", "chips", "a100-matmul")
+SUITES = ("anchors", "scalesim", "chips", "a100-matmul", *SILICON)
 """``anchors``: peaks of real chips and measured training; ``scalesim``: cycles of SCALE-Sim 3.0.0 runs; ``chips``:
-areas and powers of known chips, each predicted from the others; ``a100-matmul``: measured products on an A100."""
+areas and powers of known chips, each predicted from the others; ``a100-matmul``: measured products on an A100;
+``SILICON``: many operators of chips."""
 
 DATA_FILES = {"scalesim": "scalesim_cycles.csv", "a100-matmul": "llmcompass_matmul_a100.csv"}
 """Suites that read a file of the data folder."""
@@ -100,6 +102,10 @@ def rows(suite: str, data: Path | None = None) -> list[dict[str, Any]]:
     """
     if suite not in SUITES:
         raise InputError(f"unknown suite {suite!r}; {did_you_mean(suite, SUITES)}allowed: {', '.join(SUITES)}")
+    if suite in FILES:
+        if data is None:
+            raise InputError(f"the suite {suite} reads {FILES[suite][0]}: name its folder by --data or ACCMINE_DATA")
+        return silicon_rows(suite, data)
     if suite in DATA_FILES:
         if data is None:
             file = DATA_FILES[suite]
@@ -127,11 +133,15 @@ def summary(data: Path | None = None, suites: Sequence[str] = SUITES) -> list[di
         raise InputError(f"no such folder: {data}", field="--data")
     lines = []
     for suite in suites:
-        file = DATA_FILES.get(suite)
-        if file is not None and (data is None or not (data / file).is_file()):
+        files = FILES.get(suite) or ((DATA_FILES[suite],) if suite in DATA_FILES else ())
+        file = next((name for name in files if data is None or not (data / name).is_file()), None)
+        if file is not None:
             lines.append(_line(suite, file, [], None, f"needs --data with {file}"))
             continue
         entries = rows(suite, data)
+        if suite in FILES:
+            lines += lines_of(suite, entries, _line)
+            continue
         for quantity in dict.fromkeys(entry["quantity"] for entry in entries):
             group = [entry for entry in entries if entry["quantity"] == quantity]
             lines.append(_line(suite, quantity, group, _MAPE_LIMITS.get(quantity)))
@@ -145,13 +155,17 @@ def _line(
 ) -> dict[str, Any]:
     from accmine.questions.accuracy.score import score
 
-    line = {"suite": suite, "quantity": quantity, "rows": len(group), "within": sum(entry["ok"] for entry in group)}
+    line = {"suite": suite, "quantity": quantity, "rows": len(group), "within": sum(_inside(entry) for entry in group)}
     if not group:
         return {**line, **dict.fromkeys(("mape", "bias", "worst", "rank", "mape_at_most", "ok")), "note": note}
     found = score([entry["model"] for entry in group], [entry["published"] for entry in group])
     ok = line["within"] == len(group) and (limit is None or found.mape <= limit)
     values = {"mape": found.mape, "bias": found.bias, "worst": found.worst, "rank": found.rank}
     return {**line, **values, "mape_at_most": limit, "ok": ok, "note": note}
+
+
+def _inside(entry: dict[str, Any]) -> bool:
+    return bool(entry["at_least"] <= entry["ratio"] <= entry["at_most"])
 
 
 def _anchors() -> list[dict[str, Any]]:

@@ -12,56 +12,44 @@ from accmine.questions.options import writable
 
 __all__ = ["COMMANDS", "cost"]
 
+_TECHNOLOGY = "Energies: a name of the catalogue or a file. Default: tpu-16nm, or that of the chip's node."
 _OPTIONS = (
     *("batch", "microbatch", "sequence", "image", "masked", "optimizer", "precision", "dtype", "recompute"),
     *("attention", "split", "fusion"),
     *("timing", "operator_split", "residency"),
 )
 
-_Workload = Annotated[str, typer.Argument(help="Model of the catalogue, a YAML file, or a Hugging Face config.json.")]
-_Batch = Annotated[int | None, typer.Option(help="Samples of one optimiser step. Default: 32, or 4 microbatches.")]
-_Microbatch = Annotated[
-    int | None, typer.Option(help="Samples that run together. Default: the largest divisor of the batch up to 8.")
-]
-_Masked = Annotated[float | None, typer.Option(help="Share of tokens that a masked-LM head works on. Default: 0.15.")]
-_Attention = Annotated[
-    str | None,
-    typer.Option(help="fused (default): one operator that stores no scores; materialised (default with --split)."),
-]
-_Split = Annotated[
-    str | None, typer.Option(help="Materialised attention as one chain per head (heads, default) or sample, or none.")
-]
-_Technology = Annotated[
-    str | None,
-    typer.Option(help="Energies: a name of the catalogue or a file. Default: tpu-16nm, or that of the node."),
-]
-_OperatorSplit = Annotated[
-    str | None, typer.Option(help="even (default): an operator takes as many cores as make it fastest; none: one.")
-]
-_Residency = Annotated[
-    str | None, typer.Option(help="none (default) or shared-sram: tensors stay in half of the shared SRAM.")
-]
-
 
 def cost(
-    workload: _Workload,
+    workload: Annotated[
+        str, typer.Argument(help="Model of the catalogue, a YAML file, or a Hugging Face config.json.")
+    ],
     design: Annotated[str, typer.Option(help="Design: a name of the catalogue or a file.")],
-    batch: _Batch = None,
-    microbatch: _Microbatch = None,
+    batch: Annotated[int | None, typer.Option(help="Samples of a step. Default: 32, or 4 microbatches.")] = None,
+    microbatch: Annotated[int | None, typer.Option(help="Samples run together. Default: a divisor up to 8.")] = None,
     sequence: Annotated[int | None, typer.Option(help="Sequence length in tokens. Default: the model's own.")] = None,
     image: Annotated[int | None, typer.Option(help="Pixels per side of an image. Default: the model's own.")] = None,
-    masked: _Masked = None,
+    masked: Annotated[
+        float | None, typer.Option(help="Share of tokens that a masked-LM head works on. Default: 0.15.")
+    ] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam (default), sgd with momentum, adamw, lamb, ….")] = None,
     precision: Annotated[str | None, typer.Option(help="mixed (default) or pure-bf16.")] = None,
     dtype: Annotated[str | None, typer.Option(help="bf16 (default), fp16, fp32 or fp8.")] = None,
     recompute: Annotated[str | None, typer.Option(help="none (default) or full.")] = None,
-    attention: _Attention = None,
-    split: _Split = None,
+    attention: Annotated[str | None, typer.Option(help="fused (default): scores are not stored; materialised.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Materialised attention per heads (default), samples, none.")
+    ] = None,
     fusion: Annotated[str | None, typer.Option(help="practical (default), elementwise, paired or none.")] = None,
-    technology: _Technology = None,
+    technology: Annotated[str | None, typer.Option(help=_TECHNOLOGY)] = None,
     timing: Annotated[str | None, typer.Option(help="tpu-like (default), rtl-simple, scalesim3, ….")] = None,
-    operator_split: _OperatorSplit = None,
-    residency: _Residency = None,
+    operator_split: Annotated[
+        str | None,
+        typer.Option(help="even (default): an operator takes as many cores as make it fastest; none: one."),
+    ] = None,
+    residency: Annotated[
+        str | None, typer.Option(help="none (default) or shared-sram: tensors stay in half of the shared SRAM.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Print all rows, not only the 25 longest.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write all rows to this CSV file.")] = None,
     graph: Annotated[Path | None, typer.Option(help="Write the operator graph of a step to this GraphML file.")] = None,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accmine.cost import OperatorTable
+from accmine.cost import OperatorTable, pace, resolve_timing, unstated
+from accmine.cost.interval import Worth, worth_of
 from accmine.cost.operator_table import operator_table
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, validate
@@ -72,6 +73,8 @@ class CostedStep:
         What the device does in a step.
     no_energy
         Why there are no energies; empty where there are.
+    unstated
+        A sentence for each type of products for which the chip states no rate.
     warnings
         What does not fit.
     """
@@ -85,7 +88,14 @@ class CostedStep:
     task: Task
     table: OperatorTable
     no_energy: str
+    unstated: tuple[str, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def worth(self) -> Worth:
+        """The interval of the sum of all operators."""
+        of, clock = self.design.calibration, self.design.frequency_hz
+        return worth_of((of, row.work, row.step_cycles / clock) for row in self.table.rows)
 
 
 def batches(batch: int | None, microbatch: int | None) -> tuple[int, int]:
@@ -128,13 +138,20 @@ def cost_step(
     if unknown:
         raise InputError(f"unknown option {', '.join(unknown)}; allowed: {', '.join((*_WORKLOAD, *_STUDY))}")
     study, design, constants = _read(workload, accelerator, technology, given)
-    inputs = read_inputs(study)
-    plan = make_plan(study, replace(inputs, template=template_of(design)))
+    # Which types its arrays multiply is a matter of the design, which is not that of these inputs.
+    plain = tuple(workload.model_copy(update={"dtype": "bf16"}) for workload in study.workloads)
+    inputs = read_inputs(study.model_copy(update={"workloads": plain}))
+    try:
+        plan = make_plan(study, replace(inputs, template=template_of(design)))
+    except InputError as error:
+        found = [Complaint(c.where, _option(c.field) if c.field else "", c.message) for c in error.complaints]
+        raise InputError(found) from None
     (pipeline,) = plan.pipelines
     (task,) = pipeline.tasks
     no_energy = _no_energy(constants, design)
-    priced = plan.technology if constants.power is None else constants
+    priced = constants if not no_energy else chosen([], lambda other: _prices(design, other))[0]
     library = replace(plan, technology=priced, baseline=design).library()
+    timing = resolve_timing(study.timing)
     table = operator_table(task, library, design, energies=not no_energy)
     return CostedStep(
         workload=pipeline.name,
@@ -146,6 +163,7 @@ def cost_step(
         task=task,
         table=table,
         no_energy=no_energy,
+        unstated=unstated((work.dtype for work in library.works if work.gemm), design.tensor.rates, timing),
         warnings=(*_memory(task.memory_bytes, design), *_tiles(table)),
     )
 
@@ -184,6 +202,10 @@ def _read(
         complaints += [c if c.where else Complaint("", "--technology", c.message) for c in error.complaints]
     if study is None or design is None or constants is None:
         raise InputError(complaints)
+    try:
+        pace(study.workloads[0].dtype, design.tensor.rates, resolve_timing(study.timing))
+    except InputError as error:
+        raise InputError(f"{accelerator}: {error.complaints[0].message}", field="--dtype") from None
     return study, design, constants
 
 
@@ -234,6 +256,12 @@ def _no_energy(technology: Technology, design: Design) -> str:
     except InputError as error:
         return f"{error.complaints[0].message}; {others}"
     return ""
+
+
+def _prices(design: Design, technology: Technology) -> None:
+    """Refuse a technology without energies of what the design multiplies, at any clock."""
+    technology.need_power()
+    technology.need_types(design.tensor)
 
 
 def _memory(needed: int, design: Design) -> tuple[str, ...]:

@@ -237,14 +237,9 @@ def _reasons(answer: RunAnswer, pipeline: PipelinePlan) -> tuple[str, ...]:
     assert isinstance(config, TransformerConfig)
     design, name = winner.design, pipeline.name
     application = _application(workload, model)
-    rows = workload.microbatch * application["seq_size"]
-    wide = config.heads * config.head_width
-    key_value = 2 * config.kv_heads * config.head_width
-    linear = config.width * (2 * wide + key_value) + 2 * config.width * application["feedforward"]
-    attention = 2 * application["seq_size"] * wide
-    recomputed = 4 if workload.recompute == "full" else 3
-    blocks = recomputed * pipeline.microbatches * rows * config.layers * (linear + attention)
-    other = pipeline.hardware_macs - blocks
+    graphs = [stage.training for stage in pipeline.stages]
+    outside = [o for g in graphs for o in g.operators if g.layers[o.layer] in ("embeddings", "head")]
+    other = pipeline.microbatches * sum(o.work.macs for o in outside)
     reasons = [
         f"{name}: no systolic arrays: every product runs at peak × {design.calibration.array_efficiency:g}, without "
         "fill, drain and partial folds, and on all cores at once",
@@ -256,6 +251,11 @@ def _reasons(answer: RunAnswer, pipeline: PipelinePlan) -> tuple[str, ...]:
         f"({workload.fusion}) and re-reads what a core's SRAM cannot hold",
         f"{name}: Calculon's optimiser is Adam in 11 operations per weight; that of the study is {workload.optimizer}",
     ]
+    if workload.attention == "fused":
+        reasons.append(
+            f"{name}: Calculon stores all scores; accmine's attention is fused: it stores none, makes them in the "
+            "backward pass again, and none that a causal mask hides"
+        )
     if config.gated:
         reasons.append(
             f"{name}: the gated MLP of 3 × {config.mlp_width} is written as 2 × {application['feedforward']}"

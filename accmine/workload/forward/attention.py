@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from accmine.errors import InputError
 from accmine.workload.forward import layers
-from accmine.workload.graph import GraphBuilder
+from accmine.workload.graph import Attention, GraphBuilder, Vector
 
-__all__ = ["FUSED", "SPLITS", "AttentionShape", "attention", "padding_masks"]
+__all__ = ["FUSED", "SPLITS", "AttentionShape", "attention", "fused", "padding_masks"]
 
 FUSED = "fused"
 SPLITS = (FUSED, "none", "heads", "samples")
@@ -119,7 +120,7 @@ def attention(
         What each chain reads out, of the shape of its queries.
     """
     if shape.split == FUSED:
-        read = layers.attention(
+        read = fused(
             builder,
             name,
             queries[0],
@@ -144,3 +145,58 @@ def attention(
         kept = layers.dropout(builder, f"{chain}.softmax.dropout", weights, dropout)
         outputs.append(layers.matmul(builder, f"{chain}.values", kept, values[i // group]))
     return outputs
+
+
+def fused(
+    builder: GraphBuilder,
+    name: str,
+    query: int,
+    key: int,
+    value: int,
+    mask: int | None,
+    *,
+    queries: int,
+    factor: float,
+    causal: bool,
+    window: int = 0,
+    rate: float = 0.0,
+) -> int:
+    """Fused attention of q[…,r,d] on k[…,s,d] and v[…,s,e]: what it reads out, […,r,e].
+
+    Parameters
+    ----------
+    mask
+        Of padding; a causal mask is no tensor, as positions tell it.
+    queries
+        Tokens among the r rows, which hold those of all query heads of a key head.
+    factor, rate
+        What scores are multiplied by; rate of dropout on the probabilities.
+    causal, window
+        As for ``accmine.workload.work.Attention``.
+    """
+    q, k, v = (builder.tensors[t] for t in (query, key, value))
+    rows, keys = q.shape[-2], k.shape[-2]
+    work = Attention(
+        batch=prod(q.shape[:-2]),
+        group=rows // queries,
+        queries=queries,
+        keys=keys,
+        width=q.shape[-1],
+        value_width=v.shape[-1],
+        causal=causal,
+        window=window,
+        dropout=rate > 0,
+    )
+    o = builder.tensor(f"{name}.o", (*q.shape[:-1], v.shape[-1]), q.dtype)
+    sums = builder.tensor(f"{name}.log-sum-exp", q.shape[:-1], "fp32")
+    masks = () if mask is None and not causal else (Vector("mask", work.scores),)
+    builder.operator(
+        name,
+        "attention",
+        (query, key, value) if mask is None else (query, key, value, mask),
+        (o, sums),
+        attention=work,
+        vector=(*work.parts, *masks),
+        attributes={"causal": int(causal), "factor": factor, "rate": float(rate), "window": window},
+    )
+    return o

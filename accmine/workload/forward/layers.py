@@ -42,12 +42,11 @@ from collections.abc import Sequence
 from math import prod
 
 from accmine.workload.forward.convolution import Axis, Border, Convolution, borders, output_size
-from accmine.workload.graph import BYTES, Attention, GraphBuilder, Role, Vector
+from accmine.workload.graph import BYTES, GraphBuilder, Role, Vector
 
 __all__ = [
     "Pair",
     "add",
-    "attention",
     "concat",
     "conv2d",
     "cross_entropy",
@@ -227,61 +226,6 @@ def softmax(builder: GraphBuilder, name: str, x: int) -> int:
     y = builder.tensor(f"{name}.y", tensor.shape, tensor.dtype)
     builder.operator(name, "softmax", (x,), (y,), vector=(Vector("softmax", tensor.elements, tensor.shape[-1]),))
     return y
-
-
-def attention(
-    builder: GraphBuilder,
-    name: str,
-    query: int,
-    key: int,
-    value: int,
-    mask: int | None,
-    *,
-    queries: int,
-    factor: float,
-    causal: bool,
-    window: int = 0,
-    rate: float = 0.0,
-) -> int:
-    """Fused attention of q[…,r,d] on k[…,s,d] and v[…,s,e]: what it reads out, […,r,e].
-
-    Parameters
-    ----------
-    mask
-        Of padding; a causal mask is no tensor, as positions tell it.
-    queries
-        Tokens among the r rows, which hold those of all query heads of a key head.
-    factor, rate
-        What scores are multiplied by; rate of dropout on the probabilities.
-    causal, window
-        As for ``accmine.workload.work.Attention``.
-    """
-    q, k, v = (builder.tensors[t] for t in (query, key, value))
-    rows, keys = q.shape[-2], k.shape[-2]
-    work = Attention(
-        batch=prod(q.shape[:-2]),
-        group=rows // queries,
-        queries=queries,
-        keys=keys,
-        width=q.shape[-1],
-        value_width=v.shape[-1],
-        causal=causal,
-        window=window,
-        dropout=rate > 0,
-    )
-    o = builder.tensor(f"{name}.o", (*q.shape[:-1], v.shape[-1]), q.dtype)
-    sums = builder.tensor(f"{name}.log-sum-exp", q.shape[:-1], "fp32")
-    masks = () if mask is None and not causal else (Vector("mask", work.scores),)
-    builder.operator(
-        name,
-        "attention",
-        (query, key, value) if mask is None else (query, key, value, mask),
-        (o, sums),
-        attention=work,
-        vector=(*work.parts, *masks),
-        attributes={"causal": int(causal), "factor": factor, "rate": float(rate), "window": window},
-    )
-    return o
 
 
 def dropout(builder: GraphBuilder, name: str, x: int, rate: float) -> int:

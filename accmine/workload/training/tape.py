@@ -179,14 +179,12 @@ class Tape:
         read_bytes
             Bytes of ``reads`` where less than all of them are touched.
         rows_bytes
-            Bytes of the one gradient in ``wants`` that are touched when it is added to (rows of an
-            embedding table).
+            Bytes of the one gradient in ``wants`` that are added to (rows of an embedding table).
         """
         builder, tensors = self.builder, self.forward.tensors
         name = f"{operator.name}.{suffix}"
         inputs, outputs = list(reads), []
-        written: list[int] = []
-        so_far: list[int] = []
+        written, so_far = list[int](), list[int]()
         for position, want in enumerate(wants):
             tensor = tensors[want]
             is_parameter = tensor.role == "parameter"

@@ -95,7 +95,14 @@ def _complaints(forward: OperatorGraph, optimizer: str, recompute: str, policy: 
 
 
 def _with_operands(graph: OperatorGraph, dtype: str) -> OperatorGraph:
-    """The graph with the products of linear layers in ``dtype``, but for those that make logits."""
+    """The graph with the products of linear layers in ``dtype``, but for those that make logits.
+
+    tf32 is fp32 in storage: all products have it.
+    """
+    if dtype == "tf32":
+        works = {work: replace(work, dtype=dtype) if work.uses_tensor else work for work in graph.works}
+        whole = tuple(replace(operator, work=works[operator.work]) for operator in graph.operators)
+        return replace(graph, operators=whole)
     logits = {operator.inputs[0] for operator in graph.operators if operator.kind == "cross-entropy"}
     left = {operator.name for operator in graph.operators if logits & {*operator.outputs}}
     operators = tuple(

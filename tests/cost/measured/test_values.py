@@ -74,9 +74,9 @@ def too_small() -> Change:
 def differing(one: TypeCosts, other: TypeCosts) -> set[tuple[str, int, int]]:
     """Where two sides differ: (what, work, column)."""
     return {
-        (name, *map(int, at))
+        (name, int(work), int(column))
         for name in ("cycles", "hbm_bytes", "energy_pj", "port_cycles", "ideal_cycles")
-        for at in np.argwhere(getattr(one, name) != getattr(other, name))
+        for work, column in np.argwhere(getattr(one, name) != getattr(other, name))
     }
 
 
@@ -248,7 +248,7 @@ def test_ratios() -> None:
     assert np.isnan(values(1220).over(change, np.array([PRODUCT]), 0)[1:, 0]).all(), "not measured"
     none = values(100, 1, 1.0).over(too_small(), np.array([PRODUCT]), 1)
     assert np.isnan(none).all(), "nothing modelled to compare with"
-    without = (replace(side, energy_pj=None, compulsory_pj=None) for side in (tensor_side(), vector_side()))
-    plain = Change(combine(*without), DESIGN)
+    tensor, vector = (replace(side, energy_pj=None, compulsory_pj=None) for side in (tensor_side(), vector_side()))
+    plain = Change(combine(tensor, vector), DESIGN)
     assert np.isnan(values(1220, 30_000, 20.0).over(plain, np.array([PRODUCT]), 0)[2, 0])
     assert plain.result()[0].energy_pj is None

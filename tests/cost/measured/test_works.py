@@ -17,7 +17,6 @@ from accmine.cost import (
     OperatorCosts,
     binding,
     combine,
-    corrections,
     durations,
     memory_of,
     read_measurements,
@@ -26,6 +25,7 @@ from accmine.cost import (
     tensor_costs,
     vector_costs,
 )
+from accmine.cost.corrections import corrections
 from accmine.cost.measured.file import COLUMNS
 from accmine.cost.measured.values import OriginArray
 from accmine.cost.measured.works import INTERPOLATED, MEASURED, MODELLED, Measurements, core_name, parse_core
@@ -520,3 +520,18 @@ def test_shares() -> None:
     for origin, weights in (([], []), ([1], [1, 2]), ([1], [-1])):
         with pytest.raises(InputError):
             share(origin, weights)
+
+
+def test_rows_are_of_a_core_whatever_its_rates(tmp_path: Path) -> None:
+    rated = replace(FAST, tensor=replace(TENSOR, rates=(("int8", 2.0),)))
+    file = tmp_path / "rows.csv"
+    # 8,192 cycles at the bf16 rate: 4,096 at this chip's, which the file cannot know
+    file.write_text(HEADER + "gemm,512,512,512,,,,int8,tc128x128ws-12Mi,1,5000,,,x\n")
+    rows = tuple(read_rows(file))
+    for design, expected in ((FAST, 8192), (rated, 5000)):
+        _, found, origin = applied(rows, (product(512, 512, 512, dtype="int8"),), design)
+        assert origin[0, 0] == MEASURED
+        assert total(found, design)[0, 0] == expected
+    file.write_text(HEADER + "gemm,512,512,512,,,,int8,tc128x128ws-12Mi,1,127,,,x\n")
+    with pytest.raises(InputError, match="faster than the peak"):
+        read_rows(file)

@@ -290,7 +290,10 @@ def test_no_unknown_key_is_left_aside(tmp_path_factory: pytest.TempPathFactory, 
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
-        ({"model_type": "t5"}, "config.json:2:16: model_type: must be one of bert, gpt2, opt, llama, mistral, got 't5'"),
+        (
+            {"model_type": "t5"},
+            "config.json:2:16: model_type: must be one of bert, gpt2, opt, llama, mistral, got 't5'",
+        ),
         ({"model_type": 3}, "config.json:2:16: model_type: must be one of bert, gpt2, opt, llama, mistral, got 3"),
         (BERT | {"position_embedding_type": "relative_key"}, 'position_embedding_type: "relative_key" changes the'),
         (BERT | {"pruned_heads": {"0": [1, 2]}}, 'pruned_heads: {"0": [1, 2]} changes the graph'),

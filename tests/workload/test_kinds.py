@@ -6,7 +6,7 @@ from pathlib import Path
 from accmine.cost import VECTOR_TABLE
 from accmine.workload import VECTOR_KINDS, forward, forward_graph, list_models, load_model, training_graph
 from accmine.workload.kinds import ATTENTION_KINDS, TENSOR_KINDS, UPDATE_KINDS
-from accmine.workload.training.training import OPTIMIZERS
+from accmine.workload.training.optimizers import OPTIMIZERS
 
 
 def test_names_are_unique_and_of_one_engine() -> None:

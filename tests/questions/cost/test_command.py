@@ -128,8 +128,8 @@ def test_options_are_those_of_a_study(folder: Path) -> None:
     settings = {s.name: (s.value, s.source) for s in step.settings}
     assert settings["precision"] == ("mixed", "default")
     assert "masked" not in settings
-    settings = {s.name: s.value for s in cost_step("bert-base", "d.yaml", options={"precision": "pure-bf16"}).settings}
-    assert (settings["masked"], settings["precision"]) == (0.15, "pure-bf16")
+    pure = {s.name: s.value for s in cost_step("bert-base", "d.yaml", options={"precision": "pure-bf16"}).settings}
+    assert (pure["masked"], pure["precision"]) == (0.15, "pure-bf16")
     with pytest.raises(InputError, match="unknown option seed"):
         cost_step("gpt.yaml", "d.yaml", options={"seed": 1})
 

@@ -7,7 +7,7 @@ from accmine.errors import InputError
 from accmine.workload import DtypePolicy, OperatorGraph, forward_graph, fuse, load_model, memory, training_graph
 from accmine.workload.forward import layers
 from accmine.workload.graph import GraphBuilder, Operator
-from accmine.workload.training.training import OPTIMIZERS
+from accmine.workload.training.optimizers import OPTIMIZERS
 
 N = 64 * 4096  # elements of the weight
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from accmine.cost import INVALID, CostLibrary, durations, splits_up_to
+from accmine.cost import INVALID, CostLibrary, splits_for
 from accmine.hardware import Design, TensorCore, VectorCore, load_accelerator
 from accmine.hardware.technology import Technology, area_mm2, chip_of, load_technology
 from accmine.ports import Stop
@@ -95,14 +95,15 @@ def graph_of(name: str, batch: int) -> OperatorGraph:
 
 def measure(model: str, batch: int, graph: OperatorGraph, design: Design, technology: Technology) -> Row:
     """Utilisation of a training graph on a design."""
-    library = CostLibrary([graph], splits_up_to(design.tensor_cores), "tpu-like", technology)
+    library = CostLibrary(
+        [graph], splits_for((design.tensor_cores, design.vector_cores), "even"), "tpu-like", technology
+    )
     costs = library.costs(design)
     times = np.bincount(library.index(graph)[graph.work_index], minlength=len(library.works))
     macs = float((times * np.array([work.macs for work in library.works], dtype=np.float64)).sum())
     products = costs.uses_tensor & (times > 0)
     all_cycles = np.where(costs.tensor_cycles == INVALID, np.inf, costs.tensor_cycles.astype(np.float64)).min(axis=1)
-    duration = durations(costs, design.usable_hbm_bytes_per_cycle)
-    apart = np.where(duration == INVALID, np.inf, duration.astype(np.float64)).min(axis=1)
+    apart = np.array([table.duration[0] for table in library.modes(design)], dtype=np.float64)
     task = Task(model, model, (PhaseRun("step", graph, 1),), 1, 0)
     makespan = schedule_task(task, library, design, "list", Stop(), 0).phases[0].cycles
     own = technology.area.tensor_mm2(design.tensor, chip_of(design))

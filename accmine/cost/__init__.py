@@ -1,7 +1,9 @@
 """Operator × core -> cycles, energy and bytes."""
 
 from accmine.cost.arrays.gemm import GEMM_DTYPES, GemmCost, gemm
+from accmine.cost.arrays.precision import pace, unstated
 from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles, array_folds, resolve_timing
+from accmine.cost.corrections import Corrections, no_corrections
 from accmine.cost.energy import mac_pj
 from accmine.cost.measured.file import PRODUCT, MeasuredRow, number, read_lines, read_rows, whole
 from accmine.cost.measured.source import MeasuredTable, Source, Stretched, ZigzagSource, too_many_runs
@@ -10,7 +12,8 @@ from accmine.cost.measured.works import Share, read_measurements, share
 from accmine.cost.measured.zigzag import LPF_LIMIT, VERSION, Evaluation, Runner, evaluate
 from accmine.cost.measured.zigzag_layer import accelerator, best_dataflow, layer, mapping, port_bits
 from accmine.cost.memory import NOMINAL, MemorySystem, memory_of
-from accmine.cost.modes import HBM_SHARES, RESOURCES, CostLibrary, ModeTable, splits_up_to
+from accmine.cost.mode_table import HBM_SHARES, RESOURCES, ModeTable
+from accmine.cost.modes import OPERATOR_SPLITS, CostLibrary, hbm_capacity, splits_for
 from accmine.cost.operator_costs import LEVELS, binding
 from accmine.cost.operator_table import OperatorRow, OperatorTable, Total, total_of
 from accmine.cost.table import (
@@ -34,11 +37,13 @@ __all__ = [
     "LPF_LIMIT",
     "MODELLED",
     "NOMINAL",
+    "OPERATOR_SPLITS",
     "PRESETS",
     "PRODUCT",
     "RESOURCES",
     "VECTOR_TABLE",
     "VERSION",
+    "Corrections",
     "CostLibrary",
     "Evaluation",
     "GemmCost",
@@ -68,21 +73,25 @@ __all__ = [
     "durations",
     "evaluate",
     "gemm",
+    "hbm_capacity",
     "layer",
     "mac_pj",
     "mapping",
     "memory_of",
+    "no_corrections",
     "number",
+    "pace",
     "port_bits",
     "read_lines",
     "read_measurements",
     "read_rows",
     "resolve_timing",
     "share",
-    "splits_up_to",
+    "splits_for",
     "tensor_costs",
     "too_many_runs",
     "total_of",
+    "unstated",
     "vector_costs",
     "whole",
 ]

@@ -13,10 +13,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from accmine.cost.arrays.precision import pace
 from accmine.cost.arrays.products import SUM_BYTES
 from accmine.cost.arrays.timing import IntArray, Timing, ceil_div
 from accmine.cost.vector import VectorParts
-from accmine.errors import InputError
+from accmine.hardware import Rates
 
 __all__ = ["EnergyConstants", "FloatArray", "gemm_sram_bytes", "mac_pj", "sram_pj_per_byte", "vector_part_pj"]
 
@@ -26,24 +27,8 @@ FloatArray = npt.NDArray[np.float64]
 class EnergyConstants(Protocol):
     """What a technology has to say for the energy of operators; all in picojoules."""
 
-    @property
-    def mac_bf16_pj(self) -> float:
-        """A bf16 multiply with fp32 accumulation."""
-        ...
-
-    @property
-    def mac_fp16_pj(self) -> float:
-        """An fp16 multiply with fp32 accumulation."""
-        ...
-
-    @property
-    def mac_int8_pj(self) -> float:
-        """An int8 multiply with int32 accumulation."""
-        ...
-
-    @property
-    def mac_fp32_pj(self) -> float:
-        """An fp32 multiply-accumulate."""
+    def mac_pj(self, dtype: str) -> float:
+        """A multiply-accumulate of this type, with wide accumulation."""
         ...
 
     @property
@@ -66,26 +51,18 @@ def sram_pj_per_byte(technology: EnergyConstants, sizes: Sequence[int]) -> Float
     return np.array([technology.sram_pj_per_byte(int(size)) for size in sizes], dtype=np.float64)
 
 
-def mac_pj(dtype: str, timing: Timing, technology: EnergyConstants) -> float:
+def mac_pj(dtype: str, timing: Timing, technology: EnergyConstants, rates: Rates = ()) -> float:
     """Energy of one multiply-accumulate of ``dtype``.
 
-    An fp32 product made of several bf16 passes costs that many bf16 MACs.
+    An fp32 product made of several bf16 passes costs that many bf16 MACs; one at a stated rate an fp32 MAC.
 
     Raises
     ------
     InputError
-        If arrays do not multiply this type.
+        If arrays with these rates do not multiply this type, or the technology has no energy for it.
     """
-    if dtype == "fp32":
-        return technology.mac_fp32_pj if timing.fp32_passes == 1 else timing.fp32_passes * technology.mac_bf16_pj
-    of_type = {
-        "bf16": technology.mac_bf16_pj,
-        "fp16": technology.mac_fp16_pj,
-        "int8": technology.mac_int8_pj,
-    }
-    if dtype in of_type:
-        return of_type[dtype]
-    raise InputError(f"unknown dtype {dtype!r} of a product; allowed: bf16, fp16, fp32, int8")
+    passes, _ = pace(dtype, rates, timing)
+    return passes * technology.mac_pj("bf16") if passes > 1 else technology.mac_pj(dtype)
 
 
 def gemm_sram_bytes(

@@ -21,7 +21,7 @@ class MemorySystem:
     Attributes
     ----------
     hbm_bytes_per_cycle
-        HBM bandwidth that operators get. Tiles and grids are chosen for it; the bytes are reported, not their time.
+        Peak HBM bandwidth. Tiles and grids are chosen for it; the bytes are reported, not their time.
     shared_sram_bytes
         SRAM between the cores' own and the HBM; 0 for none.
     port_bytes_per_cycle
@@ -56,7 +56,7 @@ NOMINAL = MemorySystem(1000.0)
 
 
 def memory_of(design: Design, resident_share: float = 0.0) -> MemorySystem:
-    """The memory system of a design."""
+    """The memory system of a design, at its peak."""
     return MemorySystem(
-        design.usable_hbm_bytes_per_cycle, design.shared_sram_bytes, design.port_bytes_per_cycle, resident_share
+        design.hbm_bytes_per_cycle, design.shared_sram_bytes, design.port_bytes_per_cycle, resident_share
     )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.cost.arrays.timing import IntArray
+from accmine.cost.corrections import Corrections, no_corrections
 from accmine.cost.energy import FloatArray
 from accmine.errors import InputError
 
 __all__ = [
+    "GAIN",
     "INVALID",
     "LEVELS",
     "BoolArray",
@@ -26,6 +30,9 @@ __all__ = [
 ]
 
 BoolArray = npt.NDArray[np.bool_]
+
+GAIN = 0.01
+"""What more cores have to save to be of use to a side of an operator: each of 64 equal shares saves more than that."""
 
 INVALID = int(np.iinfo(np.int64).max)
 """Cycles of an operator on more cores than it has parallel work for."""
@@ -69,6 +76,23 @@ class TypeCosts:
     compulsory_pj: FloatArray | None
     splits: tuple[int, ...]
 
+    @cached_property
+    def useful(self) -> BoolArray:
+        """Numbers of cores that are of use, the first one among them; shape (works, splits).
+
+        Those on which cycles, time at the port or traffic are by ``GAIN`` below those of the next smaller useful one.
+        """
+        levels = np.stack([self.cycles, self.port_cycles, self.hbm_bytes], axis=2).astype(np.float64)
+        valid, kept = self.cycles != INVALID, np.zeros(self.cycles.shape, dtype=np.bool_)
+        last = np.full(levels[:, 0].shape, np.inf) if len(self.splits) else levels[:, 0]
+        for column in range(len(self.splits)):
+            now = levels[:, column]
+            better = (now <= (1.0 - GAIN) * last).any(axis=1, where=last > 0) & valid[:, column]
+            kept[:, column] = better
+            last = np.where(better[:, None], now, last)
+        kept[:, :1] = True
+        return kept
+
 
 @dataclass(frozen=True, eq=False)
 class _CoreCosts:
@@ -83,6 +107,19 @@ class _CoreCosts:
     compulsory_bytes: IntArray
     compulsory_pj: FloatArray | None
     splits: tuple[int, ...]
+
+    @cached_property
+    def only(self) -> TypeCosts:
+        """The costs on the only core type.
+
+        Raises
+        ------
+        InputError
+            If there are several.
+        """
+        if self.cycles.shape[1] != 1:
+            raise InputError(f"costs of {self.cycles.shape[1]} core types: choose one with of_type(index)")
+        return self.of_type(0)
 
     def of_type(self, index: int) -> TypeCosts:
         """The costs on core type ``index``."""
@@ -163,48 +200,106 @@ class VectorCosts(_CoreCosts):
 
 @dataclass(frozen=True, eq=False)
 class OperatorCosts:
-    """Costs of whole operators on one pair of core types; arrays of shape (works, splits) unless said otherwise.
+    """Costs of whole operators on one pair of core types: their two sides, and what a calibration does to them.
+
+    A fused operator runs its product on s_t tensor cores and its vector parts on s_v vector cores, each side at its
+    own rate. What the two sides have together on *equally many* cores, as ``fusion: paired`` runs them, is given as
+    arrays of shape (works, splits); other pairs are joined where modes are made (``accmine.cost.mode_table``).
 
     Attributes
     ----------
-    cycles
-        max(tensor, vector, port) on ``splits[j]`` cores of each kind used; ``INVALID`` where that is too many.
-    hbm_bytes
-        Traffic of the operator with HBM, over all its cores.
-    energy_pj
-        Dynamic energy; ``None`` without a technology, infinite for invalid entries.
-    ideal_cycles
-        Lower bound of ``cycles`` by arithmetic alone, from both sides.
-    mac_cycles
-        ⌈MACs / (R · C · split)⌉.
-    tensor_cycles, vector_cycles, port_cycles
-        What ``cycles`` is the largest of.
-    uses_tensor, uses_vector
-        Which cores the operator holds; shape (works,).
-    compulsory_bytes
-        Lower bound of ``hbm_bytes``; shape (works,).
-    splits
-        Split factors.
-    launch_cycles
-        Cycles that every operator takes beside its work.
+    tensor, vector
+        The sides, with the corrections in their cycles.
+    corrections
+        Of each work: launch and the HBM's efficiency (those of cycles are in the sides already).
+    useful
+        Which numbers of tensor and of vector cores are of use to each side (``TypeCosts.useful``), at the peaks of the
+        machine: neither core counts nor a calibration change it; each of shape (works, splits).
     """
 
-    cycles: IntArray
-    hbm_bytes: IntArray
-    energy_pj: FloatArray | None
-    ideal_cycles: IntArray
-    mac_cycles: IntArray
-    tensor_cycles: IntArray
-    vector_cycles: IntArray
-    port_cycles: IntArray
-    uses_tensor: BoolArray
-    uses_vector: BoolArray
-    compulsory_bytes: IntArray
-    splits: tuple[int, ...]
-    launch_cycles: int = 0
+    tensor: TypeCosts
+    vector: TypeCosts
+    corrections: Corrections
+    useful: tuple[BoolArray, BoolArray]
+
+    @property
+    def splits(self) -> tuple[int, ...]:
+        """Numbers of cores of the columns."""
+        return self.tensor.splits
+
+    @property
+    def uses_tensor(self) -> BoolArray:
+        """Whether a work has a tensor side; shape (works,)."""
+        return self.tensor.used
+
+    @property
+    def uses_vector(self) -> BoolArray:
+        """Whether a work has a vector side; shape (works,)."""
+        return self.vector.used
+
+    @property
+    def compulsory_bytes(self) -> IntArray:
+        """Lower bound of ``hbm_bytes``; shape (works,)."""
+        return self.tensor.compulsory_bytes
+
+    @property
+    def tensor_cycles(self) -> IntArray:
+        """Cycles of the arrays; ``INVALID`` on too many cores."""
+        return self.tensor.cycles
+
+    @property
+    def vector_cycles(self) -> IntArray:
+        """Cycles of the vector lanes; ``INVALID`` on too many cores."""
+        return self.vector.cycles
+
+    @cached_property
+    def port_cycles(self) -> IntArray:
+        """Time at the slower of the ports of a tensor and a vector core, which work side by side."""
+        return np.maximum(self.tensor.port_cycles, self.vector.port_cycles)
+
+    @cached_property
+    def cycles(self) -> IntArray:
+        """max(tensor, vector, port) on ``splits[j]`` cores of each kind used; ``INVALID`` where that is too many."""
+        return np.maximum(
+            np.maximum(self.tensor.cycles, self.vector.cycles), self.port_cycles
+        )  # INVALID is the largest
+
+    @cached_property
+    def hbm_bytes(self) -> IntArray:
+        """Traffic of the operator with HBM, over all its cores: each tensor once, and the re-reads of both sides."""
+        compulsory = self.compulsory_bytes[:, None]
+        both = self.tensor.hbm_bytes + (self.vector.hbm_bytes - compulsory)
+        return np.asarray(np.where(self.cycles != INVALID, both, compulsory), dtype=np.int64)
+
+    @cached_property
+    def energy_pj(self) -> FloatArray | None:
+        """Dynamic energy; ``None`` without a technology, infinite for invalid entries."""
+        if self.tensor.energy_pj is None or self.vector.energy_pj is None or self.tensor.compulsory_pj is None:
+            return None
+        return np.asarray(self.tensor.energy_pj + self.vector.energy_pj + self.tensor.compulsory_pj[:, None])
+
+    @cached_property
+    def ideal_cycles(self) -> IntArray:
+        """Lower bound of ``cycles`` by arithmetic alone, from both sides."""
+        return np.maximum(self.tensor.ideal_cycles, self.vector.ideal_cycles)
+
+    @property
+    def mac_cycles(self) -> IntArray:
+        """⌈MACs / (R · C · split)⌉."""
+        return self.tensor.ideal_cycles
+
+    @property
+    def key(self) -> tuple[bytes, ...]:
+        """Equal for costs of equal works that are equal in time and traffic on every pair of core counts."""
+        own = self.corrections
+        arrays = [getattr(own, name) for name in own.__dataclass_fields__]
+        arrays += [x for side in (self.tensor, self.vector) for x in (side.cycles, side.port_cycles, side.hbm_bytes)]
+        return tuple(array.tobytes() for array in arrays)
 
 
-def combine(tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts, launch_cycles: int = 0) -> OperatorCosts:
+def combine(
+    tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts, corrections: Corrections | None = None
+) -> OperatorCosts:
     """Whole operators from their tensor and vector sides, each on one core type.
 
     A table of one type may be given as it is; from a larger one take a type with ``of_type``.
@@ -212,6 +307,13 @@ def combine(tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts, la
     A fused operator takes as long as its slower side: tiles stream from the array to the vector units, and
     the time of the one tile by which the vector side starts later is left out. Re-reads of both sides add to the
     compulsory traffic. The ports of its tensor and vector cores work side by side.
+
+    Parameters
+    ----------
+    tensor, vector
+        At the peaks of the machine.
+    corrections
+        What a calibration makes of them; nothing by default.
 
     Raises
     ------
@@ -226,43 +328,29 @@ def combine(tensor: TypeCosts | TensorCosts, vector: TypeCosts | VectorCosts, la
         raise InputError("tensor and vector costs are of different works")
     if (tensor.energy_pj is None) != (vector.energy_pj is None):
         raise InputError("tensor and vector costs must both have a technology, or neither")
-    port = np.maximum(tensor.port_cycles, vector.port_cycles)
-    cycles = np.maximum(np.maximum(tensor.cycles, vector.cycles), port)  # INVALID is the largest int64 and wins
-    valid = cycles != INVALID
-    compulsory = tensor.compulsory_bytes[:, None]
-    hbm_bytes = np.where(valid, tensor.hbm_bytes + (vector.hbm_bytes - compulsory), compulsory)
-    energy: FloatArray | None = None
-    if tensor.energy_pj is not None and vector.energy_pj is not None and tensor.compulsory_pj is not None:
-        energy = tensor.energy_pj + vector.energy_pj + tensor.compulsory_pj[:, None]
-    return OperatorCosts(
-        cycles,
-        hbm_bytes,
-        energy,
-        np.maximum(tensor.ideal_cycles, vector.ideal_cycles),
-        tensor.ideal_cycles,
-        tensor.cycles,
-        vector.cycles,
-        port,
-        tensor.used,
-        vector.used,
-        tensor.compulsory_bytes,
-        tensor.splits,
-        launch_cycles,
-    )
+    own = corrections or no_corrections(len(tensor.used))
+    arrays = _slowed(tensor, own.array_efficiency * own.sustained, own.array_cycles)
+    lanes = _slowed(vector, own.vector_efficiency, lambda cycles: cycles / own.vector_efficiency[:, None])
+    return OperatorCosts(arrays, lanes, own, (tensor.useful, vector.useful))
+
+
+def _slowed(side: TypeCosts, efficiency: FloatArray, slower: Callable[[IntArray], FloatArray]) -> TypeCosts:
+    """A side whose units reach only a share of their peak."""
+    if (efficiency == 1.0).all():
+        return side
+    longer = np.ceil(slower(np.where(side.cycles == INVALID, 0, side.cycles))).astype(np.int64)
+    return replace(side, cycles=np.where(side.cycles == INVALID, INVALID, longer))
 
 
 def _one_type(costs: TypeCosts | TensorCosts | VectorCosts) -> TypeCosts:
-    if isinstance(costs, TypeCosts):
-        return costs
-    if costs.cycles.shape[1] != 1:
-        raise InputError(f"costs of {costs.cycles.shape[1]} core types: choose one with of_type(index)")
-    return costs.of_type(0)
+    return costs if isinstance(costs, TypeCosts) else costs.only
 
 
 def durations(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> IntArray:
     """Cycles an operator takes with all of the HBM bandwidth: launch + max(cycles, ⌈bytes / bandwidth⌉).
 
-    ``INVALID`` entries stay ``INVALID``. Traffic over duration never exceeds the bandwidth, also by rounding.
+    On equally many cores of each kind. ``INVALID`` entries stay ``INVALID``. Traffic over duration never exceeds the
+    bandwidth, also by rounding.
 
     Parameters
     ----------
@@ -278,12 +366,14 @@ def durations(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> IntArray:
     """
     if not (hbm_bytes_per_cycle > 0 and math.isfinite(hbm_bytes_per_cycle)):
         raise InputError(f"hbm_bytes_per_cycle must be positive and finite, got {hbm_bytes_per_cycle!r}")
-    memory = np.ceil(costs.hbm_bytes / hbm_bytes_per_cycle)
-    memory += memory * hbm_bytes_per_cycle < costs.hbm_bytes  # the division may have rounded down to an integer
+    moved = costs.corrections.busy_bytes(costs.hbm_bytes)
+    memory = np.ceil(moved / hbm_bytes_per_cycle)
+    memory += memory * hbm_bytes_per_cycle < moved  # the division may have rounded down to an integer
     if memory.size and memory.max() >= float(INVALID):
         raise InputError(f"hbm_bytes_per_cycle {hbm_bytes_per_cycle!r} is too small for 64-bit cycle counts")
-    duration = np.maximum(costs.cycles, memory.astype(np.int64))
-    return np.asarray(np.where(duration == INVALID, INVALID, duration + costs.launch_cycles), dtype=np.int64)
+    valid = costs.cycles != INVALID
+    busy = costs.corrections.joined(np.where(valid, costs.cycles, 0), memory.astype(np.int64))
+    return np.asarray(np.where(valid, costs.corrections.launched(busy), INVALID), dtype=np.int64)
 
 
 LEVELS = ("array", "vector", "port", "hbm")
@@ -295,6 +385,6 @@ def binding(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> npt.NDArray[np.
 
     The slowest of the four; of equally slow ones the first. Shape (works, splits).
     """
-    memory = costs.hbm_bytes / hbm_bytes_per_cycle
+    memory = costs.corrections.busy_bytes(costs.hbm_bytes) / hbm_bytes_per_cycle
     sides = np.stack([costs.tensor_cycles, costs.vector_cycles, costs.port_cycles, memory]).astype(np.float64)
     return np.where(costs.cycles == INVALID, -1, sides.argmax(axis=0)).astype(np.int8)

@@ -6,17 +6,17 @@ table is neither the makespan of a schedule (operators run side by side) nor a b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 
 from accmine.cost.arrays.products import SLAB_ELEMENTS, SUM_BYTES
 from accmine.cost.arrays.timing import IntArray
-from accmine.cost.modes import CostLibrary, hbm_capacity
-from accmine.cost.operator_costs import INVALID, LEVELS, OperatorCosts, binding, durations
+from accmine.cost.mode_table import ModeTable
+from accmine.cost.modes import CostLibrary
+from accmine.cost.operator_costs import LEVELS
 from accmine.cost.vector import vector_parts
 from accmine.errors import InputError
 from accmine.hardware import Design, Roofline
@@ -59,7 +59,8 @@ class OperatorRow:
     bound_by
         ``array``, ``vector``, ``port``, ``hbm`` or ``launch``.
     utilization
-        Multiply-accumulates / (duration · multipliers of the cores held), 0 to 1; ``None`` without a product.
+        Multiply-accumulates / (duration · multipliers of the cores held · rate of the type), 0 to 1; ``None`` without
+        a product.
     hbm_bytes
         Traffic of one of them.
     energy_fj
@@ -161,6 +162,8 @@ class OperatorTable:
 
     Attributes
     ----------
+    roof
+        Its ceilings in the type of most of the products.
     rows
         Those that take most of the step first; of equal ones the earlier in the graph.
     phases
@@ -186,7 +189,7 @@ class OperatorTable:
     def utilization(self) -> float:
         """Multiply-accumulates of a step at the peak of all arrays over the sum of its cycles, 0 to 1."""
         peak = self.design.tensor_cores * self.design.tensor.macs * self.step.cycles
-        return self.step.macs / peak if peak else 0.0
+        return sum(row.step_macs / _rate(self.design, row.work) for row in self.rows) / peak if peak else 0.0
 
 
 def operator_table(task: Task, library: CostLibrary, design: Design, *, energies: bool = True) -> OperatorTable:
@@ -209,23 +212,26 @@ def operator_table(task: Task, library: CostLibrary, design: Design, *, energies
     InputError
         If an operator fits the cores of the design on no allowed split.
     """
-    costs, bandwidth = library.costs(design), hbm_capacity(design)
-    split = _fastest(costs, durations(costs, bandwidth), design, library.works)
     bench = _Bench(
         library=library,
         design=design,
-        costs=costs,
-        roof=roofline(design),
-        split=split,
-        bound=binding(costs, bandwidth),
+        modes=_fastest(library, design),
+        roofs={dtype: roofline(design, dtype) for dtype in {work.dtype for work in library.works}},
+        launch=library.costs(design).corrections.launch_cycles,
         operations=_vector_operations(library.works),
-        energies=energies and costs.energy_pj is not None,
+        energies=energies and library.costs(design).energy_pj is not None,
     )
     found = [bench.row(group) for group in _groups(task, library)]
     rows = tuple(sorted(found, key=lambda row: -row.step_cycles))
     names = dict.fromkeys(row.phase for row in found)
     phases = tuple(total_of(name, [row for row in rows if row.phase == name]) for name in names)
-    return OperatorTable(design, bench.roof, rows, phases, total_of("step", rows))
+    most = max(rows, key=lambda row: row.step_macs)
+    return OperatorTable(design, bench.roofs[most.work.dtype], rows, phases, total_of("step", rows))
+
+
+def _rate(design: Design, work: Work) -> float:
+    """Stated multiple of the bf16 rate at which arrays multiply; 1 where none is."""
+    return design.tensor.rate(work.dtype) or 1.0
 
 
 def total_of(name: str, rows: Iterable[OperatorRow]) -> Total:
@@ -278,16 +284,13 @@ def _groups(task: Task, library: CostLibrary) -> list[_Group]:
     return list(groups.values())
 
 
-def _fastest(costs: OperatorCosts, duration: IntArray, design: Design, works: Sequence[Work]) -> IntArray:
-    """Index of the split on which each work is fastest within the cores of the design; shape (works,)."""
-    splits = np.array(costs.splits, dtype=np.int64)
-    too_many = costs.uses_tensor[:, None] & (splits > design.tensor_cores)
-    too_many |= costs.uses_vector[:, None] & (splits > design.vector_cores)
-    allowed = np.where(too_many, INVALID, duration)
-    least = allowed.min(axis=1)
-    if (least == INVALID).any():
-        raise InputError(f"{design.name}: no mode of an operator fits its cores: {works[int(least.argmax())]}")
-    return np.asarray(allowed.argmin(axis=1), dtype=np.int64)
+def _fastest(library: CostLibrary, design: Design) -> tuple[ModeTable, ...]:
+    """The mode of each work in which it is fastest within the cores of the design, of equal ones on the fewest."""
+    modes = library.modes(design)
+    for work, table in zip(library.works, modes, strict=True):
+        if not len(table.duration):
+            raise InputError(f"{design.name}: no mode of an operator fits its cores: {work}")
+    return tuple(table.take([0]) for table in modes)
 
 
 def _vector_operations(works: Sequence[Work]) -> IntArray:
@@ -300,59 +303,54 @@ def _vector_operations(works: Sequence[Work]) -> IntArray:
 
 @dataclass(frozen=True, eq=False)
 class _Bench:
-    """A design with the costs of all works on it; ``split``, ``bound`` and ``operations`` per work."""
+    """A design with the fastest mode of all works on it; ``launch`` and ``operations`` per work, ``roofs`` by type."""
 
     library: CostLibrary
     design: Design
-    costs: OperatorCosts
-    roof: Roofline
-    split: IntArray
-    bound: npt.NDArray[np.int8]
+    modes: tuple[ModeTable, ...]
+    roofs: Mapping[str, Roofline]
+    launch: IntArray
     operations: IntArray
     energies: bool
 
     def row(self, group: _Group) -> OperatorRow:
         """The row of equal operators."""
-        costs, design, position = self.costs, self.design, group.position
-        work, at = self.library.works[position], int(self.split[position])
-        cores = costs.splits[at]
-        moved, cycles = int(costs.hbm_bytes[position, at]), int(costs.cycles[position, at])
-        duration = costs.launch_cycles + max(cycles, -(-moved // hbm_capacity(design)))
-        product, operations = work.gemm is not None, int(self.operations[position])
+        design, position = self.design, group.position
+        work, mode = self.library.works[position], self.modes[position]
+        tensor_cores, vector_cores = int(mode.uses[0, 0]), int(mode.uses[0, 1])
+        moved, duration = int(mode.hbm_bytes[0]), int(mode.duration[0])
+        product, operations = tensor_cores > 0, int(self.operations[position])
         flops = 2 * work.macs if product else operations
         intensity = flops / moved if moved else inf if flops else 0.0
-        multipliers = design.tensor.macs * cores * duration
+        multipliers = design.tensor.macs * tensor_cores * duration * _rate(design, work)
+        launched = 2 * int(self.launch[position]) > duration
         return OperatorRow(
             name=group.name,
             kind=group.kind,
             phase=group.phase,
             count=group.count,
             work=work,
-            tensor_cores=cores if product else 0,
-            vector_cores=cores if work.vector else 0,
-            cycles=cycles,
+            tensor_cores=tensor_cores,
+            vector_cores=vector_cores,
+            cycles=int(mode.cycles[0]),
             duration_cycles=duration,
-            bound_by=LAUNCH if 2 * costs.launch_cycles > duration else LEVELS[int(self.bound[position, at])],
+            bound_by=LAUNCH if launched else LEVELS[int(mode.level[0])],
             utilization=work.macs / multipliers if product and multipliers else None,
             hbm_bytes=moved,
-            energy_fj=self._energy_fj(position, at),
+            energy_fj=round(1000 * float(mode.energy_pj[0])) if self.energies else None,
             vector_operations=operations,
             intensity=intensity,
-            attainable_flops_per_s=self.roof.attainable(intensity, product=product),
+            attainable_flops_per_s=self.roofs[work.dtype].attainable(intensity, product=product),
             reached_flops_per_s=flops * design.frequency_hz / duration if duration else 0.0,
-            least_sram_bytes=self._least_sram_bytes(position, at),
+            least_sram_bytes=self._least_sram_bytes(position, tensor_cores),
         )
 
-    def _energy_fj(self, position: int, at: int) -> int | None:
-        if not self.energies or self.costs.energy_pj is None:
-            return None
-        return round(1000 * float(self.costs.energy_pj[position, at]))
-
-    def _least_sram_bytes(self, position: int, at: int) -> int:
+    def _least_sram_bytes(self, position: int, cores: int) -> int:
         """Least SRAM of a tensor core that holds a tile; 0 where its SRAM does."""
         work, tensor = self.library.works[position], self.design.tensor
         if work.gemm is None:
             return 0
+        at = self.library.splits.index(cores)
         cut = self.library.tensor(self.design).cut(position, 0, at) or (1, 1, 1, 1)
         least = least_tile_bytes(work, tensor.rows, -(-work.gemm.k // cut[2]), tensor.dataflow)
         return least if least > tensor.sram_bytes else 0

@@ -92,6 +92,10 @@ VECTOR_TABLE: dict[str, VectorKind] = {
     "rms-norm-backward": _row(9, 1, 2),
     "batch-norm": _row(5, 2, 1),  # normalising and affine map are one scale and shift per channel
     "batch-norm-backward": _row(9, 2, 2),
+    "batch-norm-statistics": VectorKind(3),  # sum, square, sum, while the input is written: no row is needed as a whole
+    "batch-norm-apply": VectorKind(2),
+    "batch-norm-statistics-backward": VectorKind(5),  # x̂ 2, product, two sums
+    "batch-norm-apply-backward": VectorKind(4),  # a·dy + b·x + c
     "dropout": VectorKind(6),  # random number of a hardware generator 3, compare, select, scale
     "dropout-backward": VectorKind(2),
     "max-pool": _row(2, 1),  # compare, select the index
@@ -106,10 +110,20 @@ VECTOR_TABLE: dict[str, VectorKind] = {
     "lstm-cell-backward": VectorKind(19),  # per gate: the activations again, their derivatives and the products
     "cross-entropy": _row(9, 2, 1),  # log-softmax and probabilities
     "cross-entropy-backward": VectorKind(2),  # probabilities − one-hot, scaled
+    # Parts of fused attention, block by block: nothing is read twice.
+    "attention-softmax": _row(8, 2),  # scale, max, subtract, exp, sum
+    "attention-softmax-backward": _row(9, 0),  # the probabilities again: scale, subtract, exp; dP − D, product, scale
+    "attention-rescale": VectorKind(1),  # the accumulator to a new maximum, and last to the sum
+    "attention-rescale-backward": VectorKind(2),  # D = rowsum(dO∘O)
     "accumulate": VectorKind(1),
     "reduce": VectorKind(1),
     "sgd-update": VectorKind(7),  # momentum 2, step 2, weight decay 2, bf16 copy
     "adam-update": VectorKind(23),  # m 3, v 4, √v + ε 8, quotient 5, step 2, bf16 copy 1
+    "adamw-update": VectorKind(25),  # Adam, and weight decay 2
+    "lamb-update": VectorKind(29),  # Adam, weight decay 2, squares and sums of both norms 4
+    # Each of two moments: look up and scale 2; largest of a block 2, scale 1, place among 256 values by halving 16.
+    "adam-8bit-update": VectorKind(65),
+    "adamw-8bit-update": VectorKind(67),
 }
 """Kind -> its work; one entry for every name of ``accmine.workload.kinds.VECTOR_KINDS``."""
 

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from accmine.errors import Complaint, InputError
-from accmine.files import format_quantity
-from accmine.hardware.design import Calibration, Design
+from accmine.files import Document, format_quantity
+from accmine.hardware.calibration import Calibration
+from accmine.hardware.calibration_file import calibration_section
+from accmine.hardware.design import Design
+from accmine.hardware.facts import refuse_anchor
+from accmine.hardware.precision import Rates
 from accmine.hardware.space import DesignSpace
 from accmine.hardware.template import open_keys, read_accelerator, template_of
 
-__all__ = ["Peak", "dump_design", "load_accelerator", "peaks"]
+__all__ = ["Peak", "design_of", "dump_design", "load_accelerator", "peaks"]
 
 
 class Peak(NamedTuple):
@@ -34,7 +38,7 @@ _PEAKS: tuple[tuple[str, str, float], ...] = (
 """Chip, design file and published peak: int8 TOP/s of TPUv1, bf16 or fp16 TFLOP/s of the others."""
 
 
-def load_accelerator(name_or_path: str | Path, relative_to: Path | None = None) -> Design:
+def load_accelerator(name_or_path: str | Path, relative_to: Path | None = None, *, timed: bool = False) -> Design:
     """The design in a file of the catalogue or in a user's own file.
 
     Parameters
@@ -43,6 +47,8 @@ def load_accelerator(name_or_path: str | Path, relative_to: Path | None = None) 
         Name of a shipped design, or a file.
     relative_to
         Folder in which a relative file is looked up; default: the current one.
+    timed
+        Whether its times are asked for: then a mere anchor of a peak is refused.
 
     Raises
     ------
@@ -50,6 +56,13 @@ def load_accelerator(name_or_path: str | Path, relative_to: Path | None = None) 
         For an unknown name or file, a wrong value, or a file that leaves a choice (a template).
     """
     document = read_accelerator(name_or_path, relative_to)
+    if timed:
+        refuse_anchor(document)
+    return design_of(document)
+
+
+def design_of(document: Document) -> Design:
+    """The design in a file that was read; raises as ``load_accelerator``."""
     template = template_of(document)
     if template.size == 1:
         return next(iter(DesignSpace(template)))
@@ -75,10 +88,12 @@ def dump_design(design: Design, description: str = "") -> str:
         f"tensor_cols: {tensor.cols}",
         f"dataflow: {tensor.dataflow}",
         f"tensor_sram: {format_quantity(tensor.sram_bytes, 'bytes')}",
+        *_rates_lines("tensor_rates", tensor.rates),
         f"vector_cores: {design.vector_cores}",
         f"vector_lanes: {vector.lanes}",
         f"vector_ops_per_lane: {vector.ops_per_lane}",
         f"vector_sram: {format_quantity(vector.sram_bytes, 'bytes')}",
+        *_rates_lines("vector_rates", vector.rates),
         f"shared_sram: {format_quantity(design.shared_sram_bytes, 'bytes')}",
         *port,
         f"hbm: {format_quantity(design.hbm_bytes, 'bytes')}",
@@ -89,17 +104,17 @@ def dump_design(design: Design, description: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
+def _rates_lines(key: str, rates: Rates) -> list[str]:
+    return [f"{key}: {{{', '.join(f'{dtype}: {rate!r}' for dtype, rate in rates)}}}"] if rates else []
+
+
 def _calibration_lines(calibration: Calibration) -> list[str]:
     if calibration == Calibration():
         return []
-    return [
-        "calibration:",
-        f"  launch: {calibration.launch_s!r} s",
-        f"  array_efficiency: {calibration.array_efficiency!r}",
-        f"  vector_efficiency: {calibration.vector_efficiency!r}",
-        f"  hbm_efficiency: {calibration.hbm_efficiency!r}",
-        "  source: that of the accelerator this design was found in",
-    ]
+    import yaml
+
+    section = calibration_section(calibration, "that of the accelerator this design was found in")
+    return yaml.safe_dump({"calibration": section}, sort_keys=False, width=110).splitlines()
 
 
 def peaks() -> list[Peak]:

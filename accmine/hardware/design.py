@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import Any
+from zlib import crc32
 
 from accmine.errors import InputError
+from accmine.hardware.calibration import UNCALIBRATED, Calibration
+from accmine.hardware.precision import Rates, rates_text
 
 __all__ = [
     "DATAFLOWS",
     "DATAFLOW_CHOICES",
     "FLEXIBLE",
-    "UNCALIBRATED",
-    "Calibration",
     "Design",
     "TensorCore",
     "VectorCore",
@@ -29,6 +30,8 @@ FLEXIBLE = "flexible"
 DATAFLOW_CHOICES = (*DATAFLOWS, FLEXIBLE)
 """What a template may name."""
 
+_FLAT = ("launch_s", "array_efficiency", "vector_efficiency", "hbm_efficiency")
+
 _SUFFIXES = ((1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki"))
 
 
@@ -41,57 +44,52 @@ def _size(count: int) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class TensorCore:
-    """A systolic array of ``rows`` × ``cols`` multiply-accumulators with private SRAM."""
+    """A systolic array of ``rows`` × ``cols`` multiply-accumulators with private SRAM.
+
+    ``rates`` are the stated multiples of its bf16 rate by type (``accmine.hardware.precision``).
+    """
 
     rows: int
     cols: int
     sram_bytes: int
     dataflow: str = "ws"
+    rates: Rates = ()
 
     @property
     def macs(self) -> int:
         """Multiply-accumulators of the array."""
         return self.rows * self.cols
 
+    @property
+    def plain(self) -> TensorCore:
+        """The core without its rates, as rows of a measured table name it."""
+        return replace(self, rates=()) if self.rates else self
+
+    def rate(self, dtype: str) -> float | None:
+        """Stated multiple of the bf16 rate; ``None`` where the chip states none."""
+        return 1.0 if dtype == "bf16" else dict(self.rates).get(dtype)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class VectorCore:
-    """A vector unit of ``lanes`` lanes, each doing ``ops_per_lane`` operations per cycle, with private SRAM."""
+    """A vector unit of ``lanes`` lanes, each doing ``ops_per_lane`` operations per cycle, with private SRAM.
+
+    ``rates`` are the stated multiples of its fp32 rate by type.
+    """
 
     lanes: int
     ops_per_lane: int
     sram_bytes: int
+    rates: Rates = ()
 
+    @property
+    def plain(self) -> VectorCore:
+        """The core without its rates, as rows of a measured table name it."""
+        return replace(self, rates=()) if self.rates else self
 
-@dataclass(frozen=True, slots=True, order=True)
-class Calibration:
-    """Corrections of the time model fitted on measurements of a chip; the default corrects nothing.
-
-    Attributes
-    ----------
-    launch_s
-        Seconds that every operator takes beside its work: launch, synchronisation, first access.
-    array_efficiency, vector_efficiency
-        Share of its peak that an array or vector unit reaches while it computes: computing cycles are divided by it.
-    hbm_efficiency
-        Share of the peak HBM bandwidth that operators get.
-    """
-
-    launch_s: float = 0.0
-    array_efficiency: float = 1.0
-    vector_efficiency: float = 1.0
-    hbm_efficiency: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.launch_s < 1.0:
-            raise InputError(f"calibration: launch must be from 0 to below 1 s, got {self.launch_s!r}")
-        for name in ("array_efficiency", "vector_efficiency", "hbm_efficiency"):
-            if not 0.0 < getattr(self, name) <= 1.0:
-                raise InputError(f"calibration: {name} must be above 0 and at most 1, got {getattr(self, name)!r}")
-
-
-UNCALIBRATED = Calibration()
-"""Corrects nothing."""
+    def width(self, dtype: str) -> int:
+        """Operations per cycle on elements of this type; one at least."""
+        return max(1, int(self.lanes * self.ops_per_lane * dict(self.rates).get(dtype, 1.0)))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -138,8 +136,8 @@ class Design:
         """Canonical name; it carries every tunable."""
         t, v = self.tensor, self.vector
         return (
-            f"tc{self.tensor_cores}x{t.rows}x{t.cols}{t.dataflow}-{_size(t.sram_bytes)}"
-            f"_vc{self.vector_cores}x{v.lanes}x{v.ops_per_lane}-{_size(v.sram_bytes)}"
+            f"tc{self.tensor_cores}x{t.rows}x{t.cols}{t.dataflow}-{_size(t.sram_bytes)}{rates_text(t.rates)}"
+            f"_vc{self.vector_cores}x{v.lanes}x{v.ops_per_lane}-{_size(v.sram_bytes)}{rates_text(v.rates)}"
             f"_sh{_size(self.shared_sram_bytes)}{self._port}"
             f"_hbm{_size(self.hbm_bytes)}-{self.hbm_bytes_per_s / 1e9:g}GBps_{self.frequency_hz / 1e6:g}MHz"
             f"{self._calibrated}"
@@ -150,7 +148,9 @@ class Design:
         c = self.calibration
         if c == UNCALIBRATED:
             return ""
-        return f"_cal{c.launch_s * 1e6:g}us-{c.array_efficiency:g}-{c.vector_efficiency:g}-{c.hbm_efficiency:g}"
+        flat = replace(Calibration(), **{name: getattr(c, name) for name in _FLAT})
+        more = "" if c == flat else f"-{crc32(repr(c).encode()):08x}"
+        return f"_cal{c.launch_s * 1e6:g}us-{c.array_efficiency:g}-{c.vector_efficiency:g}-{c.hbm_efficiency:g}{more}"
 
     @property
     def _port(self) -> str:
@@ -163,8 +163,13 @@ class Design:
 
     @property
     def peak_flops_per_s(self) -> float:
-        """FLOP/s of all tensor cores; one multiply-accumulate is two."""
+        """FLOP/s of all tensor cores in bf16; one multiply-accumulate is two."""
         return 2.0 * self.peak_macs_per_s
+
+    def flops_per_s(self, dtype: str) -> float | None:
+        """FLOP/s of all tensor cores in this type; ``None`` where the chip states no rate for it."""
+        rate = self.tensor.rate(dtype)
+        return None if rate is None else rate * self.peak_flops_per_s
 
     @property
     def vector_ops_per_s(self) -> float:
@@ -178,8 +183,8 @@ class Design:
 
     @property
     def usable_hbm_bytes_per_cycle(self) -> float:
-        """HBM bandwidth that operators get, in bytes per clock cycle."""
-        return self.hbm_bytes_per_s * self.calibration.hbm_efficiency / self.frequency_hz
+        """HBM bandwidth that operators of the best kind get, in bytes per clock cycle."""
+        return self.hbm_bytes_per_s * self.calibration.best("hbm_efficiency") / self.frequency_hz
 
     @property
     def port_bytes_per_cycle(self) -> float:
@@ -188,19 +193,28 @@ class Design:
 
     @property
     def launch_cycles(self) -> int:
-        """Cycles that every operator takes beside its work, rounded up."""
-        return ceil(self.calibration.launch_s * self.frequency_hz - 1e-6)  # 10 us at 700 MHz are 7000, not 7001
+        """Cycles that a product takes beside its work, rounded up."""
+        return self.cycles_of(self.calibration.of("product").launch_s)
+
+    def cycles_of(self, seconds: float) -> int:
+        """Cycles of a time, rounded up."""
+        return ceil(seconds * self.frequency_hz - 1e-6)  # 10 us at 700 MHz are 7000, not 7001
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Design:
         """The design of which ``table`` is ``dataclasses.asdict``, also after a journey through JSON."""
         types = {
-            "tensor": TensorCore(**table["tensor"]),
-            "vector": VectorCore(**table["vector"]),
-            "calibration": Calibration(**table["calibration"]),
+            "tensor": TensorCore(**_with_rates(table["tensor"])),
+            "vector": VectorCore(**_with_rates(table["vector"])),
+            "calibration": Calibration.from_table(table["calibration"]),
         }
         return cls(**(dict(table) | types))
 
     def with_cores(self, tensor_cores: int, vector_cores: int) -> Design:
         """The same design with other core counts."""
         return replace(self, tensor_cores=tensor_cores, vector_cores=vector_cores)
+
+
+def _with_rates(core: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a core, with rates as pairs again, which JSON has as lists; without any in older files."""
+    return dict(core) | {"rates": tuple((str(dtype), float(rate)) for dtype, rate in core.get("rates", ()))}

@@ -43,11 +43,15 @@ class Roofline:
         return min(ceiling, intensity * self.hbm_bytes_per_s)
 
 
-def roofline(design: Design) -> Roofline:
-    """The ceilings of all cores of a design, lowered by its calibration."""
+def roofline(design: Design, dtype: str = "bf16") -> Roofline:
+    """The ceilings of all cores of a design for elements of a type, lowered by its calibration.
+
+    Where the chip states no rate for the type, the ceiling is that of bf16.
+    """
     calibration = design.calibration
+    lanes = design.vector_cores * design.vector.width(dtype) * design.frequency_hz
     return Roofline(
-        design.peak_flops_per_s * calibration.array_efficiency,
-        design.vector_ops_per_s * calibration.vector_efficiency,
-        design.hbm_bytes_per_s * calibration.hbm_efficiency,
+        (design.flops_per_s(dtype) or design.peak_flops_per_s) * calibration.best("array_efficiency"),
+        lanes * calibration.best("vector_efficiency"),
+        design.hbm_bytes_per_s * calibration.best("hbm_efficiency"),
     )

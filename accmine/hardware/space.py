@@ -28,13 +28,13 @@ BoolArray = npt.NDArray[np.bool_]
 def types_of(template: Template) -> Iterator[Design]:
     """Every choice of everything but the core counts, as a design whose counts (1 and 1) mean nothing."""
     tensors = [
-        TensorCore(rows, cols, sram, dataflow)
+        TensorCore(rows, cols, sram, dataflow, template.tensor_rates)
         for rows, cols, sram, dataflow in product(
             template.tensor_rows, template.tensor_cols, template.tensor_sram_bytes, template.dataflow
         )
     ]
     vectors = [
-        VectorCore(lanes, ops, sram)
+        VectorCore(lanes, ops, sram, template.vector_rates)
         for lanes, ops, sram in product(template.vector_lanes, template.vector_ops_per_lane, template.vector_sram_bytes)
     ]
     chips = list(product(template.memories, template.frequency_hz, template.shared_memories))

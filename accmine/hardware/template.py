@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import Complaint, InputError
-from accmine.files import Document, did_you_mean, load_yaml, parse_quantity, resolve
-from accmine.hardware.design import UNCALIBRATED, Calibration, Design
+from accmine.files import Document, did_you_mean, load_yaml, resolve
+from accmine.hardware.calibration import UNCALIBRATED, Calibration
+from accmine.hardware.calibration_file import read_calibration
+from accmine.hardware.design import Design
+from accmine.hardware.facts import FACTS, Facts, facts_of
+from accmine.hardware.precision import Rates
 from accmine.hardware.tunables import FIELDS, KEYS, NOTES, OPTIONAL, PLAIN_HBM, STACKS, checked, parse
 
 __all__ = [
-    "CALIBRATION",
     "KEYS",
     "NOTES",
     "Template",
@@ -29,14 +32,6 @@ __all__ = [
     "template_from_mapping",
     "template_of",
 ]
-
-CALIBRATION: dict[str, str | None] = {
-    "launch": "seconds",
-    "array_efficiency": None,
-    "vector_efficiency": None,
-    "hbm_efficiency": None,
-}
-"""Keys of the section ``calibration`` of a file, and their dimension; ``source`` says what they were fitted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +47,7 @@ class Template:
         bandwidth of a port to it.
 
     ``hbm_stack`` is the capacity and bandwidth of an HBM stack where designs have whole stacks: then bandwidth goes
-    with capacity. ``calibration`` is that of every design.
+    with capacity. ``calibration`` and the rates by type are those of every design.
     """
 
     tensor_cores: tuple[int, ...]
@@ -71,6 +66,8 @@ class Template:
     port_bytes_per_s: tuple[int, ...] = (0,)
     hbm_stack: tuple[int, int] | None = None
     calibration: Calibration = UNCALIBRATED
+    tensor_rates: Rates = ()
+    vector_rates: Rates = ()
 
     def __post_init__(self) -> None:
         """Check and normalise the values."""
@@ -122,8 +119,9 @@ class Template:
     @property
     def size(self) -> int:
         """Number of designs."""
-        own = ("hbm_bytes", "hbm_bytes_per_s", "shared_sram_bytes", "port_bytes_per_s", "hbm_stack", "calibration")
-        other = prod(len(getattr(self, item.name)) for item in fields(self) if item.name not in own)
+        own = {"hbm_bytes", "hbm_bytes_per_s", "shared_sram_bytes", "port_bytes_per_s"}
+        tunables = {key.attribute for key in FIELDS.values()} - own
+        other = prod(len(getattr(self, item.name)) for item in fields(self) if item.name in tunables)
         return other * len(self.memories) * len(self.shared_memories)
 
     def contains(self, design: Design) -> bool:
@@ -143,6 +141,7 @@ class Template:
             and (design.hbm_bytes, design.hbm_bytes_per_s) in self.memories
             and design.frequency_hz in self.frequency_hz
             and design.calibration == self.calibration
+            and (tensor.rates, vector.rates) == (self.tensor_rates, self.vector_rates)
         )
 
 
@@ -182,14 +181,16 @@ def _override(values: dict[str, tuple[Any, ...]], mapping: Mapping[str, Any]) ->
     return wrong
 
 
-def _template(values: Mapping[str, tuple[Any, ...]], calibration: Calibration) -> Template:
+def _template(values: Mapping[str, tuple[Any, ...]], calibration: Calibration, document: Document | None) -> Template:
     stack: tuple[int, int] | None = None
     if "hbm_stacks" in values:
         (size,), (rate,) = values["hbm_stack"], values["hbm_stack_bandwidth"]
         stack = (size, rate)
         values = {**values, "hbm": tuple(n * size for n in values["hbm_stacks"]), "hbm_bandwidth": (rate,)}
     fields_ = {key.attribute: values[name] for name, key in FIELDS.items()}
-    return Template(**fields_, hbm_stack=stack, calibration=calibration)
+    facts = Facts() if document is None else facts_of(document)
+    rates = facts.tensor_rates, facts.vector_rates
+    return Template(**fields_, hbm_stack=stack, calibration=calibration, tensor_rates=rates[0], vector_rates=rates[1])
 
 
 def _missing(values: Mapping[str, Any]) -> str:
@@ -231,7 +232,7 @@ def template_from_mapping(
     calibration = Calibration()
     if "use" in mapping:
         document = document or read_accelerator(mapping["use"], relative_to)
-        values, calibration = _file_values(document), _calibration(document)
+        values, calibration = _file_values(document), read_calibration(document)
     wrong += _override(values, mapping)
     wrong += _several_stacks(values)
     if not wrong and (missing := _missing(values)):
@@ -240,9 +241,11 @@ def template_from_mapping(
     if wrong:
         raise InputError([Complaint("", ".".join([*prefix, *([key] if key else [])]), text) for key, text in wrong])
     try:
-        return _template(values, calibration)
+        return _template(values, calibration, document)
     except InputError as error:
-        raise InputError([Complaint("", ".".join([*prefix, c.field]), c.message) for c in error.complaints]) from None
+        raise InputError(
+            [c if c.where else Complaint("", ".".join([*prefix, c.field]), c.message) for c in error.complaints]
+        ) from None
 
 
 def _several_stacks(values: Mapping[str, tuple[Any, ...]]) -> list[tuple[str, str]]:
@@ -271,55 +274,14 @@ def _file_values(document: Document) -> dict[str, tuple[Any, ...]]:
     if not isinstance(data, Mapping):
         raise InputError(f"must be a mapping of {', '.join(KEYS[1:])}", where=document.name)
     values = {name: parse(name, value) for name, value in OPTIONAL.items()}
-    wrong = _keys_in(data, (*NOTES, *KEYS[1:], "calibration")) + _override(values, data) + _several_stacks(values)
+    wrong = (
+        _keys_in(data, (*NOTES, *FACTS, *KEYS[1:], "calibration")) + _override(values, data) + _several_stacks(values)
+    )
     if not wrong and (missing := _missing(values)):
         wrong.append(("", missing))
     if wrong:
         raise InputError([Complaint(document.locate((key,) if key else ()), key, text) for key, text in wrong])
     return values
-
-
-def _calibration(document: Document) -> Calibration:
-    """The calibration of a checked accelerator file; without the section none.
-
-    Raises
-    ------
-    InputError
-        Every complaint at once: unknown or missing keys, wrong units, efficiencies outside (0, 1].
-    """
-    if "calibration" not in document.data:
-        return Calibration()
-    section = document.data["calibration"]
-    allowed = (*CALIBRATION, "source")
-
-    def error(key: str, text: str) -> Complaint:
-        place = ("calibration", key) if key else ("calibration",)
-        return Complaint(document.locate(place), ".".join(place), text)
-
-    if not isinstance(section, Mapping):
-        raise InputError([error("", f"must be a mapping of {', '.join(allowed)}")])
-    wrong = [error(str(key), f"unknown key; allowed: {', '.join(allowed)}") for key in section if key not in allowed]
-    wrong += [error("", f"{key} is missing") for key in allowed if key not in section]
-    if "source" in section and not (isinstance(section["source"], str) and section["source"].strip()):
-        wrong.append(error("source", "must say what the values were fitted on"))
-    numbers: dict[str, float] = {}
-    for key, dimension in CALIBRATION.items():
-        if key not in section:
-            continue
-        value = section[key]
-        try:
-            if dimension is not None:
-                numbers[f"{key}_s"] = float(parse_quantity(value, dimension))
-            elif isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise InputError(f"must be a number above 0 and at most 1, got {value!r}")
-            else:
-                numbers[key] = float(value)
-            Calibration(**{name: number for name, number in numbers.items() if name.startswith(key)})
-        except InputError as problem:
-            wrong += [error(key, item.message) for item in problem.complaints]
-    if wrong:
-        raise InputError(wrong)
-    return Calibration(**numbers)
 
 
 def open_keys(document: Document) -> tuple[str, ...]:
@@ -337,12 +299,12 @@ def template_of(source: Document | Design) -> Template:
         Every complaint about the file at once, with its place.
     """
     if isinstance(source, Document):
-        values, calibration = _file_values(source), _calibration(source)
+        values, calibration = _file_values(source), read_calibration(source)
         try:
-            return _template(values, calibration)
+            return _template(values, calibration, source)
         except InputError as error:
             raise InputError(
-                [Complaint(source.locate((c.field,)), c.field, c.message) for c in error.complaints]
+                [c if c.where else Complaint(source.locate((c.field,)), c.field, c.message) for c in error.complaints]
             ) from None
     tensor, vector = source.tensor, source.vector
     return Template(
@@ -361,4 +323,6 @@ def template_of(source: Document | Design) -> Template:
         frequency_hz=(source.frequency_hz,),
         port_bytes_per_s=(source.port_bytes_per_s,),
         calibration=source.calibration,
+        tensor_rates=tensor.rates,
+        vector_rates=vector.rates,
     )

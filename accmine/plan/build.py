@@ -8,13 +8,13 @@ from math import ceil, prod
 
 import numpy as np
 
-from accmine.cost import CostLibrary, splits_up_to, too_many_runs
+from accmine.cost import CostLibrary, too_many_runs
 from accmine.errors import Complaint, InfeasibleError, InputError
 from accmine.files import placed
 from accmine.hardware import Design
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.plan.limits import limits_of
-from accmine.plan.plan import PipelinePlan, Plan, whole_splits
+from accmine.plan.plan import PipelinePlan, Plan
 from accmine.problems.conflict import ConflictingLimit, infeasible, located
 from accmine.study import Inputs, LoadedStudy, Study, StudyWorkload, read_inputs
 from accmine.system import schedule_of
@@ -125,21 +125,38 @@ def _training(model: ModelDescription, workload: StudyWorkload, split: str, reco
         sequence=workload.sequence,
         image=workload.image,
         split=split,
-        dtype=workload.dtype,
+        dtype=_activations(workload),
+        masked=model.masked if workload.masked is None else workload.masked,
     )
     return training_graph(
         forward,
         optimizer=workload.optimizer,
         recompute=recompute,
         accumulate=workload.batch > workload.microbatch,
-        policy=DtypePolicy(compute=workload.dtype),
+        policy=_policy(workload),
+    )
+
+
+def _activations(workload: StudyWorkload) -> str:
+    return {"fp8": "bf16", "tf32": "fp32"}.get(workload.dtype, workload.dtype)
+
+
+def _policy(workload: StudyWorkload) -> DtypePolicy:
+    """The element types that a workload asks for."""
+    precision, compute = workload.precision, _activations(workload)
+    return DtypePolicy(
+        compute=compute,
+        gradient=precision.accumulation if workload.batch > workload.microbatch else precision.gradients,
+        master=compute if precision.master == "none" else precision.master,
+        state=precision.moments,
+        operands="" if workload.dtype == compute else workload.dtype,
     )
 
 
 def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, inputs: Inputs) -> PipelinePlan:
     microbatches = workload.batch // workload.microbatch
-    training = _training(model, workload, workload.split, workload.recompute)
-    plain = training if workload.recompute == "none" else _training(model, workload, workload.split, "none")
+    training = _training(model, workload, workload.granularity, workload.recompute)
+    plain = training if workload.recompute == "none" else _training(model, workload, workload.granularity, "none")
     fused = fuse(training, workload.fusion)
     depth = study.system.pipeline
     if depth > len(fused.layers):
@@ -181,7 +198,7 @@ def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, in
             cluster.transfer_s(stage.tied_bytes) if cluster is not None and stage.tied_bytes else 0.0
             for stage in stages
         ),
-        model_macs=microbatches * plain.macs,
+        model_macs=microbatches * (plain.macs - sum(operator.work.repeated_macs for operator in plain.operators)),
         hardware_macs=microbatches * training.macs,
     )
 
@@ -195,8 +212,8 @@ def _stages(study: Study, graph: OperatorGraph, boundaries: Sequence[int]) -> tu
 def _sketch(
     study: Study, workload: StudyWorkload, model: ModelDescription, tasks: Sequence[Task], boundaries: Sequence[int]
 ) -> tuple[Task, ...]:
-    """The same tasks with attention in one operator, where operators may be split over cores anyway."""
-    if workload.split == "none" or study.operator_split == "none":
+    """The same tasks with attention as one chain, where operators may be split over cores anyway."""
+    if workload.granularity in ("fused", "none") or study.operator_split == "none":
         return tuple(tasks)
     coarse = fuse(_training(model, workload, "none", workload.recompute), workload.fusion)
     if len(coarse) >= sum(len(phase.graph) for task in tasks for phase in task.phases):
@@ -227,12 +244,11 @@ def _layer_cost(graph: OperatorGraph, study: Study, inputs: Inputs) -> list[floa
     """Cycles of a microbatch per layer on the baseline, all cores busy: what stages are balanced by."""
     design = inputs.baseline
     once = graph.phase("forward", "backward")
-    splits = splits_up_to(design.tensor_cores, whole_splits([design])) if study.operator_split == "even" else (1,)
-    library = CostLibrary([once], splits, study.timing, inputs.technology)
+    library = CostLibrary([once], (1,), study.timing, inputs.technology)
     costs = library.costs(design)
     moved = costs.hbm_bytes[:, 0] / design.usable_hbm_bytes_per_cycle
-    tensor = np.where(costs.uses_tensor, costs.cycles[:, 0] / design.tensor_cores, 0.0)
-    vector = np.where(costs.uses_vector, costs.cycles[:, 0] / design.vector_cores, 0.0)
+    tensor = np.maximum(costs.tensor.cycles, costs.tensor.port_cycles)[:, 0] / design.tensor_cores
+    vector = np.maximum(costs.vector.cycles, costs.vector.port_cycles)[:, 0] / design.vector_cores
     layers = np.array([operator.layer for operator in once.operators])
     work = library.index(once)[once.work_index]
     total = [np.bincount(layers, weights=part[work], minlength=len(graph.layers)) for part in (tensor, vector, moved)]

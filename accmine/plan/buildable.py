@@ -302,12 +302,12 @@ class StudyLimits:
             return area, 0.0 if power is None else sum(power.fixed_w(whole, law.stacks(whole), area).values())
 
         def tensor(rows: int, cols: int, sram: int) -> Pair:
-            core = TensorCore(rows, cols, sram, flow)
+            core = TensorCore(rows, cols, sram, flow, self.plan.template.tensor_rates)
             area = sum(law.tensor_mm2(core, least).values())
             return area, 0.0 if power is None else sum(power.tensor_w(core, least, area).values())
 
         def vector(lanes: int, operations: int, sram: int) -> Pair:
-            core = VectorCore(lanes, operations, sram)
+            core = VectorCore(lanes, operations, sram, self.plan.template.vector_rates)
             area = sum(law.vector_mm2(core, least).values())
             return area, 0.0 if power is None else sum(power.vector_w(core, least, area).values())
 

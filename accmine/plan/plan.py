@@ -160,10 +160,10 @@ class Plan:
     def library(self) -> CostLibrary:
         """Costs of all tasks and sketches under the study's rule for splitting operators."""
         own = (self.baseline.tensor_cores, self.baseline.vector_cores)
-        most = max(*self.template.tensor_cores, *self.template.vector_cores, *own)
+        counts = (*self.template.tensor_cores, *self.template.vector_cores, *own)
         tasks = [task for pipeline in self.pipelines for task in (*pipeline.tasks, *pipeline.sketch)]
         rule, timing = self.study.operator_split, self.study.timing
-        return design_search.cost_library(tasks, most, rule, timing, self.technology, self.source, self.own_splits)
+        return design_search.cost_library(tasks, counts, rule, timing, self.technology, self.source, self.own_splits)
 
     def referred_to(self, phase_s: Sequence[Sequence[Sequence[float]]]) -> Plan:
         """The plan with the baseline's phase times, by pipeline and stage, as the references of step and busy times."""
@@ -179,7 +179,7 @@ class Plan:
 
     @property
     def own_splits(self) -> tuple[int, ...]:
-        """Splits though they are no powers of two: all cores of a calibrated baseline or fixed accelerator."""
+        """Splits under ``powers`` though they are none: all cores of a calibrated baseline or fixed accelerator."""
         t = self.template
         fixed = [counts[0] for counts in (t.tensor_cores, t.vector_cores) if len(counts) == 1]
         own = fixed if t.calibration != UNCALIBRATED else []
@@ -189,7 +189,7 @@ class Plan:
 def whole_splits(designs: Iterable[Design]) -> tuple[int, ...]:
     """The core counts of calibrated designs: their corrections were fitted on operators on all of their cores.
 
-    For other designs splits are powers of two, whether they stand alone or in a space of core counts: else the same
-    design would be faster alone than the bound of its space.
+    Under ``operator_split: powers`` other designs have powers of two alone, whether they stand alone or in a space of
+    core counts: else the same design would be faster alone than the bound of its space.
     """
     return tuple(n for d in designs if d.calibration != UNCALIBRATED for n in (d.tensor_cores, d.vector_cores))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost import Share, share
-from accmine.hardware import UNCALIBRATED
+from accmine.hardware import UNCALIBRATED, Calibration
 from accmine.plan import Plan
 from accmine.problems import design_search
 from accmine.problems.design_search.lower_front import LowerCandidate, lower_front
@@ -189,11 +189,8 @@ def assumptions_of(plan: Plan, final: Mapping[Member, TaskSchedule]) -> tuple[st
         )
     for calibration in sorted({design.calibration for design in designs} - {UNCALIBRATED}):
         lines.append(
-            f"Times are corrected by the calibration of the accelerator's file: {calibration.launch_s * 1e6:.3g} us of "
-            f"launch for every operator, {100 * calibration.array_efficiency:.3g} % of the arrays' peak, "
-            f"{100 * calibration.vector_efficiency:.3g} % of the lanes', {100 * calibration.hbm_efficiency:.3g} % of "
-            "the HBM's. A launch measured on single operators is too long for a queue of them: the chip may then beat "
-            "this bound."
+            f"Times are corrected by the calibration of the accelerator's file: {_corrected(calibration)}. "
+            "A launch measured on single operators is too long for a queue of them: the chip may then beat this bound."
         )
     if plan.source is not None:
         found = measured_share(final)
@@ -202,6 +199,17 @@ def assumptions_of(plan: Plan, final: Mapping[Member, TaskSchedule]) -> tuple[st
             f"interpolated between measurements and {100 * found.modelled:.0f} % modelled."
         )
     return tuple(lines)
+
+
+def _corrected(calibration: Calibration) -> str:
+    """Launch and efficiencies, of each kind of operator that has its own."""
+    own = calibration.kinds or (("operator", calibration),)
+    said = [
+        f"{c.launch_s * 1e6:.3g} us of launch for every {kind}, {100 * c.array_efficiency:.3g} % of the arrays' peak, "
+        f"{100 * c.vector_efficiency:.3g} % of the lanes', {100 * c.hbm_efficiency:.3g} % of the HBM's"
+        for kind, c in own
+    ]
+    return "; ".join(said)
 
 
 def measured_share(final: Mapping[Member, TaskSchedule]) -> Share:
@@ -231,7 +239,7 @@ def scope_of(plan: Plan, mode: str) -> tuple[str, ...]:
     lines.append(f"operator_split {plan.study.operator_split}; every design of the template within the limits")
     for pipeline, workload in zip(plan.pipelines, plan.study.workloads, strict=True):
         fixed = f"{pipeline.name}: microbatch {pipeline.microbatch}, recompute {workload.recompute}, "
-        fixed += f"attention split {workload.split}"
+        fixed += f"attention {workload.attention}" + (f", split {workload.granularity}" if workload.split else "")
         if len(pipeline.stages) > 1:
             cuts = ", ".join(str(stage.layers[0]) for stage in pipeline.stages[1:])
             fixed += f", schedule {pipeline.schedule}, stages cut before layers {cuts}"

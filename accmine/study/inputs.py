@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from accmine.cost import MeasuredTable, Source, ZigzagSource, read_measurements
+from accmine.cost import MeasuredTable, Source, ZigzagSource, pace, read_measurements, resolve_timing, unstated
 from accmine.cost.measured.works import core_name
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, content_hash, is_file_reference, path_of, placed
@@ -26,13 +26,20 @@ from accmine.hardware import (
     Template,
     TensorCore,
     VectorCore,
+    chosen,
+    costed,
     covered,
+    covering,
+    design_of,
+    facts_of,
     files_read,
-    load_accelerator,
+    needs,
     read_accelerator,
+    refuse_anchor,
+    some_of,
     template_from_mapping,
 )
-from accmine.hardware.technology import Technology, area_mm2, load_technology, tdp_w
+from accmine.hardware.technology import Technology, load_technology
 from accmine.study.study import LoadedStudy, Study, as_mapping
 from accmine.system import Cluster, load_cluster
 from accmine.workload import ModelDescription, load_model
@@ -78,7 +85,8 @@ class Inputs:
     source
         What gives measured costs; ``None`` for the model alone.
     left_out
-        What the study asks for and the technology does not cover, a sentence each.
+        What the study asks for and the technology does not cover, and what was taken where the study or a chip does
+        not say; a sentence each.
     content
         File -> SHA-256 (hex) of what was in it.
     """
@@ -138,24 +146,28 @@ class _Complaints:
 def _inputs(study: Study) -> Inputs:
     wrong, left_out = _Complaints(), list[str]()
     models = [wrong.read(f"workloads.{i}.use", load_model, w.use) for i, w in enumerate(study.workloads)]
-    technology = wrong.read("technology", load_technology, study.technology)
+    given = None if study.technology is None else wrong.read("technology", load_technology, study.technology)
     link = study.system.cluster
     cluster = None if link is None else wrong.read("system.cluster", load_cluster, link)
-    baseline = wrong.read("baseline", load_accelerator, study.baseline)
-    named = [(n, wrong.read(f"baselines.{i}", load_accelerator, n)) for i, n in enumerate(study.baselines)]
+    compared = wrong.read("baseline", _timed, study.baseline)
+    named = [(n, wrong.read(f"baselines.{i}", _timed, n)) for i, n in enumerate(study.baselines)]
     file = wrong.read("accelerator.use", read_accelerator, study.accelerator.use)
+    if file is not None:
+        wrong.read("accelerator.use", refuse_anchor, file)
     template = None if file is None else wrong.read("accelerator", _template, study, file)
-    if technology is None or template is None or file is None or baseline is None:
+    if (given is None and study.technology is not None) or template is None or file is None or compared is None:
         raise InputError(wrong.found)
+    baseline = design_of(compared)
+    technology = given or _chosen(study, template, baseline, [file, compared], left_out)
     with wrong.about("accelerator"):
-        template, beyond = covered(template, technology)
-        left_out += _beyond(beyond, study, file)
-    with wrong.about("baseline"):
-        _costed(study.baseline, baseline, technology)
-    references = [(name, design) for name, design in named if design is not None]
+        template = _covered(study, template, file, technology, left_out)
+    wrong.read("baseline", costed, study.baseline, baseline, technology)
+    left_out += _types(study, template, baseline, wrong)
+    references = [(name, design_of(document)) for name, document in named if document is not None]
     for name, design in list(references):
         try:
-            _costed(name, design, technology)
+            costed(name, design, technology)
+            _paced(study, name, design)
         except InputError as error:  # a comparison, without which there is an answer all the same
             references.remove((name, design))
             left_out.append(f"baselines: {error.complaints[0].message}; nothing is compared with it")
@@ -164,7 +176,7 @@ def _inputs(study: Study) -> Inputs:
         _check_stacks(template, technology)
     if wrong.found:
         raise InputError(wrong.found)
-    other = VARIANTS.get(study.technology)
+    other = VARIANTS.get(study.technology or technology.name)
     return Inputs(
         models=tuple(model for model in models if model is not None),
         template=template,
@@ -180,11 +192,67 @@ def _inputs(study: Study) -> Inputs:
     )
 
 
+def _timed(name: str) -> Document:
+    """The file of a design that others are compared with."""
+    document = read_accelerator(name)
+    refuse_anchor(document)
+    design_of(document)
+    return document
+
+
+def _chosen(
+    study: Study, template: Template, baseline: Design, files: Sequence[Document], told: list[str]
+) -> Technology:
+    """The technology of a study that names none."""
+
+    def covers(technology: Technology) -> None:
+        some_of(template, technology)
+        needs(baseline, technology)
+
+    technology, why = chosen([facts_of(file).technology for file in files], covers)
+    if why:
+        told.append(f"technology: {technology.name} is taken, as the study names none: {why}")
+    return technology
+
+
+def _paced(study: Study, name: str, design: Design) -> None:
+    """Refuse a design that does not multiply a type of the study."""
+    try:
+        for workload in study.workloads:
+            pace(workload.dtype, design.tensor.rates, resolve_timing(study.timing))
+    except InputError as error:
+        raise InputError(f"{name}: {error.complaints[0].message}") from None
+
+
+def _types(study: Study, template: Template, baseline: Design, wrong: _Complaints) -> list[str]:
+    """What is said of types of products for which the accelerator or the baseline states no rate."""
+    timing, told = resolve_timing(study.timing), list[str]()
+    for i, workload in enumerate(study.workloads):
+        for name, rates in (("accelerator", template.tensor_rates), (study.baseline, baseline.tensor.rates)):
+            try:
+                told += [f"{name}: {sentence}" for sentence in unstated([workload.dtype], rates, timing)]
+            except InputError as error:
+                message = f"{name}: {error.complaints[0].message}"
+                wrong.found.append(Complaint("", f"workloads.{i}.dtype", message))
+    return list(dict.fromkeys(told))
+
+
 def _template(study: Study, file: Document) -> Template:
     return template_from_mapping(study.accelerator.mapping(), where="accelerator", document=file)
 
 
-def _beyond(beyond: Sequence[Beyond], study: Study, file: Document) -> list[str]:
+def _covered(study: Study, whole: Template, file: Document, technology: Technology, told: list[str]) -> Template:
+    """The template without the values that the technology does not cover, which are told."""
+    try:
+        template, beyond = covered(whole, technology)
+    except InputError as error:
+        others = covering(lambda other: some_of(whole, other))
+        raise InputError(f"{error.complaints[0].message}; {others}") from None
+    told += _beyond(beyond, study, file, whole)
+    return template
+
+
+def _beyond(beyond: Sequence[Beyond], study: Study, file: Document, template: Template) -> list[str]:
     """A sentence for the values of each tunable that are left out.
 
     Raises
@@ -199,7 +267,8 @@ def _beyond(beyond: Sequence[Beyond], study: Study, file: Document) -> list[str]
         where = "" if key in given else file.locate((key,))
         field = f"accelerator.{key}" if key in given else key
         if item.every:
-            wrong.append(Complaint(where, field, item.why))
+            others = covering(lambda technology: some_of(template, technology))
+            wrong.append(Complaint(where, field, f"{item.why}; {others}"))
             continue
         values = ", ".join(item.values[:MOST_NAMED]) + (", …" if len(item.values) > MOST_NAMED else "")
         at = f" ({where})" if where else ""
@@ -207,22 +276,6 @@ def _beyond(beyond: Sequence[Beyond], study: Study, file: Document) -> list[str]
     if wrong:
         raise InputError(wrong)
     return found
-
-
-def _costed(name: str, design: Design, technology: Technology) -> None:
-    """Refuse a design that the technology has no area and TDP for.
-
-    Raises
-    ------
-    InputError
-        With its name and why not.
-    """
-    try:
-        technology.need_clock(design.frequency_hz)
-        area_mm2(design, technology)
-        tdp_w(design, technology)
-    except InputError as error:
-        raise InputError(f"{name}: {error.complaints[0].message}") from None
 
 
 def _check_stacks(template: Template, technology: Technology) -> None:
@@ -285,8 +338,9 @@ def _check_cores(file: str, measured: Sequence[TensorCore | VectorCore], templat
     vector = (template.vector_lanes, template.vector_ops_per_lane, template.vector_sram_bytes)
     for core in measured:
         allowed = tensor if isinstance(core, TensorCore) else vector
-        inside = all(value in values for value, values in zip(astuple(core), allowed, strict=True))
-        if inside or core in (baseline.tensor, baseline.vector):
+        sizes = astuple(core)[: len(allowed)]  # without rates, which no row has
+        inside = all(value in values for value, values in zip(sizes, allowed, strict=True))
+        if inside or core in (baseline.tensor.plain, baseline.vector.plain):
             return
     one = next(iter(DesignSpace(template)))
     here = ", ".join(dict.fromkeys(core_name(core) for d in (one, baseline) for core in (d.tensor, d.vector)))
@@ -300,12 +354,13 @@ def _check_cores(file: str, measured: Sequence[TensorCore | VectorCore], templat
 
 def referenced_files(study: Study) -> tuple[Path, ...]:
     """The user's own files that the study names, sorted."""
-    references = [study.technology, study.baseline, study.accelerator.use, *study.baselines]
+    references = [study.baseline, study.accelerator.use, *study.baselines]
+    references += [study.technology] if study.technology else []
     references += [workload.use for workload in study.workloads]
     references += [study.system.cluster] if study.system.cluster else []
     own = {Path(name) for name in references if is_file_reference(name)}
     own |= {Path(study.cost.file)} if study.cost.file else set()
-    if is_file_reference(study.technology):
+    if study.technology is not None and is_file_reference(study.technology):
         own |= set(files_read(Path(study.technology)))
     return tuple(sorted(own))
 

@@ -10,10 +10,11 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic.config import JsonDict
 
 from accmine.files import FieldsError, derived, parse_quantity
+from accmine.study.precision import PURE_BF16, Part, Precision, PrecisionWord
 from accmine.study.values import (
     AcceleratorName,
     AreaLimit,
@@ -52,12 +53,6 @@ Positive = Annotated[float, Field(gt=0)]
 _MOST_DIVISORS = 12  # that a message lists
 
 
-class Part(BaseModel):
-    """Base of every model of a study: frozen, and no key beside its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
 def _unit(unit: str) -> JsonDict:
     return {"unit": unit}
 
@@ -84,18 +79,42 @@ class StudyWorkload(Part):
         description="Samples that pass through a device together; divides the batch. Default: the batch.",
         json_schema_extra=_unit("samples"),
     )
-    optimizer: Literal["adam", "sgd"] = Field(default="adam", description="Optimiser; sgd has momentum.")
+    masked: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None,
+        description="Share of the tokens that the head of a masked-LM model and its loss work on, rounded up to whole "
+        "tokens of a sequence; only for such models. Default: 0.15, or null for others.",
+    )
+    optimizer: Literal["sgd", "adam", "adamw", "lamb", "adam-8bit", "adamw-8bit"] = Field(
+        default="adam", description="Optimiser; sgd has momentum, -8bit keeps moments in 8 bits."
+    )
+    precision: PrecisionWord = Field(
+        default_factory=Precision,
+        description="Types of what training keeps beside activations; or a word: mixed, the defaults, or pure-bf16, "
+        "bf16 for all and no master weights.",
+    )
     recompute: Literal["none", "full"] = Field(
         default="none", description="full: keep only the inputs of each layer and run its forward part again."
     )
-    split: Literal["none", "heads", "samples"] = Field(
-        default="heads", description="Granularity of attention: one operator, one per head, or one per sample."
+    split: Literal["none", "heads", "samples"] | None = Field(
+        default=None,
+        description="Granularity of materialised attention: one chain of operators, one per head, or one per sample. "
+        "Default: heads.",
     )
-    fusion: Literal["elementwise", "none"] = Field(
-        default="elementwise", description="elementwise: chains behind a product become one operator."
+    attention: Literal["fused", "materialised"] = Field(
+        default_factory=derived(lambda data: "fused" if data["split"] is None else "materialised"),
+        description="fused: one operator that stores no scores and makes them again in the backward pass. "
+        "materialised: operators that exchange scores. Default: fused, or materialised where split is given.",
     )
-    dtype: Literal["bf16", "fp32"] = Field(
-        default="bf16", description="Type of activations and of the operands of products."
+    fusion: Literal["practical", "elementwise", "paired", "none"] = Field(
+        default="practical",
+        description="practical: as compilers and libraries fuse (batch norms with convolutions, softmax with its mask, "
+        "one update for a layer, …), each side on the cores it takes. elementwise: chains behind a product become one "
+        "operator. paired: these, and it holds as many vector cores as tensor cores, WHAM's rule.",
+    )
+    dtype: Literal["bf16", "fp16", "fp32", "fp8", "tf32"] = Field(
+        default="bf16",
+        description="Type of activations and of the operands of products; fp8: operands of linear layers, all else "
+        "bf16; tf32: of all products, all else and what is stored fp32.",
     )
     weight: Positive = Field(default=1.0, description="Weight under aggregate: mean.")
 
@@ -108,11 +127,23 @@ class StudyWorkload(Part):
             allowed = ", ".join(map(str, shown)) or "a divisor of the batch"
             message = f"{self.microbatch} does not divide the batch of {self.batch}; allowed: {allowed}"
             errors.append((("microbatch",), message))
+        if self.attention == "fused" and self.split is not None:
+            errors.append((("split",), "belongs to attention: materialised, not to attention: fused"))
         if self.sequence is not None and self.image is not None:
             errors.append((("image",), "a model reads sequences or images; give sequence or image, not both"))
+        if self.optimizer.endswith("-8bit") and "moments" in self.precision.model_fields_set:
+            message = f"{self.optimizer} keeps moments in 8 bits; leave it out"
+            errors.append((("precision", "moments"), message))
+        if self.dtype not in ("bf16", "fp8") and self.precision == PURE_BF16:
+            errors.append((("precision",), "pure-bf16 needs dtype: bf16 or fp8"))
         if errors:
             raise FieldsError(errors)
         return self
+
+    @property
+    def granularity(self) -> str:
+        """What stands for the attention of a layer: ``fused``, ``none``, ``heads`` or ``samples``."""
+        return "fused" if self.attention == "fused" else self.split or "heads"
 
 
 class AcceleratorSpace(Part):

@@ -60,7 +60,11 @@ class Study(Part):
     description: str = Field(default="", description="What the study is about, in a sentence.")
     workloads: Annotated[tuple[StudyWorkload, ...], Field(min_length=1)] = Field(description="Models to train.")
     accelerator: AcceleratorSpace = Field(description="Accelerators to choose from.")
-    technology: TechnologyName = Field(default="tpu-16nm", description="Constants of area and power.")
+    technology: TechnologyName | None = Field(
+        default=None,
+        description="Constants of area and power. Default: tpu-16nm, or where it does not cover the baseline and the "
+        "accelerator the one of their node.",
+    )
     system: System = Field(default=System(), description="Devices and parallelism.")
     limits: Limits = Field(default=Limits(), description="Limits of all devices together.")
     device_limits: DeviceLimits = Field(default=DeviceLimits(), description="Limits of each device.")
@@ -88,8 +92,10 @@ class Study(Part):
     baselines: tuple[AcceleratorName, ...] = Field(
         default=("tpuv2-like", "nvdla-like"), description="Designs to compare the result with."
     )
-    operator_split: Literal["even", "none"] = Field(
-        default="even", description="even: an operator may run split over 2, 4, … cores; none: on one core."
+    operator_split: Literal["even", "powers", "none"] = Field(
+        default="even",
+        description="even: an operator may run split evenly over any number of cores; powers: over 2, 4, … of them; "
+        "none: on one core.",
     )
     timing: Literal["tpu-like", "rtl-simple", "scalesim3", "scalesim-paper"] = Field(
         default="tpu-like", description="Timing of the systolic arrays."

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.workload.work import Gemm, Vector, Work
+from accmine.workload.work import Attention, Gemm, Vector, Work
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -28,6 +28,7 @@ __all__ = [
     "MOST_BYTES",
     "MOST_MACS",
     "MOST_OPERATORS",
+    "Attention",
     "Gemm",
     "GraphBuilder",
     "Operator",
@@ -45,7 +46,7 @@ Role = Literal["input", "parameter", "activation", "gradient", "state"]
 """``input``: data of the batch; ``parameter``: trained weights; ``state``: optimiser state, running
 statistics and master weights; ``gradient``: of a parameter or an activation."""
 
-BYTES: dict[str, int] = {"bf16": 2, "fp16": 2, "fp32": 4, "int32": 4, "int8": 1, "bool": 1}
+BYTES: dict[str, int] = {"bf16": 2, "fp16": 2, "fp32": 4, "tf32": 4, "int32": 4, "int8": 1, "fp8": 1, "bool": 1}
 """Bytes per element of every dtype; a mask (``bool``) takes one byte."""
 
 MOST_OPERATORS = 500_000
@@ -108,7 +109,7 @@ class Operator:
 
     def attribute(self, key: str, default: int = 0) -> int | float | str | tuple[int, ...]:
         """Value of attribute ``key``."""
-        return dict(self.attributes).get(key, default)
+        return next((value for name, value in self.attributes if name == key), default)
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: graphs are keys of caches
@@ -281,6 +282,7 @@ class GraphBuilder:
         *,
         gemm: Gemm | tuple[int, int, int, int] | None = None,
         gemm_elements: tuple[int, int, int] | None = None,
+        attention: Attention | None = None,
         vector: Sequence[Vector] = (),
         phase: Phase = "forward",
         layer: int | None = None,
@@ -303,8 +305,8 @@ class GraphBuilder:
             m, k, n, batch = gemm
             a, b, c = gemm_elements or (batch * m * k, batch * k * n, batch * m * n)
             product = Gemm(m, k, n, batch, a, b, c)
-        if product is not None:
-            self._macs += product.macs
+        for part in (product, attention):
+            self._macs += 0 if part is None else part.macs
             if self._macs > MOST_MACS:
                 message = f"operators up to {name} take {self._macs:,} multiply-accumulates; allowed: {MOST_MACS:,}"
                 raise InputError(message)
@@ -315,6 +317,7 @@ class GraphBuilder:
             sum(map(self._sizes.__getitem__, set(inputs))) if bytes_in is None else bytes_in,
             sum(map(self._sizes.__getitem__, outputs)) if bytes_out is None else bytes_out,
             main,
+            attention=attention,
         )
         self.operators.append(
             Operator(

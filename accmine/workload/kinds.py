@@ -27,6 +27,7 @@ concat              a, b, … (channels)                                        
 rotary              x                                                                 y
 lstm-cell           gates[b,4h], c[b,h]                                               h', c'
 cross-entropy       logits[…,v], labels                                               loss, probabilities
+attention           q[…,r,d], k[…,s,d], v[…,s,e], [mask]                              o[…,r,e], log-sum-exp[…,r]
 ==================  ================================================================  =======================
 
 Cross entropy holds the log-softmax. A linear layer may read its input as several tensors (attention
@@ -36,9 +37,12 @@ separate split or concatenation is needed.
 
 from __future__ import annotations
 
-__all__ = ["TENSOR_KINDS", "UPDATE_KINDS", "VECTOR_KINDS"]
+__all__ = ["ATTENTION_KINDS", "TENSOR_KINDS", "UPDATE_KINDS", "VECTOR_KINDS"]
 
 TENSOR_KINDS: tuple[str, ...] = ("linear", "matmul", "conv2d")
+
+ATTENTION_KINDS: tuple[str, ...] = ("attention", "attention-backward")
+"""Fused attention: products and vector parts in one operator, with one backward operator for all its gradients."""
 
 _FORWARD_VECTOR: tuple[str, ...] = (
     "embedding",
@@ -66,17 +70,27 @@ _FORWARD_VECTOR: tuple[str, ...] = (
     "rotary",
     "lstm-cell",
     "cross-entropy",
+    "attention-softmax",
+    "attention-rescale",
 )
 
-UPDATE_KINDS: tuple[str, ...] = ("sgd-update", "adam-update")
+UPDATE_KINDS: tuple[str, ...] = tuple(
+    f"{optimizer}-update" for optimizer in ("sgd", "adam", "adamw", "lamb", "adam-8bit", "adamw-8bit")
+)
+
+_SPLIT_NORM: tuple[str, ...] = ("batch-norm-statistics", "batch-norm-apply")
 
 VECTOR_KINDS: tuple[str, ...] = (
     *_FORWARD_VECTOR,
     *(f"{kind}-backward" for kind in _FORWARD_VECTOR),
     "accumulate",
     "reduce",
+    *_SPLIT_NORM,
+    *(f"{kind}-backward" for kind in _SPLIT_NORM),
     *UPDATE_KINDS,
 )
 """Every name a ``Vector`` may carry. ``bias`` is the addition of a bias vector behind a product and
 ``bias-backward`` its column sum; ``accumulate`` sums the gradients of a tensor with several consumers;
-``reduce`` sums the partial results of a product split along k."""
+``reduce`` sums the partial results of a product split along k. Fusion makes a batch norm and its backward of
+``batch-norm-statistics``, sums per channel, and ``batch-norm-apply``, which is element-wise.
+``attention-softmax`` and ``attention-rescale`` are parts of fused attention only."""

@@ -4,8 +4,9 @@ Left out is only what cannot be better than a design that stays:
 
 - Core types on which every operator costs the same (memories that change nothing) have equal schedules: of
   such designs with equal counts the one with the least TDP, then area, stays.
-- More cores never make the best schedule longer, so where TDP is no part of the value only the designs stay to
-  which no core can be added.
+- More cores never make the best schedule longer, since each way to run an operator on few cores is one on more
+  (``accmine.cost.mode_table.useful_splits``), so where TDP is no part of the value only the designs stay to which no
+  core can be added.
 - Of cores beyond what can ever be in use at once (``width``) the least count stays.
 """
 
@@ -117,8 +118,7 @@ def _merged(problem: Problem, found: Sequence[Block]) -> list[Block]:
 def _costs_key(problem: Problem, block: Block) -> object:
     """Equal for blocks whose designs of equal counts have equal schedule problems."""
     types = block.types
-    costs = problem.library.costs(types)
-    return (costs.cycles.tobytes(), costs.hbm_bytes.tobytes(), types.hbm_bytes_per_s, types.frequency_hz)
+    return (problem.library.costs(types).key, types.hbm_bytes_per_s, types.frequency_hz)
 
 
 def _stays(problem: Problem, alike: Sequence[Block], most: tuple[float, float]) -> list[BoolArray]:
@@ -165,7 +165,7 @@ def width(graph: OperatorGraph, side: str) -> int:
     The size of a cover of these operators by chains, found greedily: of operators that can run side by side no
     two are in one chain (Dilworth 1950), so no cover is smaller than what is bounded here.
     """
-    uses = [(w.gemm is not None) if side == "tensor" else bool(w.vector) for w in graph.works]
+    uses = [w.uses_tensor if side == "tensor" else bool(w.vector) for w in graph.works]
     wanted = [uses[w] for w in graph.work_index.tolist()]
     line = order_of(len(graph), graph.edges)
     # The chain that may go on behind an operator: its own if it is wanted, else one handed on by a predecessor.

@@ -59,7 +59,7 @@ class Evaluator:
             cycles: list[list[int]] = []
             schedules: list[list[operator_schedule.Solution]] = []
             lost = np.zeros(2)
-            fastest = np.array([table.duration.min() for table in self.problem.library.modes(design)])
+            fastest = self.problem.library.shortest(design)
             for i, task in enumerate(self.problem.tasks):
                 if self._twin[i] != i:
                     cycles.append(cycles[self._twin[i]])

@@ -174,9 +174,9 @@ class Descent:
             bandwidth = dict(template.memories)[hbm]
         return Design(
             tensor_cores,
-            TensorCore(rows, cols, tensor_sram, str(self.axes[-1][node[-1]])),
+            TensorCore(rows, cols, tensor_sram, str(self.axes[-1][node[-1]]), template.tensor_rates),
             vector_cores,
-            VectorCore(lanes, ops, vector_sram),
+            VectorCore(lanes, ops, vector_sram, template.vector_rates),
             hbm,
             bandwidth,
             frequency,

@@ -21,12 +21,11 @@ from accmine.workload.graph import Gemm, Work
 class Constants:
     """Round numbers, so that each term can be told apart."""
 
-    mac_int8_pj: float = 0.25
-    mac_bf16_pj: float = 1.0
-    mac_fp16_pj: float = 1.25
-    mac_fp32_pj: float = 4.0
     vector_op_fp32_pj: float = 2.0
     hbm_pj_per_byte: float = 40.0
+
+    def mac_pj(self, dtype: str) -> float:
+        return {"int8": 0.25, "bf16": 1.0, "fp16": 1.25, "fp32": 4.0, "fp8": 0.5, "tf32": 1.5}[dtype]
 
     def sram_pj_per_byte(self, size_bytes: int) -> float:
         return 1.0 if size_bytes < 1 << 20 else 1.5
@@ -89,7 +88,7 @@ def test_fp32_macs_follow_the_timing() -> None:
     assert mac_pj("bf16", PRESETS["tpu-like"], TECHNOLOGY) == 1.0
     assert mac_pj("fp32", PRESETS["tpu-like"], TECHNOLOGY) == 3.0
     assert mac_pj("fp32", PRESETS["scalesim3"], TECHNOLOGY) == 4.0
-    with pytest.raises(InputError, match="allowed: bf16, fp16, fp32, int8"):
+    with pytest.raises(InputError, match="allowed: bf16, fp16, fp32, fp8, int8, tf32"):
         mac_pj("bool", PRESETS["tpu-like"], TECHNOLOGY)
 
 

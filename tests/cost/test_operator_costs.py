@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.cost import INVALID, LEVELS, OperatorCosts, binding, combine, durations
-from accmine.cost.operator_costs import TensorCosts, TypeCosts
+from accmine.cost import INVALID, LEVELS, Corrections, OperatorCosts, binding, combine, durations, no_corrections
+from accmine.cost.operator_costs import GAIN, TensorCosts, TypeCosts
 from accmine.errors import InputError
 
 COMPULSORY = 1000
@@ -37,12 +37,16 @@ def side(
     )
 
 
+def launched(cycles: int) -> Corrections:
+    return replace(no_corrections(1), launch_cycles=np.array([cycles]))
+
+
 def both(tensor: int, vector: int, port: int = 0, hbm_bytes: int = COMPULSORY, launch: int = 0) -> OperatorCosts:
-    return combine(side(tensor, hbm_bytes, port), side(vector), launch)
+    return combine(side(tensor, hbm_bytes, port), side(vector), launched(launch))
 
 
 def test_two_sides_by_hand() -> None:
-    found = combine(side(100, 1300, 20, 3.0), side(60, 1050, 120, 4.0), 7)
+    found = combine(side(100, 1300, 20, 3.0), side(60, 1050, 120, 4.0), launched(7))
     assert found.cycles.tolist() == [[120]], "the port is the slowest"
     assert found.hbm_bytes.tolist() == [[1350]], "each tensor once, and the re-reads of both"
     assert found.energy_pj is not None
@@ -63,7 +67,7 @@ def test_which_side_is_which_changes_no_total(
     first: int, second: int, port: int, more: int, bandwidth: float, launch: int
 ) -> None:
     a, b = side(first, COMPULSORY + more, port, 1.0), side(second, COMPULSORY, 5, 2.0)
-    one, other = combine(a, b, launch), combine(b, a, launch)
+    one, other = combine(a, b, launched(launch)), combine(b, a, launched(launch))
     for name in ("cycles", "hbm_bytes", "energy_pj", "ideal_cycles", "port_cycles"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
     time = durations(one, bandwidth)
@@ -162,3 +166,20 @@ def test_one_type_of_a_table() -> None:
         combine(found, found.of_type(0))
     one = empty(1)
     assert np.array_equal(combine(one, one.of_type(0)).hbm_bytes, one.hbm_bytes[:, 0])
+
+
+def test_of_use_is_what_gains_in_cycles_at_the_port_or_in_traffic() -> None:
+    cycles = [[100, 50, 50, 49, 49, 48, INVALID]]
+    port = [[10, 10, 5, 5, 5, 5, 1]]
+    traffic = [[1000, 1000, 1000, 1000, 980, 980, 1]]
+    splits = (1, 2, 3, 4, 5, 6, 7)
+    arrays = {"cycles": cycles, "port_cycles": port, "hbm_bytes": traffic, "ideal_cycles": [[0] * 7]}
+    own = {name: np.array(value, dtype=np.int64) for name, value in arrays.items()}
+    tensor = replace(side(1), splits=splits, **own)
+    vector = replace(tensor, cycles=np.full((1, 7), 5), port_cycles=np.zeros((1, 7), dtype=np.int64))
+    vector = replace(vector, hbm_bytes=np.full((1, 7), COMPULSORY))
+    for efficiency in (1.0, 0.5):
+        found = combine(tensor, vector, replace(no_corrections(1), array_efficiency=np.array([efficiency])))
+        assert found.useful[0].tolist() == [[True, True, True, True, True, True, False]]
+        assert found.useful[1].tolist() == [[True] + 6 * [False]]
+    assert 49 <= (1 - GAIN) * 50 < 49.9

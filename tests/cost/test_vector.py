@@ -94,5 +94,5 @@ def test_wrong_parts_are_refused() -> None:
         vector_parts([[Vector("add", 0)]], ["bf16"])
     with pytest.raises(InputError, match="positive"):
         vector_parts([[Vector("softmax", 1, 0)]], ["bf16"])
-    with pytest.raises(InputError, match=r"unknown dtype 'fp8'.*bf16"):
-        vector_parts([[Vector("add", 1)]], ["fp8"])
+    with pytest.raises(InputError, match=r"unknown dtype 'fp7'.*bf16"):
+        vector_parts([[Vector("add", 1)]], ["fp7"])

@@ -261,7 +261,12 @@ def test_calibration_of_a_file(tmp_path: Path) -> None:
         ("0.75", "0", "calibration.hbm_efficiency", "above 0 and at most 1"),
         ("0.75", "high", "calibration.hbm_efficiency", "must be a number"),
         ("  launch: 21 us\n", "", "calibration", "launch is missing"),
-        ("launch:", "lunch: 1 s\n  launch:", "calibration.lunch", "unknown key; allowed: launch"),
+        (
+            "launch:",
+            "lunch: 1 s\n  launch:",
+            "calibration.lunch",
+            "unknown key; did you mean 'launch'? allowed: launch",
+        ),
         ("measured on a part, for this test", "''", "calibration.source", "what the values were fitted on"),
         (CALIBRATION, "calibration: 0.9\n", "calibration", "must be a mapping"),
     ],

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InfeasibleError, InputError
+from accmine.files import load_yaml, validate
 from accmine.hardware.technology import area_mm2, tdp_w
-from accmine.plan import plan_of
+from accmine.plan import PipelinePlan, plan_of
 from accmine.plan.build import _layer_cost, baseline_costs, make_plan
-from accmine.study import load_study, read_inputs
-from accmine.workload import balance
+from accmine.study import Study, load_study, read_inputs
+from accmine.workload import Memory, balance
 from tests.samples.search_sample import design, pipeline, planned, study, study_text, technology
 
 
@@ -52,7 +53,9 @@ def test_what_is_computed_again_is_part_of_the_forward_pass(depth: int) -> None:
         planned(models=("gpt",), workload={"recompute": recompute}, **more)[0].pipelines
         for recompute in ("none", "full")
     )
-    assert kept.model_macs == kept.hardware_macs == again.model_macs
+    repeated = kept.microbatches * sum(o.work.repeated_macs for stage in kept.stages for o in stage.training.operators)
+    assert repeated > 0  # scores
+    assert kept.model_macs == kept.hardware_macs - repeated == again.model_macs
     forward = kept.microbatches * sum(stage.forward.macs for stage in kept.stages)
     assert 0 < again.hardware_macs - kept.hardware_macs <= forward
 
@@ -152,3 +155,36 @@ def test_a_pipeline_deeper_than_the_model_is_told_with_its_line(tmp_path: Path) 
         loaded_plan(path, **pipeline(4))
     assert f"{path}:1:" in str(caught.value)
     assert len(loaded_plan(path, **pipeline(3)).pipelines[0].stages) == 3
+
+
+def test_precision_masked_tokens_and_operands_reach_the_graphs() -> None:
+    def need(line: str, chip: str = "tpuv3-like") -> tuple[PipelinePlan, Memory]:
+        text = f"name: a\nworkloads: [{{use: bert-base, sequence: 64, {line}}}]\naccelerator: {{use: {chip}}}\n"
+        (pipeline,) = plan_of(validate(load_yaml(text=f"{text}baseline: {chip}\n", name="a"), Study)).pipelines
+        return pipeline, pipeline.memory[0]
+
+    mixed, whole = need("batch: 2"), need("batch: 2, masked: 1")
+    # 10 of 64 tokens of each sequence have a head: transform, decoder, and both gradients of each
+    assert whole[0].model_macs - mixed[0].model_macs == 3 * 2 * 54 * 768 * (768 + 30522)
+    pure = need("batch: 2, precision: pure-bf16")[1]
+    weights = mixed[1].weights_bytes
+    assert (mixed[1].gradients_bytes, mixed[1].optimizer_bytes) == (2 * weights, 6 * weights)
+    assert (pure.weights_bytes, pure.gradients_bytes, pure.optimizer_bytes) == (weights, weights, 2 * weights)
+    # several microbatches accumulate in the type for that
+    for batch, size in ((2, 1), (4, 2)):
+        line = f"batch: {batch}, microbatch: 2, precision: {{gradients: bf16, accumulation: fp32}}"
+        assert need(line)[1].gradients_bytes == size * weights
+    eight = need("batch: 2, dtype: fp8", "h100")[0]
+    dtypes = {o.work.dtype for phase in eight.tasks[0].phases for o in phase.graph.operators if o.work.gemm}
+    assert dtypes == {"bf16", "fp8"}
+    with pytest.raises(InputError, match=r"workloads\.0\.masked: .*not trained on masked tokens"):
+        plan_of(
+            validate(
+                load_yaml(
+                    text="name: a\nworkloads: [{use: resnet-18, batch: 1, masked: 0.2}]\n"
+                    "accelerator: {use: tpuv3-like}\nbaseline: tpuv3-like\n",
+                    name="a",
+                ),
+                Study,
+            )
+        )

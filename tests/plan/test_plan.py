@@ -6,6 +6,7 @@ from itertools import pairwise
 from math import inf
 from typing import Any
 
+import numpy as np
 import pytest
 
 from accmine.errors import InfeasibleError
@@ -30,7 +31,9 @@ def test_stages_cover_every_layer_and_every_operator(model: str, depth: int) -> 
     assert layers[-1][1] == len(one.stages[0].training.layers)
     assert all(a[1] == b[0] for a, b in pairwise(layers))
     assert sum(task.macs for task in plan.tasks) == sum(task.macs for task in whole.tasks) == own.hardware_macs
-    assert own.model_macs == own.hardware_macs
+    repeated = sum(o.work.repeated_macs for stage in own.stages for o in stage.training.operators)
+    assert own.model_macs == own.hardware_macs - own.microbatches * repeated
+    assert (repeated > 0) == (model == "gpt")
     names = [o.name for task in plan.tasks for phase in task.phases for o in phase.graph.operators]
     single = [o.name for task in whole.tasks for phase in task.phases for o in phase.graph.operators]
     assert set(names) == set(single)
@@ -82,7 +85,9 @@ def test_memory_per_stage(schedule: str, recompute: str) -> None:
         assert need.in_flight == SCHEDULES[schedule].held(s, 2, 4) == (4 if schedule == "gpipe" else 2 - s)
         assert need == memory(stage.training, in_flight=need.in_flight)
         assert task.memory_bytes == need.total_bytes
-    assert own.hardware_macs > own.model_macs if recompute == "full" else own.hardware_macs == own.model_macs
+    repeated = sum(o.work.repeated_macs for stage in own.stages for o in stage.training.operators)
+    own_macs = own.model_macs + own.microbatches * repeated
+    assert own.hardware_macs > own_macs if recompute == "full" else own.hardware_macs == own_macs
 
 
 @pytest.mark.parametrize("schedule", ["gpipe", "1f1b"])
@@ -146,19 +151,35 @@ def test_without_limits_only_the_reticle_counts() -> None:
 
 
 def test_the_library_has_splits_for_the_template_and_for_the_baseline() -> None:
-    _, library = planned()
-    assert library.splits == (1, 2, 4)
+    assert planned()[1].splits == (1, 2, 3, 4)  # the shares of 1, 2, 3 and 4 cores
+    assert planned(operator_split="powers")[1].splits == (1, 2, 4)
     assert planned(operator_split="none")[1].splits == (1,)
     wide = folder() / "wide.yaml"
     wide.write_text((folder() / "base.yaml").read_text().replace("vector_cores: 1", "vector_cores: 16"))
     assert load_accelerator(wide).vector_cores == 16
-    assert plan_of(study(baseline=str(wide))).library().splits == (1, 2, 4, 8, 16)
+    assert plan_of(study(baseline=str(wide))).library().splits == (1, 2, 3, 4, 5, 8, 16)
+    powers = study(baseline=str(wide), operator_split="powers")
+    assert plan_of(powers).library().splits == (1, 2, 4, 8, 16)
+
+
+@pytest.mark.parametrize("rule", ["even", "powers", "none"])
+@pytest.mark.parametrize("fusion", ["elementwise", "paired"])
+def test_a_design_costs_the_same_alone_and_in_a_space(rule: str, fusion: str) -> None:
+    keys: dict[str, Any] = {"operator_split": rule, "workload": {"fusion": fusion}}
+    alone, among = (
+        planned(space=space, **keys) for space in ({}, {"tensor_cores": [1, 2, 5, 7, 12], "vector_cores": [1, 6]})
+    )
+    chip = alone[0].baseline
+    first = dict(zip(alone[1].works, alone[1].modes(chip), strict=True))
+    for work, modes in zip(among[1].works, among[1].modes(chip), strict=True):
+        assert np.array_equal(modes.duration, first[work].duration)
+        assert np.array_equal(modes.uses, first[work].uses)
 
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_sketches_are_the_same_work_in_fewer_operators(depth: int) -> None:
     more = pipeline(depth) if depth > 1 else {}
-    plan, library = planned(models=("gpt",), **more)
+    plan, library = planned(models=("gpt",), workload={"attention": "materialised"}, **more)
     (own,) = plan.pipelines
     size, coarse = (sum(len(p.graph) for task in tasks for p in task.phases) for tasks in (own.tasks, own.sketch))
     assert coarse < size
@@ -166,7 +187,10 @@ def test_sketches_are_the_same_work_in_fewer_operators(depth: int) -> None:
         assert (sketch.name, sketch.macs, sketch.memory_bytes) == (task.name, task.macs, task.memory_bytes)
         assert [(p.name, p.repeats) for p in sketch.phases] == [(p.name, p.repeats) for p in task.phases]
         assert all(work in library.works for p in sketch.phases for work in p.graph.works)
-    for same in (planned(models=("mlp",))[0], planned(models=("gpt",), operator_split="none")[0]):
+    for keys in ({"models": ("mlp",)}, {"models": ("gpt",)}, {"models": ("gpt",), "workload": {"split": "none"}}):
+        same, _ = planned(**keys)
+        assert same.pipelines[0].sketch == same.pipelines[0].tasks
+    for same in (planned(models=("gpt",), operator_split="none", workload={"split": "heads"})[0],):
         assert same.pipelines[0].sketch == same.pipelines[0].tasks
 
 

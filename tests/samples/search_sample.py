@@ -264,6 +264,12 @@ def graph_of(shapes: Sequence[Shape], names: Sequence[str] | None = None) -> Ope
     return b.build()
 
 
+def paired(graph: OperatorGraph) -> OperatorGraph:
+    """The graph with WHAM's rule for fused operators: as many vector cores as tensor cores."""
+    operators = (replace(o, work=replace(o.work, paired=True)) for o in graph.operators)
+    return replace(graph, operators=tuple(operators))
+
+
 @st.composite
 def shapes(draw: st.DrawFn, most: int = 8) -> list[Shape]:
     """Operators of a random graph, in a topological order."""
@@ -287,8 +293,8 @@ def search(
 ) -> design_search.Problem:
     """A design search with unit references."""
     space = space or template()
-    most = max(*space.tensor_cores, *space.vector_cores)
-    library = design_search.cost_library(tasks, most, split, "tpu-like", technology())
+    counts = (*space.tensor_cores, *space.vector_cores)
+    library = design_search.cost_library(tasks, counts, split, "tpu-like", technology())
     return design_search.Problem(
         **{
             "tasks": tuple(tasks),

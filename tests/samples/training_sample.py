@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from accmine.workload import OperatorGraph
 from accmine.workload.forward import layers
+from accmine.workload.forward.attention import fused
 from accmine.workload.graph import GraphBuilder
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -62,12 +63,20 @@ class _Sampler:
         kept = layers.dropout(self.b, f"{name}.dropout", weights, 0.1)
         self.give(layers.matmul(self.b, f"{name}.values", kept, v))
 
+    def fused(self) -> None:
+        operands = (self.take(), self.take(), self.take())
+        causal, rate = self.draw(st.booleans()), self.draw(st.sampled_from((0.0, 0.1)))
+        name, sizes = self.name("fused"), {"queries": self.s, "window": self.s if causal else 0}
+        self.give(fused(self.b, name, *operands, None, factor=0.5, causal=causal, rate=rate, **sizes))
+
     def one(self) -> None:
-        pick = self.draw(st.sampled_from(("linear", "attention", "add", "multiply", "dropout", "norm", *UNARY)))
+        pick = self.draw(
+            st.sampled_from(("linear", "attention", "fused", "add", "multiply", "dropout", "norm", *UNARY))
+        )
         if pick == "linear":
             self.linear()
-        elif pick == "attention":
-            self.attention()
+        elif pick in ("attention", "fused"):
+            self.attention() if pick == "attention" else self.fused()
         elif pick in ("add", "multiply"):
             self.give(layers.add(self.b, self.name(pick), (self.take(), self.take()), kind=pick))
         elif pick == "dropout":

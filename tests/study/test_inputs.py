@@ -66,6 +66,8 @@ def test_the_hash_covers_the_tables_of_a_technology(tmp_path: Path) -> None:
 
 
 CLOCK = "the energies of tpu-16nm hold up to 940 MHz (no voltage model above); allowed: at most 940 MHz"
+COVER = "technologies that cover it: accelerator-16nm, accelerator-7nm, accelerator-5nm"
+GIVEN = "technology=tpu-16nm"
 
 
 def test_a_clock_beyond_the_technology_is_told_in_one_way_wherever_it_stands(tmp_path: Path) -> None:
@@ -76,9 +78,11 @@ def test_a_clock_beyond_the_technology_is_told_in_one_way_wherever_it_stands(tmp
         "baseline=fast.yaml": f"--set baseline=fast.yaml: baseline: {tmp_path / 'fast.yaml'}: a clock of 1000 MHz",
     }
     for change, start in where.items():
-        (line,) = complaints(loaded(tmp_path, change))
-        assert line == f"{start}: {CLOCK}"
-    assert f"a clock of 1830 MHz: {CLOCK}" in complaints(loaded(tmp_path, "accelerator={use: h100-like}"))[0]
+        (line,) = complaints(loaded(tmp_path, change, GIVEN))
+        assert line == f"{start}: {CLOCK}; {COVER}"
+    (line,) = complaints(loaded(tmp_path, "accelerator={use: h100}", GIVEN))
+    assert "accelerator: technology tpu-16nm: no energy of a multiply-accumulate in fp8" in line
+    assert line.endswith("technologies that cover it: accelerator-5nm")
     inputs = read_inputs(loaded(tmp_path, "baselines=[fast.yaml, base.yaml]"))
     assert [name for name, _ in inputs.baselines] == [str(tmp_path / "base.yaml")]
     (note,) = inputs.left_out
@@ -104,3 +108,84 @@ def test_a_cache_in_the_home_of_nobody_is_refused_at_its_place(cache: str, tmp_p
     with pytest.raises(InputError, match=r"cost\.cache: no file can have this name: '~no-such-user-here") as error:
         read_inputs(loaded(tmp_path, "cost.use=zigzag", f"cost.cache={cache}"))
     assert len(error.value.complaints) == 1
+
+
+FAST_CLOCKS = {"frequency: 700 MHz": "frequency: 1 GHz"}
+
+
+def chip(folder: Path, name: str, changes: dict[str, str], *lines: str) -> None:
+    text = BASE
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / f"{name}.yaml").write_text("\n".join([text, *lines]) + "\n")
+
+
+def test_a_technology_is_chosen_by_what_the_chips_need_and_told(tmp_path: Path) -> None:
+    chip(tmp_path, "fast", FAST_CLOCKS)
+    chip(tmp_path, "seven", FAST_CLOCKS, "technology: accelerator-7nm")
+    chip(tmp_path, "fp8", {}, "tensor_rates: {fp8: 2}")
+    default = read_inputs(loaded(tmp_path))
+    assert (default.technology.name, default.left_out) == ("tpu-16nm", ())
+    assert default.variant is not None
+    clock = "a clock of 1000 MHz: the energies of tpu-16nm hold up to 940 MHz"
+    fp8 = "technology tpu-16nm: no energy of a multiply-accumulate in fp8"
+    for change, name, why in (
+        ("accelerator={use: fast.yaml}", "accelerator-16nm", clock),
+        ("accelerator={use: seven.yaml}", "accelerator-7nm", clock),
+        ("baseline=seven.yaml", "accelerator-7nm", clock),
+        ("accelerator.frequency=1 GHz", "accelerator-16nm", clock),
+        ("accelerator={use: fp8.yaml}", "accelerator-7nm", fp8),
+        ("accelerator={use: h100}", "accelerator-5nm", fp8),
+    ):
+        inputs = read_inputs(loaded(tmp_path, change))
+        assert inputs.technology.name == name, change
+        (note,) = inputs.left_out
+        assert note.startswith(f"technology: {name} is taken, as the study names none: {why}")
+
+
+def test_what_a_given_technology_does_not_know_names_those_that_do(tmp_path: Path) -> None:
+    chip(tmp_path, "tf32", {}, "tensor_rates: {tf32: 0.5}")
+    chip(tmp_path, "shared", {}, "shared_sram: 3 MiB", "port_bandwidth: 10 GB/s")
+    all_of = "accelerator-45nm, accelerator-28nm, accelerator-22nm, accelerator-16nm, tpu-16nm, tpu-16nm-multiplier, "
+    tf32 = "technology accelerator-16nm: no energy of a multiply-accumulate in tf32 (constant power.mac_tf32_pj)"
+    newer = "technologies that cover it: accelerator-7nm, accelerator-5nm"
+    (line,) = complaints(loaded(tmp_path, "accelerator={use: tf32.yaml}", "technology=accelerator-16nm"))
+    assert line == f"--set accelerator={{use: tf32.yaml}}: accelerator: {tf32}; {newer}"
+    (line,) = complaints(loaded(tmp_path, "baseline=tf32.yaml", "technology=accelerator-16nm"))
+    assert line == f"--set baseline=tf32.yaml: baseline: {tmp_path / 'tf32.yaml'}: {tf32}; {newer}"
+    found = complaints(loaded(tmp_path, "accelerator={use: shared.yaml}", "technology=phaze-22nm"))
+    (memory,) = [line for line in found if "global buffer (shared_sram) of 3145728 bytes" in line]
+    assert memory.startswith(f"{tmp_path / 'shared.yaml'}:")
+    assert memory.endswith(f"technologies that cover it: {all_of}accelerator-7nm, accelerator-5nm")
+    (line,) = complaints(loaded(tmp_path, "accelerator.frequency=3 GHz", "technology=accelerator-5nm"))
+    assert line.endswith("allowed: at most 2100 MHz; no shipped technology covers it")
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ("accelerator={use: h100-like}", "accelerator.use: h100-like"),
+        ("baseline=h100-like", "baseline: h100-like"),
+        ("baselines=[base.yaml, a100-like]", "baselines.1: a100-like"),
+    ],
+)
+def test_nothing_is_compared_with_an_anchor_of_a_peak(change: str, place: str, tmp_path: Path) -> None:
+    (line,) = complaints(loaded(tmp_path, change))
+    assert line.startswith("--set ")
+    assert f"{place} is an anchor of a published peak only (anchor: peak)" in line
+    assert line.endswith("take h100" if "h100" in place else "take a100-40gb")
+
+
+def test_types_of_products_have_a_rate_or_a_rule_that_is_told(tmp_path: Path) -> None:
+    dtype = "workloads.0.dtype"
+    chip(tmp_path, "tf32", {}, "tensor_rates: {tf32: 0.5}")
+    own = ["accelerator={use: tf32.yaml}", "baseline=tf32.yaml", f"{dtype}=tf32"]
+    assert read_inputs(loaded(tmp_path, *own, "baselines=[]")).technology.name == "accelerator-7nm"
+    (line,) = complaints(loaded(tmp_path, *own[:2], "baseline=base.yaml", f"{dtype}=tf32", "baselines=[]"))
+    assert f"{dtype}: {tmp_path / 'base.yaml'}: the arrays state no rate for tf32; allowed: bf16, fp16, fp32" in line
+    (_, note) = read_inputs(loaded(tmp_path, *own)).left_out
+    assert note.startswith(f"baselines: {tmp_path / 'base.yaml'}: the arrays state no rate for tf32")
+    told = read_inputs(loaded(tmp_path, f"{dtype}=fp32")).left_out
+    assert len(told) == 2
+    assert told[0] == "accelerator: no rate for fp32 is stated (tensor_rates): it is multiplied as 3 bf16 products"

@@ -59,6 +59,31 @@ def test_every_part_is_frozen_and_takes_no_other_key(part: type[Part], least: di
     assert all(info.description for info in part.model_fields.values())
 
 
+@pytest.mark.parametrize(
+    ("given_keys", "attention", "granularity"),
+    [
+        ({}, "fused", "fused"),
+        ({"attention": "fused"}, "fused", "fused"),
+        ({"attention": "fused", "split": None}, "fused", "fused"),
+        ({"attention": "materialised"}, "materialised", "heads"),
+        ({"split": "none"}, "materialised", "none"),
+        ({"split": "samples", "attention": "materialised"}, "materialised", "samples"),
+    ],
+)
+def test_attention_is_fused_unless_scores_are_asked_for(
+    given_keys: dict[str, Any], attention: str, granularity: str
+) -> None:
+    own = workload(batch=8, **given_keys)
+    assert (own.attention, own.granularity) == (attention, granularity)
+
+
+def test_a_split_of_fused_attention_is_refused() -> None:
+    said = refused(StudyWorkload, use="bert-large", batch=8, attention="fused", split="heads")
+    assert "split" in said
+    assert "belongs to attention: materialised, not to attention: fused" in said
+    assert "Input should be 'fused' or 'materialised'" in refused(StudyWorkload, use="m", batch=8, attention="flash")
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 300), st.integers(1, 300))
 def test_a_microbatch_divides_the_batch_and_who_asks_is_told_how(batch: int, microbatch: int) -> None:
@@ -202,3 +227,36 @@ def test_a_deterministic_budget_has_an_end() -> None:
             assert "else nothing ends the run" in refused(Budget, **values)
         else:
             assert Budget.model_validate(values).deterministic
+
+
+def _workload(**more: Any) -> StudyWorkload:
+    return StudyWorkload.model_validate({"use": "bert-base", "batch": 8, **more})
+
+
+def test_precision_is_a_word_or_a_mapping() -> None:
+    mixed = _workload().precision
+    assert mixed == _workload(precision="mixed").precision
+    assert (mixed.master, mixed.moments, mixed.gradients, mixed.accumulation) == ("fp32",) * 4
+    pure = _workload(precision="pure-bf16").precision
+    assert (pure.master, pure.moments, pure.gradients, pure.accumulation) == ("none", "bf16", "bf16", "bf16")
+    given = _workload(precision={"gradients": "bf16"}).precision
+    assert (given.master, given.gradients, given.accumulation) == ("fp32", "bf16", "bf16")
+    assert _workload(precision={"gradients": "bf16", "accumulation": "fp32"}).precision.accumulation == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"precision": "bf16"}, "mixed or pure-bf16, or a mapping of master, moments"),
+        ({"precision": {"master": "bf16"}}, "'fp32' or 'none'"),
+        ({"precision": "pure-bf16", "dtype": "fp32"}, "pure-bf16 needs dtype: bf16 or fp8"),
+        ({"precision": "pure-bf16", "dtype": "fp16"}, "pure-bf16 needs dtype: bf16 or fp8"),
+        ({"precision": {"moments": "bf16"}, "optimizer": "adamw-8bit"}, "keeps moments in 8 bits"),
+        ({"masked": 0}, "greater than 0"),
+        ({"masked": 1.01}, "less than or equal to 1"),
+        ({"optimizer": "lion"}, "'adamw-8bit'"),
+    ],
+)
+def test_precision_and_optimisers_that_do_not_fit(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        _workload(**more)

@@ -28,7 +28,7 @@ class Chain:
         return layers.elementwise(self.b, name, kind, x)
 
     def names(self) -> list[str]:
-        return [o.name for o in fuse(self.b.build()).operators]
+        return [o.name for o in fuse(self.b.build(), "elementwise").operators]
 
 
 def find(graph: OperatorGraph, name: str) -> Operator:
@@ -39,7 +39,7 @@ def test_a_chain_behind_a_product() -> None:
     c = Chain()
     y = layers.dropout(c.b, "drop", c.unary("gelu", c.linear("up", c.x)), 0.1)
     layers.add(c.b, "residual", (c.x, y))
-    (operator,) = fuse(c.b.build()).operators
+    (operator,) = fuse(c.b.build(), "elementwise").operators
     assert operator.name == "up+gelu+dropout+add"
     assert operator.kind == "linear"
     assert operator.attribute("fused") == "up,gelu,drop,residual"
@@ -53,7 +53,7 @@ def test_what_the_backward_reads_is_still_written() -> None:
     c = Chain()
     y = c.linear("down", c.unary("gelu", c.linear("up", c.x)))
     layers.cross_entropy(c.b, "loss", y, layers.input_tensor(c.b, "labels", (6,), "int32"), 4)
-    graph = fuse(training_graph(c.b.build(), accumulate=False))
+    graph = fuse(training_graph(c.b.build(), accumulate=False), "elementwise")
     up = find(graph, "up+gelu")
     assert [graph.tensors[t].name for t in up.outputs] == ["up.y", "gelu.y"]
     assert up.work.bytes_out == 2 * 48
@@ -81,7 +81,7 @@ def test_a_reader_of_both_ends_joins_in_the_end() -> None:
     y = c.linear("up", c.x)
     layers.add(c.b, "swish", (y, c.unary("gate", y, "sigmoid")), kind="multiply")
     assert c.names() == ["up+sigmoid+multiply"]
-    (operator,) = fuse(c.b.build()).operators
+    (operator,) = fuse(c.b.build(), "elementwise").operators
     assert operator.attribute("fused") == "up,gate,swish"
 
 
@@ -105,7 +105,7 @@ def test_no_cycle_where_the_other_input_depends_on_the_head() -> None:
     y = layers.dropout(c.b, "drop", c.linear("up", c.x), 0.1)
     z = layers.softmax(c.b, "soft", y)
     layers.add(c.b, "add", (y, z))
-    graph = fuse(c.b.build())
+    graph = fuse(c.b.build(), "elementwise")
     assert [o.name for o in graph.operators] == ["up+dropout", "soft", "add"]
     assert is_ordered(graph)
 
@@ -117,7 +117,7 @@ def test_broadcast_operands_stay_apart() -> None:
     y = layers.add(c.b, "mul", (c.x, gate), kind="multiply")
     c.unary("act", y)
     assert c.names() == ["gate", "mul+gelu"]
-    names = {o.name for o in fuse(training_graph(convnet())).operators}
+    names = {o.name for o in fuse(training_graph(convnet()), "elementwise").operators}
     assert "block.excite.bwd" in names  # its backward reduces the gate's gradient
 
 
@@ -128,16 +128,16 @@ def test_orders_without_a_tensor_are_kept() -> None:
     c.unary("c", y, "relu")
     graph = c.b.build()
     ordered = OperatorGraph(graph.name, graph.tensors, graph.operators, graph.layers, after=((1, 2),))
-    assert [o.name for o in fuse(graph).operators] == ["a+relu", "b"]
-    assert [o.name for o in fuse(ordered).operators] == ["a", "b", "c"]
+    assert [o.name for o in fuse(graph, "elementwise").operators] == ["a+relu", "b"]
+    assert [o.name for o in fuse(ordered, "elementwise").operators] == ["a", "b", "c"]
     early = OperatorGraph(graph.name, graph.tensors, graph.operators, graph.layers, after=((0, 1),))
-    assert fuse(early).after == ((0, 1),)
+    assert fuse(early, "elementwise").after == ((0, 1),)
 
 
 def test_none_and_unknown_modes() -> None:
     graph = training_graph(convnet())
     assert fuse(graph, "none") is graph
-    with pytest.raises(InputError, match="allowed: elementwise, none"):
+    with pytest.raises(InputError, match="allowed: practical, elementwise, paired, none"):
         fuse(graph, "full")
 
 
@@ -148,7 +148,7 @@ def test_element_wise_kinds_are_vector_kinds() -> None:
 
 def check_fusion(graph: OperatorGraph) -> OperatorGraph:
     """Order, conserved work, and traffic that does not grow."""
-    fused = fuse(graph)
+    fused = fuse(graph, "elementwise")
     assert is_ordered(fused)
     assert len(fused) <= len(graph)
     assert fused.macs == graph.macs
@@ -166,7 +166,7 @@ def check_fusion(graph: OperatorGraph) -> OperatorGraph:
     for operator, group in zip(fused.operators, members, strict=True):
         assert {(original[n].phase, original[n].layer) for n in group} == {(operator.phase, operator.layer)}
     assert reachable(fused) >= contracted(graph, members)
-    assert fuse(fused) is fused
+    assert fuse(fused, "elementwise") is fused
     return fused
 
 
@@ -200,7 +200,9 @@ def test_laws_on_the_zoo(name: str) -> None:
 
 
 def test_a_bert_layer() -> None:
-    graph = fuse(training_graph(forward_graph(load_model("bert-base"), batch=1, sequence=64, split="none")))
+    graph = fuse(
+        training_graph(forward_graph(load_model("bert-base"), batch=1, sequence=64, split="none")), "elementwise"
+    )
     layer = [o for o in graph.operators if o.layer == 4 and o.phase == "forward"]
     assert [(o.kind, *(v.kind for v in o.work.vector)) for o in layer if o.work.gemm is not None] == [
         *(("linear",), ("linear",), ("linear",)),

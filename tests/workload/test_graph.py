@@ -30,7 +30,7 @@ def test_sizes_of_a_tensor() -> None:
     assert Tensor("s", (), "bool", "input").elements == 1
 
 
-@pytest.mark.parametrize(("shape", "dtype", "message"), [((2, 0), "bf16", "positive"), ((2,), "fp8", "unknown dtype")])
+@pytest.mark.parametrize(("shape", "dtype", "message"), [((2, 0), "bf16", "positive"), ((2,), "fp7", "unknown dtype")])
 def test_tensors_that_cannot_be(shape: tuple[int, ...], dtype: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GraphBuilder("g").tensor("t", shape, dtype)

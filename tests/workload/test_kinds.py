@@ -5,13 +5,13 @@ from pathlib import Path
 
 from accmine.cost import VECTOR_TABLE
 from accmine.workload import VECTOR_KINDS, forward, forward_graph, list_models, load_model, training_graph
-from accmine.workload.kinds import TENSOR_KINDS, UPDATE_KINDS
+from accmine.workload.kinds import ATTENTION_KINDS, TENSOR_KINDS, UPDATE_KINDS
 from accmine.workload.training.training import OPTIMIZERS
 
 
 def test_names_are_unique_and_of_one_engine() -> None:
     assert len(set(VECTOR_KINDS)) == len(VECTOR_KINDS)
-    assert not set(TENSOR_KINDS) & set(VECTOR_KINDS)
+    assert not {*TENSOR_KINDS, *ATTENTION_KINDS} & set(VECTOR_KINDS)
     assert {f"{name}-update" for name in OPTIMIZERS} == set(UPDATE_KINDS) <= set(VECTOR_KINDS)
 
 
@@ -24,9 +24,11 @@ def test_every_operator_of_a_training_step_has_a_known_kind() -> None:
     for name in set(list_models()) - {"gpt-3-175b"}:
         model = load_model(name)
         sequence = None if model.kind == "image" else 4
-        for operator in training_graph(forward_graph(model, batch=1, sequence=sequence, split="none")).operators:
-            assert operator.kind in {*TENSOR_KINDS, *VECTOR_KINDS, *gradients}
-            assert {part.kind for part in operator.work.vector} <= set(VECTOR_KINDS)
+        for split in ("none", "fused"):
+            for operator in training_graph(forward_graph(model, batch=1, sequence=sequence, split=split)).operators:
+                assert operator.kind in {*TENSOR_KINDS, *VECTOR_KINDS, *ATTENTION_KINDS, *gradients}
+                assert (operator.kind in ATTENTION_KINDS) == (operator.work.attention is not None)
+                assert {part.kind for part in operator.work.vector} <= set(VECTOR_KINDS)
 
 
 def test_no_forward_operator_has_an_unknown_kind() -> None:
@@ -37,4 +39,4 @@ def test_no_forward_operator_has_an_unknown_kind() -> None:
                 kind = node.args[1]
                 written |= {kind.value} if isinstance(kind, ast.Constant) else set()
     assert written
-    assert written <= {*TENSOR_KINDS, *VECTOR_KINDS}
+    assert written <= {*TENSOR_KINDS, *VECTOR_KINDS, *ATTENTION_KINDS}

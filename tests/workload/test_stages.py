@@ -73,9 +73,13 @@ def check_cut(graph: OperatorGraph, boundaries: tuple[int, ...]) -> tuple[Stage,
             first, end = stage.layers
             assert first <= operator.layer < end or operator.phase == "update"
         parameters = {t.name for t in stage.training.tensors if t.role == "parameter"}
-        assert {o.name for o in stage.update.operators} == {f"{name}.update" for name in parameters}
-        for operator in stage.update.operators:  # from a gradient of its own
-            assert stage.training.producer[find(stage.training, operator.name).inputs[0]] >= 0
+        updated = [n for o in stage.update.operators for n in str(o.attribute("fused") or o.name).split(",")]
+        assert sorted(updated) == sorted(f"{name}.update" for name in parameters)
+        for operator in stage.update.operators:  # from gradients of its own
+            tensors = stage.training.tensors
+            gradients = [t for t in find(stage.training, operator.name).inputs if tensors[t].role == "gradient"]
+            assert len(gradients) == len(str(operator.attribute("fused") or "one").split(","))
+            assert all(stage.training.producer[t] >= 0 for t in gradients)
     assert set(names) == {o.name for o in graph.operators}
     assert all(names[o.name] == 1 for o in graph.operators if o.phase != "update")
     assert sum(s.training.macs for s in stages) == graph.macs

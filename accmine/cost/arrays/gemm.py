@@ -8,6 +8,7 @@ from operator import index
 import numpy as np
 
 from accmine.cost.arrays.grid_search import GridSearch
+from accmine.cost.arrays.precision import pace
 from accmine.cost.arrays.products import GEMM_DTYPES, LEAST_SRAM_BYTES, products_of
 from accmine.cost.arrays.split import grids_of
 from accmine.cost.arrays.timing import Timing, array_cycles, array_folds, resolve_timing
@@ -83,7 +84,7 @@ def gemm(
         SRAM of the core, which bounds reuse (see ``accmine.cost.arrays.orders``); tiles are chosen for the bandwidth of
         ``accmine.cost.NOMINAL``, and what they cost the array is in the cycles. ``None``: every operand is read once.
     dtype
-        Type of the operands and the output: ``"bf16"``, ``"fp16"``, ``"fp32"`` or ``"int8"``.
+        Type of the operands and the output: ``"bf16"``, ``"fp16"``, ``"fp32"``, ``"fp8"`` or ``"int8"``.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def _cost(
     dtype: str,
 ) -> GemmCost:
     macs, size = batch * m * k * n, BYTES[dtype]
-    products = batch * (timing.fp32_passes if dtype == "fp32" else 1)
+    products = batch * pace(dtype, (), timing)[0]
     cycles = int(array_cycles(m, k, n, products, rows, cols, dataflow, timing))
     flow = min(DATAFLOWS, key=lambda f: int(array_cycles(m, k, n, products, rows, cols, f, timing)))
     folds, _ = array_folds(m, k, n, rows, cols, flow if dataflow == FLEXIBLE else dataflow)

@@ -106,7 +106,9 @@ def product_pj(
             streamed = np.where(found.dataflow == index, own, streamed)
     again = found.hbm_bytes - search.compulsory[column]
     filled = ((products.a + products.b + products.c) * products.element_bytes)[column] + again
-    per_mac = np.array([mac_pj(dtype, search.timing, technology) for dtype in products.dtypes], dtype=np.float64)
+    per_mac = np.array(
+        [mac_pj(dtype, search.timing, technology, core.rates) for dtype in products.dtypes], dtype=np.float64
+    )
     additions = (factors[:, :, 2] - 1) * products.c[column] * technology.vector_op_fp32_pj
     per_byte = sram_pj_per_byte(technology, [core.sram_bytes])[0]
     total = (products.macs * per_mac)[column] + additions + again * technology.hbm_pj_per_byte

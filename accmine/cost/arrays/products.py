@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
+from typing import Any
 
 import numpy as np
 
+from accmine.cost.arrays.precision import pace
 from accmine.cost.arrays.timing import IntArray, Timing
 from accmine.errors import InputError
+from accmine.hardware import DTYPES, Rates
 from accmine.workload import BYTES
 from accmine.workload.graph import Gemm, Work
 
 __all__ = ["GEMM_DTYPES", "LEAST_SRAM_BYTES", "SLAB_ELEMENTS", "SUM_BYTES", "Products", "products_of"]
 
-GEMM_DTYPES = ("bf16", "fp16", "fp32", "int8")
-"""Element types an array multiplies."""
+GEMM_DTYPES = DTYPES
+"""Element types an array multiplies; ``fp8`` and ``tf32`` only where a chip states their rate."""
 
 SLAB_ELEMENTS = 64
 """Least Tk: 64 bf16 elements are 128 bytes, two HBM bursts; our choice."""
@@ -47,9 +51,14 @@ class Products:
     halo_of_k: IntArray
     images: IntArray
 
+    def take(self, keep: Any) -> Products:
+        """The products ``keep``, a mask."""
+        arrays = [getattr(self, name)[keep] for name in self.__dataclass_fields__ if name != "dtypes"]
+        return Products(tuple(compress(self.dtypes, keep)), *arrays)
 
-def products_of(works: Sequence[Work], timing: Timing) -> Products:
-    """The products among ``works``, in order.
+
+def products_of(works: Sequence[Work], timing: Timing, rates: Rates = ()) -> Products:
+    """The products among ``works``, in order, with their passes on arrays that state these rates.
 
     Raises
     ------
@@ -66,9 +75,7 @@ def products_of(works: Sequence[Work], timing: Timing) -> Products:
             raise InputError(f"sizes of a product must be positive, got {g}")
         if _largest(g) > np.iinfo(np.int64).max:
             raise InputError(f"a product of {g.batch} × {g.m} × {g.k} × {g.n} is too large for 64-bit counts")
-        if work.dtype not in GEMM_DTYPES:
-            raise InputError(f"unknown dtype {work.dtype!r} of a product; allowed: {', '.join(GEMM_DTYPES)}")
-        passes = timing.fp32_passes if work.dtype == "fp32" else 1
+        passes, _ = pace(work.dtype, rates, timing)
         operands = (g.a_elements, g.b_elements, g.c_elements)
         halos = (g.halo_elements, int(g.halo_axis == "k"), g.images)
         rows.append((i, g.m, g.k, g.n, g.batch, *operands, BYTES[work.dtype], passes, g.macs, *halos))

@@ -33,6 +33,7 @@ from accmine.cost.vector import VECTOR_TABLE
 from accmine.errors import Complaint, InputError
 from accmine.files import did_you_mean, read_text
 from accmine.hardware import DATAFLOW_CHOICES, TensorCore, VectorCore
+from accmine.hardware.precision import MOST_RATE
 from accmine.workload import BYTES, VECTOR_KINDS
 
 __all__ = ["COLUMNS", "PRODUCT", "MeasuredRow", "core_name", "number", "parse_core", "read_lines", "read_rows", "whole"]
@@ -332,7 +333,8 @@ def _least_cycles(row: MeasuredRow) -> int:
     """Cycles below which the cores would be faster than their peak: arithmetic over units, rounded up."""
     core = row.core
     if isinstance(core, TensorCore):
-        work, units = math.prod(row.size), core.macs
+        # Types of one byte may be faster than bf16 by as much as a chip can state; which chip, no file says.
+        work, units = math.prod(row.size), core.macs * (MOST_RATE if BYTES[row.dtype] == 1 else 1)
     else:
         # The model's own count: a bound made with it has to stay below what was measured.
         work, units = VECTOR_TABLE[row.kind].operations * row.size[0], core.lanes * core.ops_per_lane

@@ -22,6 +22,11 @@ MOST_RUNS = 2000
 class Source(Protocol):
     """Gives the measured operators that replace modelled costs on the cores of a design."""
 
+    @property
+    def cores(self) -> tuple[int, ...]:
+        """Numbers of cores that rows are of, ascending."""
+        ...
+
     def rows(self, works: Sequence[Work], design: Design) -> Measurements:
         """Measurements for ``works`` on the core types of ``design``."""
         ...
@@ -32,6 +37,11 @@ class MeasuredTable:
     """A table of measured operators, as it was read."""
 
     measurements: Measurements
+
+    @property
+    def cores(self) -> tuple[int, ...]:
+        """Those of the table."""
+        return self.measurements.cores
 
     def rows(self, works: Sequence[Work], design: Design) -> Measurements:
         """The whole table, whatever the works and the design."""
@@ -46,6 +56,7 @@ class ZigzagSource:
     cache: Path
     timing: str
     technology: Technology
+    cores: tuple[int, ...] = (1,)
 
     def rows(self, works: Sequence[Work], design: Design) -> Measurements:
         """ZigZag's figures for the products of ``works`` on one core of ``design``; seconds for each new one.
@@ -68,7 +79,7 @@ class ZigzagSource:
         if not wanted:
             return Measurements((), 1.0)
         table = read_measurements(self.cache, 1.0)  # exact hits only: what is missing is run, not interpolated
-        launch, own = design.launch_cycles, (row for row in table.rows if row.core == design.tensor)
+        launch, own = design.launch_cycles, (row for row in table.rows if row.core == design.tensor.plain)
         return Measurements(tuple(replace(row, cycles=row.cycles + launch) for row in own), 1.0)
 
 
@@ -77,6 +88,11 @@ class Stretched:
     """A source for designs whose launch is not known: what is shorter than a launch counts as long as it."""
 
     source: Source
+
+    @property
+    def cores(self) -> tuple[int, ...]:
+        """Those of the source."""
+        return self.source.cores
 
     def rows(self, works: Sequence[Work], design: Design) -> Measurements:
         """Those of the source."""

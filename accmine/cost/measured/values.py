@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from accmine.cost.arrays.timing import IntArray
 from accmine.cost.measured.file import MeasuredRow
-from accmine.cost.operator_costs import INVALID, BoolArray, OperatorCosts
+from accmine.cost.operator_costs import INVALID, BoolArray, OperatorCosts, TypeCosts
 from accmine.hardware import Design
 
 __all__ = ["INTERPOLATED", "MEASURED", "MODELLED", "Change", "OriginArray", "Values"]
@@ -51,82 +51,99 @@ class Values:
         """Measured / modelled of time, bytes and energy; NaN where either is missing; shape (3, rows)."""
         time = self.cycles / modelled.product_cycles(at, column)
         time = np.where(time > 0, time, np.nan)
-        energy = modelled.energy
-        ratio = np.full(self.cycles.shape, np.nan) if energy is None else self.picojoules / energy[at, column]
-        found = np.stack([time, self.hbm_bytes / modelled.hbm_bytes[at, column], ratio])
+        energy = modelled.energy(at, column)
+        ratio = np.full(self.cycles.shape, np.nan) if energy is None else self.picojoules / energy
+        found = np.stack([time, self.hbm_bytes / modelled.tensor.hbm_bytes[at, column], ratio])
         return np.where(np.isfinite(time), found, np.nan)
 
 
 class Change:
-    """Costs that are being changed; cycles as floats, rounded up once at the end."""
+    """Costs that are being changed, side by side; cycles as floats, rounded up once at the end.
+
+    A measured product is a change of the tensor side on as many tensor cores, whatever vector cores a fused operator
+    holds beside them; a measured vector operator one of the vector side.
+    """
 
     def __init__(self, costs: OperatorCosts, design: Design) -> None:
         self.costs = costs
         self.bandwidth = design.usable_hbm_bytes_per_cycle
-        self.launch = costs.launch_cycles
-        self.valid = costs.cycles != INVALID
-        self.tensor: IntArray = costs.tensor_cycles.copy()
-        self.vector: IntArray = costs.vector_cycles.copy()
-        self.port: IntArray = costs.port_cycles.copy()
-        self.hbm_bytes: IntArray = costs.hbm_bytes.copy()
-        self.energy = None if costs.energy_pj is None else costs.energy_pj.copy()
-        self.origin: OriginArray = np.zeros(costs.cycles.shape, dtype=np.int8)
+        self.launch: IntArray = costs.corrections.launch_cycles
+        self.tensor, self.vector = _copied(costs.tensor), _copied(costs.vector)
+        self.origin: OriginArray = np.zeros(costs.tensor.cycles.shape, dtype=np.int8)
+
+    def energy(self, works: IntArray, column: int) -> FloatArray | None:
+        """Dynamic energy of works without a vector side; ``None`` without a technology."""
+        side = self.costs.tensor
+        if side.energy_pj is None or side.compulsory_pj is None:
+            return None
+        return np.asarray(side.energy_pj[works, column] + side.compulsory_pj[works])
 
     def product_cycles(self, works: IntArray, column: int) -> FloatArray:
         """Modelled duration of the products alone (no vector side), launch included; infinite where invalid."""
-        at = works, column
-        busy = np.maximum(self.costs.tensor_cycles[at], self.costs.port_cycles[at]).astype(np.float64)
-        busy = np.maximum(busy, self.costs.hbm_bytes[at] / self.bandwidth)
-        return np.where(self.valid[at], self.launch + busy, np.inf)
+        at, side = (works, column), self.costs.tensor
+        busy = np.maximum(side.cycles[at], side.port_cycles[at]).astype(np.float64)
+        moved = self.costs.corrections.take(works).busy_bytes(side.hbm_bytes[at])
+        busy = np.maximum(busy, moved / self.bandwidth)
+        return np.where(side.cycles[at] != INVALID, self.launch[works] + busy, np.inf)
 
     def put(self, works: IntArray, column: int, values: Values, origin: OriginArray) -> None:
         """Let these works take the measured cycles, launch included, with bytes and energy where they are measured."""
-        ok = self.valid[works, column]
-        at = works[ok], column
-        if self.energy is not None:
-            picojoules = values.picojoules[ok]
-            self.energy[at] = np.where(np.isfinite(picojoules), picojoules, self.energy[at])
-        self._set(works[ok], column, values.cycles[ok], values.hbm_bytes[ok], origin[ok])
+        for of_products in (True, False):
+            side = self.tensor if of_products else self.vector
+            ok = (self.costs.uses_tensor[works] == of_products) & (side.cycles[works, column] != INVALID)
+            at = works[ok], column
+            if side.energy_pj is not None and side.compulsory_pj is not None:
+                picojoules = values.picojoules[ok] - side.compulsory_pj[works[ok]]
+                side.energy_pj[at] = np.where(np.isfinite(picojoules), picojoules, side.energy_pj[at])
+            self._set(side, works[ok], column, values.cycles[ok], values.hbm_bytes[ok], origin[ok])
 
     def scale(self, works: IntArray, column: int, ratio: FloatArray, alone: BoolArray) -> None:
-        """Multiply modelled time, bytes and energy (rows of ``ratio``; NaN: keep) of these works."""
-        ok = self.valid[works, column]
+        """Multiply modelled time, bytes and energy (rows of ``ratio``; NaN: keep) of these products."""
+        side = self.tensor
+        ok = side.cycles[works, column] != INVALID
         works, alone, (time, moved, energy) = works[ok], alone[ok], ratio[:, ok]
         at = works, column
-        if self.energy is not None:
-            self.energy[at] *= np.where(alone & np.isfinite(energy), energy, 1.0)
-        hbm_bytes = np.where(alone, np.rint(self.hbm_bytes[at] * moved), np.nan)
+        whole = self.energy(works, column)
+        if side.energy_pj is not None and side.compulsory_pj is not None and whole is not None:
+            known = alone & np.isfinite(energy)
+            side.energy_pj[at] = np.where(known, whole * energy - side.compulsory_pj[works], side.energy_pj[at])
+        hbm_bytes = np.where(alone, np.rint(side.hbm_bytes[at] * moved), np.nan)
         cycles = self.product_cycles(works, column) * time
-        self._set(works, column, cycles, hbm_bytes, np.full(works.shape, INTERPOLATED, dtype=np.int8))
+        self._set(side, works, column, cycles, hbm_bytes, np.full(works.shape, INTERPOLATED, dtype=np.int8))
 
-    def _set(self, works: IntArray, column: int, cycles: FloatArray, given: FloatArray, origin: OriginArray) -> None:
-        """Set the sides of works and their traffic; ``given`` bytes are NaN where there are none."""
+    def _set(
+        self, side: TypeCosts, works: IntArray, column: int, cycles: FloatArray, given: FloatArray, origin: OriginArray
+    ) -> None:
+        """Set a side of works and their traffic; ``given`` bytes are NaN where there are none."""
         at = works, column
-        busy = np.maximum(np.ceil(cycles - 1e-6).astype(np.int64) - self.launch, self.costs.ideal_cycles[at])
-        uses = self.costs.uses_tensor[works]
-        fused = uses & self.costs.uses_vector[works]
-        self.tensor[at] = np.where(uses, busy, self.tensor[at])
-        self.vector[at] = np.where(uses, self.vector[at], busy)
-        self.port[at] = np.where(fused, self.port[at], np.minimum(self.port[at], busy))
+        whole = np.ceil(cycles - 1e-6).astype(np.int64) - self.launch[works]
+        busy = np.maximum(whole, side.ideal_cycles[at])
+        fused = self.costs.uses_tensor[works] & self.costs.uses_vector[works]
+        side.cycles[at] = busy
+        side.port_cycles[at] = np.where(fused, side.port_cycles[at], np.minimum(side.port_cycles[at], busy))
         # Less time than the modelled traffic takes means less traffic, down to every tensor once.
-        moved = np.minimum(self.hbm_bytes[at], np.floor(busy * self.bandwidth))
+        efficiency = self.costs.corrections.hbm_efficiency[works]
+        moved = np.minimum(side.hbm_bytes[at], np.floor(busy * self.bandwidth * efficiency))
         moved = np.where(np.isfinite(given), given, moved).astype(np.int64)
-        moved = np.maximum(moved, self.costs.compulsory_bytes[works])
-        self.hbm_bytes[at] = np.where(fused, self.hbm_bytes[at], moved)
+        moved = np.maximum(moved, side.compulsory_bytes[works])
+        side.hbm_bytes[at] = np.where(fused, side.hbm_bytes[at], moved)
         self.origin[at] = origin
 
     def result(self) -> tuple[OperatorCosts, OriginArray]:
         """The changed costs, and where each comes from."""
-        changed = self.origin != MODELLED
-        sides = np.maximum(np.maximum(self.tensor, self.vector), self.port)
-        cycles = np.where(changed, sides, self.costs.cycles)
-        costs = replace(
-            self.costs,
-            cycles=cycles,
-            tensor_cycles=self.tensor,
-            vector_cycles=self.vector,
-            port_cycles=self.port,
-            hbm_bytes=self.hbm_bytes,
-            energy_pj=self.energy,
-        )
-        return costs, self.origin
+        measured, of_products = self.origin != MODELLED, self.costs.uses_tensor[:, None]
+        own = self.costs.corrections.but_measured(measured.any(axis=1))
+        tensor, vector = self.costs.useful
+        useful = tensor | (measured & of_products), vector | (measured & ~of_products)
+        return replace(self.costs, tensor=self.tensor, vector=self.vector, corrections=own, useful=useful), self.origin
+
+
+def _copied(side: TypeCosts) -> TypeCosts:
+    """A side whose cycles, traffic and energy may be written to."""
+    return replace(
+        side,
+        cycles=side.cycles.copy(),
+        hbm_bytes=side.hbm_bytes.copy(),
+        energy_pj=None if side.energy_pj is None else side.energy_pj.copy(),
+        port_cycles=side.port_cycles.copy(),
+    )

@@ -202,13 +202,13 @@ class MeasuredWorks:
         if costs.splits != of_rows.splits:
             raise InputError(f"costs of works and rows must have the same splits, got {costs.splits}, {of_rows.splits}")
         change = Change(costs, design)
-        if not self._core_types & {design.tensor, design.vector}:
+        if not self._core_types & {design.tensor.plain, design.vector.plain}:
             return costs, change.origin
         self._check_launch(design)
         for column, cores in enumerate(costs.splits):
             on = [r for r, row in enumerate(rows) if row.cores == cores]
-            self._products(change, of_rows, design, column, [r for r in on if rows[r].core == design.tensor])
-            self._vectors(change, column, [r for r in on if rows[r].core == design.vector])
+            self._products(change, of_rows, design, column, [r for r in on if rows[r].core == design.tensor.plain])
+            self._vectors(change, column, [r for r in on if rows[r].core == design.vector.plain])
         return change.result()
 
     def _check_launch(self, design: Design) -> None:
@@ -222,7 +222,7 @@ class MeasuredWorks:
                 "accelerator's calibration adds",
             )
             for row in self.measurements.rows
-            if row.cycles < launch and row.core in (design.tensor, design.vector)
+            if row.cycles < launch and row.core in (design.tensor.plain, design.vector.plain)
         ]
         if complaints:
             raise InputError(complaints)
@@ -317,7 +317,7 @@ def _size_of(work: Work) -> tuple[int, ...]:
 
 def _vector_key(work: Work) -> tuple[object, ...] | None:
     """(kind, (elements, row), dtype) of a work of one vector part, as a measured row has them; else ``None``."""
-    if work.gemm is not None or len(work.vector) != 1:
+    if work.uses_tensor or len(work.vector) != 1:
         return None
     part = work.vector[0]
     has_row = part.kind in VECTOR_TABLE and VECTOR_TABLE[part.kind].has_row

@@ -31,11 +31,13 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from accmine.cost.arrays.precision import pace
 from accmine.cost.arrays.timing import Timing, resolve_timing
 from accmine.cost.measured.file import PRODUCT, MeasuredRow, core_name, parse_core, read_rows
 from accmine.cost.measured.zigzag_layer import PSUM_WORDS, accelerator, best_dataflow, layer, mapping
 from accmine.errors import InputError
 from accmine.hardware import TensorCore
+from accmine.hardware.precision import rates_text
 from accmine.hardware.technology import Technology
 from accmine.workload.work import Gemm, Work
 
@@ -306,7 +308,7 @@ def zigzag_rows(
     from accmine.files import write_atomic
 
     chosen = resolve_timing(timing)
-    source = _source(technology, chosen, lpf_limit)
+    source = _source(technology, chosen, lpf_limit) + rates_text(tensor.rates)
     known = {} if cache is None else _read_cache(cache, source)
     run = partial(_row, tensor, technology, chosen, hbm_bytes, lpf_limit, runner, source)
     rows = []
@@ -351,7 +353,7 @@ def _row(
     hardware = accelerator(tensor, dataflow, dtype, timing, technology, hbm_bytes)
     product = layer("product", 0, gemm.m, gemm.k, gemm.n, dtype)
     found = runner(hardware, mapping(tensor, dataflow), product, lpf_limit, _OBJECTIVE)
-    passes = timing.fp32_passes if dtype == "fp32" else 1
+    passes, rate = pace(dtype, tensor.rates, timing)
     return ZigzagRow(
         m=gemm.m,
         k=gemm.k,
@@ -359,7 +361,7 @@ def _row(
         batch=gemm.batch,
         dtype=dtype,
         core=core_name(tensor),
-        cycles=gemm.batch * passes * found.core_cycles,
+        cycles=ceil(gemm.batch * passes * found.core_cycles / rate),
         hbm_bytes=gemm.batch * found.hbm_bytes,
         # The energy of an fp32 multiplication is that of all its passes already.
         joules=1e-12 * gemm.batch * (found.mac_pj + passes * found.memory_pj),

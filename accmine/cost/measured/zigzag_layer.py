@@ -33,7 +33,7 @@ PSUM_WORDS = 2
 """fp32 words of a partial-sum register: one in use while the other is exchanged."""
 
 _SUM_BITS = 32
-_BITS = {"bf16": 16, "fp16": 16, "fp32": 32, "int8": 8}
+_BITS = {"bf16": 16, "fp16": 16, "fp32": 32, "fp8": 8, "int8": 8, "tf32": 32}
 _ALONG = {"ws": ("K", "C"), "is": ("B", "C"), "os": ("K", "B")}
 """Dimensions of the product along (columns, rows): ZigZag's B, K, C are accmine's m, n, k."""
 
@@ -100,7 +100,7 @@ def accelerator(
         "name": f"{core_name(tensor)}-{dataflow}" if tensor.dataflow != dataflow else core_name(tensor),
         "memories": memories,
         "operational_array": {
-            "unit_energy": float(mac_pj(dtype, chosen, technology)),
+            "unit_energy": float(mac_pj(dtype, chosen, technology, tensor.rates)),
             "unit_area": 0.0,
             "dimensions": ["D1", "D2"],
             "sizes": [tensor.cols, tensor.rows],

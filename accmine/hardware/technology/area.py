@@ -11,16 +11,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from accmine.errors import InputError
 from accmine.hardware.design import FLEXIBLE, TensorCore, VectorCore
 
-__all__ = ["AreaLaw", "Chip", "PartsArea", "constant", "tensor_port_bytes", "vector_port_bytes"]
+__all__ = ["AreaLaw", "Chip", "PartsArea", "constant", "known_to_some", "tensor_port_bytes", "vector_port_bytes"]
 
 _MIB = 1 << 20
+_BITS = {"fp16": 16, "fp32": 32, "fp8": 8, "int8": 8, "tf32": 19}  # that a multiplier sees of an operand
 
 
 def constant(unit: str) -> Any:
     """A dataclass field that a technology file has to give in ``unit``."""
     return field(metadata={"unit": unit})
+
+
+def known_to_some(unit: str) -> Any:
+    """A field that a technology file may give in ``unit``: ``None`` in those of nodes without such chips."""
+    return field(default=None, metadata={"unit": unit})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -111,6 +118,22 @@ class PartsArea:
     sram_mm2_per_mib: float = constant("mm2/MiB")
     relative_error: float = constant("1")
     """Band around every area, ± fraction."""
+    further_type_share: float | None = known_to_some("1")
+    """What a further type adds to a multiply-accumulate, as a share of ``mac_um2``: at as many operand bits per cycle
+    as bf16, and in proportion."""
+
+    def further_types(self, core: TensorCore) -> float:
+        """Factor on the multiply-accumulates of an array that has rates for further types.
+
+        Raises
+        ------
+        InputError
+            If the technology does not say what they add.
+        """
+        bits = sum(rate * _BITS[dtype] / 16 for dtype, rate in core.rates)
+        if bits and self.further_type_share is None:
+            raise InputError("no area of arrays that state tensor_rates (constant area.further_type_share)")
+        return 1.0 + (self.further_type_share or 0.0) * bits
 
     def stacks(self, chip: Chip) -> int:
         """HBM stacks that capacity and bandwidth need, whichever is more."""
@@ -145,7 +168,7 @@ class PartsArea:
         A systolic array skews its 16-bit inputs by row (0 … R−1 registers) and straightens its
         32-bit results by column (0 … C−1 registers). A flexible array has larger processing elements.
         """
-        element_um2 = self.mac_um2 + self.pe_register_bits * self.register_um2_per_bit
+        element_um2 = self.mac_um2 * self.further_types(core) + self.pe_register_bits * self.register_um2_per_bit
         if core.dataflow == FLEXIBLE:
             element_um2 += self.flexible_pe_um2
         skew_bits = 8 * core.rows * (core.rows - 1) + 16 * core.cols * (core.cols - 1)

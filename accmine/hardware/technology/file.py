@@ -108,8 +108,10 @@ class _Reader:
     def section(self, data: Any, place: tuple[str, ...], kind: type, extra: tuple[str, ...] = ()) -> dict[str, Any]:
         """All constants that the dataclass ``kind`` names."""
         units = {item.name: str(item.metadata["unit"]) for item in fields(kind)}
+        may = {item.name for item in fields(kind) if item.default is None}
         mapping = self.mapping(data, place, (*extra, *units))
-        return {name: self.constant(mapping, name, unit, place) for name, unit in units.items()}
+        wanted = {name: unit for name, unit in units.items() if name in mapping or name not in may}
+        return {name: self.constant(mapping, name, unit, place) for name, unit in wanted.items()}
 
     def text(self, data: Mapping[str, Any], key: str) -> str:
         if not isinstance(data.get(key), str) or not data[key].strip():

@@ -60,6 +60,8 @@ class PhazeArea:
     def tensor_mm2(self, core: TensorCore, chip: Chip) -> dict[str, float]:
         """Area of one tensor core, in mm²; its SRAM must be the size that Phaze derives."""
         del chip  # the network has no area in Phaze's law
+        if core.rates:
+            raise InputError("Phaze's area law has no arrays that state tensor_rates")
         _check_sram("tensor", core.sram_bytes, core.macs)
         return {"tensor_core": self.core_um2(core.rows, core.cols, self.pe_tensor_um2) * 1e-6}
 

@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
+from accmine.errors import InputError
 from accmine.hardware.design import TensorCore, VectorCore
-from accmine.hardware.technology.area import Chip, constant, tensor_port_bytes, vector_port_bytes
+from accmine.hardware.technology.area import Chip, constant, known_to_some, tensor_port_bytes, vector_port_bytes
 
 __all__ = ["Power"]
 
@@ -46,6 +47,35 @@ class Power:
     """Energies hold at the supply voltage of the calibration chips; above this clock there is no voltage model."""
     relative_error: float = constant("1")
     """Band around every TDP, ± fraction."""
+    mac_fp8_pj: float | None = known_to_some("pJ")
+    """fp8 multiply with fp32 accumulation."""
+    mac_tf32_pj: float | None = known_to_some("pJ")
+    """tf32 multiply with fp32 accumulation."""
+
+    def mac_pj(self, dtype: str) -> float:
+        """Energy of one multiply-accumulate in this type, in pJ.
+
+        Raises
+        ------
+        InputError
+            If the technology has none.
+        """
+        known = {
+            "bf16": self.mac_bf16_pj,
+            "fp16": self.mac_fp16_pj,
+            "fp32": self.mac_fp32_pj,
+            "fp8": self.mac_fp8_pj,
+            "int8": self.mac_int8_pj,
+            "tf32": self.mac_tf32_pj,
+        }
+        energy = known.get(dtype)
+        if energy is None:
+            raise InputError(f"no energy of a multiply-accumulate in {dtype} (constant power.mac_{dtype}_pj)")
+        return energy
+
+    def peak_mac_pj(self, core: TensorCore) -> float:
+        """Energy per multiplier and cycle of bf16, or of the stated type that takes more at its rate, in pJ."""
+        return max([self.mac_bf16_pj, *(rate * self.mac_pj(dtype) for dtype, rate in core.rates)])
 
     def sram_pj_per_byte(self, size_bytes: int) -> float:
         """Energy of one byte read from or written to an SRAM of this size, in pJ.
@@ -88,7 +118,7 @@ class Power:
         return self._with_margin(
             {
                 "leakage": self.leakage_w(area_mm2),
-                "tensor_macs": core.macs * self.mac_bf16_pj * frequency_hz * _PJ,
+                "tensor_macs": core.macs * self.peak_mac_pj(core) * frequency_hz * _PJ,
                 "tensor_sram": sram_pj * frequency_hz * _PJ,
                 **self._shared_port(chip),
             }

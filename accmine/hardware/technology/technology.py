@@ -133,29 +133,40 @@ class Technology:
         return None if self.power is None else self.power.relative_error
 
     @property
-    def mac_int8_pj(self) -> float:
-        """Energy of one int8 multiply with int32 accumulation, in pJ."""
-        return self.need_power().mac_int8_pj
-
-    @property
-    def mac_fp16_pj(self) -> float:
-        """Energy of one fp16 multiply with fp32 accumulation, in pJ."""
-        return self.need_power().mac_fp16_pj
-
-    @property
     def link_pj_per_byte(self) -> float:
         """Energy of one byte sent to another chip, in pJ."""
         return 8 * self.need_power().link_pj_per_bit
 
-    @property
-    def mac_bf16_pj(self) -> float:
-        """Energy of one bf16 multiply with fp32 accumulation, in pJ."""
-        return self.need_power().mac_bf16_pj
+    def mac_pj(self, dtype: str) -> float:
+        """Energy of one multiply-accumulate in this type (``accmine.hardware.DTYPES``), in pJ.
 
-    @property
-    def mac_fp32_pj(self) -> float:
-        """Energy of one fp32 multiply-accumulate, in pJ."""
-        return self.need_power().mac_fp32_pj
+        Raises
+        ------
+        InputError
+            If this technology has none, with its name.
+        """
+        try:
+            return self.need_power().mac_pj(dtype)
+        except InputError as error:
+            raise InputError(f"technology {self.name}: {error.complaints[0].message}") from None
+
+    def need_types(self, core: TensorCore) -> None:
+        """Refuse an array with rates of types that this technology has no area or energy for.
+
+        Raises
+        ------
+        InputError
+            With its name and what is missing.
+        """
+        try:
+            if isinstance(self.area, PartsArea):
+                self.area.further_types(core)
+            elif core.rates:
+                raise InputError("Phaze's area law has no arrays that state tensor_rates")
+            for dtype in dict(core.rates) if self.power is not None else ():
+                self.need_power().mac_pj(dtype)
+        except InputError as error:
+            raise InputError(f"technology {self.name}: {error.complaints[0].message}") from None
 
     @property
     def vector_op_fp32_pj(self) -> float:

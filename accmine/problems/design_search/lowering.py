@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -57,9 +57,7 @@ def lower(graph: OperatorGraph, library: CostLibrary, design: Design, *, private
         If an operator fits the design in no mode (a fused operator needs one core of each kind).
     """
     modes = library.modes(design)
-    tables = tuple(
-        modes[position].within(design.tensor_cores, design.vector_cores) for position in library.index(graph).tolist()
-    )
+    tables = tuple(modes[position] for position in library.index(graph).tolist())
     for work, table in zip(graph.works, tables, strict=True):
         if len(table.duration) == 0:
             raise InputError(f"{design.name}: no mode of an operator fits its cores: {work}")
@@ -84,4 +82,4 @@ def _full_rate(table: ModeTable) -> ModeTable:
     for i, (tensor, vector, _) in enumerate(table.uses.tolist()):  # fastest first
         if not any(table.uses[k, 0] <= tensor and table.uses[k, 1] <= vector for k in kept):
             kept.append(i)
-    return ModeTable(*(getattr(table, item.name)[kept] for item in fields(table)))
+    return table.take(kept)

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost import CostLibrary, Source, splits_up_to
+from accmine.cost import CostLibrary, Source, splits_for
 from accmine.errors import InputError
 from accmine.hardware import Design, Template
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
@@ -119,16 +119,16 @@ class Problem:
 
 def cost_library(
     tasks: Sequence[Task],
-    most_cores: int,
+    counts: Iterable[int],
     operator_split: str,
     timing: str,
     technology: Technology,
     source: Source | None = None,
     also: Sequence[int] = (),
 ) -> CostLibrary:
-    """Costs of all operators of ``tasks``; ``operator_split`` is ``even`` or ``none``, ``also`` as ``splits_up_to``."""
+    """Costs of all operators of ``tasks``; ``counts``, ``operator_split`` and ``also`` as in ``splits_for``."""
     graphs = [phase.graph for task in tasks for phase in task.phases]
-    splits = splits_up_to(most_cores, also) if operator_split == "even" else (1,)
+    splits = splits_for(counts, operator_split, (*also, *(() if source is None else source.cores)))
     return CostLibrary(graphs, splits, timing, technology, source)
 
 

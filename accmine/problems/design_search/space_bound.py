@@ -3,13 +3,14 @@
 For a graph on a design with core counts n_r and B bytes of HBM per cycle, every schedule takes at least
 
     max( longest path of the shortest durations,
-         Σ_i min_s s·d_i(s) / n_r   for each kind of core r,
-         Σ_i min_s b_i(s) / B ),        d_i(s) = max(c_i(s), b_i(s)/B)
+         Σ_i min_s s·d_ir(s) / n_r   for each kind of core r,
+         Σ_i min b_i / B ),        d_ir(s) = launch + max(c_ir(s), b_ir(s)/B)
 
-because an operator holds its s cores for d_i(s) cycles and moves b_i(s) bytes. The first term depends on
-the counts only through the largest split that fits, the others are sums divided by counts: a bound for
-millions of designs is arithmetic on the cost table of each pair of core types. Pieces of the graph that run
-one after the other are bounded one by one (``accmine.problems.design_search.barriers``).
+because an operator holds s cores of kind r for at least d_ir(s) cycles, what its side on them takes, whatever its other
+side does, and moves at least b_i bytes. The first term depends on the counts only through the largest splits that
+fit, the others are sums divided by counts: a bound for millions of designs is arithmetic on the cost table of each
+pair of core types. Paths are computed for few counts (``_PATH_COUNTS``), each for those below it as well. Pieces of the
+graph that run one after the other are bounded one by one (``accmine.problems.design_search.barriers``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost import INVALID
+from accmine.cost import INVALID, CostLibrary, hbm_capacity
+from accmine.cost.mode_table import paired_works, useful_splits
 from accmine.hardware import Design, types_of
 from accmine.hardware.technology import chip_of, linear_costs
 from accmine.ports import NEVER, Clock
@@ -136,14 +138,8 @@ def _cropped(block: Block) -> Block:
     """The block without counts that never fit: mostly a small part is left, and bounds cost what is left."""
     a = int(np.flatnonzero(block.fits.any(axis=1))[-1]) + 1
     b = int(np.flatnonzero(block.fits.any(axis=0))[-1]) + 1
-    return Block(
-        block.types,
-        block.tensor_counts[:a],
-        block.vector_counts[:b],
-        block.area_mm2[:a, :b],
-        block.tdp_w[:a, :b],
-        block.fits[:a, :b],
-    )
+    area, tdp = block.area_mm2[:a, :b], block.tdp_w[:a, :b]
+    return Block(block.types, block.tensor_counts[:a], block.vector_counts[:b], area, tdp, block.fits[:a, :b])
 
 
 def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[FloatArray]]:
@@ -183,20 +179,12 @@ class _Terms:
     """
 
     def __init__(self, problem: Problem, several: Sequence[Block]) -> None:
-        splits = np.array(problem.library.splits, dtype=np.float64)
-        rates, durations, at = [], [], []
-        columns = 0
+        rates, durations, at, columns = [], [], [], 0
         for block in several:
-            types = block.types
-            costs = problem.library.costs(types)
-            valid = costs.cycles < INVALID
-            memory = costs.hbm_bytes / types.usable_hbm_bytes_per_cycle
-            duration = np.where(valid, np.maximum(costs.cycles, memory) + costs.launch_cycles, inf)
-            core_time = (duration * splits).min(axis=1)
-            least = np.where(valid, memory, inf).min(axis=1)
-            rates.append(np.stack([core_time * costs.uses_tensor, core_time * costs.uses_vector, least], axis=1))
+            sides = _sides(problem.library, block.types)
+            rates.append(sides.rates(problem.library.splits))
             own = _Columns(block, problem.library.splits)
-            durations.append(own.durations(duration, costs.uses_tensor, costs.uses_vector))
+            durations.append(own.durations(sides))
             at.append(columns + own.expand(np.arange(durations[-1].shape[1])).ravel())
             columns += durations[-1].shape[1]
         self.rates = np.stack(rates, axis=1)
@@ -248,23 +236,72 @@ def _sums(counts: IntArray, lengths: FloatArray) -> FloatArray:
     return np.concatenate(pieces, axis=1)
 
 
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """Least cycles of the sides of works on each number of cores: arrays of shape (works, splits).
+
+    Attributes
+    ----------
+    tensor, vector
+        From start to end of a side alone, infinite on numbers of cores that no mode has; 0 without one. Both sides of a
+        ``paired`` work are the whole of it.
+    memory
+        Least time of the traffic, over all numbers of cores; shape (works,).
+    """
+
+    tensor: FloatArray
+    vector: FloatArray
+    memory: FloatArray
+
+    def rates(self, splits: Sequence[int]) -> FloatArray:
+        """Tensor and vector core time, and time of the HBM; shape (works, 3)."""
+        tensor, vector = ((side * np.array(splits)).min(axis=1) for side in (self.tensor, self.vector))
+        return np.stack([tensor, vector, self.memory], axis=1)
+
+
+def _sides(library: CostLibrary, types: Design) -> _Sides:
+    """The sides of every work on some core types."""
+    costs, bandwidth = library.costs(types), hbm_capacity(types)
+    own, alone, least = costs.corrections, [], costs.compulsory_bytes
+    useful = useful_splits(costs, library.works)
+    for side, mask in zip((costs.tensor, costs.vector), useful, strict=True):
+        valid = mask & (side.cycles != INVALID)
+        cycles = np.maximum(np.where(valid, side.cycles, 0), side.port_cycles)
+        whole = own.durations(cycles, side.hbm_bytes, bandwidth)
+        alone.append(np.where(~side.used[:, None], 0.0, np.where(valid, whole, inf)))
+        again = np.where(side.used[:, None] & valid, side.hbm_bytes - costs.compulsory_bytes[:, None], INVALID)
+        least = least + np.where(side.used, again.min(axis=1), 0)
+    both, longer = paired_works(costs, library.works)[:, None], np.maximum(*alone)
+    tensor, vector = (np.where(both, longer, own_side) for own_side in alone)
+    return _Sides(tensor, vector, own.busy_bytes(least) / bandwidth)
+
+
+_PATH_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56)
+"""Counts, with those from 64 on in steps of 8, that have paths of their own; others take those of the next larger."""
+
+
+def _path_levels(splits: Sequence[int], counts: IntArray) -> IntArray:
+    """Column of the largest split that the paths of each count may use; shape of ``counts``."""
+    coarse = [*_PATH_COUNTS, *(64 + 8 * i for i in range(0, max(0, int(counts.max()) - 57) // 8 + 2))]
+    rounded = np.array(coarse)[np.searchsorted(coarse, counts)]
+    # Not beyond the largest count there is: its own paths are exact.
+    return np.asarray(np.searchsorted(splits, np.minimum(rounded, counts.max()), side="right") - 1, dtype=np.int64)
+
+
 class _Columns:
     """The distinct (largest tensor split, largest vector split) of a block, as columns of a table."""
 
     def __init__(self, block: Block, splits: Sequence[int]) -> None:
-        self.tensor_level = np.searchsorted(splits, block.tensor_counts, side="right") - 1
-        self.vector_level = np.searchsorted(splits, block.vector_counts, side="right") - 1
+        self.tensor_level = _path_levels(splits, block.tensor_counts)
+        self.vector_level = _path_levels(splits, block.vector_counts)
         self.tensor_levels, self.tensor_at = np.unique(self.tensor_level, return_inverse=True)
         self.vector_levels, self.vector_at = np.unique(self.vector_level, return_inverse=True)
 
-    def durations(self, duration: FloatArray, tensor: BoolArray, vector: BoolArray) -> FloatArray:
+    def durations(self, sides: _Sides) -> FloatArray:
         """Shortest duration of each work for each column; shape (works, columns)."""
-        shortest = np.minimum.accumulate(duration, axis=1)
-        last = shortest.shape[1] - 1
-        t = np.where(tensor[:, None], self.tensor_levels[None, :], last)
-        v = np.where(vector[:, None], self.vector_levels[None, :], last)
-        level = np.minimum(t[:, :, None], v[:, None, :]).reshape(len(duration), -1)
-        return np.take_along_axis(shortest, level, axis=1)
+        tensor = np.minimum.accumulate(sides.tensor, axis=1)[:, self.tensor_levels]
+        vector = np.minimum.accumulate(sides.vector, axis=1)[:, self.vector_levels]
+        return np.asarray(np.maximum(tensor[:, :, None], vector[:, None, :]).reshape(len(tensor), -1))
 
     def expand(self, columns: IntArray) -> IntArray:
         """From columns to core counts; shape (a, b)."""

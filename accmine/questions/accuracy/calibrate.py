@@ -1,62 +1,71 @@
 """Calibration: constants of the time model fitted on measured operators, and scored on others they have not seen.
 
-The model of an operator on a whole chip is the split over cores that takes the least time,
-
-    seconds = launch + max( array cycles / array_efficiency, vector cycles / vector_efficiency, port cycles,
-                            HBM bytes / (bandwidth · hbm_efficiency) )
-
-(cycles over the clock). The constants minimise the sum of squared relative errors. For given efficiencies the best
-launch is a linear least-squares problem; the efficiencies are found by a coordinate search in log space from several
-starts. Nothing is random, so the same rows give the same constants.
+The model is that of every cost (``accmine.hardware.calibration``, ``accmine.cost.corrections``), on the number of
+cores on which an operator is fastest. Each kind of operator has constants of its own, fitted on its rows alone.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost import memory_of, splits_up_to, tensor_costs, vector_costs
-from accmine.cost.operator_costs import INVALID, OperatorCosts, combine
 from accmine.errors import InputError
-from accmine.files import Document, format_quantity, load_yaml
-from accmine.hardware import Calibration, Design
+from accmine.files import Document, load_yaml
+from accmine.hardware import Calibration, Constants, Design, Tiles
+from accmine.hardware.calibration import KINDS
+from accmine.hardware.calibration_file import calibration_section
+from accmine.questions.accuracy.fit import CONSTANTS, Predictor, constants_for
 from accmine.questions.accuracy.samples import Sample
-from accmine.questions.accuracy.score import Score, score
-from accmine.workload.graph import Work
+from accmine.questions.accuracy.score import Score, covered, drawn, interval, score
 
-__all__ = [
-    "CONSTANTS",
-    "Calibrated",
-    "Part",
-    "Predictor",
-    "calibrate",
-    "calibrated_text",
-    "cross_fit",
-    "default_constants",
-]
+__all__ = ["CONSTANTS", "Calibrated", "KindPart", "Part", "calibrate", "calibrated_text", "cross_fit", "parts_of"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-Loss = Callable[[dict[str, float]], float]
 
-CONSTANTS = ("launch", "array_efficiency", "vector_efficiency", "hbm_efficiency")
-"""What can be fitted."""
+USUAL = {
+    "array_efficiency": (0.6, 1.0),
+    "vector_efficiency": (0.3, 1.0),
+    "hbm_efficiency": (0.5, 0.97),
+    "launch": (0.0, 1e-5),
+    "sustained": (0.7, 1.0),
+}
+"""What hardware does; a constant outside is said, since it may describe the rows and not the chip."""
 
-_EFFICIENCIES = CONSTANTS[1:]
+MOST_SWAPPED = 300
+"""Rows up to which the two parts are exchanged as well."""
 
-LEAST_EFFICIENCY = 0.2
-"""Lower end of the search; a chip that reaches less than a fifth of its peak on every product is not this model."""
 
-PULL = 0.04
-"""Weight of ln(efficiency)² beside the squared relative errors: one row that is off by 5 % weighs as much as an
-efficiency of e^-¼ = 0.78. It decides only where the rows hardly do, and there it keeps the published peak."""
+@dataclass(frozen=True, slots=True)
+class KindPart:
+    """The constants of one kind of operator, and how good they are.
 
-_LONGEST_LAUNCH_S = 0.999
+    Attributes
+    ----------
+    kind
+        One of ``accmine.hardware.calibration.KINDS``.
+    constants
+        Fitted, and open ones: name and value; times in seconds.
+    open
+        Constants that these rows do not determine: their value stays what it was.
+    fitted, held_out
+        Score on the rows of the fit, and on the rows it has not seen.
+    interval
+        Bounds of measured ÷ modelled time of 9 of 10 rows that were not fitted on.
+    coverage
+        Share of a half of those rows within the interval of the other half; ``None`` with fewer than 40.
+    """
+
+    kind: str
+    constants: tuple[tuple[str, float], ...]
+    open: tuple[str, ...]
+    fitted: Score
+    held_out: Score
+    interval: tuple[float, float]
+    coverage: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,165 +75,61 @@ class Part:
     Attributes
     ----------
     calibration
-        Fitted constants.
-    open
-        Constants that these rows do not determine: their value stays what it was.
+        With which the rows are modelled: of rows by the host's clock ``launch`` and ``host_launch`` are the host's.
+    written
+        The same with the launch of kernels, for the file of an accelerator.
+    kinds
+        One for each kind of operator measured.
     fitted, held_out
-        Score on the rows of the fit, and on the rows it has not seen.
+        Scores over all kinds.
     """
 
     calibration: Calibration
-    open: tuple[str, ...]
+    written: Calibration
+    kinds: tuple[KindPart, ...]
     fitted: Score
     held_out: Score
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Constants that the rows of their kind do not determine."""
+        return tuple(f"{part.kind} {name}" for part in self.kinds for name in part.open)
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A calibration, scored in both directions.
+    """A calibration, scored on rows it has not seen.
 
     Attributes
     ----------
     part
         Fitted on one part of the rows and scored on the other: what is written to a file.
     swapped
-        The two parts exchanged.
-    launch, launch_swapped
+        The two parts exchanged; ``None`` where there are too many rows for that.
+    launch
         The same with the launch constant alone.
     uncorrected
         Score of the model without any correction on the held-out rows of ``part``.
+    warnings
+        Constants outside of what hardware does.
     """
 
     part: Part
-    swapped: Part
+    swapped: Part | None
     launch: Part
-    launch_swapped: Part
     uncorrected: Score
+    warnings: tuple[str, ...]
 
 
-class Predictor:
-    """The modelled time of operators on a whole chip, for any calibration.
-
-    Costs are computed once, without corrections, for every number of cores up to those of the design; so a fit
-    evaluates thousands of calibrations in no time.
-
-    Parameters
-    ----------
-    samples
-        Measured operators.
-    design
-        Chip; its calibration is not used.
-    """
-
-    def __init__(self, samples: Sequence[Sample], design: Design) -> None:
-        costs = _costs(tuple(sample.work for sample in samples), design)
-        cores = np.where(costs.uses_tensor, design.tensor_cores, design.vector_cores)
-        valid = (costs.cycles != INVALID) & (np.array(costs.splits) <= cores[:, None])
-        clock = float(design.frequency_hz)
-        self.array_s: FloatArray = np.where(valid, costs.tensor_cycles / clock, np.inf)
-        self.vector_s: FloatArray = np.where(valid, costs.vector_cycles / clock, np.inf)
-        self.port_s: FloatArray = np.where(valid, costs.port_cycles / clock, np.inf)
-        self.hbm_s: FloatArray = costs.hbm_bytes / float(design.hbm_bytes_per_s)
-        self.measured_s: FloatArray = np.array([sample.seconds for sample in samples])
-
-    def busy_s(self, calibration: Calibration, rows: IntArray) -> FloatArray:
-        """Seconds of the fastest split of some rows, without launch."""
-        array = np.maximum(self.array_s[rows] / calibration.array_efficiency, self.port_s[rows])
-        cores = np.maximum(array, self.vector_s[rows] / calibration.vector_efficiency)
-        return np.asarray(np.maximum(cores, self.hbm_s[rows] / calibration.hbm_efficiency).min(axis=1))
-
-    def seconds(self, calibration: Calibration, rows: IntArray | None = None) -> FloatArray:
-        """Modelled seconds of the rows (default: all), with a calibration."""
-        chosen = np.arange(self.measured_s.size) if rows is None else rows
-        return calibration.launch_s + self.busy_s(calibration, chosen)
-
-    def fit(
-        self, rows: IntArray, start: Calibration, constants: Sequence[str] = CONSTANTS
-    ) -> tuple[Calibration, tuple[str, ...]]:
-        """The calibration with the least squared relative error on some rows, and the constants they leave open.
-
-        Constants that are not fitted, or that the rows do not determine, stay those of ``start``.
-        """
-        free = [name for name in _EFFICIENCIES if name in constants]
-        base = {name: getattr(start, name) for name in free}
-
-        def fitted(values: dict[str, float]) -> tuple[Calibration, float]:
-            """With the best launch time for these efficiencies; and the loss."""
-            calibration = replace(start, **values)
-            relative = self.busy_s(calibration, rows) / self.measured_s[rows]
-            weight = 1.0 / self.measured_s[rows]
-            if "launch" in constants:
-                best = float((weight * (1.0 - relative)).sum() / (weight**2).sum())
-                calibration = replace(calibration, launch_s=min(max(best, 0.0), _LONGEST_LAUNCH_S))
-            return calibration, float(((calibration.launch_s * weight + relative - 1.0) ** 2).sum())
-
-        def loss(values: dict[str, float]) -> float:
-            return fitted(values)[1]
-
-        def pulled(values: dict[str, float]) -> float:
-            return loss(values) + PULL * sum(math.log(values[name]) ** 2 for name in free)
-
-        values = _search(pulled, base, free)
-        undetermined = tuple(name for name in free if _flat(loss, values, name))
-        values |= {name: base[name] for name in undetermined}
-        rounded = {name: float(f"{value:.3g}") for name, value in values.items()}
-        return replace(start, launch_s=float(f"{fitted(values)[0].launch_s:.3g}"), **rounded), undetermined
-
-
-def _costs(works: Sequence[Work], design: Design) -> OperatorCosts:
-    """Uncorrected costs on 1, 2, … cores up to those of the design."""
-    counts = (design.tensor_cores, design.vector_cores)
-    splits = splits_up_to(max(counts), counts)  # those that a study of this accelerator has
-    memory = memory_of(replace(design, calibration=Calibration()))
-    tensor = tensor_costs(works, [design.tensor], splits, memory=memory)
-    return combine(tensor, vector_costs(works, [design.vector], splits, memory=memory))
-
-
-def default_constants(samples: Sequence[Sample]) -> tuple[str, ...]:
-    """The constants that operators of these kinds can tell: an efficiency of units that some of them use."""
-    products = any(sample.work.gemm is not None for sample in samples)
-    vectors = any(sample.work.vector for sample in samples)
-    without = [name for name, used in (("array_efficiency", products), ("vector_efficiency", vectors)) if not used]
-    return tuple(name for name in CONSTANTS if name not in without)
-
-
-def _search(loss: Loss, start: dict[str, float], free: Sequence[str]) -> dict[str, float]:
-    """The values with the least loss of the free ones: coordinate descent in log space from several starts."""
-    best, best_loss = dict(start), loss(start)
-    if not free:
-        return best
-    for first in (1.0, 0.85, 0.65):
-        values = start | dict.fromkeys(free, first)
-        value_loss = loss(values)
-        for step in (0.2, 0.05, 0.01, 0.002, 0.0005):
-            value_loss = _descend(loss, values, value_loss, free, step)
-        if value_loss < best_loss - 1e-12:
-            best, best_loss = values, value_loss
-    return best
-
-
-def _descend(loss: Loss, values: dict[str, float], value_loss: float, free: Sequence[str], step: float) -> float:
-    """Move single values, and pairs, by factors of exp(±step) for as long as that helps; returns the loss."""
-    moves = [dict(zip(free, signs, strict=True)) for signs in product((-1, 0, 1), repeat=len(free)) if any(signs)]
-    improved = True
-    while improved:
-        improved = False
-        for move in moves:
-            moved = values | {
-                name: min(1.0, max(LEAST_EFFICIENCY, values[name] * math.exp(sign * step)))
-                for name, sign in move.items()
-            }
-            if (moved_loss := loss(moved)) < value_loss - 1e-13:
-                values.update(moved)
-                value_loss, improved = moved_loss, True
-    return value_loss
-
-
-def _flat(loss: Loss, values: dict[str, float], name: str) -> bool:
-    """Whether the loss does not depend on a constant, near its value and at full efficiency."""
-    here = loss(values)
-    others = (1.0, values[name] * 0.97, min(1.0, values[name] * 1.03))
-    return all(abs(loss(values | {name: other}) - here) <= 1e-12 for other in others)
+def parts_of(samples: Sequence[Sample], predictor: Predictor, holdout: float, seed: int) -> tuple[IntArray, IntArray]:
+    """Rows to fit on and rows to score on: of every kind of operator its own draw (``score.drawn``)."""
+    fit, held = [], []
+    for kind in dict.fromkeys(predictor.kinds.tolist()):
+        rows = np.flatnonzero(predictor.kinds == kind)
+        chosen = drawn([samples[i].seconds for i in rows.tolist()], holdout, seed)
+        fit.append(rows[chosen[0]])
+        held.append(rows[chosen[1]])
+    return np.sort(np.concatenate(fit)), np.sort(np.concatenate(held))
 
 
 def calibrate(
@@ -232,59 +137,164 @@ def calibrate(
     design: Design,
     parts: tuple[IntArray, IntArray],
     constants: Sequence[str] | None = None,
+    predictor: Predictor | None = None,
 ) -> Calibrated:
-    """Fit on one part of the rows and score on the other, in both directions.
+    """Fit on one part of the rows and score on the other, each kind of operator with constants of its own.
 
     Parameters
     ----------
     samples
         Measured operators.
     design
-        Chip they were measured on. Of its calibration only ``vector_efficiency`` is kept, where no vector operator
-        was measured.
+        Chip they were measured on. Its calibration gives the shapes of the tiles of its libraries, the exponent of
+        overlap, for products the vector efficiency, and the kinds that were not measured.
     parts
         Rows to fit on, and rows to score on, without a row in common.
     constants
-        Which of ``CONSTANTS`` are fitted (default: ``default_constants``); the others correct nothing.
+        Which of ``CONSTANTS`` are fitted (default: those that a kind can tell).
+    predictor
+        That of the samples, where it is there already.
 
     Raises
     ------
     InputError
-        For fewer rows in a part than constants, fewer than two rows in a part, rows in both, or an unknown constant.
+        For fewer rows of a kind in a part than constants, fewer than two rows, rows in both parts, rows of both clocks
+        in a kind, or an unknown constant.
     """
-    constants = default_constants(samples) if constants is None else constants
-    unknown = [name for name in constants if name not in CONSTANTS]
-    if unknown or not constants:
+    unknown = [name for name in constants or () if name not in CONSTANTS]
+    if unknown or (constants is not None and not constants):
         raise InputError(
             f"unknown constants {', '.join(unknown) or '(none)'}; allowed: {', '.join(CONSTANTS)}", field="fit"
         )
     fit, held_out = parts
     if np.intersect1d(fit, held_out).size:
         raise InputError("rows to fit on must not be scored on")
-    needed = max(2, len(constants))
-    if min(fit.size, held_out.size) < needed:
-        raise InputError(
-            f"too few measured operators: {fit.size} to fit on and {held_out.size} to score on; fitting "
-            f"{', '.join(constants)} and scoring on other rows needs at least {needed} of each"
-        )
-    predictor = Predictor(samples, design)
-
-    kept = design.calibration.vector_efficiency if not any(s.work.vector for s in samples) else 1.0
-    start = Calibration(vector_efficiency=kept)
-
-    def part(rows: IntArray, others: IntArray, names: Sequence[str]) -> Part:
-        fitted, undetermined = predictor.fit(rows, start, names)
-        scores = [score(predictor.seconds(fitted, r), predictor.measured_s[r]) for r in (rows, others)]
-        return Part(fitted, undetermined, *scores)
-
-    plain = predictor.seconds(start, held_out)
+    bench = _Bench(samples, predictor or Predictor(samples, design), design)
+    found = bench.part(fit, held_out, constants)
+    small = max(fit.size, held_out.size) <= MOST_SWAPPED
+    measured = bench.predictor.measured_s[held_out]
     return Calibrated(
-        part=part(fit, held_out, constants),
-        swapped=part(held_out, fit, constants),
-        launch=part(fit, held_out, ("launch",)),
-        launch_swapped=part(held_out, fit, ("launch",)),
-        uncorrected=score(plain, predictor.measured_s[held_out]),
+        part=found,
+        swapped=bench.part(held_out, fit, constants) if small else None,
+        launch=bench.part(fit, held_out, ("launch",)),
+        uncorrected=score(bench.predictor.take(held_out).seconds(Calibration()), measured),
+        warnings=_warnings(found, samples),
     )
+
+
+class _Bench:
+    """The rows of a calibration."""
+
+    def __init__(self, samples: Sequence[Sample], predictor: Predictor, design: Design) -> None:
+        self.samples, self.predictor, self.design = samples, predictor, design
+        self.clocks = np.array([sample.clock for sample in samples])
+
+    def part(self, rows: IntArray, others: IntArray, constants: Sequence[str] | None) -> Part:
+        """Constants of every kind fitted on some rows."""
+        before = self.design.calibration
+        calibration = written = replace(before, interval=())
+        opened: dict[str, tuple[str, ...]] = {}
+        named: dict[str, tuple[str, ...]] = {}
+        kinds = [kind for kind in KINDS if (self.predictor.kinds == kind).any()]
+        for kind in kinds:
+            own = rows[self.predictor.kinds[rows] == kind]
+            host = self._host_clock(kind)
+            named[kind] = tuple(constants_for(kind, self.design, host) if constants is None else constants)
+            self._enough(kind, own, others[self.predictor.kinds[others] == kind], named[kind])
+            start = _started(calibration, before, kind)
+            calibration, opened[kind] = self.predictor.take(own).fit(start, kind, named[kind])
+            kept = calibration.of(kind)
+            if host:
+                of_kernel = before.of(kind)
+                kept = replace(kept, launch_s=of_kernel.launch_s, host_launch_s=of_kernel.host_launch_s)
+            elif not written.launch_s:  # kinds without rows are started by the same software
+                written = replace(written, launch_s=kept.launch_s)
+            rest = tuple(item for item in written.kinds if item[0] != kind)
+            written = replace(written, kinds=(*rest, (kind, kept)), tiles=calibration.tiles)
+        seconds, measured = self.predictor.seconds(calibration), self.predictor.measured_s
+        found = tuple(self._kind(kind, calibration, named[kind], opened[kind], seconds, rows, others) for kind in kinds)
+        bounds = {part.kind: part.interval for part in found}
+        with_bounds = tuple((k, replace(c, interval=bounds.get(k, c.interval))) for k, c in written.kinds)
+        written = replace(written, kinds=with_bounds)
+        scores = [score(seconds[r], measured[r]) for r in (rows, others)]
+        return Part(calibration, written, found, *scores)
+
+    def _kind(
+        self,
+        kind: str,
+        calibration: Calibration,
+        named: tuple[str, ...],
+        opened: tuple[str, ...],
+        seconds: FloatArray,
+        rows: IntArray,
+        others: IntArray,
+    ) -> KindPart:
+        measured = self.predictor.measured_s
+        own, held = (r[self.predictor.kinds[r] == kind] for r in (rows, others))
+        coverage = None
+        if held.size >= _LEAST_COVERED:
+            first, second = held[::2], held[1::2]
+            coverage = covered(seconds[second], measured[second], interval(seconds[first], measured[first]))
+        return KindPart(
+            kind,
+            tuple((name, value_of(calibration, kind, name)) for name in named),
+            opened,
+            score(seconds[own], measured[own]),
+            score(seconds[held], measured[held]),
+            interval(seconds[held], measured[held]),
+            coverage,
+        )
+
+    def _host_clock(self, kind: str) -> bool:
+        clocks = set(self.clocks[self.predictor.kinds == kind].tolist())
+        if len(clocks) > 1:
+            raise InputError(f"rows of {kind} are by the clock of the device and by that of the host: keep one")
+        return clocks == {"host"}
+
+    def _enough(self, kind: str, fit: IntArray, held_out: IntArray, constants: Sequence[str]) -> None:
+        needed = max(2, len(constants))
+        if fit.size < needed or held_out.size < 2:
+            raise InputError(
+                f"too few measured operators of kind {kind}: {fit.size} to fit on and {held_out.size} to score on; "
+                f"fitting {', '.join(constants)} needs at least {needed}, scoring 2"
+            )
+
+
+def _started(calibration: Calibration, before: Calibration, kind: str) -> Calibration:
+    """Where the fit of a kind starts: of the file only what rows of the kind do not tell, so that none is seen."""
+    file = before.of(kind)
+    vector = file.vector_efficiency if kind in ("product", "convolution") else 1.0
+    own = Constants(overlap=file.overlap, vector_efficiency=vector)
+    rest = tuple(item for item in calibration.kinds if item[0] != kind)
+    tiles = Tiles(before.tiles.shapes) if kind == "product" else calibration.tiles
+    return replace(calibration, kinds=(*rest, (kind, own)), tiles=tiles)
+
+
+_LEAST_COVERED = 40
+
+
+def value_of(calibration: Calibration, kind: str, name: str) -> float:
+    """The value of a constant of a kind; times in seconds, sizes in bytes."""
+    from accmine.questions.accuracy.fit import OF_TILES, field_of
+
+    owner = calibration.tiles if name in OF_TILES else calibration.of(kind)
+    return float(getattr(owner, field_of(name)))
+
+
+def _warnings(part: Part, samples: Sequence[Sample]) -> tuple[str, ...]:
+    found = []
+    host = {sample.clock for sample in samples} == {"host"}
+    for own in part.kinds:
+        for name, value in own.constants:
+            low, high = USUAL.get(name, (value, value))
+            if name in own.open or low <= value <= high or (name == "launch" and host):
+                continue
+            clock = "; if the host's clock measured, say --clock host" if name == "launch" else ""
+            found.append(
+                f"{own.kind}: {name} of {value:.3g} is outside of what hardware does ({low:g} to {high:g}): it "
+                f"describes these rows, and holds for this kind of operator alone{clock}"
+            )
+    return tuple(found)
 
 
 def cross_fit(
@@ -302,15 +312,15 @@ def cross_fit(
     InputError
         As ``calibrate``.
     """
-    found = calibrate(samples, design, parts)
-    predictor = Predictor(samples, design)
+    bench = _Bench(samples, Predictor(samples, design), design)
     columns = []
-    for of_second, of_first in ((found.part, found.swapped), (found.launch, found.launch_swapped)):
+    for constants in (None, ("launch",)):
         seconds = np.empty(len(samples))
-        for rows, fitted in zip(parts, (of_first, of_second), strict=True):
-            seconds[rows] = predictor.seconds(fitted.calibration, rows)
+        for rows, others in (parts, parts[::-1]):
+            fitted = bench.part(others, rows, constants).calibration
+            seconds[rows] = bench.predictor.take(rows).seconds(fitted)
         columns.append(seconds)
-    return columns[0], columns[1], predictor.seconds(Calibration())
+    return columns[0], columns[1], bench.predictor.seconds(Calibration())
 
 
 def calibrated_text(document: Document, calibration: Calibration, source: str, name: str) -> str:
@@ -328,18 +338,13 @@ def calibrated_text(document: Document, calibration: Calibration, source: str, n
     from accmine.hardware import template_of
 
     kept, inside = [], False
+    own = {"name:": f"name: {name}", "calibrated:": "calibrated: yes"}
     for line in document.text.splitlines():
         if line and not line[0].isspace() and not line.startswith("#"):
             inside = line.startswith("calibration:")
         if not inside:
-            kept.append(f"name: {name}" if line.startswith("name:") else line)
-    section = {
-        "launch": format_quantity(calibration.launch_s, "seconds"),
-        "array_efficiency": calibration.array_efficiency,
-        "vector_efficiency": calibration.vector_efficiency,
-        "hbm_efficiency": calibration.hbm_efficiency,
-        "source": source,
-    }
+            kept.append(next((text for key, text in own.items() if line.startswith(key)), line))
+    section = calibration_section(calibration, source)
     text = "\n".join(kept).rstrip() + "\n"
     text += yaml.safe_dump({"calibration": section}, sort_keys=False, width=110, allow_unicode=True)
     wanted = replace(template_of(document), calibration=calibration)

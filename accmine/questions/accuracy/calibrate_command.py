@@ -14,8 +14,8 @@ __all__ = ["calibrate"]
 
 
 def calibrate(
-    table: Annotated[
-        Path, typer.Argument(metavar="CSV", help="Measured operators; docs/measurements.md has the columns.")
+    tables: Annotated[
+        list[Path], typer.Argument(metavar="CSV…", help="Measured operators; docs/measurements.md has the columns.")
     ],
     accelerator: Annotated[str, typer.Option(help="Name or file of the chip they were measured on.")],
     output: Annotated[
@@ -26,43 +26,54 @@ def calibrate(
     fit: Annotated[
         str | None,
         typer.Option(
-            help="Constants to fit, separated by commas: launch, array_efficiency, vector_efficiency, hbm_efficiency. "
-            "Default: those that operators of the kinds measured can tell."
+            help="Constants to fit, separated by commas: launch, array_efficiency, vector_efficiency, hbm_efficiency, "
+            "hbm_ramp, sustained, host_launch; of tiles fill, edge, split_launch, split_traffic. "
+            "Default: those that a kind of operator can tell."
         ),
     ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Kind of operator to calibrate; may be repeated. Default: all measured.")
+    ] = None,
+    clock: Annotated[
+        str,
+        typer.Option(help="Clock of rows that do not say it: kernel (of the device) or host (launch and wait in it)."),
+    ] = "kernel",
     as_json: Json = False,
 ) -> None:
-    """Fit launch time and efficiencies on one part of measured operators, and score them on the other."""
+    """Fit the constants of each kind of operator on one part of measured ones, and score them on the other."""
     from accmine.files import write_atomic
     from accmine.hardware import load_accelerator, read_accelerator
     from accmine.questions.accuracy.calibrate import calibrate as fit_and_score
-    from accmine.questions.accuracy.calibrate import calibrated_text, default_constants
+    from accmine.questions.accuracy.calibrate import calibrated_text, parts_of
+    from accmine.questions.accuracy.fit import Predictor
     from accmine.questions.accuracy.report import calibration_text, source_text
-    from accmine.questions.accuracy.samples import read_samples
-    from accmine.questions.accuracy.score import drawn
+    from accmine.questions.accuracy.samples import chosen, read_samples
     from accmine.report import to_json
 
     writable(output, "--output")
     document, design = read_accelerator(accelerator), load_accelerator(accelerator)
-    samples = read_samples(table, design)
-    named = default_constants(samples) if fit is None else fit.split(",")
-    constants = tuple(name.strip() for name in named if name.strip())
-    found = fit_and_score(samples, design, drawn([sample.seconds for sample in samples], holdout, seed), constants)
+    samples = chosen([sample for table in tables for sample in read_samples(table, design, clock)], kind)
+    constants = None if fit is None else tuple(name.strip() for name in fit.split(",") if name.strip())
+    predictor = Predictor(samples, design)
+    parts = parts_of(samples, predictor, holdout, seed)
+    found = fit_and_score(samples, design, parts, constants, predictor)
     if found.part.held_out.mape > _WRONG:
         raise InputError(
             f"the fit is {100 * found.part.held_out.mape:.0f} % off on the rows held out: they are of another chip "
             f"than {accelerator}, or their times are in another unit than seconds",
-            where=str(table),
+            where=str(tables[0]),
         )
-    source = source_text(found, table.name, len(samples), constants, seed)
+    names = ", ".join(table.name for table in tables)
+    before = document.data.get("calibration", {}).get("source", "") if design.calibration.kinds else ""
+    source = source_text(found, names, len(samples), seed) + (f" Before: {before}" if before else "")
     if output is not None:
-        write_atomic(output, calibrated_text(document, found.part.calibration, source, output.stem))
+        write_atomic(output, calibrated_text(document, found.part.written, source, output.stem))
     if as_json:
-        values = {"table": str(table), "accelerator": accelerator, "rows": len(samples), "constants": list(constants)}
+        values = {"tables": [str(table) for table in tables], "accelerator": accelerator, "rows": len(samples)}
         values |= {**to_json(found), "source": source, "output": None if output is None else str(output)}
         echo_json(values)
         return
-    typer.echo(calibration_text(found, constants))
+    typer.echo(calibration_text(found))
     typer.echo(f"\nwritten: {output}" if output is not None else "\nnothing is written without -o FILE")
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from accmine.hardware import Calibration
-from accmine.questions.accuracy.calibrate import Calibrated, Part
+from accmine.questions.accuracy.calibrate import Calibrated, KindPart
 from accmine.questions.accuracy.score import Score
 from accmine.report import Section, cell, figures, table, texts
 
@@ -56,54 +55,58 @@ def _percent(value: float | None, sign: bool = False) -> str:
     return f"{100 * value:+.1f} %" if sign else f"{100 * value:.1f} %"
 
 
-def source_text(found: Calibrated, table: str, rows: int, constants: tuple[str, ...], seed: int) -> str:
+def source_text(found: Calibrated, tables: str, rows: int, seed: int) -> str:
     """What the ``source`` of a calibration section says: on what it was fitted, and how good it is on other rows."""
-    part, what = found.part, ", ".join(constants)
-    text = (
-        f"{what} fitted on {part.fitted.rows} of {rows} operators of {table} (seed {seed}, least squares of relative "
-        f"errors): MAPE {100 * part.fitted.mape:.1f} % on them, {100 * part.held_out.mape:.1f} % on the "
-        f"{part.held_out.rows} others"
+    part = found.part
+    kinds = "; ".join(
+        f"{own.kind}: {', '.join(name for name, _ in own.constants)} on {own.fitted.rows} rows, MAPE "
+        f"{100 * own.fitted.mape:.1f} % on them, {100 * own.held_out.mape:.1f} % on {own.held_out.rows} others"
+        for own in part.kinds
     )
+    text = f"fitted on {part.fitted.rows} of {rows} operators of {tables} (seed {seed}). {kinds}"
     return text + (f"; not determined by these rows: {', '.join(part.open)}" if part.open else "")
 
 
-def calibration_text(found: Calibrated, constants: tuple[str, ...]) -> str:
-    """The constants of both directions, and the scores, as text."""
+def calibration_text(found: Calibrated) -> str:
+    """The constants of both directions, the scores and the warnings, as text."""
     first, second = found.part, found.swapped
-    lines = [
-        f"{'constant':<24}{f'fitted on {first.fitted.rows} rows':>20}{f'on the {second.fitted.rows} others':>20}",
-        *(f"{name:<24}{_constant(first, name):>20}{_constant(second, name):>20}" for name in constants),
-        "",
-        f"{'score':<44}{'rows':>6}{'MAPE':>9}{'bias':>9}{'worst':>9}{'rank':>8}",
-        _score("nothing fitted, held-out rows", found.uncorrected),
-        _score("launch alone, rows of the fit", found.launch.fitted),
-        _score("launch alone, held-out rows", found.launch.held_out),
-        _score("launch alone, held-out rows, parts exchanged", found.launch_swapped.held_out),
-        _score(f"{_words(constants)}, rows of the fit", first.fitted),
-        _score(f"{_words(constants)}, held-out rows", first.held_out),
-        _score(f"{_words(constants)}, held-out rows, parts exchanged", second.held_out),
-    ]
+    other = [""] if second is None else [f"on the {second.fitted.rows} others"]
+    lines = [f"{'kind':<13}{'constant':<20}{f'fitted on {first.fitted.rows} rows':>22}{other[0]:>20}"]
+    for i, own in enumerate(first.kinds):
+        swapped = None if second is None else second.kinds[i]
+        for j, (name, value) in enumerate(own.constants):
+            there = "" if swapped is None else _constant(swapped, name, swapped.constants[j][1])
+            lines.append(f"{own.kind:<13}{name:<20}{_constant(own, name, value):>22}{there:>20}")
+    lines += ["", f"{'score':<52}{'rows':>6}{'MAPE':>9}{'bias':>9}{'worst':>9}{'rank':>8}"]
+    lines.append(_score("nothing fitted, held-out rows", found.uncorrected))
+    lines.append(_score("launch alone, held-out rows", found.launch.held_out))
+    for own in first.kinds:
+        lines += [
+            _score(f"{own.kind}, rows of the fit", own.fitted),
+            _score(f"{own.kind}, held-out rows", own.held_out),
+        ]
+    if len(first.kinds) > 1:
+        lines.append(_score("all kinds, held-out rows", first.held_out))
+    if second is not None:
+        lines.append(_score("all kinds, held-out rows, parts exchanged", second.held_out))
+    lines.append("")
+    for own in first.kinds:
+        low, high = own.interval
+        text = f"{own.kind}: 9 of 10 held-out rows take {low:.3f} to {high:.3f} times the modelled time"
+        if own.coverage is not None:
+            text += f" (the interval of one half of them holds {100 * own.coverage:.0f} % of the other)"
+        lines.append(text)
+    lines += [f"warning: {text}" for text in found.warnings]
     return "\n".join(lines)
 
 
-def _words(constants: tuple[str, ...]) -> str:
-    return f"{len(constants)} constant{'s' if len(constants) > 1 else ''}"
-
-
-def _constant(part: Part, name: str) -> str:
+def _constant(part: KindPart, name: str, value: float) -> str:
     if name in part.open:
         return "not determined"
-    return _value(part.calibration, name)
-
-
-def _value(calibration: Calibration, name: str) -> str:
-    if name == "launch":
-        return f"{1e6 * calibration.launch_s:.4g} us"
-    value: Any = getattr(calibration, name)
-    return f"{value:.4g}"
+    return f"{1e6 * value:.4g} us" if name.endswith("launch") else f"{value:.4g}"
 
 
 def _score(name: str, found: Score) -> str:
     rank = "" if found.rank is None else f"{found.rank:.3f}"
     percents = f"{100 * found.mape:>7.1f} %{100 * found.bias:>+7.1f} %{100 * found.worst:>7.1f} %"
-    return f"{name:<44}{found.rows:>6}{percents}{rank:>8}"
+    return f"{name:<52}{found.rows:>6}{percents}{rank:>8}"

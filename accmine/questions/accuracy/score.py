@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
 
-__all__ = ["Score", "drawn", "score"]
+__all__ = ["LEVEL", "Score", "covered", "drawn", "interval", "score"]
 
 FloatArray = npt.NDArray[np.float64]
 
 _LEAST_RANKED = 3
+
+LEVEL = 0.9
+"""Share of operators whose measured time an interval is to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,26 @@ def score(model_s: npt.ArrayLike, measured_s: npt.ArrayLike) -> Score:
         worst=float(np.abs(errors).max()),
         rank=_spearman(model, measured),
     )
+
+
+def interval(model_s: npt.ArrayLike, measured_s: npt.ArrayLike) -> tuple[float, float]:
+    """Bounds of measured ÷ modelled time that hold for at least ``LEVEL`` of operators like these.
+
+    Split conformal: of n rows that were not fitted on the ⌊(n+1)·5 %⌋-th and the ⌈(n+1)·95 %⌉-th smallest ratio, the
+    extremes where there are too few rows; rounded outwards to three decimals. The guarantee is for rows drawn alike,
+    not for other sizes or chips.
+    """
+    ratio = np.sort(np.asarray(measured_s, dtype=np.float64) / np.asarray(model_s, dtype=np.float64))
+    tail = (1.0 - LEVEL) / 2.0
+    low = max(0, floor((ratio.size + 1) * tail + 1e-9) - 1)
+    high = min(ratio.size, ceil((ratio.size + 1) * (1.0 - tail) - 1e-9)) - 1
+    return floor(1000 * ratio[low]) / 1000, ceil(1000 * ratio[high]) / 1000
+
+
+def covered(model_s: npt.ArrayLike, measured_s: npt.ArrayLike, bounds: tuple[float, float]) -> float:
+    """Share of measured times within modelled time × bounds."""
+    ratio = np.asarray(measured_s, dtype=np.float64) / np.asarray(model_s, dtype=np.float64)
+    return float(((ratio >= bounds[0]) & (ratio <= bounds[1])).mean())
 
 
 def _spearman(a: FloatArray, b: FloatArray) -> float | None:

@@ -7,14 +7,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accmine.cost import OperatorTable
+from accmine.cost import OperatorTable, pace, resolve_timing, unstated
+from accmine.cost.interval import Worth, worth_of
 from accmine.cost.operator_table import operator_table
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, validate
-from accmine.hardware import Design, load_accelerator, template_of
+from accmine.hardware import (
+    Design,
+    chosen,
+    covering,
+    facts_of,
+    load_accelerator,
+    needs,
+    read_accelerator,
+    template_of,
+)
 from accmine.hardware.technology import Technology, load_technology
 from accmine.plan import make_plan
-from accmine.problems import design_search
 from accmine.study import Study, read_inputs
 from accmine.workload import ModelDescription, Task
 
@@ -24,7 +33,10 @@ BATCH, MICROBATCH = 32, 8
 """Samples of a step and of a microbatch where none are given: what fits one accelerator of 16 GiB with BERT-Large."""
 
 _OWN = ("sequence", "image")
-_WORKLOAD = ("batch", "microbatch", *_OWN, "optimizer", "dtype", "recompute", "split", "fusion")
+_WORKLOAD = (
+    *("batch", "microbatch", *_OWN, "masked", "optimizer", "precision", "dtype"),
+    *("recompute", "attention", "split", "fusion"),
+)
 _STUDY = ("timing", "operator_split", "residency")
 _ANY = "tpuv2-like"  # tasks do not depend on the space that a study searches: that of the one design takes its place
 _POWERED = "tpu-16nm"  # neither cycles nor bytes depend on the technology
@@ -41,7 +53,7 @@ class Setting:
     """
 
     name: str
-    value: int | str
+    value: int | float | str
     source: str
 
 
@@ -61,6 +73,8 @@ class CostedStep:
         What the device does in a step.
     no_energy
         Why there are no energies; empty where there are.
+    unstated
+        A sentence for each type of products for which the chip states no rate.
     warnings
         What does not fit.
     """
@@ -74,7 +88,14 @@ class CostedStep:
     task: Task
     table: OperatorTable
     no_energy: str
+    unstated: tuple[str, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def worth(self) -> Worth:
+        """The interval of the sum of all operators."""
+        of, clock = self.design.calibration, self.design.frequency_hz
+        return worth_of((of, row.work, row.step_cycles / clock) for row in self.table.rows)
 
 
 def batches(batch: int | None, microbatch: int | None) -> tuple[int, int]:
@@ -92,18 +113,20 @@ def batches(batch: int | None, microbatch: int | None) -> tuple[int, int]:
 
 
 def cost_step(
-    workload: str, accelerator: str, technology: str = _POWERED, options: Mapping[str, int | str] | None = None
+    workload: str,
+    accelerator: str,
+    technology: str | None = None,
+    options: Mapping[str, int | float | str] | None = None,
 ) -> CostedStep:
     """Build the training graph of a step as a study would, and cost its operators on a design.
 
     Parameters
     ----------
     workload, accelerator, technology
-        Names of the catalogue or files.
+        Names of the catalogue or files. ``None``: the technology that a study of this design would have.
     options
-        Keys ``batch``, ``microbatch``, ``sequence``, ``image``, ``optimizer``, ``dtype``, ``recompute``, ``split`` and
-        ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency`` of a study; others have its
-        defaults.
+        Keys of a study's workload (not ``use``, ``name`` and ``weight``), ``timing``, ``operator_split`` and
+        ``residency`` of a study; others have its defaults. ``precision`` is a word.
 
     Raises
     ------
@@ -115,14 +138,20 @@ def cost_step(
     if unknown:
         raise InputError(f"unknown option {', '.join(unknown)}; allowed: {', '.join((*_WORKLOAD, *_STUDY))}")
     study, design, constants = _read(workload, accelerator, technology, given)
-    inputs = read_inputs(study)
-    plan = make_plan(study, replace(inputs, template=template_of(design)))
+    # Which types its arrays multiply is a matter of the design, which is not that of these inputs.
+    plain = tuple(workload.model_copy(update={"dtype": "bf16"}) for workload in study.workloads)
+    inputs = read_inputs(study.model_copy(update={"workloads": plain}))
+    try:
+        plan = make_plan(study, replace(inputs, template=template_of(design)))
+    except InputError as error:
+        found = [Complaint(c.where, _option(c.field) if c.field else "", c.message) for c in error.complaints]
+        raise InputError(found) from None
     (pipeline,) = plan.pipelines
     (task,) = pipeline.tasks
     no_energy = _no_energy(constants, design)
-    priced = plan.technology if constants.power is None else constants
-    most = max(design.tensor_cores, design.vector_cores)
-    library = design_search.cost_library([task], most, study.operator_split, study.timing, priced)
+    priced = constants if not no_energy else chosen([], lambda other: _prices(design, other))[0]
+    library = replace(plan, technology=priced, baseline=design).library()
+    timing = resolve_timing(study.timing)
     table = operator_table(task, library, design, energies=not no_energy)
     return CostedStep(
         workload=pipeline.name,
@@ -134,12 +163,13 @@ def cost_step(
         task=task,
         table=table,
         no_energy=no_energy,
+        unstated=unstated((work.dtype for work in library.works if work.gemm), design.tensor.rates, timing),
         warnings=(*_memory(task.memory_bytes, design), *_tiles(table)),
     )
 
 
 def _read(
-    workload: str, accelerator: str, technology: str, given: Mapping[str, Any]
+    workload: str, accelerator: str, technology: str | None, given: Mapping[str, Any]
 ) -> tuple[Study, Design, Technology]:
     """Everything checked; complaints of all of it at once."""
     complaints: list[Complaint] = []
@@ -160,16 +190,29 @@ def _read(
     except InputError as error:
         complaints += [Complaint("", _option(c.field), c.message) for c in error.complaints]
     try:
-        design = load_accelerator(accelerator)
+        design = load_accelerator(accelerator, timed=True)
     except InputError as error:
         complaints += [c if c.where else Complaint("", "--design", c.message) for c in error.complaints]
     try:
-        constants = load_technology(technology)
+        if technology is not None:
+            constants = load_technology(technology)
+        elif design is not None:
+            constants = _technology_of(design, read_accelerator(accelerator))
     except InputError as error:
         complaints += [c if c.where else Complaint("", "--technology", c.message) for c in error.complaints]
     if study is None or design is None or constants is None:
         raise InputError(complaints)
+    try:
+        pace(study.workloads[0].dtype, design.tensor.rates, resolve_timing(study.timing))
+    except InputError as error:
+        raise InputError(f"{accelerator}: {error.complaints[0].message}", field="--dtype") from None
     return study, design, constants
+
+
+def _technology_of(design: Design, document: Document) -> Technology:
+    """The technology of a design where none is given."""
+    technology, _ = chosen([facts_of(document).technology], lambda other: needs(design, other))
+    return technology
 
 
 def _option(field: str) -> str:
@@ -182,9 +225,13 @@ def _settings(study: Study, model: ModelDescription, given: Mapping[str, Any]) -
     workload = study.workloads[0]
     found = []
     for key in (*_WORKLOAD, *_STUDY):
-        if key == "split" and model.kind == "image":  # no attention to split
+        if key in ("attention", "split") and model.kind == "image":
             continue
-        value = getattr(study if key in _STUDY else workload, key)
+        if key == "split" and workload.attention == "fused":  # one operator
+            continue
+        value = workload.granularity if key == "split" else getattr(study if key in _STUDY else workload, key)
+        if key == "precision":
+            value = workload.precision.word
         source = "given" if key in given else "default"
         if value is None:  # length or size of the model's own; the other of the two it has not
             value, source = getattr(model, key), "model"
@@ -198,12 +245,23 @@ def _no_energy(technology: Technology, design: Design) -> str:
     if technology.power is None:
         return f"technology {technology.name} has no energies"
     most = technology.power.frequency_max_hz
+    others = covering(lambda other: needs(design, other))
     if design.frequency_hz > most:
         return (
             f"the energies of {technology.name} hold up to {most / 1e6:g} MHz, "
-            f"the design runs at {design.frequency_hz / 1e6:g} MHz"
+            f"the design runs at {design.frequency_hz / 1e6:g} MHz; {others}"
         )
+    try:
+        technology.need_types(design.tensor)
+    except InputError as error:
+        return f"{error.complaints[0].message}; {others}"
     return ""
+
+
+def _prices(design: Design, technology: Technology) -> None:
+    """Refuse a technology without energies of what the design multiplies, at any clock."""
+    technology.need_power()
+    technology.need_types(design.tensor)
 
 
 def _memory(needed: int, design: Design) -> tuple[str, ...]:

@@ -117,11 +117,19 @@ def _short(name: str) -> str:
 
 
 def _size(row: OperatorRow) -> str:
-    gemm = row.work.gemm
-    if gemm is None:
+    sizes = _sizes(row)
+    if sizes is None:
         return f"{row.elements:,}"
-    sizes = f"{gemm.m}×{gemm.k}×{gemm.n}"
-    return sizes if gemm.batch == 1 else f"{gemm.batch}·{sizes}"
+    m, k, n, batch = sizes
+    return f"{m}×{k}×{n}" if batch == 1 else f"{batch}·{m}×{k}×{n}"
+
+
+def _sizes(row: OperatorRow) -> tuple[int, int, int, int] | None:
+    """m, k, n and batch of the product; of fused attention those of its scores, rows × width × keys."""
+    gemm, attention = row.work.gemm, row.work.attention
+    if gemm is not None:
+        return gemm.m, gemm.k, gemm.n, gemm.batch
+    return None if attention is None else (attention.rows, attention.width, attention.keys, attention.batch)
 
 
 def _joules(femtojoules: int | None) -> str:
@@ -194,6 +202,7 @@ def _notes(step: CostedStep) -> list[str]:
         "MACs: utilisation of the multipliers of the cores held. FLOP/B: FLOP of the product (without one: of the",
         "lanes) per byte of HBM traffic; roof: what all cores can reach at it, in FLOP/s; reached: one operator.",
     ]
+    notes.append(f"Interval of time: {step.worth.text}.")
     if step.table.step.inserted:
         notes.append("zeros: multiplications by zeros that a stride inserts, skipped: they are in no other figure.")
     notes.append(
@@ -201,22 +210,21 @@ def _notes(step: CostedStep) -> list[str]:
         if step.no_energy
         else f"energy: dynamic, constants of {step.technology}; idle power and leakage are charged by time."
     )
+    notes += [f"{sentence}." for sentence in step.unstated]
     return [*notes, *(f"Warning: {warning}." for warning in step.warnings)]
 
 
 def row_values(row: OperatorRow, step: CostedStep) -> dict[str, Any]:
     """Everything about a row under names that carry their units; figures of one operator, then ``step_`` of all."""
-    gemm = row.work.gemm
+    sizes = _sizes(row) or (None, None, None, None)
     whole = step.table.step.cycles
     return {
         "operator": row.name,
         "kind": row.kind,
         "phase": row.phase,
         "count": row.count,
-        "m": None if gemm is None else gemm.m,
-        "k": None if gemm is None else gemm.k,
-        "n": None if gemm is None else gemm.n,
-        "batch": None if gemm is None else gemm.batch,
+        **dict(zip("mkn", sizes[:3], strict=True)),
+        "batch": sizes[3],
         "elements": row.elements if row.work.vector else None,
         "dtype": row.work.dtype,
         "tensor_cores": row.tensor_cores,
@@ -283,6 +291,7 @@ def to_json(step: CostedStep) -> dict[str, Any]:
             "vector_ridge_op_per_byte": roof.vector_ridge,
         },
         "no_energy": step.no_energy or None,
+        "unstated": list(step.unstated),
         "warnings": list(step.warnings),
     }
 

@@ -135,19 +135,28 @@ def _execution(pipeline: PipelinePlan, workload: StudyWorkload, config: Transfor
 
 
 def _system(answer: RunAnswer, winner: Winner) -> dict[str, Any]:
+    from accmine.cost import pace, resolve_timing
+
     design = winner.design
     calibration = design.calibration
-    # Vector units are fp32; narrower types are not faster (as in the cost model). fp32 products on an array of bf16
-    # multipliers take several passes.
-    passes = {"fp32": _fp32_passes(answer)}
+
+    def tflops(dtype: str) -> float:
+        """Of all arrays: at the stated rate, or fp32 as several passes of bf16."""
+        passes, rate = pace(dtype, design.tensor.rates, resolve_timing(answer.timing))
+        return design.peak_flops_per_s * rate / passes / 1e12
+
+    vector_tflops = design.vector_cores * design.frequency_hz / 1e12
     matrix = {
+        name: {"tflops": tflops(dtype), "gflops_efficiency": [[0, calibration.array_efficiency]]}
+        for dtype, name in _DATATYPES.items()
+    }
+    vector = {
         name: {
-            "tflops": design.peak_flops_per_s / passes.get(dtype, 1) / 1e12,
-            "gflops_efficiency": [[0, calibration.array_efficiency]],
+            "tflops": vector_tflops * design.vector.width(dtype),
+            "gflops_efficiency": [[0, calibration.vector_efficiency]],
         }
         for dtype, name in _DATATYPES.items()
     }
-    vector = {"tflops": design.vector_ops_per_s / 1e12, "gflops_efficiency": [[0, calibration.vector_efficiency]]}
     memory = {"GiB": design.hbm_bytes / 2**30, "GBps": design.hbm_bytes_per_s / 1e9}
     cluster = answer.plan.inputs.cluster
     deepest = max(len(pipeline.tasks) for pipeline in answer.plan.pipelines)
@@ -162,19 +171,13 @@ def _system(answer: RunAnswer, winner: Winner) -> dict[str, Any]:
     }
     return {
         "matrix": matrix,
-        "vector": dict.fromkeys(_DATATYPES.values(), vector),
+        "vector": vector,
         "mem1": {**memory, "MB_efficiency": [[0, calibration.hbm_efficiency]]},
         # Nothing is offloaded; the bandwidth only keeps a division defined.
         "mem2": {"GiB": 0, "GBps": 1.0, "MB_efficiency": [[0, 1.0]]},
         "processing_mode": "roofline",
         "networks": [network],
     }
-
-
-def _fp32_passes(answer: RunAnswer) -> int:
-    from accmine.cost import resolve_timing
-
-    return resolve_timing(answer.timing).fp32_passes
 
 
 def _inputs(answer: RunAnswer) -> list[tuple[PipelinePlan, dict[str, Any], dict[str, Any], dict[str, Any]]]:
@@ -234,14 +237,9 @@ def _reasons(answer: RunAnswer, pipeline: PipelinePlan) -> tuple[str, ...]:
     assert isinstance(config, TransformerConfig)
     design, name = winner.design, pipeline.name
     application = _application(workload, model)
-    rows = workload.microbatch * application["seq_size"]
-    wide = config.heads * config.head_width
-    key_value = 2 * config.kv_heads * config.head_width
-    linear = config.width * (2 * wide + key_value) + 2 * config.width * application["feedforward"]
-    attention = 2 * application["seq_size"] * wide
-    recomputed = 4 if workload.recompute == "full" else 3
-    blocks = recomputed * pipeline.microbatches * rows * config.layers * (linear + attention)
-    other = pipeline.hardware_macs - blocks
+    graphs = [stage.training for stage in pipeline.stages]
+    outside = [o for g in graphs for o in g.operators if g.layers[o.layer] in ("embeddings", "head")]
+    other = pipeline.microbatches * sum(o.work.macs for o in outside)
     reasons = [
         f"{name}: no systolic arrays: every product runs at peak × {design.calibration.array_efficiency:g}, without "
         "fill, drain and partial folds, and on all cores at once",
@@ -253,6 +251,11 @@ def _reasons(answer: RunAnswer, pipeline: PipelinePlan) -> tuple[str, ...]:
         f"({workload.fusion}) and re-reads what a core's SRAM cannot hold",
         f"{name}: Calculon's optimiser is Adam in 11 operations per weight; that of the study is {workload.optimizer}",
     ]
+    if workload.attention == "fused":
+        reasons.append(
+            f"{name}: Calculon stores all scores; accmine's attention is fused: it stores none, makes them in the "
+            "backward pass again, and none that a causal mask hides"
+        )
     if config.gated:
         reasons.append(
             f"{name}: the gated MLP of 3 × {config.mlp_width} is written as 2 × {application['feedforward']}"

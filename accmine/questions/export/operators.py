@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
-from accmine.cost import CostLibrary, array_cycles, best_dataflow, resolve_timing
+from accmine.cost import CostLibrary, array_cycles, best_dataflow, pace, resolve_timing
 from accmine.errors import InputError
 from accmine.hardware import Design, load_accelerator
 from accmine.hardware.technology import Technology
@@ -199,7 +200,7 @@ def longest(name: str, design: Design, tasks: Sequence[Task], library: CostLibra
                 first.setdefault(position, operator.name)
     found = []
     for position, own in runs.items():
-        table = modes[position].within(design.tensor_cores, design.vector_cores)
+        table = modes[position]
         if len(table.duration) == 0:
             raise InputError(f"{design.name}: no mode of an operator fits its cores: {first[position]}")
         best = int(np.argmin(table.duration))
@@ -229,9 +230,10 @@ def _exported(number: int, row: tuple[Work, str, int, int, int], design: Design,
     if gemm is not None:
         chosen = resolve_timing(timing)
         dataflow = best_dataflow(gemm, tensor, chosen)
-        products = gemm.batch * (chosen.fp32_passes if work.dtype == "fp32" else 1)
+        passes, rate = pace(work.dtype, tensor.rates, chosen)
+        products = gemm.batch * passes
         cycles = int(array_cycles(gemm.m, gemm.k, gemm.n, products, tensor.rows, tensor.cols, dataflow, timing))
-        cycles += int(chosen.last_index)  # cycles are always their number
+        cycles = ceil((cycles + int(chosen.last_index)) / rate)  # cycles are always their number
     # SCALE-Sim takes "DP" in a name for a depthwise layer, and commas end a cell: lower case, letters and digits only.
     plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name.lower())
     return ExportedOperator(name, f"op{number}_{plain}", work, runs, cores, duration, dataflow, cycles)

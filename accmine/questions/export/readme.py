@@ -53,5 +53,10 @@ def operator_table(winner: Winner, column: str = "", values: Mapping[str, str] |
     )
     if winner.left_out:
         others = ", ".join(f"{o.name} ({100 * o.step_cycles / total:.1f} %)" for o in winner.left_out)
-        text += f"Longer than the last of them, but without a matrix product, and so not here: {others}.\n"
+        text += f"Longer than the last of them, but not one matrix product, and so not here: {others}.\n"
+        if any(o.work.attention is not None for o in winner.left_out):
+            text += (
+                "Fused attention is several products with a softmax between them that stores no scores, which these\n"
+                "tools cannot express; a study with attention: materialised has the products apart.\n"
+            )
     return text

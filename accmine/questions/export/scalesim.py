@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from math import ceil
 from pathlib import Path
 
-from accmine.cost import PRESETS, Timing, array_cycles, array_folds, resolve_timing
+from accmine.cost import PRESETS, Timing, array_cycles, array_folds, pace, resolve_timing
 from accmine.cost import gemm as gemm_cost
 from accmine.errors import InputError
-from accmine.hardware import Design
+from accmine.hardware import Design, Rates
 from accmine.questions.export.comparison import Comparison, operator_reasons
 from accmine.questions.export.operators import ExportedOperator, RunAnswer, Winner
 from accmine.workload import BYTES
@@ -302,13 +303,19 @@ def _reasons(
         part = f"{few} of {folds} folds, {short} of {stream} streamed rows"
         whole = f"{gemm.m}×{gemm.k}×{gemm.n}: {_whole_cycles(operator, winner.design):,} by scalesim3"
         reasons.append(f"ran {part} of {whole}")
-    for name, value, added in timing_steps(operator, *array, resolve_timing(answer.timing)):
+    rates = winner.design.tensor.rates
+    if operator.work.dtype in dict(rates):
+        rate = dict(rates)[operator.work.dtype]
+        reasons.append(f"the array runs {operator.work.dtype} at {rate:g} times its bf16 rate, which SCALE-Sim has not")
+    for name, value, added in timing_steps(operator, *array, resolve_timing(answer.timing), rates):
         if added:
             reasons.append(f"the study's timing has {name} = {value}: {added:+,} cycles on the whole operator")
     return (*reasons, *operator_reasons(operator, "SCALE-Sim"))
 
 
-def timing_steps(operator: ExportedOperator, rows: int, cols: int, timing: Timing) -> list[tuple[str, object, int]]:
+def timing_steps(
+    operator: ExportedOperator, rows: int, cols: int, timing: Timing, rates: Rates = ()
+) -> list[tuple[str, object, int]]:
     """Cycles of the whole operator on one core, from ``scalesim3`` to ``timing`` one parameter at a time.
 
     Returns
@@ -321,8 +328,9 @@ def timing_steps(operator: ExportedOperator, rows: int, cols: int, timing: Timin
     assert gemm is not None
 
     def count(chosen: Timing) -> int:
-        products = gemm.batch * (chosen.fp32_passes if operator.work.dtype == "fp32" else 1)
-        return int(array_cycles(gemm.m, gemm.k, gemm.n, products, rows, cols, operator.dataflow, chosen))
+        passes, rate = pace(operator.work.dtype, rates, chosen)
+        sizes = gemm.m, gemm.k, gemm.n, gemm.batch * passes
+        return ceil(int(array_cycles(*sizes, rows, cols, operator.dataflow, chosen)) / rate)
 
     here = replace(PRESETS["scalesim3"], last_index=False)
     cycles, steps = count(here), []

@@ -29,6 +29,7 @@ from accmine.cost import (
     layer,
     mac_pj,
     mapping,
+    pace,
     port_bits,
     resolve_timing,
     tensor_costs,
@@ -204,7 +205,9 @@ def _own(answer: RunAnswer, winner: Winner, operator: ExportedOperator) -> _Own:
     costs = found.of_type(0)
     assert costs.energy_pj is not None
     assert costs.compulsory_pj is not None
-    mac_j = 1e-12 * gemm.m * gemm.k * gemm.n * mac_pj(dtype, resolve_timing(answer.timing), answer.technology)
+    mac_j = (
+        1e-12 * gemm.m * gemm.k * gemm.n * mac_pj(dtype, resolve_timing(answer.timing), answer.technology, core.rates)
+    )
     whole_j = 1e-12 * float(costs.energy_pj[0, 0] + costs.compulsory_pj[0])
     return _Own(int(costs.cycles[0, 0]), int(costs.hbm_bytes[0, 0]), mac_j, whole_j - mac_j)
 
@@ -216,12 +219,12 @@ def _compare(answer: RunAnswer, winner: Winner, operator: ExportedOperator, thei
     folds, stream = array_folds(*sizes, design.tensor.rows, design.tensor.cols, operator.dataflow)
     temporal, memory = int(folds) * int(stream), ceil(own.hbm_bytes / design.usable_hbm_bytes_per_cycle)
     ours = max(own.cycles, memory)
-    passes = resolve_timing(answer.timing).fp32_passes if operator.work.dtype == "fp32" else 1
+    passes, rate = pace(operator.work.dtype, design.tensor.rates, resolve_timing(answer.timing))
     short = int(stream) < design.tensor.rows
     what = f"{operator.name}: {gemm.m}×{gemm.k}×{gemm.n} {operator.dataflow}"
     same = ("both are folds · stream: fill, drain and memory left out",)
     reasons = [
-        f"accmine: {own.cycles - passes * temporal:+,} for load, fill, drain and tiles"
+        f"accmine: {own.cycles - ceil(passes * temporal / rate):+,} for load, fill, drain and tiles"
         + (f"; HBM-bound at {memory:,}" if memory > own.cycles else "; not HBM-bound"),
         f"ZigZag: {theirs.stall_cycles:+,} stalls of ports, {theirs.drain_cycles:+,} crossing of the last result, "
         f"{theirs.loading_cycles:+,} serial on- and off-loading",
@@ -233,6 +236,8 @@ def _compare(answer: RunAnswer, winner: Winner, operator: ExportedOperator, thei
             f"a fold streams {stream} cycles, fewer than the {design.tensor.rows} in which a tile is {edge} row by "
             f"row; ZigZag moves it through ports of {width} bits"
         )
+    if rate != 1:
+        reasons.append(f"accmine runs {operator.work.dtype} at {rate:g} times the bf16 rate; ZigZag knows no rates")
     if passes > 1:
         reasons.append(f"accmine runs an fp32 product as {passes} bf16 passes; ZigZag multiplies fp32 at once")
     if design.shared_sram_bytes:

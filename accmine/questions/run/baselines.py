@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 
-from accmine.cost import CostLibrary, splits_up_to
+from accmine.cost import CostLibrary, splits_for
 from accmine.errors import InputError
 from accmine.hardware import Design
 from accmine.hardware.technology import area_mm2, tdp_w
@@ -45,11 +45,11 @@ def _library(
     plan: Plan, own: CostLibrary, split: str, designs: Sequence[Design], whole: Sequence[Design] = ()
 ) -> CostLibrary:
     """Costs under a rule for splitting; calibrated designs of ``whole`` have all their cores as a split."""
-    most = max(max(design.tensor_cores, design.vector_cores) for design in designs)
+    counts = [count for design in designs for count in (design.tensor_cores, design.vector_cores)]
     also = (*plan.own_splits, *whole_splits(whole))
-    if split == plan.study.operator_split and set(splits_up_to(most, also)) <= set(own.splits):
+    if split == plan.study.operator_split and set(splits_for(counts, split, also)) <= set(own.splits):
         return own
-    return cost_library(plan.tasks, most, split, plan.study.timing, plan.technology, plan.source, also)
+    return cost_library(plan.tasks, counts, split, plan.study.timing, plan.technology, plan.source, also)
 
 
 def baseline_rows(
@@ -61,7 +61,7 @@ def baseline_rows(
     """
     plan, deadline = session.plan, stop.deadline()
     names, references = [name for name, _ in plan.inputs.baselines], [design for _, design in plan.inputs.baselines]
-    splits = ("even", "none") if plan.study.operator_split == "even" else ("none",)
+    splits = tuple(dict.fromkeys((plan.study.operator_split, "none")))
     effort = plan.study.search.refine
     rows: list[BaselineRow] = []
     for number, split in enumerate(splits):
@@ -126,8 +126,9 @@ def change_rows(session: Session, chosen: Selection, designs: Sequence[Design]) 
     final = tuple(designs)
     whole = _library(plan, library, "none", [plan.baseline, *designs])
     path = [(f"{plan.study.baseline}, one core per operator", start, whole)]
-    if plan.study.operator_split == "even":
-        whole = _library(plan, library, "even", [plan.baseline, *designs])
+    rule = plan.study.operator_split
+    if rule != "none":
+        whole = _library(plan, library, rule, [plan.baseline, *designs])
         path.append(("operators split evenly over cores", start, whole))
     path += [(what, fleet, whole) for what, fleet in change_designs(plan.baseline, designs)]
     rows: list[tuple[str, tuple[Design, ...]]] = []

@@ -86,7 +86,8 @@ def time_split(schedule: TaskSchedule) -> TimeSplit:
             [(t.uses[:, :2] * t.cycles[:, None]).min(axis=0) for t in phase.lowered.tables], dtype=np.float64
         ).reshape(-1, 2)
         moved = np.array([int(t.hbm_bytes.min()) for t in phase.lowered.tables], dtype=np.float64)
-        macs = graph.macs / (design.tensor_cores * design.tensor.macs)
+        paced = np.array([work.macs / (design.tensor.rate(work.dtype) or 1.0) for work in graph.works])
+        macs = float(count @ paced) / (design.tensor_cores * design.tensor.macs)
         tensor = max(macs, float(count @ held[:, 0]) / design.tensor_cores)
         vector = max(tensor, float(count @ held[:, 1]) / design.vector_cores)
         memory = max(vector, float(count @ moved) / float(problem.capacity[2]))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import nan
 from typing import Any
 
-from accmine.hardware import dump_design
+from accmine.cost.interval import worth_of
+from accmine.hardware import Calibration, dump_design
 from accmine.hardware.technology import area_mm2, idle_w, tdp_w
 from accmine.plan import Plan
 from accmine.questions.run.explain import limit_rows, nearest, time_split
@@ -27,6 +28,7 @@ from accmine.result import Status
 from accmine.search import Member, Selection, TaskSchedule, WholeBound, assumptions_of, metric, scope_of
 from accmine.solving import versions
 from accmine.system import simulate
+from accmine.workload.work import Work
 
 __all__ = ["Findings", "summarize", "trace_lanes"]
 
@@ -116,12 +118,15 @@ def _workload(f: Findings, w: int) -> WorkloadRow:
     plan, pipeline = f.plan, f.plan.pipelines[w]
     step_s = f.chosen.step_s[w]
     own = [f.final[w, s] for s in range(len(pipeline.tasks))]
-    peak = sum(schedule.design.peak_macs_per_s for schedule in own) * step_s
+    dtype = plan.study.workloads[w].dtype
+    rates = [schedule.design.tensor.rate(dtype) or 1.0 for schedule in own]  # of bf16 where the chip states none
+    peak = step_s * sum(rate * schedule.design.peak_macs_per_s for rate, schedule in zip(rates, own, strict=True))
     busy = sum(schedule.busy_s for schedule in own)
     energy = sum(schedule.energy_j + step_s * idle_w(schedule.design, plan.technology) for schedule in own)
     if len(own) > 1:
         sent = sum(stage.sends_forward_bytes + stage.sends_backward_bytes for stage in pipeline.stages)
         energy += pipeline.microbatches * sent * plan.technology.link_pj_per_byte * 1e-12
+    worth = worth_of(part for schedule in own for part in _parts(schedule))
     return WorkloadRow(
         name=pipeline.name,
         batch=pipeline.batch,
@@ -133,7 +138,21 @@ def _workload(f: Findings, w: int) -> WorkloadRow:
         hfu=pipeline.hardware_macs / peak,
         bubble=max(0.0, 1.0 - busy / (len(own) * step_s)),
         energy_j=energy,
+        interval=worth.bounds,
+        no_interval="" if worth.bounds else worth.text,
     )
+
+
+def _parts(schedule: TaskSchedule) -> Iterator[tuple[Calibration, Work, float]]:
+    """Calibration, work and seconds of the operators of a step."""
+    design = schedule.design
+    for run, phase in zip(schedule.task.phases, schedule.phases, strict=True):
+        solution, lowered = phase.result.solution, phase.lowered
+        assert solution is not None
+        tables = [lowered.tables[m] for m in lowered.problem.mode_set.tolist()]
+        for work, table, mode in zip(run.graph.work_index.tolist(), tables, solution.mode.tolist(), strict=True):
+            seconds = run.repeats * float(table.duration[mode]) / design.frequency_hz
+            yield design.calibration, run.graph.works[work], seconds
 
 
 def _stage(f: Findings, w: int, s: int) -> StageRow:

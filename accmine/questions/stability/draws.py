@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.hardware import Calibration, PartsArea
+from accmine.hardware import Calibration, Constants, PartsArea
 from accmine.hardware.technology import Technology
 
 __all__ = ["NOT_DRAWN", "TIMING", "Constant", "Range", "constants_of", "drawn", "factors", "moved", "swung"]
@@ -182,14 +182,19 @@ def factors(constants: Sequence[Constant], row: Sequence[float]) -> dict[str, fl
 def moved(own: Calibration, constants: Sequence[Constant], row: Sequence[float]) -> Calibration:
     """The calibration of an accelerator in a draw.
 
-    One whose own calibration is not the nominal one moves along: efficiencies by the same ratio (at most to 1), the
-    launch by the same difference.
+    One whose own calibration is not the nominal one moves along, and so does each kind of operator: efficiencies by the
+    same ratio (at most to 1), the launch by the same difference.
     """
     values: Mapping[str, tuple[float, float]] = {
         c.name.removeprefix(TIMING): (c.nominal, float(value))
         for c, value in zip(constants, row, strict=True)
         if c.is_timing
     }
+    kinds = tuple((kind, replace(constants, **_changed(constants, values))) for kind, constants in own.kinds)
+    return replace(own, **_changed(own, values), kinds=kinds)
+
+
+def _changed(own: Constants, values: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     changed: dict[str, float] = {}
     for field, (nominal, value) in values.items():
         before: float = getattr(own, field)
@@ -197,4 +202,4 @@ def moved(own: Calibration, constants: Sequence[Constant], row: Sequence[float])
             changed[field] = max(0.0, before + value - nominal)
         else:
             changed[field] = min(1.0, before * value / nominal)
-    return replace(own, **changed)
+    return changed

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost import HBM_SHARES, MODELLED, CostLibrary
+from accmine.cost.corrections import Corrections, corrections
 from accmine.cost.modes import hbm_capacity
 from accmine.hardware import Calibration, Design
 from accmine.ports import Stop
@@ -27,6 +28,7 @@ from accmine.problems.operator_schedule import Solution
 from accmine.problems.operator_schedule.precedence import order_of
 from accmine.search import schedule_task
 from accmine.workload import OperatorGraph, Task
+from accmine.workload.work import Work
 
 __all__ = ["Frozen", "Moves", "freeze", "phase_cycles"]
 
@@ -40,21 +42,22 @@ this factor against its computing: else one that computes would seem bound by me
 
 @dataclass(frozen=True, eq=False)
 class Moves:
-    """Calibrations of a design as arrays; shapes (calibrations,). ``launch_cycles`` in cycles of its clock."""
+    """A design under many calibrations; arrays of shape (calibrations,).
 
+    ``launch_cycles`` is that of products, ``hbm_bytes_per_cycle`` what operators of the best kind get.
+    """
+
+    designs: tuple[Design, ...]
     launch_cycles: FloatArray
-    array_efficiency: FloatArray
-    vector_efficiency: FloatArray
     hbm_bytes_per_cycle: FloatArray
 
     @classmethod
     def of(cls, design: Design, calibrations: Sequence[Calibration]) -> Moves:
         """Those of ``design``."""
-        designs = [replace(design, calibration=calibration) for calibration in calibrations]
+        designs = tuple(replace(design, calibration=calibration) for calibration in calibrations)
         return cls(
+            designs,
             np.array([d.launch_cycles for d in designs], dtype=np.float64),
-            np.array([d.calibration.array_efficiency for d in designs]),
-            np.array([d.calibration.vector_efficiency for d in designs]),
             np.array([hbm_capacity(d) for d in designs], dtype=np.float64),
         )
 
@@ -79,6 +82,8 @@ class Frozen:
         (operators,).
     before
         Indices of the operators that end before each begins.
+    works, work
+        Distinct works, and the index of that of each operator; shape (operators,).
     """
 
     sequence: IntArray
@@ -90,15 +95,25 @@ class Frozen:
     share: FloatArray
     held: FloatArray
     before: tuple[tuple[int, ...], ...]
+    works: tuple[Work, ...]
+    work: IntArray
 
     def durations(self, moves: Moves) -> FloatArray:
         """Cycles of each operator under each calibration; shape (operators, calibrations)."""
-        work = np.maximum(self.array[:, None] / moves.array_efficiency, self.vector[:, None] / moves.vector_efficiency)
-        np.maximum(work, self.other[:, None], out=work)
-        np.maximum(work, self.hbm_bytes[:, None] / (self.share[:, None] * moves.hbm_bytes_per_cycle), out=work)
-        launch = self.launch[:, None]
-        work += np.where(np.isnan(launch), moves.launch_cycles, launch)
-        return np.maximum(work, self.hbm_bytes[:, None] / (self.held[:, None] * moves.hbm_bytes_per_cycle))
+        columns = [self._under(*both) for both in zip(moves.designs, moves.hbm_bytes_per_cycle.tolist(), strict=True)]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(self.array), 0))
+
+    def _under(self, design: Design, bandwidth: float) -> FloatArray:
+        """Cycles of each operator on a design; shape (operators,)."""
+        measured = ~np.isnan(self.launch)
+        own = corrections(self.works, design).take(self.work).but_measured(measured)
+        computing = np.maximum(
+            np.maximum(own.array_cycles(self.array), self.vector / own.vector_efficiency), self.other
+        )
+        moved = own.busy_bytes(self.hbm_bytes)
+        work = own.norm(computing, moved / (self.share * bandwidth))
+        work = np.maximum(own.host_cycles, work + np.where(measured, self.launch, own.launch_cycles))
+        return np.maximum(work, moved / (self.held * bandwidth))
 
     def ends(self, moves: Moves) -> FloatArray:
         """End of each operator under each calibration, every one started as early as the order allows."""
@@ -126,11 +141,13 @@ def freeze(graph: OperatorGraph, library: CostLibrary, design: Design, lowered: 
     position = np.empty(len(problem), dtype=np.int64)
     position[_sorted(graph, solution, duration)] = np.arange(len(problem))
     sequence = np.argsort(position)
-    array, vector, other, moved, launch = _work(graph, library, design, uses)
-    compute = np.maximum(np.maximum(array / design.calibration.array_efficiency, other), 1.0)
-    np.maximum(compute, vector / design.calibration.vector_efficiency, out=compute)
-    share = _shares(duration - design.launch_cycles, moved, compute, int(capacity[2]))
-    wanted = np.minimum(capacity[2], np.ceil(SLOWEST * moved / compute)).astype(np.int64)
+    work = library.index(graph)[graph.work_index]
+    array, vector, other, moved, launch, cycles = _work(work, library, design, uses)
+    own = library.costs(design).corrections.take(work)
+    compute = np.maximum(cycles, 1.0)
+    share = _shares(duration, own, moved, cycles, int(capacity[2]))
+    moved_whole = own.busy_bytes(moved)
+    wanted = np.minimum(capacity[2], np.ceil(SLOWEST * moved_whole / compute)).astype(np.int64)
     start, end = solution.start, solution.start + duration
     uses[:, 2] = _widened(start, end, uses[:, 2], np.maximum(wanted, uses[:, 2]), int(capacity[2]), sequence)
     before: list[set[int]] = [set() for _ in range(len(problem))]
@@ -149,6 +166,8 @@ def freeze(graph: OperatorGraph, library: CostLibrary, design: Design, lowered: 
         share[sequence],
         np.where(moved > 0, held, 1.0)[sequence],
         tuple(tuple(sorted(int(position[p]) for p in before[i])) for i in sequence.tolist()),
+        tuple(library.works),
+        work[sequence],
     )
 
 
@@ -160,33 +179,40 @@ def _sorted(graph: OperatorGraph, solution: Solution, duration: IntArray) -> Int
 
 
 def _work(
-    graph: OperatorGraph, library: CostLibrary, design: Design, uses: IntArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Of every operator: cycles on arrays, on vector units and elsewhere, without corrections; bytes; fixed launch."""
+    work: IntArray, library: CostLibrary, design: Design, uses: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntArray]:
+    """Of every operator: cycles on arrays, on vector units and elsewhere, without corrections; bytes; fixed launch; and
+    cycles of computing on the design as it is.
+    """
     costs = library.costs(design)
-    work = library.index(graph)[graph.work_index]
-    split = np.searchsorted(np.array(costs.splits), np.maximum(1, uses[:, :2].max(axis=1)))
-    array, vector = costs.tensor_cycles[work, split], costs.vector_cycles[work, split]
-    other, total = costs.port_cycles[work, split], costs.cycles[work, split]
+    peak = library.costs(replace(design, calibration=Calibration(tiles=design.calibration.tiles)))
+    t, v = (np.searchsorted(np.array(costs.splits), np.maximum(1, uses[:, side])) for side in (0, 1))
+    array, vector = costs.tensor.cycles[work, t], costs.vector.cycles[work, v]
+    other = np.maximum(costs.tensor.port_cycles[work, t], costs.vector.port_cycles[work, v])
+    moved = costs.tensor.hbm_bytes[work, t] + costs.vector.hbm_bytes[work, v] - costs.compulsory_bytes[work]
     # No correction applies to what was measured; of a fused operator that is the product alone.
-    measured = library.origin(design)[work, split] != MODELLED
-    fused = costs.uses_tensor[work] & costs.uses_vector[work]
-    fixed = np.where(fused, np.maximum(array, other), total)
+    uses_tensor = costs.uses_tensor[work]
+    measured = library.origin(design)[work, np.where(uses_tensor, t, v)] != MODELLED
+    fused = uses_tensor & costs.uses_vector[work]
+    product = np.maximum(array, other)
+    fixed = np.where(fused, product, np.maximum(product, vector))
     return (
-        np.where(measured, 0, array * design.calibration.array_efficiency),
-        np.where(measured & ~fused, 0, vector * design.calibration.vector_efficiency),
+        np.where(measured, 0, peak.tensor.cycles[work, t]).astype(np.float64),
+        np.where(measured & ~fused, 0, peak.vector.cycles[work, v]).astype(np.float64),
         np.where(measured, fixed, other).astype(np.float64),
-        costs.hbm_bytes[work, split].astype(np.float64),
-        np.where(measured, float(design.launch_cycles), np.nan),
+        moved.astype(np.float64),
+        np.where(measured, costs.corrections.launch_cycles[work].astype(np.float64), np.nan),
+        np.maximum(product, vector),
     )
 
 
-def _shares(busy: IntArray, moved: FloatArray, compute: FloatArray, bandwidth: int) -> FloatArray:
-    """The share of the bandwidth of each mode: 1 unless it reads for as long as a smaller share takes."""
-    share = np.ones(len(busy))
+def _shares(duration: IntArray, own: Corrections, moved: FloatArray, cycles: IntArray, bandwidth: int) -> FloatArray:
+    """The share of the bandwidth of each mode: 1 unless it runs for as long as a smaller share takes."""
+    share = np.ones(len(duration))
+    busy = own.busy_bytes(moved)
     for candidate in HBM_SHARES[1:]:
         rate = max(1, int(bandwidth * candidate))
-        narrow = (moved > compute * bandwidth) & (np.ceil(moved / rate) == busy)
+        narrow = (busy > cycles * bandwidth) & (own.durations(cycles, moved, rate) == duration)
         share[narrow] = rate / bandwidth
     return share
 

@@ -21,15 +21,16 @@ def _workload(name: str) -> dict[str, Any]:
 
 
 def _accelerator(name: str) -> dict[str, Any]:
-    from accmine.hardware import load_accelerator
+    from accmine.hardware import Calibration, facts_of, load_accelerator, read_accelerator
 
     try:
-        design = load_accelerator(name)
+        design, facts = load_accelerator(name), facts_of(read_accelerator(name))
     except InputError:  # has ranges
         return {"name": name, "kind": "template", "description": _description("accelerators", name)}
     return {
         "name": name,
-        "kind": "design",
+        "kind": "anchor" if facts.anchor else "design",
+        "calibrated": design.calibration != Calibration(),
         "design": design.name,
         "peak_tflops_per_s": design.peak_flops_per_s / 1e12,
         "hbm_gib": design.hbm_bytes / (1 << 30),

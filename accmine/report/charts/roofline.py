@@ -102,7 +102,7 @@ def _points(axes: Axes, found: list[Point]) -> None:
     levels = list(dict.fromkeys(row.bound_by for row, *_ in found))
     for level in levels:
         for product, marker in ((True, "o"), (False, "s")):
-            own = [p for p in found if p[0].bound_by == level and (p[0].work.gemm is not None) is product]
+            own = [p for p in found if p[0].bound_by == level and p[0].work.uses_tensor is product]
             if own:
                 axes.scatter(
                     [x for _, x, _, _ in own],

@@ -1,25 +1,28 @@
-"""Multi-head attention: scores, scale, mask, softmax, dropout and values, at three granularities.
+"""Multi-head attention: fused into one operator, or scores, scale, mask, softmax, dropout and values.
 
-``split`` says how many operator chains stand for the attention of one layer: ``none`` one batched chain
+``split`` says what stands for the attention of one layer: ``fused`` one operator that stores no scores and
+makes none that a causal mask or a window hides; or chains of operators that store them: ``none`` one batched chain
 over samples and heads, ``heads`` one per head over all samples, ``samples`` one per sample over all heads.
-Multiply-accumulates are the same. Causal models compute the full square of scores, as a dense kernel does.
+Multiply-accumulates of the chains are the same. They compute the full square of scores, as a dense kernel does.
 
 With fewer key heads than query heads, each key head serves a group of query heads: their rows are folded
-into the rows of one product under ``none`` and ``samples``; under ``heads`` the chains share the tensor.
+into the rows of one product under ``fused``, ``none`` and ``samples``; under ``heads`` the chains share the tensor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from accmine.errors import InputError
 from accmine.workload.forward import layers
-from accmine.workload.graph import GraphBuilder
+from accmine.workload.graph import Attention, GraphBuilder, Vector
 
-__all__ = ["SPLITS", "AttentionShape", "attention", "padding_masks"]
+__all__ = ["FUSED", "SPLITS", "AttentionShape", "attention", "fused", "padding_masks"]
 
-SPLITS = ("none", "heads", "samples")
+FUSED = "fused"
+SPLITS = (FUSED, "none", "heads", "samples")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class AttentionShape:
         Columns per head.
     split
         Granularity.
+    window
+        Most keys that a query sees under a causal mask; 0 for all.
     """
 
     batch: int
@@ -45,6 +50,7 @@ class AttentionShape:
     kv_heads: int
     head_width: int
     split: str
+    window: int = 0
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
@@ -90,18 +96,19 @@ def attention(
     values: Sequence[int],
     masks: Sequence[int],
     *,
+    shape: AttentionShape,
     factor: float,
     causal: bool,
     dropout: float,
 ) -> list[int]:
-    """The chains of one attention layer.
+    """The operators of one attention layer.
 
     Parameters
     ----------
     queries, keys, values
         Tensors per chain; fewer keys than queries are shared by consecutive chains.
     masks
-        One mask for all chains, or one per chain.
+        One mask for all chains, or one per chain; none where attention is fused and causal.
     factor
         What scores are multiplied by, 1/sqrt(head width).
     dropout
@@ -112,6 +119,21 @@ def attention(
     list of int
         What each chain reads out, of the shape of its queries.
     """
+    if shape.split == FUSED:
+        read = fused(
+            builder,
+            name,
+            queries[0],
+            keys[0],
+            values[0],
+            masks[0] if masks else None,
+            queries=shape.queries,
+            factor=factor,
+            causal=causal,
+            window=shape.window,
+            rate=dropout,
+        )
+        return [read]
     group = len(queries) // len(keys)
     outputs = []
     for i, query in enumerate(queries):
@@ -123,3 +145,58 @@ def attention(
         kept = layers.dropout(builder, f"{chain}.softmax.dropout", weights, dropout)
         outputs.append(layers.matmul(builder, f"{chain}.values", kept, values[i // group]))
     return outputs
+
+
+def fused(
+    builder: GraphBuilder,
+    name: str,
+    query: int,
+    key: int,
+    value: int,
+    mask: int | None,
+    *,
+    queries: int,
+    factor: float,
+    causal: bool,
+    window: int = 0,
+    rate: float = 0.0,
+) -> int:
+    """Fused attention of q[…,r,d] on k[…,s,d] and v[…,s,e]: what it reads out, […,r,e].
+
+    Parameters
+    ----------
+    mask
+        Of padding; a causal mask is no tensor, as positions tell it.
+    queries
+        Tokens among the r rows, which hold those of all query heads of a key head.
+    factor, rate
+        What scores are multiplied by; rate of dropout on the probabilities.
+    causal, window
+        As for ``accmine.workload.work.Attention``.
+    """
+    q, k, v = (builder.tensors[t] for t in (query, key, value))
+    rows, keys = q.shape[-2], k.shape[-2]
+    work = Attention(
+        batch=prod(q.shape[:-2]),
+        group=rows // queries,
+        queries=queries,
+        keys=keys,
+        width=q.shape[-1],
+        value_width=v.shape[-1],
+        causal=causal,
+        window=window,
+        dropout=rate > 0,
+    )
+    o = builder.tensor(f"{name}.o", (*q.shape[:-1], v.shape[-1]), q.dtype)
+    sums = builder.tensor(f"{name}.log-sum-exp", q.shape[:-1], "fp32")
+    masks = () if mask is None and not causal else (Vector("mask", work.scores),)
+    builder.operator(
+        name,
+        "attention",
+        (query, key, value) if mask is None else (query, key, value, mask),
+        (o, sums),
+        attention=work,
+        vector=(*work.parts, *masks),
+        attributes={"causal": int(causal), "factor": factor, "rate": float(rate), "window": window},
+    )
+    return o

@@ -18,6 +18,7 @@ avg-pool
 dropout      ``rate``
 scale        ``factor``
 mask         ``causal``: 1 for the lower triangle, 0 for padding
+attention    ``causal``: 1 or 0; ``factor``; ``rate`` of dropout on probabilities; ``window``: keys, 0 for all
 concat       ``axis``; ``stack``: 1 when it is a new axis (time steps become a sequence)
 lstm-cell    ``width``
 cross-       ``weight``: factor of this loss in the loss of training

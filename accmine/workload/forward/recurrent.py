@@ -138,7 +138,7 @@ def recurrent_graph(
         If ``split`` is ``samples`` or unknown.
     """
     if split == "samples":
-        raise InputError("attention of gnmt is one chain; allowed: none, heads", field="split")
+        raise InputError("attention of gnmt is one chain; allowed: fused, none, heads", field="split")
     shape = AttentionShape(batch, sequence, sequence, 1, 1, config.width, split)
     net = _Net(config, name, batch, sequence, dropout, dtype)
     memory = _encoder(net)
@@ -181,7 +181,8 @@ def _decoder(net: _Net, memory: int, shape: AttentionShape) -> int:
     m = net.batch * net.sequence
     query = layers.linear(b, "attention.query", [x], weight, None, [(net.batch, net.sequence, h)], m=m)
     masks = padding_masks(b, shape)
-    context = attention(b, "attention", query, [memory], [memory], masks, factor=1 / sqrt(h), causal=False, dropout=0.0)
+    keys, factor = [memory], 1 / sqrt(h)
+    context = attention(b, "attention", query, keys, keys, masks, shape=shape, factor=factor, causal=False, dropout=0.0)
     for index in range(1, net.config.decoder_layers):
         name = f"decoder{index}"
         b.layer(name)

@@ -8,15 +8,15 @@ Brown et al. 2020 (GPT-3; its locally banded attention layers are taken as dense
 Touvron et al. 2023 (Llama 2).
 
 Parameters of the masked-LM, next-sentence and label heads are not in the checkpoint body: their names begin
-with ``head.``. The masked-LM head works on every token, as in the published PyTorch models.
+with ``head.``. The masked-LM head works on a share of the tokens of each sequence, which it gathers.
 """
 
 from __future__ import annotations
 
-from math import sqrt
+from math import ceil, prod, sqrt
 
 from accmine.workload.forward import layers
-from accmine.workload.forward.attention import AttentionShape, attention, padding_masks
+from accmine.workload.forward.attention import FUSED, AttentionShape, attention, padding_masks
 from accmine.workload.graph import GraphBuilder, OperatorGraph
 from accmine.workload.importers.transformer_config import TransformerConfig
 
@@ -35,7 +35,8 @@ class _Net:
         self.m = batch * sequence
         self.dropping = dropout
         self.dtype = dtype
-        self.shape = AttentionShape(batch, sequence, sequence, config.heads, config.kv_heads, config.head_width, split)
+        heads = (config.heads, config.kv_heads, config.head_width)
+        self.shape = AttentionShape(batch, sequence, sequence, *heads, split, config.window)
         self.masks: list[int] = []
         self.table = -1
 
@@ -68,6 +69,7 @@ def transformer_graph(
     dropout: bool,
     loss: bool,
     dtype: str,
+    masked: float = 1.0,
 ) -> OperatorGraph:
     """Forward graph; its layer chain is the embeddings, every transformer layer, and the head.
 
@@ -76,7 +78,9 @@ def transformer_graph(
     net = _Net(config, name, batch, sequence, split, dropout, dtype)
     net.b.layer("embeddings")
     x = _embeddings(net)
-    if config.causal:
+    if config.causal and split == FUSED:
+        net.masks = []  # positions tell what is hidden
+    elif config.causal:
         net.masks = [layers.input_tensor(net.b, "causal-mask", (sequence, sequence), "bool")]
     else:
         net.masks = padding_masks(net.b, net.shape)
@@ -84,7 +88,7 @@ def transformer_graph(
         net.b.layer(f"layer{index}")
         x = _layer(net, f"layer{index}", x)
     net.b.layer("head")
-    _head(net, x, loss)
+    _head(net, x, loss, ceil(masked * sequence))
     return net.b.build()
 
 
@@ -93,17 +97,18 @@ def transformer_operators(
 ) -> int:
     """Operators of ``transformer_graph``, counted before it is built: the sequence does not change them.
 
-    Layers are equal, so graphs of one and two layers tell the rest; a chain of attention beyond the first has
+    Layers are equal, so graphs of one and two layers tell the rest; a chain of attention beyond the first (fused
+    there is one) has
     five operators, a dropout and a rotary embedding for queries and one for keys.
     """
     one, two = (
         len(
             transformer_graph(
-                config.model_copy(update={"layers": layers}),
+                config.model_copy(update={"layers": layers, "window": 0}),
                 "",
                 batch=1,
                 sequence=1,
-                split="none",
+                split=FUSED if split == FUSED else "none",
                 dropout=dropout,
                 loss=loss,
                 dtype="bf16",
@@ -111,7 +116,7 @@ def transformer_operators(
         )
         for layers in (1, 2)
     )
-    chains = {"none": (1, 1), "heads": (config.heads, config.kv_heads), "samples": (batch, batch)}
+    chains = {FUSED: (1, 1), "none": (1, 1), "heads": (config.heads, config.kv_heads), "samples": (batch, batch)}
     queries, keys = chains[split]
     more = (queries - 1) * (5 + int(dropout and config.attention_dropout > 0))
     if config.position_embedding == "rotary":
@@ -167,6 +172,7 @@ def _attention(net: _Net, name: str, x: int) -> int:
         keys,
         values,
         net.masks,
+        shape=shape,
         factor=1 / sqrt(config.head_width),
         causal=config.causal,
         dropout=config.attention_dropout if net.dropping else 0.0,
@@ -222,11 +228,12 @@ def _decoder(net: _Net, name: str, x: int, bias: bool) -> int:
     else:
         weight, transpose_b = net.parameter(f"{name}.weight", config.embedding_width, config.vocabulary), 0
     offset = net.parameter(f"{name}.bias", config.vocabulary) if bias else None
-    size = (*net.tokens, config.vocabulary)
-    return layers.linear(net.b, name, [x], weight, offset, [size], m=net.m, transpose_b=transpose_b)[0]
+    rows = net.b.tensors[x].shape[:-1]
+    size, m = (*rows, config.vocabulary), prod(rows)
+    return layers.linear(net.b, name, [x], weight, offset, [size], m=m, transpose_b=transpose_b)[0]
 
 
-def _head(net: _Net, x: int, loss: bool) -> None:
+def _head(net: _Net, x: int, loss: bool, masked: int) -> None:
     """The head of ``config.head`` with its losses; without a head, what is behind the last layer."""
     config, b = net.config, net.b
     if config.final_norm:
@@ -238,7 +245,7 @@ def _head(net: _Net, x: int, loss: bool) -> None:
         if loss:
             layers.cross_entropy(b, "loss", logits, net.ids("labels"), config.vocabulary)
     elif config.head == "mlm":
-        _mlm_head(net, x, loss)
+        _mlm_head(net, x, loss, masked)
     elif config.head == "none":
         if config.pooler:
             _pooled(net, x)
@@ -246,17 +253,18 @@ def _head(net: _Net, x: int, loss: bool) -> None:
         _labels_head(net, x, loss)
 
 
-def _mlm_head(net: _Net, x: int, loss: bool) -> None:
-    """Masked LM on every token, and with a pooler next-sentence prediction from the first one."""
+def _mlm_head(net: _Net, x: int, loss: bool, masked: int) -> None:
+    """Masked LM on ``masked`` tokens of a sequence, and with a pooler next-sentence prediction from the first one."""
     config, b = net.config, net.b
     batch, width = net.tokens[0], config.width
-    y = net.linear("head.transform", x, width, width, bias=True)
+    y = _some_tokens(net, "head.transform", x, (batch, masked), width, True)
     y = layers.elementwise(b, f"head.transform.{config.activation}", config.activation, y)
     y = net.norm("head.transform.norm", y)
     logits = _decoder(net, "head.decoder", y, bias=True)
     following = _first_token(net, "head.next-sentence", _pooled(net, x), 2, True) if config.pooler else None
     if loss:
-        layers.cross_entropy(b, "loss", logits, net.ids("labels"), config.vocabulary)
+        labels = layers.input_tensor(b, "labels", (batch, masked), "int32")
+        layers.cross_entropy(b, "loss", logits, labels, config.vocabulary)
         if following is not None:
             order = layers.input_tensor(b, "next-sentence-labels", (batch,), "int32")
             layers.cross_entropy(b, "next-sentence-loss", following, order, 2)
@@ -293,10 +301,15 @@ def _pooled(net: _Net, x: int) -> int:
 
 def _first_token(net: _Net, name: str, x: int, n: int, bias: bool) -> int:
     """A linear layer [b,h] or [b,s,h] -> [b,n] on one token of every sample."""
-    tensor, batch = net.b.tensors[x], net.tokens[0]
+    return _some_tokens(net, name, x, net.tokens[:1], n, bias)
+
+
+def _some_tokens(net: _Net, name: str, x: int, rows: tuple[int, ...], n: int, bias: bool) -> int:
+    """A linear layer [rows…,h] -> [rows…,n] on some tokens of every sample."""
+    tensor, m = net.b.tensors[x], prod(rows)
     k = tensor.shape[-1]
     weight = net.parameter(f"{name}.weight", k, n)
     offset = net.parameter(f"{name}.bias", n) if bias else None
-    # Only one token of every sample is read, so less than the whole input tensor.
-    read = (batch * k + k * n + (n if bias else 0)) * tensor.nbytes // tensor.elements
-    return layers.linear(net.b, name, [x], weight, offset, [(batch, n)], m=batch, bytes_in=read)[0]
+    # Only these tokens of every sample are read, so less than the whole input tensor.
+    read = (m * k + k * n + (n if bias else 0)) * tensor.nbytes // tensor.elements
+    return layers.linear(net.b, name, [x], weight, offset, [(*rows, n)], m=m, bytes_in=read)[0]

@@ -57,9 +57,15 @@ class ModelDescription:
         """What a sample is: ``image`` or ``sequence``."""
         return "image" if isinstance(self.config, ConvnetConfig) else "sequence"
 
+    @property
+    def masked(self) -> float | None:
+        """Share of the tokens that it is trained to fill in (Devlin et al. 2018); ``None`` for other models."""
+        return 0.15 if isinstance(self.config, TransformerConfig) and self.config.head == "mlm" else None
+
     @cached_property
     def _counts(self) -> tuple[int, int]:
-        sequence = None if self.kind == "image" else 1
+        window = self.config.window if isinstance(self.config, TransformerConfig) else 0
+        sequence = None if self.kind == "image" else max(1, window)
         graph = forward_graph(self, batch=1, sequence=sequence, split="none", dropout=False, loss=False)
         heads = sum(t.elements for t in graph.tensors if t.role == "parameter" and t.name.startswith("head."))
         return graph.parameters - heads, heads
@@ -85,6 +91,7 @@ def forward_graph(
     dropout: bool = True,
     loss: bool = True,
     dtype: str = "bf16",
+    masked: float | None = None,
 ) -> OperatorGraph:
     """Forward graph of one microbatch, with the training head.
 
@@ -97,14 +104,18 @@ def forward_graph(
     sequence, image
         Tokens per sample, or pixels per side; the model's default when ``None``.
     split
-        Granularity of attention: ``none`` (one batched chain), ``heads`` (a chain per head) or
-        ``samples`` (a chain per sample). Models without attention are the same for all three.
+        Granularity of attention: ``fused`` (one operator that stores no scores), ``none`` (one batched chain of
+        operators), ``heads`` (a chain per head) or ``samples`` (a chain per sample). Models without attention are
+        the same for all.
     dropout
         Whether dropout operators are there.
     loss
         Whether the graph ends in its cross-entropy operator(s).
     dtype
         Of weights and activations: ``bf16``, ``fp16`` or ``fp32``.
+    masked
+        Share of the tokens that a masked-LM head works on, above 0 up to 1: rounded up to whole tokens of each
+        sequence. All of them when ``None``; models without such a head take nothing else.
 
     Raises
     ------
@@ -117,8 +128,13 @@ def forward_graph(
     for field, text, allowed in (("split", split, SPLITS), ("dtype", dtype, DTYPES)):
         if text not in allowed:
             raise InputError(f"unknown {field} {text!r}; allowed: {', '.join(allowed)}", field=field)
+    if masked is not None:
+        if model.masked is None:
+            raise InputError(f"{model.name} is not trained on masked tokens; leave it out", field="masked")
+        if not 0 < masked <= 1:
+            raise InputError(f"must be above 0 and at most 1, got {masked!r}", field="masked")
     with collector_paused():
-        return _forward_graph(model, batch, sequence, image, split, dropout, loss, dtype)
+        return _forward_graph(model, batch, sequence, image, split, dropout, loss, dtype, masked or 1.0)
 
 
 def _forward_graph(
@@ -130,6 +146,7 @@ def _forward_graph(
     dropout: bool,
     loss: bool,
     dtype: str,
+    masked: float,
 ) -> OperatorGraph:
     config = model.config
     if isinstance(config, ConvnetConfig):
@@ -149,7 +166,7 @@ def _forward_graph(
     refuse_many(config, batch, tokens, split, dropout, loss)
     if isinstance(config, RecurrentConfig):
         return recurrent_graph(config, model.name, **sizes)
-    return transformer_graph(config, model.name, **sizes)
+    return transformer_graph(config, model.name, **sizes, masked=masked)
 
 
 def summary(model: ModelDescription) -> dict[str, str | int]:
@@ -199,7 +216,10 @@ def refuse_many(
 
 
 def _check_sequence(config: TransformerConfig, sequence: int) -> None:
-    """Refuse more tokens than there are learned positions."""
+    """Refuse more tokens than there are learned positions, and fewer than a window of attention has."""
+    if sequence < config.window:
+        message = f"{sequence} tokens are less than a window of {config.window}; allowed: at least these, or no window"
+        raise InputError(message, field="sequence")
     if config.position_embedding == "learned" and sequence > config.positions:
         message = f"{sequence} tokens are more than the {config.positions} learned positions; allowed: at most these"
         raise InputError(message, field="sequence")

@@ -1,4 +1,4 @@
-"""Hugging Face ``config.json`` of BERT, GPT-2, OPT and Llama as transformer descriptions.
+"""Hugging Face ``config.json`` of BERT, GPT-2, OPT, Llama and Mistral as transformer descriptions.
 
 Every key is read, or harmless by its name or its value, or refused: none is left aside silently. Width, layers,
 heads and vocabulary are required; other absent keys take the defaults that the configuration class of their
@@ -90,11 +90,19 @@ MODEL_TYPES: dict[str, _Rows] = {
         "vocabulary": ("vocab_size", REQUIRED),
         "positions": ("max_position_embeddings", 2048),
         "activation": ("hidden_act", "silu"),
+        "window": ("sliding_window", None),
         "attention_dropout": ("attention_dropout", 0.0),
         "attention_bias": ("attention_bias", False),
         "mlp_bias": ("mlp_bias", False),
         "tied": ("tie_word_embeddings", False),
     },
+}
+MODEL_TYPES["mistral"] = {
+    **{key: row for key, row in MODEL_TYPES["llama"].items() if key not in ("attention_bias", "mlp_bias")},
+    "kv_heads": ("num_key_value_heads", 8),
+    "mlp_width": ("intermediate_size", 14336),
+    "positions": ("max_position_embeddings", 131072),
+    "window": ("sliding_window", 4096),
 }
 """Model type -> key of a transformer description -> (key of ``config.json``, its default)."""
 
@@ -129,6 +137,7 @@ ARCHITECTURES: dict[str, dict[str, dict[str, Any]]] = {
         "LlamaModel": {"head": "none"},
     },
 }
+ARCHITECTURES["mistral"] = {name.replace("Llama", "Mistral"): row for name, row in ARCHITECTURES["llama"].items()}
 """Model type -> architecture -> its head, in keys of a transformer description."""
 
 HARMLESS: dict[str, str] = {
@@ -176,11 +185,9 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "activation_dropout": (0.0,),
     "layer_norm_elementwise_affine": (True,),
     "layerdrop": (0.0,),
-    # llama
+    # llama, mistral
     "partial_rotary_factor": (1.0,),
     "pretraining_tp": (1,),
-    "sliding_window": (),
-    "use_sliding_window": (False,),
 }
 """Key -> the values that change nothing, beside null; any other one changes the graph and is not modelled."""
 
@@ -196,8 +203,14 @@ _ALIASES: dict[str, dict[str, str]] = {
 
 _TELLING = {"bert": "type_vocab_size", "gpt2": "n_embd", "opt": "word_embed_proj_dim", "llama": "rms_norm_eps"}
 _LABELS = ("id2label", "num_labels", "_num_labels")
+_WINDOWED = "use_sliding_window"
 _READ = {"model_type", "architectures", "classifier_dropout", *_LABELS}  # beside the rows
-_OF_TYPE = {"llama": {"rope_theta"}, "opt": {"_remove_final_layer_norm"}}  # the angles of a rotation are constants
+_STRUCTURE = {"mistral": "llama"}  # model type -> the family of another name that has its operators
+_OF_TYPE = {
+    "llama": {"rope_theta", _WINDOWED},
+    "mistral": {"rope_theta", _WINDOWED},
+    "opt": {"_remove_final_layer_norm"},
+}  # the angles of a rotation are constants
 _ROTARY = ("rope_scaling", "rope_parameters")
 
 
@@ -262,7 +275,7 @@ def _refused(family: str, data: dict[str, Any], given: dict[str, str]) -> Iterat
         if names.get(key, key) in read:
             if given[names.get(key, key)] != key:
                 yield key, f"given as well as {given[names.get(key, key)]}, another name of the same"
-        elif key in _ROTARY and family == "llama":
+        elif key in _ROTARY and family in ("llama", "mistral"):
             kind = value.get("rope_type", value.get("type", "default")) if isinstance(value, dict) else value
             if kind is not None and kind not in _ROPE:
                 yield key, f"{kind!r} changes the graph and is not modelled; allowed: null or type {', '.join(_ROPE)}"
@@ -277,8 +290,11 @@ def _refused(family: str, data: dict[str, Any], given: dict[str, str]) -> Iterat
 
 def _numbers(family: str, data: dict[str, Any], given: dict[str, str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """What the rows of a model type read, and (key, message) of what cannot be said in a description."""
-    config: dict[str, Any] = {"family": family}
+    config: dict[str, Any] = {"family": _STRUCTURE.get(family, family)}
     wrong = []
+    windowed = data.get(_WINDOWED)
+    if windowed is not None and not isinstance(windowed, bool):
+        wrong.append((_WINDOWED, f"must be true or false, got {windowed!r}"))
     for target, (key, default) in MODEL_TYPES[family].items():
         value = data[given[key]] if key in given else default
         if target == "activation":
@@ -287,7 +303,7 @@ def _numbers(family: str, data: dict[str, Any], given: dict[str, str]) -> tuple[
                 continue
             value = ACTIVATION_NAMES[value]
         if value is not REQUIRED:
-            config[target] = value
+            config[target] = None if target == "window" and windowed is False else value
     if family == "opt":
         # The published OPT has a final norm only where norms stand before the branches (OPT-350M has none).
         removed = data.get("_remove_final_layer_norm", False)

@@ -197,7 +197,7 @@ def _from_huggingface(document: Document) -> ModelDescription:
 
 
 def _default_sequence(config: TransformerConfig) -> int:
-    return min(config.positions, LONGEST_DEFAULT)
+    return max(min(config.positions, LONGEST_DEFAULT), config.window)
 
 
 @contextmanager

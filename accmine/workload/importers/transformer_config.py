@@ -79,6 +79,7 @@ class TransformerConfig(Part):
     mlp_bias: Flag = Field(default_factory=derived(lambda data: data["bias"]), description="That of the MLP.")
     fused_qkv: Flag = Field(default=False, description="One projection for queries, keys and values.")
     causal: Flag = Field(default=True, description="Lower-triangular attention; otherwise a padding mask.")
+    window: Natural = Field(default=0, description="Most keys that a query sees, with causal: true; 0: all.")
     tied: Flag = Field(default=True, description="The language-model head uses the token embedding.")
     head: Literal["lm", "mlm", "sequence", "tokens", "span", "none"] = Field(
         default="lm",
@@ -117,6 +118,11 @@ class TransformerConfig(Part):
             errors.append((("kv_heads",), f"{self.kv_heads} key heads do not divide {self.heads} heads"))
         elif self.fused_qkv and self.kv_heads != self.heads:
             errors.append((("fused_qkv",), "a fused projection is offered for kv_heads = heads only"))
+        if self.window and not self.causal:
+            errors.append((("window",), "a window is offered with causal: true"))
+        elif self.window > self.positions:
+            message = f"{self.window} tokens are more than the {self.positions} positions; allowed: at most these"
+            errors.append((("window",), message))
         if self.head == "mlm" and self.embedding_width != self.width:
             errors.append((("embedding_width",), "must equal width with head: mlm"))
         if self.pooler and (self.head not in _POOLED or self.embedding_width != self.width):

@@ -17,6 +17,8 @@ multiply                                         the other factor
 lstm-cell                                        gates, and the cell state before and after
 embedding                                        ids
 cross-entropy                                    probabilities and labels
+attention                                        inputs, output and the log-sum-exp of each row; the seed of
+                                                 its dropout is not counted
 scale, rotary, avg-pool, concat, add, mask       nothing
 ===============================================  =========================================================
 
@@ -35,6 +37,7 @@ counted, not executed (``accmine.workload.forward.convolution``).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from accmine.errors import InputError
 from accmine.workload.forward.convolution import convolution_of
@@ -55,6 +58,7 @@ _KEPT: dict[str, str] = {
     **dict.fromkeys(("scale", "rotary", "avg-pool", "concat", "add", "mask", "bias"), "nothing"),
     "lstm-cell": "inputs and second output",
     "cross-entropy": "second output and labels",
+    "attention": "inputs and outputs",
 }
 """Forward kind -> what its backward reads of it: the table above."""
 
@@ -68,6 +72,7 @@ def kept(operator: Operator) -> tuple[int, ...]:
         "second output": outputs[1:2],
         "nothing": (),
         "inputs and second output": (*inputs, *outputs[1:2]),
+        "inputs and outputs": (*inputs, *outputs),
         "second output and labels": (*outputs[1:2], *inputs[1:2]),
     }[_KEPT[operator.kind]]
 
@@ -223,6 +228,18 @@ def _cross_entropy(tape: Tape, operator: Operator, dy: list[int]) -> None:
     _vector(tape, operator, reads, [logits], tape.forward.tensors[logits].elements, row)
 
 
+def _attention(tape: Tape, operator: Operator, dy: list[int]) -> None:
+    """One operator for the gradients of queries, keys and values: the scores are made again, once for all."""
+    forward = operator.work.attention
+    assert forward is not None
+    attention = replace(forward, backward=True)
+    reads = [*dy, *(tape.read(operator, t) for t in kept(operator))]
+    masks = tuple(part for part in operator.work.vector if part.kind == "mask")
+    parts = (*attention.parts, *masks)
+    wants = tape.wanted(operator.inputs[:3])
+    tape.emit(operator, "bwd", "attention-backward", reads, wants, attention=attention, vector=parts)
+
+
 RULES: dict[str, Rule] = {
     "linear": _linear,
     "matmul": _matmul,
@@ -236,6 +253,7 @@ RULES: dict[str, Rule] = {
     "embedding": _embedding,
     "lstm-cell": _lstm_cell,
     "cross-entropy": _cross_entropy,
+    "attention": _attention,
 }
 """Forward kind -> its rule."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.workload.graph import OperatorGraph
 from accmine.workload.training.training import parameter_gradients
 
-__all__ = ["Memory", "memory", "stashed"]
+__all__ = ["Memory", "memory", "stashed", "working_set"]
 
 
 @dataclass(frozen=True)
@@ -78,40 +79,47 @@ def memory(training: OperatorGraph, *, in_flight: int = 1) -> Memory:
     tensors = training.tensors
     producer = training.producer.tolist()
     updates = [operator for operator in training.operators if operator.phase == "update"]
-    gradients = {operator.inputs[0] for operator in updates}
+    gradients = {t for operator in updates for t in operator.inputs if tensors[t].role == "gradient"}
     state = {t for operator in updates for t in operator.inputs if tensors[t].role == "state"}
     given_state = {i for i, t in enumerate(tensors) if t.role == "state" and producer[i] < 0}
     weights = sum(t.nbytes for t in tensors if t.role == "parameter")
-    stash = stashed(training)
-    held = {*stash, *gradients, *(i for i, t in enumerate(tensors) if t.role in ("parameter", "state"))}
-    for operator in training.operators:
-        for pair in parameter_gradients(operator):
-            held.update(pair)
     return Memory(
         weights_bytes=weights + sum(tensors[t].nbytes for t in given_state - state),
         gradients_bytes=sum(tensors[t].nbytes for t in gradients),
         optimizer_bytes=sum(tensors[t].nbytes for t in state),
-        stash_bytes_per_microbatch=sum(tensors[t].nbytes for t in stash),
+        stash_bytes_per_microbatch=sum(tensors[t].nbytes for t in stashed(training)),
         in_flight=in_flight,
-        working_set_bytes=_peak(training, held),
+        working_set_bytes=int(working_set(training).max(initial=0)),
     )
 
 
-def _peak(graph: OperatorGraph, held: set[int]) -> int:
-    """Largest sum of bytes of the tensors not ``held`` that are alive at one operator, in graph order.
+def working_set(training: OperatorGraph) -> npt.NDArray[np.int64]:
+    """Bytes alive at each operator, in graph order, of tensors that are not held all through; shape (operators,).
 
-    A tensor is alive from the operator that writes it (or first reads it, when it comes from outside) to
-    the one that reads it last.
+    Held are parameters, their gradients, states and what is stashed. Any other tensor is alive from the operator that
+    writes it (or first reads it, when it comes from outside) to the one that reads it last.
     """
-    first: dict[int, int] = {}
-    last: dict[int, int] = {}
-    for index, operator in enumerate(graph.operators):
+    tensors, count = training.tensors, len(training.operators)
+    held = [tensor.role in ("parameter", "state") for tensor in tensors]
+    for t in stashed(training):
+        held[t] = True
+    first, last = [-1] * len(tensors), [-1] * len(tensors)
+    for index, operator in enumerate(training.operators):
         for t in (*operator.inputs, *operator.outputs):
-            first.setdefault(t, index)
+            if first[t] < 0:
+                first[t] = index
             last[t] = index
-    change = np.zeros(len(graph.operators) + 1, dtype=np.int64)
-    for t, index in first.items():
-        if t not in held:
-            change[index] += graph.tensors[t].nbytes
-            change[last[t] + 1] -= graph.tensors[t].nbytes
-    return int(np.cumsum(change).max(initial=0))
+        if operator.phase == "update":
+            for t in operator.inputs:
+                held[t] = held[t] or tensors[t].role == "gradient"
+        for pair in parameter_gradients(operator):
+            for t in pair:
+                if t >= 0:
+                    held[t] = True
+    change = [0] * (count + 1)
+    for tensor, held_on, start, end in zip(tensors, held, first, last, strict=True):
+        if not held_on and start >= 0:
+            size = tensor.nbytes
+            change[start] += size
+            change[end + 1] -= size
+    return np.cumsum(np.array(change[:-1], dtype=np.int64))

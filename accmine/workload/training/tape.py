@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from accmine.workload.graph import Gemm, GraphBuilder, Operator, OperatorGraph, Vector
+from accmine.workload.graph import Attention, Gemm, GraphBuilder, Operator, OperatorGraph, Vector
 
 __all__ = ["DtypePolicy", "Tape"]
 
@@ -32,13 +32,17 @@ class DtypePolicy:
     master
         Of the weights that the optimiser updates; no separate copy is kept when it equals ``compute``.
     state
-        Of the optimiser's moments.
+        Of the optimiser's moments, where the optimiser does not say itself.
+    operands
+        Of the operands of products of linear layers, which convert what they read; empty: ``compute``. The layer
+        that makes logits and the products of attention stay in ``compute``.
     """
 
     compute: str = "bf16"
     gradient: str = "fp32"
     master: str = "fp32"
     state: str = "fp32"
+    operands: str = ""
 
 
 @dataclass(slots=True)
@@ -53,8 +57,9 @@ NO_GRADIENT: dict[str, frozenset[int]] = {
     "dropout": frozenset({1}),
     "max-pool": frozenset({1}),
     "cross-entropy": frozenset({0, 1}),
+    "attention": frozenset({1}),
 }
-"""Outputs that no gradient flows through: masks, indices, and what lies behind the loss."""
+"""Outputs that no gradient flows through: masks, indices, log-sum-exps, and what lies behind the loss."""
 
 
 def _needed(forward: OperatorGraph) -> list[bool]:
@@ -155,6 +160,7 @@ class Tape:
         *,
         gemm: Gemm | tuple[int, int, int, int] | None = None,
         elements: tuple[int, int, int] | None = None,
+        attention: Attention | None = None,
         vector: Sequence[Vector] = (),
         read_bytes: int | None = None,
         rows_bytes: int | None = None,
@@ -168,19 +174,17 @@ class Tape:
         wants
             Forward tensors whose gradients are written. A parameter's gradient has the policy's dtype, and
             the gradient so far is read as a further input.
-        gemm, elements, vector
+        gemm, elements, attention, vector
             Work, as for ``GraphBuilder.operator``.
         read_bytes
             Bytes of ``reads`` where less than all of them are touched.
         rows_bytes
-            Bytes of the one gradient in ``wants`` that are touched when it is added to (rows of an
-            embedding table).
+            Bytes of the one gradient in ``wants`` that are added to (rows of an embedding table).
         """
         builder, tensors = self.builder, self.forward.tensors
         name = f"{operator.name}.{suffix}"
         inputs, outputs = list(reads), []
-        written: list[int] = []
-        so_far: list[int] = []
+        written, so_far = list[int](), list[int]()
         for position, want in enumerate(wants):
             tensor = tensors[want]
             is_parameter = tensor.role == "parameter"
@@ -208,6 +212,7 @@ class Tape:
             outputs,
             gemm=gemm,
             gemm_elements=elements,
+            attention=attention,
             vector=vector,
             phase="backward",
             layer=operator.layer,
@@ -290,6 +295,7 @@ class Tape:
                 inputs,
                 outputs,
                 gemm=work.gemm,
+                attention=work.attention,
                 vector=work.vector,
                 phase="backward",
                 layer=layer,

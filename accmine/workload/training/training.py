@@ -3,17 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from accmine.errors import Complaint, InputError
 from accmine.workload.graph import BYTES, Operator, OperatorGraph, Vector, collector_paused
 from accmine.workload.training.gradients import differentiate
 from accmine.workload.training.tape import DtypePolicy, Tape
 
-__all__ = ["OPTIMIZERS", "RECOMPUTE", "DtypePolicy", "parameter_gradients", "training_graph", "without_running"]
+__all__ = [
+    "OPTIMIZERS",
+    "RECOMPUTE",
+    "STATE_BLOCK",
+    "DtypePolicy",
+    "Optimizer",
+    "parameter_gradients",
+    "training_graph",
+    "without_running",
+]
 
-OPTIMIZERS: dict[str, int] = {"sgd": 1, "adam": 2}
-"""Optimiser -> tensors of state per parameter: momentum; first and second moment."""
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """What an optimiser keeps and moves for each parameter.
+
+    Attributes
+    ----------
+    moments
+        Tensors of state per parameter: momentum; first and second moment.
+    eight_bit
+        Whether moments have one byte an element, and an fp32 scale for each ``STATE_BLOCK`` of them (Dettmers et al.
+        2022); else the dtype policy says what they have.
+    norms
+        Whether the step is scaled by norms of the whole tensor (LAMB, You et al. 2020): the step is written in the
+        place of the gradient, and step and weight are read again once the norms are there.
+    """
+
+    moments: int
+    eight_bit: bool = False
+    norms: bool = False
+
+
+STATE_BLOCK = 2048
+"""Elements of an 8-bit moment that share a scale."""
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "sgd": Optimizer(1),
+    "adam": Optimizer(2),
+    "adamw": Optimizer(2),
+    "lamb": Optimizer(2, norms=True),
+    "adam-8bit": Optimizer(2, eight_bit=True),
+    "adamw-8bit": Optimizer(2, eight_bit=True),
+}
+"""Optimisers by name; ``sgd`` has momentum. The norm of all gradients that some codes add to LAMB is left out."""
 
 RECOMPUTE: tuple[str, ...] = ("none", "full")
 
@@ -40,7 +81,7 @@ def training_graph(
     forward
         Forward operators only, ending in one or several ``cross-entropy`` operators.
     optimizer
-        ``adam``, or ``sgd`` with momentum.
+        One of ``OPTIMIZERS``.
     recompute
         ``none``, or ``full``: between forward and backward only tensors that cross layers are kept, and the
         backward of a layer first runs its forward operators again (suffix ``.re``, phase ``backward``), not
@@ -64,7 +105,8 @@ def training_graph(
     for operator in reversed(forward.operators):
         differentiate(tape, operator)
     _updates(tape, optimizer)
-    return tape.builder.build()
+    graph = tape.builder.build()
+    return _with_operands(graph, policy.operands) if policy.operands else graph
 
 
 def _complaints(forward: OperatorGraph, optimizer: str, recompute: str, policy: DtypePolicy) -> Iterator[Complaint]:
@@ -72,8 +114,8 @@ def _complaints(forward: OperatorGraph, optimizer: str, recompute: str, policy: 
         yield Complaint("", "optimizer", f"unknown optimizer {optimizer!r}; allowed: {', '.join(OPTIMIZERS)}")
     if recompute not in RECOMPUTE:
         yield Complaint("", "recompute", f"unknown recompute {recompute!r}; allowed: {', '.join(RECOMPUTE)}")
-    for field in ("compute", "gradient", "master", "state"):
-        if getattr(policy, field) not in BYTES:
+    for field in ("compute", "gradient", "master", "state", "operands"):
+        if getattr(policy, field) not in BYTES and (field != "operands" or policy.operands):
             allowed = ", ".join(BYTES)
             yield Complaint("", field, f"unknown dtype {getattr(policy, field)!r}; allowed: {allowed}")
     dtypes = sorted({tensor.dtype for tensor in forward.tensors if tensor.role == "parameter"} - {policy.compute})
@@ -103,20 +145,29 @@ def _updates(tape: Tape, optimizer: str) -> None:
     if lost:
         names = ", ".join(lost[:5]) + (" …" if len(lost) > 5 else "")
         raise InputError(f"{forward.name}: no loss depends on {len(lost)} parameter(s): {names}")
-    kind = f"{optimizer}-update"
+    kind, rule = f"{optimizer}-update", OPTIMIZERS[optimizer]
     for index, parameter in enumerate(forward.tensors):
         if parameter.role != "parameter":
             continue
-        kept = [("state" if i == 0 else f"state{i}", policy.state) for i in range(OPTIMIZERS[optimizer])]
-        if policy.master != parameter.dtype:
-            kept.insert(0, ("master", policy.master))
-        held = [builder.tensor(f"{parameter.name}.{key}", parameter.shape, dtype, "state") for key, dtype in kept]
-        inputs = [tape.running[index], *held] + ([index] if policy.master == parameter.dtype else [])
+        copied = policy.master != parameter.dtype
+        kept = [("master", policy.master, parameter.shape)] if copied else []
+        for i in range(rule.moments):
+            name = "state" if i == 0 else f"state{i}"
+            kept.append((name, "int8" if rule.eight_bit else policy.state, parameter.shape))
+            if rule.eight_bit:
+                kept.append((f"{name}.scale", "fp32", (-(-parameter.elements // STATE_BLOCK),)))
+        held = [builder.tensor(f"{parameter.name}.{key}", shape, dtype, "state") for key, dtype, shape in kept]
+        inputs = [tape.running[index], *held] + ([] if copied else [index])
         # Written in place; role state, so that a graph's parameters are counted once.
-        written = [*kept, ("updated", parameter.dtype)]
+        written = [*kept, ("updated", parameter.dtype, parameter.shape)]
         outputs = [
-            builder.tensor(f"{parameter.name}.{key}@update", parameter.shape, dtype, "state") for key, dtype in written
+            builder.tensor(f"{parameter.name}.{key}@update", shape, dtype, "state") for key, dtype, shape in written
         ]
+        bytes_in, bytes_out = (sum(builder.tensors[t].nbytes for t in side) for side in (inputs, outputs))
+        if rule.norms:
+            step = parameter.elements * BYTES[policy.gradient]
+            bytes_in += step + parameter.elements * BYTES[policy.master]
+            bytes_out += step
         builder.operator(
             f"{parameter.name}.update",
             kind,
@@ -126,7 +177,29 @@ def _updates(tape: Tape, optimizer: str) -> None:
             phase="update",
             layer=layer_of[index],
             attributes={"parameter": parameter.name},
+            bytes_in=bytes_in,
+            bytes_out=bytes_out,
         )
+
+
+def _with_operands(graph: OperatorGraph, dtype: str) -> OperatorGraph:
+    """The graph with the products of linear layers in ``dtype``, but for those that make logits.
+
+    tf32 is fp32 in storage: all products have it.
+    """
+    if dtype == "tf32":
+        works = {work: replace(work, dtype=dtype) if work.uses_tensor else work for work in graph.works}
+        whole = tuple(replace(operator, work=works[operator.work]) for operator in graph.operators)
+        return replace(graph, operators=whole)
+    logits = {operator.inputs[0] for operator in graph.operators if operator.kind == "cross-entropy"}
+    left = {operator.name for operator in graph.operators if logits & {*operator.outputs}}
+    operators = tuple(
+        replace(operator, work=replace(operator.work, dtype=dtype))
+        if operator.kind.startswith("linear") and not {operator.name, operator.attribute("forward")} & left
+        else operator
+        for operator in graph.operators
+    )
+    return replace(graph, operators=operators)
 
 
 def parameter_gradients(operator: Operator) -> list[tuple[int, int]]:
@@ -134,6 +207,8 @@ def parameter_gradients(operator: Operator) -> list[tuple[int, int]]:
 
     The gradient so far is -1 when nothing is added to.
     """
+    if operator.phase != "backward":
+        return []
     outputs = operator.attribute("parameter_gradients", 0)
     inputs = operator.attribute("running_gradients", 0)
     if not isinstance(outputs, tuple) or not isinstance(inputs, tuple):

@@ -128,7 +128,7 @@ def test_large_batches_and_numpy_sizes() -> None:
         ({"timing": "fast"}, "allowed: scalesim3, scalesim-paper, rtl-simple, tpu-like"),
         ({"sram_bytes": 0}, "sram_bytes must be a positive integer"),
         ({"sram_bytes": 19}, "hold no tile; at least 20 are needed"),
-        ({"dtype": "bool"}, "allowed: bf16, fp16, fp32, int8"),
+        ({"dtype": "bool"}, "allowed: bf16, fp16, fp32, fp8, int8, tf32"),
         ({"m": 10**9, "k": 10**9, "n": 10**9}, "too large"),
     ],
 )

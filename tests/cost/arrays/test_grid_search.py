@@ -123,7 +123,7 @@ def test_energy_of_a_product() -> None:
         energy = product_pj(products, search, search.best(core), core, technology)[0, 0]
         operands = 2 * (256 * 512 + 512 * 128 + 256 * 128)
         streamed = 2 * (256 * 512 * 8 + 512 * 128) + 4 * 256 * 128 * (2 * 32 - 1)
-        expected = work.macs * technology.mac_bf16_pj + (streamed + operands) * technology.sram_pj_per_byte(1 << 24)
+        expected = work.macs * technology.mac_pj("bf16") + (streamed + operands) * technology.sram_pj_per_byte(1 << 24)
         if memory.shared_sram_bytes:
             expected += 2 * operands * technology.sram_pj_per_byte(1 << 24)
         assert energy == pytest.approx(expected, rel=1e-12)
@@ -132,7 +132,7 @@ def test_energy_of_a_product() -> None:
 def test_wrong_products_are_refused() -> None:
     with pytest.raises(InputError, match="sizes of a product must be positive"):
         products_of([Work(Gemm(8, 8, 8, 0, 1, 1, 1), (), 1, 1, "bf16")], TPU)
-    with pytest.raises(InputError, match="allowed: bf16, fp16, fp32, int8"):
+    with pytest.raises(InputError, match="allowed: bf16, fp16, fp32, fp8, int8, tf32"):
         products_of([Work(Gemm(8, 8, 8, 1, 64, 64, 64), (), 1, 1, "bool")], TPU)
 
 

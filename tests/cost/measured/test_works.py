@@ -25,6 +25,7 @@ from accmine.cost import (
     tensor_costs,
     vector_costs,
 )
+from accmine.cost.corrections import corrections
 from accmine.cost.measured.file import COLUMNS
 from accmine.cost.measured.values import OriginArray
 from accmine.cost.measured.works import INTERPOLATED, MEASURED, MODELLED, Measurements, core_name, parse_core
@@ -60,7 +61,7 @@ def costs_of(works: tuple[Work, ...], design: Design, splits: tuple[int, ...] = 
     memory = memory_of(design)
     tensor = tensor_costs(works, [design.tensor], splits, memory=memory, technology=technology)
     vector = vector_costs(works, [design.vector], splits, memory=memory, technology=technology)
-    return combine(tensor, vector, design.launch_cycles)
+    return combine(tensor, vector, corrections(works, design))
 
 
 def applied(
@@ -154,7 +155,7 @@ def test_what_is_written_is_read(tmp_path: Path, seed: int) -> None:
 
 WRONG = [
     ("gem,512,512,512,,,,bf16,tc128x128ws-12Mi,1,99999,,,x", "kind", "unknown kind 'gem'; did you mean 'gemm'"),
-    ("gemm,512,512,512,,,,bf17,tc128x128ws-12Mi,1,99999,,,x", "dtype", "allowed: bf16, fp16, fp32, int8"),
+    ("gemm,512,512,512,,,,bf17,tc128x128ws-12Mi,1,99999,,,x", "dtype", "allowed: bf16, fp16, fp32, fp8, int8, tf32"),
     ("gemm,512,512,512,,,,bf16,tc128x128-12Mi,1,99999,,,x", "core", "such as tc128x128ws-12Mi"),
     ("gemm,512,512,512,,,,bf16,vc128x16-4Mi,1,99999,,,x", "core", "runs on a tensor core"),
     ("relu,,,,,512,,bf16,tc128x128ws-12Mi,1,99999,,,x", "core", "runs on a vector core"),
@@ -257,7 +258,8 @@ def test_a_measured_time_holds_its_launch() -> None:
     design = replace(FAST, calibration=Calibration(launch_s=1e-5))
     works = (product(512, 1024, 1024),)
     _, found, _ = applied((row((512, 1024, 1024, 1), 77_777),), works, design)
-    assert found.launch_cycles == design.launch_cycles >= 7000
+    assert found.corrections.launch_cycles.tolist() == [design.launch_cycles]
+    assert design.launch_cycles >= 7000
     assert total(found, design)[0, 0] == 77_777
 
 
@@ -516,3 +518,18 @@ def test_shares() -> None:
     for origin, weights in (([], []), ([1], [1, 2]), ([1], [-1])):
         with pytest.raises(InputError):
             share(origin, weights)
+
+
+def test_rows_are_of_a_core_whatever_its_rates(tmp_path: Path) -> None:
+    rated = replace(FAST, tensor=replace(TENSOR, rates=(("int8", 2.0),)))
+    file = tmp_path / "rows.csv"
+    # 8,192 cycles at the bf16 rate: 4,096 at this chip's, which the file cannot know
+    file.write_text(HEADER + "gemm,512,512,512,,,,int8,tc128x128ws-12Mi,1,5000,,,x\n")
+    rows = tuple(read_rows(file))
+    for design, expected in ((FAST, 8192), (rated, 5000)):
+        _, found, origin = applied(rows, (product(512, 512, 512, dtype="int8"),), design)
+        assert origin[0, 0] == MEASURED
+        assert total(found, design)[0, 0] == expected
+    file.write_text(HEADER + "gemm,512,512,512,,,,int8,tc128x128ws-12Mi,1,127,,,x\n")
+    with pytest.raises(InputError, match="faster than the peak"):
+        read_rows(file)

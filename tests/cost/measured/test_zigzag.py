@@ -135,7 +135,7 @@ def test_ports_carry_an_edge_of_the_array(technology: Technology, dtype: str, bi
 
 
 def test_what_zigzag_cannot_be_told_is_refused(technology: Technology) -> None:
-    with pytest.raises(InputError, match="unknown dtype 'bool' of a product; allowed: bf16, fp16, fp32, int8"):
+    with pytest.raises(InputError, match="unknown dtype 'bool' of a product; allowed: bf16, fp16, fp32, fp8"):
         accelerator(CORE, "ws", "bool", "tpu-like", technology, hbm_bytes=1)
     with pytest.raises(InputError, match="unknown dataflow 'flexible'; allowed: ws, os, is"):
         accelerator(CORE, FLEXIBLE, "bf16", "tpu-like", technology, hbm_bytes=1)

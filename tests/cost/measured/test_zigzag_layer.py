@@ -127,7 +127,7 @@ def test_the_name_says_what_a_flexible_core_does() -> None:
 @pytest.mark.parametrize(
     ("dataflow", "dtype", "message"),
     [
-        ("ws", "fp8", "unknown dtype 'fp8' of a product; allowed: bf16, fp16, fp32, int8"),
+        ("ws", "bool", "unknown dtype 'bool' of a product; allowed: bf16, fp16, fp32, fp8, int8, tf32"),
         (FLEXIBLE, "bf16", "unknown dataflow 'flexible'; allowed: ws, os, is"),
     ],
 )

@@ -57,7 +57,7 @@ def components(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str
 
 def test_energies_and_areas_of_the_tables_override_the_base() -> None:
     power, base = TABLES.need_power(), BASE.need_power()
-    assert power.mac_bf16_pj == 1.25
+    assert power.mac_pj("bf16") == 1.25
     assert power.vector_op_fp32_pj == 2.5
     assert power.hbm_pj_per_byte == 320 / 8
     assert power.sram_pj_per_byte(MIB) == pytest.approx((60 + 80) / 2 / 16)
@@ -177,7 +177,7 @@ def test_failed_estimates_and_unknown_components_are_refused(tmp_path: Path, com
 
 def test_an_energy_of_one_among_others_is_believed(tmp_path: Path) -> None:
     path = changed(tmp_path, components(lambda c: c.update(mac_bf16={"component": "placeholder.mac"})))
-    assert load_technology(path).mac_bf16_pj == 1
+    assert load_technology(path).mac_pj("bf16") == 1
 
 
 def test_an_area_of_zero_is_refused(tmp_path: Path) -> None:

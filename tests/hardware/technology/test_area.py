@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accmine.errors import InputError
 from accmine.hardware import TensorCore, VectorCore
 from accmine.hardware.design import FLEXIBLE
 from accmine.hardware.technology.area import Chip, PartsArea, tensor_port_bytes, vector_port_bytes
@@ -75,3 +76,16 @@ def test_without_a_shared_sram_nothing_of_it_costs() -> None:
     assert ONES.fixed_mm2(CHIP)["shared_sram"] == 0
     assert "shared_sram_port" not in ONES.tensor_mm2(TensorCore(8, 8, 1024), CHIP)
     assert replace(CHIP, port_bytes_per_s=5).port_bytes_per_cycle == 0.0
+
+
+def test_further_types_make_multipliers_larger() -> None:
+    law = replace(ONES, mac_um2=10.0, further_type_share=0.5)
+    plain, rated = TensorCore(2, 3, 1 << 19), TensorCore(2, 3, 1 << 19, "ws", (("fp8", 2.0), ("tf32", 0.5)))
+    # 8 bits twice a cycle are those of bf16, 19 bits every other cycle 19/32 of them
+    assert law.further_types(rated) == pytest.approx(1 + 0.5 * (1 + 19 / 32))
+    assert law.further_types(plain) == 1
+    more = law.tensor_mm2(rated, CHIP)["tensor_array"] - law.tensor_mm2(plain, CHIP)["tensor_array"]
+    assert more == pytest.approx(6e-6 * 10 * 0.5 * (1 + 19 / 32))
+    with pytest.raises(InputError, match=r"no area of arrays that state tensor_rates .*further_type_share"):
+        replace(law, further_type_share=None).tensor_mm2(rated, CHIP)
+    assert replace(law, further_type_share=None).further_types(plain) == 1

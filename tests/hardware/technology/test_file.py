@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.files import names, resolve
-from accmine.hardware import Design, PartsArea, load_accelerator
+from accmine.hardware import Design, PartsArea, TensorCore, load_accelerator
 from accmine.hardware.technology import (
     Technology,
     area_breakdown,
@@ -373,3 +373,31 @@ def test_documented_port_costs() -> None:
         return 611 + area_mm2(design, without) - area_mm2(V2, without)
 
     assert f"{refitted(V3):.1f} mm² ({percent(refitted(V3), 648)})" in DOCS.read_text(encoding="utf-8")
+
+
+def test_constants_of_few_nodes_may_be_left_out_and_are_checked_where_given(tmp_path: Path) -> None:
+    assert TPU.need_power().mac_fp8_pj is None
+    seven = load_technology("accelerator-7nm")
+    assert "power.mac_fp8_pj" in {item.name for item in seven.constants}
+    assert 0 < seven.mac_pj("int8") < seven.mac_pj("fp8") < seven.mac_pj("bf16") < seven.mac_pj("tf32")
+    assert load_technology("accelerator-5nm").mac_pj("fp8") < seven.mac_pj("fp8")
+
+    def change(data: Any) -> None:
+        data["power"]["mac_fp8_pj"] = {"value": -1, "unit": "J", "source": " "}
+        del data["area"]["further_type_share"]
+
+    with pytest.raises(InputError) as caught:
+        load_technology(changed(tmp_path, change))
+    assert [item.field for item in caught.value.complaints] == [
+        f"power.mac_fp8_pj.{x}" for x in ("unit", "source", "value")
+    ]
+
+
+def test_types_that_a_technology_does_not_know_are_refused_with_its_name() -> None:
+    core = TensorCore(8, 8, 1024, "ws", (("fp8", 2.0),))
+    load_technology("accelerator-7nm").need_types(core)
+    with pytest.raises(InputError, match="technology tpu-16nm: no energy of a multiply-accumulate in fp8"):
+        TPU.need_types(core)
+    with pytest.raises(InputError, match="technology phaze-22nm: Phaze's area law has no arrays that state"):
+        PHAZE.need_types(core)
+    TPU.need_types(core.plain)

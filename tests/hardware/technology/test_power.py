@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accmine.errors import InputError
 from accmine.hardware import TensorCore, VectorCore
 from accmine.hardware.technology.area import Chip
 from accmine.hardware.technology.power import Power
@@ -68,3 +69,20 @@ def test_dynamic_power_goes_with_the_clock_and_leakage_does_not(mega: int, facto
     assert one["leakage"] == more["leakage"] == 3.0
     for part in ("tensor_macs", "tensor_sram"):
         assert more[part] == pytest.approx(factor * one[part])
+
+
+def test_the_peak_is_that_of_the_type_that_takes_most() -> None:
+    law = replace(ONES, mac_bf16_pj=3.0, mac_fp8_pj=2.0, mac_fp32_pj=9.0, mac_tf32_pj=None)
+    busy = {
+        (): 3.0,
+        (("fp8", 1.0),): 3.0,
+        (("fp8", 2.0),): 4.0,
+        (("fp32", 0.25), ("fp8", 1.0)): 3.0,
+    }
+    for rates, energy in busy.items():
+        core = TensorCore(2, 3, 1 << 20, "ws", rates)
+        assert law.tensor_w(core, GHZ, 6.0)["tensor_macs"] == pytest.approx(6 * energy * 1e-3), rates
+    with pytest.raises(InputError, match=r"no energy of a multiply-accumulate in tf32 \(constant power.mac_tf32_pj\)"):
+        law.tensor_w(TensorCore(2, 3, 1 << 20, "ws", (("tf32", 1.0),)), GHZ, 6.0)
+    with pytest.raises(InputError, match="no energy of a multiply-accumulate in fp4"):
+        law.mac_pj("fp4")

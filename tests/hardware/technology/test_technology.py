@@ -281,7 +281,7 @@ def test_phaze_technology_says_what_it_does_not_cover() -> None:
     with pytest.raises(InputError, match="area only"):
         tdp_breakdown(design, PHAZE)
     with pytest.raises(InputError, match="area only"):
-        _ = PHAZE.mac_bf16_pj
+        _ = PHAZE.mac_pj("bf16")
     with pytest.raises(InputError, match=r"shared_sram.*allowed: 2, 4, 8, 16, 32, 64, 128 MiB"):
         area_mm2(with_shared(design, 0, 0), PHAZE)
     with pytest.raises(InputError, match="derives the private SRAM"):

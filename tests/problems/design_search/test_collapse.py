@@ -11,7 +11,7 @@ from accmine.problems.design_search.collapse import collapse
 from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import heads
 from accmine.workload import OperatorGraph
-from tests.cost.test_modes import library
+from tests.cost.test_mode_table import library
 from tests.samples.search_sample import Shape, design, graph_of, planned, shapes
 
 

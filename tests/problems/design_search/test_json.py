@@ -29,7 +29,7 @@ def test_a_result_is_read_back_and_is_worth_what_it_says() -> None:
     table = found()
     solution: Solution = solution_from_json(PROBLEM, table["solution"])
     assert evaluated(PROBLEM, solution).value == table["objective"]
-    assert solution_to_json(PROBLEM, solution) == table["solution"]
+    assert json.loads(json.dumps(solution_to_json(PROBLEM, solution))) == table["solution"]
     rating = rate(PROBLEM, table)
     assert (rating["valid"], rating["objective"], rating["kind"]) == (True, table["objective"], "design-search")
     assert 0 < rating["bound"] <= table["bound"] <= table["objective"]

@@ -13,7 +13,7 @@ from accmine.errors import InputError
 from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import Solution, check
 from accmine.solvers.operator_schedule.critical_path import quick
-from tests.cost.test_modes import library
+from tests.cost.test_mode_table import library
 from tests.samples.search_sample import Shape, design, graph_of, planned, shapes, technology
 
 
@@ -45,13 +45,17 @@ def test_energy_and_bytes_are_sums_over_the_chosen_modes(found: list[Shape], see
     mode = np.array([random.integers(0, part.problem.mode_count[m]) for m in part.problem.mode_set], dtype=np.int64)
     solution = Solution(np.zeros(len(graph), dtype=np.int64), mode)
     costs = lib.costs(design())
-    assert costs.energy_pj is not None
     energy, moved = 0.0, 0
     for i, operator in enumerate(graph.operators):
         uses = part.problem.mode_sets[part.problem.mode_set[i]].uses[mode[i]]
-        w, s = lib.works.index(operator.work), lib.splits.index(int(uses[:2].max()))
-        energy += 1e-12 * float(costs.energy_pj[w, s])
-        moved += int(costs.hbm_bytes[w, s])
+        w = lib.works.index(operator.work)
+        t, v = (lib.splits.index(max(1, int(cores))) for cores in uses[:2])
+        assert costs.tensor.energy_pj is not None
+        assert costs.vector.energy_pj is not None
+        assert costs.tensor.compulsory_pj is not None
+        both = costs.tensor.energy_pj[w, t] + costs.vector.energy_pj[w, v] + costs.tensor.compulsory_pj[w]
+        energy += 1e-12 * float(both)
+        moved += int(costs.tensor.hbm_bytes[w, t] + costs.vector.hbm_bytes[w, v] - costs.compulsory_bytes[w])
     assert part.energy_j(solution) == pytest.approx(energy, rel=1e-12)
     assert part.hbm_bytes(solution) == moved
 
@@ -76,4 +80,4 @@ def test_an_operator_that_fits_nowhere_is_named() -> None:
     only_pairs = CostLibrary([graph], (2,), "tpu-like", technology())
     with pytest.raises(InputError, match="no mode of an operator fits its cores"):
         lower(graph, only_pairs, design(1, 1))
-    assert len(lower(graph, only_pairs, design(2, 1)).problem) == 1
+    assert len(lower(graph, only_pairs, design(2, 2)).problem) == 1

@@ -12,9 +12,9 @@ import pytest
 
 from accmine import cli
 from accmine.errors import InputError
-from accmine.hardware import load_accelerator
 from accmine.questions.accuracy import suites as ledger
 from accmine.questions.accuracy.report import summary_text
+from accmine.questions.accuracy.silicon import SILICON
 
 SAMPLES = Path(__file__).parents[2] / "data"
 
@@ -33,38 +33,26 @@ def test_every_anchor_is_within_its_band(rows: dict[str, dict[str, Any]]) -> Non
         assert row["source"]
 
 
-def test_training_is_slower_than_the_peak_and_faster_than_silicon(rows: dict[str, dict[str, Any]]) -> None:
-    training = {name: row for name, row in rows.items() if row["quantity"] == "training TFLOP/s per chip"}
-    assert len(training) == 4
-    peak = load_accelerator("tpuv3-like").peak_flops_per_s / 1e12
+def test_training_is_faster_than_silicon(rows: dict[str, dict[str, Any]]) -> None:
+    training = {name: row for name, row in rows.items() if row["quantity"] == "training samples/s per chip"}
+    assert [round(row["published"], 1) for row in training.values()] == [2021.8, 580.0, 485.6, 96.5]
     for row in training.values():
         assert (row["at_least"], row["at_most"]) == (1.0, 2.5)
-        assert row["published"] < row["model"] < peak
-        assert "recalled" in row["source"]
-    measured = {name.split(",")[0]: row["published"] / peak for name, row in training.items()}
-    assert measured["ResNet-50"] == pytest.approx(0.20, abs=0.005)
-    assert measured["BERT-Large"] == pytest.approx(0.28, abs=0.005)
-
-
-def test_the_mix_lies_between_its_phases(rows: dict[str, dict[str, Any]]) -> None:
-    bert = {name: row["model"] for name, row in rows.items() if name.startswith("BERT-Large")}
-    short, long, mix = bert.values()
-    assert min(short, long) < mix < max(short, long)
-    # Of ten steps nine are short ones: the mix is nearer to them, in FLOPs over seconds.
-    assert abs(mix - short) < abs(mix - long)
-    macs_short, seconds_short = ledger._step(ledger._BERT_128)
-    macs_long, seconds_long = ledger._step(ledger._BERT_512)
-    total = 2 * (9 * macs_short + macs_long) / (9 * seconds_short + seconds_long) / 1e12
-    assert mix == pytest.approx(total)
+        assert row["published"] < row["model"]
+        assert "Flax" in row["source"] or "NVIDIA" in row["source"]
+    # What is measured in images: norms in the passes of the convolutions, within a fifth of the chip.
+    assert 0.8 < 1 / training["ResNet-50, 256 images, TPUv3"]["ratio"] < 1.0
 
 
 def test_a_model_out_of_its_band_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
-    for seconds, ok in ((1e-3, False), (1.0, False), (12.5e-3, True)):
-        monkeypatch.setattr(ledger, "_step", lambda _, seconds=seconds: (250 * 10**9, seconds))
+    for seconds, ok in ((1e-3, False), (100.0, False)):
+        monkeypatch.setattr(ledger, "_step", lambda *_, seconds=seconds: (1000, seconds))
         training = [row for row in ledger.rows("anchors") if row["quantity"].startswith("training")]
         assert {row["ok"] for row in training} == {ok}
-    # 0.5 TFLOP in 12.5 ms are 40 TFLOP/s: 1.6 and 1.17 times the measured figures
-    assert training[0]["ratio"] == pytest.approx(1.6)
+    monkeypatch.setattr(ledger, "_step", lambda *_: (580, 0.625))
+    training = [row for row in ledger.rows("anchors") if row["quantity"].startswith("training")]
+    assert training[1]["ratio"] == pytest.approx(1.6)
+    assert training[1]["ok"]
 
 
 @pytest.fixture
@@ -187,5 +175,7 @@ def test_the_summary_of_all_suites(data: Path, capsys: pytest.CaptureFixture[str
         cli.main(["ledger", "--data", str(data), "--json"])
     lines = json.loads(capsys.readouterr().out)
     assert {line["suite"] for line in lines} == set(ledger.SUITES)
-    assert caught.value.code == (0 if all(line["ok"] for line in lines) else 3)
-    assert all(line["rows"] > 0 for line in lines)
+    assert caught.value.code == (3 if any(line["ok"] is False for line in lines) else 0)
+    own = [line for line in lines if line["suite"] not in SILICON]
+    assert all(line["rows"] > 0 for line in own)
+    assert all("needs --data with" in line["note"] for line in lines if line["suite"] in SILICON)

@@ -18,6 +18,7 @@ from accmine.hardware import dump_design, load_accelerator
 from accmine.questions.cost.measure import BATCH, MICROBATCH, batches, cost_step
 from accmine.questions.cost.report import LONGEST, csv_text, render, to_json
 from accmine.study import StudyWorkload
+from accmine.workload import TransformerConfig, load_model
 from tests.samples.search_sample import MODELS, design
 
 SUMS = ("step_cycles", "step_macs", "step_inserted_macs", "step_hbm_bytes", "step_energy_fj")
@@ -92,7 +93,7 @@ def test_text_of_a_long_table_has_the_longest_rows_and_one_of_the_others(folder:
 def test_the_header_says_where_values_come_from(folder: Path) -> None:
     printed = render(cost_step("gpt.yaml", "d.yaml", options={"batch": 4, "optimizer": "sgd"}))
     assert "Given: batch 4, optimizer sgd." in printed
-    assert "Defaults: microbatch 4, dtype bf16" in printed
+    assert "Defaults: microbatch 4, precision mixed, dtype bf16" in printed
     assert "The model's own: sequence 8." in printed
     given = render(cost_step("mlp.yaml", "d.yaml", options={"image": 8}))
     assert "Given: image 8." in given
@@ -116,12 +117,19 @@ def test_batches() -> None:
 
 
 def test_options_are_those_of_a_study(folder: Path) -> None:
-    known = {"batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute", "split", "fusion"}
+    known = {"batch", "microbatch", "sequence", "image", "masked", "optimizer", "precision", "dtype", "recompute"}
+    known |= {"attention", "split", "fusion"}
     assert set(StudyWorkload.model_fields) == known | {"use", "name", "weight"}
     step = cost_step("gpt.yaml", "d.yaml")
+    plain = StudyWorkload(use="gpt.yaml", batch=1)
     for setting in step.settings:
-        if setting.source == "default" and setting.name in known - {"batch", "microbatch"}:
-            assert setting.value == StudyWorkload.model_fields[setting.name].default
+        if setting.source == "default" and setting.name in known - {"batch", "microbatch", "attention", "precision"}:
+            assert setting.value == getattr(plain, setting.name)
+    settings = {s.name: (s.value, s.source) for s in step.settings}
+    assert settings["precision"] == ("mixed", "default")
+    assert "masked" not in settings
+    settings = {s.name: s.value for s in cost_step("bert-base", "d.yaml", options={"precision": "pure-bf16"}).settings}
+    assert (settings["masked"], settings["precision"]) == (0.15, "pure-bf16")
     with pytest.raises(InputError, match="unknown option seed"):
         cost_step("gpt.yaml", "d.yaml", options={"seed": 1})
 
@@ -135,6 +143,7 @@ def test_options_are_those_of_a_study(folder: Path) -> None:
         ("optimizer", "sgd"),
         ("dtype", "fp32"),
         ("recompute", "full"),
+        ("attention", "materialised"),
         ("split", "none"),
         ("fusion", "none"),
         ("timing", "scalesim3"),
@@ -146,6 +155,24 @@ def test_every_option_changes_the_table(folder: Path, option: str, value: Any) -
     base = cost_step("gpt.yaml", "d.yaml", options={"sequence": 16})
     changed = cost_step("gpt.yaml", "d.yaml", options={"sequence": 16, option: value})
     assert changed.table.step != base.table.step or len(changed.table.rows) != len(base.table.rows)
+
+
+def test_fused_attention_is_a_row_with_the_sizes_of_its_scores(folder: Path) -> None:
+    step = cost_step("gpt.yaml", "d.yaml", options={"microbatch": 2})
+    rows = {row["kind"]: row for row in to_json(step)["rows"] if row["kind"].startswith("attention")}
+    config = load_model(folder / "gpt.yaml").config
+    assert isinstance(config, TransformerConfig)
+    tokens = load_model(folder / "gpt.yaml").sequence or 0
+    size = (tokens, config.head_width, tokens, 2 * config.heads)
+    for kind, products in (("attention", 2), ("attention-backward", 5)):
+        assert tuple(rows[kind][key] for key in ("m", "k", "n", "batch")) == size
+        assert rows[kind]["macs"] == products * 2 * config.heads * tokens * (tokens + 1) // 2 * config.head_width
+        assert rows[kind]["tensor_cores"] >= 1
+        assert rows[kind]["vector_cores"] >= 1
+    m, k, n, batch = size
+    assert f"{batch}·{m}×{k}×{n}" in render(step, everything=True)
+    wide = to_json(cost_step("gpt.yaml", "d.yaml", options={"attention": "materialised"}))["rows"]
+    assert not any(row["kind"].startswith("attention") for row in wide)
 
 
 def test_residency_needs_a_shared_sram(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,8 +203,14 @@ def test_a_technology_changes_energies_only(folder: Path) -> None:
 def test_energies_beyond_their_clock_are_not_printed(folder: Path) -> None:
     text = dump_design(design(4, 2)).replace("700 MHz", "2000 MHz")
     Path("fast.yaml").write_text(text)
-    step = cost_step("mlp.yaml", "fast.yaml")
-    assert "hold up to 940 MHz, the design runs at 2000 MHz" in step.no_energy
+    step = cost_step("mlp.yaml", "fast.yaml", "tpu-16nm")
+    assert (
+        "hold up to 940 MHz, the design runs at 2000 MHz; technologies that cover it: accelerator-5nm" in step.no_energy
+    )
+    assert (cost_step("mlp.yaml", "fast.yaml").technology, cost_step("mlp.yaml", "tpuv2-like").technology) == (
+        "accelerator-5nm",
+        "tpu-16nm",
+    )
     assert step.table.step.energy_fj is None
 
 
@@ -226,15 +259,27 @@ def test_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (("gpt.yaml", "--design", "d.yaml", "--sequence", "0"), "--sequence: must be"),
         (("mlp.yaml", "--design", "d.yaml", "--image", "-1"), "--image: must be"),
         (("gpt.yaml", "--design", "d.yaml", "--batch", "9", "--microbatch", "2"), "--microbatch: 2 does not divide"),
-        (("gpt.yaml", "--design", "d.yaml", "--optimizer", "lion"), "--optimizer: must be one of adam, sgd"),
-        (("gpt.yaml", "--design", "d.yaml", "--dtype", "int4"), "--dtype: must be one of bf16, fp32"),
+        (
+            ("gpt.yaml", "--design", "d.yaml", "--optimizer", "lion"),
+            "--optimizer: must be one of sgd, adam, adamw",
+        ),
+        (("gpt.yaml", "--design", "d.yaml", "--dtype", "int4"), "--dtype: must be one of bf16, fp16, fp32, fp8, tf32"),
         (("gpt.yaml", "--design", "d.yaml", "--recompute", "some"), "--recompute: must be one of none, full"),
         (("gpt.yaml", "--design", "d.yaml", "--split", "rows"), "--split: must be one of"),
+        (("gpt.yaml", "--design", "d.yaml", "--attention", "flash"), "--attention: must be one of fused, materialised"),
+        (
+            ("gpt.yaml", "--design", "d.yaml", "--attention", "fused", "--split", "heads"),
+            "--split: belongs to attention: materialised, not to attention: fused",
+        ),
+        (("gpt.yaml", "--design", "d.yaml", "--sequence", "99"), "--sequence: 99 tokens are more than the 16 learned"),
         (("gpt.yaml", "--design", "d.yaml", "--fusion", "all"), "--fusion: must be one of"),
         (("gpt.yaml", "--design", "d.yaml", "--timing", "fast"), "--timing: must be one of"),
         (("gpt.yaml", "--design", "d.yaml", "--residency", "all"), "--residency: must be one of none, shared-sram"),
         (("gpt.yaml", "--design", "nope", "--residency", "none"), "--design: unknown accelerator 'nope'"),
-        (("gpt.yaml", "--design", "d.yaml", "--operator-split", "odd"), "--operator-split: must be one of even, none"),
+        (
+            ("gpt.yaml", "--design", "d.yaml", "--operator-split", "odd"),
+            "--operator-split: must be one of even, powers, none",
+        ),
         (("bert-larg", "--design", "d.yaml"), "WORKLOAD: unknown workload 'bert-larg'; did you mean 'bert-large'"),
         (("gpt.yaml", "--design", "tpuv2"), "--design: unknown accelerator 'tpuv2'"),
         (("gpt.yaml", "--design", "wham"), "a design needs one value here; this file is a template"),
@@ -242,7 +287,7 @@ def test_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (("gpt.yaml", "--design", "d.yaml", "--csv", "no/x.csv"), "--csv: cannot write no/x.csv"),
         (("gpt.yaml", "--design", "d.yaml", "--graph", "no/x.graphml"), "--graph: cannot write no/x.graphml"),
         (("gpt.yaml", "--design", "d.yaml", "--plot", "x.txt"), "unknown ending of a chart"),
-        (("mlp.yaml", "--design", "d.yaml", "--sequence", "8"), "mlp is a model of images"),
+        (("mlp.yaml", "--design", "d.yaml", "--sequence", "8"), "--sequence: mlp is a model of images"),
     ],
 )
 def test_bad_input_is_refused(
@@ -298,3 +343,43 @@ def test_the_graph_of_a_step_is_read_back_as_it_was(folder: Path) -> None:
     assert {b for _, b in set(read.edges) - inside} == updates
     assert all(read.in_degree(name) == 1 for name in updates)
     assert nx.is_directed_acyclic_graph(read)
+
+
+def test_rates_of_a_chip_are_its_roof_and_what_is_not_stated_is_said(folder: Path) -> None:
+    text = dump_design(design(4, 2)).replace("vector_cores: 2", "tensor_rates: {tf32: 0.5}\nvector_cores: 2")
+    Path("rated.yaml").write_text(text)
+    plain, tf32 = (cost_step("mlp.yaml", "rated.yaml", options={"dtype": dtype}) for dtype in ("bf16", "tf32"))
+    assert tf32.table.roof.tensor_flops_per_s == plain.table.roof.tensor_flops_per_s / 2
+    assert (tf32.technology, tf32.no_energy, tf32.unstated) == ("accelerator-7nm", "", ())
+    for step in (plain, tf32):
+        assert all((row.utilization or 0) <= 1 for row in step.table.rows)
+        assert all(row.reached_flops_per_s <= row.attainable_flops_per_s * (1 + 1e-12) for row in step.table.rows)
+        assert 0 < step.table.utilization <= 1
+    products = [row for row in tf32.table.rows if row.work.uses_tensor]
+    assert products
+    assert {row.work.dtype for row in products} == {"tf32"}
+    fp32 = cost_step("mlp.yaml", "rated.yaml", options={"dtype": "fp32"})
+    (sentence,) = fp32.unstated
+    assert sentence == "no rate for fp32 is stated (tensor_rates): it is multiplied as 3 bf16 products"
+    assert f"{sentence}." in render(fp32)
+    assert to_json(fp32)["unstated"] == [sentence]
+    assert fp32.table.step.cycles > tf32.table.step.cycles > plain.table.step.cycles
+    # without energies of tf32 cycles are all the same
+    other = cost_step("mlp.yaml", "rated.yaml", "tpu-16nm", {"dtype": "tf32"})
+    assert other.table.step.cycles == tf32.table.step.cycles
+    assert other.table.step.energy_fj is None
+    assert other.no_energy.endswith("technologies that cover it: accelerator-7nm, accelerator-5nm")
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "message"),
+    [
+        ("h100-like", "bf16", "--design: h100-like is an anchor of a published peak only (anchor: peak)"),
+        ("d.yaml", "tf32", "--dtype: d.yaml: the arrays state no rate for tf32"),
+    ],
+)
+def test_what_has_no_times_is_refused(folder: Path, name: str, dtype: str, message: str) -> None:
+    Path("d.yaml").write_text(dump_design(design(4, 2)))
+    with pytest.raises(InputError) as caught:
+        cost_step("mlp.yaml", name, options={"dtype": dtype})
+    assert message in str(caught.value)

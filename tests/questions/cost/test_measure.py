@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
+from accmine.files import load_yaml, names, validate
 from accmine.hardware import Design, dump_design
+from accmine.plan import Plan, plan_of
 from accmine.questions.cost.measure import BATCH, MICROBATCH, CostedStep, batches, cost_step
-from tests.samples.search_sample import MODELS, design
+from accmine.study import Study
+from tests.samples.search_sample import MODELS, design, designs
 
 OPTIONS: dict[str, int | str] = {"batch": 8, "microbatch": 2}
 
@@ -119,7 +125,7 @@ def test_a_technology_without_energies_changes_no_cycles(folder: Path) -> None:
 
 def test_complaints_of_all_inputs_at_once(folder: Path) -> None:
     with pytest.raises(InputError) as caught:
-        cost_step(str(folder / "mlp.yaml"), "no-chip", "no-node", {"batch": -1, "dtype": "fp8"})
+        cost_step(str(folder / "mlp.yaml"), "no-chip", "no-node", {"batch": -1, "dtype": "fp7"})
     assert {"--batch", "--dtype", "--design", "--technology"} <= {c.field for c in caught.value.complaints}
     with pytest.raises(InputError) as caught:
         cost_step("no-model", str(folder / "d.yaml"))
@@ -129,3 +135,48 @@ def test_complaints_of_all_inputs_at_once(folder: Path) -> None:
 def test_unknown_options_are_named() -> None:
     with pytest.raises(InputError, match="unknown option lunch, tea; allowed: batch, microbatch"):
         cost_step("mlp", "d", options={"lunch": 1, "batch": 8, "tea": 2})
+
+
+def planned_on(name: str, model: str, own: dict[str, Any], more: dict[str, Any]) -> Plan:
+    """A study of one accelerator of the catalogue, which is its baseline as well."""
+    table = {
+        "name": "one",
+        "workloads": [{"use": model, "batch": 8, "microbatch": 2, **own}],
+        "accelerator": {"use": name},
+        "baseline": name,
+        "baselines": [name],
+        "technology": "accelerator-5nm",
+        "limits": {"area": "none", "tdp": "none"},
+        **more,
+    }
+    return plan_of(validate(load_yaml(text=json.dumps(table), name="one.yaml"), Study))
+
+
+ONE_PATH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("mlp", {}, {}),
+    ("gpt", {}, {}),
+    ("resnet-18", {"image": 64}, {}),
+    ("bert-base", {"sequence": 16}, {}),
+    ("gpt", {"fusion": "paired", "split": "none"}, {"operator_split": "powers"}),
+    ("gpt", {"fusion": "none", "dtype": "fp32"}, {"operator_split": "none"}),
+]
+
+
+@pytest.mark.parametrize(("model", "own", "more"), ONE_PATH, ids=str)
+@pytest.mark.parametrize("name", [name for name in names("accelerators") if name != "wham"])
+def test_a_step_costs_what_the_library_of_a_study_says(
+    folder: Path, name: str, model: str, own: dict[str, Any], more: dict[str, Any]
+) -> None:
+    model = str(folder / f"{model}.yaml") if model in MODELS else model
+    plan = planned_on(name, model, own, more)
+    library, chip = plan.library(), plan.baseline
+    (task,) = plan.tasks
+    shortest = np.array([modes.duration[0] for modes in library.modes(chip)])
+    moved = np.array([modes.hbm_bytes[0] for modes in library.modes(chip)])
+    runs = [(run.repeats, library.index(run.graph)[run.graph.work_index]) for run in task.phases]
+    found = cost_step(model, name, "accelerator-5nm", {"batch": 8, "microbatch": 2, **own, **more})
+    assert found.design == chip
+    assert found.table.step.cycles == sum(repeats * int(shortest[works].sum()) for repeats, works in runs) > 0
+    assert found.table.step.hbm_bytes == sum(repeats * int(moved[works].sum()) for repeats, works in runs) > 0
+    (mine,) = designs(plan.template)
+    assert library.modes(mine) is library.modes(chip), "the template holds the accelerator itself"

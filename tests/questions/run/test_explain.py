@@ -42,6 +42,21 @@ WIDE = template(
 )
 
 
+def test_arithmetic_at_the_peak_is_that_of_the_type() -> None:
+    graph = graph_of([("gemm", 300, ()), ("gemm", 200, (0,))])
+    int8 = replace(graph, operators=tuple(replace(o, work=replace(o.work, dtype="int8")) for o in graph.operators))
+    plain = design(4, gbps=7000)
+    split = {}
+    for rate in (1.0, 4.0):
+        fast = replace(plain, tensor=replace(plain.tensor, rates=(("int8", rate),)))
+        problem = search([task_of(int8)])
+        schedule = schedule_task(problem.tasks[0], problem.library, fast, "none", Stop(), 0)
+        split[rate] = time_split(schedule)
+        assert all(part >= 0 for part in astuple(split[rate]))
+        assert sum(astuple(split[rate])) == pytest.approx(schedule.busy_s, rel=1e-12)
+    assert split[4.0].macs_s == pytest.approx(split[1.0].macs_s / 4)
+
+
 @settings(max_examples=15, deadline=None)
 @given(shapes(7), st.sampled_from(designs(template(hbm_bytes_per_s=(7 * 10**9, 70 * 10**9)))), st.integers(1, 4))
 def test_time_is_split_without_remainder(found: list[Shape], d: Design, repeats: int) -> None:

@@ -312,14 +312,14 @@ def test_a_list_is_searched_as_far_as_the_technology_holds(tmp_path: Path) -> No
     assert "hold up to 940 MHz" in note
 
 
-FAST = ["accelerator.frequency=1 GHz", "accelerator={use: h100-like}", "baseline=h100-like"]
+FAST = ["accelerator.frequency=1 GHz", "accelerator={use: tpuv4-like}", "baseline=tpuv4-like"]
 
 
 @pytest.mark.parametrize("change", FAST)
 def test_what_the_technology_does_not_cover_leaves_no_folder(change: str, tmp_path: Path) -> None:
     path = write(tmp_path)
     with pytest.raises(InputError, match="the energies of tpu-16nm hold up to 940 MHz") as caught:
-        run(load_study(path, [change]), runs_dir=tmp_path / "runs")
+        run(load_study(path, [change, "technology=tpu-16nm"]), runs_dir=tmp_path / "runs")
     (complaint,) = caught.value.complaints
     assert complaint.where, "it names its place"
     assert not (tmp_path / "runs").exists()

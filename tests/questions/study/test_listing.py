@@ -25,3 +25,5 @@ def test_list_accelerators(accmine: Any) -> None:
     assert rows["wham"]["kind"] == "template"
     assert rows["tpuv2-like"]["kind"] == "design"
     assert round(rows["tpuv2-like"]["peak_tflops_per_s"], 1) == 45.9
+    assert rows["h100-like"]["kind"] == "anchor"
+    assert (rows["a100-80gb"]["calibrated"], rows["h200"]["calibrated"]) == (True, False)

@@ -21,7 +21,9 @@ from tests.samples.search_sample import design, graph_of, planned, task_of, tech
 def table(chip: Any = None, **keys: Any) -> OperatorTable:
     chip = chip or design(4, 2)
     plan, _ = planned(**({"models": ("gpt",)} | keys))
-    library = design_search.cost_library(plan.tasks, 4, "even", "tpu-like", technology())
+    library = design_search.cost_library(
+        plan.tasks, (chip.tensor_cores, chip.vector_cores), "even", "tpu-like", technology()
+    )
     return operator_table(plan.tasks[0], library, chip)
 
 
@@ -91,7 +93,7 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         draw(table(), tmp_path / "roof.txt")
     assert not list(tmp_path.iterdir())
     task = task_of(graph_of([("move", 16, ())]))
-    library = design_search.cost_library([task], 2, "even", "tpu-like", technology())
+    library = design_search.cost_library([task], (2,), "even", "tpu-like", technology())
     with pytest.raises(InputError, match="nothing to draw"):
         draw(operator_table(task, library, design()))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from accmine.errors import InputError
-from accmine.workload import OperatorGraph
+from accmine.workload import OperatorGraph, TransformerConfig, forward_graph, fuse, load_model, training_graph
 from accmine.workload.forward import layers
 from accmine.workload.forward.attention import AttentionShape, attention, padding_masks
-from accmine.workload.graph import GraphBuilder
+from accmine.workload.forward.transformer import transformer_graph
+from accmine.workload.graph import Attention, GraphBuilder
 
 
 def chains(split: str, kv_heads: int = 4, causal: bool = False) -> tuple[OperatorGraph, list[int]]:
@@ -18,7 +21,7 @@ def chains(split: str, kv_heads: int = 4, causal: bool = False) -> tuple[Operato
     k = [layers.input_tensor(builder, f"k{i}", s, "bf16") for i, s in enumerate(shape.key_shapes)]
     v = [layers.input_tensor(builder, f"v{i}", s, "bf16") for i, s in enumerate(shape.key_shapes)]
     masks = padding_masks(builder, shape)
-    read = attention(builder, "a", q, k, v, masks, factor=0.25, causal=causal, dropout=0.1)
+    read = attention(builder, "a", q, k, v, masks, shape=shape, factor=0.25, causal=causal, dropout=0.1)
     assert [builder.tensors[t].shape for t in read] == shape.query_shapes
     return builder.build(), read
 
@@ -50,5 +53,87 @@ def test_factor_and_causal_are_attributes() -> None:
 
 
 def test_unknown_split() -> None:
-    with pytest.raises(InputError, match="allowed: none, heads, samples"):
+    with pytest.raises(InputError, match="allowed: fused, none, heads, samples"):
         AttentionShape(1, 1, 1, 1, 1, 1, "tokens")
+
+
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+def test_fused_attention_is_one_operator_without_scores(kv_heads: int) -> None:
+    graph, (read,) = chains("fused", kv_heads)
+    (operator,) = graph.operators
+    work = operator.work.attention
+    assert (operator.kind, operator.work.gemm) == ("attention", None)
+    assert work == Attention(3 * kv_heads, 4 // kv_heads, 6, 5, 8, 8, dropout=True)
+    assert work.scores == 3 * 4 * 6 * 5
+    assert graph.macs == operator.work.macs == 2 * 3 * 4 * 6 * 5 * 8
+    assert operator.work.uses_tensor
+    # q, o, k and v in bf16, a log-sum-exp a row in fp32, and the padding mask
+    rows, keys = 3 * 4 * 6, 3 * kv_heads * 5
+    assert operator.work.bytes_in + operator.work.bytes_out == 2 * 8 * 2 * (rows + keys) + 4 * rows + 3 * 5
+    assert operator.work.bytes_in + operator.work.bytes_out == work.bytes(2) + 3 * 5
+    assert max(t.elements for t in graph.tensors) == rows * 8
+    assert [graph.tensors[t].shape for t in operator.outputs] == [(3, kv_heads, 24 // kv_heads, n) for n in (8,)] + [
+        (3, kv_heads, 24 // kv_heads)
+    ]
+    assert operator.outputs[0] == read
+    vectors = {part.kind: part.elements for part in operator.work.vector}
+    assert vectors == {
+        "attention-softmax": work.scores,
+        "attention-rescale": rows * 8 * 2,  # one block of keys, and by the sum
+        "dropout": work.scores,
+        "mask": work.scores,
+    }
+
+
+def causal_model(window: int, sequence: int, split: str) -> OperatorGraph:
+    config = load_model("llama-2-7b").config
+    assert isinstance(config, TransformerConfig)
+    sizes = {"layers": 1, "heads": 4, "kv_heads": 2, "head_width": 8, "width": 32, "embedding_width": 32}
+    small = config.model_copy(update={**sizes, "mlp_width": 16, "vocabulary": 11, "window": window})
+    return transformer_graph(small, "m", batch=2, sequence=sequence, split=split, dropout=True, loss=True, dtype="bf16")
+
+
+@pytest.mark.parametrize(("window", "seen"), [(0, 10 * 11 // 2), (1, 10), (4, 1 + 2 + 3 + 7 * 4), (10, 10 * 11 // 2)])
+def test_causal_masks_and_windows_are_no_tensors_and_no_work(window: int, seen: int) -> None:
+    graph = causal_model(window, 10, "fused")
+    (operator,) = (o for o in graph.operators if o.kind == "attention")
+    work = operator.work.attention
+    assert work is not None
+    assert (work.group, work.batch, work.queries, work.keys) == (2, 4, 10, 10)
+    assert work.scores == 2 * 4 * seen
+    assert len(operator.inputs) == 3
+    assert not any(t.dtype == "bool" for t in graph.tensors)
+    assert {part.kind: part.elements for part in operator.work.vector}["mask"] == work.scores
+    dense = causal_model(window, 10, "none")
+    assert graph.macs == dense.macs - 2 * 2 * 4 * (100 - seen) * 8
+
+
+@pytest.mark.parametrize(("recompute", "made"), [("none", 1), ("full", 2)])
+def test_one_backward_operator_makes_the_scores_again(recompute: str, made: int) -> None:
+    forward = causal_model(0, 12, "fused")
+    graph = training_graph(forward, recompute=recompute)
+    assert sum(o.kind == "attention" for o in graph.operators) == made
+    (backward,) = (o for o in graph.operators if o.kind == "attention-backward")
+    (first, *_) = (o for o in graph.operators if o.kind == "attention")
+    work, own = backward.work.attention, first.work.attention
+    assert work is not None
+    assert own is not None
+    assert work == replace(own, backward=True)
+    assert 2 * backward.work.macs == 5 * first.work.macs
+    assert backward.work.repeated_macs == first.work.macs // 2
+    assert backward.work.bytes_in + backward.work.bytes_out == work.bytes(2)
+    # q, k, v, o, do and the log-sum-exp: nothing as long as the scores
+    assert max(graph.tensors[t].elements for t in (*backward.inputs, *backward.outputs)) == 2 * 4 * 12 * 8
+    names = [graph.tensors[t].name.removesuffix(".re") for t in backward.inputs[1:]]
+    assert names == [forward.tensors[t].name for t in (*first.inputs, *first.outputs)]
+    assert [graph.tensors[t].shape for t in backward.outputs] == [graph.tensors[t].shape for t in first.inputs]
+    fused = fuse(graph)
+    assert fused.macs == graph.macs
+    kinds = [o.work.attention for o in fused.operators if o.work.attention]
+    assert len(kinds) == made + 1
+
+
+def test_fused_attention_of_a_translator() -> None:
+    graph = forward_graph(load_model("gnmt-4"), batch=2, sequence=6, split="fused")
+    (operator,) = (o for o in graph.operators if o.kind == "attention")
+    assert operator.work.attention == Attention(2, 1, 6, 6, 1024, 1024)

@@ -70,5 +70,5 @@ def test_own_numbers(tmp_path: Path) -> None:
 
 
 def test_samples_are_not_offered() -> None:
-    with pytest.raises(InputError, match="split: attention of gnmt is one chain; allowed: none, heads"):
+    with pytest.raises(InputError, match="split: attention of gnmt is one chain; allowed: fused, none, heads"):
         forward_graph(load_model("gnmt-4"), batch=1, split="samples")

@@ -71,7 +71,11 @@ def test_descriptions_travel_between_processes() -> None:
         ("bert-base", {"batch": 0}, "batch: must be a whole number of 1 to 2147483647, got 0"),
         ("bert-base", {"batch": 1, "image": 4}, "image: bert-base is a model of sequences; allowed: sequence"),
         ("vgg-16", {"batch": 1, "sequence": 4}, "sequence: vgg-16 is a model of images; allowed: image"),
-        ("bert-base", {"batch": 1, "split": "tokens"}, "split: unknown split 'tokens'; allowed: none, heads, samples"),
+        (
+            "bert-base",
+            {"batch": 1, "split": "tokens"},
+            "split: unknown split 'tokens'; allowed: fused, none, heads, samples",
+        ),
         ("vgg-16", {"batch": 1, "dtype": "int8"}, "dtype: unknown dtype 'int8'; allowed: bf16, fp16, fp32"),
         ("vgg-16", {"batch": 1, "split": "x"}, "split: unknown split 'x'"),
     ],
@@ -167,3 +171,30 @@ def test_a_model_without_a_head_is_counted_and_not_trained(tmp_path: Path) -> No
     assert summary(model)["parameters"] == model.parameters == forward_graph(model, batch=1, loss=False).parameters
     with pytest.raises(InputError, match=r"body\.yaml: head: body has no head, and so no loss to train"):
         forward_graph(model, batch=1)
+
+
+@pytest.mark.parametrize(
+    ("masked", "sequence", "tokens"), [(0.15, 128, 20), (0.15, 512, 77), (1.0, 128, 128), (1e-6, 64, 1)]
+)
+def test_heads_on_masked_tokens(masked: float, sequence: int, tokens: int) -> None:
+    model = load_model("bert-large")
+    graph = forward_graph(model, batch=3, sequence=sequence, split="none", masked=masked)
+    operators = {o.name: o for o in graph.operators}
+    for name, k, n in (("head.transform", 1024, 1024), ("head.decoder", 1024, 30522)):
+        gemm = operators[name].work.gemm
+        assert gemm is not None
+        assert (gemm.m, gemm.k, gemm.n) == (3 * tokens, k, n)
+    assert operators["head.transform"].work.bytes_in == 2 * (3 * tokens * 1024 + 1024 * 1024 + 1024)
+    assert operators["loss"].work.vector[0].elements == 3 * tokens * 30522
+    whole = forward_graph(model, batch=3, sequence=sequence, split="none")
+    assert graph.parameters == whole.parameters
+    assert whole.macs - graph.macs == 3 * (sequence - tokens) * 1024 * (1024 + 30522)
+
+
+def test_masked_tokens_are_for_models_that_fill_them_in() -> None:
+    for masked in (0.0, -0.1, 1.1, float("nan")):
+        with pytest.raises(InputError, match="above 0 and at most 1"):
+            forward_graph(load_model("bert-base"), batch=1, masked=masked)
+    for name in ("gpt2-xl", "resnet-18"):
+        with pytest.raises(InputError, match="not trained on masked tokens"):
+            forward_graph(load_model(name), batch=1, masked=0.15)

@@ -62,9 +62,10 @@ TINY_LLAMA = LLAMA | {
     "num_hidden_layers": 22,
     "num_key_value_heads": 4,
 }
-CONFIGS = {"bert": BERT, "gpt2": GPT2, "opt": OPT, "llama": LLAMA}
+MISTRAL = LLAMA | {"model_type": "mistral", "sliding_window": None}
+CONFIGS = {"bert": BERT, "gpt2": GPT2, "opt": OPT, "llama": LLAMA, "mistral": MISTRAL}
 
-MISSING = "is missing; give one of bert, gpt2, opt, llama"
+MISSING = "is missing; give one of bert, gpt2, opt, llama, mistral"
 
 # The file of bert-base-uncased as it is published.
 BERT_BASE_UNCASED = """{
@@ -111,12 +112,13 @@ def total(model: ModelDescription) -> int:
         (OPT_350M, 331_196_416),
         (LLAMA, 6_738_415_616),
         (TINY_LLAMA, 1_100_048_384),
+        (MISTRAL, 7_241_732_096),
     ],
 )
 def test_parameters_of_published_checkpoints(tmp_path: Path, config: dict[str, Any], parameters: int) -> None:
     model = load(tmp_path, config)
     assert model.parameters == parameters
-    assert model.family == config["model_type"]
+    assert model.family == config["model_type"].replace("mistral", "llama")
     assert model.name == "some-model"
 
 
@@ -145,6 +147,11 @@ HEADS = [
     (LLAMA, "LlamaForSequenceClassification", {}, 6_607_351_808),
     (LLAMA, "LlamaForTokenClassification", {}, 6_607_351_810),
     (LLAMA, "LlamaForQuestionAnswering", {}, 6_607_351_810),
+    (MISTRAL, "MistralModel", {}, 7_110_660_096),
+    (MISTRAL, "MistralForCausalLM", {}, 7_241_732_096),
+    (MISTRAL, "MistralForSequenceClassification", {}, 7_110_668_288),
+    (MISTRAL, "MistralForTokenClassification", {}, 7_110_668_290),
+    (MISTRAL, "MistralForQuestionAnswering", {}, 7_110_668_290),
 ]
 
 
@@ -283,12 +290,19 @@ def test_no_unknown_key_is_left_aside(tmp_path_factory: pytest.TempPathFactory, 
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
-        ({"model_type": "t5"}, "config.json:2:16: model_type: must be one of bert, gpt2, opt, llama, got 't5'"),
-        ({"model_type": 3}, "config.json:2:16: model_type: must be one of bert, gpt2, opt, llama, got 3"),
+        (
+            {"model_type": "t5"},
+            "config.json:2:16: model_type: must be one of bert, gpt2, opt, llama, mistral, got 't5'",
+        ),
+        ({"model_type": 3}, "config.json:2:16: model_type: must be one of bert, gpt2, opt, llama, mistral, got 3"),
         (BERT | {"position_embedding_type": "relative_key"}, 'position_embedding_type: "relative_key" changes the'),
         (BERT | {"pruned_heads": {"0": [1, 2]}}, 'pruned_heads: {"0": [1, 2]} changes the graph'),
         (LLAMA | {"quantization_config": {"bits": 4}}, 'quantization_config: {"bits": 4} changes the graph and is not'),
-        (LLAMA | {"sliding_window": 4096}, "sliding_window: 4096 changes the graph and is not modelled; allowed: null"),
+        (LLAMA | {"sliding_window": 4096}, "config.json:8:20: sliding_window: 4096 tokens are more than the 2048"),
+        (LLAMA | {"sliding_window": -1}, "config.json:8:20: sliding_window: must be greater than or equal to 0"),
+        (LLAMA | {"use_sliding_window": 1}, "config.json:8:24: use_sliding_window: must be true or false, got 1"),
+        (MISTRAL | {"max_position_embeddings": 4095, "sliding_window": 4096}, "sliding_window: 4096 tokens are more"),
+        (BERT | {"sliding_window": 128}, "config.json:8:2: sliding_window: unknown key 'sliding_window'"),
         (LLAMA | {"rope_scaling": {"rope_type": "mrope"}}, "rope_scaling: 'mrope' changes the graph"),
         (LLAMA | {"num_experts": 8}, "config.json:8:2: num_experts: unknown key 'num_experts'; "),
         (BERT | {"rope_theta": 1e4}, "rope_theta: unknown key 'rope_theta'"),
@@ -328,6 +342,31 @@ def test_complaints(tmp_path: Path, config: dict[str, Any], complaint: str) -> N
     with pytest.raises(InputError) as error:
         load(tmp_path, config)
     assert complaint in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "window", "sequence"),
+    [
+        (LLAMA, 0, 2048),
+        (LLAMA | {"sliding_window": 1024}, 1024, 2048),
+        (LLAMA | {"sliding_window": 1024, "use_sliding_window": True}, 1024, 2048),
+        (LLAMA | {"sliding_window": 1024, "use_sliding_window": False}, 0, 2048),
+        (MISTRAL, 0, 4096),
+        ({key: value for key, value in MISTRAL.items() if key != "sliding_window"}, 4096, 4096),
+        (MISTRAL | {"sliding_window": 8192}, 8192, 8192),
+    ],
+)
+def test_windows_are_read(tmp_path: Path, config: dict[str, Any], window: int, sequence: int) -> None:
+    model = load(tmp_path, config)
+    assert isinstance(model.config, TransformerConfig)
+    assert (model.config.window, model.sequence) == (window, sequence)
+    if window:
+        with pytest.raises(InputError, match=f"{window - 1} tokens are less than a window of {window}; allowed: at "):
+            forward_graph(model, batch=1, sequence=window - 1, split="fused")
+    graph = forward_graph(model, batch=1, sequence=sequence, split="fused")
+    (work,) = {o.work.attention for o in graph.operators if o.kind == "attention"}
+    assert work is not None
+    assert (work.window, work.causal, work.group) == (window, True, 4 if "mistral" in config["model_type"] else 1)
 
 
 def test_all_complaints_at_once(tmp_path: Path) -> None:

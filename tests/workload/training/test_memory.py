@@ -1,10 +1,21 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 
 from accmine.errors import InputError
-from accmine.workload import DtypePolicy, Memory, OperatorGraph, forward_graph, fuse, load_model, memory, training_graph
+from accmine.workload import (
+    DtypePolicy,
+    Memory,
+    OperatorGraph,
+    TransformerConfig,
+    forward_graph,
+    fuse,
+    load_model,
+    memory,
+    training_graph,
+)
 from accmine.workload.forward import layers
 from accmine.workload.graph import GraphBuilder
 from accmine.workload.training.memory import stashed
@@ -114,3 +125,43 @@ def test_stash_of_convolutions_is_their_input() -> None:
 def test_no_microbatch_in_flight() -> None:
     with pytest.raises(InputError, match="at least 1"):
         memory(training_graph(sample()), in_flight=0)
+
+
+def per_layer(name: str, batch: int, sequence: int, split: str, fusion: str = "elementwise") -> tuple[int, float]:
+    """Bytes that one more layer of a model keeps for its backward, and s·b·h."""
+    model = load_model(name)
+    config = model.config
+    assert isinstance(config, TransformerConfig)
+    stash = []
+    for count in (1, 2):
+        small = replace(model, config=config.model_copy(update={"layers": count}))
+        forward = forward_graph(small, batch=batch, sequence=sequence, split=split)
+        stash.append(memory(fuse(training_graph(forward), fusion)).stash_bytes_per_microbatch)
+    return stash[1] - stash[0], sequence * batch * config.width
+
+
+@pytest.mark.parametrize("fusion", ["elementwise", "none"])
+@pytest.mark.parametrize(
+    ("name", "batch", "sequence"),
+    [("bert-base", 8, 512), ("bert-large", 4, 512), ("bert-large", 2, 64), ("gpt2-xl", 1, 1024), ("gpt2-xl", 3, 256)],
+)
+def test_activations_of_a_layer_are_those_of_the_published_formula(
+    name: str, batch: int, sequence: int, fusion: str
+) -> None:
+    """34 s·b·h + 5 a·s²·b (Korthikanti et al. 2022; a mask has one byte an element); fused drops the second term."""
+    heads = {"bert-base": 12, "bert-large": 16, "gpt2-xl": 25}[name]
+    stored, sbh = per_layer(name, batch, sequence, "none", fusion)
+    assert stored == 34 * sbh + 5 * heads * sequence**2 * batch
+    kept, _ = per_layer(name, batch, sequence, "fused", fusion)
+    assert kept == 34 * sbh + 4 * heads * sequence * batch  # a log-sum-exp of each row
+    assert 34 * sbh < kept < 1.003 * 34 * sbh
+
+
+def test_memory_of_fused_attention_grows_with_the_sequence() -> None:
+    """A layer of Llama 2 without dropout: 16 s·b·h + 8 s·b·(mlp width) and a log-sum-exp, no square of the sequence."""
+    config = load_model("llama-2-7b").config
+    assert isinstance(config, TransformerConfig)
+    for sequence in (1024, 2048, 4096):
+        kept, sbh = per_layer("llama-2-7b", 2, sequence, "fused")
+        assert kept == 16 * sbh + 8 * sequence * 2 * config.mlp_width + 4 * config.heads * sequence * 2
+    assert kept == pytest.approx(1200 * 2**20, rel=0.003)

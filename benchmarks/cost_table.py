@@ -22,7 +22,7 @@ from accmine.workload.graph import Gemm, Work
 T = TypeVar("T")
 
 MIB = 1 << 20
-SPLITS = (1, 2, 4, 8, 16, 32, 64)
+SPLITS, EVERY = (1, 2, 4, 8, 16, 32, 64), tuple(range(1, 65))
 DIMS, SRAMS = (16, 32, 64, 128, 256), [MIB << i for i in range(6)]
 
 PEERS = """other tools, one matrix product or layer on one core (measured once, on two shared cores):
@@ -63,11 +63,16 @@ def main() -> None:
     pooled = MemorySystem(1000.0, 64 * MIB, 256.0)
     cases: list[tuple[str, int, tuple[int, ...], Callable[[], object]]] = [
         ("tensor, one core", len(tensor), (1,), lambda: tensor_costs(works, tensor, (1,))),
-        ("tensor, 7 splits, all grids", len(tensor), SPLITS, lambda: tensor_costs(works, tensor, SPLITS)),
+        ("tensor, 7 splits", len(tensor), SPLITS, lambda: tensor_costs(works, tensor, SPLITS)),
+        ("tensor, all of 1 to 64 cores", len(tensor), EVERY, lambda: tensor_costs(works, tensor, EVERY)),
         ("flexible dataflow, one core", len(flexible), (1,), lambda: tensor_costs(works, flexible, (1,))),
         ("shared SRAM, one core", len(tensor), (1,), lambda: tensor_costs(works, tensor, (1,), memory=pooled)),
+        ("shared SRAM, 1 to 64 cores", len(tensor), EVERY, lambda: tensor_costs(works, tensor, EVERY, memory=pooled)),
         ("vector, 7 splits", len(vector), SPLITS, lambda: vector_costs(works, vector, SPLITS)),
     ]
+    start = time.perf_counter()
+    tensor_costs(works[:1], flexible[:1], (1, 2), memory=pooled)
+    print(f"first call, which compiles where no earlier one has: {time.perf_counter() - start:.1f} s")
     print(
         "evaluations per second                works  types  splits  seconds  (operator, type)  (operator, type, split)"
     )

@@ -21,7 +21,7 @@ from accmine.registry import DEFAULT_SOLVER, MODELS, PROBLEMS, SOLVERS, make_mod
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"accmine": ROOT / "accmine", "models": ROOT / "models", "solvers": ROOT / "solvers"}
 FILES = sorted((name, path) for name, folder in FOLDERS.items() for path in folder.rglob("*.py"))
-SLOW = ("ortools", "pyomo", "highspy", "matplotlib", "networkx", "numpy", "pydantic")
+SLOW = ("ortools", "pyomo", "highspy", "matplotlib", "networkx", "numba", "numpy", "pydantic")
 OPTIONAL = ("matplotlib", "pyomo", "ortools", "highspy")
 
 

@@ -179,7 +179,7 @@ def test_multicast_reads_shared_operands_once() -> None:
 def test_convolution_is_charged_for_its_image() -> None:
     image, weight, out = 32 * 64 * 56 * 56, 9 * 64 * 512, 32 * 56 * 56 * 512
     conv = Work(Gemm(32 * 56 * 56, 576, 512, 1, image, weight, out), (), 2 * (image + weight), 2 * out, "bf16")
-    # With bandwidth to spare it would be read more often, to load weights less often: see accmine.cost.arrays.tiling.
+    # With bandwidth to spare it would be read more often, to load weights less often: see accmine.cost.arrays.orders.
     slow = MemorySystem(1.0)
     small = tensor_costs([conv], [TensorCore(128, 128, 1 << 17)], (1,), memory=slow)
     passes = (int(small.hbm_bytes[0, 0, 0]) - conv.bytes_in - conv.bytes_out) / (2 * image)

@@ -76,6 +76,23 @@ class TypeCosts:
     compulsory_pj: FloatArray | None
     splits: tuple[int, ...]
 
+    @cached_property
+    def useful(self) -> BoolArray:
+        """Numbers of cores that are of use, the first one among them; shape (works, splits).
+
+        Those on which cycles, time at the port or traffic are by ``GAIN`` below those of the next smaller useful one.
+        """
+        levels = np.stack([self.cycles, self.port_cycles, self.hbm_bytes], axis=2).astype(np.float64)
+        valid, kept = self.cycles != INVALID, np.zeros(self.cycles.shape, dtype=np.bool_)
+        last = np.full(levels[:, 0].shape, np.inf) if len(self.splits) else levels[:, 0]
+        for column in range(len(self.splits)):
+            now = levels[:, column]
+            better = (now <= (1.0 - GAIN) * last).any(axis=1, where=last > 0) & valid[:, column]
+            kept[:, column] = better
+            last = np.where(better[:, None], now, last)
+        kept[:, :1] = True
+        return kept
+
 
 @dataclass(frozen=True, eq=False)
 class _CoreCosts:
@@ -90,6 +107,19 @@ class _CoreCosts:
     compulsory_bytes: IntArray
     compulsory_pj: FloatArray | None
     splits: tuple[int, ...]
+
+    @cached_property
+    def only(self) -> TypeCosts:
+        """The costs on the only core type.
+
+        Raises
+        ------
+        InputError
+            If there are several.
+        """
+        if self.cycles.shape[1] != 1:
+            raise InputError(f"costs of {self.cycles.shape[1]} core types: choose one with of_type(index)")
+        return self.of_type(0)
 
     def of_type(self, index: int) -> TypeCosts:
         """The costs on core type ``index``."""
@@ -183,9 +213,8 @@ class OperatorCosts:
     corrections
         Of each work: launch and the HBM's efficiency (those of cycles are in the sides already).
     useful
-        Which numbers of tensor and of vector cores are of use to each side: those on which its cycles, its time at the
-        port or its traffic are by ``GAIN`` below those of the next smaller useful number, at the peaks of the machine.
-        Neither core counts nor a calibration change it; each of shape (works, splits).
+        Which numbers of tensor and of vector cores are of use to each side (``TypeCosts.useful``), at the peaks of the
+        machine: neither core counts nor a calibration change it; each of shape (works, splits).
     """
 
     tensor: TypeCosts
@@ -302,21 +331,7 @@ def combine(
     own = corrections or no_corrections(len(tensor.used))
     arrays = _slowed(tensor, own.array_efficiency * own.sustained, own.array_cycles)
     lanes = _slowed(vector, own.vector_efficiency, lambda cycles: cycles / own.vector_efficiency[:, None])
-    return OperatorCosts(arrays, lanes, own, (_useful(tensor), _useful(vector)))
-
-
-def _useful(side: TypeCosts) -> BoolArray:
-    """Columns on which a side gains (``OperatorCosts.useful``); the first one is."""
-    kept = np.zeros(side.cycles.shape, dtype=np.bool_)
-    kept[:, :1] = True
-    every = [side.cycles.astype(np.float64), side.port_cycles.astype(np.float64), side.hbm_bytes.astype(np.float64)]
-    last = [level[:, :1].sum(axis=1) for level in every]  # of the first column
-    for column in range(1, len(side.splits)):
-        now = [level[:, column] for level in every]
-        gains = [(new <= (1.0 - GAIN) * old) & (old > 0) for new, old in zip(now, last, strict=True)]
-        kept[:, column] = better = np.logical_or.reduce(gains) & (side.cycles[:, column] != INVALID)
-        last = [np.where(better, new, old) for new, old in zip(now, last, strict=True)]
-    return kept
+    return OperatorCosts(arrays, lanes, own, (tensor.useful, vector.useful))
 
 
 def _slowed(side: TypeCosts, efficiency: FloatArray, slower: Callable[[IntArray], FloatArray]) -> TypeCosts:
@@ -328,11 +343,7 @@ def _slowed(side: TypeCosts, efficiency: FloatArray, slower: Callable[[IntArray]
 
 
 def _one_type(costs: TypeCosts | TensorCosts | VectorCosts) -> TypeCosts:
-    if isinstance(costs, TypeCosts):
-        return costs
-    if costs.cycles.shape[1] != 1:
-        raise InputError(f"costs of {costs.cycles.shape[1]} core types: choose one with of_type(index)")
-    return costs.of_type(0)
+    return costs if isinstance(costs, TypeCosts) else costs.only
 
 
 def durations(costs: OperatorCosts, hbm_bytes_per_cycle: float) -> IntArray:

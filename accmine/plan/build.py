@@ -58,10 +58,6 @@ def plan_of(asked: Study | LoadedStudy) -> Plan:
         raise located(error, asked.document) from None
 
 
-_MASKED = 0.15
-"""Share of the tokens that masked-LM models are trained on where a study does not say (Devlin et al. 2018)."""
-
-
 def make_plan(study: Study, inputs: Inputs) -> Plan:
     """Build every graph of a study, cut it into stages, and compute memory, transfers and limits.
 
@@ -130,7 +126,7 @@ def _training(model: ModelDescription, workload: StudyWorkload, split: str, reco
         image=workload.image,
         split=split,
         dtype=_activations(workload),
-        masked=_MASKED if workload.masked is None and model.masked_lm else workload.masked,
+        masked=model.masked if workload.masked is None else workload.masked,
     )
     return training_graph(
         forward,

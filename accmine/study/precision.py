@@ -32,20 +32,26 @@ class Precision(Part):
         description="Gradients of parameters that several microbatches add to. Default: as gradients.",
     )
 
+    @property
+    def word(self) -> str:
+        """What stands for it in a table."""
+        return next((word for word, one in WORDS.items() if one == self), "own")
+
 
 _PURE_BF16 = {"master": "none", "moments": "bf16", "gradients": "bf16", "accumulation": "bf16"}
 
 
 def _precision(value: Any) -> Any:
     if isinstance(value, str):
-        words: dict[str, dict[str, str]] = {"mixed": {}, "pure-bf16": _PURE_BF16}
-        if value not in words:
-            raise ValueError(f"must be {' or '.join(words)}, or a mapping of {', '.join(_PURE_BF16)}; got {value!r}")
-        return words[value]
+        if value not in WORDS:
+            raise ValueError(f"must be {' or '.join(WORDS)}, or a mapping of {', '.join(_PURE_BF16)}; got {value!r}")
+        return WORDS[value]
     return value
 
 
 PURE_BF16 = Precision.model_validate(_PURE_BF16)
+WORDS = {"mixed": Precision(), "pure-bf16": PURE_BF16}
+"""Precisions that have a name."""
 
 if TYPE_CHECKING:
     PrecisionWord = Precision

@@ -93,7 +93,7 @@ def _fused(graph: OperatorGraph, group: list[int], place: int, read_by: list[set
             [*map(source, first.inputs), *(t for operator in others for t in operator.inputs if t not in maker)]
         )
     )
-    again = set(first.inputs) if first.work.gemm is not None else set()
+    again = set(first.inputs) if first.work.uses_tensor else set()
     outputs = tuple(t for o in ordered for t in o.outputs if not read_by[t] or read_by[t] - {place} or t in again)
     # Members may touch less than the whole of their tensors: keep that difference.
     spared_in = sum(o.work.bytes_in - sum(size[t].nbytes for t in set(o.inputs)) for o in chain)

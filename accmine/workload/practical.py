@@ -157,7 +157,7 @@ class _Sides:
 
 def _what(operator: Operator) -> str:
     work, kinds = operator.work, {part.kind for part in operator.work.vector}
-    if work.gemm is not None:
+    if work.uses_tensor:
         return "product"
     if operator.phase == "update" or not kinds:
         return "other"

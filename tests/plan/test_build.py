@@ -158,9 +158,9 @@ def test_a_pipeline_deeper_than_the_model_is_told_with_its_line(tmp_path: Path) 
 
 
 def test_precision_masked_tokens_and_operands_reach_the_graphs() -> None:
-    def need(line: str) -> tuple[PipelinePlan, Memory]:
-        text = f"name: a\nworkloads: [{{use: bert-base, sequence: 64, {line}}}]\naccelerator: {{use: tpuv3-like}}\n"
-        (pipeline,) = plan_of(validate(load_yaml(text=text + "baseline: tpuv3-like\n", name="a"), Study)).pipelines
+    def need(line: str, chip: str = "tpuv3-like") -> tuple[PipelinePlan, Memory]:
+        text = f"name: a\nworkloads: [{{use: bert-base, sequence: 64, {line}}}]\naccelerator: {{use: {chip}}}\n"
+        (pipeline,) = plan_of(validate(load_yaml(text=f"{text}baseline: {chip}\n", name="a"), Study)).pipelines
         return pipeline, pipeline.memory[0]
 
     mixed, whole = need("batch: 2"), need("batch: 2, masked: 1")
@@ -174,7 +174,7 @@ def test_precision_masked_tokens_and_operands_reach_the_graphs() -> None:
     for batch, size in ((2, 1), (4, 2)):
         line = f"batch: {batch}, microbatch: 2, precision: {{gradients: bf16, accumulation: fp32}}"
         assert need(line)[1].gradients_bytes == size * weights
-    eight = need("batch: 2, dtype: fp8")[0]
+    eight = need("batch: 2, dtype: fp8", "h100")[0]
     dtypes = {o.work.dtype for phase in eight.tasks[0].phases for o in phase.graph.operators if o.work.gemm}
     assert dtypes == {"bf16", "fp8"}
     with pytest.raises(InputError, match=r"workloads\.0\.masked: .*not trained on masked tokens"):

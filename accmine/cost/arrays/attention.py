@@ -28,7 +28,8 @@ Of all blocks that fit those of the least max(cycles, port time, HBM time) are t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -143,7 +144,8 @@ def fill_attention(
         if work.attention is None:
             continue
         _check(work.attention)
-        search = _Search(work.attention, work.dtype, table.splits, timing, memory, int(table.compulsory_bytes[w]))
+        compulsory = int(table.compulsory_bytes[w])
+        search = _search(work.attention, work.dtype, table.splits, timing, memory, compulsory)
         for alike in groups.values():
             _fill(table, w, search, [types[t] for t in alike], alike, technology)
 
@@ -155,6 +157,13 @@ def _check(a: Attention) -> None:
         raise InputError(f"a causal attention has as many queries as keys, got {a.queries} and {a.keys}")
     if 1024.0 * a.batch * a.rows * a.keys * (a.width + a.value_width) > np.iinfo(np.int64).max:
         raise InputError(f"an attention of {a.batch} × {a.rows} × {a.keys} is too large for 64-bit counts")
+
+
+@lru_cache(maxsize=16)  # a library asks for one core type after the other
+def _search(
+    attention: Attention, dtype: str, splits: tuple[int, ...], timing: Timing, memory: MemorySystem, compulsory: int
+) -> _Search:
+    return _Search(attention, dtype, splits, timing, memory, compulsory)
 
 
 class _Search:
@@ -181,6 +190,7 @@ class _Search:
         self.port = self._port_bytes() if memory.shared_sram_bytes else np.zeros_like(self.extra)
         hbm = (compulsory + self.extra) / memory.hbm_bytes_per_cycle
         self.waits = np.maximum(hbm, self.port / memory.port_bytes_per_cycle)
+        self._known: dict[TensorCore, tuple[IntArray, list[Any]]] = {}
 
     def _orders(self) -> list[tuple[IntArray, IntArray]]:
         """(passes over what streams past a unit, units in work at a time) of the two orders of blocks."""
@@ -231,6 +241,12 @@ class _Search:
 
     def cycles(self, core: TensorCore) -> tuple[IntArray, list[Any]]:
         """Cycles of the busiest core, and for each product the dataflow of each way, an index into ``DATAFLOWS``."""
+        alike = replace(core, sram_bytes=1)
+        if alike not in self._known:
+            self._known[alike] = self._cycles(alike)
+        return self._known[alike]
+
+    def _cycles(self, core: TensorCore) -> tuple[IntArray, list[Any]]:
         mean, longest = np.zeros_like(self.own), np.zeros_like(self.own)
         passes, rate = pace(self.dtype, core.rates, self.timing)
         flows = []

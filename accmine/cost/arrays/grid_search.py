@@ -69,7 +69,7 @@ class GridSearch:
 def machine_of(core: TensorCore, timing: Timing, memory: MemorySystem) -> Machine:
     """A core with its timing and memory as the compiled search wants it."""
     drain = ("none", "rows", "overlapped").index(timing.os_drain)
-    fixed = (core.rows, core.cols, core.sram_bytes, tile_slab(core.rows), 2, SUM_BYTES)
+    fixed = (core.rows, core.cols, core.sram_bytes, tile_slab(core.rows), max(core.rows, core.cols), 2, SUM_BYTES)
     how = (timing.weight_load_overlap, timing.row_latency, timing.output_latency, drain, timing.fold_overlap)
     levels = (float(memory.hbm_bytes_per_cycle), float(memory.port_bytes_per_cycle), memory.shared_sram_bytes > 0)
     return Machine(*fixed, *how, timing.pack_products, *levels)
@@ -82,7 +82,7 @@ def least_traffic(m: int, k: int, n: int, buffer_bytes: int) -> int:
     """
     operands = (m * k, k * n, m * n)
     row = np.array([[m, k, n, 1, 1, *operands, 1, 0, 0, 1, sum(operands)]], dtype=np.int64)
-    machine = Machine(1, 1, buffer_bytes, 1, 1, 1, True, 1, 0, 0, True, False, 1e-9, inf, False)
+    machine = Machine(1, 1, buffer_bytes, 1, 1, 1, 1, True, 1, 0, 0, True, False, 1e-9, inf, False)
     found, one = np.empty((5, 1, 1), dtype=np.int64), grids_of((1,))
     climb(row, one.factors, np.array(one.starts, dtype=np.int64), (0, 1), machine, 0, found)
     return int(found[1, 0, 0])

@@ -45,14 +45,15 @@ Ways = tuple[float, float, float, float, float, float, float, float, float, floa
 class Machine(NamedTuple):
     """A core with its timing and memory.
 
-    ``slab`` is Tk, ``buffers`` 2 where operands are double buffered, ``sum_bytes`` the width of sums; ``drain`` 0 for
-    none, 1 per fold, 2 behind the next one; ``shared`` whether there is a shared SRAM.
+    ``slab`` is Tk, ``block`` the width of a slab that streams past the other one, ``buffers`` 2 where operands are
+    double buffered, ``sum_bytes`` the width of sums; ``drain`` 0 for none, 1 per fold, 2 behind the next one.
     """
 
     rows: int
     cols: int
     sram_bytes: int
     slab: int
+    block: int
     buffers: int
     sum_bytes: int
     load_overlap: bool

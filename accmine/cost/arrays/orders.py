@@ -7,14 +7,16 @@ orders are weighed (e bytes per element, sums are fp32, slabs of Tk = R·⌈64/R
 ==================  =================================  ==============  ==============
 stays in the SRAM   must fit                           A is read       B is read
 ==================  =================================  ==============  ==============
-outputs             2e·Tk(Tm + Tn) + 4·Tm·Tn           ⌈n/Tn⌉ times    ⌈m/Tm⌉ times
+outputs             2e·Tk(Tm' + Tn') + 4·Tm·Tn         ⌈n/Tn⌉ times    ⌈m/Tm⌉ times
 B panel k × Tn      e·k·Tn + 2(e·Tk·Tm + 4·Tm·Tn)      ⌈n/Tn⌉ times    once
 A panel Tm × k      e·k·Tm + 2(e·Tk·Tn + 4·Tm·Tn)      once            ⌈m/Tm⌉ times
 ==================  =================================  ==============  ==============
 
-Sides longer than the array's are multiples of them. Outputs are tried with ⌈m/pieces⌉ rows for every number of pieces
-that may still be best, panels at the fewest for which the array does not wait longer than the memory. Where nothing
-fits, outputs are made one by one, without reuse.
+Of the slabs beside outputs one may stream past the other in blocks as wide as the array's longer side: then Tm' or Tn'
+is that instead of Tm or Tn, where it is less. Beside a panel, all of k of what passes may be held, with the sums of one
+such block. Sides longer than the array's are multiples of them. Outputs are tried with ⌈m/pieces⌉ rows for every number
+of pieces that may still be best, panels at the fewest for which the array does not wait longer than the memory. Where
+nothing fits, outputs are made one by one, without reuse.
 """
 
 from __future__ import annotations
@@ -61,16 +63,27 @@ def sides_of(flow: int, mc: Machine) -> tuple[int, int]:
 
 
 @inlined
+def beside(s: Share, mc: Machine, side: int) -> int:
+    """Bytes of one row or column that passes a panel with that side: slabs of it and all sums, or all and few sums."""
+    sums = mc.buffers * mc.sum_bytes
+    every = mc.buffers * s.e * s.k
+    some = every if s.flow == OS else min(every, mc.buffers * s.e * mc.slab)
+    return min(some + sums * side, every + sums * min(side, mc.block))
+
+
+@inlined
 def panels(s: Share, mc: Machine, ways: Ways, best: Best, limit: float, of_b: bool, of_own: bool) -> Best:
     """Tiles of a panel of B (or A) over all of k: the fewest pieces of it for which the array keeps up."""
     m_side, n_side = sides_of(s.flow, mc)
     x, y, x_side, y_side = (s.n, s.m, n_side, m_side) if of_b else (s.m, s.n, m_side, n_side)
     other = (s.own_a if of_own else s.a) if of_b else (s.own_b if of_own else s.b)
-    block = mc.buffers * s.e * (s.k if s.flow == OS else min(s.k, mc.slab))
-    panel, sums = s.e * s.k, mc.buffers * mc.sum_bytes
-    longest = (mc.sram_bytes - block) // (panel + sums)
-    if longest < 1:
-        return best
+    panel, sums, every = s.e * s.k, mc.buffers * mc.sum_bytes, mc.buffers * s.e * s.k
+    some = every if s.flow == OS else min(every, mc.buffers * s.e * mc.slab)
+    longest = max((mc.sram_bytes - some) // (panel + sums), (mc.sram_bytes - every - sums * mc.block) // panel)
+    if longest < 1 or panel * longest + beside(s, mc, longest) > mc.sram_bytes:
+        longest = (mc.sram_bytes - some) // (panel + sums)
+        if longest < 1:
+            return best
     longest = whole_arrays(min(longest, x), x, x_side)
     pieces, step, low, high = ceil_of(x, longest), 1, 0, 0
     floor, once = floor_of(s, mc), memory_time(s, mc, 1, 1, of_own)
@@ -82,7 +95,7 @@ def panels(s: Share, mc: Machine, ways: Ways, best: Best, limit: float, of_b: bo
         # More pieces move more: no further one is better.
         if memory > best.time or (limit >= 0.0 and not mc.shared and s.fixed + s.e * (passes - 1) * other > best.moved):
             break
-        ty = whole_arrays(min(y, (mc.sram_bytes - panel * tx) // (block + sums * tx)), y, y_side)
+        ty = whole_arrays(min(y, (mc.sram_bytes - panel * tx) // beside(s, mc, tx)), y, y_side)
         tm, tn = (ty, tx) if of_b else (tx, ty)
         a_passes, b_passes = (passes, 1) if of_b else (1, passes)
         cycles = tile_cycles(s, mc, tm, tn, 1)
@@ -102,10 +115,23 @@ def panels(s: Share, mc: Machine, ways: Ways, best: Best, limit: float, of_b: bo
 
 
 @inlined
-def traffic_of(pieces: int, m: float, n: float, wa: float, wb: float, slab: float, z: float, size: float) -> float:
-    """Weighted passes over A and B where m is cut into so many pieces and sides need not be whole: the least."""
-    rows = m / pieces
+def cols_of(rows: float, slab: float, z: float, size: float, block: float) -> float:
+    """The most columns of a tile of outputs with so many rows: one slab may stream past the other."""
     cols = (size - slab * rows) / (slab + z * rows)
+    past = (size - slab * (rows + block)) / (z * rows)
+    if past >= block:
+        cols = max(cols, past)
+    if rows >= block:
+        cols = max(cols, (size - slab * block) / (slab + z * rows))
+    return cols
+
+
+@inlined
+def traffic_of(
+    pieces: int, m: float, n: float, wa: float, wb: float, slab: float, z: float, size: float, block: float
+) -> float:
+    """Weighted passes over A and B where m is cut into so many pieces and sides need not be whole: the least."""
+    cols = cols_of(m / pieces, slab, z, size, block)
     return wb * pieces + wa * n / max(min(cols, n), 1.0)
 
 
@@ -119,17 +145,19 @@ def outputs(s: Share, mc: Machine, ways: Ways, best: Best, limit: float, of_own:
     m_side, n_side = sides_of(s.flow, mc)
     wa, wb = (float(s.own_a), float(s.own_b)) if of_own else (float(s.a), float(s.b))
     m, n, z = float(s.m), float(s.n), float(mc.sum_bytes)
-    slab, size = float(mc.buffers * s.e * min(s.k, mc.slab)), float(mc.sram_bytes)
+    slab, size, block = float(mc.buffers * s.e * min(s.k, mc.slab)), float(mc.sram_bytes), float(mc.block)
     longest = math.floor((size - slab) / (slab + z))
     if longest < 1:
         return best
+    past = math.floor((size - slab * (block + 1.0)) / z)
+    longest = max(longest, past) if past >= mc.block else longest
     fewest = ceil_of(s.m, min(s.m, longest))
     start = max(fewest, min(s.m, int(math.sqrt(m * wa * n * z / (size * wb)))))
-    value = traffic_of(start, m, n, wa, wb, slab, z, size)
+    value = traffic_of(start, m, n, wa, wb, slab, z, size, block)
     for way in range(2):
         while True:
             near = min(s.m, start + max(1, start // 16)) if way == 0 else max(fewest, start - max(1, start // 16))
-            there = traffic_of(near, m, n, wa, wb, slab, z, size)
+            there = traffic_of(near, m, n, wa, wb, slab, z, size, block)
             if near == start or there >= value:
                 break
             start, value = near, there
@@ -138,16 +166,16 @@ def outputs(s: Share, mc: Machine, ways: Ways, best: Best, limit: float, of_own:
     for way in range(2):
         pieces, tried = (start if way == 0 else start - 1), 0
         while fewest <= pieces <= s.m:
-            traffic = traffic_of(pieces, m, n, wa, wb, slab, z, size)
+            traffic = traffic_of(pieces, m, n, wa, wb, slab, z, size, block)
             moved = s.fixed + s.e * (traffic - wa - wb)
             worse = moved / mc.hbm >= best.time if limit < 0.0 else moved > best.moved
             if traffic >= least or (worse and not mc.shared):
                 break
             tm = to_arrays(s.m, pieces, m_side)
-            tn = math.floor((size - slab * tm) / (slab + z * tm))
+            tn = math.floor(cols_of(float(tm), slab, z, size, block))
             if tn < 1:
                 tm = whole_arrays(ceil_of(s.m, pieces), s.m, m_side)
-                tn = math.floor((size - slab * tm) / (slab + z * tm))
+                tn = math.floor(cols_of(float(tm), slab, z, size, block))
             if tn >= 1:
                 tn = whole_arrays(min(tn, s.n), s.n, n_side)
                 a_passes, b_passes = ceil_of(s.n, tn), ceil_of(s.m, tm)
@@ -211,11 +239,9 @@ def powers(s: Share, mc: Machine, ways: Ways, best: Best, limit: float) -> Best:
 def whole_tile(s: Share, mc: Machine, ways: Ways, best: Best, limit: float) -> Best:
     """The better of ``best`` and the tiles that keep a whole operand, with the most of the other that fits."""
     m_side, n_side = sides_of(s.flow, mc)
-    block = mc.buffers * s.e * (s.k if s.flow == OS else min(s.k, mc.slab))
     for of_b in range(2):
         x, y, side = (s.n, s.m, m_side) if of_b else (s.m, s.n, n_side)
-        room = mc.sram_bytes - s.e * s.k * x
-        each = block + mc.buffers * mc.sum_bytes * x
+        room, each = mc.sram_bytes - s.e * s.k * x, beside(s, mc, x)
         if room >= each:
             length = whole_arrays(min(y, room // each), y, side)
             tm, tn = (length, x) if of_b else (x, length)

@@ -59,7 +59,7 @@ def tile_of(m: int, n: int, a: float, b: float, slab: float, size: float) -> tup
     for way in range(2):
         pieces, rising = (start if way == 0 else start - 1), 0.0
         while fewest <= pieces <= m:
-            bound = traffic_of(pieces, float(m), float(n), a, b, slab, float(SUM_BYTES), size)
+            bound = traffic_of(pieces, float(m), float(n), a, b, slab, float(SUM_BYTES), size, math.inf)
             if bound >= least and bound >= rising > 0.0:
                 break
             tm = ceil_of(m, pieces)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.files import Document, load_yaml
-from accmine.hardware import Calibration, Design
+from accmine.hardware import Calibration, Constants, Design, Tiles
 from accmine.hardware.calibration import KINDS
 from accmine.hardware.calibration_file import calibration_section
 from accmine.questions.accuracy.fit import CONSTANTS, Predictor, constants_for
@@ -146,8 +146,8 @@ def calibrate(
     samples
         Measured operators.
     design
-        Chip they were measured on. Its calibration gives the tiles of its libraries and the constants that are not
-        fitted.
+        Chip they were measured on. Its calibration gives the shapes of the tiles of its libraries, the exponent of
+        overlap, for products the vector efficiency, and the kinds that were not measured.
     parts
         Rows to fit on, and rows to score on, without a row in common.
     constants
@@ -201,7 +201,8 @@ class _Bench:
             host = self._host_clock(kind)
             named[kind] = tuple(constants_for(kind, self.design, host) if constants is None else constants)
             self._enough(kind, own, others[self.predictor.kinds[others] == kind], named[kind])
-            calibration, opened[kind] = self.predictor.take(own).fit(calibration, kind, named[kind])
+            start = _started(calibration, before, kind)
+            calibration, opened[kind] = self.predictor.take(own).fit(start, kind, named[kind])
             kept = calibration.of(kind)
             if host:
                 of_kernel = before.of(kind)
@@ -257,6 +258,16 @@ class _Bench:
                 f"too few measured operators of kind {kind}: {fit.size} to fit on and {held_out.size} to score on; "
                 f"fitting {', '.join(constants)} needs at least {needed}, scoring 2"
             )
+
+
+def _started(calibration: Calibration, before: Calibration, kind: str) -> Calibration:
+    """Where the fit of a kind starts: of the file only what rows of the kind do not tell, so that none is seen."""
+    file = before.of(kind)
+    vector = file.vector_efficiency if kind in ("product", "convolution") else 1.0
+    own = Constants(overlap=file.overlap, vector_efficiency=vector)
+    rest = tuple(item for item in calibration.kinds if item[0] != kind)
+    tiles = Tiles(before.tiles.shapes) if kind == "product" else calibration.tiles
+    return replace(calibration, kinds=(*rest, (kind, own)), tiles=tiles)
 
 
 _LEAST_COVERED = 40

@@ -35,8 +35,8 @@ class _Training(NamedTuple):
 
     Attributes
     ----------
-    chip, technology
-        Its design file, and a technology that covers its clock.
+    chip
+        Its design file.
     workload
         A line of a study; the batch is that of one chip.
     measured
@@ -45,13 +45,12 @@ class _Training(NamedTuple):
 
     name: str
     chip: str
-    technology: str
     workload: str
     measured: float
     source: str
 
 
-_A100 = ("a100-80gb-like", "accelerator-7nm")
+_A100 = "a100-80gb-like"
 _BERT = "{{use: bert-large, sequence: {}, batch: {}, microbatch: {}, optimizer: lamb, dtype: fp16, split: none}}"
 _NVIDIA = "NVIDIA DeepLearningExamples, one A100 80 GB, {}"
 
@@ -59,7 +58,6 @@ _TRAININGS = (
     _Training(
         "ResNet-50, 256 images, TPUv3",
         "tpuv3-like",
-        "tpu-16nm",
         "{use: resnet-50, image: 224, batch: 256, optimizer: sgd}",
         125_100 * 1024 / (4.4 * 3600) / 4,
         "Flax ImageNet example, TPU v3-8: 125,100 steps of 1,024 images in 4.4 hours, evaluation included",
@@ -67,7 +65,7 @@ _TRAININGS = (
     *(
         _Training(
             f"BERT-Large, sequence {sequence}, microbatch {microbatch}, A100, {code}",
-            *_A100,
+            _A100,
             _BERT.format(sequence, batch, microbatch),
             measured,
             _NVIDIA.format(code),
@@ -207,7 +205,7 @@ def _trainings() -> list[dict[str, Any]]:
     """Training throughput in samples per second and chip, on list schedules."""
     rows = []
     for training in _TRAININGS:
-        samples, seconds = _step(training.chip, training.technology, training.workload)
+        samples, seconds = _step(training.chip, training.workload)
         quantity = "training samples/s per chip"
         rows.append(
             _row(training.name, quantity, samples / seconds, training.measured, _TRAINING_BAND, training.source)
@@ -216,7 +214,7 @@ def _trainings() -> list[dict[str, Any]]:
 
 
 @cache
-def _step(chip: str, technology: str, workload: str) -> tuple[int, float]:
+def _step(chip: str, workload: str) -> tuple[int, float]:
     """(Samples, seconds) of an optimiser step on one chip; ``workload`` is a line of a study."""
     from accmine.files import load_yaml, validate
     from accmine.plan import plan_of
@@ -225,7 +223,7 @@ def _step(chip: str, technology: str, workload: str) -> tuple[int, float]:
     from accmine.study import Study
 
     text = f"name: anchor\nworkloads: [{workload}]\naccelerator: {{use: {chip}}}\nbaseline: {chip}\n"
-    plan = plan_of(validate(load_yaml(text=f"{text}technology: {technology}\n", name="anchor"), Study))
+    plan = plan_of(validate(load_yaml(text=text, name="anchor"), Study))
     (pipeline,) = plan.pipelines
     (task,) = pipeline.tasks
     if task.memory_bytes > plan.baseline.hbm_bytes:

@@ -14,7 +14,7 @@ __all__ = ["COMMANDS", "cost"]
 
 _TECHNOLOGY = "Energies: a name of the catalogue or a file. Default: tpu-16nm, or that of the chip's node."
 _OPTIONS = (
-    *("batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute"),
+    *("batch", "microbatch", "sequence", "image", "masked", "optimizer", "precision", "dtype", "recompute"),
     *("attention", "split", "fusion"),
     *("timing", "operator_split", "residency"),
 )
@@ -26,12 +26,14 @@ def cost(
     ],
     design: Annotated[str, typer.Option(help="Design: a name of the catalogue or a file.")],
     batch: Annotated[int | None, typer.Option(help="Samples of a step. Default: 32, or 4 microbatches.")] = None,
-    microbatch: Annotated[
-        int | None, typer.Option(help="Samples that run together. Default: the largest divisor of the batch up to 8.")
-    ] = None,
+    microbatch: Annotated[int | None, typer.Option(help="Samples run together. Default: a divisor up to 8.")] = None,
     sequence: Annotated[int | None, typer.Option(help="Sequence length in tokens. Default: the model's own.")] = None,
     image: Annotated[int | None, typer.Option(help="Pixels per side of an image. Default: the model's own.")] = None,
+    masked: Annotated[
+        float | None, typer.Option(help="Share of tokens that a masked-LM head works on. Default: 0.15.")
+    ] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam (default), sgd with momentum, adamw, lamb, ….")] = None,
+    precision: Annotated[str | None, typer.Option(help="mixed (default) or pure-bf16.")] = None,
     dtype: Annotated[str | None, typer.Option(help="bf16 (default), fp16, fp32 or fp8.")] = None,
     recompute: Annotated[str | None, typer.Option(help="none (default) or full.")] = None,
     attention: Annotated[str | None, typer.Option(help="fused (default): scores are not stored; materialised.")] = None,
@@ -64,7 +66,7 @@ def cost(
 
     for path, option in ((csv, "--csv"), (graph, "--graph"), (plot, "--plot")):
         writable(path, option)
-    own = (batch, microbatch, sequence, image, optimizer, dtype, recompute, attention, split, fusion)
+    own = (batch, microbatch, sequence, image, masked, optimizer, precision, dtype, recompute, attention, split, fusion)
     options = zip(_OPTIONS, (*own, timing, operator_split, residency), strict=True)
     given = {key: value for key, value in options if value is not None}
     step = cost_step(workload, design, technology, given)

@@ -33,7 +33,10 @@ BATCH, MICROBATCH = 32, 8
 """Samples of a step and of a microbatch where none are given: what fits one accelerator of 16 GiB with BERT-Large."""
 
 _OWN = ("sequence", "image")
-_WORKLOAD = ("batch", "microbatch", *_OWN, "optimizer", "dtype", "recompute", "attention", "split", "fusion")
+_WORKLOAD = (
+    *("batch", "microbatch", *_OWN, "masked", "optimizer", "precision", "dtype"),
+    *("recompute", "attention", "split", "fusion"),
+)
 _STUDY = ("timing", "operator_split", "residency")
 _ANY = "tpuv2-like"  # tasks do not depend on the space that a study searches: that of the one design takes its place
 _POWERED = "tpu-16nm"  # neither cycles nor bytes depend on the technology
@@ -50,7 +53,7 @@ class Setting:
     """
 
     name: str
-    value: int | str
+    value: int | float | str
     source: str
 
 
@@ -110,7 +113,10 @@ def batches(batch: int | None, microbatch: int | None) -> tuple[int, int]:
 
 
 def cost_step(
-    workload: str, accelerator: str, technology: str | None = None, options: Mapping[str, int | str] | None = None
+    workload: str,
+    accelerator: str,
+    technology: str | None = None,
+    options: Mapping[str, int | float | str] | None = None,
 ) -> CostedStep:
     """Build the training graph of a step as a study would, and cost its operators on a design.
 
@@ -119,9 +125,8 @@ def cost_step(
     workload, accelerator, technology
         Names of the catalogue or files. ``None``: the technology that a study of this design would have.
     options
-        Keys ``batch``, ``microbatch``, ``sequence``, ``image``, ``optimizer``, ``dtype``, ``recompute``,
-        ``attention``, ``split`` and ``fusion`` of a study's workload, ``timing``, ``operator_split`` and ``residency``
-        of a study; others have its defaults.
+        Keys of a study's workload (not ``use``, ``name`` and ``weight``), ``timing``, ``operator_split`` and
+        ``residency`` of a study; others have its defaults. ``precision`` is a word.
 
     Raises
     ------
@@ -136,7 +141,11 @@ def cost_step(
     # Which types its arrays multiply is a matter of the design, which is not that of these inputs.
     plain = tuple(workload.model_copy(update={"dtype": "bf16"}) for workload in study.workloads)
     inputs = read_inputs(study.model_copy(update={"workloads": plain}))
-    plan = make_plan(study, replace(inputs, template=template_of(design)))
+    try:
+        plan = make_plan(study, replace(inputs, template=template_of(design)))
+    except InputError as error:
+        found = [Complaint(c.where, _option(c.field) if c.field else "", c.message) for c in error.complaints]
+        raise InputError(found) from None
     (pipeline,) = plan.pipelines
     (task,) = pipeline.tasks
     no_energy = _no_energy(constants, design)
@@ -221,6 +230,8 @@ def _settings(study: Study, model: ModelDescription, given: Mapping[str, Any]) -
         if key == "split" and workload.attention == "fused":  # one operator
             continue
         value = workload.granularity if key == "split" else getattr(study if key in _STUDY else workload, key)
+        if key == "precision":
+            value = workload.precision.word
         source = "given" if key in given else "default"
         if value is None:  # length or size of the model's own; the other of the two it has not
             value, source = getattr(model, key), "model"

@@ -58,9 +58,9 @@ class ModelDescription:
         return "image" if isinstance(self.config, ConvnetConfig) else "sequence"
 
     @property
-    def masked_lm(self) -> bool:
-        """Whether it is trained to fill in masked tokens."""
-        return isinstance(self.config, TransformerConfig) and self.config.head == "mlm"
+    def masked(self) -> float | None:
+        """Share of the tokens that it is trained to fill in (Devlin et al. 2018); ``None`` for other models."""
+        return 0.15 if isinstance(self.config, TransformerConfig) and self.config.head == "mlm" else None
 
     @cached_property
     def _counts(self) -> tuple[int, int]:
@@ -129,7 +129,7 @@ def forward_graph(
         if text not in allowed:
             raise InputError(f"unknown {field} {text!r}; allowed: {', '.join(allowed)}", field=field)
     if masked is not None:
-        if not model.masked_lm:
+        if model.masked is None:
             raise InputError(f"{model.name} is not trained on masked tokens; leave it out", field="masked")
         if not 0 < masked <= 1:
             raise InputError(f"must be above 0 and at most 1, got {masked!r}", field="masked")

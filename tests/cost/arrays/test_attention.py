@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from accmine.cost import INVALID, PRESETS, MemorySystem, TensorCosts, array_cycles, tensor_costs
 from accmine.cost.arrays.attention import TIE, blocks_of
+from accmine.cost.corrections import family
 from accmine.errors import InputError
 from accmine.hardware import DATAFLOWS, TensorCore
 from accmine.hardware.technology import load_technology
@@ -229,6 +230,10 @@ def test_types_are_independent_and_products_keep_their_places() -> None:
             alone = tensor_costs([work], [core], (1, 3), memory=memory, technology=technology)
             for name in ("cycles", "hbm_bytes", "port_cycles", "ideal_cycles", "energy_pj"):
                 assert (getattr(alone, name)[0, 0] == getattr(table, name)[w, t]).all(), (name, w, t)
+
+
+def test_constants_of_a_calibration_are_those_of_attention() -> None:
+    assert family(work_of(Attention(6, 1, 128, 128, 32, 32))) == "attention"
 
 
 def test_a_flexible_array_is_no_slower_than_any_dataflow() -> None:

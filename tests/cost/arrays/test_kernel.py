@@ -54,10 +54,11 @@ def cost_of(work: Work, core: TensorCore, timing: Timing, order: str, tm: int, t
     R, C, flow = core.rows, core.cols, core.dataflow
     length = R * ceil(SLAB_ELEMENTS / R)
     beside = k if flow == "os" else min(k, length)
+    slabs_held = min(tm + min(tn, max(R, C)), min(tm, max(R, C)) + tn)  # one of them may stream past the other
     needed = {
-        "outputs": 2 * e * min(k, length) * (tm + tn) + SUM_BYTES * tm * tn,
-        "b": e * k * tn + 2 * (e * beside * tm + SUM_BYTES * tm * tn),
-        "a": e * k * tm + 2 * (e * beside * tn + SUM_BYTES * tm * tn),
+        "outputs": 2 * e * min(k, length) * slabs_held + SUM_BYTES * tm * tn,
+        "b": e * k * tn + 2 * tm * min(e * beside + SUM_BYTES * tn, e * k + SUM_BYTES * min(tn, max(R, C))),
+        "a": e * k * tm + 2 * tn * min(e * beside + SUM_BYTES * tm, e * k + SUM_BYTES * min(tm, max(R, C))),
         "one by one": 0,
     }[order]
     if needed > S:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.questions.accuracy.score import drawn, score
+from accmine.questions.accuracy.score import covered, drawn, interval, score
 
 TIMES = st.floats(1e-6, 1e6)
 
@@ -71,3 +71,18 @@ def test_every_row_is_on_one_side_and_both_sides_have_all_times(seconds: list[fl
 def test_a_share_is_between_none_and_all(share: float) -> None:
     with pytest.raises(InputError, match="above 0 and below 1"):
         drawn([1.0, 2.0], share, 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_interval_holds_nine_of_ten_of_other_rows_like_these(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    model = np.exp(chance.normal(0, 3, 4000))
+    measured = model * np.exp(chance.standard_t(4, 4000) * 0.1 + 0.05)
+    bounds = interval(model[:400], measured[:400])
+    assert bounds[0] < 1.05 < bounds[1]
+    assert 0.85 <= covered(model[400:], measured[400:], bounds) <= 0.95
+
+
+def test_few_rows_have_the_interval_of_their_extremes() -> None:
+    assert interval([1.0, 1.0, 1.0], [0.9, 1.0, 1.2]) == (0.9, 1.2)
+    assert interval([3.0], [1.0]) == (0.333, 0.334)

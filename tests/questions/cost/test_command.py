@@ -18,6 +18,7 @@ from accmine.hardware import dump_design, load_accelerator
 from accmine.questions.cost.measure import BATCH, MICROBATCH, batches, cost_step
 from accmine.questions.cost.report import LONGEST, csv_text, render, to_json
 from accmine.study import StudyWorkload
+from accmine.workload import TransformerConfig, load_model
 from tests.samples.search_sample import MODELS, design
 
 SUMS = ("step_cycles", "step_macs", "step_inserted_macs", "step_hbm_bytes", "step_energy_fj")
@@ -92,7 +93,7 @@ def test_text_of_a_long_table_has_the_longest_rows_and_one_of_the_others(folder:
 def test_the_header_says_where_values_come_from(folder: Path) -> None:
     printed = render(cost_step("gpt.yaml", "d.yaml", options={"batch": 4, "optimizer": "sgd"}))
     assert "Given: batch 4, optimizer sgd." in printed
-    assert "Defaults: microbatch 4, dtype bf16" in printed
+    assert "Defaults: microbatch 4, precision mixed, dtype bf16" in printed
     assert "The model's own: sequence 8." in printed
     given = render(cost_step("mlp.yaml", "d.yaml", options={"image": 8}))
     assert "Given: image 8." in given
@@ -116,13 +117,19 @@ def test_batches() -> None:
 
 
 def test_options_are_those_of_a_study(folder: Path) -> None:
-    known = {"batch", "microbatch", "sequence", "image", "optimizer", "dtype", "recompute", "fusion"}
-    known |= {"attention", "split"}
+    known = {"batch", "microbatch", "sequence", "image", "masked", "optimizer", "precision", "dtype", "recompute"}
+    known |= {"attention", "split", "fusion"}
     assert set(StudyWorkload.model_fields) == known | {"use", "name", "weight"}
     step = cost_step("gpt.yaml", "d.yaml")
+    plain = StudyWorkload(use="gpt.yaml", batch=1)
     for setting in step.settings:
-        if setting.source == "default" and setting.name in known - {"batch", "microbatch", "attention"}:
-            assert setting.value == StudyWorkload.model_fields[setting.name].default
+        if setting.source == "default" and setting.name in known - {"batch", "microbatch", "attention", "precision"}:
+            assert setting.value == getattr(plain, setting.name)
+    settings = {s.name: (s.value, s.source) for s in step.settings}
+    assert settings["precision"] == ("mixed", "default")
+    assert "masked" not in settings
+    settings = {s.name: s.value for s in cost_step("bert-base", "d.yaml", options={"precision": "pure-bf16"}).settings}
+    assert (settings["masked"], settings["precision"]) == (0.15, "pure-bf16")
     with pytest.raises(InputError, match="unknown option seed"):
         cost_step("gpt.yaml", "d.yaml", options={"seed": 1})
 
@@ -148,6 +155,24 @@ def test_every_option_changes_the_table(folder: Path, option: str, value: Any) -
     base = cost_step("gpt.yaml", "d.yaml", options={"sequence": 16})
     changed = cost_step("gpt.yaml", "d.yaml", options={"sequence": 16, option: value})
     assert changed.table.step != base.table.step or len(changed.table.rows) != len(base.table.rows)
+
+
+def test_fused_attention_is_a_row_with_the_sizes_of_its_scores(folder: Path) -> None:
+    step = cost_step("gpt.yaml", "d.yaml", options={"microbatch": 2})
+    rows = {row["kind"]: row for row in to_json(step)["rows"] if row["kind"].startswith("attention")}
+    config = load_model(folder / "gpt.yaml").config
+    assert isinstance(config, TransformerConfig)
+    tokens = load_model(folder / "gpt.yaml").sequence or 0
+    size = (tokens, config.head_width, tokens, 2 * config.heads)
+    for kind, products in (("attention", 2), ("attention-backward", 5)):
+        assert tuple(rows[kind][key] for key in ("m", "k", "n", "batch")) == size
+        assert rows[kind]["macs"] == products * 2 * config.heads * tokens * (tokens + 1) // 2 * config.head_width
+        assert rows[kind]["tensor_cores"] >= 1
+        assert rows[kind]["vector_cores"] >= 1
+    m, k, n, batch = size
+    assert f"{batch}·{m}×{k}×{n}" in render(step, everything=True)
+    wide = to_json(cost_step("gpt.yaml", "d.yaml", options={"attention": "materialised"}))["rows"]
+    assert not any(row["kind"].startswith("attention") for row in wide)
 
 
 def test_residency_needs_a_shared_sram(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,10 +259,19 @@ def test_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (("gpt.yaml", "--design", "d.yaml", "--sequence", "0"), "--sequence: must be"),
         (("mlp.yaml", "--design", "d.yaml", "--image", "-1"), "--image: must be"),
         (("gpt.yaml", "--design", "d.yaml", "--batch", "9", "--microbatch", "2"), "--microbatch: 2 does not divide"),
-        (("gpt.yaml", "--design", "d.yaml", "--optimizer", "lion"), "--optimizer: must be one of adam, sgd"),
+        (
+            ("gpt.yaml", "--design", "d.yaml", "--optimizer", "lion"),
+            "--optimizer: must be one of sgd, adam, adamw",
+        ),
         (("gpt.yaml", "--design", "d.yaml", "--dtype", "int4"), "--dtype: must be one of bf16, fp16, fp32, fp8, tf32"),
         (("gpt.yaml", "--design", "d.yaml", "--recompute", "some"), "--recompute: must be one of none, full"),
         (("gpt.yaml", "--design", "d.yaml", "--split", "rows"), "--split: must be one of"),
+        (("gpt.yaml", "--design", "d.yaml", "--attention", "flash"), "--attention: must be one of fused, materialised"),
+        (
+            ("gpt.yaml", "--design", "d.yaml", "--attention", "fused", "--split", "heads"),
+            "--split: belongs to attention: materialised, not to attention: fused",
+        ),
+        (("gpt.yaml", "--design", "d.yaml", "--sequence", "99"), "--sequence: 99 tokens are more than the 16 learned"),
         (("gpt.yaml", "--design", "d.yaml", "--fusion", "all"), "--fusion: must be one of"),
         (("gpt.yaml", "--design", "d.yaml", "--timing", "fast"), "--timing: must be one of"),
         (("gpt.yaml", "--design", "d.yaml", "--residency", "all"), "--residency: must be one of none, shared-sram"),
@@ -253,7 +287,7 @@ def test_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (("gpt.yaml", "--design", "d.yaml", "--csv", "no/x.csv"), "--csv: cannot write no/x.csv"),
         (("gpt.yaml", "--design", "d.yaml", "--graph", "no/x.graphml"), "--graph: cannot write no/x.graphml"),
         (("gpt.yaml", "--design", "d.yaml", "--plot", "x.txt"), "unknown ending of a chart"),
-        (("mlp.yaml", "--design", "d.yaml", "--sequence", "8"), "mlp is a model of images"),
+        (("mlp.yaml", "--design", "d.yaml", "--sequence", "8"), "--sequence: mlp is a model of images"),
     ],
 )
 def test_bad_input_is_refused(

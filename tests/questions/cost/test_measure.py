@@ -125,7 +125,7 @@ def test_a_technology_without_energies_changes_no_cycles(folder: Path) -> None:
 
 def test_complaints_of_all_inputs_at_once(folder: Path) -> None:
     with pytest.raises(InputError) as caught:
-        cost_step(str(folder / "mlp.yaml"), "no-chip", "no-node", {"batch": -1, "dtype": "fp8"})
+        cost_step(str(folder / "mlp.yaml"), "no-chip", "no-node", {"batch": -1, "dtype": "fp7"})
     assert {"--batch", "--dtype", "--design", "--technology"} <= {c.field for c in caught.value.complaints}
     with pytest.raises(InputError) as caught:
         cost_step("no-model", str(folder / "d.yaml"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from accmine.cost import HBM_SHARES, CostLibrary, splits_for
 from accmine.cost.modes import hbm_capacity
-from accmine.hardware import Calibration, Design
+from accmine.hardware import Calibration, Constants, Design
 from accmine.ports import Stop
 from accmine.problems import operator_schedule
 from accmine.problems.design_search.lowering import lower
@@ -27,6 +27,13 @@ CALIBRATIONS = [
     Calibration(hbm_efficiency=0.6),
     Calibration(launch_s=1e-6),
     Calibration(launch_s=3e-7, array_efficiency=0.85, vector_efficiency=0.7, hbm_efficiency=0.75),
+    Calibration(
+        vector_efficiency=0.9,
+        kinds=(
+            ("product", Constants(2e-7, 0.8, hbm_efficiency=0.6, hbm_ramp_bytes=500.0, overlap=4.0, sustained=0.9)),
+            ("elementwise", Constants(1e-7, 1.0, 0.8, 0.7, host_launch_s=3e-7)),
+        ),
+    ),
 ]
 
 

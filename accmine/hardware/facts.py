@@ -24,6 +24,8 @@ class Facts:
     ----------
     tensor_rates, vector_rates
         Stated multiples of the bf16 rate of an array and of the fp32 rate of a lane.
+    calibrated
+        ``relative`` where the calibration is that of another chip with the same cores, else ``yes`` or ``no``.
     anchor
         ``peak``: the file reproduces a published peak and nothing else; empty for what may be compared with.
     instead
@@ -34,6 +36,7 @@ class Facts:
 
     tensor_rates: Rates = ()
     vector_rates: Rates = ()
+    calibrated: str = "no"
     anchor: str = ""
     instead: str = ""
     technology: str = ""
@@ -64,15 +67,17 @@ def facts_of(document: Document) -> Facts:
     if wrong:
         raise InputError(wrong)
     anchor, instead, technology = (str(data.get(key, "")) for key in ("anchor", "instead", "technology"))
-    return Facts(rates.get("tensor_rates", ()), rates.get("vector_rates", ()), anchor, instead, technology)
+    known = "relative" if data.get("calibrated") == "relative" else "yes" if "calibration" in data else "no"
+    return Facts(rates.get("tensor_rates", ()), rates.get("vector_rates", ()), known, anchor, instead, technology)
 
 
 def _wrong(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(key, complaint) of the words of a file."""
     found = []
-    if "calibrated" in data and data["calibrated"] is not ("calibration" in data):
-        has = "has" if "calibration" in data else "has no"
-        found.append(("calibrated", f"must be yes or no, as the file {has} section calibration"))
+    allowed: tuple[Any, ...] = (True, "relative") if "calibration" in data else (False,)
+    if "calibrated" in data and data["calibrated"] not in allowed:
+        has = "yes, or relative: the file has a" if "calibration" in data else "no: the file has no"
+        found.append(("calibrated", f"must be {has} section calibration"))
     if "anchor" in data and data["anchor"] != "peak":
         found.append(("anchor", f"unknown anchor {data['anchor']!r}; allowed: peak"))
     if ("anchor" in data) != ("instead" in data):

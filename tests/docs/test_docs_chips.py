@@ -40,7 +40,7 @@ def table() -> str:
         document, design = read_accelerator(name), load_accelerator(name)
         technology, _ = chosen([facts_of(document).technology], partial(needs, design))
         peaks = " | ".join(cell(name, dtype) for dtype in DTYPES)
-        calibrated = "yes" if document.data["calibrated"] else "no"
+        calibrated = facts_of(document).calibrated
         memory = f"{document.data['hbm']} | {design.hbm_bytes_per_s / 1e9:,.4g}"
         rows.append(f"| `{name}` | {peaks} | {memory} | `{technology.name}` | {calibrated} |")
     return "\n".join(rows)

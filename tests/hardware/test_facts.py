@@ -39,7 +39,9 @@ CHIPS = {
 @pytest.mark.parametrize("name", names("accelerators"))
 def test_shipped_files_say_whether_they_are_calibrated_and_where_numbers_are_from(name: str) -> None:
     data = read_accelerator(name).data
-    assert data["calibrated"] is ("calibration" in data)
+    assert data["calibrated"] in ((True, "relative") if "calibration" in data else (False,))
+    if data["calibrated"] == "relative":
+        assert data["calibration"]["source"].startswith("not measured")
     assert data["name"] == name
     assert len(data["sources"]) >= 2
     assert all(isinstance(source, str) for source in data["sources"])
@@ -90,8 +92,9 @@ def test_an_anchor_is_refused_where_times_are_asked_for(name: str, instead: str)
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        ("calibrated: yes", "f:1:13: calibrated: must be yes or no, as the file has no section calibration"),
-        ("calibrated: maybe", "f:1:13: calibrated: must be yes or no"),
+        ("calibrated: yes", "f:1:13: calibrated: must be no: the file has no section calibration"),
+        ("calibrated: relative", "f:1:13: calibrated: must be no: the file has no section calibration"),
+        ("calibrated: maybe", "f:1:13: calibrated: must be no"),
         ("anchor: peek\ninstead: h100", "f:1:9: anchor: unknown anchor 'peek'; allowed: peak"),
         ("anchor: peak", "f:1:9: anchor: anchor and instead come together"),
         ("instead: h100", "f:1:10: instead: anchor and instead come together"),
@@ -105,6 +108,18 @@ def test_wrong_facts_are_refused_at_their_place(lines: str, complaint: str) -> N
         template_of(load_yaml(text=f"{lines}\n{DESIGN}", name="f"))
     (line,) = map(str, caught.value.complaints)
     assert line.startswith(complaint)
+
+
+def test_a_file_with_a_calibration_says_whose() -> None:
+    text = dump_design(load_accelerator("a100-80gb-like"))
+    for word in ("no", "maybe"):
+        with pytest.raises(
+            InputError, match=r"calibrated: must be yes, or relative: the file has a section calibration"
+        ):
+            template_of(load_yaml(text=f"calibrated: {word}\n{text}", name="f"))
+    for word in ("yes", "relative"):
+        assert facts_of(load_yaml(text=f"calibrated: {word}\n{text}", name="f")).calibrated == word
+    assert facts_of(load_yaml(text=text, name="f")).calibrated == "yes"
 
 
 def test_the_technology_is_the_default_the_one_named_or_the_oldest_node_that_covers() -> None:

@@ -21,7 +21,7 @@ def _workload(name: str) -> dict[str, Any]:
 
 
 def _accelerator(name: str) -> dict[str, Any]:
-    from accmine.hardware import Calibration, facts_of, load_accelerator, read_accelerator
+    from accmine.hardware import facts_of, load_accelerator, read_accelerator
 
     try:
         design, facts = load_accelerator(name), facts_of(read_accelerator(name))
@@ -30,7 +30,7 @@ def _accelerator(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "kind": "anchor" if facts.anchor else "design",
-        "calibrated": design.calibration != Calibration(),
+        "calibrated": facts.calibrated,
         "design": design.name,
         "peak_tflops_per_s": design.peak_flops_per_s / 1e12,
         "hbm_gib": design.hbm_bytes / (1 << 30),

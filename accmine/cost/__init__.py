@@ -2,6 +2,7 @@
 
 from accmine.cost.arrays.gemm import GEMM_DTYPES, GemmCost, gemm
 from accmine.cost.arrays.precision import pace, unstated
+from accmine.cost.arrays.ready import ready
 from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles, array_folds, resolve_timing
 from accmine.cost.corrections import Corrections, no_corrections
 from accmine.cost.energy import mac_pj
@@ -85,6 +86,7 @@ __all__ = [
     "read_lines",
     "read_measurements",
     "read_rows",
+    "ready",
     "resolve_timing",
     "share",
     "splits_for",

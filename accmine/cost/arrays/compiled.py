@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-__all__ = ["compiled", "inlined"]
+__all__ = ["compiled", "inlined", "kept_before"]
 
 config: Any = numba.config
 njit: Any = numba.njit
@@ -33,6 +33,11 @@ def compiled(function: F) -> F:
 def inlined(function: F) -> F:
     """``function`` as a part of the compiled functions that call it: passing a core and a share costs more than it."""
     return cast(F, njit(error_model="numpy", forceinline=True, no_cpython_wrapper=True)(function))
+
+
+def kept_before() -> bool:
+    """Whether there is machine code of these files on disk."""
+    return any(Path(_folder(config.CACHE_DIR)).glob("**/*.nbc"))
 
 
 @cache

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from accmine.cost import ready
 from accmine.errors import DEFECT, AccmineError, InfeasibleError, NothingFoundError
 from accmine.files import load_yaml, placed
 from accmine.hardware import Design, DesignSpace, template_of
@@ -38,7 +39,7 @@ def run(
     What an earlier try left there is where this one begins: finished parts, and the best answer that was verified. A
     deterministic run takes whole parts only, so that its answer does not depend on what is there.
 
-    The budget counts from here, files and graphs included. ``watch`` is told each step, and when what cannot be cut
+    The budget counts from here, files and graphs included (but for the compilation of ``accmine.cost.ready``). ``watch`` is told each step, and when what cannot be cut
     off takes longer than the budget.
 
     Raises
@@ -52,7 +53,9 @@ def run(
     CheckError
         If a solution fails its check.
     """
-    began, watch = time.monotonic(), watch or Watch()
+    watch = watch or Watch()
+    ready(watch.say)
+    began = time.monotonic()
     inputs = read_inputs(loaded)
     folder = replace(open_run(runs_dir, loaded.study, inputs.content), say=watch.say)
     if not again and folder.state is not None and folder.answers(loaded.study):

@@ -63,15 +63,16 @@ def calibrate(
             f"than {accelerator}, or their times are in another unit than seconds",
             where=str(tables[0]),
         )
-    names = ", ".join(table.name for table in tables)
     before = document.data.get("calibration", {}).get("source", "") if design.calibration.kinds else ""
-    source = source_text(found, names, len(samples), seed) + (f" Before: {before}" if before else "")
+    source = source_text(found, ", ".join(table.name for table in tables), len(samples), seed) + (
+        f" Before: {before}" if before else ""
+    )
     if output is not None:
         write_atomic(output, calibrated_text(document, found.part.written, source, output.stem))
     if as_json:
-        values = {"tables": [str(table) for table in tables], "accelerator": accelerator, "rows": len(samples)}
-        values |= {**to_json(found), "source": source, "output": None if output is None else str(output)}
-        echo_json(values)
+        said = None if output is None else str(output)
+        values = {"tables": list(map(str, tables)), "accelerator": accelerator, "rows": len(samples)}
+        echo_json(values | {**to_json(found), "source": source, "output": said})
         return
     typer.echo(calibration_text(found))
     typer.echo(f"\nwritten: {output}" if output is not None else "\nnothing is written without -o FILE")

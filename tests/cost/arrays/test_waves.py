@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -68,7 +69,7 @@ def test_more_cores_never_take_longer_and_no_price_makes_it_faster(
     m: int, k: int, n: int, batch: int, waves: Waves
 ) -> None:
     found = cycles(m, k, n, waves, batch)
-    assert all(later <= earlier for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(found))
     assert all(c * cores * 1024 >= batch * m * n * k for c, cores in zip(found, CORES, strict=True))
     free = cycles(m, k, n, Waves(Tiles(waves.tiles.shapes), 0.0, 0.0), batch)
     assert all(a >= b for a, b in zip(found, free, strict=True))

@@ -19,6 +19,8 @@ _OPTIONS = (
     *("timing", "operator_split", "residency"),
 )
 
+_Masked = Annotated[float | None, typer.Option(help="Share of tokens that a masked-LM head works on. Default: 0.15.")]
+
 
 def cost(
     workload: Annotated[
@@ -29,9 +31,7 @@ def cost(
     microbatch: Annotated[int | None, typer.Option(help="Samples run together. Default: a divisor up to 8.")] = None,
     sequence: Annotated[int | None, typer.Option(help="Sequence length in tokens. Default: the model's own.")] = None,
     image: Annotated[int | None, typer.Option(help="Pixels per side of an image. Default: the model's own.")] = None,
-    masked: Annotated[
-        float | None, typer.Option(help="Share of tokens that a masked-LM head works on. Default: 0.15.")
-    ] = None,
+    masked: _Masked = None,
     optimizer: Annotated[str | None, typer.Option(help="adam (default), sgd with momentum, adamw, lamb, ….")] = None,
     precision: Annotated[str | None, typer.Option(help="mixed (default) or pure-bf16.")] = None,
     dtype: Annotated[str | None, typer.Option(help="bf16 (default), fp16, fp32 or fp8.")] = None,

@@ -39,8 +39,8 @@ def run(
     What an earlier try left there is where this one begins: finished parts, and the best answer that was verified. A
     deterministic run takes whole parts only, so that its answer does not depend on what is there.
 
-    The budget counts from here, files and graphs included (but for the compilation of ``accmine.cost.ready``). ``watch`` is told each step, and when what cannot be cut
-    off takes longer than the budget.
+    The budget counts from here, files and graphs included, once the search for tiles is compiled. ``watch`` is told each
+    step, and when what cannot be cut off takes longer than the budget.
 
     Raises
     ------

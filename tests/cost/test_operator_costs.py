@@ -173,9 +173,9 @@ def test_of_use_is_what_gains_in_cycles_at_the_port_or_in_traffic() -> None:
     port = [[10, 10, 5, 5, 5, 5, 1]]
     traffic = [[1000, 1000, 1000, 1000, 980, 980, 1]]
     splits = (1, 2, 3, 4, 5, 6, 7)
-    arrays = {"cycles": cycles, "port_cycles": port, "hbm_bytes": traffic, "ideal_cycles": [[0] * 7]}
-    own = {name: np.array(value, dtype=np.int64) for name, value in arrays.items()}
-    tensor = replace(side(1), splits=splits, **own)
+    cycles_, port_, traffic_ = (np.array(rows, dtype=np.int64) for rows in (cycles, port, traffic))
+    own = replace(side(1), splits=splits, ideal_cycles=np.zeros((1, 7), dtype=np.int64))
+    tensor = replace(own, cycles=cycles_, port_cycles=port_, hbm_bytes=traffic_)
     vector = replace(tensor, cycles=np.full((1, 7), 5), port_cycles=np.zeros((1, 7), dtype=np.int64))
     vector = replace(vector, hbm_bytes=np.full((1, 7), COMPULSORY))
     for efficiency in (1.0, 0.5):

@@ -157,7 +157,9 @@ class Calibration(Constants):
 
 def _values(table: Mapping[str, Any]) -> dict[str, Any]:
     """JSON has no infinity and no tuples."""
-    found = {name: inf if name == "overlap" and value is None else value for name, value in table.items()}
+    found: dict[str, Any] = {
+        name: inf if name == "overlap" and value is None else value for name, value in table.items()
+    }
     return found | {"interval": tuple(found.get("interval", ()))}
 
 

@@ -162,7 +162,7 @@ def corrections(works: Sequence[Work], design: Design) -> Corrections:
         vector_efficiency=column("vector_efficiency"),
         hbm_efficiency=column("hbm_efficiency") / calibration.best("hbm_efficiency"),
         ramp_bytes=column("hbm_ramp_bytes"),
-        overlap=column("overlap"),
+        overlap=np.where(column("overlap") == 0.0, np.inf, column("overlap")),
         sustained=column("sustained"),
         sustained_cycles=np.full(count, SUSTAINED_S * design.frequency_hz),
         host_cycles=cycles("host_launch_s"),

@@ -78,7 +78,7 @@ class Constants:
     hbm_ramp_bytes
         Bytes that an operator could have moved while its bandwidth builds up.
     overlap
-        Exponent p of (computing^p + memory^p)^(1/p): infinite where the shorter one hides behind the longer one.
+        Exponent p of (computing^p + memory^p)^(1/p); 0, as if infinite: the shorter one hides behind the longer one.
     sustained
         Share of its rate that an array keeps in operators of many milliseconds, once the power limit lowers the clock.
     host_launch_s
@@ -92,7 +92,7 @@ class Constants:
     vector_efficiency: float = 1.0
     hbm_efficiency: float = 1.0
     hbm_ramp_bytes: float = 0.0
-    overlap: float = inf
+    overlap: float = 0.0
     sustained: float = 1.0
     host_launch_s: float = 0.0
     interval: tuple[float, ...] = ()
@@ -106,8 +106,10 @@ class Constants:
                 raise InputError(f"calibration: {name} must be above 0 and at most 1, got {getattr(self, name)!r}")
         if not 0.0 <= self.hbm_ramp_bytes < inf:
             raise InputError(f"calibration: hbm_ramp must be 0 or more bytes, got {self.hbm_ramp_bytes!r}")
-        if not self.overlap >= 1.0:
-            raise InputError(f"calibration: overlap must be 1 or more, got {self.overlap!r}")
+        if self.overlap == inf:
+            object.__setattr__(self, "overlap", 0.0)  # JSON has no infinity
+        if not (self.overlap >= 1.0 or self.overlap == 0.0):
+            raise InputError(f"calibration: overlap must be 1 or more, or 0 for none, got {self.overlap!r}")
         if self.interval and not (len(self.interval) == 2 and 0.0 < self.interval[0] <= self.interval[1] < inf):
             raise InputError(f"calibration: interval must be two ratios, the lower first, got {list(self.interval)!r}")
 
@@ -156,11 +158,8 @@ class Calibration(Constants):
 
 
 def _values(table: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no infinity and no tuples."""
-    found: dict[str, Any] = {
-        name: inf if name == "overlap" and value is None else value for name, value in table.items()
-    }
-    return found | {"interval": tuple(found.get("interval", ()))}
+    """JSON has no tuples."""
+    return dict(table) | {"interval": tuple(table.get("interval", ()))}
 
 
 def _constants(table: Mapping[str, Any]) -> Constants:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from math import isinf
 from typing import Any
 
 from accmine.errors import Complaint, InputError
@@ -175,4 +174,4 @@ def _text(field: str, value: Any) -> Any:
         return format_quantity(value, _UNITS[_FIELD_OF[field]][1])
     if field == "interval":
         return list(value)
-    return value if not isinstance(value, float) or not isinf(value) else ".inf"
+    return value

@@ -64,7 +64,7 @@ class Corrections:
         given = np.asarray(cycles, dtype=np.float64)
         longer = given / _along(self.array_efficiency, given)
         if (self.sustained == 1.0).all():
-            return longer
+            return np.asarray(longer, dtype=np.float64)
         loss = 1.0 / _along(self.sustained, given) - 1.0
         return np.asarray(longer * (1.0 + loss * longer / (longer + _along(self.sustained_cycles, given))))
 
@@ -96,7 +96,8 @@ class Corrections:
 
     def launched(self, busy: IntArray) -> IntArray:
         """Cycles from start to end of operators that are busy for so long; arrays of shape (works, ...)."""
-        return np.maximum(_along(self.host_cycles, busy), _along(self.launch_cycles, busy) + busy)
+        whole = _along(self.launch_cycles, busy) + busy
+        return np.asarray(np.maximum(_along(self.host_cycles, busy), whole), dtype=np.int64)
 
     def durations(self, cycles: IntArray, moved: npt.ArrayLike, bytes_per_cycle: int | IntArray) -> IntArray:
         """Cycles from start to end with so much bandwidth; arrays of shape (works, ...)."""

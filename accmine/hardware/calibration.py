@@ -78,7 +78,7 @@ class Constants:
     hbm_ramp_bytes
         Bytes that an operator could have moved while its bandwidth builds up.
     overlap
-        Exponent p of (computing^p + memory^p)^(1/p); 0 where the shorter one hides behind the longer one.
+        Exponent p of (computing^p + memory^p)^(1/p); 0, as if infinite: the shorter one hides behind the longer one.
     sustained
         Share of its rate that an array keeps in operators of many milliseconds, once the power limit lowers the clock.
     host_launch_s
@@ -106,7 +106,9 @@ class Constants:
                 raise InputError(f"calibration: {name} must be above 0 and at most 1, got {getattr(self, name)!r}")
         if not 0.0 <= self.hbm_ramp_bytes < inf:
             raise InputError(f"calibration: hbm_ramp must be 0 or more bytes, got {self.hbm_ramp_bytes!r}")
-        if self.overlap and not 1.0 <= self.overlap < inf:
+        if self.overlap == inf:
+            object.__setattr__(self, "overlap", 0.0)  # JSON has no infinity
+        if not (self.overlap >= 1.0 or self.overlap == 0.0):
             raise InputError(f"calibration: overlap must be 1 or more, or 0 for none, got {self.overlap!r}")
         if self.interval and not (len(self.interval) == 2 and 0.0 < self.interval[0] <= self.interval[1] < inf):
             raise InputError(f"calibration: interval must be two ratios, the lower first, got {list(self.interval)!r}")
@@ -157,7 +159,7 @@ class Calibration(Constants):
 
 def _values(table: Mapping[str, Any]) -> dict[str, Any]:
     """JSON has no tuples."""
-    return {**table, "interval": tuple(table.get("interval", ()))}
+    return dict(table) | {"interval": tuple(table.get("interval", ()))}
 
 
 def _constants(table: Mapping[str, Any]) -> Constants:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from accmine.cost.memory import NOMINAL, MemorySystem, memory_of
 from accmine.errors import InputError
 from accmine.hardware import load_accelerator
-from accmine.hardware.design import Calibration
+from accmine.hardware.calibration import Calibration
 
 
 @given(st.integers(1, 1 << 40), st.floats(0, 1))

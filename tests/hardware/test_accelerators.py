@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -142,6 +143,6 @@ def test_a_shared_sram_and_its_ports_come_together() -> None:
         ({"hbm_efficiency": float("nan")}, "hbm_efficiency must be above 0 and at most 1"),
     ],
 )
-def test_wrong_calibrations_are_refused(values: dict[str, float], message: str) -> None:
+def test_wrong_calibrations_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Calibration(**values)

@@ -45,7 +45,7 @@ def test_the_flat_form_is_the_default_kind() -> None:
 @pytest.mark.parametrize("calibration", [FULL, Calibration(1e-5, 0.9, 1.0, 0.8), read(SECTION)])
 def test_what_is_written_is_read_back(calibration: Calibration) -> None:
     text = yaml.safe_dump({"calibration": calibration_section(calibration, "x")}, sort_keys=False)
-    assert read(text.replace("'.inf'", ".inf")) == calibration
+    assert read(text) == calibration
 
 
 @pytest.mark.parametrize("name", ["a100-80gb", "h100"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from math import inf
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.hardware import Design, TensorCore, VectorCore
-from accmine.hardware.design import DATAFLOW_CHOICES, Calibration
+from accmine.hardware.calibration import Calibration
+from accmine.hardware.design import DATAFLOW_CHOICES
 
 BYTES = st.integers(1, 40).map(lambda k: k << 10) | st.integers(1024, 1 << 36)
 CALIBRATIONS = st.builds(
@@ -100,6 +102,6 @@ def test_launch_cycles_are_rounded_up_but_not_by_rounding_errors() -> None:
         {"hbm_efficiency": -1},
     ],
 )
-def test_impossible_calibrations_are_refused(values: dict[str, float]) -> None:
+def test_impossible_calibrations_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=f"calibration: {next(iter(values)).removesuffix('_s')}"):
         Calibration(**values)

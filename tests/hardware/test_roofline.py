@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.hardware import load_accelerator
-from accmine.hardware.design import Calibration
+from accmine.hardware.calibration import Calibration
 from accmine.hardware.roofline import Roofline, roofline
 
 ROOFS = st.builds(Roofline, st.floats(1, 1e15), st.floats(1, 1e15), st.floats(1, 1e13))

@@ -92,4 +92,4 @@ def wave_cycles(
         beside = 0.0 if pieces == 1 else waves.split_cycles + waves.sum_cycles * pieces * m * n * batch
         cycles = np.ceil(number[:, None] / counts) * one[:, None] + np.broadcast_to(beside, one.shape)[:, None]
         np.minimum(best, np.where(allowed[:, None], cycles, np.inf), out=best)
-    return np.ceil(best).astype(np.int64)
+    return np.asarray(np.ceil(best), dtype=np.int64)

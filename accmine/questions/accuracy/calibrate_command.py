@@ -55,8 +55,7 @@ def calibrate(
     samples = chosen([sample for table in tables for sample in read_samples(table, design, clock)], kind)
     constants = None if fit is None else tuple(name.strip() for name in fit.split(",") if name.strip())
     predictor = Predictor(samples, design)
-    parts = parts_of(samples, predictor, holdout, seed)
-    found = fit_and_score(samples, design, parts, constants, predictor)
+    found = fit_and_score(samples, design, parts_of(samples, predictor, holdout, seed), constants, predictor)
     if found.part.held_out.mape > _WRONG:
         raise InputError(
             f"the fit is {100 * found.part.held_out.mape:.0f} % off on the rows held out: they are of another chip "
@@ -64,9 +63,7 @@ def calibrate(
             where=str(tables[0]),
         )
     before = document.data.get("calibration", {}).get("source", "") if design.calibration.kinds else ""
-    source = source_text(found, ", ".join(table.name for table in tables), len(samples), seed) + (
-        f" Before: {before}" if before else ""
-    )
+    source = source_text(found, [table.name for table in tables], len(samples), seed, before)
     if output is not None:
         write_atomic(output, calibrated_text(document, found.part.written, source, output.stem))
     if as_json:

@@ -55,7 +55,7 @@ def _percent(value: float | None, sign: bool = False) -> str:
     return f"{100 * value:+.1f} %" if sign else f"{100 * value:.1f} %"
 
 
-def source_text(found: Calibrated, tables: str, rows: int, seed: int) -> str:
+def source_text(found: Calibrated, tables: Sequence[str], rows: int, seed: int, before: str = "") -> str:
     """What the ``source`` of a calibration section says: on what it was fitted, and how good it is on other rows."""
     part = found.part
     kinds = "; ".join(
@@ -63,8 +63,9 @@ def source_text(found: Calibrated, tables: str, rows: int, seed: int) -> str:
         f"{100 * own.fitted.mape:.1f} % on them, {100 * own.held_out.mape:.1f} % on {own.held_out.rows} others"
         for own in part.kinds
     )
-    text = f"fitted on {part.fitted.rows} of {rows} operators of {tables} (seed {seed}). {kinds}"
-    return text + (f"; not determined by these rows: {', '.join(part.open)}" if part.open else "")
+    text = f"fitted on {part.fitted.rows} of {rows} operators of {', '.join(tables)} (seed {seed}). {kinds}"
+    text += f"; not determined by these rows: {', '.join(part.open)}" if part.open else ""
+    return text + (f". Before: {before}" if before else "")
 
 
 def calibration_text(found: Calibrated) -> str:

@@ -194,7 +194,7 @@ def moved(own: Calibration, constants: Sequence[Constant], row: Sequence[float])
     return replace(own, **_changed(own, values), kinds=kinds)
 
 
-def _changed(own: Constants, values: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+def _changed(own: Constants, values: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     changed: dict[str, float] = {}
     for field, (nominal, value) in values.items():
         before: float = getattr(own, field)

@@ -20,8 +20,8 @@ CORES = (1, 2, 3, 8, 107, 108, 216)
 
 
 def cycles(m: int, k: int, n: int, waves: Waves, batch: int = 1, macs: int = 1024) -> list[int]:
-    sizes = (np.array([size]) for size in (m, k, n, batch))
-    return list(wave_cycles(*sizes, macs, CORES, waves)[0].tolist())
+    rows, depth, columns, many = (np.array([size]) for size in (m, k, n, batch))
+    return list(wave_cycles(rows, depth, columns, many, macs, CORES, waves)[0].tolist())
 
 
 def test_a_nearly_empty_wave_takes_as_long_as_a_full_one() -> None:
@@ -83,7 +83,8 @@ def test_tables_take_at_least_their_waves_and_never_more_bytes_than_without(
     core, splits = TensorCore(32, 32, 1 << 18, "os"), (1, 2, 4)
     plain = tensor_costs([product(m, k, n)], [core], splits)
     waved = tensor_costs([product(m, k, n)], [core], splits, waves=waves)
-    own = wave_cycles(*(np.array([size]) for size in (m, k, n, 1)), core.macs, splits, waves)
+    rows, depth, columns, batch = (np.array([size]) for size in (m, k, n, 1))
+    own = wave_cycles(rows, depth, columns, batch, core.macs, splits, waves)
     valid = plain.cycles[:, 0] != INVALID
     assert np.array_equal(waved.cycles[:, 0][valid], np.maximum(plain.cycles[:, 0], own)[valid])
     assert np.array_equal(waved.cycles[:, 0] == INVALID, ~valid)

@@ -91,7 +91,7 @@ def test_constants_of_tiles_are_found_again() -> None:
     chance = random.Random(3)
     sizes = [[1 << chance.randint(5, 12) for _ in range(3)] for _ in range(60)]
     sizes += [[chance.choice((1, 8, 16)), 1 << chance.randint(10, 13), 1 << chance.randint(10, 13)] for _ in range(30)]
-    blank = [Sample.product(*size, 1, "bf16", 1.0, "") for size in sizes]
+    blank = [Sample.product(m, k, n, 1, "bf16", 1.0, "") for m, k, n in sizes]
     seconds = Predictor(blank, slow).seconds(known).tolist()
     samples = [replace(sample, seconds=time) for sample, time in zip(blank, seconds, strict=True)]
     names = constants_for("product", replace(slow, calibration=start))

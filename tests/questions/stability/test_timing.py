@@ -85,8 +85,11 @@ def test_every_operator_takes_the_time_of_its_mode(
     moved = np.array([int(t.hbm_bytes[k]) for t, k in zip(tables, modes, strict=True)])[frozen.sequence]
     duration = problem.modes.duration[chosen]
     assert np.array_equal(frozen.hbm_bytes, moved)
-    computing = duration == cycles + machine.launch_cycles
     assert np.all(found <= duration * (1 + 1e-12))
+    if own.kinds:  # units, traffic and their norm are rounded up one after the other
+        assert np.all(found > duration - 3 - 1e-9)
+        return
+    computing = duration == cycles + machine.launch_cycles
     # Cycles of units are rounded up when they are slowed down, and whole bytes per cycle round the time of traffic up.
     assert np.all(found > duration - 1 - 1e-9)
     nominal = own.array_efficiency == own.vector_efficiency == 1.0

@@ -39,7 +39,7 @@ def run(
     What an earlier try left there is where this one begins: finished parts, and the best answer that was verified. A
     deterministic run takes whole parts only, so that its answer does not depend on what is there.
 
-    The budget counts from here, files and graphs included, once the search for tiles is compiled. ``watch`` is told each
+    The budget counts from here, once the search for tiles is compiled; files and graphs count. ``watch`` is told each
     step, and when what cannot be cut off takes longer than the budget.
 
     Raises

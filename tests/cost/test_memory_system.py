@@ -16,7 +16,7 @@ def test_of_a_design() -> None:
     design = load_accelerator("tpuv2-like")
     assert memory_of(design) == NOMINAL == MemorySystem(1000.0, 0, inf)
     fitted = replace(design, calibration=Calibration(hbm_efficiency=0.8))
-    assert memory_of(fitted).hbm_bytes_per_cycle == pytest.approx(800.0)
+    assert memory_of(fitted) == NOMINAL, "tiles are chosen for the peak"
     pooled = replace(design, shared_sram_bytes=1 << 20, port_bytes_per_s=70 * 10**9)
     assert memory_of(pooled, 0.5) == MemorySystem(1000.0, 1 << 20, 100.0, 0.5)
 

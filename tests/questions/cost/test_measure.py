@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.files import load_yaml, names, validate
-from accmine.hardware import Design, dump_design
+from accmine.hardware import Design, dump_design, facts_of, read_accelerator
 from accmine.plan import Plan, plan_of
 from accmine.questions.cost.measure import BATCH, MICROBATCH, CostedStep, batches, cost_step
 from accmine.study import Study
@@ -156,14 +156,20 @@ ONE_PATH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("mlp", {}, {}),
     ("gpt", {}, {}),
     ("resnet-18", {"image": 64}, {}),
+]
+ONE_MORE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("bert-base", {"sequence": 16}, {}),
     ("gpt", {"fusion": "paired", "split": "none"}, {"operator_split": "powers"}),
     ("gpt", {"fusion": "none", "dtype": "fp32"}, {"operator_split": "none"}),
 ]
+CHIPS = [name for name in names("accelerators") if name != "wham" and not facts_of(read_accelerator(name)).anchor]
 
 
-@pytest.mark.parametrize(("model", "own", "more"), ONE_PATH, ids=str)
-@pytest.mark.parametrize("name", [name for name in names("accelerators") if name != "wham"])
+@pytest.mark.parametrize(
+    ("name", "model", "own", "more"),
+    [*((name, *row) for name in CHIPS for row in ONE_PATH), *((n, *row) for n in CHIPS[::7] for row in ONE_MORE)],
+    ids=str,
+)
 def test_a_step_costs_what_the_library_of_a_study_says(
     folder: Path, name: str, model: str, own: dict[str, Any], more: dict[str, Any]
 ) -> None:

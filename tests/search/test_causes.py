@@ -28,7 +28,7 @@ IMPOSSIBLE: list[dict[str, Any]] = [
 
 
 def asked(mode: str, **keys: Any) -> None:
-    plan = plan_of(study(mode=mode, models=("gpt",), **keys))
+    plan = plan_of(study(mode=mode, models=("gpt",), technology="tpu-16nm", **keys))
     require_feasible(plan, plan.groups(mode))
 
 

@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 
 from accmine.errors import InputError
-from accmine.hardware import Design, Template, load_accelerator, template_of
+from accmine.hardware import Calibration, Design, Rates, Template, load_accelerator, template_of
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan import Plan
 from accmine.problems.limits import within
@@ -21,6 +21,9 @@ from accmine.study import Study
 __all__ = ["below_floor", "rate_design", "violations"]
 
 _MOST = 12  # allowed values that a message lists
+
+_FIXED = ("calibration", "tensor_rates", "vector_rates")
+"""What a template has one of for all its designs."""
 
 
 def rate_design(study: Study, files: Sequence[str | Path]) -> list[GapRow]:
@@ -101,14 +104,21 @@ def _outside(template: Template, design: Design) -> list[str]:
         return []
     own = template_of(design)
     found = []
-    if design.calibration != template.calibration:
-        found.append(f"{design.name}: calibration {design.calibration} is not that of the template")
     for field in dataclasses.fields(Template):
-        if field.name in ("hbm_stack", "calibration"):
+        if field.name == "hbm_stack":
             continue
-        allowed: Sequence[object] = getattr(template, field.name)
-        (value,) = getattr(own, field.name)
-        if value not in allowed:
+        value, allowed = getattr(own, field.name), getattr(template, field.name)
+        if field.name in _FIXED:
+            if value != allowed:
+                found.append(
+                    f"{design.name}: {field.name} {_stated(value)} is not that of the template, {_stated(allowed)}"
+                )
+        elif value[0] not in allowed:
             shown = ", ".join(map(str, allowed[:_MOST])) + (", …" if len(allowed) > _MOST else "")
-            found.append(f"{design.name}: {field.name} {value} is not in the template; allowed: {shown}")
+            found.append(f"{design.name}: {field.name} {value[0]} is not in the template; allowed: {shown}")
     return found or [f"{design.name} is not in the template"]
+
+
+def _stated(value: Calibration | Rates) -> str:
+    """A calibration, or rates by type."""
+    return str(value) if isinstance(value, Calibration) else ", ".join(f"{t} {rate:g}" for t, rate in value) or "none"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from accmine.errors import InputError
-from accmine.hardware import dump_design
+from accmine.hardware import Calibration, dump_design
 from accmine.plan import under_limits
 from accmine.questions.gap.design import rate_design, violations
 from accmine.questions.gap.record import WHOLE
@@ -70,6 +70,23 @@ def test_violations_are_numbers(changes: dict[str, Any], values: dict[str, int],
     base.session = base.session.under(under_limits(base.plan, changes))
     found = violations(base, {(0, 0): design(**values)})
     assert any(re.search(message, text) for text in found), found
+
+
+def test_rates_and_calibration_are_those_of_the_template() -> None:
+    own = design()
+    rates, vector = (("fp32", 0.5), ("int8", 4.0)), (("bf16", 2.0),)
+    other = replace(
+        own,
+        tensor=replace(own.tensor, rates=rates),
+        vector=replace(own.vector, rates=vector),
+        calibration=Calibration(array_efficiency=0.5),
+    )
+    found = [text.removeprefix(f"{other.name}: ") for text in violations(ground("one device"), {(0, 0): other})[:3]]
+    assert re.match(r"calibration Calibration\(.*array_efficiency=0\.5.*\) is not that of the template, ", found[0])
+    assert found[1:] == [
+        "tensor_rates fp32 0.5, int8 4 is not that of the template, none",
+        "vector_rates bf16 2 is not that of the template, none",
+    ]
 
 
 def test_memory_is_a_limit() -> None:

@@ -92,7 +92,8 @@ def test_the_steps_come_in_their_order_and_are_timed(case: str) -> None:
 def test_bounds_stay_below_the_values_and_both_close_in(case: str) -> None:
     findings, notes = whole_run(case)
     assert all(b <= a * (1 + TIE) for a, b in pairwise(notes.values))
-    assert notes.values[-1] == findings.chosen.value
+    assert findings.trace[-1][1:] == (findings.chosen.value, findings.whole.value)
+    assert set(notes.values[-1:]) <= {findings.chosen.value}  # none where what was proposed is what was verified
     assert max(notes.bounds) <= findings.whole.value <= findings.chosen.value * (1 + 1e-9)
     assert 0 < findings.own_bound <= findings.chosen.value <= findings.first.value * (1 + TIE)
     assert findings.chosen.value <= 1.0 + 1e-9  # that of the baseline, which is one of the designs

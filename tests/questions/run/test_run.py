@@ -136,10 +136,9 @@ def test_the_numbers_of_an_outcome_agree(case: str, done: Done) -> None:
         assert 0 < row.mfu <= row.hfu < 1
         assert 0 <= row.bubble < 1
         assert row.energy_j > 0
-        if keys.get("workload", {}).get("recompute") == "full":
-            assert row.mfu < row.hfu
-        else:
-            assert row.mfu == row.hfu
+        # Fused attention makes its scores again in the backward pass: work of the hardware, not of the model.
+        again = row.name == "gpt" or keys.get("workload", {}).get("recompute") == "full"
+        assert (row.mfu < row.hfu) == again
     if len(models) == 1:
         assert outcome.samples_per_s_per_w == pytest.approx(outcome.workloads[0].samples_per_s / outcome.tdp_w)
     else:

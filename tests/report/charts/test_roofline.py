@@ -48,7 +48,7 @@ def test_points_are_below_the_roofs_that_are_drawn() -> None:
     own = table()
     arrays, lanes = axes_of(own).lines
     for row, x, y, _ in points(own):
-        line = arrays if row.work.gemm is not None else lanes
+        line = arrays if row.work.uses_tensor else lanes
         roof = 10 ** np.interp(np.log10(x), *(np.log10(np.asarray(data)) for data in line.get_data()))
         assert y <= roof * (1 + 1e-9)
     for line, ridge, peak in (
@@ -61,15 +61,18 @@ def test_points_are_below_the_roofs_that_are_drawn() -> None:
 
 def test_areas_follow_the_shares_of_time() -> None:
     own = table()
-    size = {
-        tuple(map(float, at)): float(s)
-        for own_ in axes_of(own).collections
-        for at, s in zip(own_.get_offsets(), own_.get_sizes(), strict=True)
-    }
     found = points(own)
-    longest, shortest = found[0], found[-1]
-    assert size[longest[1], longest[2]] > size[shortest[1], shortest[2]]
-    assert sum(share for *_, share in found) <= 1 + 1e-9
+    size = sorted(
+        (*map(float, at), float(s))
+        for collection in axes_of(own).collections
+        for at, s in zip(collection.get_offsets(), collection.get_sizes(), strict=True)
+    )
+    share = sorted((x, y, share) for _, x, y, share in found)  # of one place, too: the longer has the larger area
+    least = min(s for *_, s in size)
+    per_share = max(s for *_, s in size) / found[0][3]
+    assert [s for *_, s in size] == pytest.approx([max(least, per_share * part) for *_, part in share])
+    assert least < per_share * found[0][3]
+    assert sum(part for *_, part in share) <= 1 + 1e-9
 
 
 def test_the_legend_names_what_binds_and_the_longest() -> None:

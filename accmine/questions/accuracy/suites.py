@@ -50,7 +50,7 @@ class _Training(NamedTuple):
     source: str
 
 
-_A100 = "a100-80gb-like"
+_A100 = "a100-80gb"
 _BERT = "{{use: bert-large, sequence: {}, batch: {}, microbatch: {}, optimizer: lamb, dtype: fp16, split: none}}"
 _NVIDIA = "NVIDIA DeepLearningExamples, one A100 80 GB, {}"
 

@@ -279,7 +279,7 @@ def test_a_fused_operator_takes_all_cores_of_a_kind_whatever_there_is_of_the_oth
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", ["tpuv2-like", "a100-like", "nvdla-like"])
+@pytest.mark.parametrize("name", ["tpuv2-like", "a100-40gb", "nvdla-like"])
 @pytest.mark.parametrize("model", [m for m in list_models() if m != "gpt-3-175b"])
 def test_the_zoo(model: str, name: str) -> None:
     step = cost_step(model, name, "accelerator-5nm", {"batch": 4, "microbatch": 2})

@@ -36,8 +36,7 @@ def run(
 ) -> Outcome:
     """Run a study; a finished run of as large a budget is read from its folder unless ``again``.
 
-    What an earlier try left there is where this one begins: finished parts, and the best answer that was verified (of a
-    deterministic run whole parts only).
+    What an earlier try left there is where this one begins: finished parts, and the best answer (not deterministic runs).
     The budget counts from here, once the search for tiles is compiled; files and graphs count. ``watch`` is told each
     step, and when what cannot be cut off takes longer than the budget.
 

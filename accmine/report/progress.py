@@ -39,6 +39,10 @@ class Watch:
     def say(self, text: str) -> None:
         """A line that stays."""
 
+    def begin(self) -> float:
+        """The budget counts from now on: the value of ``time.monotonic()``."""
+        return time.monotonic()
+
 
 class Progress(Watch):
     """Progress on stderr, while the block runs: a line with a clock on a terminal, a line every 10 s elsewhere.
@@ -74,6 +78,11 @@ class Progress(Watch):
         self._pressed = False
         self._log = _Log(self.say)
         self._level = logging.getLogger().level
+
+    def begin(self) -> float:
+        """The clock that is shown counts from now on."""
+        self._began = self._step_began = self._written = time.monotonic()
+        return self._began
 
     def __enter__(self) -> Progress:
         """Begin to write."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ def run(
 ) -> Outcome:
     """Run a study; a finished run of as large a budget is read from its folder unless ``again``.
 
-    What an earlier try left there is where this one begins: finished parts, and the best answer (not deterministic runs).
+    What an earlier try left there is where this one begins: finished parts, and the best answer (not if deterministic).
     The budget counts from here, once the search for tiles is compiled; files and graphs count. ``watch`` is told each
     step, and when what cannot be cut off takes longer than the budget.
 
@@ -53,7 +52,7 @@ def run(
     """
     watch = watch or Watch()
     ready(watch.say)
-    began = time.monotonic()
+    began = watch.begin()
     inputs = read_inputs(loaded)
     folder = replace(open_run(runs_dir, loaded.study, inputs.content), say=watch.say)
     if not again and folder.state is not None and folder.answers(loaded.study):

@@ -53,9 +53,9 @@ def test_nothing_moves_where_nothing_changes(rows: list[Shape], own: Calibration
     makespan = operator_schedule.objective(problem, solution)
     again = float(frozen.cycles(Moves.of(machine, [own]))[0])
     assert again <= makespan * (1 + 1e-12)
-    # What remains is rounding to whole cycles (of bytes, of the HBM, of both sides), and operators that can start earlier.
+    # What remains is rounding to whole cycles (of bytes, of the HBM, of both sides), and what can start earlier.
     longest = operator_schedule.durations(problem, solution).max()
-    assert again >= longest - 1 - 1e-9
+    assert again >= longest - 3 - 1e-9
     assert sorted(frozen.sequence.tolist()) == list(range(len(graph)))
 
 

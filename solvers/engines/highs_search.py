@@ -173,11 +173,15 @@ class Search:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pyomo warns of HiGHS's status after Ctrl-C, which is handled here."""
+    """Pyomo warns of HiGHS's status after Ctrl-C, which is handled here, and wraps one that comes as a capture ends."""
     logger = logging.getLogger("pyomo.contrib.solver.solvers.highs")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         yield
+    except RuntimeError as error:
+        if "KeyboardInterrupt" in str(error):  # the names of errors are its text
+            raise KeyboardInterrupt from error
+        raise
     finally:
         logger.setLevel(level)

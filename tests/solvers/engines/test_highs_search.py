@@ -14,7 +14,7 @@ from accmine.problems.stage_selection import AGGREGATES, MODES, Problem, Solutio
 from accmine.record import Record
 from accmine.registry import make_model
 from accmine.result import StopReason
-from accmine.solvers.engines.highs_search import Search
+from accmine.solvers.engines.highs_search import Search, _quiet
 from tests.samples.selection_sample import best_score, every_choice, line, tiny
 
 
@@ -100,3 +100,10 @@ def test_no_time_and_no_nodes_end_it(stop: Stop) -> None:
         assert search.ended in (StopReason.TIME, None)
     assert search.finished() or record.best is not None
     assert not search.near()
+
+
+def test_an_interrupt_that_pyomo_wraps_is_one() -> None:
+    with pytest.raises(KeyboardInterrupt), _quiet():
+        raise RuntimeError("KeyboardInterrupt:  (4: <pyomo.common.tee.TeeStream object>)")
+    with pytest.raises(RuntimeError, match="deadlock"), _quiet():
+        raise RuntimeError("TeeStream: deadlock observed joining reader threads")

@@ -14,7 +14,7 @@ from accmine.cost.measured.zigzag import LPF_LIMIT, VERSION, Evaluation, Runner,
 from accmine.cost.measured.zigzag_layer import accelerator, best_dataflow, layer, mapping, port_bits
 from accmine.cost.memory import NOMINAL, MemorySystem, memory_of
 from accmine.cost.mode_table import HBM_SHARES, RESOURCES, ModeTable
-from accmine.cost.modes import OPERATOR_SPLITS, CostLibrary, hbm_capacity, splits_for
+from accmine.cost.modes import CostLibrary, hbm_capacity, splits_for
 from accmine.cost.operator_costs import LEVELS, binding
 from accmine.cost.operator_table import OperatorRow, OperatorTable, Total, total_of
 from accmine.cost.table import (
@@ -38,7 +38,6 @@ __all__ = [
     "LPF_LIMIT",
     "MODELLED",
     "NOMINAL",
-    "OPERATOR_SPLITS",
     "PRESETS",
     "PRODUCT",
     "RESOURCES",

@@ -22,12 +22,9 @@ from accmine.hardware.technology import Technology
 from accmine.workload import OperatorGraph
 from accmine.workload.graph import Work
 
-__all__ = ["OPERATOR_SPLITS", "CostLibrary", "hbm_capacity", "splits_for"]
+__all__ = ["CostLibrary", "hbm_capacity", "splits_for"]
 
 IntArray = npt.NDArray[np.int64]
-
-OPERATOR_SPLITS = ("even", "powers", "none")
-"""Rules for the numbers of cores that one operator may hold: any, powers of two, one."""
 
 
 def splits_for(counts: Iterable[int], rule: str, also: Sequence[int] = ()) -> tuple[int, ...]:

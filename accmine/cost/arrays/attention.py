@@ -22,7 +22,7 @@ consecutive blocks, so that few units are in work at a time. Cores that work on 
 multicast: it is read once for all of them.
 
 Of all blocks that fit those of the least max(cycles, port time, HBM time) are taken, and of those within
-``TIE`` of it the ones that move least. Blocks of one row and one key are taken where nothing fits.
+``WINDOW`` of it the ones that move least. Blocks of one row and one key are taken where nothing fits.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+from accmine.cost.arrays.ladder import WINDOW
 from accmine.cost.arrays.precision import at_rate, pace
 from accmine.cost.arrays.products import SUM_BYTES
 from accmine.cost.arrays.timing import IntArray, Timing, array_cycles, ceil_div
@@ -46,10 +47,8 @@ from accmine.hardware import DATAFLOWS, FLEXIBLE, Rates, TensorCore
 from accmine.workload import BYTES
 from accmine.workload.work import LSE_BYTES, Attention, Work, seen
 
-__all__ = ["TIE", "Blocks", "blocks_of", "fill_attention"]
+__all__ = ["Blocks", "blocks_of", "fill_attention"]
 
-TIE = 1.01
-"""Blocks whose time is within this factor of the least are equal; the least bytes decide among them."""
 
 _LONGEST_BLOCK = 4096
 _STATISTICS = 2 * SUM_BYTES  # maximum and sum, or log-sum-exp and D, of a row
@@ -308,8 +307,8 @@ def _fill(
 
 
 def _choice(score: FloatArray, moved: IntArray) -> IntArray:
-    """For each split the way that moves least of those that take the least time, within ``TIE``; shape (splits,)."""
-    near = score <= TIE * score.min(axis=0)
+    """For each split the way that moves least of those that take the least time, within ``WINDOW``; shape (splits,)."""
+    near = score <= WINDOW * score.min(axis=0)
     least = np.where(near, moved, INVALID).min(axis=0)
     return np.asarray(np.where(near & (moved == least), score, np.inf).argmin(axis=0), dtype=np.int64)
 

@@ -36,7 +36,6 @@ __all__ = [
     "ceil_div",
     "fold_cycles",
     "resolve_timing",
-    "slowed",
 ]
 
 IntArray = npt.NDArray[np.int64]
@@ -106,11 +105,6 @@ PRESETS: dict[str, Timing] = {
 def ceil_div(a: Any, b: Any) -> Any:
     """⌈a / b⌉ of integers or integer arrays."""
     return -(-a // b)
-
-
-def slowed(cycles: IntArray, efficiency: float) -> IntArray:
-    """Cycles at this share of the peak, rounded up."""
-    return cycles if efficiency == 1.0 else np.ceil(cycles / efficiency).astype(np.int64)
 
 
 def resolve_timing(timing: str | Timing) -> Timing:

@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from accmine.cost import INVALID, PRESETS, MemorySystem, TensorCosts, array_cycles, tensor_costs
-from accmine.cost.arrays.attention import TIE, blocks_of
+from accmine.cost.arrays.attention import blocks_of
+from accmine.cost.arrays.ladder import WINDOW
 from accmine.cost.corrections import family
 from accmine.errors import InputError
 from accmine.hardware import DATAFLOWS, TensorCore
@@ -145,7 +146,7 @@ def test_more_of_anything_is_no_slower(
     for other, system in more:
         found = durations(costs(a, other, splits, system, dtype), system)
         for slow, fast in zip(plain, found, strict=True):
-            assert fast <= TIE * slow + 1
+            assert fast <= WINDOW * slow + 1
     assert min(plain) <= plain[0]
 
 
@@ -187,7 +188,7 @@ def test_the_best_way_is_taken_of_all_that_fit(a: Attention, core: TensorCore, d
     fits |= (ways.rows == 1) & (ways.keys == 1) & ~ways.held
     every = {one_by_one(a, int(i), core, dtype) for i in np.flatnonzero(fits)}
     least = min(max(cycles, moved / 8) for cycles, moved in every)
-    near = [(moved, cycles) for cycles, moved in every if max(cycles, moved / 8) <= TIE * least]
+    near = [(moved, cycles) for cycles, moved in every if max(cycles, moved / 8) <= WINDOW * least]
     found = int(table.hbm_bytes[0, 0, 0]), int(table.cycles[0, 0, 0])
     assert found in near
     assert found[0] == min(moved for moved, _ in near)
@@ -241,7 +242,7 @@ def test_a_flexible_array_is_no_slower_than_any_dataflow() -> None:
         a = Attention(6, 1, 128, 128, 32, 32, backward=backward)
         times = [costs(a, TensorCore(16, 8, 1 << 20, f), (1,), MemorySystem(1e6), "bf16") for f in DATAFLOWS]
         best = costs(a, TensorCore(16, 8, 1 << 20, "flexible"), (1,), MemorySystem(1e6), "bf16")
-        assert best.cycles[0, 0, 0] <= TIE * min(t.cycles[0, 0, 0] for t in times)
+        assert best.cycles[0, 0, 0] <= WINDOW * min(t.cycles[0, 0, 0] for t in times)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["heard", "held", "terminable"]
+__all__ = ["heard", "held", "held_in", "terminable"]
 
 Handler = Callable[[int, FrameType | None], object]
 
@@ -103,3 +103,33 @@ def held() -> Iterator[Callable[[], bool]]:
         yield lambda: pressed
     finally:
         signal.signal(listened, before)
+
+
+@contextmanager
+def held_in(file: str) -> Iterator[None]:
+    """Raise an interrupt that comes while code of ``file`` runs at the end of the block, any other at once.
+
+    For code of others that an exception in the wrong place leaves half done: threads that wait for each other.
+    """
+    listened, before = _heard()
+    if before is None:
+        yield
+        return
+    pressed, handler = False, before
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        inside = frame
+        while inside is not None and inside.f_code.co_filename != file:
+            inside = inside.f_back
+        if inside is None:
+            handler(number, frame)
+        pressed = inside is not None
+
+    signal.signal(listened, note)
+    try:
+        yield
+    finally:
+        signal.signal(listened, before)
+    if pressed:
+        raise KeyboardInterrupt

@@ -10,10 +10,12 @@ from typing import Any
 
 import highspy
 import pyomo.environ as pyo
+from pyomo.common import tee
 from pyomo.contrib.solver.common.factory import SolverFactory
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 
 from accmine.errors import AccmineError
+from accmine.interrupts import held_in
 from accmine.record import Record
 from accmine.result import StopReason
 
@@ -173,15 +175,14 @@ class Search:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Pyomo warns of HiGHS's status after Ctrl-C, which is handled here, and wraps one that comes as a capture ends."""
+    """Pyomo warns of HiGHS's status after Ctrl-C, which is handled here; one that comes while it opens or closes its
+    capture of the output leaves a pipe open, for whose end it then waits for 100 s.
+    """
     logger = logging.getLogger("pyomo.contrib.solver.solvers.highs")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
-    except RuntimeError as error:
-        if "KeyboardInterrupt" in str(error):  # the names of errors are its text
-            raise KeyboardInterrupt from error
-        raise
+        with held_in(tee.__file__):
+            yield
     finally:
         logger.setLevel(level)

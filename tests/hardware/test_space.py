@@ -117,7 +117,7 @@ def test_millions_of_designs_are_counted_without_being_made() -> None:
     assert next(iter(DesignSpace(WHAM))) in DesignSpace(WHAM)
     assert count_feasible(WHAM, TPU) == len(DesignSpace(WHAM)) == 9_216_000
     assert 0 < count_feasible(WHAM, TPU, area_mm2=611, tdp_w=280) < 9_216_000
-    assert perf_counter() - start < 5
+    assert perf_counter() - start < 30  # some 2 s; one by one it would take minutes
 
 
 @settings(max_examples=15, deadline=None)

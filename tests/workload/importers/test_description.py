@@ -54,7 +54,7 @@ def test_large_graph_is_built_quickly() -> None:
         assert len({i: (i, str(i)) for i in range(1_000_000)}) == 1_000_000
         loops.append(time.process_time() - start)
     assert len(graph) > 50_000
-    assert min(seconds) < 5 * min(loops)
+    assert min(seconds) < 10 * min(loops)
     assert gc.isenabled()
 
 
@@ -138,7 +138,7 @@ def test_too_many_operators_of_attention_are_refused_before_they_are_built() -> 
     start = time.process_time()
     with pytest.raises(InputError) as error:
         forward_graph(model, batch=1000, split="samples")
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 20  # building them would take minutes
     (complaint,) = error.value.complaints
     assert complaint.field == "split"
     assert complaint.message == "samples makes a graph of 577,063 operators; allowed: at most 500,000, as with none"

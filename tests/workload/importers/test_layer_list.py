@@ -203,7 +203,7 @@ WIDE = "blocks:\n" + "".join(
 def test_what_multiplies_is_refused_before_it_is_built(text: str, complaint: str) -> None:
     start = time.process_time()
     (found,) = complaints_of(text)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 20  # building them would take minutes
     assert found.startswith(complaint)
     assert "allowed: " in found
 

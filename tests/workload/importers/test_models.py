@@ -313,7 +313,7 @@ LARGE_LAYERS = "image: 8\nlayers:\n  - conv: {out: 8, kernel: 3}\n"
 def test_sizes_are_refused_before_anything_is_built(tmp_path: Path, text: str, expected: str) -> None:
     start = time.process_time()
     (found,) = complaints_of(tmp_path, text)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 20  # building them would take minutes, or all memory
     assert found.startswith(expected)
     assert "allowed: " in found or "less than" in found
 
@@ -362,7 +362,7 @@ def test_aliases_that_multiply_are_refused_at_once(tmp_path: Path) -> None:
     lists += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
     start = time.process_time()
     (found,) = complaints_of(tmp_path, TOO_LARGE + "\n".join(lists))
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 20  # building them would take minutes, or all memory
     assert re.match(r":\d+:\d+: ", found)
 
 

@@ -251,11 +251,11 @@ def test_convnet_has_no_gradient_of_the_image() -> None:
     assert is_ordered(graph)
 
 
-def test_seven_thousand_operators_take_less_than_two_seconds() -> None:
+def test_time_of_seven_thousand_operators_is_not_quadratic() -> None:
     forward = forward_graph(load_model("gpt2-xl"), batch=1)
     start = process_time()
     graph = fuse(training_graph(forward))
-    assert process_time() - start < 2
+    assert process_time() - start < 30  # some 1.5 s; pairs of operators would take minutes
     assert len(forward) > 7000
     assert len(graph) > 10000
 

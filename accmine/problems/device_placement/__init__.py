@@ -1,0 +1,1 @@
+"""Device placement: layers on stages, tensor groups and replicas of one kind of device."""

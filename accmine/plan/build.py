@@ -121,7 +121,7 @@ def _training(model: ModelDescription, workload: StudyWorkload, split: str, reco
     """The training graph of a microbatch, not fused."""
     forward = forward_graph(
         model,
-        batch=workload.microbatch,
+        batch=workload.samples,
         sequence=workload.sequence,
         image=workload.image,
         split=split,
@@ -132,7 +132,7 @@ def _training(model: ModelDescription, workload: StudyWorkload, split: str, reco
         forward,
         optimizer=workload.optimizer,
         recompute=recompute,
-        accumulate=workload.batch > workload.microbatch,
+        accumulate=workload.batch > workload.samples,
         policy=_policy(workload),
     )
 
@@ -146,7 +146,7 @@ def _policy(workload: StudyWorkload) -> DtypePolicy:
     precision, compute = workload.precision, _activations(workload)
     return DtypePolicy(
         compute=compute,
-        gradient=precision.accumulation if workload.batch > workload.microbatch else precision.gradients,
+        gradient=precision.accumulation if workload.batch > workload.samples else precision.gradients,
         master=compute if precision.master == "none" else precision.master,
         state=precision.moments,
         operands="" if workload.dtype == compute else workload.dtype,
@@ -154,23 +154,24 @@ def _policy(workload: StudyWorkload) -> DtypePolicy:
 
 
 def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, inputs: Inputs) -> PipelinePlan:
-    microbatches = workload.batch // workload.microbatch
-    training = _training(model, workload, workload.granularity, workload.recompute)
-    plain = training if workload.recompute == "none" else _training(model, workload, workload.granularity, "none")
+    microbatches = workload.batch // workload.samples
+    training = _training(model, workload, workload.granularity, workload.recomputed)
+    plain = training if workload.recomputed == "none" else _training(model, workload, workload.granularity, "none")
     fused = fuse(training, workload.fusion)
-    depth = study.system.pipeline
+    depth = study.parallel.depth
     if depth > len(fused.layers):
         most = f"at most {len(fused.layers)}, the layers of {workload.name}"
         raise infeasible(
             f"a pipeline stage holds at least one layer of {workload.name}",
-            [ConflictingLimit("system.pipeline", str(depth), most, ("system", "pipeline"))],
+            [ConflictingLimit("parallel.pipeline", str(depth), most, ("parallel", "pipeline"))],
         )
     boundaries: Sequence[int] = ()
     if depth > 1:
-        boundaries = study.system.stages or balance(_layer_cost(fused, study, inputs), depth)
+        given = study.parallel.stages
+        boundaries = given if isinstance(given, tuple) else balance(_layer_cost(fused, study, inputs), depth)
     stages = _stages(study, fused, boundaries)
     # On one device a microbatch ends before the next begins, whatever the schedule is called.
-    schedule = schedule_of(study.system.schedule)
+    schedule = schedule_of(study.parallel.schedule_name)
     held = [schedule.held(s, depth, microbatches) for s in range(depth)] if depth > 1 else [1]
     needs = tuple(memory(stage.training, in_flight=n) for stage, n in zip(stages, held, strict=True))
     tasks = tuple(
@@ -187,8 +188,8 @@ def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, in
         name=workload.name,
         weight=workload.weight,
         batch=workload.batch,
-        microbatch=workload.microbatch,
-        schedule=study.system.schedule,
+        microbatch=workload.samples,
+        schedule=study.parallel.schedule_name,
         tasks=tasks,
         sketch=_sketch(study, workload, model, tasks, boundaries),
         stages=stages,
@@ -215,7 +216,7 @@ def _sketch(
     """The same tasks with attention as one chain, where operators may be split over cores anyway."""
     if workload.granularity in ("fused", "none") or study.operator_split == "none":
         return tuple(tasks)
-    coarse = fuse(_training(model, workload, "none", workload.recompute), workload.fusion)
+    coarse = fuse(_training(model, workload, "none", workload.recomputed), workload.fusion)
     if len(coarse) >= sum(len(phase.graph) for task in tasks for phase in task.phases):
         return tuple(tasks)
     return tuple(

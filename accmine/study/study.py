@@ -11,11 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, Field, model_validator
 
 from accmine.errors import InputError
-from accmine.files import Document, FieldsError, derived, is_file_reference, load_yaml, looks_like, resolve, validate
+from accmine.files import (
+    Document,
+    FieldsError,
+    derived,
+    dump,
+    is_file_reference,
+    load_yaml,
+    looks_like,
+    resolve,
+    validate,
+)
 from accmine.study.parallel import Parallel, System, is_placed, placement_complaints
 from accmine.study.parts import (
     AcceleratorSpace,
@@ -231,7 +240,7 @@ def _plain(value: Any) -> Any:
 
 def effective(study: Study) -> str:
     """The study with every default written out, as YAML that is itself a valid study."""
-    return yaml.safe_dump(as_mapping(study), sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+    return dump(as_mapping(study), flow=None)
 
 
 def schema() -> dict[str, Any]:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files import load_yaml, names, validate
+from accmine.files import dump, load_yaml, names, validate
 from accmine.study import LoadedStudy, Study, as_mapping, effective, load_study, schema, study_hash, study_reference
 from accmine.study.inputs import referenced_files
 
@@ -253,14 +252,14 @@ _STUDIES = st.fixed_dictionaries(
 @given(_STUDIES)
 def test_what_is_written_is_a_valid_equal_study(table: dict[str, Any]) -> None:
     table["accelerator"] = {"use": "wham", **table.get("accelerator", {})}
-    study = validate(load_yaml(text=yaml.safe_dump(table, allow_unicode=True)), Study)
+    study = validate(load_yaml(text=dump(table)), Study)
     written = effective(study)
     again = validate(load_yaml(text=written), Study)
     assert again == study
     assert effective(again) == written
     assert study_hash(again) == study_hash(study)
     as_json = json.loads(json.dumps(as_mapping(study)))
-    assert validate(load_yaml(text=yaml.safe_dump(as_json)), Study) == study
+    assert validate(load_yaml(text=dump(as_json)), Study) == study
 
 
 def fields_of(table: dict[str, Any]) -> list[dict[str, Any]]:

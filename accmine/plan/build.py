@@ -35,7 +35,7 @@ from accmine.workload import (
     training_graph,
 )
 
-__all__ = ["baseline_costs", "make_plan", "plan_of"]
+__all__ = ["baseline_costs", "make_plan", "plan_of", "policy_of"]
 
 
 def plan_of(asked: Study | LoadedStudy) -> Plan:
@@ -74,6 +74,8 @@ def make_plan(study: Study, inputs: Inputs) -> Plan:
         If a pipeline has more stages than its model has layers.
     """
     template = inputs.template
+    if study.placed:
+        raise InputError("the placement of this study is to be decided, which `accmine run` does", field="parallel")
     if study.residency != "none" and max(template.shared_sram_bytes) == 0:
         raise InputError("shared-sram: no design has a shared SRAM; give accelerator.shared_sram", field="residency")
     rows = enumerate(zip(study.workloads, inputs.models, strict=True))
@@ -133,20 +135,21 @@ def _training(model: ModelDescription, workload: StudyWorkload, split: str, reco
         optimizer=workload.optimizer,
         recompute=recompute,
         accumulate=workload.batch > workload.samples,
-        policy=_policy(workload),
+        policy=policy_of(workload, workload.batch > workload.samples),
     )
 
 
 def _activations(workload: StudyWorkload) -> str:
+    """Element type of activations."""
     return {"fp8": "bf16", "tf32": "fp32"}.get(workload.dtype, workload.dtype)
 
 
-def _policy(workload: StudyWorkload) -> DtypePolicy:
-    """The element types that a workload asks for."""
+def policy_of(workload: StudyWorkload, accumulate: bool) -> DtypePolicy:
+    """The element types that a workload asks for; ``accumulate``: several microbatches add to the gradients."""
     precision, compute = workload.precision, _activations(workload)
     return DtypePolicy(
         compute=compute,
-        gradient=precision.accumulation if workload.batch > workload.samples else precision.gradients,
+        gradient=precision.accumulation if accumulate else precision.gradients,
         master=compute if precision.master == "none" else precision.master,
         state=precision.moments,
         operands="" if workload.dtype == compute else workload.dtype,

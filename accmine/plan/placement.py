@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import permutations, product
+from itertools import product
 from math import inf
 
-from accmine.errors import Complaint, InputError
+from accmine.errors import Complaint, InfeasibleError, InputError
 from accmine.files import placed
 from accmine.hardware import Design, template_of
-from accmine.plan.build import activations_of, baseline_costs, policy_of
+from accmine.plan.build import baseline_costs, policy_of
 from accmine.plan.limits import limits_of
 from accmine.plan.plan import own_splits, whole_splits
 from accmine.plan.under import costs_of
@@ -19,10 +19,9 @@ from accmine.problems.conflict import ConflictingLimit, infeasible, located
 from accmine.problems.design_placement.problem import Problem, Variant
 from accmine.problems.device_placement.problem import ORDERS, Pipelining
 from accmine.problems.limits import within
-from accmine.errors import InfeasibleError
 from accmine.study import Inputs, LoadedStudy, Study, StudyWorkload, read_inputs
 from accmine.study.values import AUTO, choices
-from accmine.workload import ModelDescription, PhaseRun, Task
+from accmine.workload import ModelDescription, PhaseRun, Task, TransformerConfig
 from accmine.workload.layer_classes import layer_classes
 from accmine.workload.shard import WHOLE, LayerClass, Shard
 
@@ -180,19 +179,14 @@ def _tensor(study: Study, inputs: Inputs) -> tuple[int, ...]:
     if study.parallel.tensor != AUTO:
         return choices(study.parallel.tensor)
     assert inputs.cluster is not None
-    most = min(study.devices, innermost(inputs))
+    most = min(study.devices, inputs.cluster.levels[0].devices or study.devices)
     return tuple(1 << k for k in range(most.bit_length()))
-
-
-def innermost(inputs: Inputs) -> int:
-    """Devices of the innermost level of the cluster."""
-    raise NotImplementedError
 
 
 def _expert(study: Study, model: ModelDescription) -> tuple[int, ...]:
     if study.parallel.expert != AUTO:
         return choices(study.parallel.expert)
-    experts = model.config.experts or 1
+    experts = (isinstance(model.config, TransformerConfig) and model.config.experts) or 1
     return tuple(n for n in (1 << k for k in range(experts.bit_length())) if experts % n == 0)
 
 

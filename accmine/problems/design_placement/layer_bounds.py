@@ -25,7 +25,8 @@ import numpy.typing as npt
 from accmine.problems import design_search
 from accmine.problems.design_placement.problem import Problem
 from accmine.problems.design_search.space_bound import Block, phase_bounds_of
-from accmine.workload import Operator, PhaseRun, Task
+from accmine.workload import PhaseRun, Task
+from accmine.workload.graph import Operator
 from accmine.workload.shard import LayerClass
 
 __all__ = ["BACKWARD", "FORWARD", "SAFE", "UPDATE", "Classes", "classes_of", "layer_seconds", "search_problem", "serial_part"]

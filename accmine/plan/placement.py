@@ -1,4 +1,4 @@
-"""From a study whose placement is to be decided to the problem of it: variants of the model, costs, limits of a chip."""
+"""From a study whose placement is to be decided to its problem: variants of the model, costs, limits of a chip."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def _shards(study: Study, inputs: Inputs) -> tuple[Shard, ...]:
         switch = parallel.sequence_parallel
         for sequence in (False, True) if switch == AUTO and tensor > 1 else (switch is True and tensor > 1,):
             shard = Shard(tensor, sequence, expert)
-            given = parallel.tensor != AUTO and parallel.expert != AUTO
+            given = AUTO not in (parallel.tensor, parallel.expert)
             if given or _divides(study, model, shard):
                 found.append(shard)
     if not found:
@@ -221,7 +221,8 @@ def _classes(
             accumulate=accumulate,
         )
     except InputError as error:
-        raise InputError([Complaint(c.where, FIELDS.get(c.field, c.field), c.message) for c in error.complaints]) from None
+        found = [Complaint(c.where, FIELDS.get(c.field, c.field), c.message) for c in error.complaints]
+        raise InputError(found) from None
 
 
 def _model_macs(study: Study, model: ModelDescription) -> int:

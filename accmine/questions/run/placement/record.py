@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from accmine.questions.run.record import ChosenDesign, LimitRow
+from accmine.questions.run.record import ChosenDesign, LimitRow, Outcome
 from accmine.report import to_json
 
 __all__ = [
+    "AnyOutcome",
     "MemoryRow",
     "PlacedBaseline",
     "PlacementCertificate",
@@ -138,9 +139,7 @@ class StepParts:
     @property
     def step_s(self) -> float:
         """Their sum."""
-        return (
-            self.compute_s + self.collectives_s + self.messages_s + self.bubble_s + self.gradient_s + self.update_s
-        )
+        return self.compute_s + self.collectives_s + self.messages_s + self.bubble_s + self.gradient_s + self.update_s
 
 
 @dataclass(frozen=True)
@@ -233,6 +232,8 @@ class PlacementOutcome:
         Model and hardware FLOP utilisation of all devices of the study, idle ones too, 0 to 1.
     devices
         Of the study; those the placement leaves idle count.
+    megatron
+        Options of Megatron-LM that run the placement.
     """
 
     study: str
@@ -255,6 +256,7 @@ class PlacementOutcome:
     certificate: PlacementCertificate
     warnings: tuple[str, ...]
     seconds: dict[str, float]
+    megatron: tuple[str, ...] = ()
     trace: tuple[tuple[float, float | None, float | None], ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     folder: str = ""
@@ -271,3 +273,7 @@ class PlacementOutcome:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; infinities become ``None``."""
         return to_json(self)
+
+
+AnyOutcome = Outcome | PlacementOutcome
+"""Of a study whose placement is given, or decided."""

@@ -20,8 +20,8 @@ from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.placement.files import placement_files
 from accmine.questions.run.placement.flow import solve_placement
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
-from accmine.questions.run.record import Outcome
 from accmine.questions.run.reading import outcome_of, page
+from accmine.questions.run.record import Outcome
 from accmine.report import Watch
 from accmine.result import Status
 from accmine.study import LoadedStudy, Study, read_inputs

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 PROBLEMS: dict[str, str] = {
+    "design-placement": "accmine.problems.design_placement",
     "design-search": "accmine.problems.design_search",
     "operator-schedule": "accmine.problems.operator_schedule",
     "schedule-window": "accmine.problems.schedule_window",
@@ -55,6 +56,7 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("operator-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("operator-schedule", "cp-sat-windows"): "accmine.solvers.operator_schedule.cpsat_windows:CpSatWindows",
     ("schedule-window", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
+    ("design-placement", "best-first"): "accmine.solvers.design_placement.best_first:BestFirst",
     ("design-search", "wham-like"): "accmine.solvers.design_search.wham_like:WhamLike",
     ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
     ("stage-selection", "auto"): "accmine.solvers.stage_selection.auto:SelectionAuto",
@@ -68,6 +70,7 @@ SOLVERS: dict[tuple[str, str], str] = {
 """(problem kind, solver name) -> solver. Its class is called with no argument."""
 
 DEFAULT_SOLVER: dict[str, str] = {
+    "design-placement": "best-first",
     "design-search": "best-first",
     "operator-schedule": "auto",
     "schedule-window": "cp-sat",

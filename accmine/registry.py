@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 PROBLEMS: dict[str, str] = {
+    "design-placement": "accmine.problems.design_placement",
     "design-search": "accmine.problems.design_search",
     "device-placement": "accmine.problems.device_placement",
     "operator-schedule": "accmine.problems.operator_schedule",
@@ -56,6 +57,7 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("operator-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("operator-schedule", "cp-sat-windows"): "accmine.solvers.operator_schedule.cpsat_windows:CpSatWindows",
     ("schedule-window", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
+    ("design-placement", "best-first"): "accmine.solvers.design_placement.best_first:BestFirst",
     ("design-search", "wham-like"): "accmine.solvers.design_search.wham_like:WhamLike",
     ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
     ("device-placement", "chain"): "accmine.solvers.device_placement.chain:Chain",
@@ -71,6 +73,7 @@ SOLVERS: dict[tuple[str, str], str] = {
 """(problem kind, solver name) -> solver. Its class is called with no argument."""
 
 DEFAULT_SOLVER: dict[str, str] = {
+    "design-placement": "best-first",
     "design-search": "best-first",
     "device-placement": "chain",
     "operator-schedule": "auto",

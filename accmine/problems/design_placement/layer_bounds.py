@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ import numpy.typing as npt
 
 from accmine.problems import design_search
 from accmine.problems.design_placement.problem import Problem
-from accmine.problems.design_search.space_bound import Block, phase_bounds_of
+from accmine.problems.design_search.space_bound import Block, batches, blocks, phase_bounds_of
 from accmine.workload import PhaseRun, Task
 from accmine.workload.graph import Operator
 from accmine.workload.shard import LayerClass
@@ -35,10 +36,12 @@ __all__ = [
     "SAFE",
     "UPDATE",
     "Classes",
+    "bound",
     "classes_of",
     "layer_seconds",
     "search_problem",
     "serial_part",
+    "shared_seconds",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -160,3 +163,26 @@ def layer_seconds(classes: Classes, several: Sequence[Block], *, paths: bool) ->
             serial = np.array([[phase.ravel()[keep] for phase in row] for row in line])
             rows[:, :UPDATE] = np.maximum(rows[:, :UPDATE], serial)
     return [SAFE * rows for rows in found]
+
+
+def shared_seconds(problem: Problem, classes: Classes, rows: FloatArray) -> FloatArray:
+    """What no step of each variant is below, whatever its plan: all work on all devices; shape (variants, designs).
+
+    With d replicas of p stages of t devices, m microbatches and the whole pass T, a step takes m T / p or more, and
+    d p t ≤ devices.
+    """
+    found = []
+    for variant, at in zip(problem.variants, classes.at, strict=True):
+        passes = sum(len(c.layers) * rows[task, :UPDATE].sum(axis=0) for c, task in zip(variant.classes, at, strict=True))
+        microbatches = -(-problem.batch // variant.microbatch)
+        found.append(SAFE * np.maximum(microbatches * variant.shard.tensor / problem.devices, 1.0) * passes)
+    return np.array(found)
+
+
+def bound(problem: Problem) -> tuple[float | None, str]:
+    """(seconds that no step is below, how it is proved): the work of all microbatches on all devices."""
+    classes, least = classes_of(problem), inf
+    for several in batches(list(blocks(classes.work))):
+        for rows in layer_seconds(classes, several, paths=False):
+            least = min(least, float(shared_seconds(problem, classes, rows).min()))
+    return (None, "no design meets the limits") if least == inf else (least, "work of all microbatches on all devices")

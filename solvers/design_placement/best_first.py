@@ -1,0 +1,323 @@
+"""Best-first search over designs, plans and cuts at once, with one bound for all of them.
+
+Every pair of a design and a plan has a bound of its step from the start, and effort goes where the least bound is:
+
+    work of all devices → work terms of layers → longest paths and barriers → plans (chains without cuts)
+    → replicas apart, chains over all cuts → the exact least chain over all cuts → operator schedules and their bounds
+
+    bound = min over all pairs of their bounds, never above the best step.
+
+A pair is left out only when its bound reaches the best step there is.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from dataclasses import dataclass, field
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.hardware import Design
+from accmine.problems import device_placement
+from accmine.problems.design_placement import NearPlan, Problem, Proof, Solution, problem_on
+from accmine.problems.design_placement.layer_bounds import (
+    SAFE,
+    classes_of,
+    layer_seconds,
+    shared_seconds,
+)
+from accmine.problems.design_placement.plan_bounds import Plans, cheap_bounds
+from accmine.problems.design_placement.plans import Terms
+from accmine.problems.design_placement.times import class_at
+from accmine.problems.design_search import fits
+from accmine.problems.design_search.space_bound import Block, batches, block_of, blocks
+from accmine.record import Record
+from accmine.result import StopReason
+
+from .answers import Modules, placements, proven_seconds, scheduled, seconds_of, solution_of
+from .key import Key, chain_of
+
+__all__ = ["BestFirst"]
+
+FloatArray = npt.NDArray[np.float64]
+
+METHOD = (
+    "best-first over every feasible design, plan and cut: work of all devices, work terms, longest paths and barriers "
+    "of layers, chains of the pipeline over all cuts, operator schedules of those near the best"
+)
+
+_PATHS_AT_ONCE = 16
+"""Blocks whose longest paths are computed at once."""
+
+EFFORTS = 4
+"""Levels of work on the operator schedules of a design with a variant."""
+
+_SECONDS = (0.0, 1.0, 4.0, 12.0)
+"""Of ``auto`` on modules of a class, by level; the first makes list schedules only."""
+
+_TRIES = 6
+"""Placements that are simulated when there are new schedules."""
+
+
+class BestFirst:
+    """Solver of design placements with a bound over every feasible design and plan."""
+
+    name = "best-first"
+
+    def search(self, record: Record[Solution]) -> StopReason:
+        """Search until the gap is ``stop.gap``, or the time is used up; ``stop.work`` counts scheduled designs.
+
+        The pool holds the ``Proof``.
+        """
+        search = _Search(record)
+        try:
+            return search.run()
+        finally:
+            search.account()
+
+
+@dataclass(order=True)
+class _Entry:
+    bound: float
+    number: int
+    key: Key | None = field(compare=False, default=None)
+    blocks: list[int] = field(compare=False, default_factory=list)
+
+
+@dataclass
+class _Counts:
+    """What a search did."""
+
+    designs: int = 0
+    pairs: int = 0
+    chains: int = 0
+    scheduled: int = 0
+    seconds: float = 0.0
+
+
+class _Search:
+    """The pairs of one call that are still in question, and what is known of them."""
+
+    def __init__(self, record: Record[Solution]) -> None:
+        self.record, self.problem = record, record.problem
+        self.classes = classes_of(self.problem)
+        self.terms = [Terms(self.problem, variant) for variant in self.problem.variants]
+        self.plans = [terms.plans() for terms in self.terms]
+        self.fullest: dict[tuple[int, int], FloatArray] = {}
+        self.blocks: list[Block] = []
+        self.queue: list[_Entry] = []
+        self.number = 0
+        self.counts = _Counts()
+        self.modules: dict[tuple[Design, int], Modules] = {}
+        self.least_spent = inf
+        self.least_simulated = inf
+        self.seen: dict[tuple[Design, int, device_placement.Solution], float] = {}
+        self.keys: dict[tuple[Design, int], Key] = {}
+
+    @property
+    def upper(self) -> float:
+        """The best step found."""
+        return inf if self.record.score is None else float(self.record.score)
+
+    def push(self, bound: float, key: Key | None = None, several: list[int] | None = None) -> None:
+        """Put something back in line, unless it cannot win."""
+        if bound < self.upper:
+            self.number += 1
+            heapq.heappush(self.queue, _Entry(bound, self.number, key, several or []))
+
+    def report(self) -> None:
+        """Raise the bound of the whole."""
+        lower = min(self.upper, self.queue[0].bound if self.queue else inf, self.least_spent)
+        if lower == inf:
+            self.record.no_solution(METHOD)
+        else:
+            self.record.raise_bound(lower, METHOD)
+
+    # The search
+
+    def run(self) -> StopReason:
+        """Look at pairs until something says stop."""
+        self._first()
+        self._work()
+        while True:
+            self.report()
+            reason = self.record.over()
+            if reason is not None:
+                return reason
+            while self.queue and self.queue[0].bound >= self.upper:
+                heapq.heappop(self.queue)
+            if not self.queue:
+                self.report()
+                return self.record.over() or StopReason.FINISHED
+            entry = self.queue[0]  # stays until its successors are in line, whatever interrupts
+            if entry.key is None:
+                self._paths(self._several(entry))
+            else:
+                self._advance(entry.key)
+            self._remove(entry)
+
+    def _remove(self, entry: _Entry) -> None:
+        if self.queue and self.queue[0] is entry:
+            heapq.heappop(self.queue)
+        else:
+            self.queue.remove(entry)
+            heapq.heapify(self.queue)
+
+    def _first(self) -> None:
+        """An answer on the designs that come first."""
+        search = self.classes.work
+        for design in dict.fromkeys(self.problem.first):
+            if not fits(search, design):
+                continue
+            block = block_of(search, design)
+            keys = self._keys([block], {design})
+            for key in sorted(keys, key=lambda k: k.least)[:2]:
+                if key.least < self.upper and self.record.over() is None:
+                    self._schedule(key, 0)
+
+    def _work(self) -> None:
+        """The work of all devices on every design, block by block."""
+        self.blocks = list(blocks(self.classes.work))
+        self.counts.designs = sum(int(block.fits.sum()) for block in self.blocks)
+        rest = inf
+        for part in batches(range(len(self.blocks))):
+            rows = layer_seconds(self.classes, [self.blocks[i] for i in part], paths=False)
+            for i, own in zip(part, rows, strict=True):
+                least = float(shared_seconds(self.problem, self.classes, own).min())
+                self.push(least, several=[i])
+                rest = min(rest, least)
+
+    def _several(self, entry: _Entry) -> list[int]:
+        """The blocks to look at next: the first in line and those that follow without keys between."""
+        found = list(entry.blocks)
+        while len(found) < _PATHS_AT_ONCE and len(self.queue) > 1:
+            following = heapq.nsmallest(2, self.queue)[1]
+            if following.key is not None or following.bound >= self.upper:
+                break
+            found += following.blocks
+            self._remove(following)
+        return found
+
+    def _paths(self, several: list[int]) -> None:
+        """Longest paths of all designs of some blocks, and bounds of all their plans."""
+        for key in self._keys([self.blocks[i] for i in several]):
+            self.push(key.least, key)
+
+    def _keys(self, several: list[Block], only: set[Design] | None = None) -> list[Key]:
+        """Every design of some blocks with every variant that may still win."""
+        found = []
+        for block, rows in zip(several, layer_seconds(self.classes, several, paths=True), strict=True):
+            begin = time.monotonic()
+            flat = np.flatnonzero(block.fits)
+            least = shared_seconds(self.problem, self.classes, rows)
+            hbm = block.types.hbm_bytes
+            for v, (terms, at) in enumerate(zip(self.terms, self.classes.at, strict=True)):
+                designs = np.flatnonzero(least[v] < self.upper)
+                if only is not None:
+                    designs = np.array([i for i in designs if block.design(int(flat[i])) in only], dtype=np.int64)
+                if not len(designs):
+                    continue
+                if (v, hbm) not in self.fullest:
+                    self.fullest[v, hbm] = terms.fullest(self.plans[v], hbm)
+                room = np.flatnonzero(np.isfinite(self.fullest[v, hbm]))
+                if not len(room):
+                    continue
+                plans, seconds = self.plans[v].take(room), rows[list(at)]
+                bounds = SAFE * cheap_bounds(plans, seconds[:, :, designs], self.fullest[v, hbm][room][:, None])
+                self.counts.pairs += bounds.size
+                for column in np.flatnonzero(bounds.min(axis=0) < self.upper).tolist():
+                    which = np.flatnonzero(bounds[:, column] < self.upper)
+                    i = int(designs[column])
+                    design = block.design(int(flat[i]))
+                    found.append(
+                        Key(len(found), v, design, terms, seconds[:, :, i], plans.take(which), bounds[which, column])
+                    )
+            self.counts.seconds += time.monotonic() - begin
+        return found
+
+    def _advance(self, key: Key) -> None:
+        """The next step of what is in line first."""
+        if not key.members:
+            self.counts.pairs += key.tell_apart(self.upper)
+        elif not key.settled:
+            key.settle(self.upper)
+            self.counts.chains += 1
+        elif key.effort < EFFORTS:
+            self._schedule(key, key.effort)
+            key.effort += 1
+        else:
+            self.least_spent = min(self.least_spent, key.least)
+            return
+        self.push(key.least, key)
+
+    def _schedule(self, key: Key, level: int) -> None:
+        """Operator schedules of all classes, better bounds of them, and the placements that suit them."""
+        self.counts.scheduled += level == 0
+        self.record.work += 1
+        self.keys[key.design, key.variant] = key
+        modules = self.modules.setdefault((key.design, key.variant), {})
+        variant = key.terms.variant
+        for layer_class in variant.classes:
+            for repeats in self._repeats(key, layer_class.name, len(layer_class.layers), level):
+                clock = self.record.clock.part(0.25, _SECONDS[level])
+                known = modules.get((layer_class.name, repeats))
+                modules[layer_class.name, repeats] = scheduled(
+                    self.problem, key.design, layer_class, repeats, known, clock, self.record.seed
+                )
+        if not key.members:
+            self.counts.pairs += key.tell_apart(self.upper)
+        key.raise_seconds(SAFE * proven_seconds(key.terms, modules, key.design), self.upper)
+        self._answer(key, modules)
+
+    def _repeats(self, key: Key, name: str, layers: int, level: int) -> list[int]:
+        """Numbers of layers of modules to schedule."""
+        if layers == 1 or level == 1:
+            return [1]
+        if level == 0:
+            return [k for k in (1, 2, 4) if k <= layers]
+        return [k for k in (1, 2, 4) if k <= layers]
+
+    def _answer(self, key: Key, modules: Modules) -> None:
+        times = seconds_of(key.terms, modules, key.design)
+        for placed in placements(key.terms, key.plans, times, key.design.hbm_bytes, self.upper, _TRIES):
+            self.record.offer(solution_of(key.design, key.variant, placed.placement, modules), doubtful=False)
+
+    # The account
+
+    def account(self) -> None:
+        """Leave the proof in the pool."""
+        best = self.record.best
+        if best is None or self.record.bound is None:
+            return
+        bound, step = float(self.record.bound), float(self.record.score)
+        with_bounds = self._with_bounds(best)
+        least = min(with_bounds, self.least_simulated)
+        self.record.pool["proof"] = Proof(
+            design=best.design,
+            step_s=step,
+            bound_s=bound,
+            plan_part=max(0.0, 1 - bound / least) if least < inf else 0.0,
+            schedule_part=max(0.0, 1 - with_bounds / step) if with_bounds < inf else 0.0,
+            design_part=0.0,
+            designs=self.counts.designs,
+            plans=sum(map(len, self.plans)),
+            pairs=self.counts.pairs,
+            chains=self.counts.chains,
+            scheduled=self.counts.scheduled,
+            seconds_of_pairs=self.counts.seconds,
+            near=(),
+        )
+
+    def _with_bounds(self, solution: Solution) -> float:
+        """The step of a placement when layers take what is proven of them."""
+        key = self.keys.get((solution.design, solution.variant))
+        return inf if key is None else self._simulated(key, solution.placement)
+
+    def _simulated(self, key: Key, placement: device_placement.Solution) -> float:
+        kinds = class_at(key.terms.variant)
+        seconds = [tuple(key.seconds[kind].tolist()) for kind in kinds]
+        placed = problem_on(self.problem, key.terms.variant, key.design.hbm_bytes, seconds)
+        return float(device_placement.shown(placed, device_placement.score(placed, placement)))

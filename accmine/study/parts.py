@@ -30,8 +30,8 @@ from accmine.study.values import (
     PositiveCount,
     PowerLimit,
     RateAxis,
-    ScheduleName,
     Text,
+    WholeStageScheduleName,
     WorkloadName,
 )
 from accmine.system import DEFAULT_SCHEDULE
@@ -260,7 +260,7 @@ class System(Part):
     cluster: ClusterName | None = Field(
         default=None, description="What connects the devices; needed for more than one stage."
     )
-    schedule: ScheduleName = Field(default=DEFAULT_SCHEDULE, description="Order of microbatches on a stage.")
+    schedule: WholeStageScheduleName = Field(default=DEFAULT_SCHEDULE, description="Order of microbatches on a stage.")
     stages: tuple[PositiveCount, ...] | None = Field(
         default=None, description="First layer of each stage after the first; default: balanced on the baseline."
     )

@@ -13,7 +13,7 @@ from pydantic_core.core_schema import ValidationInfo
 from accmine.errors import InputError
 from accmine.files import allowed_units, find_file, format_quantity, is_file_reference, parse_quantity, resolve
 from accmine.hardware import DATAFLOW_CHOICES
-from accmine.system import SCHEDULES
+from accmine.system import SCHEDULES, whole_stages
 
 __all__ = [
     "AcceleratorName",
@@ -33,6 +33,7 @@ __all__ = [
     "ScheduleName",
     "TechnologyName",
     "Text",
+    "WholeStageScheduleName",
     "WorkloadName",
 ]
 
@@ -47,9 +48,11 @@ Axis = int | str | tuple[int | str, ...]
 
 if TYPE_CHECKING:
     ScheduleName = str
+    WholeStageScheduleName = str
 else:
     ScheduleName = Literal[tuple(SCHEDULES)]
-"""A pipeline schedule by its name."""
+    WholeStageScheduleName = Literal[whole_stages()]
+"""A pipeline schedule by its name; one that needs no more than forward, backward and update times of whole stages."""
 
 _RANGE = re.compile(r"\s*(\d+)\s*\.\.\s*(\d+)\s*\Z")
 

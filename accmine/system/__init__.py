@@ -2,14 +2,18 @@
 
 from accmine.system.cluster import Cluster, load_cluster
 from accmine.system.levels import LONG
-from accmine.system.passes import BACKWARD, FORWARD, Path
+from accmine.system.passes import BACKWARD, FORWARD, WEIGHT, Path
+from accmine.system.schedule import PipelineSchedule
 from accmine.system.schedules import (
     DEFAULT_SCHEDULE,
     SCHEDULES,
     GPipe,
+    Interleaved,
     OneForwardOneBackward,
-    PipelineSchedule,
+    ZeroBubbleH1,
+    ZeroBubbleH2,
     schedule_of,
+    whole_stages,
 )
 from accmine.system.timeline import Timeline, critical_path, simulate, step_bound, step_time
 
@@ -19,16 +23,21 @@ __all__ = [
     "FORWARD",
     "LONG",
     "SCHEDULES",
+    "WEIGHT",
     "Cluster",
     "GPipe",
+    "Interleaved",
     "OneForwardOneBackward",
     "Path",
     "PipelineSchedule",
     "Timeline",
+    "ZeroBubbleH1",
+    "ZeroBubbleH2",
     "critical_path",
     "load_cluster",
     "schedule_of",
     "simulate",
     "step_bound",
     "step_time",
+    "whole_stages",
 ]

@@ -17,6 +17,7 @@ from math import ceil, prod, sqrt
 
 from accmine.workload.forward import layers
 from accmine.workload.forward.attention import FUSED, AttentionShape, attention, padding_masks
+from accmine.workload.forward.experts import routed_experts
 from accmine.workload.graph import GraphBuilder, OperatorGraph
 from accmine.workload.importers.transformer_config import TransformerConfig
 
@@ -97,31 +98,27 @@ def transformer_operators(
 ) -> int:
     """Operators of ``transformer_graph``, counted before it is built: the sequence does not change them.
 
-    Layers are equal, so graphs of one and two layers tell the rest; a chain of attention beyond the first (fused
-    there is one) has
-    five operators, a dropout and a rotary embedding for queries and one for keys.
+    Layers are equal, but for the dense ones in front of experts, so graphs of one and two tell the rest; a chain of
+    attention beyond the first (fused there is one) has five operators, a dropout and a rotary embedding for queries
+    and one for keys.
     """
-    one, two = (
-        len(
-            transformer_graph(
-                config.model_copy(update={"layers": layers, "window": 0}),
-                "",
-                batch=1,
-                sequence=1,
-                split=FUSED if split == FUSED else "none",
-                dropout=dropout,
-                loss=loss,
-                dtype="bf16",
-            )
-        )
-        for layers in (1, 2)
-    )
+
+    def count(of: int, dense: int) -> int:
+        less = config.model_copy(update={"layers": of, "dense_layers": dense, "window": 0})
+        whole = FUSED if split == FUSED else "none"
+        sizes = {"batch": 1, "sequence": 1}
+        return len(transformer_graph(less, "", **sizes, split=whole, dropout=dropout, loss=loss, dtype="bf16"))
+
+    one = count(1, 0)
+    total = one + (config.layers - 1) * (count(2, 0) - one)
+    if config.dense_layers:
+        total += config.dense_layers * (count(1, 1) - one)
     chains = {FUSED: (1, 1), "none": (1, 1), "heads": (config.heads, config.kv_heads), "samples": (batch, batch)}
     queries, keys = chains[split]
     more = (queries - 1) * (5 + int(dropout and config.attention_dropout > 0))
     if config.position_embedding == "rotary":
         more += queries - 1 + keys - 1
-    return one + (config.layers - 1) * (two - one) + config.layers * more
+    return total + config.layers * more
 
 
 def _embeddings(net: _Net) -> int:
@@ -207,8 +204,20 @@ def _projections(net: _Net, name: str, x: int, inner: int, kv_inner: int) -> tup
 
 
 def _mlp(net: _Net, name: str, x: int) -> int:
+    """The MLP of the layer that was opened last; experts in its place behind the dense layers."""
     config = net.config
-    width, inner, bias = config.width, config.mlp_width, config.mlp_bias
+    if not config.experts or len(net.b.layers) - 2 < config.dense_layers:
+        return _dense(net, name, x, config.mlp_width)
+    y = routed_experts(net.b, name, x, config, net.dtype)
+    if not config.shared_expert_width:
+        return y
+    shared = _dense(net, f"{name}.shared", x, config.shared_expert_width)
+    return layers.add(net.b, f"{name}.shared.add", (y, shared))
+
+
+def _dense(net: _Net, name: str, x: int, inner: int) -> int:
+    config = net.config
+    width, bias = config.width, config.mlp_bias
     if config.gated:
         gate = net.linear(f"{name}.gate", x, width, inner, bias)
         gate = layers.elementwise(net.b, f"{name}.{config.activation}", config.activation, gate)

@@ -42,6 +42,9 @@ LABELLED = ("sequence", "tokens")
 _POOLED = ("mlm", "sequence", "none")  # heads that may have a pooler
 
 
+_OF_EXPERTS = ("experts_per_token", "expert_width", "shared_expert_width", "dense_layers", "normalized_routing")
+
+
 class TransformerConfig(Part):
     """Numbers and structure of a transformer; the keys of its description. Null is the default."""
 
@@ -70,6 +73,16 @@ class TransformerConfig(Part):
     token_types: Natural = Field(default=0, description="Rows of the token type embedding; 0: none.")
     activation: Literal["gelu", "relu", "silu", "tanh"] = Field(default="gelu", description="Of the MLP.")
     gated: Flag = Field(default=False, description="MLP of act(gate(x)) · up(x).")
+    experts: Natural = Field(default=0, description="Experts in the place of an MLP; 0: none.")
+    experts_per_token: Natural = Field(default=0, description="Experts that work on a token, 1 to experts.")
+    expert_width: Size = Field(
+        default_factory=derived(lambda data: data["mlp_width"]), description="Columns within an expert."
+    )
+    shared_expert_width: Natural = Field(
+        default=0, description="Columns within what stands beside the experts and works on all tokens; 0: none."
+    )
+    dense_layers: Natural = Field(default=0, description="First layers that have an MLP instead of experts.")
+    normalized_routing: Flag = Field(default=True, description="Weights of the experts of a token sum to 1.")
     norm: Literal["layer-norm", "rms-norm"] = Field(default="layer-norm", description="Kind of norm.")
     pre_norm: Flag = Field(default=True, description="Norms before the branches, not behind them.")
     embedding_norm: Flag = Field(default=False, description="A norm behind the embeddings.")
@@ -123,6 +136,7 @@ class TransformerConfig(Part):
         elif self.window > self.positions:
             message = f"{self.window} tokens are more than the {self.positions} positions; allowed: at most these"
             errors.append((("window",), message))
+        errors += self._wrong_experts()
         if self.head == "mlm" and self.embedding_width != self.width:
             errors.append((("embedding_width",), "must equal width with head: mlm"))
         if self.pooler and (self.head not in _POOLED or self.embedding_width != self.width):
@@ -136,3 +150,22 @@ class TransformerConfig(Part):
         if errors:
             raise FieldsError(errors)
         return self
+
+    def _wrong_experts(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """What does not fit the experts."""
+        if not self.experts:
+            return [
+                ((key,), "belongs to a model with experts; allowed with experts of at least 1")
+                for key in _OF_EXPERTS
+                if key in self.model_fields_set
+            ]
+        errors: list[tuple[tuple[str | int, ...], str]] = []
+        if not 1 <= self.experts_per_token <= self.experts:
+            message = f"{self.experts_per_token} of {self.experts} experts; allowed: 1 to {self.experts}"
+            errors.append((("experts_per_token",), message))
+        if self.dense_layers >= self.layers:
+            message = f"{self.dense_layers} of {self.layers} layers; allowed: at most {self.layers - 1}"
+            errors.append((("dense_layers",), message))
+        if self.mlp_bias:
+            errors.append((("mlp_bias",), "experts have no bias; allowed: false"))
+        return errors

@@ -44,20 +44,20 @@ def expert_rows(config: TransformerConfig, tokens: int, shard: Shard = WHOLE) ->
 def routed_experts(
     builder: GraphBuilder, name: str, x: int, config: TransformerConfig, dtype: str, shard: Shard = WHOLE
 ) -> int:
-    """What the routed experts make of x[…,h], of its shape.
-
-    ``config`` has the columns of an expert that a device holds (``accmine.workload.forward.shards``) and all experts;
-    ``shard.expert`` devices share these.
+    """What the routed experts make of x[…,h], of its shape; a device of a shard has the part of its experts.
 
     Raises
     ------
     InputError
-        If the devices do not divide the experts.
+        If the experts, or their columns, cannot be shared by the devices of ``shard``.
     """
     *lead, width = builder.tensors[x].shape
     tokens = prod(lead)
     local, rows = expert_rows(config, tokens, shard)
-    inner = config.expert_width
+    if config.expert_width % shard.tensor:
+        message = f"{shard.tensor} devices do not divide the {config.expert_width} columns of an expert"
+        raise InputError(f"{message}; allowed: their divisors", field="tensor")
+    inner = config.expert_width // shard.tensor
     router = layers.parameter(builder, f"{name}.router.weight", (width, config.experts), dtype)
     scores = layers.linear(builder, f"{name}.router", [x], router, None, [(*lead, config.experts)], m=tokens)[0]
     # The softmax of the scores that were taken is the softmax of all, divided by the sum of those taken.

@@ -12,11 +12,8 @@ VOCABULARY_TILE = 64
 """Rows of the table are filled up to a multiple of this on every device of a tensor group, as Megatron-LM does."""
 
 
-_COLUMNS = ("mlp_width", "expert_width", "shared_expert_width")
-
-
 def part_of(config: TransformerConfig, shard: Shard) -> TransformerConfig:
-    """What one device has of ``config``: 1/tensor of heads, key heads, columns of MLP and experts, and vocabulary.
+    """What one device has of ``config``: 1/tensor of heads, key heads, MLP width and vocabulary; all of the width.
 
     Key heads are copied where there are fewer than devices. A whole model keeps its vocabulary as it is.
 
@@ -36,7 +33,7 @@ def part_of(config: TransformerConfig, shard: Shard) -> TransformerConfig:
         update={
             "heads": config.heads // t,
             "kv_heads": max(1, config.kv_heads // t),
-            **{key: getattr(config, key) // t for key in _COLUMNS},
+            "mlp_width": config.mlp_width // t,
             "vocabulary": -(-config.vocabulary // (VOCABULARY_TILE * t)) * VOCABULARY_TILE,
         }
     )
@@ -45,8 +42,7 @@ def part_of(config: TransformerConfig, shard: Shard) -> TransformerConfig:
 def _misfits(config: TransformerConfig, t: int) -> list[str]:
     """What ``t`` devices do not divide."""
     found = [f"{config.heads} heads"] if config.heads % t else []
-    widths = {key: getattr(config, key) for key in (_COLUMNS if config.experts else _COLUMNS[:1])}
-    found += [f"{key} {width}" for key, width in widths.items() if width % t]
+    found += [f"an MLP of width {config.mlp_width}"] if config.mlp_width % t else []
     if not found and config.kv_heads % t and t % config.kv_heads:
         found.append(f"{config.kv_heads} key heads")
     return found

@@ -12,7 +12,6 @@ from accmine.errors import InputError
 from accmine.workload import ModelDescription, OperatorGraph, TransformerConfig, forward_graph, training_graph
 from accmine.workload.forward import layers
 from accmine.workload.forward.experts import expert_rows, routed_experts
-from accmine.workload.forward.shards import part_of
 from accmine.workload.fusion import fuse
 from accmine.workload.graph import GraphBuilder
 from accmine.workload.shard import WHOLE, Shard
@@ -74,8 +73,7 @@ def test_work_of_balanced_experts(experts: int, taken: int, tokens: int, width: 
 @pytest.mark.parametrize(("expert", "tensor"), [(1, 1), (2, 1), (4, 2), (8, 4)])
 def test_shards_add_up_to_the_whole(taken: int, expert: int, tensor: int) -> None:
     config = TransformerConfig.model_validate(SIZES | {"experts": 8, "experts_per_token": taken})
-    part = Shard(tensor=tensor, expert=expert)
-    whole, shard = routed(config, 64), routed(part_of(config, part), 64, part)
+    whole, shard = routed(config, 64), routed(config, 64, Shard(tensor=tensor, expert=expert))
 
     def of_experts(found: OperatorGraph) -> tuple[int, int]:
         trained = sum(t.elements for t in found.tensors if ".experts." in t.name and t.role == "parameter")
@@ -90,9 +88,8 @@ def test_shards_that_do_not_fit_are_refused() -> None:
     config = TransformerConfig.model_validate(SIZES | {"experts": 6, "experts_per_token": 2})
     with pytest.raises(InputError, match="expert: 4 devices do not divide 6 experts; allowed: 1, 2, 3, 6"):
         expert_rows(config, 8, Shard(expert=4))
-    dense_too = config.model_copy(update={"expert_width": 18, "dense_layers": 1, "layers": 2})
-    with pytest.raises(InputError, match="tensor: 4 devices do not divide expert_width 18; allowed: 1, 2"):
-        part_of(dense_too, Shard(tensor=4))
+    with pytest.raises(InputError, match="tensor: 5 devices do not divide the 48 columns of an expert"):
+        routed(config, 8, Shard(tensor=5))
 
 
 @pytest.mark.parametrize("normalized", [True, False])

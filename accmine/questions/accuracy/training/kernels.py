@@ -1,0 +1,100 @@
+"""The kernels of Megatron-LM in 2021: which operators of a layer ran as one, and which of ours ran as two.
+
+Products are those of the vendor's library and stand alone. Scale, mask and softmax are one kernel, forward and
+backward; so are dropout and the residual that it is added to. Gradients of weights are written in the type of the
+product and added to the running sum in fp32 by a kernel of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from accmine.workload.graph import BYTES, Operator, OperatorGraph, Vector, Work
+from accmine.workload.merging import merge
+from accmine.workload.training.training import parameter_gradients
+
+__all__ = ["Kernel", "kernels", "library_kernels"]
+
+_ONE = frozenset(
+    {
+        ("scale", "mask"),
+        ("mask", "softmax"),
+        ("scale", "softmax"),
+        ("dropout", "add"),
+        ("softmax-backward", "mask-backward"),
+        ("softmax-backward", "scale-backward"),
+        ("mask-backward", "scale-backward"),
+    }
+)
+"""Kinds of which the second joins the kernel of the first, where it is the only reader in its phase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A kernel of a layer.
+
+    Attributes
+    ----------
+    work
+        What it does.
+    part
+        ``core`` (scores, softmax and values of attention), ``product``, ``vector``, ``accumulate`` or ``update``.
+    """
+
+    work: Work
+    part: Literal["core", "product", "vector", "accumulate", "update"]
+
+
+def library_kernels(graph: OperatorGraph) -> OperatorGraph:
+    """The graph with the operators that the library runs as one merged."""
+    producer = graph.producer.tolist()
+    readers: dict[int, set[int]] = {}
+    for index, operator in enumerate(graph.operators):
+        for tensor in operator.inputs:
+            readers.setdefault(tensor, set()).add(index)
+    head = list(range(len(graph)))
+    for index, operator in enumerate(graph.operators):
+        source = producer[operator.inputs[0]] if operator.inputs else -1
+        sources = [producer[t] for t in operator.inputs if producer[t] >= 0]
+        for source in sources:
+            before = graph.operators[source]
+            alone = all(readers.get(t, set()) <= {index} | _later(graph, t, before, readers) for t in before.outputs)
+            together = (before.phase, before.layer) == (operator.phase, operator.layer)
+            made = all(other == source or other < head[source] for other in sources)
+            if (before.kind, operator.kind) in _ONE and alone and together and made:
+                head[index] = head[source]
+    return merge(graph, head)
+
+
+def _later(graph: OperatorGraph, tensor: int, before: Operator, readers: dict[int, set[int]]) -> set[int]:
+    """Readers of a tensor in other phases: it is written for them anyway."""
+    return {i for i in readers.get(tensor, ()) if graph.operators[i].phase != before.phase}
+
+
+def kernels(graph: OperatorGraph, *, apart: bool = True) -> tuple[Kernel, ...]:
+    """The kernels of a graph in order; with ``apart`` gradients of weights are accumulated by kernels of their own."""
+    found = []
+    for operator in graph.operators:
+        work, part = operator.work, _part(operator)
+        gradients = [new for old, new in parameter_gradients(operator) if old >= 0]
+        if apart and gradients and work.gemm is not None:
+            elements = sum(graph.tensors[t].elements for t in gradients)
+            running = sum(graph.tensors[t].nbytes for t in gradients)
+            own = BYTES[work.dtype] * elements
+            written = replace(work, bytes_in=work.bytes_in - running, bytes_out=work.bytes_out - running + own)
+            added = Work(None, (Vector("accumulate", elements),), own + running, running, work.dtype)
+            found += [Kernel(written, part), Kernel(added, "accumulate")]
+        elif work.uses_tensor or work.vector:
+            found.append(Kernel(work, part))
+    return tuple(found)
+
+
+def _part(operator: Operator) -> Literal["core", "product", "vector", "accumulate", "update"]:
+    kinds = {part.kind for part in operator.work.vector}
+    if operator.phase == "update":
+        return "update"
+    inside = operator.kind.startswith("matmul") or operator.work.attention is not None
+    if inside or any(kind.startswith("softmax") for kind in kinds) or ".softmax." in operator.name:
+        return "core"
+    return "product" if operator.work.uses_tensor else "vector"

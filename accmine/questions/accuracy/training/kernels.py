@@ -7,6 +7,7 @@ product and added to the running sum in fp32 by a kernel of its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,7 +15,9 @@ from accmine.workload.graph import BYTES, Operator, OperatorGraph, Vector, Work
 from accmine.workload.merging import merge
 from accmine.workload.training.training import parameter_gradients
 
-__all__ = ["Kernel", "kernels", "library_kernels"]
+__all__ = ["Kernel", "calls", "kernels", "library_kernels"]
+
+Part = Literal["core", "product", "vector", "accumulate", "update"]
 
 _ONE = frozenset(
     {
@@ -27,7 +30,7 @@ _ONE = frozenset(
         ("mask-backward", "scale-backward"),
     }
 )
-"""Kinds of which the second joins the kernel of the first, where it is the only reader in its phase."""
+"""Kinds of which the second joins the kernel of the first, where nobody else in its phase reads that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,11 @@ class Kernel:
     """
 
     work: Work
-    part: Literal["core", "product", "vector", "accumulate", "update"]
+    part: Part
 
 
 def library_kernels(graph: OperatorGraph) -> OperatorGraph:
-    """The graph with the operators that the library runs as one merged."""
+    """The operators of one phase of a layer, with those merged that the library runs as one."""
     producer = graph.producer.tolist()
     readers: dict[int, set[int]] = {}
     for index, operator in enumerate(graph.operators):
@@ -55,21 +58,19 @@ def library_kernels(graph: OperatorGraph) -> OperatorGraph:
             readers.setdefault(tensor, set()).add(index)
     head = list(range(len(graph)))
     for index, operator in enumerate(graph.operators):
-        source = producer[operator.inputs[0]] if operator.inputs else -1
         sources = [producer[t] for t in operator.inputs if producer[t] >= 0]
         for source in sources:
             before = graph.operators[source]
-            alone = all(readers.get(t, set()) <= {index} | _later(graph, t, before, readers) for t in before.outputs)
-            together = (before.phase, before.layer) == (operator.phase, operator.layer)
+            alone = all(readers.get(t, set()) <= {index} for t in before.outputs)
             made = all(other == source or other < head[source] for other in sources)
-            if (before.kind, operator.kind) in _ONE and alone and together and made:
+            if (before.kind, operator.kind) in _ONE and alone and made:
                 head[index] = head[source]
     return merge(graph, head)
 
 
-def _later(graph: OperatorGraph, tensor: int, before: Operator, readers: dict[int, set[int]]) -> set[int]:
-    """Readers of a tensor in other phases: it is written for them anyway."""
-    return {i for i in readers.get(tensor, ()) if graph.operators[i].phase != before.phase}
+def calls(graph: OperatorGraph) -> int:
+    """Calls of the framework: every operator of the graph, and the sum of the gradient of every parameter."""
+    return len(graph) + sum(len(parameter_gradients(operator)) for operator in graph.operators)
 
 
 def kernels(graph: OperatorGraph, *, apart: bool = True) -> tuple[Kernel, ...]:
@@ -79,22 +80,26 @@ def kernels(graph: OperatorGraph, *, apart: bool = True) -> tuple[Kernel, ...]:
         work, part = operator.work, _part(operator)
         gradients = [new for old, new in parameter_gradients(operator) if old >= 0]
         if apart and gradients and work.gemm is not None:
-            elements = sum(graph.tensors[t].elements for t in gradients)
-            running = sum(graph.tensors[t].nbytes for t in gradients)
-            own = BYTES[work.dtype] * elements
-            written = replace(work, bytes_in=work.bytes_in - running, bytes_out=work.bytes_out - running + own)
-            added = Work(None, (Vector("accumulate", elements),), own + running, running, work.dtype)
+            written, added = _apart(graph, work, gradients)
             found += [Kernel(written, part), Kernel(added, "accumulate")]
         elif work.uses_tensor or work.vector:
             found.append(Kernel(work, part))
     return tuple(found)
 
 
-def _part(operator: Operator) -> Literal["core", "product", "vector", "accumulate", "update"]:
-    kinds = {part.kind for part in operator.work.vector}
+def _apart(graph: OperatorGraph, work: Work, gradients: Sequence[int]) -> tuple[Work, Work]:
+    """The product that writes gradients in its own type, and what adds them to the running sums."""
+    elements = sum(graph.tensors[t].elements for t in gradients)
+    running = sum(graph.tensors[t].nbytes for t in gradients)
+    own = BYTES[work.dtype] * elements
+    written = replace(work, bytes_in=work.bytes_in - running, bytes_out=work.bytes_out - running + own)
+    return written, Work(None, (Vector("accumulate", elements),), own + running, running, work.dtype)
+
+
+def _part(operator: Operator) -> Part:
     if operator.phase == "update":
         return "update"
-    inside = operator.kind.startswith("matmul") or operator.work.attention is not None
-    if inside or any(kind.startswith("softmax") for kind in kinds) or ".softmax." in operator.name:
+    softmax = ".softmax" in operator.name or any("softmax" in part.kind for part in operator.work.vector)
+    if operator.kind.startswith("matmul") or operator.work.attention is not None or softmax:
         return "core"
     return "product" if operator.work.uses_tensor else "vector"

@@ -179,8 +179,11 @@ def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, in
     )
     cluster = inputs.cluster
     transfers = tuple(
-        (cluster.transfer_s(here.sends_forward_bytes), cluster.transfer_s(there.sends_backward_bytes))
-        for here, there in pairwise(stages)
+        (
+            cluster.transfer_s(here.sends_forward_bytes, s, s + 1),
+            cluster.transfer_s(there.sends_backward_bytes, s + 1, s),
+        )
+        for s, (here, there) in enumerate(pairwise(stages))
         if cluster is not None
     )
     return PipelinePlan(

@@ -19,7 +19,8 @@ from accmine.questions.accuracy.fit import Predictor
 from accmine.questions.accuracy.samples import Sample
 from accmine.questions.accuracy.training.kernels import Kernel
 from accmine.questions.accuracy.training.layers import Pass
-from accmine.questions.accuracy.training.links import Links, fitted_links
+from accmine.questions.accuracy.training.links import fitted_cluster
+from accmine.system import Cluster
 from accmine.workload.graph import Work
 
 __all__ = ["ALL", "COLLECTIVES", "OUTSIDE", "RATES", "Machine", "Terms", "machine_of"]
@@ -71,14 +72,14 @@ ALL = Terms()
 
 @dataclass
 class Machine:
-    """A calibrated chip, its links and its host.
+    """A calibrated chip, its cluster and its host.
 
     Attributes
     ----------
     design
         With its calibration.
-    links
-        Between devices.
+    cluster
+        What connects the devices.
     host_s
         Seconds of a call by the host.
     terms
@@ -86,7 +87,7 @@ class Machine:
     """
 
     design: Design
-    links: Links
+    cluster: Cluster
     host_s: float
     terms: Terms = ALL
     known: dict[Work, float] = field(default_factory=dict, repr=False)
@@ -137,10 +138,8 @@ def machine_of(data: Path, terms: Terms = ALL) -> Machine:
         calibration = _with(calibration, {"softmax", "norm", "elementwise"}, "hbm_efficiency", 0.0)
     if not terms.tiles:
         calibration = replace(calibration, tiles=Tiles())
-    links = fitted_links(data / COLLECTIVES, "A100", OUTSIDE)
-    return Machine(
-        replace(design, calibration=calibration), links, load_accelerator(HOST).calibration.launch_s, terms
-    )
+    cluster, host_s = fitted_cluster(data / COLLECTIVES, "A100", OUTSIDE), load_accelerator(HOST).calibration.launch_s
+    return Machine(replace(design, calibration=calibration), cluster, host_s, terms)
 
 
 def _with(calibration: Calibration, kinds: set[str], name: str, factor: float) -> Calibration:

@@ -8,6 +8,8 @@ from accmine.questions.accuracy.training.layers import Pass, RunLayer, run_layer
 from accmine.questions.accuracy.training.machine import Machine
 from accmine.questions.accuracy.training.runs import Run
 from accmine.system import step_time
+from accmine.system.collectives import collective_s
+from accmine.workload.shard import Collective
 
 __all__ = ["predict"]
 
@@ -33,7 +35,7 @@ def predict(run: Run, machine: Machine) -> float:
     The layers are divided evenly; embeddings are on the first stage and the head on the last one. Messages between
     stages are divided over the tensor group and gathered again behind the network.
     """
-    terms, links, p = machine.terms, machine.links, run.pipeline
+    terms, cluster, p = machine.terms, machine.cluster, run.pipeline
     layers = run_layers(shape_of(run), terms.apart)
     times = {name: _times(layer, run, machine) for name, layer in layers.items()}
     if not terms.ends:
@@ -48,9 +50,11 @@ def predict(run: Run, machine: Machine) -> float:
     m, v = run.microbatches, run.chunks
     if not terms.pipeline:
         return m * max(f + b for f, b in zip(forward, backward, strict=True)) + max(update)
-    message = 2.0 * run.microbatch * run.sequence * run.width
-    transfer = links.message_s(message / run.tensor, run.tensor * run.data) + links.gather_s(message, run.tensor)
-    between = [transfer if terms.messages else 0.0] * (p - 1)
+    message = 2 * run.microbatch * run.sequence * run.width
+    between = [0.0] * (p - 1)
+    if terms.messages:
+        sent = cluster.boundary_s(message / run.tensor, run.tensor * run.data, p)
+        between = (sent + collective_s(cluster, Collective("all-gather", message), run.tensor)).tolist()
     whole_s = float(step_time("1f1b", forward, backward, update, between, m))
     if v > 1:
         mean = (sum(forward) + sum(backward)) / p
@@ -59,17 +63,16 @@ def predict(run: Run, machine: Machine) -> float:
 
 
 def _times(layer: RunLayer, run: Run, machine: Machine) -> _Times:
-    terms, links = machine.terms, machine.links
+    terms, cluster = machine.terms, machine.cluster
 
     def seconds(phase: Pass) -> float:
         found = machine.seconds(phase)
         if terms.tensor:
-            for c in phase.collectives:
-                time = links.reduce_s if c.kind == "all-reduce" else links.gather_s
-                found += time(c.message_bytes, run.tensor)
+            found += sum(collective_s(cluster, c, run.tensor) for c in phase.collectives)
         return found
 
     update = machine.seconds(layer.update)
     if terms.gradients:
-        update += links.reduce_s(layer.memory.gradients, run.data, run.tensor)
+        gradients = Collective("all-reduce", layer.memory.gradients, "data")
+        update += collective_s(cluster, gradients, run.data, run.tensor)
     return _Times(seconds(layer.forward), seconds(layer.backward), update)

@@ -2,7 +2,8 @@
 
 Products are those of the vendor's library and stand alone. Scale, mask and softmax are one kernel, forward and
 backward; so are dropout and the residual that it is added to. Gradients of weights are written in the type of the
-product and added to the running sum in fp32 by a kernel of its own.
+product and added to the running sum by a kernel of its own. The loss is computed in fp32 by eight kernels that each
+pass over all logits (``megatron/mpu/cross_entropy.py``).
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ _ONE = frozenset(
     }
 )
 """Kinds of which the second joins the kernel of the first, where nobody else in its phase reads that."""
+
+
+_LOSS = {
+    "cross-entropy": ((2, 4), (4, 0), (4, 4), (4, 4), (4, 0), (4, 4)),
+    "cross-entropy-backward": ((4, 4), (4, 2)),
+}
+"""Kind -> bytes read and written for each logit by the kernels that stand for it: to fp32, maximum, subtraction,
+exponential, sum, division; product with the gradient, back to 16 bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +91,17 @@ def kernels(graph: OperatorGraph, *, apart: bool = True) -> tuple[Kernel, ...]:
         if apart and gradients and work.gemm is not None:
             written, added = _apart(graph, work, gradients)
             found += [Kernel(written, part), Kernel(added, "accumulate")]
+        elif operator.kind in _LOSS:
+            found += [Kernel(_passed(work, *moved), part) for moved in _LOSS[operator.kind]]
         elif work.uses_tensor or work.vector:
             found.append(Kernel(work, part))
     return tuple(found)
+
+
+def _passed(work: Work, read: int, written: int) -> Work:
+    """One pass over all logits of a loss."""
+    (loss,) = work.vector
+    return Work(None, (Vector("scale", loss.elements),), read * loss.elements, written * loss.elements, work.dtype)
 
 
 def _apart(graph: OperatorGraph, work: Work, gradients: Sequence[int]) -> tuple[Work, Work]:

@@ -59,6 +59,7 @@ class Shape:
     tensor: int
     recompute: str
     sequence_parallel: bool
+    gradients: str
 
 
 def shape_of(run: Run) -> Shape:
@@ -84,7 +85,7 @@ def run_layers(shape: Shape, apart: bool = True) -> dict[str, RunLayer]:
         microbatch=shape.microbatch,
         shard=Shard(shape.tensor),
         recompute="full" if shape.recompute == "full" else "none",
-        policy=DtypePolicy(compute="fp16", gradient="fp32", master="fp32", state="fp32"),
+        policy=DtypePolicy(compute="fp16", gradient=shape.gradients, master="fp32", state="fp32"),
         fusion="none",
         split="none",
     ):
@@ -131,4 +132,4 @@ def _divided(kernel: Kernel, tensor: int) -> Kernel:
 
 
 def _pass(graph: OperatorGraph, collectives: tuple[Collective, ...], apart: bool) -> Pass:
-    return Pass(kernels(library_kernels(graph), apart=apart), calls(graph), collectives)
+    return Pass(kernels(library_kernels(graph), apart=apart), calls(graph) + len(collectives), collectives)

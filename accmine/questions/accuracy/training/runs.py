@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from accmine.cost import read_lines
@@ -36,6 +36,8 @@ class Run:
         Of a step, measured.
     where
         ``file:line``.
+    gradients
+        Type in which the stack accumulates and sums gradients.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Run:
     chunks: int
     seconds: float
     where: str
+    gradients: str = "fp32"
 
     @property
     def microbatches(self) -> int:
@@ -118,19 +121,24 @@ _VOCABULARY = 51_200
 """GPT-2's, padded by Megatron for 8 devices; where a table does not say it."""
 
 
-def read_runs(path: Path) -> tuple[Run, ...]:
+def read_runs(path: Path, gradients: str = "fp32") -> tuple[Run, ...]:
     """The runs of a table in the columns of Megatron's: ``layers, d_model, heads, seq, tp, pp, dp`` and so on.
 
     Columns: ``layers, d_model, heads, seq, tp, pp, dp, microbatch, global_batch``, ``recompute`` or ``mode``, and the
     step's ``seconds``, ``iteration_time_s``, ``iteration_time_ms`` or ``derived_iter_time_s``; may be there:
     ``vocab``, ``interleave_v``, ``model``. Other columns are not read.
 
+    Parameters
+    ----------
+    gradients
+        Of all rows: ``fp32`` as Megatron accumulates them, ``fp16`` as DeepSpeed does.
+
     Raises
     ------
     InputError
         With file and line of every row that is no run.
     """
-    return read_table(path, _row)
+    return tuple(replace(run, gradients=gradients) for run in read_table(path, _row))
 
 
 def _row(cells: Mapping[str, str], where: str) -> Run:

@@ -27,6 +27,9 @@ _TABLES = {
 }
 _STEP, _BEST = "ms per step", "ms of the plan taken against the best of its group"
 _SOURCE = "vTrain, Megatron-DeepSpeed"
+_DEEPSPEED = "fp16"
+"""DeepSpeed's optimiser without ZeRO keeps, and sums among replicas, the gradients that autograd makes."""
+
 _GROUP = 10
 """Rows that a group needs to be ranked."""
 
@@ -48,7 +51,7 @@ def training_rows(suite: str, data: Path) -> list[dict[str, Any]]:
             for quantity, (file, _, source) in _TABLES.items()
             for run in read_runs(data / file)
         ]
-    return _node(read_runs(data / NODE), machine)
+    return _node(read_runs(data / NODE, _DEEPSPEED), machine)
 
 
 def _node(runs: Sequence[Run], machine: Machine) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from math import ceil, prod, sqrt
 from accmine.workload.forward import layers
 from accmine.workload.forward.attention import FUSED, AttentionShape, attention, padding_masks
 from accmine.workload.forward.experts import routed_experts
+from accmine.workload.forward.latent_attention import latent_projections
 from accmine.workload.graph import GraphBuilder, OperatorGraph
 from accmine.workload.importers.transformer_config import TransformerConfig
 from accmine.workload.shard import WHOLE, Shard
@@ -177,7 +178,11 @@ def transformer_operators(
     chains = {FUSED: (1, 1), "none": (1, 1), "heads": (config.heads, config.kv_heads), "samples": (batch, batch)}
     queries, keys = chains[split]
     more = (queries - 1) * (5 + int(dropout and config.attention_dropout > 0))
-    if config.position_embedding == "rotary":
+    if config.qk_norm:
+        more += queries - 1 + keys - 1
+    if config.kv_rank:  # of keys, the rotated columns are one for all heads
+        more += 3 * (queries - 1) + (0 if split == "heads" else keys - 1)
+    elif config.position_embedding == "rotary":
         more += queries - 1 + keys - 1
     return total + config.layers * more
 
@@ -188,6 +193,8 @@ def _embeddings(net: _Net) -> int:
     x = net.leave("embeddings", layers.embedding(net.b, "embeddings.word", net.ids("token-ids", net.tokens), net.table))
     if config.embedding_width != config.width:
         x = net.linear("embeddings.project", x, config.embedding_width, config.width, bias=False)
+    if config.embedding_scale:
+        x = layers.elementwise(net.b, "embeddings.scale", "scale", x, sqrt(config.width))
     parts = [x]
     if config.position_embedding == "learned":
         table = net.parameter("embeddings.position.weight", config.positions + config.position_offset, config.width)
@@ -219,8 +226,13 @@ def _layer(net: _Net, name: str, x: int) -> int:
 def _attention(net: _Net, name: str, x: int) -> int:
     config, shape, b = net.config, net.shape, net.b
     inner, kv_inner = config.heads * config.head_width, config.kv_heads * config.head_width
-    queries, keys, values = _projections(net, name, x, inner, kv_inner)
-    if config.position_embedding == "rotary":
+    if config.kv_rank:
+        queries, keys, values = latent_projections(b, name, x, config, shape, net.dtype)
+    else:
+        queries, keys, values = _projections(net, name, x, inner, kv_inner)
+    if config.qk_norm:
+        queries, keys = _head_norms(net, f"{name}.q.norm", queries), _head_norms(net, f"{name}.k.norm", keys)
+    if config.position_embedding == "rotary" and not config.kv_rank:
         queries = [layers.elementwise(b, f"{name}.q.rotary{i}", "rotary", q) for i, q in enumerate(queries)]
         keys = [layers.elementwise(b, f"{name}.k.rotary{i}", "rotary", k) for i, k in enumerate(keys)]
     read = attention(
@@ -235,11 +247,18 @@ def _attention(net: _Net, name: str, x: int) -> int:
         causal=config.causal,
         dropout=config.attention_dropout if net.dropping else 0.0,
     )
-    weight = net.parameter(f"{name}.output.weight", inner, config.width)
-    bias = net.parameter(f"{name}.output.bias", config.width) if config.attention_bias else None
+    weight = net.parameter(f"{name}.output.weight", config.heads * config.value_width, config.width)
+    bias = net.parameter(f"{name}.output.bias", config.width) if config.output_bias else None
     size = (*net.tokens, config.width)
     x_split = "m" if shape.axis == "m" else "k"
     return layers.linear(b, f"{name}.output", read, weight, bias, [size], m=net.m, x_split=x_split)[0]
+
+
+def _head_norms(net: _Net, name: str, tensors: list[int]) -> list[int]:
+    """A norm over the columns of a head in every chain, with the same parameters."""
+    kind = net.config.norm
+    weights = layers.norm_weights(net.b, name, kind, net.config.head_width, net.dtype)
+    return [layers.norm(net.b, f"{name}{i}", kind, t, weights) for i, t in enumerate(tensors)]
 
 
 def _projections(net: _Net, name: str, x: int, inner: int, kv_inner: int) -> tuple[list[int], list[int], list[int]]:

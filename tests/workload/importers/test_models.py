@@ -26,6 +26,7 @@ from accmine.workload.kinds import TENSOR_KINDS
 ZOO = [
     "bert-base",
     "bert-large",
+    "deepseek-v2-lite",
     "gnmt-4",
     "gpt-3-175b",
     "gpt2-xl",
@@ -56,6 +57,7 @@ PARAMETERS = {
     "llama-2-7b": 6_738_415_616,
     "llama-3-8b": 8_030_261_248,
     "llama-3-70b": 70_553_706_496,
+    "deepseek-v2-lite": 15_706_484_224,
     "mixtral-8x7b": 46_702_792_704,
 }
 FORWARD_MACS = {

@@ -23,6 +23,7 @@ from accmine.record import Record
 from accmine.result import StopReason
 from accmine.system import step_time
 
+from .phaze_chain import place
 from .ways import Kind, Layers, Ways, all_ways
 
 __all__ = ["Chain"]
@@ -103,7 +104,7 @@ class Chain:
         if not problem.chain:
             raise InputError("chain: the layers have no single order (each needs an edge to the next one); take cp-sat")
         record.raise_bound(*bound(problem))
-        return _Search(record).run()
+        return place(record) if problem.semantics == "phaze" else _Search(record).run()
 
 
 class _Search:

@@ -218,6 +218,11 @@ def read_problem(obj: Any, where: str = "") -> Problem:
         rows = reader.rows(row["orders"], "orders")
         values["orders"] = tuple(tuple(map(str, reader.rows(v, f"orders[{i}]"))) for i, v in enumerate(rows))
     values["cluster"] = _cluster(reader, row)
+    for i, layer in enumerate(layers):
+        for o, option in enumerate(layer.options):
+            if option.tensor > 0 and values["devices"] % option.tensor:
+                message = f"degree {option.tensor} does not divide {values['devices']} devices"
+                reader.wrong(f"layers[{i}].options[{o}].tensor", message)
     if reader.complaints:
         raise InputError(reader.complaints)
     try:

@@ -95,9 +95,11 @@ def _most_s(problem: Problem) -> float:
             sums = collective_s(cluster, Collective("all-reduce", size, "data"), devices)
             worst = max(worst, each * problem.microbatches + option.update_s + 4 * sums)
         total += worst
-    messages = [max([e.message_bytes, *(size for _, size in e.by_tensor)]) for e in problem.edges]
-    sent = sum(cluster.transfer_s(size, 0, devices - 1) for size in messages)
-    return total + 2 * sent * problem.microbatches * len(problem.layers)
+    rank, sent = {layer: i for i, layer in enumerate(problem.order_of_layers)}, 0.0
+    for edge in problem.edges:
+        size = max([edge.message_bytes, *(size for _, size in edge.by_tensor)])
+        sent += (rank[edge.target] - rank[edge.source]) * cluster.transfer_s(size, 0, devices - 1)
+    return total + 2 * sent * problem.microbatches
 
 
 class Numbers:
@@ -118,7 +120,8 @@ class Numbers:
         least, most = _least_s(problem), _most_s(problem)
         tick = max(float(_LOSS) * least / self.rounding, most / _MOST_TICKS) or 1e-12
         power = Fraction(10) ** math.ceil(math.log10(tick))
-        self.ticks = 1 / min(f * power for f in (Fraction(1, 5), Fraction(1, 2), Fraction(1)) if f * power >= tick)
+        factors = Fraction(1, 5), Fraction(1, 2), Fraction(1), Fraction(2)  # 2: log10 is off by a bit now and then
+        self.ticks = 1 / min(f * power for f in factors if f * power >= tick)
         self._layer: dict[object, tuple[int, int, int, int]] = {}
         self._sent: dict[object, tuple[int, ...]] = {}
 

@@ -317,8 +317,8 @@ def _layer_complaints(problem: Problem) -> Iterator[tuple[str, str]]:
             yield f"layers[{i}].options", "options must differ in tensor degree or in what they recompute"
         for o, option in enumerate(layer.options):
             at = f"layers[{i}].options[{o}]"
-            if not _whole(option.tensor, 1) or (problem.devices % option.tensor and problem.semantics != "phaze"):
-                yield f"{at}.tensor", f"degree {option.tensor!r} does not divide {problem.devices} devices"
+            if not _whole(option.tensor, 1) or option.tensor > problem.devices:
+                yield f"{at}.tensor", f"degree {option.tensor!r} is not allowed; 1 to {problem.devices} are"
             for name in _TIMES:
                 value = getattr(option, name)
                 if not (math.isfinite(value) and value >= 0):

@@ -57,6 +57,11 @@ def test_the_innermost_level_that_holds_both_decides() -> None:
     assert TWO.transfer_s(50, 2, 2) == 0.0
 
 
+def test_devices_are_counted_from_0() -> None:
+    with pytest.raises(InputError, match="device -1"):
+        TWO.transfer_s(1, 0, -1)
+
+
 def test_a_message_is_as_slow_as_the_slowest_level_that_it_crosses() -> None:
     fast = replace(TWO.levels[1], bytes_per_s=1000.0, latency_s=0.0)
     assert Cluster("x", (TWO.levels[0], fast)).transfer_s(50, 0, 4) == 1.5

@@ -26,19 +26,19 @@ def stage_rows(problem: Problem, solution: Solution) -> tuple[StageOfPlacement, 
     for number, plan in enumerate(solution.stages):
         options = [_option(problem, layer, plan) for layer in plan.layers]
         whole, silent, lazy = (
-            _seconds(problem, [change(option) for option in options], way) for change in (_same, _silent, _lazy)
+            _ticks(problem, [change(option) for option in options], way) for change in (_same, _silent, _lazy)
         )
         rows.append(
             StageOfPlacement(
                 first=problem.layers[plan.layers[0]].name,
                 last=problem.layers[plan.layers[-1]].name,
                 layers=len(plan.layers),
-                forward_s=silent[0],
-                backward_s=silent[1],
-                collectives_s=whole[0] + whole[1] - silent[0] - silent[1],
+                forward_s=table.seconds(silent[0]),
+                backward_s=table.seconds(silent[1]),
+                collectives_s=table.seconds(whole[0] + whole[1] - silent[0] - silent[1]),
                 message_s=table.seconds(sent[number]) if number < len(sent) else 0.0,
-                gradient_s=lazy[2],
-                update_s=whole[2] - lazy[2],
+                gradient_s=table.seconds(lazy[2]),
+                update_s=table.seconds(whole[2] - lazy[2]),
                 memory=_memory(problem, solution, number % way.pipeline, way),
             )
         )
@@ -64,11 +64,10 @@ def _lazy(option: Option) -> Option:
     return replace(option, update_s=0.0)
 
 
-def _seconds(problem: Problem, options: Sequence[Option], way: Way) -> tuple[float, float, float]:
+def _ticks(problem: Problem, options: Sequence[Option], way: Way) -> tuple[int, int, int]:
     """Forward pass, backward pass, and what stands behind the last one, of layers."""
-    table = numbers(problem)
-    rows = [table.layer(option, way) for option in options]
-    forward, backward, update = (table.seconds(sum(row[k] for row in rows)) for k in range(3))
+    rows = [numbers(problem).layer(option, way) for option in options]
+    forward, backward, update = (sum(row[k] for row in rows) for k in range(3))
     return forward, backward, update
 
 

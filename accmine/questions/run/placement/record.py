@@ -149,11 +149,11 @@ class PlanNearby:
     Attributes
     ----------
     step_s
-        Of its best cut with the times of the bound, or ``None``; what decides is the ratio to those of the answer.
+        Its simulated step.
     loss
-        Relative to the answer's under the same times.
+        Relative to the answer.
     where
-        Which parts of the step are longer.
+        Which parts of the step are longer, and by how much of the answer's step.
     """
 
     placement: PlacementRow
@@ -203,6 +203,8 @@ class PlacementCertificate:
         What other plans and cuts of the printed design could bring.
     designs
         The rest: other designs, or their bounds.
+    plans_bounded, pairs
+        Plans without their cuts, and pairs of a design and a plan that were bounded one by one.
     scope
         What is held fixed.
     """
@@ -213,6 +215,8 @@ class PlacementCertificate:
     schedules: float
     plans: float
     designs: float
+    plans_bounded: int
+    pairs: int
     method: str
     feasible_designs: int
     variants: int

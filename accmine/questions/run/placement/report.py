@@ -198,7 +198,7 @@ def _memory(outcome: PlacementOutcome) -> Section:
 def _nearby(outcome: PlacementOutcome) -> Section:
     rows = tuple((row.placement.to_line(), seconds(row.step_s), percent(row.loss), row.where) for row in outcome.nearby)
     columns = (*texts("plan"), *figures("step", "loses"), *texts("where"))
-    note = ("Plans of the chosen design, each with its best cut; steps by the bounds of all operator schedules.",)
+    note = ("Plans of the chosen design. where: parts of the step that are longer, in % of the answer's step.",)
     return Section("nearby", "Plans that nearly won", columns, rows, note if rows else ())
 
 
@@ -214,7 +214,9 @@ def _certificate(known: PlacementCertificate) -> Section:
     if known.gap and all(isfinite(share) for share, _ in parts):
         notes.append("Of the gap " + ", ".join(f"{percent(share)} belongs to {what}" for share, what in parts) + ".")
     notes.append(
-        f"Designs within the limits: {count(known.feasible_designs)}; variants of the model: {known.variants}."
+        f"Designs within the limits: {count(known.feasible_designs)}; plans without their cuts: "
+        f"{count(known.plans_bounded)}, of {known.variants} variants of the model; pairs bounded one by one: "
+        f"{count(known.pairs)}."
     )
     notes += ["The bound holds for:", *(BULLET + sentence for sentence in known.scope)]
     notes += ["Assumed by objective and bound alike:", *(BULLET + sentence for sentence in known.assumptions)]

@@ -15,15 +15,17 @@ from accmine.plan.limits import limits_of
 from accmine.plan.placement import PlacementPlan
 from accmine.problems import device_placement
 from accmine.problems.design_placement.check import makespans
-from accmine.problems.design_placement.problem import Problem, Solution
+from accmine.problems.design_placement import Problem, Proof, Solution
 from accmine.problems.design_placement.times import placed_problem
 from accmine.questions.run.placement.explain import placement_lanes, stage_rows, step_parts
 from accmine.questions.run.placement.files import megatron_flags
+from accmine.questions.run.placement.nearby import longer_parts
 from accmine.questions.run.placement.record import (
     PlacedBaseline,
     PlacementCertificate,
     PlacementOutcome,
     PlacementRow,
+    PlanNearby,
 )
 from accmine.questions.run.record import ChosenDesign, LimitRow
 from accmine.result import Result, Status
@@ -49,6 +51,11 @@ class Found:
         """The answer."""
         assert self.result.solution is not None
         return self.result.solution
+
+    @property
+    def proof(self) -> Proof | None:
+        """What the search counted, and whose the gap is."""
+        return next((item for item in self.result.pool if isinstance(item, Proof)), None)
 
     @property
     def placed(self) -> device_placement.Problem:
@@ -79,7 +86,7 @@ def summarize(found: Found) -> PlacementOutcome:
         hfu=_hardware_macs(problem, solution) / peak,
         stages=stage_rows(placed, solution.placement),
         parts=step_parts(placed, solution.placement),
-        nearby=(),
+        nearby=tuple(_nearby(found)),
         baselines=tuple(_baselines(found, step_s)),
         limits=tuple(_limits(plan, solution.design)),
         certificate=_certificate(found, step_s),
@@ -139,6 +146,15 @@ def _chosen(plan: PlacementPlan, design: Design) -> ChosenDesign:
     )
 
 
+def _nearby(found: Found) -> Iterator[PlanNearby]:
+    """The plans that nearly won, each with what it loses."""
+    problem, solution = found.plan.problem, found.solution
+    for near in () if found.proof is None else found.proof.near:
+        other = Solution(solution.design, near.variant, near.placement, ())
+        row, where = placement_row(problem, other), longer_parts(problem, solution, near)
+        yield PlanNearby(row, near.step_s, near.loses, where)
+
+
 def _baselines(found: Found, step_s: float) -> Iterator[PlacedBaseline]:
     """Each reference with its own best placement; what it costs is not limited, and shown."""
     batch = found.plan.problem.batch
@@ -185,9 +201,11 @@ def _certificate(found: Found, step_s: float) -> PlacementCertificate:
         objective=problem.batch / step_s,
         bound=problem.batch / float(bound) if bound else nan,
         gap=gap,
-        schedules=nan,
-        plans=nan,
-        designs=nan,
+        schedules=found.proof.schedule_part if found.proof else nan,
+        plans=found.proof.plan_part if found.proof else nan,
+        designs=found.proof.design_part if found.proof else nan,
+        pairs=found.proof.pairs if found.proof else 0,
+        plans_bounded=found.proof.plans if found.proof else 0,
         method=result.bound_method,
         feasible_designs=count_feasible(template, technology, area_mm2=problem.area_mm2, tdp_w=problem.tdp_w),
         variants=len(problem.variants),

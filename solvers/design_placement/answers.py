@@ -26,7 +26,7 @@ from ..design_search.evaluator import PASSES
 from ..operator_schedule.critical_path import quick
 from .key import CHAINED, chain_of, pairs_of
 
-__all__ = ["Module", "Modules", "placements", "scheduled", "seconds_of", "solution_of"]
+__all__ = ["Module", "Modules", "placement_of", "placements", "scheduled", "seconds_of", "solution_of"]
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -37,7 +37,7 @@ from accmine.problems.design_search.space_bound import Block, batches, block_of,
 from accmine.record import Record
 from accmine.result import StopReason
 
-from .answers import Modules, placements, proven_seconds, scheduled, seconds_of, solution_of
+from .answers import Modules, placement_of, placements, proven_seconds, scheduled, seconds_of, solution_of
 from .key import Key, chain_of
 
 __all__ = ["BestFirst"]
@@ -58,7 +58,10 @@ EFFORTS = 4
 _SECONDS = (0.0, 1.0, 4.0, 12.0)
 """Of ``auto`` on modules of a class, by level; the first makes list schedules only."""
 
-_TRIES = 6
+_PROMISING = 200
+"""Plans of least bound among which those are found."""
+
+_TRIES = 4
 """Placements that are simulated when there are new schedules."""
 
 
@@ -128,9 +131,14 @@ class _Search:
             self.number += 1
             heapq.heappush(self.queue, _Entry(bound, self.number, key, several or []))
 
+    @property
+    def least_bound(self) -> float:
+        """No pair in question has a lower step."""
+        return min(self.upper, self.queue[0].bound if self.queue else inf, self.least_spent)
+
     def report(self) -> None:
         """Raise the bound of the whole."""
-        lower = min(self.upper, self.queue[0].bound if self.queue else inf, self.least_spent)
+        lower = self.least_bound
         if lower == inf:
             self.record.no_solution(METHOD)
         else:
@@ -243,8 +251,11 @@ class _Search:
         if not key.members:
             self.counts.pairs += key.tell_apart(self.upper)
         elif not key.settled:
-            key.settle(self.upper)
+            found = key.settle(self.upper)
             self.counts.chains += 1
+            if found is not None and key.least <= self.least_bound * (1 + 1e-3):
+                placement = placement_of(key.terms, *found)
+                self.least_simulated = min(self.least_simulated, self._simulated(key, placement))
         elif key.effort < EFFORTS:
             self._schedule(key, key.effort)
             key.effort += 1
@@ -267,10 +278,8 @@ class _Search:
                 modules[layer_class.name, repeats] = scheduled(
                     self.problem, key.design, layer_class, repeats, known, clock, self.record.seed
                 )
-        if not key.members:
-            self.counts.pairs += key.tell_apart(self.upper)
-        key.raise_seconds(SAFE * proven_seconds(key.terms, modules, key.design), self.upper)
         self._answer(key, modules)
+        key.raise_seconds(SAFE * proven_seconds(key.terms, modules, key.design), self.upper)
 
     def _repeats(self, key: Key, name: str, layers: int, level: int) -> list[int]:
         """Numbers of layers of modules to schedule."""
@@ -282,8 +291,10 @@ class _Search:
 
     def _answer(self, key: Key, modules: Modules) -> None:
         times = seconds_of(key.terms, modules, key.design)
-        for placed in placements(key.terms, key.plans, times, key.design.hbm_bytes, self.upper, _TRIES):
-            self.record.offer(solution_of(key.design, key.variant, placed.placement, modules), doubtful=False)
+        plans = key.most_promising(_PROMISING)
+        for placed in placements(key.terms, plans, times, key.design.hbm_bytes, self.upper, _TRIES):
+            if placed.estimate < self.upper:
+                self.record.offer(solution_of(key.design, key.variant, placed.placement, modules))
 
     # The account
 

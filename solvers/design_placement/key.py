@@ -101,16 +101,17 @@ class Key:
                 self.bounds[at] = np.maximum(self.bounds[at], SAFE * cut_bounds(pairs, self.bounds[at], upper))
             self.keep(upper)
 
-    def settle(self, upper: float) -> None:
-        """The exact bound over all cuts of the plan of least bound."""
+    def settle(self, upper: float) -> tuple[Plans, tuple[int, ...]] | None:
+        """The exact bound over all cuts of the plan of least bound; the plan, and a cut that has the bound."""
         i = int(self.bounds.argmin())
         plan = self.plans.take(np.array([i]))
-        name = self.terms.problem.pipelinings[int(plan.pipelining[0])].schedule
+        name, cut = self.terms.problem.pipelinings[int(plan.pipelining[0])].schedule, None
         if name in CHAINED and int(plan.chunks[0]) == 1:
-            value, _ = chain_of(self.terms, plan, self.seconds, self.design.hbm_bytes)
+            value, cut = chain_of(self.terms, plan, self.seconds, self.design.hbm_bytes)
             self.bounds[i] = max(float(self.bounds[i]), SAFE * value)
         self.exact[i] = True
         self.keep(upper)
+        return None if cut is None else (plan, cut)
 
     def raise_seconds(self, seconds: FloatArray, upper: float) -> None:
         """Better bounds of layers: of all plans again."""
@@ -120,19 +121,18 @@ class Key:
             self.exact = np.zeros(len(self.plans), dtype=bool)
             cheap = SAFE * cheap_bounds(self.plans, seconds[:, :, None], self._fullest(self.plans))[:, 0]
             self.bounds = np.maximum(self.bounds, cheap)
-            self.keep(upper)
+        self.keep(upper)
+        if self.members:
             self.cut(upper)
+
+    def most_promising(self, count: int) -> Plans:
+        """The plans of least bound, by replicas apart."""
+        plans = self.plans.take(np.argsort(self.bounds, kind="stable")[:count])
+        return plans if self.members else self.terms.members(plans)
 
 
 def pairs_of(terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int) -> Pairs:
     """Plans on one design, or with one set of times of layers, for ``cut_bounds``; seconds as of ``Key``."""
-    most = int(plans.stages.max(initial=1))
-    held = np.ones((most, len(plans)), dtype=np.int64)
-    static = np.empty((len(seconds), len(plans)))
-    for i in range(len(plans)):
-        own = terms.held(int(plans.pipelining[i]), int(plans.stages[i]), int(plans.microbatches[i]))
-        held[: len(own), i] = own
-        static[:, i] = terms.static_bytes(int(plans.data_most[i]), int(plans.zero[i]))
     count = len(plans)
     return Pairs(
         runs=terms.runs,
@@ -143,9 +143,9 @@ def pairs_of(terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int) ->
         update_s=seconds[:, UPDATE, None] / plans.shards + plans.gradient_s.T,
         transfer_s=np.tile(0.5 * plans.transfer_s, (2, 1)),
         memory_bytes=np.full(count, hbm_bytes - terms.working_bytes.min()),
-        static_bytes=static,
+        static_bytes=terms.static_of(plans),
         stash_bytes=np.repeat(terms.stash_bytes[:, None], count, axis=1),
-        held=held,
+        held=terms.in_flight(plans)[0],
     )
 
 

@@ -24,6 +24,7 @@ __all__ = ["Terms"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,25 +191,36 @@ class Terms:
         """Layers of the class with most of them that some stage must hold, by memory; infinite: they fit nowhere."""
         kind = int(plans.layers.argmax())
         layers = int(plans.layers[kind])
-        rows = [self._room(plans, i, hbm_bytes, kind) for i in range(len(plans))]
-        caps = np.zeros((len(rows), max(map(len, rows), default=1)))
-        for row, room in zip(caps, rows, strict=True):
-            row[: len(room)] = np.clip(room, 0, layers)
-        low, high = -(-plans.layers[kind] // plans.stages), np.full(len(rows), layers, dtype=np.int64)
+        held, there = self.in_flight(plans)
+        free = hbm_bytes - self.working_bytes.min()
+        each = self.static_of(plans)[kind] + held * self.stash_bytes[kind]
+        caps = np.where(there, np.clip(np.floor(free / np.maximum(each, 1e-9)), 0, layers), 0.0)
+        low, high = -(-plans.layers[kind] // plans.stages), np.full(len(plans), layers, dtype=np.int64)
         for _ in range(layers.bit_length() + 1):
             middle = (low + high) // 2
-            enough = np.minimum(caps, middle[:, None]).sum(axis=1) >= layers
+            enough = np.minimum(caps, middle).sum(axis=0) >= layers
             low, high = np.where(enough, low, np.minimum(middle + 1, high)), np.where(enough, middle, high)
-        return np.where(caps.sum(axis=1) >= layers, high.astype(np.float64), np.inf)
+        return np.where(caps.sum(axis=0) >= layers, high.astype(np.float64), np.inf)
 
-    def _room(self, plans: Plans, i: int, hbm_bytes: int, kind: int) -> FloatArray:
-        """Most layers of a class on each device of a plan."""
-        p, m, how = int(plans.stages[i]), int(plans.microbatches[i]), int(plans.pipelining[i])
-        static = self.static_bytes(int(plans.data_most[i]), int(plans.zero[i]))[kind]
-        # Chunks keep more than one microbatch in flight; one is the least.
-        held = self.held(how, p, m) if plans.chunks[i] == 1 else np.ones(p)
-        free = hbm_bytes - self.working_bytes.min()
-        return np.floor(free / np.maximum(static + held * self.stash_bytes[kind], 1e-9))
+    def in_flight(self, plans: Plans) -> tuple[IntArray, BoolArray]:
+        """Microbatches in flight by stage, and which stages there are; shape (most stages, plans).
+
+        With several chunks on a device one: it keeps more, but that depends on the chunk.
+        """
+        stages = int(plans.stages.max(initial=1))
+        held = np.ones((stages, len(plans)), dtype=np.int64)
+        rows = zip(*(a.tolist() for a in (plans.pipelining, plans.stages, plans.microbatches, plans.chunks)), strict=True)
+        for i, (how, p, m, chunks) in enumerate(rows):
+            if chunks == 1:
+                held[:p, i] = self.held(how, p, m)
+        return held, np.arange(stages)[:, None] < plans.stages
+
+    def static_of(self, plans: Plans) -> FloatArray:
+        """States of one layer of each class with the most replicas of each plan; shape (classes, plans)."""
+        found = np.empty((len(self.options), len(plans)))
+        for i, (data, zero) in enumerate(zip(plans.data_most.tolist(), plans.zero.tolist(), strict=True)):
+            found[:, i] = self.static_bytes(data, zero)
+        return found
 
 
 @lru_cache(maxsize=1 << 16)

@@ -32,6 +32,7 @@ __all__ = [
 PROBLEMS: dict[str, str] = {
     "design-placement": "accmine.problems.design_placement",
     "design-search": "accmine.problems.design_search",
+    "device-partition": "accmine.problems.device_partition",
     "device-placement": "accmine.problems.device_placement",
     "operator-schedule": "accmine.problems.operator_schedule",
     "schedule-window": "accmine.problems.schedule_window",
@@ -43,6 +44,7 @@ WHY_NOT: dict[str, str] = {"stage-selection": "accmine.solvers.stage_selection.w
 """Problem kind -> (limits in conflict, remedies) of a problem without solution, where that takes solvers."""
 
 MODELS: dict[tuple[str, str], str] = {
+    ("device-partition", "cp-sat"): "accmine.models.device_partition_cpsat:DevicePartitionCpSat",
     ("operator-schedule", "cp-sat"): "accmine.models.operator_schedule_cpsat:OperatorScheduleCpSat",
     ("schedule-window", "cp-sat"): "accmine.models.schedule_window_cpsat:ScheduleWindowCpSat",
     ("stage-selection", "cp-sat"): "accmine.models.stage_selection_cpsat:StageSelectionCpSat",
@@ -60,6 +62,7 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("design-placement", "best-first"): "accmine.solvers.design_placement.best_first:BestFirst",
     ("design-search", "wham-like"): "accmine.solvers.design_search.wham_like:WhamLike",
     ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
+    ("device-partition", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("device-placement", "chain"): "accmine.solvers.device_placement.chain:Chain",
     ("device-placement", "brute-force"): "accmine.solvers.device_placement.brute_force:BruteForce",
     ("stage-selection", "auto"): "accmine.solvers.stage_selection.auto:SelectionAuto",
@@ -75,6 +78,7 @@ SOLVERS: dict[tuple[str, str], str] = {
 DEFAULT_SOLVER: dict[str, str] = {
     "design-placement": "best-first",
     "design-search": "best-first",
+    "device-partition": "cp-sat",
     "device-placement": "chain",
     "operator-schedule": "auto",
     "schedule-window": "cp-sat",

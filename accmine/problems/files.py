@@ -131,6 +131,31 @@ def _read_phaze(text: str, name: str, path: Path | None) -> Any:
         raise located(error, document) from None
 
 
+def _read_dnn_partitioning(text: str, name: str, path: Path | None) -> Any:
+    from accmine.problems.device_partition.graphs import of_dnn_partitioning
+
+    document = parse(text, name, path, exact=True)
+    try:
+        return of_dnn_partitioning(document)
+    except InputError as error:
+        raise located(error, document) from None
+
+
+def _is_dnn_partitioning(text: str) -> bool:
+    return all(f'"{key}"' in text for key in ("maxFPGAs", "fpgaLatency"))
+
+
+def _read_pipedream(text: str, name: str, path: Path | None) -> Any:
+    from accmine.problems.device_partition.graphs import of_pipedream
+
+    del path
+    return of_pipedream(text, name)
+
+
+def _is_pipedream(text: str) -> bool:
+    return "-- forward_compute_time=" in text
+
+
 def _is_phaze(text: str) -> bool:
     from accmine.problems.device_placement.phaze_file import looks_like
 
@@ -143,6 +168,8 @@ FORMATS: dict[str, Format] = {
         "project scheduling instances of PSPLIB, single- and multi-mode", _read_psplib, (".sm", ".mm"), _is_psplib
     ),
     "phaze": Format("input of Phaze's placement program", _read_phaze, (), _is_phaze),
+    "dnn-partitioning": Format("graph of dnn-partitioning", _read_dnn_partitioning, (), _is_dnn_partitioning),
+    "pipedream": Format("graph.txt of PipeDream", _read_pipedream, (), _is_pipedream),
 }
 """Formats of problem files by name, in the order in which they are tried."""
 

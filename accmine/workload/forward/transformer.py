@@ -226,7 +226,9 @@ def _layer(net: _Net, name: str, x: int) -> int:
 def _attention(net: _Net, name: str, x: int) -> int:
     config, shape, b = net.config, net.shape, net.b
     inner, kv_inner = config.heads * config.head_width, config.kv_heads * config.head_width
+    read_out = inner
     if config.kv_rank:
+        read_out = config.heads * config.value_width
         queries, keys, values = latent_projections(b, name, x, config, shape, net.dtype)
     else:
         queries, keys, values = _projections(net, name, x, inner, kv_inner)
@@ -247,7 +249,7 @@ def _attention(net: _Net, name: str, x: int) -> int:
         causal=config.causal,
         dropout=config.attention_dropout if net.dropping else 0.0,
     )
-    weight = net.parameter(f"{name}.output.weight", config.heads * config.value_width, config.width)
+    weight = net.parameter(f"{name}.output.weight", read_out, config.width)
     bias = net.parameter(f"{name}.output.bias", config.width) if config.output_bias else None
     size = (*net.tokens, config.width)
     x_split = "m" if shape.axis == "m" else "k"

@@ -249,7 +249,11 @@ def _wrong_size(level: Level, inside: int | None, last: bool) -> list[tuple[str,
 def _boundaries(cluster: Cluster, stride: int, pipeline: int, devices: int) -> tuple[_Array, _Array]:
     """Latency and bytes/s from place k of a pipeline to the next: shape (pipeline, different pipelines)."""
     block = stride * pipeline
-    first = (np.arange(stride)[None, :] + block * np.arange(devices // block)[:, None]).reshape(1, -1)
+    # pipelines that begin at the same place of a block of the outermost level but one are alike
+    inner = (cluster.levels[-2].devices or 1) if len(cluster.levels) > 1 else 1
+    alike = inner // math.gcd(inner, block)
+    starts = np.arange(min(stride, inner)), block * np.arange(min(devices // block, alike))
+    first = np.add.outer(*starts).reshape(1, -1)
     place = np.arange(pipeline)[:, None]
     latency, rate = cluster._line(first + stride * place, first + stride * ((place + 1) % pipeline), devices)
     different = np.unique(np.concatenate([latency, rate]), axis=1)

@@ -83,7 +83,7 @@ def test_hops_on_a_ring_and_on_a_line() -> None:
 
 def test_boundaries_are_the_worst_message_of_all_columns() -> None:
     draw = random.Random(1)
-    for _ in range(200):
+    for _ in range(1000):
         sizes = list(itertools.accumulate([draw.choice([1, 2, 3, 4]) for _ in range(3)], int.__mul__))
         levels = [
             Level(f"l{i}", size, draw.uniform(1, 100), draw.uniform(0, 3), draw.choice(TOPOLOGIES))

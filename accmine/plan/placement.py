@@ -10,6 +10,7 @@ from math import inf
 from accmine.errors import Complaint, InfeasibleError, InputError
 from accmine.files import placed
 from accmine.hardware import Design, template_of
+from accmine.hardware.space import feasible
 from accmine.plan.build import baseline_costs, policy_of
 from accmine.plan.limits import limits_of
 from accmine.plan.plan import own_splits, whole_splits
@@ -145,10 +146,18 @@ def _only(problem: Problem, design: Design) -> Problem:
 
 
 def _first(problem: Problem, baseline: Design) -> tuple[Design, ...]:
-    """The baseline, where it is one of the designs and within the limits."""
+    """The baseline, where it is one of the designs and within the limits, and the design of the largest peak."""
     area, tdp = costs_of(baseline, problem.technology)
     fits = problem.template.contains(baseline) and within(area, problem.area_mm2) and within(tdp, problem.tdp_w)
-    return (baseline,) if fits else ()
+    limits = {"area_mm2": problem.area_mm2, "tdp_w": problem.tdp_w}
+    blocks = feasible(problem.template, problem.technology, **{k: v for k, v in limits.items() if v < inf})
+    tops = [max(block.designs(), key=_strength) for block in blocks]
+    return tuple(dict.fromkeys([*([baseline] if fits else []), *([max(tops, key=_strength)] if tops else [])]))
+
+
+def _strength(design: Design) -> tuple[float, ...]:
+    """What a design has of everything that may be short, the scarcest last."""
+    return design.peak_macs_per_s, design.vector_ops_per_s, design.hbm_bytes_per_s, design.hbm_bytes
 
 
 def _variants(study: Study, inputs: Inputs) -> Iterator[Variant]:

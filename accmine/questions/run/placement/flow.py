@@ -15,6 +15,7 @@ from accmine.ports import Incumbent, Stop
 from accmine.problems.design_placement.problem import Problem, Solution
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.placement.summary import Found, summarize, trace_lanes
+from accmine.questions.run.placement.why_not import why_not
 from accmine.report import Watch
 from accmine.result import Result, Status
 from accmine.search import PLACEMENT, Budget
@@ -56,7 +57,7 @@ def solve_placement(
     problem = replace(plan.problem, first=tuple(dict.fromkeys((*first, *plan.problem.first))))
     result = run.solved("search", problem, run.stop("search"))
     if result.solution is None:
-        raise _nothing(result)
+        raise _nothing(plan, result)
     found = Found(plan, result, seconds=run.seconds)
     if not result.interrupted:
         stop = run.stop("compare")
@@ -103,9 +104,9 @@ def _share(stop: Stop, left: int, budget: Budget) -> Stop:
     return replace(stop, seconds=now.seconds, work=now.work)
 
 
-def _nothing(result: Result[Solution]) -> InfeasibleError | NothingFoundError | KeyboardInterrupt:
+def _nothing(plan: PlacementPlan, result: Result[Solution]) -> InfeasibleError | NothingFoundError | KeyboardInterrupt:
     if result.status is Status.INFEASIBLE:
-        return InfeasibleError("no design with a placement meets these limits", result.conflict, result.remedy)
+        return why_not(plan)
     if result.interrupted:
         return KeyboardInterrupt()
     proven = "" if result.bound is None else f"; proven is only that a step takes at least {result.bound:.4g} s"

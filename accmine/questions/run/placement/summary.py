@@ -14,8 +14,8 @@ from accmine.plan.build import baseline_costs
 from accmine.plan.limits import limits_of
 from accmine.plan.placement import PlacementPlan
 from accmine.problems import device_placement
-from accmine.problems.design_placement.check import makespans
 from accmine.problems.design_placement import Problem, Proof, Solution
+from accmine.problems.design_placement.check import makespans
 from accmine.problems.design_placement.times import placed_problem
 from accmine.questions.run.placement.explain import placement_lanes, stage_rows, step_parts
 from accmine.questions.run.placement.files import megatron_flags
@@ -254,7 +254,7 @@ def assumptions_of(problem: Problem) -> Iterator[str]:
     yield "Messages between stages overlap with computing; a link carries one message in each direction at a time."
     if any(variant.shard.expert > 1 or _experts(variant.classes) for variant in problem.variants):
         yield "Experts are balanced: each gets the same number of tokens."
-    yield "A device holds weights, gradients, optimiser states, the stash of its microbatches in flight and a working set."
+    yield "A device holds weights, gradients, optimiser states, the stash of microbatches in flight and a working set."
 
 
 def _experts(classes: Any) -> bool:

@@ -115,7 +115,7 @@ _TEXTS: tuple[tuple[str, Callable[[_Look], object]], ...] = (
         lambda look: look.some(2, "tensor_cores", "tensor_dim", "vector_lanes", "hbm_bandwidth"),
     ),
     ("a technology, which a study names under technology", lambda look: look.has("area", "node_nm")),
-    ("a cluster, which a study names under system", lambda look: look.has("topology", "link")),
+    ("a cluster, which a study names under system", lambda look: look.some(1, "link", "levels") and look.has("name")),
 )
 """Kind of a text and what tells it, in the order in which they are tried."""
 

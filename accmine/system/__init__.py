@@ -1,6 +1,7 @@
 """Devices together: clusters, pipeline schedules and their timelines."""
 
-from accmine.system.cluster import Cluster, load_cluster
+from accmine.system.cluster import Cluster, Level, load_cluster
+from accmine.system.collectives import collective_s, group_ranks
 from accmine.system.levels import LONG
 from accmine.system.passes import BACKWARD, FORWARD, Path
 from accmine.system.schedules import (
@@ -21,11 +22,14 @@ __all__ = [
     "SCHEDULES",
     "Cluster",
     "GPipe",
+    "Level",
     "OneForwardOneBackward",
     "Path",
     "PipelineSchedule",
     "Timeline",
+    "collective_s",
     "critical_path",
+    "group_ranks",
     "load_cluster",
     "schedule_of",
     "simulate",

@@ -140,15 +140,15 @@ class Tape:
         source = self._producer[tensor]
         if source >= 0 and self.forward.operators[source].kind == "all-gather":
             return self._gather_again(self.forward.operators[source])
-        segment = self._segment(operator)
-        return self._again.get(segment, {}).get(tensor, tensor) if self._inside(segment, tensor) else tensor
+        again = self._again.get(self._segment(operator), {})
+        return again.get(tensor, tensor) if self.inside(operator, tensor) else tensor
 
-    def _inside(self, segment: _Segment, tensor: int) -> bool:
-        """Whether only operators of ``segment`` write and read ``tensor``."""
+    def inside(self, operator: Operator, tensor: int) -> bool:
+        """Whether only operators that are run again together with ``operator`` write and read ``tensor``."""
         source = self._producer[tensor]
         if source < 0 or tensor in self._crossing:
             return False
-        return self._segment(self.forward.operators[source]) == segment
+        return self._segment(self.forward.operators[source]) == self._segment(operator)
 
     def enter(self, operator: Operator, kept: Callable[[Operator], Iterable[int]]) -> None:
         """Begin the backward of ``operator``: run its segment again first, if that is wanted and needed.
@@ -165,7 +165,7 @@ class Tape:
         operators = self.forward.operators
         reached = [t for t in self._pending if (s := self._producer[t]) >= 0 and self._segment(operators[s]) == segment]
         members = self._members[segment]
-        if reached and any(self._inside(segment, t) for member in members for t in kept(member)):
+        if reached and any(self.inside(member, t) for member in members for t in kept(member)):
             for tensor in reached:
                 self._sum(tensor)
             made = {self._maker[self._pending[t].gradients[0]] for t in reached}

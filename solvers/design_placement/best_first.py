@@ -27,13 +27,14 @@ from accmine.problems.design_placement.layer_bounds import (
     SAFE,
     classes_of,
     layer_seconds,
+    peak_seconds,
     shared_seconds,
 )
 from accmine.problems.design_placement.plan_bounds import Plans, cheap_bounds
 from accmine.problems.design_placement.plans import Terms
 from accmine.problems.design_placement.times import class_at
 from accmine.problems.design_search import fits
-from accmine.problems.design_search.space_bound import Block, batches, block_of, blocks
+from accmine.problems.design_search.space_bound import Block, block_of, blocks
 from accmine.record import Record
 from accmine.result import StopReason
 
@@ -88,6 +89,7 @@ class _Entry:
     number: int
     key: Key | None = field(compare=False, default=None)
     blocks: list[int] = field(compare=False, default_factory=list)
+    worked: bool = field(compare=False, default=False)
 
 
 @dataclass
@@ -125,11 +127,13 @@ class _Search:
         """The best step found."""
         return inf if self.record.score is None else float(self.record.score)
 
-    def push(self, bound: float, key: Key | None = None, several: list[int] | None = None) -> None:
+    def push(
+        self, bound: float, key: Key | None = None, several: list[int] | None = None, worked: bool = False
+    ) -> None:
         """Put something back in line, unless it cannot win."""
         if bound < self.upper:
             self.number += 1
-            heapq.heappush(self.queue, _Entry(bound, self.number, key, several or []))
+            heapq.heappush(self.queue, _Entry(bound, self.number, key, several or [], worked))
 
     @property
     def least_bound(self) -> float:
@@ -149,7 +153,7 @@ class _Search:
     def run(self) -> StopReason:
         """Look at pairs until something says stop."""
         self._first()
-        self._work()
+        self._peaks()
         while True:
             self.report()
             reason = self.record.over()
@@ -161,18 +165,19 @@ class _Search:
                 self.report()
                 return self.record.over() or StopReason.FINISHED
             entry = self.queue[0]  # stays until its successors are in line, whatever interrupts
-            if entry.key is None:
-                self._paths(self._several(entry))
-            else:
+            taken = [entry] if entry.key is not None else self._several(entry)
+            if entry.key is not None:
                 self._advance(entry.key)
-            self._remove(entry)
+            elif entry.worked:
+                self._paths([i for e in taken for i in e.blocks])
+            else:
+                self._work([i for e in taken for i in e.blocks])
+            self._remove(taken)
 
-    def _remove(self, entry: _Entry) -> None:
-        if self.queue and self.queue[0] is entry:
-            heapq.heappop(self.queue)
-        else:
-            self.queue.remove(entry)
-            heapq.heapify(self.queue)
+    def _remove(self, taken: list[_Entry]) -> None:
+        gone = {id(entry) for entry in taken}
+        self.queue = [entry for entry in self.queue if id(entry) not in gone]
+        heapq.heapify(self.queue)
 
     def _first(self) -> None:
         """An answer on the designs that come first."""
@@ -186,28 +191,33 @@ class _Search:
                 if key.least < self.upper and self.record.over() is None:
                     self._schedule(key, 0)
 
-    def _work(self) -> None:
-        """The work of all devices on every design, block by block."""
+    def _peaks(self) -> None:
+        """The peaks of every design, block by block."""
         self.blocks = list(blocks(self.classes.work))
         self.counts.designs = sum(int(block.fits.sum()) for block in self.blocks)
-        rest = inf
-        for part in batches(range(len(self.blocks))):
-            rows = layer_seconds(self.classes, [self.blocks[i] for i in part], paths=False)
-            for i, own in zip(part, rows, strict=True):
-                least = float(shared_seconds(self.problem, self.classes, own).min())
-                self.push(least, several=[i])
-                rest = min(rest, least)
+        for i, block in enumerate(self.blocks):
+            least = float(shared_seconds(self.problem, self.classes, peak_seconds(self.classes, block)).min())
+            self.push(least, several=[i])
 
-    def _several(self, entry: _Entry) -> list[int]:
-        """The blocks to look at next: the first in line and those that follow without keys between."""
-        found = list(entry.blocks)
-        while len(found) < _PATHS_AT_ONCE and len(self.queue) > 1:
-            following = heapq.nsmallest(2, self.queue)[1]
-            if following.key is not None or following.bound >= self.upper:
+    def _several(self, entry: _Entry) -> list[_Entry]:
+        """The blocks to look at next: the first in line and those that follow without others between."""
+        found = [entry]
+        while len(found) < (_PATHS_AT_ONCE if self.upper < inf else 1):
+            heapq.heappop(self.queue)
+            if not self.queue or self.queue[0].key is not None or self.queue[0].worked != entry.worked:
                 break
-            found += following.blocks
-            self._remove(following)
+            found.append(self.queue[0])
+        for other in found:  # they stay in line until their successors are
+            if not self.queue or self.queue[0] is not other:
+                heapq.heappush(self.queue, other)
         return found
+
+    def _work(self, several: list[int]) -> None:
+        """Work terms of all designs of some blocks."""
+        rows = layer_seconds(self.classes, [self.blocks[i] for i in several], paths=False)
+        for i, own in zip(several, rows, strict=True):
+            least = shared_seconds(self.problem, self.classes, own).min()
+            self.push(float(least), several=[i], worked=True)
 
     def _paths(self, several: list[int]) -> None:
         """Longest paths of all designs of some blocks, and bounds of all their plans."""

@@ -1,6 +1,6 @@
 """A study made concrete: graphs, stages, groups of devices, limits."""
 
-from accmine.plan.build import make_plan, plan_of
+from accmine.plan.build import given_study, make_plan, plan_of
 from accmine.plan.buildable import GIB, StudyLimits
 from accmine.plan.limits import COSTS, KEYS, Limit, digits
 from accmine.plan.placement import PlacementPlan, make_placement, placement_of
@@ -21,6 +21,7 @@ __all__ = [
     "digits",
     "exceeded",
     "for_throughput",
+    "given_study",
     "make_placement",
     "make_plan",
     "placement_of",

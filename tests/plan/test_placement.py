@@ -60,7 +60,8 @@ def test_the_baseline_is_first_where_it_is_allowed_and_always_a_reference() -> N
     assert reference.template.size == 1
     own = area_mm2(plan.inputs.baseline, plan.problem.technology), tdp_w(plan.inputs.baseline, plan.problem.technology)
     tight = placement_plan(device_limits={"area": f"{own[0] - 1} mm^2"})
-    assert tight.problem.first == ()
+    assert plan.inputs.baseline not in tight.problem.first
+    assert all(area_mm2(d, plan.problem.technology) <= own[0] - 1 for d in tight.problem.first)
 
 
 def test_degrees_and_schedules_of_the_study() -> None:

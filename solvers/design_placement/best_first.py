@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -28,13 +29,12 @@ from accmine.problems.design_placement.layer_bounds import (
     classes_of,
     layer_seconds,
     peak_seconds,
-    shared_seconds,
 )
-from accmine.problems.design_placement.plan_bounds import Plans, cheap_bounds
+from accmine.problems.design_placement.plan_bounds import Floor, cheap_bounds, floor_of
 from accmine.problems.design_placement.plans import Terms
 from accmine.problems.design_placement.times import class_at
 from accmine.problems.design_search import fits
-from accmine.problems.design_search.space_bound import Block, block_of, blocks
+from accmine.problems.design_search.space_bound import Block, batches, block_of, blocks
 from accmine.record import Record
 from accmine.result import StopReason
 
@@ -50,8 +50,14 @@ METHOD = (
     "of layers, chains of the pipeline over all cuts, operator schedules of those near the best"
 )
 
+_PEAKS_AT_ONCE = 512
+"""Blocks whose peaks are computed at once."""
+
 _PATHS_AT_ONCE = 16
 """Blocks whose longest paths are computed at once."""
+
+_DIVES, _DEEP = 16, 3
+"""Blocks of small bounds that are costed at once, and those whose best design is scheduled."""
 
 EFFORTS = 4
 """Levels of work on the operator schedules of a design with a variant."""
@@ -112,6 +118,7 @@ class _Search:
         self.terms = [Terms(self.problem, variant) for variant in self.problem.variants]
         self.plans = [terms.plans() for terms in self.terms]
         self.fullest: dict[tuple[int, int], FloatArray] = {}
+        self.floors: dict[tuple[int, int], Floor] = {}
         self.blocks: list[Block] = []
         self.queue: list[_Entry] = []
         self.number = 0
@@ -154,6 +161,8 @@ class _Search:
         """Look at pairs until something says stop."""
         self._first()
         self._peaks()
+        if self.upper == inf or len(self.blocks) > 1:
+            self._dive()
         while True:
             self.report()
             reason = self.record.over()
@@ -195,9 +204,31 @@ class _Search:
         """The peaks of every design, block by block."""
         self.blocks = list(blocks(self.classes.work))
         self.counts.designs = sum(int(block.fits.sum()) for block in self.blocks)
-        for i, block in enumerate(self.blocks):
-            least = float(shared_seconds(self.problem, self.classes, peak_seconds(self.classes, block)).min())
-            self.push(least, several=[i])
+        for part in batches(range(len(self.blocks)), _PEAKS_AT_ONCE):
+            rows = [peak_seconds(self.classes, self.blocks[i]) for i in part]
+            self._push_blocks(part, rows, worked=False)
+
+    def _push_blocks(self, part: Sequence[int], rows: Sequence[FloatArray], *, worked: bool) -> None:
+        """Put blocks in line by the least floor of their designs."""
+        for hbm in dict.fromkeys(self.blocks[i].types.hbm_bytes for i in part):
+            own = [k for k, i in enumerate(part) if self.blocks[i].types.hbm_bytes == hbm]
+            least = self._floors(hbm, np.concatenate([rows[k] for k in own], axis=2)).min(axis=0)
+            begins = np.cumsum([0, *(rows[k].shape[2] for k in own[:-1])])
+            for k, value in zip(own, np.minimum.reduceat(least, begins).tolist(), strict=True):
+                self.push(value, several=[part[k]], worked=worked)
+
+    def _dive(self) -> None:
+        """Answers on designs of small bounds, so that most of the others are out of question soon."""
+        line = [entry.blocks[0] for entry in sorted(self.queue)[: 8 * _DIVES]]
+        near = line[:: max(1, len(line) // _DIVES)]
+        rows = layer_seconds(self.classes, [self.blocks[i] for i in near], paths=False)
+        order = []
+        for i, own in zip(near, rows, strict=True):
+            order.append((float(self._floors(self.blocks[i].types.hbm_bytes, own).min()), i))
+        for least, i in sorted(order)[:_DEEP]:
+            if least < self.upper and self.record.over() is None:
+                for key in sorted(self._keys([self.blocks[i]]), key=lambda k: k.least)[:1]:
+                    self._schedule(key, 0)
 
     def _several(self, entry: _Entry) -> list[_Entry]:
         """The blocks to look at next: the first in line and those that follow without others between."""
@@ -215,9 +246,21 @@ class _Search:
     def _work(self, several: list[int]) -> None:
         """Work terms of all designs of some blocks."""
         rows = layer_seconds(self.classes, [self.blocks[i] for i in several], paths=False)
-        for i, own in zip(several, rows, strict=True):
-            least = shared_seconds(self.problem, self.classes, own).min()
-            self.push(float(least), several=[i], worked=True)
+        self._push_blocks(several, rows, worked=True)
+
+    def _floors(self, hbm: int, rows: FloatArray) -> FloatArray:
+        """What no step of a variant is below on designs with so much HBM, whatever the plan; (variants, designs)."""
+        found = np.empty((len(self.terms), rows.shape[2]))
+        for v, at in enumerate(self.classes.at):
+            found[v] = self._floor(v, hbm).bounds(rows[list(at)])
+        return SAFE * found
+
+    def _floor(self, variant: int, hbm_bytes: int) -> Floor:
+        if (variant, hbm_bytes) not in self.floors:
+            plans = self.plans[variant]
+            self.fullest[variant, hbm_bytes] = fullest = self.terms[variant].fullest(plans, hbm_bytes)
+            self.floors[variant, hbm_bytes] = floor_of(plans, fullest)
+        return self.floors[variant, hbm_bytes]
 
     def _paths(self, several: list[int]) -> None:
         """Longest paths of all designs of some blocks, and bounds of all their plans."""
@@ -230,16 +273,14 @@ class _Search:
         for block, rows in zip(several, layer_seconds(self.classes, several, paths=True), strict=True):
             begin = time.monotonic()
             flat = np.flatnonzero(block.fits)
-            least = shared_seconds(self.problem, self.classes, rows)
             hbm = block.types.hbm_bytes
+            least = self._floors(hbm, rows)
             for v, (terms, at) in enumerate(zip(self.terms, self.classes.at, strict=True)):
                 designs = np.flatnonzero(least[v] < self.upper)
                 if only is not None:
                     designs = np.array([i for i in designs if block.design(int(flat[i])) in only], dtype=np.int64)
                 if not len(designs):
                     continue
-                if (v, hbm) not in self.fullest:
-                    self.fullest[v, hbm] = terms.fullest(self.plans[v], hbm)
                 room = np.flatnonzero(np.isfinite(self.fullest[v, hbm]))
                 if not len(room):
                     continue

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from accmine.problems.design_placement.layer_bounds import BACKWARD, FORWARD, UPDATE
 
-__all__ = ["Plans", "cheap_bounds", "least_chain_of_equals"]
+__all__ = ["Floor", "Plans", "cheap_bounds", "floor_of", "least_chain_of_equals"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -130,6 +130,49 @@ def cheap_bounds(plans: Plans, seconds: FloatArray, fullest: IntArray | None = N
         )
         bound[plain] = np.maximum(bound[plain], longest + first_update[plain])
     return bound
+
+
+@dataclass(frozen=True, eq=False)
+class Floor:
+    """What all plans of a variant have in common, for bounds of many designs: rows of plans that no other one beats.
+
+    Attributes
+    ----------
+    whole, layer
+        Least multiples of a whole pass, and of one layer of the class with most layers, that a step takes; shape (rows,).
+    collective_s
+        Least seconds of collectives of one layer, both passes; shape (classes,).
+    """
+
+    layers: IntArray
+    whole: FloatArray
+    layer: FloatArray
+    collective_s: FloatArray
+
+    def bounds(self, seconds: FloatArray) -> FloatArray:
+        """Bound of the step of every plan; ``seconds`` as for ``cheap_bounds``; shape (designs,)."""
+        one = seconds[:, FORWARD] + seconds[:, BACKWARD] + self.collective_s[:, None]
+        if not len(self.whole):
+            return np.full(one.shape[1], np.inf)
+        whole, layer = self.layers @ one, one[int(self.layers.argmax())]
+        rows = np.maximum(self.whole[:, None] * whole, self.layer[:, None] * layer)
+        return np.asarray(rows.min(axis=0))
+
+
+def floor_of(plans: Plans, fullest: FloatArray) -> Floor:
+    """The floor of plans; ``fullest`` as for ``cheap_bounds``, infinite for those that fit no memory; shape (plans,)."""
+    at = np.flatnonzero(np.isfinite(fullest))
+    plans, fullest = plans.take(at), fullest[at]
+    weight, _ = _weights(plans.stages, plans.microbatches)
+    weight = np.where(plans.chunks == 1, weight, 1.0)
+    rows = np.stack([np.maximum(plans.microbatches / plans.stages, weight), plans.microbatches * fullest], axis=1)
+    kept: list[FloatArray] = []
+    for row in rows[np.lexsort((rows[:, 1], rows[:, 0]))]:
+        if not kept or row[1] < kept[-1][1]:
+            kept.append(row)
+    table = np.array(kept).reshape(-1, 2)
+    least = plans.collective_s.sum(axis=2).min(axis=0, initial=np.inf)
+    return Floor(plans.layers, table[:, 0], table[:, 1], np.where(np.isfinite(least), least, 0.0))
 
 
 def _weights(stages: IntArray, microbatches: IntArray) -> tuple[FloatArray, FloatArray]:

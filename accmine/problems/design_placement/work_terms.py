@@ -7,6 +7,7 @@ needs no cost table of products, which takes a hundred times as long.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -32,6 +33,15 @@ def operator_counts(library: CostLibrary, tasks: tuple[Task, ...]) -> FloatArray
     return counts
 
 
+@lru_cache(maxsize=1 << 12)
+def _peak_rates(library: CostLibrary, alike: Design) -> FloatArray:
+    rate = max([1.0, *(r for _, r in alike.tensor.rates)])
+    tensor = _macs(library) / (alike.tensor.macs * rate)
+    cycles = library.vector(alike).cycles[:, 0]
+    vector = np.where(cycles == INVALID, np.inf, cycles * np.array(library.splits)).min(axis=1)
+    return np.stack([tensor, vector, library.compulsory(alike) / hbm_capacity(alike)], axis=1)
+
+
 def peak_rates(library: CostLibrary, types: Design) -> FloatArray | None:
     """Core time and time of the HBM that no mode of a work is below; shape (works, 3), as ``work_rates``.
 
@@ -39,11 +49,8 @@ def peak_rates(library: CostLibrary, types: Design) -> FloatArray | None:
     """
     if library.source is not None:
         return None
-    rate = max([1.0, *(r for _, r in types.tensor.rates)])
-    tensor = _macs(library) / (types.tensor.macs * rate)
-    cycles = library.vector(types).cycles[:, 0]
-    vector = np.where(cycles == INVALID, np.inf, cycles * np.array(library.splits)).min(axis=1)
-    return np.stack([tensor, vector, library.compulsory(types) / hbm_capacity(types)], axis=1)
+    plain = replace(types.tensor, rows=types.tensor.macs, cols=1, sram_bytes=1, dataflow="ws")
+    return _peak_rates(library, replace(types, tensor=plain, hbm_bytes=0))
 
 
 @lru_cache(maxsize=8)

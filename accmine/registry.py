@@ -45,6 +45,7 @@ WHY_NOT: dict[str, str] = {"stage-selection": "accmine.solvers.stage_selection.w
 
 MODELS: dict[tuple[str, str], str] = {
     ("device-partition", "cp-sat"): "accmine.models.device_partition_cpsat:DevicePartitionCpSat",
+    ("device-placement", "cp-sat"): "accmine.models.device_placement_cpsat:DevicePlacementCpSat",
     ("operator-schedule", "cp-sat"): "accmine.models.operator_schedule_cpsat:OperatorScheduleCpSat",
     ("schedule-window", "cp-sat"): "accmine.models.schedule_window_cpsat:ScheduleWindowCpSat",
     ("stage-selection", "cp-sat"): "accmine.models.stage_selection_cpsat:StageSelectionCpSat",
@@ -64,6 +65,7 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
     ("device-partition", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("device-placement", "chain"): "accmine.solvers.device_placement.chain:Chain",
+    ("device-placement", "cp-sat"): "accmine.solvers.device_placement.graphs:Graphs",
     ("device-placement", "brute-force"): "accmine.solvers.device_placement.brute_force:BruteForce",
     ("stage-selection", "auto"): "accmine.solvers.stage_selection.auto:SelectionAuto",
     ("stage-selection", "bisection"): "accmine.solvers.stage_selection.bottleneck_bisection:BottleneckBisection",

@@ -141,7 +141,7 @@ class DevicePlacementCpSat(BaseModel):
             for _, literal in terms:
                 self.model.add_implication(literal, some)
             self.crosses.append((some, -1, k, []))
-            self.sent.append([(max(0, empty - table.up(0) - 1), some), *terms] if terms else [])
+            self.sent.append([(max(0, empty - 1), some), *terms] if terms else [])
 
     def _row(self, chain: Path) -> None:
         """T is at least as long as a chain of waiting events."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from accmine.errors import InputError
 from accmine.problems.device_placement import Pipelining, Problem, Solution, StagePlan, bound
-from accmine.problems.device_placement.chain_bound import Front, Rows, best_plan, chain_fronts, comes_back
+from accmine.problems.device_placement.chain_bound import Front, Rows, best_plan, chain_fronts
 from accmine.problems.device_placement.numbers import Way, replica_microbatches
 from accmine.record import Record
 from accmine.result import StopReason
@@ -42,7 +42,6 @@ class _Setting:
     microbatches: int
     rows: list[Rows]
     fronts: list[dict[int, Front]]
-    returns: bool
     budget: int
 
 
@@ -144,9 +143,6 @@ class _Search:
         problem, data, pipeline = self.problem, int(own.data[row]), int(own.pipeline[row])
         tensor = own.kinds[0][0] if problem.uniform else max(problem.degrees)
         way = Way(tensor, data, pipeline, own.order, own.zero)
-        returns = comes_back(own.pipelining.schedule, own.pipelining.chunks)
-        if returns is None:
-            raise InputError(f"chain: schedule {own.pipelining.schedule!r} has no chain bound")
         rows = self.layers.rows(own.kinds, own.pipelining, way)
         microbatches = replica_microbatches(problem, data)
         budget = 0 if problem.uniform else problem.devices // data
@@ -155,13 +151,11 @@ class _Search:
         content = tuple(np.asarray(part).tobytes() for row in parts for part in row[:4])
         key = own.kinds, own.pipelining, own.zero, microbatches, budget, data if own.zero else 0, content
         fronts = self._fronts.setdefault((key, 0 if alike else pipeline), [])
-        chain_fronts(
-            rows, pipeline, microbatches, returns=returns, budget=budget, below=self.record.score, fronts=fronts
-        )
+        chain_fronts(rows, pipeline, microbatches, budget=budget, below=self.record.score, fronts=fronts)
         found = best_plan(fronts, pipeline)
         if found is None:
             return
-        setting = _Setting(own.kinds, own.pipelining, way, microbatches, rows, fronts, returns, budget)
+        setting = _Setting(own.kinds, own.pipelining, way, microbatches, rows, fronts, budget)
         least, firsts, chosen = found
         step = self._offer(setting, list(zip(firsts, chosen, strict=True)))
         if least < step:
@@ -170,15 +164,19 @@ class _Search:
     def _offer(self, setting: _Setting, stages: list[tuple[int, int]]) -> int:
         """Simulate a plan; offer it where it is the best."""
         ends = [*(first for first, _ in stages[1:]), self.layers.count]
-        forward, backward, update, sent = [], [], [], []
+        phases: dict[str, list[int]] = {"forward": [], "backward": [], "update": [], "weight": []}
+        split = setting.rows[0].weight is not None
+        sent = []
         for s, ((first, kind), end) in enumerate(zip(stages, ends, strict=True)):
             rows = setting.rows[kind]
-            for total, name in ((forward, "forward"), (backward, "backward"), (update, "update")):
+            for name, total in list(phases.items())[: 4 if split else 3]:
                 total.append(int(rows.of_stages(name)[first, end]))
             if s + 1 < len(stages):
                 sent.append(int(rows.message("there", len(stages) - s - 1)[end]))
         schedule = setting.pipelining.schedule
-        step = int(step_time(schedule, forward, backward, update, sent, setting.microbatches))
+        forward, backward, update, weight = phases.values()
+        late = weight if split else None
+        step = int(step_time(schedule, forward, backward, update, sent, setting.microbatches, weight_s=late))
         if self.record.score is None or step < self.record.score:
             plans = tuple(
                 StagePlan(tuple(self.layers.line[first:end]), *setting.kinds[kind])
@@ -194,11 +192,12 @@ class _Search:
         i, limit = beginning.layer, self.record.score
         for kind, rows in enumerate(setting.rows):
             f, b, u = (rows.of_stages(name)[i] for name in ("forward", "backward", "update"))
-            tail = np.maximum(u, beginning.back)
-            peak = np.maximum(beginning.peak, beginning.arrived + setting.microbatches * (f + b) + tail)
+            weight, late = (part[i] if np.ndim(part) else 0 for part in rows.weights(r))
+            tail = np.maximum(u + late, beginning.back)
+            peak = np.maximum(beginning.peak, beginning.arrived + setting.microbatches * (f + b) - late + tail)
             there, back = rows.message("there", max(1, r - 1)), rows.message("back", max(1, r - 1))
             arrived = beginning.arrived + f[:-1] + there
-            behind = tail[:-1] + b[:-1] + back if setting.returns else np.zeros_like(arrived)
+            behind = tail[:-1] + (b - weight)[:-1] + back
             least = np.full(self.layers.count, np.iinfo(np.int64).max)
             for used, front in setting.fronts[r - 2].items():
                 if beginning.used + rows.width + used <= setting.budget:

@@ -11,7 +11,7 @@ from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan import make_plan, placement_of
 from accmine.problems.device_placement import ORDERS, Pipelining
 from accmine.study import read_inputs
-from tests.samples.placement_sample import loaded, placed_text, placement_plan
+from tests.samples.placed_study_sample import loaded, placed_text, placement_plan
 
 
 def test_variants_are_all_ways_to_divide_and_run() -> None:

@@ -1,99 +1,63 @@
-"""Tiny studies whose placement is decided, and a solution of one that no solver of placements made."""
+"""Small random device placements."""
 
 from __future__ import annotations
 
-import json
-from functools import lru_cache
-from pathlib import Path
+import random
 from typing import Any
 
-from accmine.files import load_yaml, validate
-from accmine.plan import PlacementPlan, make_placement
-from accmine.ports import Stop
-from accmine.problems.design_placement.problem import ModuleSchedule, Problem, Solution
-from accmine.problems.design_placement.times import module_graphs
-from accmine.problems.design_search.lowering import lower
-from accmine.problems.device_placement import Solution as Placement
-from accmine.problems.device_placement import StagePlan
-from accmine.solving import solve
-from accmine.study import LoadedStudy, Study, read_inputs
-from tests.samples.search_sample import folder
+from accmine.problems.device_placement import Edge, Layer, Option, Pipelining, Problem
+from accmine.system import Cluster, Level
+from accmine.workload.shard import Collective
 
-MODEL = """
-name: deep
-family: gpt2
-layers: 4
-width: 32
-heads: 4
-vocabulary: 64
-positions: 16
-sequence: 8
-"""
-
-CLUSTER = """
-name: tiny
-levels:
-  - {name: node, devices: 2, bandwidth: 10 GB/s, latency: 1 us}
-  - {name: all, devices: 8, bandwidth: 1 GB/s, latency: 2 us}
-"""
-
-SPACE: dict[str, Any] = {"tensor_cores": [1, 2], "tensor_dim": [4, 8], "vector_cores": [1], "vector_lanes": [8]}
+__all__ = ["random_placement"]
 
 
-@lru_cache(maxsize=1)
-def written() -> Path:
-    """A folder with the model, the cluster and the baseline."""
-    path = folder()
-    (path / "deep.yaml").write_text(MODEL)
-    (path / "tiny-cluster.yaml").write_text(CLUSTER)
-    return path
+def _option(draw: random.Random, tensor: int, recompute: str) -> Option:
+    exchanged = (Collective("all-reduce", draw.randint(1, 40)),) if tensor > 1 and draw.random() < 0.5 else ()
+    backward = draw.randint(1, 40)
+    return Option(
+        tensor,
+        recompute,
+        forward_s=draw.randint(1, 30) / tensor,
+        backward_s=float(backward),
+        update_s=float(draw.choice([0, draw.randint(0, 60)])),
+        weight_s=float(draw.randint(0, backward)),
+        forward_collectives=exchanged,
+        backward_collectives=exchanged,
+        weight_bytes=draw.randint(0, 20),
+        gradient_bytes=draw.randint(0, 20),
+        optimizer_bytes=draw.randint(0, 40),
+        stash_bytes=draw.randint(0, 20) if recompute == "none" else 1,
+        working_bytes=draw.randint(0, 10),
+    )
 
 
-def placed_text(*, parallel: dict[str, Any] | None = None, workload: dict[str, Any] | None = None, **more: Any) -> str:
-    """A tiny study as JSON, which is YAML; further keys as in a study."""
-    path = written()
-    base = str(path / "base.yaml")
-    table = {
-        "name": "tiny placement",
-        "workloads": [{"use": str(path / "deep.yaml"), "batch": 16, "microbatch": [1, 2], **(workload or {})}],
-        "accelerator": {"use": base, **SPACE},
-        "system": {"devices": 8, "cluster": str(path / "tiny-cluster.yaml")},
-        "parallel": {"tensor": [1, 2], "pipeline": "auto", "data": "auto", **(parallel or {})},
-        "baseline": base,
-        "baselines": [base],
-        "budget": {"seconds": 20, "workers": 1},
-        **more,
+def random_placement(seed: int, *, chain: bool = True, layers: int = 5, **changes: Any) -> Problem:
+    """A problem whose placements can all be looked at."""
+    draw = random.Random(seed)
+    count = draw.randint(1, layers)
+    degrees = [1, 2] if draw.random() < 0.6 else [1]
+    kinds = [(t, r) for t in degrees for r in (["none", "full"] if draw.random() < 0.4 else ["none"])]
+    rows = tuple(Layer(f"l{i}", tuple(_option(draw, t, r) for t, r in kinds)) for i in range(count))
+    edges = {(i, i + 1): draw.randint(0, 30) for i in range(count - 1)} if chain else {}
+    for target in range(1, count):
+        sources = [s for s in range(target) if draw.random() < (0.2 if chain else 0.5)]
+        for source in sources or ([] if chain else [draw.randrange(target)]):
+            edges[source, target] = draw.randint(0, 30)
+    nodes = Level("node", 2, 8.0, 1.0), Level("all", None, 3.0, 2.0)
+    values: dict[str, Any] = {
+        "layers": rows,
+        "edges": tuple(Edge(s, t, size) for (s, t), size in edges.items()),
+        "devices": draw.choice([1, 2, 4, 6]) * max(degrees),
+        "microbatches": draw.randint(1, 6),
+        "memory_bytes": draw.randint(60, 400),
+        "cluster": Cluster("two levels", nodes) if draw.random() < 0.7 else Cluster("one level", nodes[1:]),
+        "pipelinings": (Pipelining(draw.choice(["gpipe", "1f1b", "zb-h1", "zb-h2"])),),
+        "orders": draw.choice(
+            [(("tensor", "data", "pipeline"),), (("tensor", "data", "pipeline"), ("tensor", "pipeline", "data"))]
+        ),
+        "zero": draw.choice([(0,), (1,), (0, 1), (0, 3)]),
+        "uniform": draw.random() < 0.6,
+        "gradient_overlap": draw.choice([0.0, 0.0, 0.5]),
     }
-    return json.dumps(table)
-
-
-def loaded(text: str) -> LoadedStudy:
-    """A study that was read."""
-    document = load_yaml(text=text, name="tiny.yaml")
-    return LoadedStudy(validate(document, Study), document, Path("tiny.yaml"))
-
-
-def placement_plan(**keys: Any) -> PlacementPlan:
-    """The plan of a tiny study; keys as ``placed_text``."""
-    asked = loaded(placed_text(**keys))
-    return make_placement(asked.study, read_inputs(asked))
-
-
-def some_solution(problem: Problem, *, variant: int = 0, stages: int = 2, data: int = 2) -> Solution:
-    """The first design, a cut into equal stages, and list schedules of single layers."""
-    from accmine.hardware import DesignSpace
-
-    own, design = problem.variants[variant], next(iter(DesignSpace(problem.template)))
-    schedules = []
-    for layer_class in own.classes:
-        found = []
-        for graph in module_graphs(layer_class, 1):
-            result = solve(lower(graph, problem.library, design).problem, "critical-path", stop=Stop())
-            assert result.solution is not None
-            found.append(result.solution)
-        schedules.append(ModuleSchedule(layer_class.name, 1, *found))
-    size = -(-own.layers // stages)
-    cut = [tuple(range(i * size, min(own.layers, (i + 1) * size))) for i in range(stages)]
-    plans = tuple(StagePlan(layers, own.shard.tensor, own.recompute) for layers in cut)
-    placement = Placement(plans, data, problem.orders[0], problem.pipelinings[0], problem.zero[0])
-    return Solution(design, variant, placement, tuple(schedules))
+    return Problem(**(values | changes))

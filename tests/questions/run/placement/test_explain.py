@@ -10,7 +10,7 @@ from accmine.problems.design_placement.times import placed_problem
 from accmine.problems.device_placement.memory import stage_bytes
 from accmine.questions.run.placement.explain import placement_lanes, stage_rows, step_parts
 from accmine.report import perfetto
-from tests.samples.placement_sample import placement_plan, some_solution
+from tests.samples.placed_study_sample import placement_plan, some_solution
 
 
 @pytest.mark.parametrize(

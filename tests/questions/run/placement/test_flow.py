@@ -16,7 +16,7 @@ from accmine.questions.run.placement.flow import solve_placement
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.reading import outcome_of
 from accmine.questions.run.run import run
-from tests.samples.placement_sample import loaded, placed_text, placement_plan
+from tests.samples.placed_study_sample import loaded, placed_text, placement_plan
 
 SMALL: dict[str, Any] = {"budget": {"seconds": 6, "workers": 1}}
 

@@ -16,7 +16,7 @@ from accmine.questions.run.placement.report import page, sections
 from accmine.questions.run.placement.summary import Found, summarize
 from accmine.questions.run.reading import outcome_of, render
 from accmine.result import Result, Status, StopReason
-from tests.samples.placement_sample import placement_plan, some_solution
+from tests.samples.placed_study_sample import placement_plan, some_solution
 
 
 @lru_cache(maxsize=1)

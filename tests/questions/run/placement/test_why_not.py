@@ -17,7 +17,7 @@ from accmine.problems.device_placement.memory import held_microbatches, stage_by
 from accmine.questions.run.placement.flow import solve_placement
 from accmine.questions.run.placement.why_not import least_bytes, why_not
 from accmine.study import read_inputs
-from tests.samples.placement_sample import loaded, placed_text, placement_plan
+from tests.samples.placed_study_sample import loaded, placed_text, placement_plan
 
 
 def brute(problem: Problem) -> int:

@@ -221,7 +221,9 @@ def _classes(
             accumulate=accumulate,
         )
     except InputError as error:
-        raise InputError([Complaint(c.where, FIELDS.get(c.field, c.field), c.message) for c in error.complaints]) from None
+        raise InputError(
+            [Complaint(c.where, FIELDS.get(c.field, c.field), c.message) for c in error.complaints]
+        ) from None
 
 
 def _model_macs(study: Study, model: ModelDescription) -> int:

@@ -29,7 +29,17 @@ from accmine.workload import PhaseRun, Task
 from accmine.workload.graph import Operator
 from accmine.workload.shard import LayerClass
 
-__all__ = ["BACKWARD", "FORWARD", "SAFE", "UPDATE", "Classes", "classes_of", "layer_seconds", "search_problem", "serial_part"]
+__all__ = [
+    "BACKWARD",
+    "FORWARD",
+    "SAFE",
+    "UPDATE",
+    "Classes",
+    "classes_of",
+    "layer_seconds",
+    "search_problem",
+    "serial_part",
+]
 
 FloatArray = npt.NDArray[np.float64]
 

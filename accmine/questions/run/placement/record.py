@@ -138,9 +138,7 @@ class StepParts:
     @property
     def step_s(self) -> float:
         """Their sum."""
-        return (
-            self.compute_s + self.collectives_s + self.messages_s + self.bubble_s + self.gradient_s + self.update_s
-        )
+        return self.compute_s + self.collectives_s + self.messages_s + self.bubble_s + self.gradient_s + self.update_s
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ PROBLEMS: dict[str, str] = {
     "design-search": "accmine.problems.design_search",
     "device-placement": "accmine.problems.device_placement",
     "operator-schedule": "accmine.problems.operator_schedule",
+    "pipeline-schedule": "accmine.problems.pipeline_schedule",
     "schedule-window": "accmine.problems.schedule_window",
     "stage-selection": "accmine.problems.stage_selection",
 }
@@ -43,6 +44,7 @@ WHY_NOT: dict[str, str] = {"stage-selection": "accmine.solvers.stage_selection.w
 
 MODELS: dict[tuple[str, str], str] = {
     ("operator-schedule", "cp-sat"): "accmine.models.operator_schedule_cpsat:OperatorScheduleCpSat",
+    ("pipeline-schedule", "cp-sat"): "accmine.models.pipeline_schedule_cpsat:PipelineScheduleCpSat",
     ("schedule-window", "cp-sat"): "accmine.models.schedule_window_cpsat:ScheduleWindowCpSat",
     ("stage-selection", "cp-sat"): "accmine.models.stage_selection_cpsat:StageSelectionCpSat",
     ("stage-selection", "highs"): "accmine.models.stage_selection_pyomo:StageSelectionPyomo",
@@ -55,6 +57,7 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("operator-schedule", "critical-path"): "accmine.solvers.operator_schedule.critical_path:CriticalPath",
     ("operator-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("operator-schedule", "cp-sat-windows"): "accmine.solvers.operator_schedule.cpsat_windows:CpSatWindows",
+    ("pipeline-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("schedule-window", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("design-search", "wham-like"): "accmine.solvers.design_search.wham_like:WhamLike",
     ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
@@ -74,6 +77,7 @@ DEFAULT_SOLVER: dict[str, str] = {
     "design-search": "best-first",
     "device-placement": "chain",
     "operator-schedule": "auto",
+    "pipeline-schedule": "cp-sat",
     "schedule-window": "cp-sat",
     "stage-selection": "auto",
 }

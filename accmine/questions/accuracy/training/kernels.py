@@ -82,8 +82,16 @@ def calls(graph: OperatorGraph) -> int:
     return len(graph) + sum(len(parameter_gradients(operator)) for operator in graph.operators)
 
 
-def kernels(graph: OperatorGraph, *, apart: bool = True) -> tuple[Kernel, ...]:
-    """The kernels of a graph in order; with ``apart`` gradients of weights are accumulated by kernels of their own."""
+def kernels(graph: OperatorGraph, *, apart: bool = True, loss: bool = True) -> tuple[Kernel, ...]:
+    """The kernels of a graph in order.
+
+    Parameters
+    ----------
+    apart
+        Whether gradients of weights are accumulated by kernels of their own.
+    loss
+        Whether the loss is Megatron's; else one kernel forward and one backward.
+    """
     found = []
     for operator in graph.operators:
         work, part = operator.work, _part(operator)
@@ -91,7 +99,7 @@ def kernels(graph: OperatorGraph, *, apart: bool = True) -> tuple[Kernel, ...]:
         if apart and gradients and work.gemm is not None:
             written, added = _apart(graph, work, gradients)
             found += [Kernel(written, part), Kernel(added, "accumulate")]
-        elif operator.kind in _LOSS:
+        elif loss and operator.kind in _LOSS:
             found += [Kernel(_passed(work, *moved), part) for moved in _LOSS[operator.kind]]
         elif work.uses_tensor or work.vector:
             found.append(Kernel(work, part))

@@ -23,7 +23,7 @@ from accmine.questions.accuracy.training.links import fitted_cluster
 from accmine.system import Cluster
 from accmine.workload.graph import Work
 
-__all__ = ["ALL", "COLLECTIVES", "OUTSIDE", "RATES", "Machine", "Terms", "machine_of"]
+__all__ = ["ALL", "CHIP", "COLLECTIVES", "OUTSIDE", "RATES", "Machine", "Terms", "machine_of"]
 
 COLLECTIVES, RATES = "nccl_allreduce_intranode.csv", "matmul_sustained.csv"
 OUTSIDE = 25e9
@@ -116,23 +116,27 @@ def _splits(cores: int) -> tuple[int, ...]:
     return tuple(sorted(shares | {1 << e for e in range(cores.bit_length())}))
 
 
-def machine_of(data: Path, terms: Terms = ALL) -> Machine:
+def machine_of(data: Path, terms: Terms = ALL, chip: str = CHIP) -> Machine:
     """The A100s of the measured runs.
 
     Parameters
     ----------
     data
         Folder with ``COLLECTIVES`` and ``RATES``.
+    terms
+        What is counted.
+    chip
+        An accelerator; the share of its rate that products sustain is that of ``CHIP``.
 
     Raises
     ------
     InputError
         If one of the files is missing or wrong.
     """
-    design = load_accelerator(CHIP)
+    design = load_accelerator(chip)
     calibration = design.calibration
     if terms.sustained:
-        share = _sustained_share(data / RATES, design)
+        share = _sustained_share(data / RATES, load_accelerator(CHIP))
         calibration = _with(calibration, {"product"}, "array_efficiency", share)
     if not terms.bandwidth:
         calibration = _with(calibration, {"softmax", "norm", "elementwise"}, "hbm_efficiency", 0.0)

@@ -31,6 +31,7 @@ __all__ = [
 
 PROBLEMS: dict[str, str] = {
     "design-search": "accmine.problems.design_search",
+    "device-placement": "accmine.problems.device_placement",
     "operator-schedule": "accmine.problems.operator_schedule",
     "schedule-window": "accmine.problems.schedule_window",
     "stage-selection": "accmine.problems.stage_selection",
@@ -57,6 +58,8 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("schedule-window", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("design-search", "wham-like"): "accmine.solvers.design_search.wham_like:WhamLike",
     ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
+    ("device-placement", "chain"): "accmine.solvers.device_placement.chain:Chain",
+    ("device-placement", "brute-force"): "accmine.solvers.device_placement.brute_force:BruteForce",
     ("stage-selection", "auto"): "accmine.solvers.stage_selection.auto:SelectionAuto",
     ("stage-selection", "bisection"): "accmine.solvers.stage_selection.bottleneck_bisection:BottleneckBisection",
     ("stage-selection", "lagrangian"): "accmine.solvers.stage_selection.prefix_lagrangian:PrefixLagrangian",
@@ -69,6 +72,7 @@ SOLVERS: dict[tuple[str, str], str] = {
 
 DEFAULT_SOLVER: dict[str, str] = {
     "design-search": "best-first",
+    "device-placement": "chain",
     "operator-schedule": "auto",
     "schedule-window": "cp-sat",
     "stage-selection": "auto",

@@ -302,9 +302,10 @@ def _noise(rng: random.Random, content: bytes) -> bytes:
 
 
 def _override(rng: random.Random, data: Any) -> str:
-    keys = ["limits.area", "limits.tdp", "device_limits.area", "system.pipeline", "system.devices", "system.cluster"]
+    keys = ["limits.area", "limits.tdp", "device_limits.area", "parallel.pipeline", "system.devices", "system.cluster"]
     keys += ["technology", "baseline", "baselines", "objective", "mode", "floor", "search", "search.method", "cost"]
     keys += ["cost.file", "timing", "budget.work", "workloads.0.sequence", "workloads.0.image", "accelerator.hbm"]
+    keys += ["parallel.tensor", "parallel.data", "parallel.stages", "parallel.zero", "workloads.0.recompute"]
     keys += ["accelerator.frequency", "accelerator.dataflow", "operator_split", "residency", "search.top_k"]
     keys += [".".join(map(str, place)) for place in _places(data)]
     key = rng.choice(keys) if rng.random() < 0.95 else rng.choice(WORDS)

@@ -238,7 +238,7 @@ def scope_of(plan: Plan, mode: str) -> tuple[str, ...]:
         lines[0] = f"mode {mode}, {lines[0]}"
     lines.append(f"operator_split {plan.study.operator_split}; every design of the template within the limits")
     for pipeline, workload in zip(plan.pipelines, plan.study.workloads, strict=True):
-        fixed = f"{pipeline.name}: microbatch {pipeline.microbatch}, recompute {workload.recompute}, "
+        fixed = f"{pipeline.name}: microbatch {pipeline.microbatch}, recompute {workload.recomputed}, "
         fixed += f"attention {workload.attention}" + (f", split {workload.granularity}" if workload.split else "")
         if len(pipeline.stages) > 1:
             cuts = ", ".join(str(stage.layers[0]) for stage in pipeline.stages[1:])

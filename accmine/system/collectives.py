@@ -99,8 +99,11 @@ def collective_s(
 
     As ``seconds``, whose errors it raises.
     """
+    size = collective.message_bytes
+    if size < 0:
+        raise InputError(f"a message of {size} bytes; at least 0 is needed")
     lines = collective_lines(cluster, collective.kind, ranks, stride, algorithm=algorithm, devices=devices)
-    return min(fixed + slope * collective.message_bytes for fixed, slope in lines) if collective.message_bytes else 0.0
+    return min(fixed + slope * size for fixed, slope in lines) if size else 0.0
 
 
 def seconds(
@@ -220,7 +223,7 @@ _LINES = {"ring": _ring, "tree": _tree, "hierarchical": _hierarchical, "pairwise
 def _steps(cluster: Cluster, ranks: int, stride: int, devices: int | None) -> tuple[_Step, ...]:
     """The levels that a group crosses, from the inside out."""
     steps: list[_Step] = []
-    before, unit, latency, rate, start = 1, 1, 0.0, math.inf, 0.0
+    before, unit, latency, rate, crowded, start = 1, 1, 0.0, math.inf, math.inf, 0.0
     for level in cluster.levels:
         size = level.devices
         after = ranks
@@ -230,13 +233,15 @@ def _steps(cluster: Cluster, ranks: int, stride: int, devices: int | None) -> tu
         latency, start = max(latency, level.latency_s), max(start, level.start_s)
         # what goes out of a block crosses the levels inside
         rate = min(rate, level.bytes_per_s * level.efficiency)
+        routes = FIXED_ROUTES if level.topology == "fat-tree" else 1.0
+        crowded = min(crowded, level.bytes_per_s * level.efficiency * routes)
         if after > before:
             parts, apart = after // before, max(1, stride // unit)
-            share, far, all_share = 1.0, 1.0, FIXED_ROUTES if level.topology == "fat-tree" else 1.0
+            share, far, crowded_share = 1.0, 1.0, 1.0
             if level.topology in LINKED:
                 around = (size or devices or ranks * stride) // unit
                 whole = level.topology == "ring" and parts * apart >= around
-                share, far, all_share = _on_links(parts, apart, whole)
+                share, far, crowded_share = _on_links(parts, apart, whole)
             steps.append(
                 _Step(
                     before,
@@ -244,7 +249,7 @@ def _steps(cluster: Cluster, ranks: int, stride: int, devices: int | None) -> tu
                     latency * (apart if level.topology in LINKED else 1),
                     rate * share,
                     latency * far,
-                    rate * all_share,
+                    crowded * crowded_share,
                     start,
                     level.topology not in LINKED,
                 )

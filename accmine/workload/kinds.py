@@ -10,6 +10,7 @@ Operand order of forward kinds (inputs -> outputs); ``[]`` is optional, ``…`` 
 kind                inputs                                                            outputs
 ==================  ================================================================  =======================
 linear              x[…,k] or several x of one k-split, weight[k,n], [bias[n]]        y[…,n] or several y (n-split)
+                    of experts: x[experts,rows,k], weight[experts,k,n]                y[experts,rows,n]
 matmul              a, b (attributes transpose_a, transpose_b = 0/1)                  c
 conv2d              x[b,c,h,w], weight[o,c/groups,kh,kw], [bias[o]]                   y[b,o,oh,ow]
 embedding           ids, table[v,h]                                                   y
@@ -25,6 +26,9 @@ dropout             x                                                           
 max-pool, avg-pool  x                                                                 y [max-pool: y, indices int8]
 concat              a, b, … (channels)                                                y
 rotary              x                                                                 y
+top-k               x (row = last axis)                                               y[…,k], indices[…,k] int32
+gather              x[…,h], indices                                                   y[experts,rows,h]
+combine             x[experts,rows,h], weights[…,k], indices                          y[…,h]
 lstm-cell           gates[b,4h], c[b,h]                                               h', c'
 cross-entropy       logits[…,v], labels                                               loss, probabilities
 attention           q[…,r,d], k[…,s,d], v[…,s,e], [mask]                              o[…,r,e], log-sum-exp[…,r]
@@ -68,6 +72,9 @@ _FORWARD_VECTOR: tuple[str, ...] = (
     "avg-pool",
     "concat",
     "rotary",
+    "top-k",
+    "gather",
+    "combine",
     "lstm-cell",
     "cross-entropy",
     "attention-softmax",

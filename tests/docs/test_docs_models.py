@@ -8,7 +8,7 @@ from typing import get_args
 
 from accmine.workload import TransformerConfig
 from accmine.workload.graph import MOST_BYTES, MOST_MACS, MOST_OPERATORS
-from accmine.workload.importers.huggingface import ARCHITECTURES, FIXED
+from accmine.workload.importers.model_types import ARCHITECTURES, FIXED
 from accmine.workload.importers.models import FAMILIES
 from accmine.workload.importers.values import LARGEST
 

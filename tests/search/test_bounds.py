@@ -93,7 +93,8 @@ def test_the_bound_holds_where_the_links_are_the_bottleneck() -> None:
                 objective="bottleneck",
                 workload={"microbatch": microbatch},
                 limits={"area": "832 mm^2"},
-                system={"pipeline": 2, "cluster": cluster},
+                system={"cluster": cluster},
+                parallel={"pipeline": 2},
             )
             groups = brute_groups(plan, library, "heterogeneous")
             value = least(plan, groups)

@@ -50,7 +50,9 @@ def test_every_complaint_of_every_file_at_once(tmp_path: Path) -> None:
     (tmp_path / "gpt.yaml").write_text("family: gpt2\nlayers: -1\n")
     (tmp_path / "links.yaml").write_text("name: mine\nlink: 1\n")
     (tmp_path / "tech.yaml").write_text("name: mine\n")
-    found = complaints(loaded(tmp_path, "technology=tech.yaml", "system={pipeline: 2, cluster: links.yaml}"))
+    found = complaints(
+        loaded(tmp_path, "technology=tech.yaml", "system={cluster: links.yaml}", "parallel={pipeline: 2}")
+    )
     for name in ("base.yaml:", "gpt.yaml:", "links.yaml:", "tech.yaml"):
         assert any(name in line for line in found), name
 

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from accmine.errors import InputError
 from accmine.system import DEFAULT_SCHEDULE
 
-__all__ = ["Front", "Rows", "chain_fronts", "comes_back", "least_chain"]
+__all__ = ["Front", "Rows", "best_plan", "chain_fronts", "comes_back", "least_chain"]
 
 Array = npt.NDArray[Any]
 
@@ -116,6 +116,7 @@ def chain_fronts(
     returns: bool = True,
     budget: int = 0,
     below: Any = None,
+    fronts: list[dict[int, Front]] | None = None,
 ) -> list[dict[int, Front]]:
     """Fronts of 1 to ``stages`` stages, by number of devices (0 where they are not counted).
 
@@ -129,12 +130,14 @@ def chain_fronts(
         Devices at most.
     below
         Only chains below this are kept.
+    fronts
+        Those of fewer stages, to which the others are added.
     """
     never = _never(rows)
     layers = len(rows[0].forward)
     limit = never if below is None else min(below, never)
-    fronts: list[dict[int, Front]] = []
-    for r in range(1, stages + 1):
+    fronts = [] if fronts is None else fronts
+    for r in range(len(fronts) + 1, stages + 1):
         pieces: dict[int, list[tuple[Array, ...]]] = {}
         for o, own in enumerate(rows):
             f, b, u = (own.of_stages(name) for name in ("forward", "backward", "update"))

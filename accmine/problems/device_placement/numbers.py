@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-import numpy as np
-
-from accmine.problems.device_placement.network import collective_s, level_sizes, transfer_s
 from accmine.problems.device_placement.problem import GROUPS, Option, Problem
+from accmine.system.collectives import collective_s
 from accmine.workload.shard import Collective
 
 __all__ = ["Numbers", "Way", "numbers", "replica_microbatches", "state_shares"]
@@ -49,6 +47,11 @@ class Way:
         sizes = dict(zip(GROUPS, (self.tensor, self.data, self.pipeline), strict=True))
         return math.prod(sizes[inner] for inner in self.order[: self.order.index(group)])
 
+    @property
+    def devices(self) -> int:
+        """Ranks of all groups together."""
+        return self.tensor * self.data * self.pipeline
+
 
 def replica_microbatches(problem: Problem, data: int) -> int:
     """Microbatches of the fullest replica: those of a step shared by ``data`` replicas, rounded up."""
@@ -60,10 +63,16 @@ def state_shares(problem: Problem, option: Option, data: int) -> tuple[tuple[int
 
     Experts are held by data / expert devices, everything else by all replicas.
     """
-    experts = option.expert_weight_bytes, option.expert_gradient_bytes, option.expert_optimizer_bytes
-    whole = option.weight_bytes, option.gradient_bytes, option.optimizer_bytes
-    dense = (*(max(0, a - b) for a, b in zip(whole, experts, strict=True)), data, False)
-    return (dense, (*experts, max(1, data // problem.expert), True)) if any(experts) else (dense,)
+    sizes = (
+        (option.weight_bytes, option.expert_weight_bytes),
+        (option.gradient_bytes, option.expert_gradient_bytes),
+        (option.optimizer_bytes, option.expert_optimizer_bytes),
+    )
+    weights, gradients, states = (max(0, whole - expert) for whole, expert in sizes)
+    dense = weights, gradients, states, data, False
+    if not any(expert for _, expert in sizes):
+        return (dense,)
+    return dense, (sizes[0][1], sizes[1][1], sizes[2][1], max(1, data // problem.expert), True)
 
 
 def _least_s(problem: Problem) -> float:
@@ -81,13 +90,13 @@ def _most_s(problem: Problem) -> float:
             each = option.forward_s + option.backward_s
             for own in (*option.forward_collectives, *option.backward_collectives):
                 ranks = option.tensor if own.group == "tensor" else problem.expert
-                each += collective_s(cluster, own.kind, own.message_bytes, ranks, max(1, devices // ranks))
+                each += collective_s(cluster, own, ranks, max(1, devices // ranks))
             size = max(option.gradient_bytes, option.weight_bytes)
-            sums = collective_s(cluster, "all-reduce", size, devices, 1)
+            sums = collective_s(cluster, Collective("all-reduce", size, "data"), devices)
             worst = max(worst, each * problem.microbatches + option.update_s + 4 * sums)
         total += worst
     messages = [max([e.message_bytes, *(size for _, size in e.by_tensor)]) for e in problem.edges]
-    sent = sum(transfer_s(cluster, size, 0, devices - 1) for size in messages)
+    sent = sum(cluster.transfer_s(size, 0, devices - 1) for size in messages)
     return total + 2 * sent * problem.microbatches * len(problem.layers)
 
 
@@ -111,8 +120,7 @@ class Numbers:
         power = Fraction(10) ** math.ceil(math.log10(tick))
         self.ticks = 1 / min(f * power for f in (Fraction(1, 5), Fraction(1, 2), Fraction(1)) if f * power >= tick)
         self._layer: dict[object, tuple[int, int, int, int]] = {}
-        self._pairs: dict[object, list[tuple[int, int]]] = {}
-        self._sent: dict[object, int] = {}
+        self._sent: dict[object, tuple[int, ...]] = {}
 
     def up(self, seconds: float) -> int:
         """Seconds in ticks, rounded up; a float stands for the decimal number it prints as."""
@@ -125,20 +133,20 @@ class Numbers:
     def layer(self, option: Option, way: Way) -> tuple[int, int, int, int]:
         """Forward pass, backward pass, update, and the part of the backward pass for weights, of one layer."""
         strides = way.stride("tensor"), way.stride("data")
-        key = option, strides, way.data, way.zero
+        key = option, strides, way.data, way.zero, way.devices
         if key not in self._layer:
-            forward = option.forward_s + self._collectives(option, option.forward_collectives, strides)
-            backward = option.backward_s + self._collectives(option, option.backward_collectives, strides)
+            forward = option.forward_s + self._collectives(option, option.forward_collectives, strides, way.devices)
+            backward = option.backward_s + self._collectives(option, option.backward_collectives, strides, way.devices)
             update = self._update_s(option, way, strides[1])
             weight = min(self.up(option.weight_s), self.up(backward))
             self._layer[key] = self.up(forward), self.up(backward), self.up(update), weight
         return self._layer[key]
 
-    def _collectives(self, option: Option, own: Sequence[Collective], strides: tuple[int, int]) -> float:
+    def _collectives(self, option: Option, own: Sequence[Collective], strides: tuple[int, int], devices: int) -> float:
         total = 0.0
         for c in own:
             ranks, stride = (option.tensor, strides[0]) if c.group == "tensor" else (self.problem.expert, strides[1])
-            total += collective_s(self.problem.cluster, c.kind, c.message_bytes, ranks, stride)
+            total += collective_s(self.problem.cluster, c, ranks, stride, devices=devices)
         return total
 
     def _update_s(self, option: Option, way: Way, stride: int) -> float:
@@ -153,43 +161,26 @@ class Numbers:
             apart = stride * problem.expert if experts else stride
             share = (states[1] if experts else states[0] - states[1]) / states[0]
             total += share * option.update_s / (ranks if way.zero else 1)
-            kind = "reduce-scatter" if way.zero else "all-reduce"
-            sums = collective_s(problem.cluster, kind, gradients, ranks, apart)
-            gathers = (0, 1, 1, 2)[way.zero]
-            handed = collective_s(problem.cluster, "all-gather", weights, ranks, apart) if gathers else 0.0
+            summed = Collective("reduce-scatter" if way.zero else "all-reduce", gradients, "data")
+            sums = collective_s(problem.cluster, summed, ranks, apart, devices=way.devices)
+            gathers, gathered = (0, 1, 1, 2)[way.zero], Collective("all-gather", weights, "data")
+            handed = collective_s(problem.cluster, gathered, ranks, apart, devices=way.devices) if gathers else 0.0
             total += (1 - problem.gradient_overlap) * sums + gathers * handed
         return total
 
-    def message(self, message_bytes: int, way: Way, stage: int) -> int:
-        """Message from a stage to the next one, of the slowest pair of devices; stages are counted over all chunks."""
-        a, b = self.pairs(way)[stage % way.pipeline]
-        key = message_bytes, a, b
-        if key not in self._sent:
-            self._sent[key] = self.up(transfer_s(self.problem.cluster, message_bytes, a, b)) if message_bytes else 0
-        return self._sent[key]
-
-    def pairs(self, way: Way) -> list[tuple[int, int]]:
-        """For each device of a pipeline, ranks of a sender and a receiver, the farthest of all replicas.
+    def messages(self, message_bytes: int, way: Way) -> tuple[int, ...]:
+        """A message from each device of a pipeline to the next one, the worst of all replicas.
 
         The last one sends to the first one, as chunks do.
         """
-        key = way.tensor, way.data, way.pipeline, way.order
-        if key not in self._pairs:
-            self._pairs[key] = _farthest(way, level_sizes(self.problem.cluster))
-        return self._pairs[key]
-
-
-def _farthest(way: Way, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    shape = dict(zip(GROUPS, (way.tensor, way.data, way.pipeline), strict=True))
-    ranks = np.arange(math.prod(shape.values())).reshape([shape[g] for g in reversed(way.order)])
-    lines = np.moveaxis(ranks, list(reversed(way.order)).index("pipeline"), 0).reshape(way.pipeline, -1)
-    after = np.roll(lines, -1, axis=0)
-    span = np.zeros(lines.shape, dtype=np.int64)
-    for size in sizes:
-        span += lines // size != after // size
-    worst = span.argmax(axis=1)
-    rows = np.arange(way.pipeline)
-    return list(zip(lines[rows, worst].tolist(), after[rows, worst].tolist(), strict=True))
+        stride = way.stride("pipeline")
+        key = message_bytes, stride, way.pipeline, way.devices
+        if key not in self._sent:
+            seconds = self.problem.cluster.boundary_s(
+                message_bytes, stride, way.pipeline, stages=way.pipeline + 1, devices=way.devices
+            )
+            self._sent[key] = tuple(map(self.up, seconds.tolist()))
+        return self._sent[key]
 
 
 @lru_cache(maxsize=16)

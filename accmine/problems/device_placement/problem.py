@@ -249,6 +249,9 @@ def _complaints(problem: Problem) -> Iterator[tuple[str, str]]:
         if not _whole(getattr(problem, name), 1):
             yield name, f"{getattr(problem, name)!r} is not allowed; a whole number of at least 1 is needed"
             return
+    if problem.devices > problem.cluster.devices:
+        outermost = problem.cluster.levels[-1]
+        yield "devices", f"{problem.devices} devices; {outermost.name}, the outermost level, joins {outermost.devices}"
     if problem.semantics not in SEMANTICS:
         yield "semantics", f"{problem.semantics!r} is not allowed; allowed: {', '.join(SEMANTICS)}"
     if not 0 <= problem.gradient_overlap <= 1:

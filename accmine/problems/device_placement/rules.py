@@ -48,7 +48,8 @@ def stage_times(problem: Problem, solution: Solution) -> tuple[list[list[int]], 
         for k in range(first, last):
             size = edge.bytes_at(solution.stages[first].tensor)
             crossing[k][edge.source] = max(size, crossing[k].get(edge.source, 0))
-    return phases, [table.message(sum(sent.values()), way, k) for k, sent in enumerate(crossing)]
+    sent = [table.messages(sum(sizes.values()), way)[k % way.pipeline] for k, sizes in enumerate(crossing)]
+    return phases, sent
 
 
 def score(problem: Problem, solution: Solution) -> int | float:

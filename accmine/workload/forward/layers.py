@@ -59,6 +59,7 @@ __all__ = [
     "mask",
     "matmul",
     "norm",
+    "norm_weights",
     "output_size",
     "parameter",
     "pool",
@@ -240,19 +241,25 @@ def dropout(builder: GraphBuilder, name: str, x: int, rate: float) -> int:
     return y
 
 
-def norm(builder: GraphBuilder, name: str, kind: str, x: int) -> int:
-    """``layer-norm`` or ``rms-norm`` over the last axis, or ``batch-norm`` over all but axis 1, with its parameters.
+def norm(builder: GraphBuilder, name: str, kind: str, x: int, weights: Sequence[int] = ()) -> int:
+    """``layer-norm`` or ``rms-norm`` over the last axis, or ``batch-norm`` over all but axis 1.
 
+    Its parameters are made here, or are ``weights``, which several norms may share.
     Running statistics of a batch norm are no parameters and cost nothing worth counting.
     """
     tensor = builder.tensors[x]
     width = tensor.shape[1] if kind == "batch-norm" else tensor.shape[-1]
     row = tensor.elements // width if kind == "batch-norm" else width
-    names = ("weight",) if kind == "rms-norm" else ("weight", "bias")
-    weights = [parameter(builder, f"{name}.{suffix}", (width,), tensor.dtype) for suffix in names]
+    weights = weights or norm_weights(builder, name, kind, width, tensor.dtype)
     y = builder.tensor(f"{name}.y", tensor.shape, tensor.dtype)
     builder.operator(name, kind, (x, *weights), (y,), vector=(Vector(kind, tensor.elements, row),))
     return y
+
+
+def norm_weights(builder: GraphBuilder, name: str, kind: str, width: int, dtype: str) -> list[int]:
+    """Parameters of a norm over ``width`` columns."""
+    names = ("weight",) if kind == "rms-norm" else ("weight", "bias")
+    return [parameter(builder, f"{name}.{suffix}", (width,), dtype) for suffix in names]
 
 
 def pool(

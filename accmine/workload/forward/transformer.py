@@ -17,6 +17,8 @@ from math import ceil, prod, sqrt
 
 from accmine.workload.forward import layers
 from accmine.workload.forward.attention import FUSED, AttentionShape, attention, padding_masks
+from accmine.workload.forward.experts import routed_experts
+from accmine.workload.forward.latent_attention import latent_projections
 from accmine.workload.graph import GraphBuilder, OperatorGraph
 from accmine.workload.importers.transformer_config import TransformerConfig
 
@@ -97,31 +99,31 @@ def transformer_operators(
 ) -> int:
     """Operators of ``transformer_graph``, counted before it is built: the sequence does not change them.
 
-    Layers are equal, so graphs of one and two layers tell the rest; a chain of attention beyond the first (fused
-    there is one) has
-    five operators, a dropout and a rotary embedding for queries and one for keys.
+    Layers are equal, but for the dense ones in front of experts, so graphs of one and two tell the rest; a chain of
+    attention beyond the first (fused there is one) has five operators, a dropout and a rotary embedding for queries
+    and one for keys.
     """
-    one, two = (
-        len(
-            transformer_graph(
-                config.model_copy(update={"layers": layers, "window": 0}),
-                "",
-                batch=1,
-                sequence=1,
-                split=FUSED if split == FUSED else "none",
-                dropout=dropout,
-                loss=loss,
-                dtype="bf16",
-            )
-        )
-        for layers in (1, 2)
-    )
+
+    def count(of: int, dense: int) -> int:
+        less = config.model_copy(update={"layers": of, "dense_layers": dense, "window": 0})
+        whole = FUSED if split == FUSED else "none"
+        sizes = {"batch": 1, "sequence": 1}
+        return len(transformer_graph(less, "", **sizes, split=whole, dropout=dropout, loss=loss, dtype="bf16"))
+
+    one = count(1, 0)
+    total = one + (config.layers - 1) * (count(2, 0) - one)
+    if config.dense_layers:
+        total += config.dense_layers * (count(1, 1) - one)
     chains = {FUSED: (1, 1), "none": (1, 1), "heads": (config.heads, config.kv_heads), "samples": (batch, batch)}
     queries, keys = chains[split]
     more = (queries - 1) * (5 + int(dropout and config.attention_dropout > 0))
-    if config.position_embedding == "rotary":
+    if config.qk_norm:
         more += queries - 1 + keys - 1
-    return one + (config.layers - 1) * (two - one) + config.layers * more
+    if config.kv_rank:  # of keys, the rotated columns are one for all heads
+        more += 3 * (queries - 1) + (0 if split == "heads" else keys - 1)
+    elif config.position_embedding == "rotary":
+        more += queries - 1 + keys - 1
+    return total + config.layers * more
 
 
 def _embeddings(net: _Net) -> int:
@@ -130,6 +132,8 @@ def _embeddings(net: _Net) -> int:
     x = layers.embedding(net.b, "embeddings.word", net.ids("token-ids"), net.table)
     if config.embedding_width != config.width:
         x = net.linear("embeddings.project", x, config.embedding_width, config.width, bias=False)
+    if config.embedding_scale:
+        x = layers.elementwise(net.b, "embeddings.scale", "scale", x, sqrt(config.width))
     parts = [x]
     if config.position_embedding == "learned":
         table = net.parameter("embeddings.position.weight", config.positions + config.position_offset, config.width)
@@ -161,8 +165,13 @@ def _layer(net: _Net, name: str, x: int) -> int:
 def _attention(net: _Net, name: str, x: int) -> int:
     config, shape, b = net.config, net.shape, net.b
     inner, kv_inner = config.heads * config.head_width, config.kv_heads * config.head_width
-    queries, keys, values = _projections(net, name, x, inner, kv_inner)
-    if config.position_embedding == "rotary":
+    if config.kv_rank:
+        queries, keys, values = latent_projections(b, name, x, config, shape, net.dtype)
+    else:
+        queries, keys, values = _projections(net, name, x, inner, kv_inner)
+    if config.qk_norm:
+        queries, keys = _head_norms(net, f"{name}.q.norm", queries), _head_norms(net, f"{name}.k.norm", keys)
+    if config.position_embedding == "rotary" and not config.kv_rank:
         queries = [layers.elementwise(b, f"{name}.q.rotary{i}", "rotary", q) for i, q in enumerate(queries)]
         keys = [layers.elementwise(b, f"{name}.k.rotary{i}", "rotary", k) for i, k in enumerate(keys)]
     read = attention(
@@ -177,11 +186,18 @@ def _attention(net: _Net, name: str, x: int) -> int:
         causal=config.causal,
         dropout=config.attention_dropout if net.dropping else 0.0,
     )
-    weight = net.parameter(f"{name}.output.weight", inner, config.width)
-    bias = net.parameter(f"{name}.output.bias", config.width) if config.attention_bias else None
+    weight = net.parameter(f"{name}.output.weight", config.heads * config.value_width, config.width)
+    bias = net.parameter(f"{name}.output.bias", config.width) if config.output_bias else None
     size = (*net.tokens, config.width)
     x_split = "m" if shape.axis == "m" else "k"
     return layers.linear(b, f"{name}.output", read, weight, bias, [size], m=net.m, x_split=x_split)[0]
+
+
+def _head_norms(net: _Net, name: str, tensors: list[int]) -> list[int]:
+    """A norm over the columns of a head in every chain, with the same parameters."""
+    kind = net.config.norm
+    weights = layers.norm_weights(net.b, name, kind, net.config.head_width, net.dtype)
+    return [layers.norm(net.b, f"{name}{i}", kind, t, weights) for i, t in enumerate(tensors)]
 
 
 def _projections(net: _Net, name: str, x: int, inner: int, kv_inner: int) -> tuple[list[int], list[int], list[int]]:
@@ -207,8 +223,20 @@ def _projections(net: _Net, name: str, x: int, inner: int, kv_inner: int) -> tup
 
 
 def _mlp(net: _Net, name: str, x: int) -> int:
+    """The MLP of the layer that was opened last; experts in its place behind the dense layers."""
     config = net.config
-    width, inner, bias = config.width, config.mlp_width, config.mlp_bias
+    if not config.experts or len(net.b.layers) - 2 < config.dense_layers:
+        return _dense(net, name, x, config.mlp_width)
+    y = routed_experts(net.b, name, x, config, net.dtype)
+    if not config.shared_expert_width:
+        return y
+    shared = _dense(net, f"{name}.shared", x, config.shared_expert_width)
+    return layers.add(net.b, f"{name}.shared.add", (y, shared))
+
+
+def _dense(net: _Net, name: str, x: int, inner: int) -> int:
+    config = net.config
+    width, bias = config.width, config.mlp_bias
     if config.gated:
         gate = net.linear(f"{name}.gate", x, width, inner, bias)
         gate = layers.elementwise(net.b, f"{name}.{config.activation}", config.activation, gate)

@@ -58,6 +58,7 @@ NO_GRADIENT: dict[str, frozenset[int]] = {
     "max-pool": frozenset({1}),
     "cross-entropy": frozenset({0, 1}),
     "attention": frozenset({1}),
+    "top-k": frozenset({1}),
 }
 """Outputs that no gradient flows through: masks, indices, log-sum-exps, and what lies behind the loss."""
 

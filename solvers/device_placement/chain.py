@@ -1,0 +1,228 @@
+"""Chains of layers, exactly: the least chain bound of every way, and all cuts below the best step.
+
+Ways (degrees, order of ranks, schedule, ZeRO stage, kind of options) come by a cheap bound. The dynamic programme of
+``accmine.problems.device_placement.chain_bound`` gives each the least chain bound over all cuts; the step of its plan
+is simulated and offered. Where the simulation is longer than the bound, cuts are taken apart from the front: what is
+fixed, and the best continuation by the fronts of the programme, bound all cuts that begin alike. The least bound of
+what is left, of all ways, bounds every placement; when the best step reaches it, that is proven.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from accmine.errors import InputError
+from accmine.problems.device_placement import Pipelining, Problem, Solution, StagePlan, bound
+from accmine.problems.device_placement.chain_bound import Front, Rows, best_plan, chain_fronts, comes_back
+from accmine.problems.device_placement.numbers import Way, replica_microbatches
+from accmine.record import Record
+from accmine.result import StopReason
+from accmine.system import step_time
+
+from .ways import Kind, Layers, Ways, all_ways
+
+__all__ = ["Chain"]
+
+_METHOD = "chain bounds of all cuts that are left, of all degrees, orders and schedules"
+_SAID = 64  # steps of the search between two looks at the clock
+
+
+@dataclass(frozen=True, eq=False)
+class _Setting:
+    """A way with its rows and fronts."""
+
+    kinds: tuple[Kind, ...]
+    pipelining: Pipelining
+    way: Way
+    microbatches: int
+    rows: list[Rows]
+    fronts: list[dict[int, Front]]
+    returns: bool
+    budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """The first stages of cuts.
+
+    Attributes
+    ----------
+    stages
+        (first layer, kind) of each.
+    layer
+        Behind the last of them.
+    arrived, back, peak
+        Σ (f + c) of them; the longest way from the first layer behind them to the end of an update of theirs; the
+        longest chain among them.
+    used
+        Devices, where they are counted.
+    """
+
+    setting: _Setting
+    stages: tuple[tuple[int, int], ...]
+    layer: int
+    arrived: int
+    back: int
+    peak: int
+    used: int
+
+
+@dataclass
+class _Open:
+    """What is still to be looked at, by bound; deeper beginnings first among equals."""
+
+    heap: list[tuple[int, int, int, _Beginning]] = field(default_factory=list)
+    count: int = 0
+
+    def push(self, least: int, beginning: _Beginning) -> None:
+        self.count += 1
+        heapq.heappush(self.heap, (least, -len(beginning.stages), self.count, beginning))
+
+
+class Chain:
+    """Branch and bound over ways and cuts of a chain; see the module.
+
+    ``stop.work`` is the number of ways and beginnings looked at.
+    """
+
+    name = "chain"
+
+    def search(self, record: Record[Solution]) -> StopReason:
+        """Best first, until nothing is left below the best step.
+
+        Raises
+        ------
+        InputError
+            If the layers are no chain.
+        """
+        problem: Problem = record.problem
+        if not problem.chain:
+            raise InputError("chain: the layers have no single order (each needs an edge to the next one); take cp-sat")
+        record.raise_bound(*bound(problem))
+        return _Search(record).run()
+
+
+class _Search:
+    def __init__(self, record: Record[Solution]) -> None:
+        self.record = record
+        self.problem: Problem = record.problem
+        self.layers = Layers(self.problem)
+        self.open = _Open()
+        self._fronts: dict[object, list[dict[int, Front]]] = {}
+
+    def run(self) -> StopReason:
+        record = self.record
+        ways = heapq.merge(*(_in_order(own) for own in all_ways(self.layers)), key=lambda entry: entry[0])
+        nearest = next(ways, None)
+        while True:
+            left = [entry[0] for entry in (nearest, self.open.heap[0] if self.open.heap else None) if entry is not None]
+            least = min(left, default=None)
+            if least is None or (record.score is not None and least >= record.score):
+                if record.best is None:
+                    record.no_solution("no cut fits in memory, in any way")
+                else:
+                    record.raise_bound(record.score, _METHOD)
+                return StopReason.PROVED
+            record.work += 1
+            if record.work % _SAID == 0 or record.stop.work is not None:
+                record.raise_bound(least, _METHOD)
+                if (reason := record.over()) is not None:
+                    return reason
+            if self.open.heap and self.open.heap[0][0] == least:
+                self._branch(heapq.heappop(self.open.heap)[3])
+            elif nearest is not None:
+                self._begin(nearest[1], nearest[2])
+                nearest = next(ways, None)
+
+    def _begin(self, own: Ways, row: int) -> None:
+        """Bound all cuts of a way exactly and offer the cut of this bound."""
+        problem, data, pipeline = self.problem, int(own.data[row]), int(own.pipeline[row])
+        tensor = own.kinds[0][0] if problem.uniform else max(problem.degrees)
+        way = Way(tensor, data, pipeline, own.order, own.zero)
+        returns = comes_back(own.pipelining.schedule, own.pipelining.chunks)
+        if returns is None:
+            raise InputError(f"chain: schedule {own.pipelining.schedule!r} has no chain bound")
+        rows = self.layers.rows(own.kinds, own.pipelining, way)
+        microbatches = replica_microbatches(problem, data)
+        budget = 0 if problem.uniform else problem.devices // data
+        parts = [(r.forward, r.backward, r.update, r.there, r.reach) for r in rows]
+        alike = all(np.asarray(r.there).ndim == 1 for r in rows) and own.pipelining.schedule in ("gpipe", "1f1b")
+        content = tuple(np.asarray(part).tobytes() for row in parts for part in row[:4])
+        key = own.kinds, own.pipelining, own.zero, microbatches, budget, data if own.zero else 0, content
+        fronts = self._fronts.setdefault((key, 0 if alike else pipeline), [])
+        chain_fronts(
+            rows, pipeline, microbatches, returns=returns, budget=budget, below=self.record.score, fronts=fronts
+        )
+        found = best_plan(fronts, pipeline)
+        if found is None:
+            return
+        setting = _Setting(own.kinds, own.pipelining, way, microbatches, rows, fronts, returns, budget)
+        least, firsts, chosen = found
+        step = self._offer(setting, list(zip(firsts, chosen, strict=True)))
+        if least < step:
+            self.open.push(int(least), _Beginning(setting, (), 0, 0, 0, 0, 0))
+
+    def _offer(self, setting: _Setting, stages: list[tuple[int, int]]) -> int:
+        """Simulate a plan; offer it where it is the best."""
+        ends = [*(first for first, _ in stages[1:]), self.layers.count]
+        forward, backward, update, sent = [], [], [], []
+        for s, ((first, kind), end) in enumerate(zip(stages, ends, strict=True)):
+            rows = setting.rows[kind]
+            for total, name in ((forward, "forward"), (backward, "backward"), (update, "update")):
+                total.append(int(rows.of_stages(name)[first, end]))
+            if s + 1 < len(stages):
+                sent.append(int(rows.message("there", len(stages) - s - 1)[end]))
+        schedule = setting.pipelining.schedule
+        step = int(step_time(schedule, forward, backward, update, sent, setting.microbatches))
+        if self.record.score is None or step < self.record.score:
+            plans = tuple(
+                StagePlan(tuple(self.layers.line[first:end]), *setting.kinds[kind])
+                for (first, kind), end in zip(stages, ends, strict=True)
+            )
+            way = setting.way
+            self.record.offer(Solution(plans, way.data, way.order, setting.pipelining, way.zero))
+        return step
+
+    def _branch(self, beginning: _Beginning) -> None:
+        """All next stages of a beginning."""
+        setting, r = beginning.setting, beginning.setting.way.pipeline - len(beginning.stages)
+        i, limit = beginning.layer, self.record.score
+        for kind, rows in enumerate(setting.rows):
+            f, b, u = (rows.of_stages(name)[i] for name in ("forward", "backward", "update"))
+            tail = np.maximum(u, beginning.back)
+            peak = np.maximum(beginning.peak, beginning.arrived + setting.microbatches * (f + b) + tail)
+            there, back = rows.message("there", max(1, r - 1)), rows.message("back", max(1, r - 1))
+            arrived = beginning.arrived + f[:-1] + there
+            behind = tail[:-1] + b[:-1] + back if setting.returns else np.zeros_like(arrived)
+            least = np.full(self.layers.count, np.iinfo(np.int64).max)
+            for used, front in setting.fronts[r - 2].items():
+                if beginning.used + rows.width + used <= setting.budget:
+                    whole = np.maximum(arrived[:, None] + front.y, arrived[:, None] + front.x + behind[:, None])
+                    least = np.minimum(least, whole.min(axis=1))
+            least = np.maximum(least, peak[:-1])
+            ends = np.arange(self.layers.count)
+            fits = (ends > i) & (least < limit)
+            if rows.reach is not None:
+                fits &= ends <= rows.reach[r - 1][i]
+            stages = (*beginning.stages, (i, kind))
+            for end in np.flatnonzero(fits).tolist():
+                if r > 2:
+                    values = int(arrived[end]), int(behind[end]), int(peak[end]), beginning.used + rows.width
+                    self.open.push(int(least[end]), _Beginning(setting, stages, end, *values))
+                else:
+                    self._last(setting, stages, end, beginning.used + rows.width)
+
+    def _last(self, setting: _Setting, stages: tuple[tuple[int, int], ...], layer: int, used: int) -> None:
+        for kind, rows in enumerate(setting.rows):
+            fits = rows.reach is None or rows.reach[0][layer] >= self.layers.count
+            if fits and used + rows.width <= setting.budget:
+                self._offer(setting, [*stages, (layer, kind)])
+
+
+def _in_order(own: Ways) -> Iterator[tuple[int, Ways, int]]:
+    for row, least in enumerate(own.bound.tolist()):
+        yield least, own, row

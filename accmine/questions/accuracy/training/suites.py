@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from accmine.questions.accuracy.score import spearman
-from accmine.questions.accuracy.training.machine import COLLECTIVES, RATES, Machine, machine_of
+from accmine.questions.accuracy.training.machine import Machine, machine_of
 from accmine.questions.accuracy.training.runs import Run, read_runs
 from accmine.questions.accuracy.training.step import predict
 
 __all__ = ["FILES", "TRAINING", "training_lines", "training_rows"]
 
 SC21, TABLE5, NODE = "megatron_sc21_table1.csv", "recompute_korthikanti_table5.csv", "vtrain_single_node.csv"
-FILES = {"training": (SC21, TABLE5, COLLECTIVES, RATES), "vtrain": (NODE, COLLECTIVES, RATES)}
+FILES = {"training": (SC21, TABLE5), "vtrain": (NODE,)}
 """Suite -> its files in the data folder."""
 
 TRAINING = tuple(FILES)
@@ -44,7 +44,7 @@ def training_rows(suite: str, data: Path) -> list[dict[str, Any]]:
 
     ``ok`` is ``None``: no row is judged but their mean, or the ranks of groups.
     """
-    machine = machine_of(data)
+    machine = machine_of()
     if suite == "training":
         return [
             _row(run.name, quantity, predict(run, machine), run.seconds, source)

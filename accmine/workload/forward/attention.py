@@ -137,13 +137,14 @@ def attention(
     group = len(queries) // len(keys)
     outputs = []
     for i, query in enumerate(queries):
-        chain = name if len(queries) == 1 else f"{name}.{i}"
+        chain, first = name if len(queries) == 1 else f"{name}.{i}", len(builder.operators)
         scores = layers.matmul(builder, f"{chain}.scores", query, keys[i // group], transpose_b=1)
         scaled = layers.elementwise(builder, f"{chain}.scale", "scale", scores, factor)
         masked = layers.mask(builder, f"{chain}.mask", scaled, masks[i % len(masks)], int(causal))
         weights = layers.softmax(builder, f"{chain}.softmax", masked)
         kept = layers.dropout(builder, f"{chain}.softmax.dropout", weights, dropout)
         outputs.append(layers.matmul(builder, f"{chain}.values", kept, values[i // group]))
+        builder.mark(range(first, len(builder.operators)), "core", i + 1)
     return outputs
 
 

@@ -23,6 +23,7 @@ concat       ``axis``; ``stack``: 1 when it is a new axis (time steps become a s
 lstm-cell    ``width``
 cross-       ``weight``: factor of this loss in the loss of training
 entropy
+exchanges    ``group``: ``tensor`` or ``expert``
 others       none
 ===========  =========================================================================================
 
@@ -53,6 +54,7 @@ __all__ = [
     "dropout",
     "elementwise",
     "embedding",
+    "exchange",
     "input_tensor",
     "linear",
     "lstm_cell",
@@ -75,10 +77,19 @@ def parameter(builder: GraphBuilder, name: str, shape: Sequence[int], dtype: str
     return builder.tensor(name, shape, dtype, "parameter")
 
 
-def input_tensor(builder: GraphBuilder, name: str, shape: Sequence[int], dtype: str) -> int:
-    """A tensor of the batch: token ids, masks, images, labels, or the zeros a recurrence starts from."""
-    role: Role = "input"
+def input_tensor(builder: GraphBuilder, name: str, shape: Sequence[int], dtype: str, role: Role = "input") -> int:
+    """A tensor of the batch: token ids, masks, images, labels, or the zeros a recurrence starts from.
+
+    One that is the same for all batches has the role ``constant``.
+    """
     return builder.tensor(name, shape, dtype, role)
+
+
+def exchange(builder: GraphBuilder, name: str, kind: str, x: int, shape: Sequence[int], group: str = "tensor") -> int:
+    """What the devices of a group make of their ``x`` by ``kind``, one of ``EXCHANGE_KINDS``; of ``shape``."""
+    y = builder.tensor(f"{name}.y", shape, builder.tensors[x].dtype)
+    builder.operator(name, kind, (x,), (y,), attributes={"group": group}, bytes_in=0, bytes_out=0)
+    return y
 
 
 def linear(
@@ -336,10 +347,19 @@ def lstm_cell(builder: GraphBuilder, name: str, gates: int, cell: int) -> tuple[
     return hidden, after
 
 
-def cross_entropy(builder: GraphBuilder, name: str, logits: int, labels: int, classes: int, weight: float = 1.0) -> int:
+def cross_entropy(
+    builder: GraphBuilder,
+    name: str,
+    logits: int,
+    labels: int,
+    classes: int,
+    weight: float = 1.0,
+    sums: Sequence[int] = (),
+) -> int:
     """Mean cross entropy of the log-softmax of ``logits`` over ``classes``; the loss is one fp32 number.
 
-    ``weight`` is its factor in the loss of training.
+    ``weight`` is its factor in the loss of training; ``sums`` are what a tensor group knows of each row together, where
+    its devices have some of the classes.
     """
     tensor = builder.tensors[logits]
     loss = builder.tensor(f"{name}.loss", (1,), "fp32")
@@ -347,6 +367,6 @@ def cross_entropy(builder: GraphBuilder, name: str, logits: int, labels: int, cl
     work = (Vector("cross-entropy", tensor.elements, classes),)
     outputs = (loss, probabilities)
     builder.operator(
-        name, "cross-entropy", (logits, labels), outputs, vector=work, attributes={"weight": float(weight)}
+        name, "cross-entropy", (logits, labels, *sums), outputs, vector=work, attributes={"weight": float(weight)}
     )
     return loss

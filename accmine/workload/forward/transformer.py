@@ -21,6 +21,7 @@ from accmine.workload.forward.experts import routed_experts
 from accmine.workload.forward.latent_attention import latent_projections
 from accmine.workload.graph import GraphBuilder, OperatorGraph
 from accmine.workload.importers.transformer_config import TransformerConfig
+from accmine.workload.shard import WHOLE, Shard
 
 __all__ = ["transformer_graph", "transformer_operators"]
 
@@ -29,11 +30,21 @@ class _Net:
     """One graph being built: the builder, the description, and the sizes of the batch."""
 
     def __init__(
-        self, config: TransformerConfig, name: str, batch: int, sequence: int, split: str, dropout: bool, dtype: str
+        self,
+        config: TransformerConfig,
+        name: str,
+        batch: int,
+        sequence: int,
+        split: str,
+        dropout: bool,
+        dtype: str,
+        shard: Shard,
     ) -> None:
         self.b = GraphBuilder(name)
         self.config = config
+        self.shard = shard
         self.tokens = (batch, sequence)
+        self.own = (batch, sequence // shard.tensor) if shard.sequence_parallel else self.tokens
         self.m = batch * sequence
         self.dropping = dropout
         self.dtype = dtype
@@ -49,7 +60,55 @@ class _Net:
         """A plain linear layer [b,s,k] -> [b,s,n] with its own parameters."""
         weight = self.parameter(f"{name}.weight", k, n)
         offset = self.parameter(f"{name}.bias", n) if bias else None
-        return layers.linear(self.b, name, [x], weight, offset, [(*self.tokens, n)], m=self.m)[0]
+        rows = self.b.tensors[x].shape[:-1]
+        return layers.linear(self.b, name, [x], weight, offset, [(*rows, n)], m=prod(rows))[0]
+
+    def enter(self, name: str, x: int) -> int:
+        """x[…,h] as the heads and columns of a device of the tensor group read it: on all tokens."""
+        return self.gathered(name, x) if self.shard.sequence_parallel else self.copied(name, x)
+
+    def copied(self, name: str, x: int) -> int:
+        """What all devices of the tensor group have, for products that each does a part of."""
+        if self.shard.tensor == 1:
+            return x
+        return layers.exchange(self.b, f"{name}.copy", "copy", x, self.b.tensors[x].shape)
+
+    def gathered(self, name: str, x: int) -> int:
+        """x[…,h] on all tokens, where a device has some of them."""
+        if not self.shard.sequence_parallel:
+            return x
+        size = (*self.tokens, self.b.tensors[x].shape[-1])
+        return layers.exchange(self.b, f"{name}.all-gather", "all-gather", x, size)
+
+    def leave(self, name: str, y: int) -> int:
+        """The sum over the tensor group of its parts y[…,h]: on all tokens, or on those of the device."""
+        if self.shard.tensor == 1:
+            return y
+        kind = "reduce-scatter" if self.shard.sequence_parallel else "all-reduce"
+        return layers.exchange(self.b, f"{name}.{kind}", kind, y, (*self.own, self.b.tensors[y].shape[-1]))
+
+    def loss(self, logits: int, rows: tuple[int, ...]) -> None:
+        """Cross entropy of logits over the vocabulary.
+
+        With a vocabulary in parts, greatest logit, sum of exponentials and logit of the label of every row are those of
+        the group (Shoeybi et al. 2019).
+        """
+        sums = []
+        if self.shard.tensor > 1:
+            for part in ("maximum", "sum", "label"):
+                row = self.b.tensor(f"loss.{part}", rows, "fp32")
+                self.b.operator(
+                    f"loss.{part}",
+                    "all-reduce",
+                    (logits,),
+                    (row,),
+                    attributes={"group": "tensor"},
+                    bytes_in=0,
+                    bytes_out=0,
+                )
+                sums.append(row)
+        labels = layers.input_tensor(self.b, "labels", rows, "int32")
+        layers.cross_entropy(self.b, "loss", logits, labels, self.config.vocabulary, sums=sums)
 
     def norm(self, name: str, x: int) -> int:
         return layers.norm(self.b, name, self.config.norm, x)
@@ -57,8 +116,8 @@ class _Net:
     def dropout(self, name: str, x: int, rate: float) -> int:
         return layers.dropout(self.b, name, x, rate if self.dropping else 0.0)
 
-    def ids(self, name: str) -> int:
-        return layers.input_tensor(self.b, name, self.tokens, "int32")
+    def ids(self, name: str, rows: tuple[int, ...]) -> int:
+        return layers.input_tensor(self.b, name, rows, "int32")
 
 
 def transformer_graph(
@@ -72,18 +131,20 @@ def transformer_graph(
     loss: bool,
     dtype: str,
     masked: float = 1.0,
+    shard: Shard = WHOLE,
 ) -> OperatorGraph:
     """Forward graph; its layer chain is the embeddings, every transformer layer, and the head.
 
-    Parameters are those of ``accmine.workload.importers.models.forward_graph``.
+    Parameters are those of ``accmine.workload.importers.models.forward_graph``; ``config`` is what one device of
+    ``shard`` has (``accmine.workload.forward.shards.part_of``).
     """
-    net = _Net(config, name, batch, sequence, split, dropout, dtype)
+    net = _Net(config, name, batch, sequence, split, dropout, dtype, shard)
     net.b.layer("embeddings")
     x = _embeddings(net)
     if config.causal and split == FUSED:
         net.masks = []  # positions tell what is hidden
     elif config.causal:
-        net.masks = [layers.input_tensor(net.b, "causal-mask", (sequence, sequence), "bool")]
+        net.masks = [layers.input_tensor(net.b, "causal-mask", (sequence, sequence), "bool", "constant")]
     else:
         net.masks = padding_masks(net.b, net.shape)
     for index in range(config.layers):
@@ -107,8 +168,8 @@ def transformer_operators(
     def count(of: int, dense: int) -> int:
         less = config.model_copy(update={"layers": of, "dense_layers": dense, "window": 0})
         whole = FUSED if split == FUSED else "none"
-        sizes = {"batch": 1, "sequence": 1}
-        return len(transformer_graph(less, "", **sizes, split=whole, dropout=dropout, loss=loss, dtype="bf16"))
+        graph = transformer_graph(less, "", batch=1, sequence=1, split=whole, dropout=dropout, loss=loss, dtype="bf16")
+        return len(graph)
 
     one = count(1, 0)
     total = one + (config.layers - 1) * (count(2, 0) - one)
@@ -129,7 +190,7 @@ def transformer_operators(
 def _embeddings(net: _Net) -> int:
     config = net.config
     net.table = net.parameter("embeddings.word.weight", config.vocabulary, config.embedding_width)
-    x = layers.embedding(net.b, "embeddings.word", net.ids("token-ids"), net.table)
+    x = net.leave("embeddings", layers.embedding(net.b, "embeddings.word", net.ids("token-ids", net.tokens), net.table))
     if config.embedding_width != config.width:
         x = net.linear("embeddings.project", x, config.embedding_width, config.width, bias=False)
     if config.embedding_scale:
@@ -137,10 +198,10 @@ def _embeddings(net: _Net) -> int:
     parts = [x]
     if config.position_embedding == "learned":
         table = net.parameter("embeddings.position.weight", config.positions + config.position_offset, config.width)
-        parts.append(layers.embedding(net.b, "embeddings.position", net.ids("position-ids"), table))
+        parts.append(layers.embedding(net.b, "embeddings.position", net.ids("position-ids", net.own), table))
     if config.token_types:
         table = net.parameter("embeddings.type.weight", config.token_types, config.width)
-        parts.append(layers.embedding(net.b, "embeddings.type", net.ids("token-type-ids"), table))
+        parts.append(layers.embedding(net.b, "embeddings.type", net.ids("token-type-ids", net.own), table))
     if len(parts) > 1:
         x = layers.add(net.b, "embeddings.add", parts)
     if config.embedding_norm:
@@ -154,7 +215,7 @@ def _layer(net: _Net, name: str, x: int) -> int:
     for branch, build in (("attention", _attention), ("mlp", _mlp)):
         part = f"{name}.{branch}"
         inside = net.norm(f"{part}.norm", x) if config.pre_norm else x
-        y = build(net, part, inside)
+        y = net.leave(part, build(net, part, net.enter(part, inside)))
         y = net.dropout(f"{part}.dropout", y, config.dropout)
         x = layers.add(net.b, f"{part}.add", (x, y))
         if not config.pre_norm:
@@ -165,7 +226,9 @@ def _layer(net: _Net, name: str, x: int) -> int:
 def _attention(net: _Net, name: str, x: int) -> int:
     config, shape, b = net.config, net.shape, net.b
     inner, kv_inner = config.heads * config.head_width, config.kv_heads * config.head_width
+    read_out = inner
     if config.kv_rank:
+        read_out = config.heads * config.value_width
         queries, keys, values = latent_projections(b, name, x, config, shape, net.dtype)
     else:
         queries, keys, values = _projections(net, name, x, inner, kv_inner)
@@ -186,7 +249,7 @@ def _attention(net: _Net, name: str, x: int) -> int:
         causal=config.causal,
         dropout=config.attention_dropout if net.dropping else 0.0,
     )
-    weight = net.parameter(f"{name}.output.weight", config.heads * config.value_width, config.width)
+    weight = net.parameter(f"{name}.output.weight", read_out, config.width)
     bias = net.parameter(f"{name}.output.bias", config.width) if config.output_bias else None
     size = (*net.tokens, config.width)
     x_split = "m" if shape.axis == "m" else "k"
@@ -227,7 +290,7 @@ def _mlp(net: _Net, name: str, x: int) -> int:
     config = net.config
     if not config.experts or len(net.b.layers) - 2 < config.dense_layers:
         return _dense(net, name, x, config.mlp_width)
-    y = routed_experts(net.b, name, x, config, net.dtype)
+    y = routed_experts(net.b, name, x, config, net.dtype, net.shard)
     if not config.shared_expert_width:
         return y
     shared = _dense(net, f"{name}.shared", x, config.shared_expert_width)
@@ -263,16 +326,18 @@ def _decoder(net: _Net, name: str, x: int, bias: bool) -> int:
 
 def _head(net: _Net, x: int, loss: bool, masked: int) -> None:
     """The head of ``config.head`` with its losses; without a head, what is behind the last layer."""
-    config, b = net.config, net.b
+    config = net.config
     if config.final_norm:
         x = net.norm("final-norm", x)
     if config.embedding_width != config.width:
         x = net.linear("project-out", x, config.width, config.embedding_width, bias=False)
     if config.head == "lm":
-        logits = _decoder(net, "lm-head", x, bias=False)
+        logits = _decoder(net, "lm-head", net.enter("lm-head", x), bias=False)
         if loss:
-            layers.cross_entropy(b, "loss", logits, net.ids("labels"), config.vocabulary)
-    elif config.head == "mlm":
+            net.loss(logits, net.tokens)
+        return
+    x = net.gathered("head", x)  # what follows is small, and every device of a tensor group does it
+    if config.head == "mlm":
         _mlm_head(net, x, loss, masked)
     elif config.head == "none":
         if config.pooler:
@@ -288,11 +353,10 @@ def _mlm_head(net: _Net, x: int, loss: bool, masked: int) -> None:
     y = _some_tokens(net, "head.transform", x, (batch, masked), width, True)
     y = layers.elementwise(b, f"head.transform.{config.activation}", config.activation, y)
     y = net.norm("head.transform.norm", y)
-    logits = _decoder(net, "head.decoder", y, bias=True)
+    logits = _decoder(net, "head.decoder", net.copied("head.decoder", y), bias=True)
     following = _first_token(net, "head.next-sentence", _pooled(net, x), 2, True) if config.pooler else None
     if loss:
-        labels = layers.input_tensor(b, "labels", (batch, masked), "int32")
-        layers.cross_entropy(b, "loss", logits, labels, config.vocabulary)
+        net.loss(logits, (batch, masked))
         if following is not None:
             order = layers.input_tensor(b, "next-sentence-labels", (batch,), "int32")
             layers.cross_entropy(b, "next-sentence-loss", following, order, 2)

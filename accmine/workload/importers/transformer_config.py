@@ -179,7 +179,7 @@ class TransformerConfig(Part):
                 for key in _OF_LATENT
                 if key in self.model_fields_set
             ]
-        needed = {"kv_heads": self.heads, "attention_bias": False, "fused_qkv": False, "qk_norm": False}
+        needed: dict[str, Any] = {"kv_heads": self.heads, "attention_bias": False, "fused_qkv": False, "qk_norm": False}
         needed |= {"position_embedding": "rotary"}
         errors: list[tuple[tuple[str | int, ...], str]] = [
             ((key,), f"with kv_rank it must be {str(value).lower()}")

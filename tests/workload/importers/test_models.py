@@ -127,7 +127,7 @@ def test_graph_is_well_formed(name: str, split: str) -> None:
     previous = 0
     for operator in graph.operators:
         for tensor in operator.inputs:
-            outside = graph.tensors[tensor].role in ("input", "parameter")
+            outside = graph.tensors[tensor].role in ("input", "constant", "parameter")
             assert outside != (tensor in written), f"{operator.name} reads {graph.tensors[tensor].name}"
         assert not written & set(operator.outputs)
         written |= set(operator.outputs)

@@ -70,7 +70,8 @@ def library_kernels(graph: OperatorGraph) -> OperatorGraph:
         sources = [producer[t] for t in operator.inputs if producer[t] >= 0]
         for source in sources:
             before = graph.operators[source]
-            alone = all(readers.get(t, set()) <= {index} for t in before.outputs)
+            passed = [t for t in operator.inputs if t in before.outputs]
+            alone = all(readers[t] == {index} for t in passed)
             made = all(other == source or other < head[source] for other in sources)
             if (before.kind, operator.kind) in _ONE and alone and made:
                 head[index] = head[source]

@@ -196,5 +196,5 @@ def test_types_of_products_have_a_rate_or_a_rule_that_is_told(tmp_path: Path) ->
 def test_a_cluster_joins_all_devices(tmp_path: Path) -> None:
     level = "{name: node, devices: 2, bandwidth: 1 GB/s, latency: 1 us}"
     (tmp_path / "links.yaml").write_text(f"name: mine\nlevels: [{level}]\n")
-    found = complaints(loaded(tmp_path, "system={pipeline: 3, cluster: links.yaml}"))
+    found = complaints(loaded(tmp_path, "system={cluster: links.yaml}", "parallel={pipeline: 3}"))
     assert any("system.cluster: 3 devices are disconnected: node" in line for line in found), found

@@ -19,7 +19,7 @@ from accmine.errors import InputError
 from accmine.workload.forward import layers
 from accmine.workload.graph import Attention, GraphBuilder, Vector
 
-__all__ = ["FUSED", "SPLITS", "AttentionShape", "attention", "fused", "padding_masks"]
+__all__ = ["FUSED", "SPLITS", "AttentionShape", "attention", "fused", "head_norms", "padding_masks"]
 
 FUSED = "fused"
 SPLITS = (FUSED, "none", "heads", "samples")
@@ -86,6 +86,13 @@ def padding_masks(builder: GraphBuilder, shape: AttentionShape) -> list[int]:
     if shape.split == "samples":
         return [layers.input_tensor(builder, f"padding-mask{i}", (shape.keys,), "bool") for i in range(shape.batch)]
     return [layers.input_tensor(builder, "padding-mask", (shape.batch, shape.keys), "bool")]
+
+
+def head_norms(builder: GraphBuilder, name: str, kind: str, tensors: Sequence[int]) -> list[int]:
+    """A norm over the columns of a head in every chain, all with the same parameters."""
+    tensor = builder.tensors[tensors[0]]
+    weights = layers.norm_weights(builder, name, kind, tensor.shape[-1], tensor.dtype)
+    return [layers.norm(builder, f"{name}{i}", kind, t, weights) for i, t in enumerate(tensors)]
 
 
 def attention(

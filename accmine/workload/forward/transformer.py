@@ -16,7 +16,7 @@ from __future__ import annotations
 from math import ceil, prod, sqrt
 
 from accmine.workload.forward import layers
-from accmine.workload.forward.attention import FUSED, AttentionShape, attention, padding_masks
+from accmine.workload.forward.attention import FUSED, AttentionShape, attention, head_norms, padding_masks
 from accmine.workload.forward.experts import routed_experts
 from accmine.workload.forward.latent_attention import latent_projections
 from accmine.workload.graph import GraphBuilder, OperatorGraph
@@ -226,14 +226,13 @@ def _layer(net: _Net, name: str, x: int) -> int:
 def _attention(net: _Net, name: str, x: int) -> int:
     config, shape, b = net.config, net.shape, net.b
     inner, kv_inner = config.heads * config.head_width, config.kv_heads * config.head_width
-    read_out = inner
     if config.kv_rank:
-        read_out = config.heads * config.value_width
         queries, keys, values = latent_projections(b, name, x, config, shape, net.dtype)
     else:
         queries, keys, values = _projections(net, name, x, inner, kv_inner)
     if config.qk_norm:
-        queries, keys = _head_norms(net, f"{name}.q.norm", queries), _head_norms(net, f"{name}.k.norm", keys)
+        queries = head_norms(b, f"{name}.q.norm", config.norm, queries)
+        keys = head_norms(b, f"{name}.k.norm", config.norm, keys)
     if config.position_embedding == "rotary" and not config.kv_rank:
         queries = [layers.elementwise(b, f"{name}.q.rotary{i}", "rotary", q) for i, q in enumerate(queries)]
         keys = [layers.elementwise(b, f"{name}.k.rotary{i}", "rotary", k) for i, k in enumerate(keys)]
@@ -249,18 +248,12 @@ def _attention(net: _Net, name: str, x: int) -> int:
         causal=config.causal,
         dropout=config.attention_dropout if net.dropping else 0.0,
     )
-    weight = net.parameter(f"{name}.output.weight", read_out, config.width)
+    values_width = net.b.tensors[values[0]].shape[-1]
+    weight = net.parameter(f"{name}.output.weight", config.heads * values_width, config.width)
     bias = net.parameter(f"{name}.output.bias", config.width) if config.output_bias else None
     size = (*net.tokens, config.width)
     x_split = "m" if shape.axis == "m" else "k"
     return layers.linear(b, f"{name}.output", read, weight, bias, [size], m=net.m, x_split=x_split)[0]
-
-
-def _head_norms(net: _Net, name: str, tensors: list[int]) -> list[int]:
-    """A norm over the columns of a head in every chain, with the same parameters."""
-    kind = net.config.norm
-    weights = layers.norm_weights(net.b, name, kind, net.config.head_width, net.dtype)
-    return [layers.norm(net.b, f"{name}{i}", kind, t, weights) for i, t in enumerate(tensors)]
 
 
 def _projections(net: _Net, name: str, x: int, inner: int, kv_inner: int) -> tuple[list[int], list[int], list[int]]:

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 PROBLEMS: dict[str, str] = {
+    "design-placement": "accmine.problems.design_placement",
     "design-search": "accmine.problems.design_search",
     "device-partition": "accmine.problems.device_partition",
     "device-placement": "accmine.problems.device_placement",
@@ -65,6 +66,7 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("operator-schedule", "cp-sat-windows"): "accmine.solvers.operator_schedule.cpsat_windows:CpSatWindows",
     ("pipeline-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("schedule-window", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
+    ("design-placement", "best-first"): "accmine.solvers.design_placement.best_first:BestFirst",
     ("design-search", "wham-like"): "accmine.solvers.design_search.wham_like:WhamLike",
     ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
     ("device-partition", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
@@ -82,6 +84,7 @@ SOLVERS: dict[tuple[str, str], str] = {
 """(problem kind, solver name) -> solver. Its class is called with no argument."""
 
 DEFAULT_SOLVER: dict[str, str] = {
+    "design-placement": "best-first",
     "design-search": "best-first",
     "device-partition": "cp-sat",
     "device-placement": "chain",

@@ -323,13 +323,13 @@ def _override(rng: random.Random, data: Any) -> str:
 
 
 def _study(file: Path, given: Input) -> None:
-    from accmine.plan import plan_of
+    from accmine.plan import placement_of, plan_of
     from accmine.study import as_mapping, effective, load_study
 
     loaded = load_study(file, given.overrides)
     as_mapping(loaded.study)
     effective(loaded.study)
-    plan_of(loaded)
+    (placement_of if loaded.study.placed else plan_of)(loaded)
 
 
 def _model(file: Path, given: Input) -> None:

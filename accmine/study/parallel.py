@@ -192,6 +192,9 @@ def _given(system: System, parallel: Parallel, workloads: int) -> Wrong:
     """Complaints about a pipeline with one device for each stage."""
     wrong: Wrong = []
     depth = parallel.depth
+    if parallel.schedule not in whole_stages():
+        message = f"allowed where the placement is given: {', '.join(whole_stages())}; others with stages: auto"
+        wrong.append((("parallel", "schedule"), message))
     if system.devices not in (None, depth):
         message = f"must equal parallel.pipeline, {depth}: every stage has one device; got {system.devices}"
         message += "; more are placed with other degrees of parallel, such as data: auto"

@@ -157,7 +157,7 @@ class Terms:
         sizes = [0, *(edge.message_bytes for edge in self.placed.edges)]
         rows = np.zeros((p, len(sizes)))
         for r in range(1, p):  # the message over boundary p - r - 1 is in front of the r-th stage from the end
-            by_size = {size: self.numbers.message(size, way, p - r - 1) for size in set(sizes)}
+            by_size = {size: self.numbers.messages(size, way)[p - r - 1] for size in set(sizes)}
             rows[r - 1] = [by_size[size] / float(self.numbers.ticks) for size in sizes]
         return rows
 

@@ -41,7 +41,10 @@ PROBLEMS: dict[str, str] = {
 }
 """Problem kind -> module that satisfies the port ``Kind``."""
 
-WHY_NOT: dict[str, str] = {"stage-selection": "accmine.solvers.stage_selection.why_not:explain"}
+WHY_NOT: dict[str, str] = {
+    "device-placement": "accmine.solvers.device_placement.why_not:explain",
+    "stage-selection": "accmine.solvers.stage_selection.why_not:explain",
+}
 """Problem kind -> (limits in conflict, remedies) of a problem without solution, where that takes solvers."""
 
 MODELS: dict[tuple[str, str], str] = {

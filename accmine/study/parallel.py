@@ -126,12 +126,12 @@ class Parallel(Part):
 
     @property
     def open(self) -> bool:
-        """Whether something is to be decided, or a stage has more than one device."""
+        """Whether something is to be decided, a stage has more than one device, or passes are of parts of stages."""
         shared = (self.tensor, self.data, self.expert, self.zero, self.chunks)
         return (
             shared != (1, 1, 1, 0, 1)
             or not isinstance(self.pipeline, int)
-            or not isinstance(self.schedule, str)
+            or self.schedule not in whole_stages()
             or self.stages == AUTO
         )
 

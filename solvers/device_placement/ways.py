@@ -49,7 +49,7 @@ class Layers:
         self.problem, self.numbers = problem, numbers(problem)
         self.line = problem.order_of_layers
         self.count = len(self.line)
-        self._own: dict[Kind, tuple[list[Option], Array]] = {}
+        self._own: dict[Kind, tuple[list[Option | None], Array]] = {}
         self._reach: dict[object, Array] = {}
         self._crossing: dict[int, tuple[Array, Array]] = {}
 
@@ -197,5 +197,8 @@ def _degrees(
             continue  # nothing to share
         room = min(len(problem.layers) // pipelining.chunks, problem.devices // (tensor * data))
         for pipeline in problem.pipeline or range(1, room + 1):
+            m = -(-problem.microbatches // data)
+            if SCHEDULES[pipelining.schedule].refusal(pipeline, m, pipelining.chunks) is not None:
+                continue
             if pipeline <= room and (order == problem.orders[0] or (data > 1 and pipeline > 1)):
                 yield data, pipeline

@@ -190,9 +190,7 @@ def shared_seconds(problem: Problem, classes: Classes, rows: FloatArray) -> Floa
     d p t ≤ devices.
     """
     passes = SAFE * (classes.weights(problem) @ rows[:, :UPDATE].sum(axis=1))
-    shares = [
-        max(-(-problem.batch // v.microbatch) * v.shard.tensor / problem.devices, 1.0) for v in problem.variants
-    ]
+    shares = [max(-(-problem.batch // v.microbatch) * v.shard.tensor / problem.devices, 1.0) for v in problem.variants]
     return np.asarray(np.array(shares)[:, None] * passes)
 
 

@@ -209,7 +209,9 @@ class Terms:
         """
         stages = int(plans.stages.max(initial=1))
         held = np.ones((stages, len(plans)), dtype=np.int64)
-        rows = zip(*(a.tolist() for a in (plans.pipelining, plans.stages, plans.microbatches, plans.chunks)), strict=True)
+        rows = zip(
+            *(a.tolist() for a in (plans.pipelining, plans.stages, plans.microbatches, plans.chunks)), strict=True
+        )
         for i, (how, p, m, chunks) in enumerate(rows):
             if chunks == 1:
                 held[:p, i] = self.held(how, p, m)

@@ -64,7 +64,8 @@ def of_dnn_partitioning(document: Document) -> Problem:
         if row["id"] in place:
             say(f"nodes[{i}].id", f"{row['id']} is there twice")
         place[row["id"]] = i
-    edges, sent = [], {}
+    edges: list[tuple[int, int]] = []
+    sent: dict[int, Any] = {}
     for i, row in enumerate(data["edges"]):
         ends = [row.get(key) if isinstance(row, Mapping) else None for key in ("sourceId", "destId")]
         if any(end not in place for end in ends) or not isinstance(row.get("cost"), int | float | Decimal):

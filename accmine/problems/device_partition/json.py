@@ -21,7 +21,7 @@ def decimals_of(values: Sequence[Decimal | int | float]) -> tuple[int, bool]:
     """(digits behind the point that all values need, or for which their sum has room; whether that is fewer)."""
     numbers = [_decimal(v).normalize() for v in values]
     needed = max([0, *(-int(n.as_tuple().exponent) for n in numbers)])
-    total, room = sum(map(abs, numbers)), needed
+    total, room = sum(map(abs, numbers), Decimal(0)), needed
     while room and 3 * total.scaleb(room) > MOST_TICKS // 2:
         room -= 1
     return room, room < needed
@@ -113,10 +113,10 @@ def read_problem(obj: Any, where: str = "") -> Problem:
     place = {node.name: i for i, node in enumerate(nodes)}
     edges = []
     for i, pair in enumerate(reader.rows(row.get("edges", []), "edges")):
-        ends = pair if isinstance(pair, list) and len(pair) == 2 else [None, None]
+        ends = list(map(str, pair)) if isinstance(pair, list) and len(pair) == 2 else [repr(pair), repr(pair)]
         for name in ends:
             if name not in place:
-                reader.wrong(f"edges[{i}]", f"{name!r:.60} is no node; a pair of names is needed")
+                reader.wrong(f"edges[{i}]", f"{name:.60} is no node; a pair of names is needed")
         edges.append((place.get(ends[0], 0), place.get(ends[1], 0)))
     limit = row.get("memory_bytes")
     fields: dict[str, Any] = {

@@ -180,7 +180,7 @@ def score(problem: Problem, solution: Solution) -> int:
 
 def shown(problem: Problem, score: int) -> float:
     """A score in the unit of the file."""
-    return score / 10**problem.decimals
+    return float(score / 10**problem.decimals)
 
 
 def shown_bound(problem: Problem, score: int) -> float:
@@ -232,5 +232,4 @@ def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if need <= problem.memory_bytes:
         return (), ()
     more = () if largest > problem.memory_bytes else (f"devices: at least {-(-total // max(1, problem.memory_bytes))}",)
-    conflict = f"memory_bytes: {problem.memory_bytes:,} of {problem.devices} devices, {total:,} are needed in all"
-    return (conflict,), (f"memory_bytes: at least {need:,}", *more)
+    return ("memory_bytes",), (f"memory_bytes: at least {need:,}, of {total:,} in all", *more)

@@ -187,10 +187,8 @@ def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for layer in problem.layers:
         need = min(stage_bytes(problem, [o], 1, most, max(problem.zero)) for o in layer.options)
         if need > problem.memory_bytes:
-            return (
-                (f"memory_bytes: layer {layer.name!r} alone needs {need:,} bytes, {problem.memory_bytes:,} are there",),
-                (f"memory_bytes: at least {need:,}", *_more_options(problem, [layer.name])),
-            )
+            message = f"memory_bytes: at least {need:,}, for layer {layer.name!r} alone"
+            return ("memory_bytes",), (message, *_more_options(problem, [layer.name]))
     return (), ()
 
 

@@ -53,7 +53,7 @@ def schema(
 
 def list_entries(
     what: Annotated[
-        str, typer.Argument(help="workloads, accelerators, technologies, clusters, studies, suites, solvers.")
+        str, typer.Argument(help="workloads, accelerators, technologies, clusters, stacks, studies, suites, solvers.")
     ],
     as_json: Json = False,
 ) -> None:

@@ -15,7 +15,15 @@ from accmine.cost.measured.source import Source
 from accmine.cost.measured.values import MODELLED, OriginArray
 from accmine.cost.memory import NOMINAL, RESIDENT_SHARE, MemorySystem, memory_of
 from accmine.cost.mode_table import ModeTable, mode_tables
-from accmine.cost.table import OperatorCosts, TensorCosts, VectorCosts, combine, compulsory_bytes, tensor_costs, vector_costs
+from accmine.cost.table import (
+    OperatorCosts,
+    TensorCosts,
+    VectorCosts,
+    combine,
+    compulsory_bytes,
+    tensor_costs,
+    vector_costs,
+)
 from accmine.errors import InputError
 from accmine.hardware import Calibration, Design, TensorCore, VectorCore
 from accmine.hardware.technology import Technology

@@ -150,7 +150,7 @@ def _inputs(study: Study) -> Inputs:
     link = study.system.cluster
     cluster = None if link is None else wrong.read("system.cluster", load_cluster, link)
     if cluster is not None:
-        wrong.read("system.cluster", cluster.require, study.system.devices)
+        wrong.read("system.cluster", cluster.require, study.devices)
     compared = wrong.read("baseline", _timed, study.baseline)
     named = [(n, wrong.read(f"baselines.{i}", _timed, n)) for i, n in enumerate(study.baselines)]
     file = wrong.read("accelerator.use", read_accelerator, study.accelerator.use)

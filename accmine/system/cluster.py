@@ -148,6 +148,8 @@ class Cluster:
         """
         if message_bytes < 0:
             raise InputError(f"a message of {message_bytes} bytes; at least 0 is needed")
+        if min(a, b) < 0:
+            raise InputError(f"device {min(a, b)}; they are counted from 0")
         self.require(max(a, b) + 1)
         if a == b or not message_bytes:
             return 0.0
@@ -245,11 +247,17 @@ def _wrong_size(level: Level, inside: int | None, last: bool) -> list[tuple[str,
 
 @lru_cache(maxsize=4096)
 def _boundaries(cluster: Cluster, stride: int, pipeline: int, devices: int) -> tuple[_Array, _Array]:
-    """Latency and bytes/s from place k of every column of stages to the next: shape (pipeline, columns)."""
+    """Latency and bytes/s from place k of a pipeline to the next: shape (pipeline, different pipelines)."""
     block = stride * pipeline
-    first = (np.arange(stride)[None, :] + block * np.arange(devices // block)[:, None]).reshape(1, -1)
+    # pipelines that begin at the same place of a block of the outermost level but one are alike
+    inner = (cluster.levels[-2].devices or 1) if len(cluster.levels) > 1 else 1
+    alike = inner // math.gcd(inner, block)
+    starts = np.arange(min(stride, inner)), block * np.arange(min(devices // block, alike))
+    first = np.add.outer(*starts).reshape(1, -1)
     place = np.arange(pipeline)[:, None]
-    return cluster._line(first + stride * place, first + stride * ((place + 1) % pipeline), devices)
+    latency, rate = cluster._line(first + stride * place, first + stride * ((place + 1) % pipeline), devices)
+    different = np.unique(np.concatenate([latency, rate]), axis=1)
+    return different[:pipeline], different[pipeline:]
 
 
 def _quantity(dimension: str) -> Any:

@@ -18,6 +18,10 @@ Over several levels the innermost k of a group share a block:
 - ``tree``: the same bandwidth, and the depth of every level with its latency.
 - ``hierarchical``: reduce-scatter inside, all-reduce of S / k around it, all-gather inside; a collective of its own,
   with its own start, at every level.
+- ``rotated``: the message is cut into as many pieces as there are levels, and each begins its hierarchy at another one,
+  so that the links of all levels work at once (Rashidi et al., "Themis: a network bandwidth-aware collective scheduling
+  policy for distributed training of DL models", ISCA 2022). Pieces are equal, and after each level all wait for the
+  slowest. Needs rings, the dimensions of a torus: each has links of its own, where switches share a way out.
 - ``pairwise``: what goes to devices of other blocks takes the outer latency and bandwidth.
 """
 
@@ -38,9 +42,9 @@ from accmine.workload.shard import COLLECTIVES, Collective
 __all__ = ["ALGORITHMS", "FIXED_ROUTES", "GROUPS", "collective_lines", "collective_s", "group_ranks", "seconds"]
 
 ALGORITHMS = {
-    "all-reduce": ("ring", "tree", "hierarchical"),
-    "reduce-scatter": ("ring", "hierarchical"),
-    "all-gather": ("ring", "hierarchical"),
+    "all-reduce": ("ring", "tree", "hierarchical", "rotated"),
+    "reduce-scatter": ("ring", "hierarchical", "rotated"),
+    "all-gather": ("ring", "hierarchical", "rotated"),
     "all-to-all": ("pairwise",),
 }
 """Ways to do a collective; ``best`` is the least of those that the topology allows."""
@@ -173,7 +177,9 @@ def collective_lines(
         return ((0.0, 0.0),)
     cluster.require(max(devices or 0, (ranks - 1) * stride + 1))
     steps = _steps(cluster, ranks, stride, devices)
-    names = [name for name in ALGORITHMS[kind] if name != "tree" or all(step.switched for step in steps)]
+    unfit = {"tree"} if any(not step.switched for step in steps) else set()
+    unfit |= {"rotated"} if any(step.switched for step in steps) else set()
+    names = [name for name in ALGORITHMS[kind] if name not in unfit]
     if algorithm != "best":
         if algorithm not in names:
             raise InputError(f"algorithm {algorithm!r} of {kind} on {cluster.name}; allowed: best, {', '.join(names)}")
@@ -208,6 +214,19 @@ def _hierarchical(steps: Sequence[_Step], times: int) -> tuple[float, float]:
     return fixed, slope
 
 
+def _rotated(steps: Sequence[_Step], times: int) -> tuple[float, float]:
+    levels = len(steps)
+    start = max(step.start_s for step in steps)
+    fixed = (times * levels - (times - 1)) * start  # the last reduce-scatter and the first all-gather are one
+    slope, before = 0.0, [1] * levels  # how often piece j was divided
+    for turn in range(levels):
+        now = [steps[(piece + turn) % levels] for piece in range(levels)]
+        fixed += times * max((step.parts - 1) * step.latency_s for step in now)
+        before = [divided * step.parts for divided, step in zip(before, now, strict=True)]
+        slope += times / levels * max((s.parts - 1) / b / s.bytes_per_s for s, b in zip(now, before, strict=True))
+    return fixed, slope
+
+
 def _pairwise(steps: Sequence[_Step], times: int) -> tuple[float, float]:
     ranks = steps[-1].after
     others = [(step, step.after - step.before) for step in steps]
@@ -217,7 +236,7 @@ def _pairwise(steps: Sequence[_Step], times: int) -> tuple[float, float]:
     )
 
 
-_LINES = {"ring": _ring, "tree": _tree, "hierarchical": _hierarchical, "pairwise": _pairwise}
+_LINES = {"ring": _ring, "tree": _tree, "hierarchical": _hierarchical, "rotated": _rotated, "pairwise": _pairwise}
 
 
 def _steps(cluster: Cluster, ranks: int, stride: int, devices: int | None) -> tuple[_Step, ...]:

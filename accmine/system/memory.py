@@ -23,7 +23,7 @@ __all__ = [
     "StageMemory",
     "cheapest_remedy",
     "exchange_s",
-    "owned",
+    "layer_states",
     "stage_memory",
     "zero_exchanges",
 ]
@@ -86,9 +86,23 @@ class Exchange:
     times: int = 1
 
 
-def owned(whole: int, owners: int, shared: bool) -> int:
-    """Bytes of one device of what ``owners`` devices share out, rounded up, or have a copy of each."""
-    return -(-whole // owners) if shared else whole
+def layer_states(layer: LayerMemory, *, zero: int, data: int, expert: int = 1) -> tuple[int, int, int]:
+    """Bytes of weights, gradients and optimiser of a layer on one device; shares are rounded up.
+
+    Parameters and errors as of ``stage_memory``.
+    """
+    _check(zero, data, expert)
+
+    def mine(whole: int, of_experts: int, first: int) -> int:
+        shared = zero >= first
+        owners, expert_owners = (data, data // expert) if shared else (1, 1)
+        return -(-(whole - of_experts) // owners) - (-of_experts // expert_owners)
+
+    return (
+        mine(layer.weights, layer.expert_weights, 3),
+        mine(layer.gradients, layer.expert_gradients, 2),
+        mine(layer.optimizer, layer.expert_optimizer, 1),
+    )
 
 
 def stage_memory(
@@ -120,21 +134,13 @@ def stage_memory(
     InputError
         For another ZeRO stage, or an expert degree that does not divide the replicas.
     """
-    _check(zero, data, expert)
+    states = [layer_states(layer, zero=zero, data=data, expert=expert) for layer in layers]
+    weights, gradients, optimizer = (sum(column) for column in zip(*states, strict=True)) if states else (0, 0, 0)
+    borrowed = [layer.weights + layer.gradients - w - g for layer, (w, g, _) in zip(layers, states, strict=True)]
+    working = max((layer.working + more for layer, more in zip(layers, borrowed, strict=True)), default=0)
     flights = [in_flight] * len(layers) if isinstance(in_flight, int) else list(in_flight)
-    totals = dict.fromkeys(("weights", "gradients", "optimizer"), 0)
-    working = 0
-    for layer in layers:
-        borrowed = 0
-        for stage, name in enumerate(("optimizer", "gradients", "weights"), 1):
-            whole, of_experts = getattr(layer, name), getattr(layer, f"expert_{name}")
-            shared = zero >= stage
-            mine = owned(whole - of_experts, data, shared) + owned(of_experts, data // expert, shared)
-            totals[name] += mine
-            borrowed += whole - mine if name != "optimizer" else 0
-        working = max(working, layer.working + borrowed)
     stash = sum(layer.stash * held for layer, held in zip(layers, flights, strict=True))
-    return StageMemory(**totals, stash=stash, working=working)
+    return StageMemory(weights, gradients, optimizer, stash, working)
 
 
 def zero_exchanges(layers: Sequence[LayerMemory], *, zero: int, microbatches: int) -> tuple[Exchange, ...]:

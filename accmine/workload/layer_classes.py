@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from accmine.errors import InputError
+from accmine.workload.collectives import collectives, without_exchanges
 from accmine.workload.fusion import fuse
 from accmine.workload.graph import Operator, OperatorGraph, Phase, Tensor, collector_paused
 from accmine.workload.importers.description import ModelDescription, forward_graph
 from accmine.workload.importers.transformer_config import TransformerConfig
-from accmine.workload.shard import WHOLE, Collective, LayerClass, LayerMemory, Shard
+from accmine.workload.kinds import EXCHANGE_KINDS
+from accmine.workload.shard import WHOLE, LayerClass, LayerMemory, Shard
 from accmine.workload.stages import Stage, cut
 from accmine.workload.training.memory import memory, working_set
 from accmine.workload.training.training import DtypePolicy, parameter_gradients, training_graph
@@ -59,8 +61,8 @@ def layer_classes(
     config = model.config
     if not isinstance(config, TransformerConfig):
         raise InputError(f"{model.name} is no transformer; layers of equal work are found in these", field="use")
-    kinds = _kinds(config)
-    short = replace(model, config=config.model_copy(update={"layers": len(kinds)}))
+    kinds, less = _kinds(config)
+    short = replace(model, config=config.model_copy(update=less))
 
     def training(how: str) -> OperatorGraph:
         forward = forward_graph(
@@ -72,84 +74,109 @@ def layer_classes(
     macs = [0] * len(plain.layers)
     for operator in plain.operators:
         macs[operator.layer] += operator.work.macs - operator.work.repeated_macs
-    graph = fuse(plain if recompute == "none" else training(recompute), fusion)
-    crossing = _Crossing(graph)
-    working = working_set(graph).tolist()
-    last = config.layers + 1
-    names = {0: "embeddings", len(kinds) + 1: "head"}
-    chain = {0: (0,), len(kinds) + 1: (last,)}
-    for index, (name, layers) in enumerate(kinds.items(), start=1):
-        names[index], chain[index] = name, layers
-    stages = cut(graph, range(1, len(graph.layers)))
-    found = []
-    for index, stage in enumerate(stages):
-        peak = max((b for b, o in zip(working, graph.operators, strict=True) if o.layer == index), default=0)
-        forward, backward = _collectives(config, shard, recompute, microbatch, sequence or model.sequence or 1, index)
-        found.append(_layer_class(names[index], chain[index], stage, crossing, peak, forward, backward, macs[index]))
-    return tuple(found)
+    whole = _Whole(fuse(plain if recompute == "none" else training(recompute), fusion))
+    names = ("embeddings", *kinds, "head")
+    places = ((0,), *kinds.values(), (config.layers + 1,))
+    rows = zip(names, places, cut(whole.graph, range(1, len(names))), macs, strict=True)
+    return tuple(_layer_class(name, layers, stage, own, whole) for name, layers, stage, own in rows)
 
 
-def _kinds(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
-    """Kinds of blocks in the order of their first ones, with their places in the chain."""
-    return {"layer": tuple(range(1, config.layers + 1))}
+def _kinds(config: TransformerConfig) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
+    """Kinds of blocks with their places in the chain, and what a model with one of each has in its description."""
+    dense = min(config.dense_layers, config.layers) if config.experts else config.layers
+    if dense in (0, config.layers):
+        return {"layer": tuple(range(1, config.layers + 1))}, {"layers": 1, "dense_layers": min(1, dense)}
+    places = {"layer0": tuple(range(1, dense + 1)), "layer1": tuple(range(dense + 1, config.layers + 1))}
+    return places, {"layers": 2, "dense_layers": 1}
 
 
-def _layer_class(
-    name: str,
-    layers: tuple[int, ...],
-    stage: Stage,
-    crossing: _Crossing,
-    peak: int,
-    forward: tuple[Collective, ...],
-    backward: tuple[Collective, ...],
-    macs: int,
-) -> LayerClass:
-    need, index = memory(stage.training), stage.layers[0]
-    tensors = {tensor.name: i for i, tensor in enumerate(stage.training.tensors)}
-    operators = {operator.name: i for i, operator in enumerate(stage.training.operators)}
-    enters, leaves = (tuple(tensors[n] for n in crossing.tensors(i, "forward")) for i in (index - 1, index))
-    back_enters, back_leaves = (tuple(tensors[n] for n in crossing.tensors(i, "backward")) for i in (index, index - 1))
-    at = {operator.name: i for i, operator in enumerate(stage.backward.operators)}
-    left = {stage.training.tensors[t].name for t in back_leaves}
-    makers = [
-        at[o.name] for o in stage.backward.operators if left & {stage.backward.tensors[t].name for t in o.outputs}
-    ]
+def _layer_class(name: str, layers: tuple[int, ...], stage: Stage, macs: int, whole: _Whole) -> LayerClass:
+    index = stage.layers[0]
+    block = 0 < index < len(whole.graph.layers) - 1
+    training = without_exchanges(stage.training)
+    backward = training.phase("backward")
+    tensors = {tensor.name: i for i, tensor in enumerate(training.tensors)}
+    waiting, through = whole.waiting(index), _through(stage.backward, whole.crossing(index - 1, "backward"))
+
+    def crossing(layer: int, phase: Phase) -> tuple[int, ...]:
+        return tuple(tensors[name] for name in whole.crossing(layer, phase)) if block else ()
+
     return LayerClass(
         name=name,
         layers=layers,
-        training=stage.training,
-        forward=stage.forward,
-        backward=stage.backward,
-        update=stage.update,
-        through=_ancestors(stage.backward, makers),
-        forward_collectives=forward,
-        backward_collectives=backward,
-        memory=LayerMemory(
-            weights=need.weights_bytes,
-            gradients=need.gradients_bytes,
-            optimizer=need.optimizer_bytes,
-            stash=need.stash_bytes_per_microbatch,
-            working=max(need.working_set_bytes, peak),
-        ),
+        training=training,
+        forward=training.phase("forward"),
+        backward=backward,
+        update=training.phase("update"),
+        through=tuple(i for i, operator in enumerate(backward.operators) if operator.name in through),
+        forward_collectives=collectives(stage.forward),
+        backward_collectives=collectives(stage.backward),
+        memory=_memory(stage.training, whole.working(index)),
         sends_bytes=stage.sends_forward_bytes,
         macs=macs,
-        enters=enters,
-        leaves=leaves,
-        gradients_enter=back_enters,
-        gradients_leave=back_leaves,
-        gated=tuple(operators[n] for n in crossing.gated(index)),
+        enters=crossing(index - 1, "forward"),
+        leaves=crossing(index, "forward"),
+        gradients_enter=crossing(index, "backward"),
+        gradients_leave=crossing(index - 1, "backward"),
+        waiting=tuple(i for i, operator in enumerate(training.operators) if operator.name in waiting),
         tied_bytes=stage.tied_bytes,
     )
 
 
+def _memory(training: OperatorGraph, working: int) -> LayerMemory:
+    """Memory of one layer; ``working`` is what is alive in it while its neighbours are there."""
+    need, of_experts = memory(training), memory(training, part=".experts.")
+    return LayerMemory(
+        weights=need.weights_bytes,
+        gradients=need.gradients_bytes,
+        optimizer=need.optimizer_bytes,
+        stash=need.stash_bytes_per_microbatch,
+        working=max(need.working_set_bytes, working),
+        expert_weights=of_experts.weights_bytes,
+        expert_gradients=of_experts.gradients_bytes,
+        expert_optimizer=of_experts.optimizer_bytes,
+    )
+
+
 @dataclass(frozen=True, eq=False)
-class _Crossing:
-    """What crosses from one layer to the next in a training graph."""
+class _Whole:
+    """The training graph of the short model, and what crosses from one layer to the next in it."""
 
     graph: OperatorGraph
 
+    def working(self, layer: int) -> int:
+        """Most bytes alive in ``layer`` beside what is held, and all constants."""
+        alive = zip(self._alive, self.graph.operators, strict=True)
+        constants = sum(tensor.nbytes for tensor in self.graph.tensors if tensor.role == "constant")
+        return constants + max((size for size, operator in alive if operator.layer == layer), default=0)
+
+    def crossing(self, layer: int, phase: Phase) -> Sequence[str]:
+        """Names of what crosses from ``layer`` to the next one (``forward``) or comes back from there."""
+        return self._crossing.get((layer, phase), ())
+
+    def waiting(self, layer: int) -> set[str]:
+        """Operators of ``layer`` that wait for one of another layer without reading from it, or behind an exchange."""
+        operators, after = self.graph.operators, set(self.graph.after)
+        found: set[str] = set()
+        for a, b in self.graph.edges.tolist():
+            before, operator = operators[a], operators[b]
+            if operator.layer != layer or operator.phase != before.phase:
+                continue
+            if before.layer != layer:
+                waits = (a, b) in after or operator.kind in EXCHANGE_KINDS
+            else:  # whoever reads what is exchanged waits as well
+                waits = before.name in found and before.kind in EXCHANGE_KINDS
+            if waits:
+                found.add(operator.name)
+        return found
+
     @cached_property
-    def _found(self) -> dict[tuple[int, str], list[str]]:
+    def _alive(self) -> list[int]:
+        alive: list[int] = working_set(self.graph).tolist()
+        return alive
+
+    @cached_property
+    def _crossing(self) -> dict[tuple[int, str], list[str]]:
         graph, producer = self.graph, self.graph.producer.tolist()
         summed = {t for operator in graph.operators for pair in parameter_gradients(operator) for t in pair}
         found: dict[tuple[int, str], dict[str, None]] = {}
@@ -164,18 +191,18 @@ class _Crossing:
                     found.setdefault(key, {})[graph.tensors[t].name] = None
         return {key: list(names) for key, names in found.items()}
 
-    def tensors(self, layer: int, phase: Phase) -> Sequence[str]:
-        """Names of what crosses from ``layer`` to the next one (``forward``) or comes back from there."""
-        return self._found.get((layer, phase), ())
 
-    def gated(self, layer: int) -> list[str]:
-        """Operators of ``layer`` that wait for one of another layer without reading from it."""
-        operators = self.graph.operators
-        pairs = ((operators[a], operators[b]) for a, b in self.graph.after)
-        return list(dict.fromkeys(b.name for a, b in pairs if b.layer == layer != a.layer))
+def _through(backward: OperatorGraph, left: Sequence[str]) -> set[str]:
+    """Names of the operators that make the tensors ``left``, and of all operators before them."""
+    ends = [
+        i
+        for i, operator in enumerate(backward.operators)
+        if {backward.tensors[t].name for t in operator.outputs} & set(left)
+    ]
+    return {backward.operators[i].name for i in _ancestors(backward, ends)}
 
 
-def _ancestors(graph: OperatorGraph, ends: Iterable[int]) -> tuple[int, ...]:
+def _ancestors(graph: OperatorGraph, ends: Sequence[int]) -> set[int]:
     """``ends`` and all operators before them."""
     before: dict[int, list[int]] = {}
     for a, b in graph.edges.tolist():
@@ -186,19 +213,7 @@ def _ancestors(graph: OperatorGraph, ends: Iterable[int]) -> tuple[int, ...]:
             if a not in found:
                 found.add(a)
                 open_ends.append(a)
-    return tuple(sorted(found))
-
-
-def _collectives(
-    config: TransformerConfig, shard: Shard, recompute: str, batch: int, sequence: int, layer: int
-) -> tuple[tuple[Collective, ...], tuple[Collective, ...]]:
-    """Forward and backward collectives of a layer."""
-    if shard.tensor == 1:
-        return (), ()
-    reduce = Collective("all-reduce", 2 * batch * sequence * config.width)
-    if layer == 0:
-        return (reduce,), ()
-    return (reduce,) * 2, (reduce,) * (4 if recompute == "full" else 2)
+    return found
 
 
 @collector_paused()
@@ -219,7 +234,6 @@ def module(layer: LayerClass, repeats: int) -> OperatorGraph:
         return layer.training
     graph, tensors = layer.training, list[Tensor]()
     maps: list[dict[int, int]] = []
-    producer = graph.producer.tolist()
     shared: dict[int, int] = {}
     for copy in range(repeats):
         to: dict[int, int] = {}
@@ -234,7 +248,7 @@ def module(layer: LayerClass, repeats: int) -> OperatorGraph:
                 to[t] = shared[t]
                 continue
             to[t] = len(tensors)
-            data = tensor.role == "input" and producer[t] < 0
+            data = tensor.role in ("input", "constant")
             tensors.append(tensor if data else replace(tensor, name=f"{copy}/{tensor.name}"))
             if data:
                 shared[t] = to[t]
@@ -262,8 +276,12 @@ def _joined(layer: LayerClass, tensors: tuple[Tensor, ...], maps: Sequence[dict[
                 operators.append(replace(named, inputs=inputs, outputs=outputs))
     after = [(place[copy, a], place[copy, b]) for copy in range(last + 1) for a, b in graph.after]
     producer = graph.producer.tolist()
-    makers = sorted({producer[t] for t in layer.gradients_leave})
-    after += [(place[copy + 1, m], place[copy, g]) for copy in range(last) for m in makers for g in layer.gated]
+    for index in layer.waiting:
+        forward = graph.operators[index].phase == "forward"
+        for maker in sorted({producer[t] for t in (layer.leaves if forward else layer.gradients_leave)}):
+            for copy in range(last):
+                here, there = (copy, copy + 1) if forward else (copy + 1, copy)
+                after.append((place[here, maker], place[there, index]))
     names = tuple(f"{layer.name}{copy}" for copy in range(last + 1))
     return OperatorGraph(
         f"{graph.name}.{layer.name}×{last + 1}", tensors, tuple(operators), names, tuple(sorted(after))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
@@ -53,7 +53,13 @@ Modules = dict[tuple[str, int], Module]
 
 
 def scheduled(
-    problem: Problem, design: Design, layer_class: LayerClass, repeats: int, known: Module | None, clock: Clock, seed: int
+    problem: Problem,
+    design: Design,
+    layer_class: LayerClass,
+    repeats: int,
+    known: Module | None,
+    clock: Clock,
+    seed: int,
 ) -> Module:
     """A module scheduled: by lists, and where the clock leaves time by all that ``auto`` knows."""
     parts = []
@@ -114,7 +120,9 @@ class Placed:
     step_s: float = field(default=inf)
 
 
-def placements(terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int, upper: float, most: int) -> Iterator[Placed]:
+def placements(
+    terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int, upper: float, most: int
+) -> Iterator[Placed]:
     """The best placements for some times of layers, by their chains over all cuts, least first; at most ``most``."""
     if not len(plans):
         return

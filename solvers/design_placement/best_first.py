@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from accmine.hardware import Design
 from accmine.problems import device_placement
-from accmine.problems.design_placement import NearPlan, Problem, Proof, Solution, problem_on
+from accmine.problems.design_placement import Proof, Solution, problem_on
 from accmine.problems.design_placement.layer_bounds import (
     SAFE,
     classes_of,
@@ -39,7 +39,7 @@ from accmine.record import Record
 from accmine.result import StopReason
 
 from .answers import Modules, placement_of, placements, proven_seconds, scheduled, seconds_of, solution_of
-from .key import Key, chain_of
+from .key import Key
 
 __all__ = ["BestFirst"]
 

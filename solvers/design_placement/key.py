@@ -83,7 +83,12 @@ class Key:
         return count
 
     def _counts(self, apart: Plans) -> IntArray:
-        where = np.array([len(self.terms.replicas(int(a), int(b))) for a, b in zip(self.plans.data, self.plans.data_most, strict=True)])
+        where = np.array(
+            [
+                len(self.terms.replicas(int(a), int(b)))
+                for a, b in zip(self.plans.data, self.plans.data_most, strict=True)
+            ]
+        )
         assert where.sum() == len(apart)
         return where
 

@@ -57,6 +57,11 @@ def test_the_innermost_level_that_holds_both_decides() -> None:
     assert TWO.transfer_s(50, 2, 2) == 0.0
 
 
+def test_devices_are_counted_from_0() -> None:
+    with pytest.raises(InputError, match="device -1"):
+        TWO.transfer_s(1, 0, -1)
+
+
 def test_a_message_is_as_slow_as_the_slowest_level_that_it_crosses() -> None:
     fast = replace(TWO.levels[1], bytes_per_s=1000.0, latency_s=0.0)
     assert Cluster("x", (TWO.levels[0], fast)).transfer_s(50, 0, 4) == 1.5
@@ -78,7 +83,7 @@ def test_hops_on_a_ring_and_on_a_line() -> None:
 
 def test_boundaries_are_the_worst_message_of_all_columns() -> None:
     draw = random.Random(1)
-    for _ in range(200):
+    for _ in range(1000):
         sizes = list(itertools.accumulate([draw.choice([1, 2, 3, 4]) for _ in range(3)], int.__mul__))
         levels = [
             Level(f"l{i}", size, draw.uniform(1, 100), draw.uniform(0, 3), draw.choice(TOPOLOGIES))

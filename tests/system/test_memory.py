@@ -17,7 +17,7 @@ from accmine.system.memory import (
     StageMemory,
     cheapest_remedy,
     exchange_s,
-    owned,
+    layer_states,
     stage_memory,
     zero_exchanges,
 )
@@ -98,7 +98,14 @@ def test_laws() -> None:
 
 
 def test_shares_are_rounded_up() -> None:
-    assert [owned(7, 2, shared) for shared in (False, True)] == [7, 4]
+    odd = LayerMemory(7, 7, 7, 0, 0, expert_weights=2, expert_gradients=2, expert_optimizer=2)
+    assert layer_states(odd, zero=0, data=4) == (7, 7, 7)
+    assert layer_states(odd, zero=2, data=4) == (7, 2 + 1, 2 + 1)
+    assert layer_states(odd, zero=3, data=4, expert=4) == (2 + 2, 2 + 2, 2 + 2)
+
+
+def test_no_layer_needs_nothing() -> None:
+    assert stage_memory([], in_flight=3, zero=3, data=4) == StageMemory()
 
 
 def test_exchanges_of_every_stage() -> None:

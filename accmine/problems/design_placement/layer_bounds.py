@@ -122,7 +122,7 @@ def serial_part(layer_class: LayerClass, phase: Literal["forward", "backward"]) 
         return list(range(len(graph)))
     ends = (c.enters, c.leaves) if phase == "forward" else (c.gradients_enter, c.gradients_leave)
     entering, leaving = ({c.training.tensors[t].name for t in tensors} for tensors in ends)
-    gated = {c.training.operators[i].name for i in c.gated}
+    gated = {c.training.operators[i].name for i in c.waiting}
     edges = graph.edges.tolist()
 
     def touches(operator: Operator, tensors: Sequence[int], names: set[str]) -> bool:
@@ -190,9 +190,7 @@ def shared_seconds(problem: Problem, classes: Classes, rows: FloatArray) -> Floa
     d p t ≤ devices.
     """
     passes = SAFE * (classes.weights(problem) @ rows[:, :UPDATE].sum(axis=1))
-    shares = [
-        max(-(-problem.batch // v.microbatch) * v.shard.tensor / problem.devices, 1.0) for v in problem.variants
-    ]
+    shares = [max(-(-problem.batch // v.microbatch) * v.shard.tensor / problem.devices, 1.0) for v in problem.variants]
     return np.asarray(np.array(shares)[:, None] * passes)
 
 

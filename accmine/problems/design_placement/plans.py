@@ -157,7 +157,7 @@ class Terms:
         sizes = [0, *(edge.message_bytes for edge in self.placed.edges)]
         rows = np.zeros((p, len(sizes)))
         for r in range(1, p):  # the message over boundary p - r - 1 is in front of the r-th stage from the end
-            by_size = {size: self.numbers.message(size, way, p - r - 1) for size in set(sizes)}
+            by_size = {size: self.numbers.messages(size, way)[p - r - 1] for size in set(sizes)}
             rows[r - 1] = [by_size[size] / float(self.numbers.ticks) for size in sizes]
         return rows
 
@@ -209,7 +209,9 @@ class Terms:
         """
         stages = int(plans.stages.max(initial=1))
         held = np.ones((stages, len(plans)), dtype=np.int64)
-        rows = zip(*(a.tolist() for a in (plans.pipelining, plans.stages, plans.microbatches, plans.chunks)), strict=True)
+        rows = zip(
+            *(a.tolist() for a in (plans.pipelining, plans.stages, plans.microbatches, plans.chunks)), strict=True
+        )
         for i, (how, p, m, chunks) in enumerate(rows):
             if chunks == 1:
                 held[:p, i] = self.held(how, p, m)

@@ -144,9 +144,7 @@ def _shortest(modules: Sequence[tuple[int, Cycles]], phase: int) -> dict[int, fl
     return found
 
 
-def placed_problem(
-    problem: Problem, solution: Solution, cycles: Sequence[Cycles]
-) -> device_placement.Problem:
+def placed_problem(problem: Problem, solution: Solution, cycles: Sequence[Cycles]) -> device_placement.Problem:
     """The device placement whose layers take what they take in the stages of a solution.
 
     Raises

@@ -5,11 +5,10 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from accmine.errors import Complaint, InputError
-from accmine.problems.device_placement.network import cluster_from_json, cluster_to_json
 from accmine.problems.device_placement.problem import (
     KIND,
     ORDERS,
@@ -22,14 +21,16 @@ from accmine.problems.device_placement.problem import (
     StagePlan,
 )
 from accmine.problems.device_placement.rules import score, shown
+from accmine.system import Cluster, Level
 from accmine.workload.shard import COLLECTIVES, Collective
 
 __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]
 
 _PROBLEM_KEYS = (
-    "kind", "semantics", "devices", "microbatches", "memory_bytes", "cluster", "pipelinings", "orders", "zero",
-    "pipeline", "data", "uniform", "expert", "gradient_overlap", "layers", "edges",
+    "kind", "semantics", "devices", "microbatches", "memory_bytes", "cluster", "levels", "pipelinings", "orders",
+    "zero", "pipeline", "data", "uniform", "expert", "gradient_overlap", "layers", "edges",
 )  # fmt: skip
+_LEVEL_KEYS = tuple(f.name for f in fields(Level))
 _OPTION_KEYS = tuple(f.name for f in fields(Option))
 _OPTION_DEFAULTS = {f.name: f.default for f in fields(Option) if f.name not in ("forward_s", "backward_s")}
 _COLLECTIVES = ("forward_collectives", "backward_collectives")
@@ -150,6 +151,35 @@ def _edge(reader: _Reader, value: Any, path: str, place: Mapping[str, int]) -> E
     return Edge(ends[0], ends[1], size, tuple((p[0], p[1]) for p in whole))
 
 
+def _cluster(reader: _Reader, row: Mapping[str, Any]) -> Cluster | None:
+    name = reader.of(str, row.get("cluster", KIND), "cluster", KIND)
+    levels = []
+    for i, value in enumerate(reader.rows(row.get("levels", []), "levels")):
+        at = f"levels[{i}]"
+        level = reader.mapping(value, at, _LEVEL_KEYS, ("bytes_per_s", "latency_s"))
+        devices = level.get("devices")
+        levels.append(
+            Level(
+                reader.of(str, level.get("name", f"level {i}"), f"{at}.name", ""),
+                None if devices is None else reader.of(int, devices, f"{at}.devices", 1),
+                reader.of(float, level.get("bytes_per_s", 1.0), f"{at}.bytes_per_s", 1.0),
+                reader.of(float, level.get("latency_s", 0.0), f"{at}.latency_s", 0.0),
+                reader.of(str, level.get("topology", "switch"), f"{at}.topology", "switch"),
+                reader.of(float, level.get("efficiency", 1.0), f"{at}.efficiency", 1.0),
+                reader.of(float, level.get("start_s", 0.0), f"{at}.start_s", 0.0),
+            )
+        )
+    try:
+        return Cluster(name, tuple(levels))
+    except InputError as error:
+        names = {"bandwidth": "bytes_per_s", "latency": "latency_s", "collective_start": "start_s"}
+        for c in error.complaints:
+            place = c.field.split(".")
+            inside = f"levels[{place[1]}].{names.get(place[2], place[2])}" if len(place) > 2 else "levels"
+            reader.wrong(inside, c.message)
+    return None
+
+
 def read_problem(obj: Any, where: str = "") -> Problem:
     """The problem of a JSON object; layers of one ``class`` may leave their ``options`` to the first of them.
 
@@ -160,7 +190,7 @@ def read_problem(obj: Any, where: str = "") -> Problem:
     """
     reader = _Reader(where)
     row = reader.mapping(
-        obj, "", _PROBLEM_KEYS, ("devices", "microbatches", "memory_bytes", "cluster", "layers", "edges")
+        obj, "", _PROBLEM_KEYS, ("devices", "microbatches", "memory_bytes", "levels", "layers", "edges")
     )
     if row.get("kind", KIND) != KIND:
         reader.wrong("kind", f"{row['kind']!r} is not allowed here; {KIND} is needed")
@@ -187,11 +217,12 @@ def read_problem(obj: Any, where: str = "") -> Problem:
     if "orders" in row:
         rows = reader.rows(row["orders"], "orders")
         values["orders"] = tuple(tuple(map(str, reader.rows(v, f"orders[{i}]"))) for i, v in enumerate(rows))
-    try:
-        values["cluster"] = cluster_from_json(row.get("cluster", {}))
-    except InputError as error:
-        for c in error.complaints:
-            reader.wrong(_join("cluster", c.field), c.message)
+    values["cluster"] = _cluster(reader, row)
+    for i, layer in enumerate(layers):
+        for o, option in enumerate(layer.options):
+            if option.tensor > 0 and values["devices"] % option.tensor:
+                message = f"degree {option.tensor} does not divide {values['devices']} devices"
+                reader.wrong(f"layers[{i}].options[{o}].tensor", message)
     if reader.complaints:
         raise InputError(reader.complaints)
     try:
@@ -214,14 +245,17 @@ def _written(option: Option) -> dict[str, Any]:
 def write_problem(problem: Problem) -> dict[str, Any]:
     """The JSON object of a problem."""
     layers: list[dict[str, Any]] = []
-    said: set[str] = set()
+    said: dict[str, tuple[Option, ...]] = {}
     for layer in problem.layers:
         row: dict[str, Any] = {"name": layer.name}
         if layer.layer_class:
             row["class"] = layer.layer_class
-        if not layer.layer_class or layer.layer_class not in said:
+        if (
+            not layer.layer_class
+            or said.setdefault(layer.layer_class, layer.options) is layer.options
+            or (said[layer.layer_class] != layer.options)
+        ):
             row["options"] = [_written(option) for option in layer.options]
-        said.add(layer.layer_class)
         layers.append(row)
     edges = []
     for edge in problem.edges:
@@ -234,7 +268,8 @@ def write_problem(problem: Problem) -> dict[str, Any]:
     result: dict[str, Any] = {"kind": KIND}
     keys = ("semantics", "devices", "microbatches", "memory_bytes", "uniform", "expert", "gradient_overlap")
     result |= {key: getattr(problem, key) for key in keys}
-    result |= {"cluster": cluster_to_json(problem.cluster), "pipelinings": pipelinings}
+    levels = [{k: v for k, v in asdict(level).items() if v is not None} for level in problem.cluster.levels]
+    result |= {"cluster": problem.cluster.name, "levels": levels, "pipelinings": pipelinings}
     result |= {"orders": [list(order) for order in problem.orders], "zero": list(problem.zero)}
     result |= {key: list(values) for key in ("pipeline", "data") if (values := getattr(problem, key))}
     return result | {"layers": layers, "edges": edges}

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-import numpy as np
-
-from accmine.problems.device_placement.network import collective_s, level_sizes, transfer_s
+from accmine.problems.device_placement.memory import layer_memory
 from accmine.problems.device_placement.problem import GROUPS, Option, Problem
+from accmine.system.collectives import collective_s
+from accmine.system.memory import exchange_s, stage_memory, zero_exchanges
 from accmine.workload.shard import Collective
 
-__all__ = ["Numbers", "Way", "numbers", "replica_microbatches", "state_shares"]
+__all__ = ["Numbers", "Way", "numbers", "replica_microbatches"]
 
 _LOSS = Fraction(1, 10**9)
 _MOST_TICKS = 1 << 59
@@ -49,21 +49,15 @@ class Way:
         sizes = dict(zip(GROUPS, (self.tensor, self.data, self.pipeline), strict=True))
         return math.prod(sizes[inner] for inner in self.order[: self.order.index(group)])
 
+    @property
+    def devices(self) -> int:
+        """Ranks of all groups together."""
+        return self.tensor * self.data * self.pipeline
+
 
 def replica_microbatches(problem: Problem, data: int) -> int:
     """Microbatches of the fullest replica: those of a step shared by ``data`` replicas, rounded up."""
     return -(-problem.microbatches // data)
-
-
-def state_shares(problem: Problem, option: Option, data: int) -> tuple[tuple[int, int, int, int, bool], ...]:
-    """(weight, gradient and optimizer bytes, replicas that hold the same, whether experts) of the parts of a layer.
-
-    Experts are held by data / expert devices, everything else by all replicas.
-    """
-    experts = option.expert_weight_bytes, option.expert_gradient_bytes, option.expert_optimizer_bytes
-    whole = option.weight_bytes, option.gradient_bytes, option.optimizer_bytes
-    dense = (*(max(0, a - b) for a, b in zip(whole, experts, strict=True)), data, False)
-    return (dense, (*experts, max(1, data // problem.expert), True)) if any(experts) else (dense,)
 
 
 def _least_s(problem: Problem) -> float:
@@ -81,14 +75,17 @@ def _most_s(problem: Problem) -> float:
             each = option.forward_s + option.backward_s
             for own in (*option.forward_collectives, *option.backward_collectives):
                 ranks = option.tensor if own.group == "tensor" else problem.expert
-                each += collective_s(cluster, own.kind, own.message_bytes, ranks, max(1, devices // ranks))
+                each += collective_s(cluster, own, ranks, max(1, devices // ranks))
             size = max(option.gradient_bytes, option.weight_bytes)
-            sums = collective_s(cluster, "all-reduce", size, devices, 1)
-            worst = max(worst, each * problem.microbatches + option.update_s + 4 * sums)
+            sums = collective_s(cluster, Collective("all-reduce", size, "data"), devices)
+            rounds = 3 * problem.microbatches if max(problem.zero) > 1 else 2
+            worst = max(worst, each * problem.microbatches + option.update_s + rounds * sums)
         total += worst
-    messages = [max([e.message_bytes, *(size for _, size in e.by_tensor)]) for e in problem.edges]
-    sent = sum(transfer_s(cluster, size, 0, devices - 1) for size in messages)
-    return total + 2 * sent * problem.microbatches * len(problem.layers)
+    rank, sent = {layer: i for i, layer in enumerate(problem.order_of_layers)}, 0.0
+    for edge in problem.edges:
+        size = max([edge.message_bytes, *(size for _, size in edge.by_tensor)])
+        sent += (rank[edge.target] - rank[edge.source]) * cluster.transfer_s(size, 0, devices - 1)
+    return total + 2 * sent * problem.microbatches
 
 
 class Numbers:
@@ -109,10 +106,10 @@ class Numbers:
         least, most = _least_s(problem), _most_s(problem)
         tick = max(float(_LOSS) * least / self.rounding, most / _MOST_TICKS) or 1e-12
         power = Fraction(10) ** math.ceil(math.log10(tick))
-        self.ticks = 1 / min(f * power for f in (Fraction(1, 5), Fraction(1, 2), Fraction(1)) if f * power >= tick)
+        factors = Fraction(1, 5), Fraction(1, 2), Fraction(1), Fraction(2)  # 2: log10 is off by a bit now and then
+        self.ticks = 1 / min(f * power for f in factors if f * power >= tick)
         self._layer: dict[object, tuple[int, int, int, int]] = {}
-        self._pairs: dict[object, list[tuple[int, int]]] = {}
-        self._sent: dict[object, int] = {}
+        self._sent: dict[object, tuple[int, ...]] = {}
 
     def up(self, seconds: float) -> int:
         """Seconds in ticks, rounded up; a float stands for the decimal number it prints as."""
@@ -125,71 +122,53 @@ class Numbers:
     def layer(self, option: Option, way: Way) -> tuple[int, int, int, int]:
         """Forward pass, backward pass, update, and the part of the backward pass for weights, of one layer."""
         strides = way.stride("tensor"), way.stride("data")
-        key = option, strides, way.data, way.zero
+        key = option, strides, way
         if key not in self._layer:
-            forward = option.forward_s + self._collectives(option, option.forward_collectives, strides)
-            backward = option.backward_s + self._collectives(option, option.backward_collectives, strides)
-            update = self._update_s(option, way, strides[1])
+            forward = option.forward_s + self._collectives(option, option.forward_collectives, strides, way.devices)
+            backward = option.backward_s + self._collectives(option, option.backward_collectives, strides, way.devices)
+            update = self._update_s(option, way)
             weight = min(self.up(option.weight_s), self.up(backward))
             self._layer[key] = self.up(forward), self.up(backward), self.up(update), weight
         return self._layer[key]
 
-    def _collectives(self, option: Option, own: Sequence[Collective], strides: tuple[int, int]) -> float:
+    def _collectives(self, option: Option, own: Sequence[Collective], strides: tuple[int, int], devices: int) -> float:
         total = 0.0
         for c in own:
             ranks, stride = (option.tensor, strides[0]) if c.group == "tensor" else (self.problem.expert, strides[1])
-            total += collective_s(self.problem.cluster, c.kind, c.message_bytes, ranks, stride)
+            total += collective_s(self.problem.cluster, c, ranks, stride, devices=devices)
         return total
 
-    def _update_s(self, option: Option, way: Way, stride: int) -> float:
-        """Seconds from the last backward pass: sum of gradients, optimiser, and weights handed round (ZeRO).
-
-        One sum for each layer. ZeRO 1 and 2: reduce-scatter and all-gather; 3: the weights twice (Rajbhandari et al.
-        2020: 3/2 of the bytes).
-        """
-        problem, total = self.problem, 0.0
-        states = max(1, option.optimizer_bytes), option.expert_optimizer_bytes
-        for weights, gradients, _, ranks, experts in state_shares(problem, option, way.data):
-            apart = stride * problem.expert if experts else stride
-            share = (states[1] if experts else states[0] - states[1]) / states[0]
-            total += share * option.update_s / (ranks if way.zero else 1)
-            kind = "reduce-scatter" if way.zero else "all-reduce"
-            sums = collective_s(problem.cluster, kind, gradients, ranks, apart)
-            gathers = (0, 1, 1, 2)[way.zero]
-            handed = collective_s(problem.cluster, "all-gather", weights, ranks, apart) if gathers else 0.0
-            total += (1 - problem.gradient_overlap) * sums + gathers * handed
+    def _update_s(self, option: Option, way: Way) -> float:
+        """Seconds from the last backward pass: sum of gradients, optimiser, and what ZeRO exchanges, layer by layer."""
+        problem, memory = self.problem, layer_memory(option)
+        degrees = {"tensor": way.tensor, "data": way.data, "pipeline": way.pipeline, "expert": problem.expert}
+        total = option.update_s
+        if way.zero and memory.optimizer:  # everyone updates what it owns
+            own = stage_memory([memory], in_flight=0, zero=way.zero, data=way.data, expert=problem.expert)
+            total *= own.optimizer / memory.optimizer
+        microbatches = replica_microbatches(problem, way.data)
+        for one in zero_exchanges([memory], zero=way.zero, microbatches=microbatches):
+            seconds = exchange_s(problem.cluster, [one], way.order, degrees, devices=way.devices)
+            total += seconds if one.kind == "all-gather" else (1 - problem.gradient_overlap) * seconds
         return total
 
     def message(self, message_bytes: int, way: Way, stage: int) -> int:
-        """Message from a stage to the next one, of the slowest pair of devices; stages are counted over all chunks."""
-        a, b = self.pairs(way)[stage % way.pipeline]
-        key = message_bytes, a, b
-        if key not in self._sent:
-            self._sent[key] = self.up(transfer_s(self.problem.cluster, message_bytes, a, b)) if message_bytes else 0
-        return self._sent[key]
+        """A message from a stage to the next one; stages are counted over all chunks."""
+        return self.messages(message_bytes, way)[stage % way.pipeline]
 
-    def pairs(self, way: Way) -> list[tuple[int, int]]:
-        """For each device of a pipeline, ranks of a sender and a receiver, the farthest of all replicas.
+    def messages(self, message_bytes: int, way: Way) -> tuple[int, ...]:
+        """A message from each device of a pipeline to the next one, the worst of all replicas.
 
         The last one sends to the first one, as chunks do.
         """
-        key = way.tensor, way.data, way.pipeline, way.order
-        if key not in self._pairs:
-            self._pairs[key] = _farthest(way, level_sizes(self.problem.cluster))
-        return self._pairs[key]
-
-
-def _farthest(way: Way, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    shape = dict(zip(GROUPS, (way.tensor, way.data, way.pipeline), strict=True))
-    ranks = np.arange(math.prod(shape.values())).reshape([shape[g] for g in reversed(way.order)])
-    lines = np.moveaxis(ranks, list(reversed(way.order)).index("pipeline"), 0).reshape(way.pipeline, -1)
-    after = np.roll(lines, -1, axis=0)
-    span = np.zeros(lines.shape, dtype=np.int64)
-    for size in sizes:
-        span += lines // size != after // size
-    worst = span.argmax(axis=1)
-    rows = np.arange(way.pipeline)
-    return list(zip(lines[rows, worst].tolist(), after[rows, worst].tolist(), strict=True))
+        stride = way.stride("pipeline")
+        key = message_bytes, stride, way.pipeline, way.devices
+        if key not in self._sent:
+            seconds = self.problem.cluster.boundary_s(
+                message_bytes, stride, way.pipeline, stages=way.pipeline + 1, devices=way.devices
+            )
+            self._sent[key] = tuple(map(self.up, seconds.tolist()))
+        return self._sent[key]
 
 
 @lru_cache(maxsize=16)

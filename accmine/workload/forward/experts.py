@@ -7,8 +7,7 @@ DeepSeek-AI 2024, DeepSeek-V2). Weights of all experts are one parameter, whose 
 
 Assumptions: the load is balanced, so every expert has ⌈tokens · experts_per_token / experts⌉ rows and drops none.
 The auxiliary loss that balances it is left out: a few operations for each score of the router. Under expert
-parallelism rows are exchanged between the gathering and the products, and again before the combining; that is no
-operator here.
+parallelism rows are exchanged all to all between the gathering and the products, and again before the combining.
 """
 
 from __future__ import annotations
@@ -71,7 +70,13 @@ def routed_experts(
         weight = layers.parameter(builder, f"{name}.experts.{part}.weight", (local, k, n), dtype)
         return grouped_linear(builder, f"{name}.experts.{part}", rows_in, weight)
 
-    gathered = gather(builder, f"{name}.experts.gather", x, indices, (local, rows, width))
+    def exchanged(part: str, rows_in: int) -> int:
+        if shard.expert == 1:
+            return rows_in
+        shape = (local, rows, width)
+        return layers.exchange(builder, f"{name}.experts.{part}", "all-to-all", rows_in, shape, "expert")
+
+    gathered = exchanged("send", gather(builder, f"{name}.experts.gather", x, indices, (local, rows, width)))
     act = config.activation
     if config.gated:
         gate = layers.elementwise(builder, f"{name}.experts.{act}", act, product("gate", gathered, width, inner))
@@ -79,7 +84,7 @@ def routed_experts(
         hidden = layers.add(builder, f"{name}.experts.multiply", (gate, up), kind="multiply")
     else:
         hidden = layers.elementwise(builder, f"{name}.experts.{act}", act, product("up", gathered, width, inner))
-    made = product("down", hidden, inner, width)
+    made = exchanged("return", product("down", hidden, inner, width))
     return combine(builder, f"{name}.experts.combine", made, weights, indices)
 
 

@@ -169,13 +169,13 @@ def _forward_graph(
     sizes |= {"dropout": dropout, "loss": loss, "dtype": dtype}
     if isinstance(config, TransformerConfig):
         _check_sequence(config, tokens)
-        config = part_of(config, shard)
+        config = part_of(config, shard, tokens)
         if loss and config.head == "none":
             raise InputError(f"{model.name} has no head, and so no loss to train", where=model.where, field="head")
     refuse_many(config, batch, tokens, split, dropout, loss)
     if isinstance(config, RecurrentConfig):
         return recurrent_graph(config, model.name, **sizes)
-    return transformer_graph(config, model.name, **sizes, masked=masked)
+    return transformer_graph(config, model.name, **sizes, masked=masked, shard=shard)
 
 
 def summary(model: ModelDescription) -> dict[str, str | int]:

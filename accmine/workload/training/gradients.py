@@ -22,6 +22,8 @@ attention                                        inputs, output and the log-sum-
 top-k, gather                                    indices
 combine                                          all inputs
 scale, rotary, avg-pool, concat, add, mask       nothing
+copy, all-reduce, all-gather, reduce-scatter,    nothing: whoever reads what was gathered gathers it again, from
+all-to-all                                       the shard that is kept
 ===============================================  =========================================================
 
 ``add`` passes the gradient of its output on as it is: no operator. So does ``mask``, because the softmax
@@ -44,6 +46,7 @@ from dataclasses import replace
 from accmine.errors import InputError
 from accmine.workload.forward.convolution import convolution_of
 from accmine.workload.graph import BYTES, Operator, Vector
+from accmine.workload.kinds import EXCHANGE_KINDS
 from accmine.workload.training.tape import Tape
 
 __all__ = ["RULES", "differentiate", "kept"]
@@ -57,7 +60,7 @@ _KEPT: dict[str, str] = {
     **dict.fromkeys(("gelu", "silu", "hardswish"), "inputs"),
     **dict.fromkeys(("relu", "relu6", "sigmoid", "tanh", "hardsigmoid", "softmax"), "output"),
     **dict.fromkeys(("dropout", "max-pool", "top-k"), "second output"),
-    **dict.fromkeys(("scale", "rotary", "avg-pool", "concat", "add", "mask", "bias"), "nothing"),
+    **dict.fromkeys(("scale", "rotary", "avg-pool", "concat", "add", "mask", "bias", *EXCHANGE_KINDS), "nothing"),
     "gather": "second input",
     "lstm-cell": "inputs and second output",
     "cross-entropy": "second output and labels",
@@ -256,6 +259,22 @@ def _attention(tape: Tape, operator: Operator, dy: list[int]) -> None:
     tape.emit(operator, "bwd", "attention-backward", reads, wants, attention=attention, vector=parts)
 
 
+def _exchange(tape: Tape, operator: Operator, dy: list[int]) -> None:
+    """The gradient of what is exchanged is exchanged the other way; that of a sum goes to every part as it is."""
+    x, kind = operator.inputs[0], _BACK[operator.kind]
+    if tape.needed[x]:
+        gradient = tape.exchange(operator, "bwd", kind, dy[0], x) if kind else dy[0]
+        tape.contribute(x, gradient, operator.layer)
+
+
+_BACK = {
+    "copy": "all-reduce",
+    "all-reduce": "",
+    "all-gather": "reduce-scatter",
+    "reduce-scatter": "all-gather",
+    "all-to-all": "all-to-all",
+}
+
 RULES: dict[str, Rule] = {
     "linear": _linear,
     "matmul": _matmul,
@@ -272,6 +291,7 @@ RULES: dict[str, Rule] = {
     "lstm-cell": _lstm_cell,
     "cross-entropy": _cross_entropy,
     "attention": _attention,
+    **dict.fromkeys(EXCHANGE_KINDS, _exchange),
 }
 """Forward kind -> its rule."""
 
@@ -289,7 +309,7 @@ def differentiate(tape: Tape, operator: Operator) -> None:
     """
     if operator.kind not in RULES:
         raise InputError(f"{operator.name}: kind {operator.kind!r} has no gradient; known: {', '.join(RULES)}")
-    tape.enter(operator.layer, kept)
+    tape.enter(operator, kept)
     dy = tape.gradients(operator)
     if dy or operator.kind == "cross-entropy":
         RULES[operator.kind](tape, operator, dy)

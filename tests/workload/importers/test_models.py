@@ -26,6 +26,7 @@ from accmine.workload.kinds import TENSOR_KINDS
 ZOO = [
     "bert-base",
     "bert-large",
+    "deepseek-v2-lite",
     "gnmt-4",
     "gpt-3-175b",
     "gpt2-xl",
@@ -56,6 +57,7 @@ PARAMETERS = {
     "llama-2-7b": 6_738_415_616,
     "llama-3-8b": 8_030_261_248,
     "llama-3-70b": 70_553_706_496,
+    "deepseek-v2-lite": 15_706_484_224,
     "mixtral-8x7b": 46_702_792_704,
 }
 FORWARD_MACS = {
@@ -125,7 +127,7 @@ def test_graph_is_well_formed(name: str, split: str) -> None:
     previous = 0
     for operator in graph.operators:
         for tensor in operator.inputs:
-            outside = graph.tensors[tensor].role in ("input", "parameter")
+            outside = graph.tensors[tensor].role in ("input", "constant", "parameter")
             assert outside != (tensor in written), f"{operator.name} reads {graph.tensors[tensor].name}"
         assert not written & set(operator.outputs)
         written |= set(operator.outputs)

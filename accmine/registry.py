@@ -30,10 +30,12 @@ __all__ = [
 ]
 
 PROBLEMS: dict[str, str] = {
+    "design-placement": "accmine.problems.design_placement",
     "design-search": "accmine.problems.design_search",
     "device-partition": "accmine.problems.device_partition",
     "device-placement": "accmine.problems.device_placement",
     "operator-schedule": "accmine.problems.operator_schedule",
+    "pipeline-schedule": "accmine.problems.pipeline_schedule",
     "schedule-window": "accmine.problems.schedule_window",
     "stage-selection": "accmine.problems.stage_selection",
 }
@@ -49,6 +51,7 @@ MODELS: dict[tuple[str, str], str] = {
     ("device-partition", "cp-sat"): "accmine.models.device_partition_cpsat:DevicePartitionCpSat",
     ("device-placement", "cp-sat"): "accmine.models.device_placement_cpsat:DevicePlacementCpSat",
     ("operator-schedule", "cp-sat"): "accmine.models.operator_schedule_cpsat:OperatorScheduleCpSat",
+    ("pipeline-schedule", "cp-sat"): "accmine.models.pipeline_schedule_cpsat:PipelineScheduleCpSat",
     ("schedule-window", "cp-sat"): "accmine.models.schedule_window_cpsat:ScheduleWindowCpSat",
     ("stage-selection", "cp-sat"): "accmine.models.stage_selection_cpsat:StageSelectionCpSat",
     ("stage-selection", "highs"): "accmine.models.stage_selection_pyomo:StageSelectionPyomo",
@@ -61,7 +64,9 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("operator-schedule", "critical-path"): "accmine.solvers.operator_schedule.critical_path:CriticalPath",
     ("operator-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("operator-schedule", "cp-sat-windows"): "accmine.solvers.operator_schedule.cpsat_windows:CpSatWindows",
+    ("pipeline-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("schedule-window", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
+    ("design-placement", "best-first"): "accmine.solvers.design_placement.best_first:BestFirst",
     ("design-search", "wham-like"): "accmine.solvers.design_search.wham_like:WhamLike",
     ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
     ("device-partition", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
@@ -79,10 +84,12 @@ SOLVERS: dict[tuple[str, str], str] = {
 """(problem kind, solver name) -> solver. Its class is called with no argument."""
 
 DEFAULT_SOLVER: dict[str, str] = {
+    "design-placement": "best-first",
     "design-search": "best-first",
     "device-partition": "cp-sat",
     "device-placement": "chain",
     "operator-schedule": "auto",
+    "pipeline-schedule": "cp-sat",
     "schedule-window": "cp-sat",
     "stage-selection": "auto",
 }

@@ -136,11 +136,11 @@ def case_arrays(case: Case) -> tuple[Times, Times, Times, tuple[int, ...]]:
     (forward, within, weight, links), cases = arrays_of(case.lengths, case.sends)
     (update, _, _, _), cases = arrays_of((case.updates, [], []), ([], []), cases)
     lengths, sends = np.stack([forward, within, weight]), links.transpose(1, 0, 2)
-    dtype = np.dtype(np.float64)
+    dtype: Any = np.float64
     if "f" not in (lengths.dtype.kind, update.dtype.kind):
         most = sum(rows.shape[1] * max(int(own.max(initial=0)) for own in rows) for rows in (lengths, sends))
         total = 3 * case.microbatches * most + len(update) * int(update.max(initial=0))
-        dtype = np.dtype(np.int64 if total < LARGEST else object)
+        dtype = np.int64 if total < LARGEST else object
     count = int(np.prod(cases))
     every = [np.broadcast_to(rows, (*rows.shape[:-1], count)).astype(dtype) for rows in (lengths, sends, update)]
     return every[0], every[1], every[2], cases

@@ -59,8 +59,8 @@ def length(path: Path, asked: tuple[Any, ...], named: dict[str, Any]) -> int:
     rows = [(path.forward, forward), (path.backward, within), (path.weight, weight or [])]
     rows += [(path.sent_forward, [t for t, _ in links]), (path.sent_backward, [t for _, t in links])]
     devices = len(forward) // named["chunks"]
-    ends = 0 if path.update < 0 else sum(update[path.update :: devices])
-    return ends + sum(n * t for counts, times in rows for n, t in zip(counts, times, strict=True))
+    ends = 0 if path.update < 0 else int(sum(update[path.update :: devices]))
+    return ends + sum(int(n * t) for counts, times in rows for n, t in zip(counts, times, strict=True))
 
 
 @settings(max_examples=200, deadline=None)

@@ -55,7 +55,7 @@ def ablation(data: Path) -> tuple[Ablation, ...]:
     tables = [read_runs(data / file) for file in (SC21, TABLE5)]
 
     def scored(term: str) -> Ablation:
-        machine = machine_of(data, replace(ALL, **{term: False}) if term else ALL)
+        machine = machine_of(replace(ALL, **{term: False}) if term else ALL)
 
         def of(runs: Sequence[Run]) -> Score:
             return score([predict(run, machine) for run in runs], [run.seconds for run in runs])

@@ -70,7 +70,8 @@ def library_kernels(graph: OperatorGraph) -> OperatorGraph:
         sources = [producer[t] for t in operator.inputs if producer[t] >= 0]
         for source in sources:
             before = graph.operators[source]
-            alone = all(readers.get(t, set()) <= {index} for t in before.outputs)
+            passed = [t for t in operator.inputs if t in before.outputs]
+            alone = all(readers[t] == {index} for t in passed)
             made = all(other == source or other < head[source] for other in sources)
             if (before.kind, operator.kind) in _ONE and alone and made:
                 head[index] = head[source]
@@ -82,8 +83,16 @@ def calls(graph: OperatorGraph) -> int:
     return len(graph) + sum(len(parameter_gradients(operator)) for operator in graph.operators)
 
 
-def kernels(graph: OperatorGraph, *, apart: bool = True) -> tuple[Kernel, ...]:
-    """The kernels of a graph in order; with ``apart`` gradients of weights are accumulated by kernels of their own."""
+def kernels(graph: OperatorGraph, *, apart: bool = True, loss: bool = True) -> tuple[Kernel, ...]:
+    """The kernels of a graph in order.
+
+    Parameters
+    ----------
+    apart
+        Whether gradients of weights are accumulated by kernels of their own.
+    loss
+        Whether the loss is Megatron's; else one kernel forward and one backward.
+    """
     found = []
     for operator in graph.operators:
         work, part = operator.work, _part(operator)
@@ -91,7 +100,7 @@ def kernels(graph: OperatorGraph, *, apart: bool = True) -> tuple[Kernel, ...]:
         if apart and gradients and work.gemm is not None:
             written, added = _apart(graph, work, gradients)
             found += [Kernel(written, part), Kernel(added, "accumulate")]
-        elif operator.kind in _LOSS:
+        elif loss and operator.kind in _LOSS:
             found += [Kernel(_passed(work, *moved), part) for moved in _LOSS[operator.kind]]
         elif work.uses_tensor or work.vector:
             found.append(Kernel(work, part))

@@ -83,8 +83,8 @@ def run_layers(shape: Shape, apart: bool = True) -> dict[str, RunLayer]:
     for layer in layer_classes(
         model,
         microbatch=shape.microbatch,
-        shard=Shard(shape.tensor),
-        recompute="full" if shape.recompute == "full" else "none",
+        shard=Shard(shape.tensor, shape.sequence_parallel),
+        recompute=shape.recompute,
         policy=DtypePolicy(compute="fp16", gradient=shape.gradients, master="fp32", state="fp32"),
         fusion="none",
         split="none",
@@ -94,41 +94,7 @@ def run_layers(shape: Shape, apart: bool = True) -> dict[str, RunLayer]:
         backward = _pass(layer.backward, layer.backward_collectives, apart)
         update = replace(_pass(layer.update, (), apart), calls=1)  # the optimiser takes all parameters at once
         found[layer.name] = RunLayer(forward, backward, update, layer.memory, parameters, layer.sends_bytes)
-    if shape.recompute == "selective":
-        found["layer"] = _selective(found["layer"])
-    if shape.sequence_parallel:
-        found = {name: _shared(layer, shape.tensor) for name, layer in found.items()}
     return found
-
-
-def _selective(layer: RunLayer) -> RunLayer:
-    core = tuple(kernel for kernel in layer.forward.kernels if kernel.part == "core")
-    own = replace(layer.backward, kernels=(*core, *layer.backward.kernels), calls=layer.backward.calls + len(core))
-    return replace(layer, backward=own)
-
-
-def _shared(layer: RunLayer, tensor: int) -> RunLayer:
-    """Norms, dropout and residuals on 1/tensor of the tokens."""
-    phases = {}
-    for name in ("forward", "backward"):
-        own = getattr(layer, name)
-        collectives = []
-        for c in own.collectives:
-            gathers = 2 if name == "backward" else 1
-            collectives += [replace(c, kind="all-gather")] * gathers + [replace(c, kind="reduce-scatter")]
-        shared = tuple(_divided(kernel, tensor) for kernel in own.kernels)
-        phases[name] = replace(own, kernels=shared, collectives=tuple(collectives))
-    return replace(layer, **phases, sends_bytes=layer.sends_bytes // tensor)
-
-
-def _divided(kernel: Kernel, tensor: int) -> Kernel:
-    work = kernel.work
-    kinds = {part.kind.removesuffix("-backward") for part in work.vector}
-    if kernel.part != "vector" or not kinds <= {"layer-norm", "dropout", "add", "accumulate"}:
-        return kernel
-    vector = tuple(replace(part, elements=max(1, part.elements // tensor)) for part in work.vector)
-    shared = replace(work, vector=vector, bytes_in=work.bytes_in // tensor, bytes_out=work.bytes_out // tensor)
-    return replace(kernel, work=shared)
 
 
 def _pass(graph: OperatorGraph, collectives: tuple[Collective, ...], apart: bool) -> Pass:

@@ -1,8 +1,8 @@
-"""The machine of the measured runs: a calibrated chip, its links, and the host that starts its kernels.
+"""The machine of the measured runs: a calibrated chip, its cluster, and the host that starts its kernels.
 
 All constants come from single operators and collectives: products (aiconfigurator), vector operators (LLMCompass) and
-the launch by the host (LLMCompass) as the shipped accelerators have them; the rate that products sustain; all-reduces
-within a node. No measured step is used.
+the launch by the host (LLMCompass) as the shipped accelerators have them; the rate that products sustain
+(stas00/ml-engineering); all-reduces within a node (vTrain) as the shipped cluster has them. No measured step is used.
 """
 
 from __future__ import annotations
@@ -10,26 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import ceil
-from pathlib import Path
 
-from accmine.cost import read_lines
-from accmine.errors import InputError
 from accmine.hardware import Calibration, Design, Tiles, load_accelerator
 from accmine.questions.accuracy.fit import Predictor
 from accmine.questions.accuracy.samples import Sample
 from accmine.questions.accuracy.training.kernels import Kernel
 from accmine.questions.accuracy.training.layers import Pass
-from accmine.questions.accuracy.training.links import fitted_cluster
-from accmine.system import Cluster
+from accmine.system import Cluster, load_cluster
 from accmine.workload.graph import Work
 
-__all__ = ["ALL", "COLLECTIVES", "OUTSIDE", "RATES", "Machine", "Terms", "machine_of"]
+__all__ = ["ALL", "CHIP", "CLUSTER", "SUSTAINED", "Machine", "Terms", "machine_of"]
 
-COLLECTIVES, RATES = "nccl_allreduce_intranode.csv", "matmul_sustained.csv"
-OUTSIDE = 25e9
-"""Bytes per second of a device to other nodes: eight HDR links of 200 Gbit/s for eight devices."""
+CHIP, CLUSTER, HOST = "a100-80gb", "dgx-a100", "a100-80gb-like"
+"""Accelerator of operators, cluster, and accelerator whose launch is that of a host."""
 
-CHIP, HOST, DEVICE = "a100-80gb", "a100-80gb-like", "A100 SXM"
+SUSTAINED = 0.971
+"""Share of the calibrated rate of products that steps of many products keep: the best product of an A100 SXM over 100
+iterations with random data, 271.2 TFLOP/s (1,024 x 10,240 x 5,120; stas00/ml-engineering, b9e2972), against its time by
+the calibration, which was fitted on single kernels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,51 +114,37 @@ def _splits(cores: int) -> tuple[int, ...]:
     return tuple(sorted(shares | {1 << e for e in range(cores.bit_length())}))
 
 
-def machine_of(data: Path, terms: Terms = ALL) -> Machine:
-    """The A100s of the measured runs.
+def machine_of(terms: Terms = ALL, chip: str = CHIP, cluster: str = CLUSTER) -> Machine:
+    """The machine of measured runs.
 
     Parameters
     ----------
-    data
-        Folder with ``COLLECTIVES`` and ``RATES``.
+    terms
+        What is counted.
+    chip, cluster
+        Names or files. The share of its rate that products sustain, and the launch by the host, are those of an A100.
 
     Raises
     ------
     InputError
         If one of the files is missing or wrong.
     """
-    design = load_accelerator(CHIP)
+    design = load_accelerator(chip, timed=True)
     calibration = design.calibration
     if terms.sustained:
-        share = _sustained_share(data / RATES, design)
-        calibration = _with(calibration, {"product"}, "array_efficiency", share)
+        calibration = _scaled(calibration, {"product"}, "array_efficiency", SUSTAINED)
     if not terms.bandwidth:
-        calibration = _with(calibration, {"softmax", "norm", "elementwise"}, "hbm_efficiency", 0.0)
+        calibration = _scaled(calibration, {"softmax", "norm", "elementwise"}, "hbm_efficiency", 0.0)
     if not terms.tiles:
         calibration = replace(calibration, tiles=Tiles())
-    cluster, host_s = fitted_cluster(data / COLLECTIVES, "A100", OUTSIDE), load_accelerator(HOST).calibration.launch_s
-    return Machine(replace(design, calibration=calibration), cluster, host_s, terms)
+    host_s = load_accelerator(HOST).calibration.launch_s
+    return Machine(replace(design, calibration=calibration), load_cluster(cluster), host_s, terms)
 
 
-def _with(calibration: Calibration, kinds: set[str], name: str, factor: float) -> Calibration:
+def _scaled(calibration: Calibration, kinds: set[str], name: str, factor: float) -> Calibration:
     """The constant of some kinds times a factor; 0: nothing corrected."""
     changed = tuple(
         (kind, replace(own, **{name: getattr(own, name) * factor or 1.0}) if kind in kinds else own)
         for kind, own in calibration.kinds
     )
     return replace(calibration, kinds=changed)
-
-
-def _sustained_share(path: Path, design: Design) -> float:
-    """Sustained over modelled rate of the best product of the chip."""
-    for line, cells in read_lines(path):
-        if cells.get("device") == DEVICE:
-            try:
-                m, n, k = (int(size) for size in cells["best_shape_MxNxK"].split("x"))
-                rate = 1e12 * float(cells["sustained_tflops"])
-            except (KeyError, ValueError) as error:
-                raise InputError(f"is no row of sustained rates: {error}", where=f"{path}:{line}") from None
-            sample = Sample.product(m, k, n, 1, "bf16", 2.0 * m * k * n / rate, "")
-            splits = _splits(design.tensor_cores)
-            return float(Predictor([sample], design, splits).seconds(design.calibration)[0]) / sample.seconds
-    raise InputError(f"no sustained rate of {DEVICE}", where=str(path))

@@ -126,19 +126,19 @@ def read_runs(path: Path, gradients: str = "fp32") -> tuple[Run, ...]:
 
     Columns: ``layers, d_model, heads, seq, tp, pp, dp, microbatch, global_batch``, ``recompute`` or ``mode``, and the
     step's ``seconds``, ``iteration_time_s``, ``iteration_time_ms`` or ``derived_iter_time_s``; may be there:
-    ``vocab``, ``interleave_v``, ``model``. Other columns are not read.
+    ``vocab``, ``interleave_v``, ``model``, ``gradients``. Other columns are not read.
 
     Parameters
     ----------
     gradients
-        Of all rows: ``fp32`` as Megatron accumulates them, ``fp16`` as DeepSpeed does.
+        Of rows that do not say it: ``fp32`` as Megatron accumulates them, ``fp16`` as DeepSpeed does.
 
     Raises
     ------
     InputError
         With file and line of every row that is no run.
     """
-    return tuple(replace(run, gradients=gradients) for run in read_table(path, _row))
+    return tuple(run if run.gradients else replace(run, gradients=gradients) for run in read_table(path, _row))
 
 
 def _row(cells: Mapping[str, str], where: str) -> Run:
@@ -152,7 +152,7 @@ def _row(cells: Mapping[str, str], where: str) -> Run:
     if not recompute:
         raise InputError(f"{mode!r} names none of none, selective and full", field="recompute")
     return Run(
-        name=f"{title}, {shape}, microbatch {cells['microbatch']}, {mode}",
+        name=f"{title}, {shape}, microbatch {cells['microbatch']} of {cells['global_batch']}, {mode}",
         layers=layers,
         width=width,
         heads=heads,
@@ -168,7 +168,14 @@ def _row(cells: Mapping[str, str], where: str) -> Run:
         chunks=int(cells.get("interleave_v") or 1),
         seconds=_seconds(cells),
         where=where,
+        gradients=_gradients(cells.get("gradients") or ""),
     )
+
+
+def _gradients(word: str) -> str:
+    if word not in ("", "fp32", "fp16"):
+        raise InputError(f"{word!r}; allowed: fp32, fp16", field="gradients")
+    return word
 
 
 _TIMES = {"seconds": 1.0, "iteration_time_s": 1.0, "derived_iter_time_s": 1.0, "iteration_time_ms": 1e-3}

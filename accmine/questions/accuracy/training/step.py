@@ -1,78 +1,94 @@
-"""Predicted time of a training step: kernels of a chip one after another, collectives, pipeline, gradients, update."""
+"""Predicted time of a training step: a device placement whose layers are kernels one after another."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import pairwise
 
-from accmine.questions.accuracy.training.layers import Pass, RunLayer, run_layers, shape_of
+from accmine.problems.device_placement import (
+    Edge,
+    Layer,
+    Option,
+    Pipelining,
+    Problem,
+    Solution,
+    StagePlan,
+    shown,
+    stage_times,
+)
+from accmine.problems.device_placement import score as ticks_of
+from accmine.questions.accuracy.training.layers import RunLayer, run_layers, shape_of
 from accmine.questions.accuracy.training.machine import Machine
 from accmine.questions.accuracy.training.runs import Run
 from accmine.system import step_time
-from accmine.system.collectives import collective_s
-from accmine.workload.shard import Collective
 
-__all__ = ["predict"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Times:
-    """Seconds of a layer with its collectives, and of its update with the sum of its gradients."""
-
-    forward: float
-    backward: float
-    update: float
-
-    def __add__(self, other: _Times) -> _Times:
-        return _Times(self.forward + other.forward, self.backward + other.backward, self.update + other.update)
-
-    def __mul__(self, factor: float) -> _Times:
-        return _Times(self.forward * factor, self.backward * factor, self.update * factor)
+__all__ = ["placed", "predict"]
 
 
 def predict(run: Run, machine: Machine) -> float:
-    """Seconds of a step.
-
-    The layers are divided evenly; embeddings are on the first stage and the head on the last one. Messages between
-    stages are divided over the tensor group and gathered again behind the network.
-    """
-    terms, cluster, p = machine.terms, machine.cluster, run.pipeline
-    layers = run_layers(shape_of(run), terms.apart)
-    times = {name: _times(layer, run, machine) for name, layer in layers.items()}
-    if not terms.ends:
-        times |= {"embeddings": _Times(0.0, 0.0, 0.0), "head": _Times(0.0, 0.0, 0.0)}
-    stages = [times["layer"] * (run.layers // p) for _ in range(p)]
-    stages[0] += times["embeddings"]
-    stages[-1] += times["head"]
-    if not terms.uneven:
-        whole = sum(stages[1:], stages[0])
-        stages = [whole * (1.0 / p)] * p
-    forward, backward, update = ([getattr(stage, name) for stage in stages] for name in _Times.__slots__)
-    m, v = run.microbatches, run.chunks
+    """Seconds of a step: the objective of its placement."""
+    problem, solution = placed(run, machine)
+    terms, m, v = machine.terms, run.microbatches, run.chunks
+    (forward, backward, update, _), sent = stage_times(problem, solution)
     if not terms.pipeline:
-        return m * max(f + b for f, b in zip(forward, backward, strict=True)) + max(update)
-    message = 2 * run.microbatch * run.sequence * run.width
-    between = [0.0] * (p - 1)
-    if terms.messages:
-        sent = cluster.boundary_s(message / run.tensor, run.tensor * run.data, p)
-        between = (sent + collective_s(cluster, Collective("all-gather", message), run.tensor)).tolist()
-    whole_s = float(step_time("1f1b", forward, backward, update, between, m))
+        return shown(problem, m * max(f + b for f, b in zip(forward, backward, strict=True)) + max(update))
+    if not terms.uneven:
+        forward, backward, update = ([sum(own) // len(own)] * len(own) for own in (forward, backward, update))
+    ticks = (
+        float(step_time("1f1b", forward, backward, update, sent, m))
+        if terms.uneven is False
+        else ticks_of(problem, solution)
+    )
     if v > 1:
-        mean = (sum(forward) + sum(backward)) / p
-        whole_s -= (p - 1) * mean * (1.0 - 1.0 / v)
-    return whole_s
+        mean = (sum(forward) + sum(backward)) / run.pipeline
+        ticks -= (run.pipeline - 1) * mean * (1.0 - 1.0 / v)
+    return shown(problem, ticks)
 
 
-def _times(layer: RunLayer, run: Run, machine: Machine) -> _Times:
-    terms, cluster = machine.terms, machine.cluster
+def placed(run: Run, machine: Machine) -> tuple[Problem, Solution]:
+    """A run as a placement with one option for each layer.
 
-    def seconds(phase: Pass) -> float:
-        found = machine.seconds(phase)
-        if terms.tensor:
-            found += sum(collective_s(cluster, c, run.tensor) for c in phase.collectives)
-        return found
+    The layers are divided evenly; embeddings are on the first stage and the head on the last one. A device of a tensor
+    group sends its part of the activations to its like of the next stage, as Megatron does (the all-gather behind that
+    is left out).
+    """
+    terms, p = machine.terms, run.pipeline
+    own = run_layers(shape_of(run), terms.apart)
+    names = ["embeddings", *["layer"] * run.layers, "head"]
+    options = {name: _option(own[name], run, machine, ends=name != "layer") for name in own}
+    layers = tuple(Layer(f"{name}{i}", (options[name],), name) for i, name in enumerate(names))
+    message = 2 * run.microbatch * run.sequence * run.width // run.tensor if terms.messages else 0
+    edges = tuple(Edge(a, b, message) for a, b in pairwise(range(len(layers))))
+    problem = Problem(
+        layers=layers,
+        edges=edges,
+        devices=run.devices,
+        microbatches=run.microbatches * run.data,
+        memory_bytes=machine.design.hbm_bytes,
+        cluster=machine.cluster,
+        pipelinings=(Pipelining("1f1b", 1),),
+    )
+    per_stage = run.layers // p
+    starts = [0, *(1 + s * per_stage for s in range(1, p)), len(names)]
+    stages = tuple(StagePlan(tuple(range(a, b)), run.tensor, run.recompute) for a, b in pairwise(starts))
+    return problem, Solution(stages, run.data, pipelining=problem.pipelinings[0])
 
-    update = machine.seconds(layer.update)
-    if terms.gradients:
-        gradients = Collective("all-reduce", layer.memory.gradients, "data")
-        update += collective_s(cluster, gradients, run.data, run.tensor)
-    return _Times(seconds(layer.forward), seconds(layer.backward), update)
+
+def _option(layer: RunLayer, run: Run, machine: Machine, *, ends: bool) -> Option:
+    """The one way in which a run has a layer; without the end layers, where an ablation leaves them out, no time."""
+    terms, memory = machine.terms, layer.memory
+    counted = 0.0 if ends and not terms.ends else 1.0
+    shared = terms.tensor and counted
+    return Option(
+        tensor=run.tensor,
+        recompute=run.recompute,
+        forward_s=counted * machine.seconds(layer.forward),
+        backward_s=counted * machine.seconds(layer.backward),
+        update_s=counted * machine.seconds(layer.update),
+        forward_collectives=layer.forward.collectives if shared else (),
+        backward_collectives=layer.backward.collectives if shared else (),
+        weight_bytes=memory.weights,
+        gradient_bytes=memory.gradients if terms.gradients and counted else 0,
+        optimizer_bytes=memory.optimizer,
+        stash_bytes=memory.stash,
+        working_bytes=memory.working,
+    )

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 
 from accmine.questions.accuracy.score import spearman
-from accmine.questions.accuracy.training.machine import COLLECTIVES, RATES, Machine, machine_of
+from accmine.questions.accuracy.training.fsdp import fsdp_bytes, fsdp_s, read_fsdp
+from accmine.questions.accuracy.training.machine import Machine, machine_of
 from accmine.questions.accuracy.training.runs import Run, read_runs
+from accmine.questions.accuracy.training.stacks import DRAWS, Measured, coverage
 from accmine.questions.accuracy.training.step import predict
 
 __all__ = ["FILES", "TRAINING", "training_lines", "training_rows"]
 
 SC21, TABLE5, NODE = "megatron_sc21_table1.csv", "recompute_korthikanti_table5.csv", "vtrain_single_node.csv"
-FILES = {"training": (SC21, TABLE5, COLLECTIVES, RATES), "vtrain": (NODE, COLLECTIVES, RATES)}
+FSDP = "llm_foundry_a100.csv"
+FILES = {"training": (SC21, TABLE5), "vtrain": (NODE,), "fsdp": (FSDP,)}
 """Suite -> its files in the data folder."""
 
 TRAINING = tuple(FILES)
@@ -30,8 +33,12 @@ _SOURCE = "vTrain, Megatron-DeepSpeed"
 _DEEPSPEED = "fp16"
 """DeepSpeed's optimiser without ZeRO keeps, and sums among replicas, the gradients that autograd makes."""
 
+_SHARDED, _FITS = "s per step, fully sharded", "GB of a device that ran it, at most its HBM"
 _GROUP = 10
 """Rows that a group needs to be ranked."""
+
+_COVERED = (0.85, 0.95)
+"""Share of steps that intervals for 9 of 10 of them may hold."""
 
 _RANKS, _REGRETS = (0.9, 0.8), (0.05, 0.20)
 """Least rank and most regret allowed: of the median group, and of one in ten that is worse."""
@@ -44,7 +51,9 @@ def training_rows(suite: str, data: Path) -> list[dict[str, Any]]:
 
     ``ok`` is ``None``: no row is judged but their mean, or the ranks of groups.
     """
-    machine = machine_of(data)
+    if suite == "fsdp":
+        return _fully_sharded(data / FSDP)
+    machine = machine_of()
     if suite == "training":
         return [
             _row(run.name, quantity, predict(run, machine), run.seconds, source)
@@ -52,6 +61,18 @@ def training_rows(suite: str, data: Path) -> list[dict[str, Any]]:
             for run in read_runs(data / file)
         ]
     return _node(read_runs(data / NODE, _DEEPSPEED), machine)
+
+
+def _fully_sharded(path: Path) -> list[dict[str, Any]]:
+    """Times, and whether the memory of a device holds what ran on it."""
+    runs = read_fsdp(path)
+    machines = {chip: machine_of(chip=chip) for chip in dict.fromkeys(run.chip for run in runs)}
+    rows = [_row(run.name, _SHARDED, fsdp_s(run, machines[run.chip]), run.seconds, "llm-foundry") for run in runs]
+    for run in runs:
+        hbm = machines[run.chip].design.hbm_bytes
+        row = _row(run.name, _FITS, 1e-9 * fsdp_bytes(run), 1e-9 * hbm, "llm-foundry")
+        rows.append(row | {"at_most": 1.0, "ok": row["ratio"] <= 1.0})
+    return rows
 
 
 def _node(runs: Sequence[Run], machine: Machine) -> list[dict[str, Any]]:
@@ -98,8 +119,23 @@ def training_lines(
         else:
             limit = _TABLES[quantity][1] if quantity in _TABLES else None
             own = line(suite, quantity, group, limit)
-            found.append(own | {"ok": None if limit is None else own["mape"] <= limit})
+            judged = None if limit is None else own["mape"] <= limit
+            if quantity == _FITS:
+                judged = own["within"] == own["rows"]
+                own |= dict.fromkeys(("mape", "bias", "worst", "rank"))  # a limit, no measurement
+            found.append(own | {"ok": judged})
+            if quantity in (_STEP, _SHARDED):
+                found.append(_stack_line(suite, group))
     return found
+
+
+def _stack_line(suite: str, steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How often intervals hold, of stacks calibrated on 20 of the steps and held against the others."""
+    held, band = coverage([Measured(step["name"], step["model"], step["published"]) for step in steps])
+    text = f"intervals of a stack calibrated on 20 steps, others within, {DRAWS} draws; × or ÷ {band:.2f}"
+    own = {"suite": suite, "quantity": text, "rows": len(steps) - 20, "within": round(held * (len(steps) - 20), 1)}
+    empty = dict.fromkeys(("mape", "bias", "worst", "rank", "mape_at_most"))
+    return own | empty | {"ok": _COVERED[0] <= held <= _COVERED[1], "note": ""}
 
 
 def _group_lines(suite: str, groups: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

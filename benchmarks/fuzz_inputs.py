@@ -309,9 +309,10 @@ def _noise(rng: random.Random, content: bytes) -> bytes:
 
 
 def _override(rng: random.Random, data: Any) -> str:
-    keys = ["limits.area", "limits.tdp", "device_limits.area", "system.pipeline", "system.devices", "system.cluster"]
+    keys = ["limits.area", "limits.tdp", "device_limits.area", "parallel.pipeline", "system.devices", "system.cluster"]
     keys += ["technology", "baseline", "baselines", "objective", "mode", "floor", "search", "search.method", "cost"]
     keys += ["cost.file", "timing", "budget.work", "workloads.0.sequence", "workloads.0.image", "accelerator.hbm"]
+    keys += ["parallel.tensor", "parallel.data", "parallel.stages", "parallel.zero", "workloads.0.recompute"]
     keys += ["accelerator.frequency", "accelerator.dataflow", "operator_split", "residency", "search.top_k"]
     keys += [".".join(map(str, place)) for place in _places(data)]
     key = rng.choice(keys) if rng.random() < 0.95 else rng.choice(WORDS)
@@ -322,13 +323,13 @@ def _override(rng: random.Random, data: Any) -> str:
 
 
 def _study(file: Path, given: Input) -> None:
-    from accmine.plan import plan_of
+    from accmine.plan import placement_of, plan_of
     from accmine.study import as_mapping, effective, load_study
 
     loaded = load_study(file, given.overrides)
     as_mapping(loaded.study)
     effective(loaded.study)
-    plan_of(loaded)
+    (placement_of if loaded.study.placed else plan_of)(loaded)
 
 
 def _model(file: Path, given: Input) -> None:

@@ -126,7 +126,8 @@ def family(work: Work) -> str:
     """The kind of calibrated constants (``accmine.hardware.calibration.KINDS``) of a work.
 
     A work with a product is a ``product`` or a ``convolution`` (its images overlap or are gathered), whatever is fused
-    to it; else the vector part with most elements decides.
+    to it; else the vector part with most elements decides, of equal ones that with the longest rows: a softmax takes
+    scale and mask into its kernel, not they the softmax.
     """
     if work.attention is not None:
         return "attention"
@@ -135,7 +136,7 @@ def family(work: Work) -> str:
         return "convolution" if g.a_elements < g.batch * g.m * g.k or g.b_elements < g.batch * g.k * g.n else "product"
     if not work.vector:
         return "elementwise"
-    kind = max(work.vector, key=lambda part: part.elements).kind
+    kind = max(work.vector, key=lambda part: (part.elements, part.row)).kind
     if kind.endswith("-update"):
         return "optimizer"
     if "norm" in kind:

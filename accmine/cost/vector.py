@@ -106,6 +106,12 @@ VECTOR_TABLE: dict[str, VectorKind] = {
     "concat-backward": VectorKind(1),
     "rotary": VectorKind(3),  # two products and a sum per element
     "rotary-backward": VectorKind(3),
+    "top-k": _row(2, 1),  # one of k passes: maximum, and the place of the last one left out
+    "top-k-backward": VectorKind(1),
+    "gather": VectorKind(1),
+    "gather-backward": VectorKind(2),  # scatter: convert and add
+    "combine": VectorKind(2),  # product and sum
+    "combine-backward": _row(3, 1),  # times the weight; product with the row and sum
     "lstm-cell": VectorKind(15),  # per gate: (3 sigmoids, 2 tanh, 4 products and sums) / 4
     "lstm-cell-backward": VectorKind(19),  # per gate: the activations again, their derivatives and the products
     "cross-entropy": _row(9, 2, 1),  # log-softmax and probabilities

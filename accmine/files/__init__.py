@@ -7,6 +7,7 @@ from accmine.files.reading import content_hash, read_text
 from accmine.files.recognise import looks_like
 from accmine.files.units import allowed_units, format_quantity, parse_quantity
 from accmine.files.writing import write_atomic
+from accmine.files.yaml_text import dump
 
 __all__ = [
     "KINDS",
@@ -18,6 +19,7 @@ __all__ = [
     "content_hash",
     "derived",
     "did_you_mean",
+    "dump",
     "find_file",
     "format_quantity",
     "is_file_reference",

@@ -12,7 +12,7 @@ from accmine.errors import InputError
 
 __all__ = ["KINDS", "did_you_mean", "find_file", "is_file_reference", "names", "path_of", "resolve"]
 
-KINDS = ("workloads", "accelerators", "technologies", "clusters", "studies", "suites")
+KINDS = ("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites")
 """Folders of the catalogue."""
 
 _FILE_SUFFIXES = (".yaml", ".yml", ".json")

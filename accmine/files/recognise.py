@@ -107,6 +107,7 @@ _TEXTS: tuple[tuple[str, Callable[[_Look], object]], ...] = (
         lambda look: look.has("kind", "solution", "status"),
     ),
     ("the result of a run, which accmine show prints", lambda look: look.has("status", "stop", "certificate")),
+    ("a stack of software, which accmine calibrate writes", lambda look: look.has("factor", "band")),
     ("a problem of accmine, which accmine solve reads", lambda look: look.has("kind")),
     ("a study, which accmine run reads", lambda look: look.has("workloads", "accelerator")),
     ("a description of a model, which a study names under workloads", lambda look: look.has("family")),
@@ -115,7 +116,7 @@ _TEXTS: tuple[tuple[str, Callable[[_Look], object]], ...] = (
         lambda look: look.some(2, "tensor_cores", "tensor_dim", "vector_lanes", "hbm_bandwidth"),
     ),
     ("a technology, which a study names under technology", lambda look: look.has("area", "node_nm")),
-    ("a cluster, which a study names under system", lambda look: look.has("topology", "link")),
+    ("a cluster, which a study names under system", lambda look: look.some(1, "link", "levels") and look.has("name")),
 )
 """Kind of a text and what tells it, in the order in which they are tried."""
 

@@ -1,4 +1,4 @@
-"""YAML text as a tree of nodes, within limits that no text can get around."""
+"""YAML text as a tree of nodes, within limits that no text can get around; and text that is read back as it was."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ except ImportError:
     from yaml import SafeLoader as _Base  # type: ignore[assignment]
 
 from accmine.errors import InputError
+from accmine.files.scalars import plain_value
 from accmine.files.tree import DEEPEST, MAPPING, PLAIN, SEQUENCE, STRING, mark_at, where
 
-__all__ = ["compose"]
+__all__ = ["compose", "dump"]
 
 _MOST = 1_000_000  # values that aliases may add to those of the text itself
 
@@ -121,3 +122,31 @@ class _Expansion:
                 raise InputError(message, where=where(self.name, mark))
         self.around.discard(key)
         self.size[key], self.depth[key] = size, depth + 1
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes the texts that ``plain_value`` takes for something else; PyYAML's own rules are those of YAML 1.1."""
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.Node:
+    try:
+        plain = plain_value(text) == text
+    except InputError:
+        plain = False
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else "'")
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(value: Any, *, width: int = 120, flow: bool | None = False) -> str:
+    """YAML of mappings, lists, texts and numbers, which is read back as an equal value.
+
+    Parameters
+    ----------
+    width
+        Columns of a line.
+    flow
+        False: one line for each value; ``None``: lists and mappings of plain values on one line.
+    """
+    return yaml.dump(value, None, _Dumper, sort_keys=False, default_flow_style=flow, width=width, allow_unicode=True)

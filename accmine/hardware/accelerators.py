@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from accmine.errors import Complaint, InputError
-from accmine.files import Document, format_quantity
+from accmine.files import Document, dump, format_quantity
 from accmine.hardware.calibration import Calibration
 from accmine.hardware.calibration_file import calibration_section
 from accmine.hardware.design import Design
@@ -111,10 +111,8 @@ def _rates_lines(key: str, rates: Rates) -> list[str]:
 def _calibration_lines(calibration: Calibration) -> list[str]:
     if calibration == Calibration():
         return []
-    import yaml
-
     section = calibration_section(calibration, "that of the accelerator this design was found in")
-    return yaml.safe_dump({"calibration": section}, sort_keys=False, width=110).splitlines()
+    return dump({"calibration": section}, width=110).splitlines()
 
 
 def peaks() -> list[Peak]:

@@ -35,7 +35,7 @@ from accmine.workload import (
     training_graph,
 )
 
-__all__ = ["baseline_costs", "make_plan", "plan_of"]
+__all__ = ["baseline_costs", "given_study", "make_plan", "plan_of", "policy_of"]
 
 
 def plan_of(asked: Study | LoadedStudy) -> Plan:
@@ -74,6 +74,7 @@ def make_plan(study: Study, inputs: Inputs) -> Plan:
         If a pipeline has more stages than its model has layers.
     """
     template = inputs.template
+    _refuse_placed(study)
     if study.residency != "none" and max(template.shared_sram_bytes) == 0:
         raise InputError("shared-sram: no design has a shared SRAM; give accelerator.shared_sram", field="residency")
     rows = enumerate(zip(study.workloads, inputs.models, strict=True))
@@ -95,6 +96,24 @@ def make_plan(study: Study, inputs: Inputs) -> Plan:
         devices=devices,
         limits=limits_of(study, baseline_costs(inputs.baseline, inputs.technology), devices),
     )
+
+
+def _refuse_placed(study: Study) -> None:
+    if study.placed:
+        raise InputError("the placement of this study is to be decided, which `accmine run` does", field="parallel")
+
+
+def given_study(loaded: LoadedStudy) -> Study:
+    """The study, whose placement has to be given.
+
+    Raises
+    ------
+    InputError
+        If it is to be decided.
+    """
+    with placed(loaded.document):
+        _refuse_placed(loaded.study)
+    return loaded.study
 
 
 def baseline_costs(baseline: Design, technology: Technology) -> tuple[float, ...]:
@@ -121,7 +140,7 @@ def _training(model: ModelDescription, workload: StudyWorkload, split: str, reco
     """The training graph of a microbatch, not fused."""
     forward = forward_graph(
         model,
-        batch=workload.microbatch,
+        batch=workload.samples,
         sequence=workload.sequence,
         image=workload.image,
         split=split,
@@ -132,21 +151,22 @@ def _training(model: ModelDescription, workload: StudyWorkload, split: str, reco
         forward,
         optimizer=workload.optimizer,
         recompute=recompute,
-        accumulate=workload.batch > workload.microbatch,
-        policy=_policy(workload),
+        accumulate=workload.batch > workload.samples,
+        policy=policy_of(workload, workload.batch > workload.samples),
     )
 
 
 def _activations(workload: StudyWorkload) -> str:
+    """Element type of activations."""
     return {"fp8": "bf16", "tf32": "fp32"}.get(workload.dtype, workload.dtype)
 
 
-def _policy(workload: StudyWorkload) -> DtypePolicy:
-    """The element types that a workload asks for."""
+def policy_of(workload: StudyWorkload, accumulate: bool) -> DtypePolicy:
+    """The element types that a workload asks for; ``accumulate``: several microbatches add to the gradients."""
     precision, compute = workload.precision, _activations(workload)
     return DtypePolicy(
         compute=compute,
-        gradient=precision.accumulation if workload.batch > workload.microbatch else precision.gradients,
+        gradient=precision.accumulation if accumulate else precision.gradients,
         master=compute if precision.master == "none" else precision.master,
         state=precision.moments,
         operands="" if workload.dtype == compute else workload.dtype,
@@ -154,23 +174,24 @@ def _policy(workload: StudyWorkload) -> DtypePolicy:
 
 
 def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, inputs: Inputs) -> PipelinePlan:
-    microbatches = workload.batch // workload.microbatch
-    training = _training(model, workload, workload.granularity, workload.recompute)
-    plain = training if workload.recompute == "none" else _training(model, workload, workload.granularity, "none")
+    microbatches = workload.batch // workload.samples
+    training = _training(model, workload, workload.granularity, workload.recomputed)
+    plain = training if workload.recomputed == "none" else _training(model, workload, workload.granularity, "none")
     fused = fuse(training, workload.fusion)
-    depth = study.system.pipeline
+    depth = study.parallel.depth
     if depth > len(fused.layers):
         most = f"at most {len(fused.layers)}, the layers of {workload.name}"
         raise infeasible(
             f"a pipeline stage holds at least one layer of {workload.name}",
-            [ConflictingLimit("system.pipeline", str(depth), most, ("system", "pipeline"))],
+            [ConflictingLimit("parallel.pipeline", str(depth), most, ("parallel", "pipeline"))],
         )
     boundaries: Sequence[int] = ()
     if depth > 1:
-        boundaries = study.system.stages or balance(_layer_cost(fused, study, inputs), depth)
+        given = study.parallel.stages
+        boundaries = given if isinstance(given, tuple) else balance(_layer_cost(fused, study, inputs), depth)
     stages = _stages(study, fused, boundaries)
     # On one device a microbatch ends before the next begins, whatever the schedule is called.
-    schedule = schedule_of(study.system.schedule)
+    schedule = schedule_of(study.parallel.schedule_name)
     held = [schedule.held(s, depth, microbatches) for s in range(depth)] if depth > 1 else [1]
     needs = tuple(memory(stage.training, in_flight=n) for stage, n in zip(stages, held, strict=True))
     tasks = tuple(
@@ -179,16 +200,19 @@ def _pipeline(study: Study, workload: StudyWorkload, model: ModelDescription, in
     )
     cluster = inputs.cluster
     transfers = tuple(
-        (cluster.transfer_s(here.sends_forward_bytes), cluster.transfer_s(there.sends_backward_bytes))
-        for here, there in pairwise(stages)
+        (
+            cluster.transfer_s(here.sends_forward_bytes, s, s + 1),
+            cluster.transfer_s(there.sends_backward_bytes, s + 1, s),
+        )
+        for s, (here, there) in enumerate(pairwise(stages))
         if cluster is not None
     )
     return PipelinePlan(
         name=workload.name,
         weight=workload.weight,
         batch=workload.batch,
-        microbatch=workload.microbatch,
-        schedule=study.system.schedule,
+        microbatch=workload.samples,
+        schedule=study.parallel.schedule_name,
         tasks=tasks,
         sketch=_sketch(study, workload, model, tasks, boundaries),
         stages=stages,
@@ -215,7 +239,7 @@ def _sketch(
     """The same tasks with attention as one chain, where operators may be split over cores anyway."""
     if workload.granularity in ("fused", "none") or study.operator_split == "none":
         return tuple(tasks)
-    coarse = fuse(_training(model, workload, "none", workload.recompute), workload.fusion)
+    coarse = fuse(_training(model, workload, "none", workload.recomputed), workload.fusion)
     if len(coarse) >= sum(len(phase.graph) for task in tasks for phase in task.phases):
         return tuple(tasks)
     return tuple(

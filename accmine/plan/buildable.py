@@ -151,9 +151,9 @@ class StudyLimits:
         memory = []
         decisive = self.memory > min(self.plan.template.hbm_bytes)
         for i, workload in enumerate(self.plan.study.workloads if decisive else ()):
-            if workload.microbatch > 1:
+            if workload.samples > 1:
                 memory.append(f"workloads.{i}.microbatch")
-            if workload.recompute == "none":
+            if workload.recomputed != "full":
                 memory.append(f"workloads.{i}.recompute")
         return (*self.tunables, *memory, *self.limits)
 
@@ -254,8 +254,8 @@ class StudyLimits:
         change: list[tuple[int, int, str]] = []
         for i, workload in enumerate(self.plan.study.workloads):
             free = [f"workloads.{i}.{key}" in set(self.names) - kept for key in ("microbatch", "recompute")]
-            own = int(values.get(f"workloads.{i}.microbatch", workload.microbatch))
-            change.append((i, 1 if free[0] else own, "full" if free[1] else workload.recompute))
+            own = int(values.get(f"workloads.{i}.microbatch", workload.samples))
+            change.append((i, 1 if free[0] else own, "full" if free[1] else workload.recomputed))
         return self.needs(self.with_memory(change))
 
     def needs(self, plan: Plan) -> list[int]:
@@ -270,7 +270,7 @@ class StudyLimits:
             workloads[i] = workloads[i].model_copy(update={"microbatch": microbatch, "recompute": recompute})
         if tuple(workloads) == study.workloads:
             return self.plan
-        key = tuple((w.microbatch, w.recompute) for w in workloads)
+        key = tuple((w.samples, w.recomputed) for w in workloads)
         if key not in self._plans:
             self._plans[key] = make_plan(study.model_copy(update={"workloads": tuple(workloads)}), self.plan.inputs)
         return self._plans[key]

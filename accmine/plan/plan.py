@@ -16,7 +16,7 @@ from accmine.study import Inputs, Study
 from accmine.system import step_time
 from accmine.workload import Memory, Stage, Task
 
-__all__ = ["Group", "PipelinePlan", "Plan", "whole_splits"]
+__all__ = ["Group", "PipelinePlan", "Plan", "own_splits", "whole_splits"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,11 +179,15 @@ class Plan:
 
     @property
     def own_splits(self) -> tuple[int, ...]:
-        """Splits under ``powers`` though they are none: all cores of a calibrated baseline or fixed accelerator."""
-        t = self.template
-        fixed = [counts[0] for counts in (t.tensor_cores, t.vector_cores) if len(counts) == 1]
-        own = fixed if t.calibration != UNCALIBRATED else []
-        return (*own, *whole_splits([self.baseline]))
+        """As the function."""
+        return own_splits(self.template, self.baseline)
+
+
+def own_splits(template: Template, baseline: Design) -> tuple[int, ...]:
+    """Splits under ``powers`` though they are none: all cores of a calibrated baseline or fixed accelerator."""
+    fixed = [counts[0] for counts in (template.tensor_cores, template.vector_cores) if len(counts) == 1]
+    own = fixed if template.calibration != UNCALIBRATED else []
+    return (*own, *whole_splits([baseline]))
 
 
 def whole_splits(designs: Iterable[Design]) -> tuple[int, ...]:

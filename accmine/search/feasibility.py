@@ -100,7 +100,7 @@ def _remedy(limits: StudyLimits, name: str, kept: frozenset[str]) -> str | None:
 def _microbatch(limits: StudyLimits, name: str, kept: frozenset[str]) -> str | None:
     """The largest divisor of the batch below the microbatch that works."""
     workload = limits.plan.study.workloads[int(name.split(".")[1])]
-    fitting = [m for m in _divisors(workload.batch) if m < workload.microbatch]
+    fitting = [m for m in _divisors(workload.batch) if m < workload.samples]
     low = _last(len(fitting), lambda i: limits.feasible(kept, {name: fitting[i]}))
     return None if low < 0 else f"at most {fitting[low]}"
 
@@ -183,14 +183,15 @@ def _deeper(limits: StudyLimits, members: Mapping[str, ConflictingLimit]) -> lis
     if limits.hbm not in members or limits.memory <= max(plan.template.hbm_bytes):
         return []
     most = min(pipeline.stages[-1].layers[1] for pipeline in plan.pipelines)
-    depth = 2 * study.system.pipeline
+    depth = 2 * study.parallel.depth
     while depth <= most:
         # Links do not matter here: what a device holds does not depend on them.
-        system = study.system.model_copy(update={"pipeline": depth, "devices": depth, "stages": None})
-        deeper = make_plan(study.model_copy(update={"system": system, "mode": study.mode}), plan.inputs)
+        parallel = study.parallel.model_copy(update={"pipeline": depth, "stages": None})
+        system = study.system.model_copy(update={"devices": depth})
+        deeper = make_plan(study.model_copy(update={"system": system, "parallel": parallel}), plan.inputs)
         own = StudyLimits(deeper, deeper.groups(study.mode))
         if own.feasible(frozenset(own.names)):
-            return [f"system.pipeline: {depth} works, with {deeper.devices} devices"]
+            return [f"parallel.pipeline: {depth} works, with {deeper.devices} devices"]
         depth *= 2
     return []
 

@@ -149,6 +149,8 @@ def _inputs(study: Study) -> Inputs:
     given = None if study.technology is None else wrong.read("technology", load_technology, study.technology)
     link = study.system.cluster
     cluster = None if link is None else wrong.read("system.cluster", load_cluster, link)
+    if cluster is not None:
+        wrong.read("system.cluster", cluster.require, study.devices)
     compared = wrong.read("baseline", _timed, study.baseline)
     named = [(n, wrong.read(f"baselines.{i}", _timed, n)) for i, n in enumerate(study.baselines)]
     file = wrong.read("accelerator.use", read_accelerator, study.accelerator.use)

@@ -1,4 +1,4 @@
-"""The parts of a study: workloads, the accelerator's tunables, limits, system, search and budget.
+"""The parts of a study: workloads, the accelerator's tunables, limits, search and budget.
 
 The models are the schema: every key has a description, a unit where it has one, and a default.
 """
@@ -20,21 +20,21 @@ from accmine.study.values import (
     AreaLimit,
     Axis,
     BytesAxis,
-    ClusterName,
     Count,
     CountAxis,
     DataflowAxis,
     HertzAxis,
     MeasurementFile,
+    MicrobatchList,
     OptionalBytesAxis,
     PositiveCount,
     PowerLimit,
     RateAxis,
+    RecomputeList,
     Text,
-    WholeStageScheduleName,
     WorkloadName,
+    choices,
 )
-from accmine.system import DEFAULT_SCHEDULE
 
 __all__ = [
     "HEURISTIC_OPTIONS",
@@ -46,7 +46,6 @@ __all__ = [
     "Part",
     "Search",
     "StudyWorkload",
-    "System",
 ]
 
 Positive = Annotated[float, Field(gt=0)]
@@ -74,9 +73,10 @@ class StudyWorkload(Part):
         json_schema_extra=_unit("pixels"),
     )
     batch: PositiveCount = Field(description="Samples of one optimiser step.", json_schema_extra=_unit("samples"))
-    microbatch: PositiveCount = Field(
+    microbatch: MicrobatchList = Field(
         default_factory=derived(lambda data: data["batch"]),
-        description="Samples that pass through a device together; divides the batch. Default: the batch.",
+        description="Samples that pass through a device together; divides the batch. A list is chosen from. "
+        "Default: the batch.",
         json_schema_extra=_unit("samples"),
     )
     masked: Annotated[float, Field(gt=0, le=1)] | None = Field(
@@ -92,8 +92,10 @@ class StudyWorkload(Part):
         description="Types of what training keeps beside activations; or a word: mixed, the defaults, or pure-bf16, "
         "bf16 for all and no master weights.",
     )
-    recompute: Literal["none", "full"] = Field(
-        default="none", description="full: keep only the inputs of each layer and run its forward part again."
+    recompute: RecomputeList = Field(
+        default="none",
+        description="full: keep only the inputs of each layer and run its forward part again. selective: the core of "
+        "attention alone. A list is chosen from.",
     )
     split: Literal["none", "heads", "samples"] | None = Field(
         default=None,
@@ -121,11 +123,13 @@ class StudyWorkload(Part):
     @model_validator(mode="after")
     def _cross(self) -> Self:
         errors: list[tuple[tuple[str | int, ...], str]] = []
-        if self.batch % self.microbatch:
+        for size in choices(self.microbatch):
+            if self.batch % size == 0:
+                continue
             divisors = [m for m in range(1, self.batch + 1) if self.batch % m == 0] if self.batch < 10**6 else []
             shown = divisors if len(divisors) <= _MOST_DIVISORS else [*divisors[: _MOST_DIVISORS - 1], "…"]
             allowed = ", ".join(map(str, shown)) or "a divisor of the batch"
-            message = f"{self.microbatch} does not divide the batch of {self.batch}; allowed: {allowed}"
+            message = f"{size} does not divide the batch of {self.batch}; allowed: {allowed}"
             errors.append((("microbatch",), message))
         if self.attention == "fused" and self.split is not None:
             errors.append((("split",), "belongs to attention: materialised, not to attention: fused"))
@@ -139,6 +143,18 @@ class StudyWorkload(Part):
         if errors:
             raise FieldsError(errors)
         return self
+
+    @property
+    def samples(self) -> int:
+        """Samples of a microbatch, where there is no choice."""
+        assert isinstance(self.microbatch, int)
+        return self.microbatch
+
+    @property
+    def recomputed(self) -> str:
+        """What is recomputed, where there is no choice."""
+        assert isinstance(self.recompute, str)
+        return self.recompute
 
     @property
     def granularity(self) -> str:
@@ -245,42 +261,6 @@ class DeviceLimits(Limits):
     tdp: PowerLimit = Field(
         default=None, description="Thermal design power of one device.", json_schema_extra=_unit("watt")
     )
-
-
-class System(Part):
-    """The devices that train one workload, and how it is spread over them."""
-
-    pipeline: PositiveCount = Field(
-        default=1, description="Number of pipeline stages.", json_schema_extra=_unit("devices")
-    )
-    devices: PositiveCount = Field(
-        default_factory=derived(lambda data: data["pipeline"]),
-        description="Number of devices of a workload: one per pipeline stage. Default: pipeline.",
-    )
-    cluster: ClusterName | None = Field(
-        default=None, description="What connects the devices; needed for more than one stage."
-    )
-    schedule: WholeStageScheduleName = Field(default=DEFAULT_SCHEDULE, description="Order of microbatches on a stage.")
-    stages: tuple[PositiveCount, ...] | None = Field(
-        default=None, description="First layer of each stage after the first; default: balanced on the baseline."
-    )
-
-    @model_validator(mode="after")
-    def _cross(self) -> Self:
-        errors: list[tuple[tuple[str | int, ...], str]] = []
-        if self.devices != self.pipeline:
-            message = f"must equal pipeline, {self.pipeline}: every stage has one device, and there are no replicas"
-            errors.append((("devices",), f"{message}; got {self.devices}"))
-        if self.pipeline > 1 and self.cluster is None:
-            errors.append((("cluster",), f"is required with pipeline: {self.pipeline}, for the transfers"))
-        if self.stages is not None:
-            increasing = all(a < b for a, b in zip(self.stages, self.stages[1:], strict=False))
-            if len(self.stages) != self.pipeline - 1 or not increasing:
-                message = f"must be {self.pipeline - 1} increasing layer numbers with pipeline: {self.pipeline}"
-                errors.append((("stages",), f"{message}, got {list(self.stages)}"))
-        if errors:
-            raise FieldsError(errors)
-        return self
 
 
 def _method(value: Any) -> Any:

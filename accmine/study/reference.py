@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from accmine.files import plain_annotation
 from accmine.study import values as fields
 from accmine.study.study import Study
+from accmine.system import SCHEDULES
 
 __all__ = ["study_reference"]
 
@@ -26,6 +27,14 @@ of a list. A quantity is a number and a unit, such as `400 mm^2`, `1.2 TB/s`, `3
 _ALIASES: tuple[tuple[Any, str], ...] = (
     (fields.AreaLimit, "quantity, `baseline` or `none`"),
     (fields.PowerLimit, "quantity, `baseline` or `none`"),
+    (fields.Degrees, "number, list or `auto`"),
+    (fields.MicrobatchList, "number or list"),
+    (fields.ChunkList, "number or list"),
+    (fields.ZeroList, "`0`, `1`, `2`, `3`, or list"),
+    (fields.RankOrder, "`auto` or list"),
+    (fields.Switch, "`true`, `false` or `auto`"),
+    (fields.RecomputeList, "`none`, `selective`, `full`, or list"),
+    (fields.ScheduleList, f"{', '.join(f'`{name}`' for name in SCHEDULES)}, or list"),
     (fields.CountAxis, "number, range `1..64`, or list"),
     (fields.DataflowAxis, "`ws`, `os`, `is`, `flexible`, or list"),
     (fields.BytesAxis, "quantity or list"),

@@ -11,11 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, Field, model_validator
 
 from accmine.errors import InputError
-from accmine.files import Document, FieldsError, derived, is_file_reference, load_yaml, looks_like, resolve, validate
+from accmine.files import (
+    Document,
+    FieldsError,
+    derived,
+    dump,
+    is_file_reference,
+    load_yaml,
+    looks_like,
+    resolve,
+    validate,
+)
+from accmine.study.parallel import Parallel, System, is_placed, placement_complaints
 from accmine.study.parts import (
     AcceleratorSpace,
     Budget,
@@ -25,7 +35,6 @@ from accmine.study.parts import (
     Part,
     Search,
     StudyWorkload,
-    System,
 )
 from accmine.study.values import AcceleratorName, TechnologyName, Text
 
@@ -36,6 +45,7 @@ __all__ = [
     "DeviceLimits",
     "Limits",
     "LoadedStudy",
+    "Parallel",
     "Search",
     "Study",
     "StudyWorkload",
@@ -50,7 +60,9 @@ Mode = Literal["heterogeneous", "homogeneous", "common"]
 
 
 def _default_mode(data: dict[str, Any]) -> Mode:
-    return "common" if len(data["workloads"]) > 1 and data["system"].pipeline == 1 else "heterogeneous"
+    if is_placed(data["workloads"], data["parallel"]):
+        return "homogeneous"
+    return "common" if len(data["workloads"]) > 1 and data["parallel"].depth == 1 else "heterogeneous"
 
 
 class Study(Part):
@@ -65,7 +77,8 @@ class Study(Part):
         description="Constants of area and power. Default: tpu-16nm, or where it does not cover the baseline and the "
         "accelerator the one of their node.",
     )
-    system: System = Field(default=System(), description="Devices and parallelism.")
+    system: System = Field(default=System(), description="Devices and what connects them.")
+    parallel: Parallel = Field(default=Parallel(), description="How a workload is spread over the devices.")
     limits: Limits = Field(default=Limits(), description="Limits of all devices together.")
     device_limits: DeviceLimits = Field(default=DeviceLimits(), description="Limits of each device.")
     objective: Literal["throughput", "bottleneck", "throughput-per-tdp"] = Field(
@@ -81,7 +94,7 @@ class Study(Part):
     mode: Mode = Field(
         default_factory=derived(_default_mode),
         description="One design per stage, per workload, or for all. Default: heterogeneous; common for "
-        "several workloads on one device.",
+        "several workloads on one device; homogeneous where the placement is decided.",
     )
     deployment: Literal["time-shared", "concurrent"] = Field(
         default_factory=derived(lambda data: "time-shared" if data["mode"] == "common" else "concurrent"),
@@ -118,8 +131,8 @@ class Study(Part):
                 errors.append((("workloads", index, "name"), f"{workload.name!r} is taken; give each workload a name"))
             if workload.weight != 1.0 and self.aggregate == "worst":
                 errors.append((("workloads", index, "weight"), "has no effect under aggregate: worst; allowed: 1"))
-        if self.system.stages is not None and len(self.workloads) > 1:
-            errors.append((("system", "stages"), "names layers of one workload; leave it out with several"))
+        errors += placement_complaints(self.workloads, self.system, self.parallel)
+        errors += self._beside_placement() if self.placed else []
         if self.deployment == "time-shared" and self.mode != "common":
             message = f"time-shared needs mode: common, got mode: {self.mode}; allowed with it: concurrent"
             errors.append((("deployment",), message))
@@ -128,6 +141,35 @@ class Study(Part):
         if errors:
             raise FieldsError(errors)
         return self
+
+    def _beside_placement(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """Keys that say something which a search for placements does not do."""
+        allowed: tuple[tuple[str, Any, str], ...] = (
+            ("mode", self.mode != "heterogeneous", "homogeneous: all devices of a placement have one design"),
+            ("objective", self.objective == "throughput", "throughput"),
+            ("residency", self.residency == "none", "none"),
+            ("deployment", self.deployment == "concurrent" or self.mode == "common", "concurrent"),
+        )
+        wrong: list[tuple[tuple[str | int, ...], str]] = [
+            ((key,), f"{getattr(self, key)} is not there where the placement is decided; allowed: {words}")
+            for key, fine, words in allowed
+            if not fine
+        ]
+        if self.cost.use == "zigzag":
+            wrong.append((("cost", "use"), "zigzag is not there where the placement is decided; allowed: model, table"))
+        if self.search != Search():
+            wrong.append((("search",), "has no effect where the placement is decided: designs and plans are bounded"))
+        return wrong
+
+    @property
+    def placed(self) -> bool:
+        """Whether the placement is decided with the design (``accmine.study.parallel.is_placed``)."""
+        return is_placed(self.workloads, self.parallel)
+
+    @property
+    def devices(self) -> int:
+        """Devices of a workload."""
+        return self.system.devices or self.parallel.least
 
 
 @dataclass(frozen=True)
@@ -198,7 +240,7 @@ def _plain(value: Any) -> Any:
 
 def effective(study: Study) -> str:
     """The study with every default written out, as YAML that is itself a valid study."""
-    return yaml.safe_dump(as_mapping(study), sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+    return dump(as_mapping(study), flow=None)
 
 
 def schema() -> dict[str, Any]:

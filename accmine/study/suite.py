@@ -11,7 +11,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from accmine.files import is_file_reference, load_yaml, resolve, validate
-from accmine.study.parts import Part, System
+from accmine.study.parallel import Parallel, System
+from accmine.study.precision import Part
 from accmine.study.study import Study
 
 __all__ = ["Entry", "load_suite"]
@@ -24,7 +25,8 @@ class _Row(Part):
 
     model: str = Field(description="Model of the catalogue, or a file.")
     workload: dict[str, Any] = Field(description="Keys of the workload of a study beside the model.")
-    system: System = Field(default=System(), description="Devices and pipeline.")
+    system: System = Field(default=System(), description="Devices and what connects them.")
+    parallel: Parallel = Field(default=Parallel(), description="Pipeline.")
     mode: str | None = Field(default=None, description="Mode of the study; default: that of the study.")
     hbm: str | None = Field(default=None, description="Capacity of the HBM; default: that of the template.")
     tensor: int = Field(default=1, ge=1, description="Degree of tensor parallelism.")
@@ -94,6 +96,7 @@ def _entry(suite: _Suite, row: _Row, metric: str, changes: Mapping[str, Any]) ->
         "workloads": [{"use": row.model, **row.workload}],
         "accelerator": accelerator,
         "system": row.system.model_dump(exclude_none=True),
+        "parallel": row.parallel.model_dump(exclude_none=True),
         **({"mode": row.mode} if row.mode else {}),
         "objective": metric,
         **changes,

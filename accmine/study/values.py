@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core.core_schema import ValidationInfo
@@ -13,28 +13,36 @@ from pydantic_core.core_schema import ValidationInfo
 from accmine.errors import InputError
 from accmine.files import allowed_units, find_file, format_quantity, is_file_reference, parse_quantity, resolve
 from accmine.hardware import DATAFLOW_CHOICES
-from accmine.system import SCHEDULES, whole_stages
+from accmine.system import SCHEDULES
 
 __all__ = [
+    "AUTO",
     "AcceleratorName",
     "AreaLimit",
     "Axis",
     "BytesAxis",
+    "ChunkList",
     "ClusterName",
     "Count",
     "CountAxis",
     "DataflowAxis",
+    "Degrees",
     "HertzAxis",
     "MeasurementFile",
+    "MicrobatchList",
     "OptionalBytesAxis",
     "PositiveCount",
     "PowerLimit",
+    "RankOrder",
     "RateAxis",
-    "ScheduleName",
+    "RecomputeList",
+    "ScheduleList",
+    "Switch",
     "TechnologyName",
     "Text",
-    "WholeStageScheduleName",
     "WorkloadName",
+    "ZeroList",
+    "choices",
 ]
 
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
@@ -46,13 +54,10 @@ Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
 Axis = int | str | tuple[int | str, ...]
 """Allowed values of one tunable as a study says them."""
 
-if TYPE_CHECKING:
-    ScheduleName = str
-    WholeStageScheduleName = str
-else:
-    ScheduleName = Literal[tuple(SCHEDULES)]
-    WholeStageScheduleName = Literal[whole_stages()]
-"""A pipeline schedule by its name; one that needs no more than forward, backward and update times of whole stages."""
+AUTO = "auto"
+"""What a study writes for everything that makes sense."""
+RECOMPUTE = ("none", "selective", "full")
+RANKS = ("tensor", "data", "pipeline")
 
 _RANGE = re.compile(r"\s*(\d+)\s*\.\.\s*(\d+)\s*\Z")
 
@@ -120,6 +125,62 @@ def _count_axis(value: Any) -> Axis | None:
     return f"{low}..{high}"
 
 
+def choices(value: Any) -> tuple[Any, ...]:
+    """The values of an axis that is one value or a list of them."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _one_or_more(value: Any, item: Callable[[Any], int | str]) -> Axis:
+    """A value or a list of them; a list of one is that one."""
+    found = _list(value, item)
+    return found[0] if isinstance(found, tuple) and len(found) == 1 else found
+
+
+def _degrees(value: Any) -> Axis:
+    if value == AUTO:
+        return AUTO
+    try:
+        return _one_or_more(value, _count)
+    except ValueError as error:
+        raise ValueError(f"{error}; allowed: a number, a list of numbers, or auto") from None
+
+
+def _counts(value: Any) -> Axis:
+    return _one_or_more(value, _count)
+
+
+def _zero(value: Any) -> Axis:
+    def one(stage: Any) -> int:
+        if isinstance(stage, bool) or stage not in (0, 1, 2, 3):
+            raise ValueError(f"must be 0, 1, 2 or 3, or a list of them, got {stage!r}")
+        return int(stage)
+
+    return _one_or_more(value, one)
+
+
+def _words(value: Any, allowed: Sequence[str]) -> Axis:
+    def one(word: Any) -> str:
+        if word not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}, or a list of them, got {word!r}")
+        return str(word)
+
+    return _one_or_more(value, one)
+
+
+def _order(value: Any) -> str | tuple[str, ...]:
+    if value == AUTO:
+        return AUTO
+    if isinstance(value, list | tuple) and sorted(map(str, value)) == sorted(RANKS):
+        return tuple(value)
+    raise ValueError(f"must be auto, or {', '.join(RANKS)} in some order, innermost first; got {value!r}")
+
+
+def _switch(value: Any) -> bool | str:
+    if isinstance(value, bool) or value == AUTO:
+        return value  # type: ignore[no-any-return]
+    raise ValueError(f"must be true, false or auto, got {value!r}")
+
+
 def _quantity_axis(value: Any, dimension: str) -> Axis | None:
     return None if value is None else _list(value, lambda one: _quantity(one, dimension))
 
@@ -165,7 +226,7 @@ def _found(value: str, info: ValidationInfo) -> Path | None:
     return found
 
 
-def _read(function: Callable[..., Any], argument: str) -> Callable[[Any], Any]:
+def _read(function: Callable[..., Any], argument: Any) -> Callable[[Any], Any]:
     return lambda value: function(value, argument)
 
 
@@ -183,6 +244,38 @@ def _csv(value: str, info: ValidationInfo) -> str:
         raise ValueError(f"no such file: {value}")
     return str(found)
 
+
+_NUMBER: dict[str, Any] = {"type": "integer", "minimum": 1}
+Degrees = Annotated[Axis, PlainValidator(_degrees), _one_or_list(_NUMBER, {"const": AUTO})]
+"""A degree of parallelism: a number, a list of numbers to choose from, or ``auto``."""
+MicrobatchList = Annotated[Axis, PlainValidator(_counts), _one_or_list(_NUMBER)]
+"""Samples that pass through a device together: a number, or a list to choose from."""
+ChunkList = Annotated[Axis, PlainValidator(_counts), _one_or_list(_NUMBER)]
+"""A number, or a list to choose from."""
+ZeroList = Annotated[Axis, PlainValidator(_zero), _one_or_list({"type": "integer", "minimum": 0, "maximum": 3})]
+"""A ZeRO stage, or a list to choose from."""
+RecomputeList = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(_read(_words, RECOMPUTE)),
+    _one_or_list({"type": "string", "enum": list(RECOMPUTE)}),
+]
+"""What is recomputed, or a list to choose from."""
+ScheduleList = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(_read(_words, tuple(SCHEDULES))),
+    _one_or_list({"type": "string", "enum": list(SCHEDULES)}),
+]
+"""A pipeline schedule by its name, or a list to choose from."""
+RankOrder = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(_order),
+    WithJsonSchema({"anyOf": [{"const": AUTO}, {"type": "array", "items": {"enum": list(RANKS)}, "minItems": 3}]}),
+]
+"""Groups of devices, innermost first, or ``auto``."""
+Switch = Annotated[
+    bool | str, PlainValidator(_switch), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"const": AUTO}]})
+]
+"""``true``, ``false`` or ``auto``."""
 
 MeasurementFile = Annotated[str, AfterValidator(_csv), WithJsonSchema({"type": "string", "minLength": 1})]
 """A CSV file, found beside the study or in the current folder."""

@@ -1,6 +1,7 @@
 """Devices together: clusters, pipeline schedules and their timelines."""
 
-from accmine.system.cluster import Cluster, load_cluster
+from accmine.system.cluster import Cluster, Level, load_cluster
+from accmine.system.collectives import collective_s, group_ranks
 from accmine.system.levels import LONG
 from accmine.system.passes import BACKWARD, FORWARD, WEIGHT, Path
 from accmine.system.schedule import PipelineSchedule
@@ -27,13 +28,16 @@ __all__ = [
     "Cluster",
     "GPipe",
     "Interleaved",
+    "Level",
     "OneForwardOneBackward",
     "Path",
     "PipelineSchedule",
     "Timeline",
     "ZeroBubbleH1",
     "ZeroBubbleH2",
+    "collective_s",
     "critical_path",
+    "group_ranks",
     "load_cluster",
     "schedule_of",
     "simulate",

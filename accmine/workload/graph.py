@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Literal
@@ -42,9 +42,10 @@ __all__ = [
 ]
 
 Phase = Literal["forward", "backward", "update"]
-Role = Literal["input", "parameter", "activation", "gradient", "state"]
-"""``input``: data of the batch; ``parameter``: trained weights; ``state``: optimiser state, running
-statistics and master weights; ``gradient``: of a parameter or an activation."""
+Role = Literal["input", "constant", "parameter", "activation", "gradient", "state"]
+"""``input``: data of the batch; ``constant``: the same for all batches (a causal mask); ``parameter``: trained
+weights; ``state``: optimiser state, running statistics and master weights; ``gradient``: of a parameter or an
+activation."""
 
 BYTES: dict[str, int] = {"bf16": 2, "fp16": 2, "fp32": 4, "tf32": 4, "int32": 4, "int8": 1, "fp8": 1, "bool": 1}
 """Bytes per element of every dtype; a mask (``bool``) takes one byte."""
@@ -332,6 +333,13 @@ class GraphBuilder:
             )
         )
         return len(self.operators) - 1
+
+    def mark(self, operators: Iterable[int], key: str, value: int) -> None:
+        """Give operators one more attribute."""
+        for index in operators:
+            operator = self.operators[index]
+            attributes = tuple(sorted({**dict(operator.attributes), key: value}.items()))
+            self.operators[index] = replace(operator, attributes=attributes)
 
     def build(self) -> OperatorGraph:
         """The finished graph."""

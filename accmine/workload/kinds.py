@@ -10,6 +10,7 @@ Operand order of forward kinds (inputs -> outputs); ``[]`` is optional, ``…`` 
 kind                inputs                                                            outputs
 ==================  ================================================================  =======================
 linear              x[…,k] or several x of one k-split, weight[k,n], [bias[n]]        y[…,n] or several y (n-split)
+                    of experts: x[experts,rows,k], weight[experts,k,n]                y[experts,rows,n]
 matmul              a, b (attributes transpose_a, transpose_b = 0/1)                  c
 conv2d              x[b,c,h,w], weight[o,c/groups,kh,kw], [bias[o]]                   y[b,o,oh,ow]
 embedding           ids, table[v,h]                                                   y
@@ -25,24 +26,39 @@ dropout             x                                                           
 max-pool, avg-pool  x                                                                 y [max-pool: y, indices int8]
 concat              a, b, … (channels)                                                y
 rotary              x                                                                 y
+top-k               x (row = last axis)                                               y[…,k], indices[…,k] int32
+gather              x[…,h], indices                                                   y[experts,rows,h]
+combine             x[experts,rows,h], weights[…,k], indices                          y[…,h]
 lstm-cell           gates[b,4h], c[b,h]                                               h', c'
-cross-entropy       logits[…,v], labels                                               loss, probabilities
+cross-entropy       logits[…,v], labels, [row sums of the group]                      loss, probabilities
 attention           q[…,r,d], k[…,s,d], v[…,s,e], [mask]                              o[…,r,e], log-sum-exp[…,r]
+copy                x                                                                 x, its gradient is summed
+all-reduce          x                                                                 y
+all-gather          x[…,s/t,h]                                                        y[…,s,h]
+reduce-scatter      x[…,s,h]                                                          y[…,s/t,h]
+all-to-all          x                                                                 y
 ==================  ================================================================  =======================
 
 Cross entropy holds the log-softmax. A linear layer may read its input as several tensors (attention
 heads, whose columns together are k) and write its output as several (the heads of q, k and v): no
 separate split or concatenation is needed.
+
+The last five are exchanges of a device with its tensor or expert group (attribute ``group``). They cost no core and
+no HBM: their time comes from the network, and graphs that are costed are without them
+(``accmine.workload.collectives``). ``copy`` exchanges nothing in the forward pass.
 """
 
 from __future__ import annotations
 
-__all__ = ["ATTENTION_KINDS", "TENSOR_KINDS", "UPDATE_KINDS", "VECTOR_KINDS"]
+__all__ = ["ATTENTION_KINDS", "EXCHANGE_KINDS", "TENSOR_KINDS", "UPDATE_KINDS", "VECTOR_KINDS"]
 
 TENSOR_KINDS: tuple[str, ...] = ("linear", "matmul", "conv2d")
 
 ATTENTION_KINDS: tuple[str, ...] = ("attention", "attention-backward")
 """Fused attention: products and vector parts in one operator, with one backward operator for all its gradients."""
+
+EXCHANGE_KINDS: tuple[str, ...] = ("copy", "all-reduce", "all-gather", "reduce-scatter", "all-to-all")
+"""What a device does with the others of its group; the backward pass has the same kinds."""
 
 _FORWARD_VECTOR: tuple[str, ...] = (
     "embedding",
@@ -68,6 +84,9 @@ _FORWARD_VECTOR: tuple[str, ...] = (
     "avg-pool",
     "concat",
     "rotary",
+    "top-k",
+    "gather",
+    "combine",
     "lstm-cell",
     "cross-entropy",
     "attention-softmax",

@@ -26,6 +26,7 @@ import numpy as np
 
 from accmine.workload.batch_norms import STATISTICS, split_batch_norms
 from accmine.workload.graph import Operator, OperatorGraph, Vector, Work
+from accmine.workload.kinds import EXCHANGE_KINDS
 from accmine.workload.merging import ACCUMULATING, ELEMENTWISE, MARKS, covers, merge
 from accmine.workload.training.memory import working_set
 from accmine.workload.training.training import parameter_gradients
@@ -134,7 +135,7 @@ class _Sides:
 
     @cached_property
     def what(self) -> list[str]:
-        """``product``, ``rows``, ``single`` (element-wise), ``sums`` or ``other`` of each operator."""
+        """``product``, ``rows``, ``single`` (element-wise), ``sums``, ``exchange`` or ``other`` of each operator."""
         return [_what(operator) for operator in self.graph.operators]
 
     def together(self, a: int, b: int) -> bool:
@@ -157,6 +158,8 @@ class _Sides:
 
 def _what(operator: Operator) -> str:
     work, kinds = operator.work, {part.kind for part in operator.work.vector}
+    if operator.kind in EXCHANGE_KINDS:
+        return "exchange"
     if work.uses_tensor:
         return "product"
     if operator.phase == "update" or not kinds:
@@ -182,7 +185,7 @@ def _hoisted(graph: OperatorGraph, apart: set[str]) -> list[int]:
         place = max(sources)[0]
         values = [t for at, t in sources if at == place]
         value = next((t for t in values if sides.follows(index, t)), -1)
-        if value < 0 or not sides.together(place, index):
+        if value < 0 or not sides.together(place, index) or sides.what[place] == "exchange":
             continue
         if what == "rows":
             _take(sides, head, index, place, value)

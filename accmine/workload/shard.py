@@ -114,6 +114,16 @@ class LayerClass:
     macs
         Multiply-accumulates of the model itself, without recomputation, of one microbatch on one device, forward
         and backward.
+    enters, leaves
+        Tensors of ``training`` that a layer of this class hands to the next one, where they enter and where they
+        leave, in the same order; ``gradients_enter`` and ``gradients_leave`` are their gradients. Empty but for
+        blocks.
+    waiting
+        Operators of ``training`` that wait for what enters the layer in their phase without reading it: recomputation,
+        and what reads it after an exchange.
+    tied_bytes
+        Gradients of parameters that layers of other classes hold as well (the table of an embedding that is also the
+        head): where these are on other devices, both sum them once per step.
     """
 
     name: str
@@ -128,3 +138,9 @@ class LayerClass:
     memory: LayerMemory
     sends_bytes: int
     macs: int
+    enters: tuple[int, ...] = ()
+    leaves: tuple[int, ...] = ()
+    gradients_enter: tuple[int, ...] = ()
+    gradients_leave: tuple[int, ...] = ()
+    waiting: tuple[int, ...] = ()
+    tied_bytes: int = 0

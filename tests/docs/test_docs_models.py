@@ -8,7 +8,7 @@ from typing import get_args
 
 from accmine.workload import TransformerConfig
 from accmine.workload.graph import MOST_BYTES, MOST_MACS, MOST_OPERATORS
-from accmine.workload.importers.huggingface import ARCHITECTURES, FIXED
+from accmine.workload.importers.model_types import ARCHITECTURES, FIXED, REFUSED
 from accmine.workload.importers.models import FAMILIES
 from accmine.workload.importers.values import LARGEST
 
@@ -26,6 +26,8 @@ def test_heads_and_families() -> None:
 def test_architectures() -> None:
     for model_type, known in ARCHITECTURES.items():
         assert f"| `{model_type}` | {', '.join(f'`{name}`' for name in known)} |" in PAGE
+    section = PAGE.partition("| type | not modelled |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.M) == list(REFUSED.items())
     assert FIXED["pruned_heads"] == ({},)
     assert FIXED["quantization_config"] == ()
     assert FIXED["position_embedding_type"] == ("absolute",)

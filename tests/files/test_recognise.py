@@ -77,6 +77,7 @@ def test_formats_that_are_named_and_are_not(tmp_path: Path) -> None:
         ("accelerators", "an accelerator"),
         ("technologies", "a technology"),
         ("clusters", "a cluster"),
+        ("stacks", "a stack of software"),
         ("studies", "a study"),
     ],
 )

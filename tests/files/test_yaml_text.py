@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files import load_yaml
+from accmine.files import dump, load_yaml
 
 
 def bomb(levels: int, width: int = 10) -> str:
@@ -76,3 +78,13 @@ def test_what_is_no_text() -> None:
     assert refused("a: 1\nb: \x00").startswith("f:2:4: not valid YAML: control characters")
     assert refused("a: \udcff").startswith("f:1:4: not valid YAML: holds bytes that are no text")
     assert "not valid YAML" in refused('a: "\\ud800"')
+
+
+@given(
+    st.text(max_size=6) | st.sampled_from(["08", "0E0", "1e3", "0x1f", "4:16", "yes", "~", "", ".inf", "1_000", "-"])
+)
+def test_texts_are_read_back(text: str) -> None:
+    """PyYAML writes 08 and 0E0 without quotes, as they are no numbers of YAML 1.1."""
+    value = {"a": text, "b": [text, 1, 2.5, None, True], text: "c"}
+    for flow in (None, False):
+        assert load_yaml(text=dump(value, flow=flow), name="f").data == value

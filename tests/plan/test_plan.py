@@ -52,7 +52,7 @@ def test_phases_and_repeats() -> None:
 
 @pytest.mark.parametrize("cluster", ["point-to-point", "pcie-ring"])
 def test_transfers_are_the_bytes_over_the_link(cluster: str) -> None:
-    plan, _ = planned(models=("gpt",), system={"pipeline": 2, "cluster": cluster})
+    plan, _ = planned(models=("gpt",), system={"cluster": cluster}, parallel={"pipeline": 2})
     (own,) = plan.pipelines
     link = load_cluster(cluster)
     (there, back) = own.transfer_s[0]
@@ -92,7 +92,7 @@ def test_memory_per_stage(schedule: str, recompute: str) -> None:
 
 @pytest.mark.parametrize("schedule", ["gpipe", "1f1b"])
 def test_one_device_holds_one_microbatch_whatever_the_schedule(schedule: str) -> None:
-    plan, _ = planned(workload={"batch": 16}, system={"schedule": schedule})
+    plan, _ = planned(workload={"batch": 16}, parallel={"schedule": schedule})
     assert [need.in_flight for need in plan.pipelines[0].memory] == [1]
 
 

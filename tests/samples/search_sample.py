@@ -114,8 +114,8 @@ def study(**keys: Any) -> Study:
 
 
 def pipeline(depth: int = 2, **more: Any) -> dict[str, Any]:
-    """The ``system`` of a study with a pipeline."""
-    return {"system": {"pipeline": depth, "cluster": "point-to-point", **more}}
+    """``system`` and ``parallel`` of a study with a pipeline."""
+    return {"system": {"cluster": "point-to-point"}, "parallel": {"pipeline": depth, **more}}
 
 
 def reference(plan: Plan, library: CostLibrary) -> Plan:

@@ -23,7 +23,7 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"space": {"tensor_cores": [4000, 5000]}, "limits": {"area": "baseline"}},
     {"space": {"tensor_sram": ["4 GiB"]}, "limits": {"tdp": "baseline"}},
     {"workload": {"batch": 1 << 24, "microbatch": 1 << 24}},
-    {"system": {"pipeline": 64, "cluster": "point-to-point"}},
+    {"system": {"cluster": "point-to-point"}, "parallel": {"pipeline": 64}},
 ]
 
 

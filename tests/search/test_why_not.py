@@ -84,13 +84,13 @@ def test_every_change_alone_is_enough_where_it_says_so(here: Path, capsys: pytes
 
 
 def test_more_stages_than_layers(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    change = ["--set", "system.pipeline=9", "--set", "system.cluster=point-to-point"]
+    change = ["--set", "parallel.pipeline=9", "--set", "system.cluster=point-to-point"]
     assert call("run", "study.yaml", *change) == 1
     shown = capsys.readouterr().err
-    most = re.search(r"system\.pipeline: 9 \(--set system\.pipeline=9\) -> at most (\d+), the layers of gpt", shown)
+    most = re.search(r"parallel\.pipeline: 9 \(--set parallel\.pipeline=9\) -> at most (\d+), the layers of gpt", shown)
     assert most
     assert list(here.glob("runs/*/result.json")), "the result is written"
-    deepest = ["--set", f"system.pipeline={most[1]}", "--set", "system.cluster=point-to-point"]
+    deepest = ["--set", f"parallel.pipeline={most[1]}", "--set", "system.cluster=point-to-point"]
     assert call("validate", "study.yaml", *deepest) == 0
     assert call("validate", "study.yaml", *change) == 1
 

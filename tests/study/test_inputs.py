@@ -50,7 +50,9 @@ def test_every_complaint_of_every_file_at_once(tmp_path: Path) -> None:
     (tmp_path / "gpt.yaml").write_text("family: gpt2\nlayers: -1\n")
     (tmp_path / "links.yaml").write_text("name: mine\nlink: 1\n")
     (tmp_path / "tech.yaml").write_text("name: mine\n")
-    found = complaints(loaded(tmp_path, "technology=tech.yaml", "system={pipeline: 2, cluster: links.yaml}"))
+    found = complaints(
+        loaded(tmp_path, "technology=tech.yaml", "system={cluster: links.yaml}", "parallel={pipeline: 2}")
+    )
     for name in ("base.yaml:", "gpt.yaml:", "links.yaml:", "tech.yaml"):
         assert any(name in line for line in found), name
 
@@ -189,3 +191,10 @@ def test_types_of_products_have_a_rate_or_a_rule_that_is_told(tmp_path: Path) ->
     told = read_inputs(loaded(tmp_path, f"{dtype}=fp32")).left_out
     assert len(told) == 2
     assert told[0] == "accelerator: no rate for fp32 is stated (tensor_rates): it is multiplied as 3 bf16 products"
+
+
+def test_a_cluster_joins_all_devices(tmp_path: Path) -> None:
+    level = "{name: node, devices: 2, bandwidth: 1 GB/s, latency: 1 us}"
+    (tmp_path / "links.yaml").write_text(f"name: mine\nlevels: [{level}]\n")
+    found = complaints(loaded(tmp_path, "system={cluster: links.yaml}", "parallel={pipeline: 3}"))
+    assert any("system.cluster: 3 devices are disconnected: node" in line for line in found), found

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from accmine.registry import make_solver
+from accmine.study.parallel import Parallel, System
 from accmine.study.parts import (
     HEURISTIC_OPTIONS,
     AcceleratorSpace,
@@ -23,7 +24,6 @@ from accmine.study.parts import (
     Part,
     Search,
     StudyWorkload,
-    System,
 )
 from tests.samples.search_sample import folder
 
@@ -143,19 +143,12 @@ def test_a_limit_is_a_quantity_the_baseline_or_none(part: type[Limits]) -> None:
 def test_stages_are_the_increasing_boundaries_between_them(depth: int) -> None:
     for count in range(4):
         for stages in product((1, 2, 3), repeat=count):
-            values = {"pipeline": depth, "cluster": "pcie-ring", "stages": list(stages)}
+            values = {"pipeline": depth, "stages": list(stages)}
             if count == depth - 1 and list(stages) == sorted(set(stages)):
-                system = System.model_validate(values)
-                assert (system.devices, system.stages) == (depth, stages)
+                assert Parallel.model_validate(values).stages == stages
             else:
                 expected = f"stages: must be {depth - 1} increasing layer numbers with pipeline: {depth}"
-                assert f"{expected}, got {list(stages)}" in refused(System, **values)
-
-
-def test_every_complaint_of_a_system_at_once() -> None:
-    said = refused(System, pipeline=2, devices=4, stages=[1, 2])
-    for part in ("devices: must equal pipeline, 2", "cluster: is required with pipeline: 2", "stages: must be 1 "):
-        assert part in said
+                assert f"{expected}, got {list(stages)}" in refused(Parallel, **values)
 
 
 KEY_OF = {"model": None, "table": "file", "zigzag": "cache"}

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.files import load_yaml, names, validate
+from accmine.files import dump, load_yaml, names, validate
 from accmine.study import LoadedStudy, Study, as_mapping, effective, load_study, schema, study_hash, study_reference
 from accmine.study.inputs import referenced_files
 
@@ -48,13 +47,13 @@ def test_defaults() -> None:
     assert (study.mode, study.deployment, study.floor) == ("heterogeneous", "concurrent", None)
     assert study.device_limits.area_mm2(0) == 858.0
     assert study.device_limits.tdp_w(0) == study.limits.area_mm2(0) == study.limits.tdp_w(0) == inf
-    assert (study.system.devices, study.system.pipeline) == (1, 1)
+    assert (study.devices, study.parallel.pipeline, study.placed) == (1, 1, False)
     assert study.accelerator.mapping() == {"use": "wham"}
 
 
 def test_several_workloads_on_one_device_share_a_design_by_default() -> None:
     assert (read(TWO).mode, read(TWO).deployment) == ("common", "time-shared")
-    apart = read(TWO, "system={pipeline: 2, cluster: pcie-ring}")
+    apart = read(TWO, "system={cluster: pcie-ring}", "parallel={pipeline: 2}")
     assert (apart.mode, apart.deployment) == ("heterogeneous", "concurrent")
     assert read(TWO, "mode=homogeneous").deployment == "concurrent"
 
@@ -110,10 +109,10 @@ def test_equal_studies_are_written_alike() -> None:
         ("limits.area=400", "no unit, which is ambiguous; allowed units: um^2, mm^2, cm^2; or baseline"),
         ("limits.tdp=400 mm^2", "unknown unit 'mm^2' in '400 mm^2'; allowed units: mW, W, kW"),
         ("limits.pwoer=400 W", "unknown key 'pwoer'; allowed: area, tdp"),
-        ("system.pipeline=4", "is required with pipeline: 4"),
-        ("system.devices=4", "must equal pipeline, 1"),
-        ("system={pipeline: 3, cluster: pcie-ring, stages: [4]}", "must be 2 increasing layer numbers"),
-        ("system={pipeline: 3, cluster: pcie-ring, stages: [4, 4]}", "must be 2 increasing layer numbers"),
+        ("parallel.pipeline=4", "is required with parallel.pipeline: 4"),
+        ("system.devices=4", "must equal parallel.pipeline, 1"),
+        ("parallel={pipeline: 3, stages: [4]}", "must be 2 increasing layer numbers"),
+        ("parallel={pipeline: 3, stages: [4, 4]}", "must be 2 increasing layer numbers"),
         ("objective=thruput", "must be one of throughput, bottleneck, throughput-per-tdp, got 'thruput'; did you mean"),
         ("deployment=time-shared", "time-shared needs mode: common, got mode: heterogeneous"),
         ("floor=1.5", "applies to objective: throughput-per-tdp only"),
@@ -139,7 +138,7 @@ def test_several_workloads_need_their_own_names() -> None:
     assert "'bert-base' is taken" in complaint(TWO, "workloads.1.use=bert-base")
     study = read(TWO, "workloads.1={use: bert-base, batch: 8, name: other}")
     assert [workload.name for workload in study.workloads] == ["bert-base", "other"]
-    stages = complaint(TWO, "system={pipeline: 2, cluster: pcie-ring, stages: [3]}")
+    stages = complaint(TWO, "system={cluster: pcie-ring}", "parallel={pipeline: 2, stages: [3]}")
     assert "names layers of one workload" in stages
 
 
@@ -253,14 +252,14 @@ _STUDIES = st.fixed_dictionaries(
 @given(_STUDIES)
 def test_what_is_written_is_a_valid_equal_study(table: dict[str, Any]) -> None:
     table["accelerator"] = {"use": "wham", **table.get("accelerator", {})}
-    study = validate(load_yaml(text=yaml.safe_dump(table, allow_unicode=True)), Study)
+    study = validate(load_yaml(text=dump(table)), Study)
     written = effective(study)
     again = validate(load_yaml(text=written), Study)
     assert again == study
     assert effective(again) == written
     assert study_hash(again) == study_hash(study)
     as_json = json.loads(json.dumps(as_mapping(study)))
-    assert validate(load_yaml(text=yaml.safe_dump(as_json)), Study) == study
+    assert validate(load_yaml(text=dump(as_json)), Study) == study
 
 
 def fields_of(table: dict[str, Any]) -> list[dict[str, Any]]:
@@ -285,7 +284,7 @@ def test_the_readme_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (printed,) = re.findall(r"```\n(study\.yaml:.*?)```", readme, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
     write(tmp_path, example)
-    assert load_study("study.yaml").study.system.pipeline == 4
+    assert load_study("study.yaml").study.parallel.pipeline == 4
     write(tmp_path, example.replace("microbatch: 1", "microbatch: 3").replace("2200 mm^2", "2200"))
     with pytest.raises(InputError) as caught:
         load_study("study.yaml")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from accmine.cost import VECTOR_TABLE
 from accmine.workload import VECTOR_KINDS, forward, forward_graph, list_models, load_model, training_graph
-from accmine.workload.kinds import ATTENTION_KINDS, TENSOR_KINDS, UPDATE_KINDS
+from accmine.workload.kinds import ATTENTION_KINDS, EXCHANGE_KINDS, TENSOR_KINDS, UPDATE_KINDS
 from accmine.workload.training.optimizers import OPTIMIZERS
 
 
@@ -39,4 +39,4 @@ def test_no_forward_operator_has_an_unknown_kind() -> None:
                 kind = node.args[1]
                 written |= {kind.value} if isinstance(kind, ast.Constant) else set()
     assert written
-    assert written <= {*TENSOR_KINDS, *VECTOR_KINDS, *ATTENTION_KINDS}
+    assert written <= {*TENSOR_KINDS, *VECTOR_KINDS, *ATTENTION_KINDS, *EXCHANGE_KINDS}

@@ -53,10 +53,12 @@ def test_equal_tasks_run_in_equal_time(found: list[Shape]) -> None:
 
 
 def test_stages_of_a_pipeline_differ_and_equal_workloads_agree() -> None:
-    plan, _ = planned(models=("gpt",), system={"pipeline": 2, "cluster": "point-to-point"})
+    plan, _ = planned(models=("gpt",), system={"cluster": "point-to-point"}, parallel={"pipeline": 2})
     first, second = plan.tasks
     assert first.signature != second.signature
-    again, _ = planned(models=("gpt",), system={"pipeline": 2, "cluster": "point-to-point", "schedule": "gpipe"})
+    again, _ = planned(
+        models=("gpt",), system={"cluster": "point-to-point"}, parallel={"pipeline": 2, "schedule": "gpipe"}
+    )
     assert [t.signature for t in again.tasks] == [t.signature for t in plan.tasks]
 
 

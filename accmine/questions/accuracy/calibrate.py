@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.files import Document, load_yaml
+from accmine.files import Document, dump, load_yaml
 from accmine.hardware import Calibration, Constants, Design, Tiles
 from accmine.hardware.calibration import KINDS
 from accmine.hardware.calibration_file import calibration_section
@@ -333,8 +333,6 @@ def calibrated_text(document: Document, calibration: Calibration, source: str, n
     InputError
         If the file is written in a way that leaves no place for the section (one flow mapping).
     """
-    import yaml
-
     from accmine.hardware import template_of
 
     kept, inside = [], False
@@ -346,7 +344,7 @@ def calibrated_text(document: Document, calibration: Calibration, source: str, n
             kept.append(next((text for key, text in own.items() if line.startswith(key)), line))
     section = calibration_section(calibration, source)
     text = "\n".join(kept).rstrip() + "\n"
-    text += yaml.safe_dump({"calibration": section}, sort_keys=False, width=110, allow_unicode=True)
+    text += dump({"calibration": section}, width=110)
     wanted = replace(template_of(document), calibration=calibration)
     try:
         written = template_of(load_yaml(text=text, name=document.name))

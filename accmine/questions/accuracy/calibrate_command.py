@@ -8,20 +8,31 @@ from typing import Annotated
 import typer
 
 from accmine.errors import InputError
+from accmine.questions.accuracy.training.command import NO_RUNS, calibrate_stack
 from accmine.questions.options import Json, echo_json, writable
 
 __all__ = ["calibrate"]
 
+_HALF, _KERNEL = 0.5, "kernel"
+
 
 def calibrate(
-    tables: Annotated[
-        list[Path], typer.Argument(metavar="CSV…", help="Measured operators; docs/measurements.md has the columns.")
-    ],
     accelerator: Annotated[str, typer.Option(help="Name or file of the chip they were measured on.")],
+    tables: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[CSV…]", help="Measured operators; docs/measurements.md has the columns."),
+    ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="Measured training steps (docs/measurements.md): makes a stack of software from 20 of them."),
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="With --runs: name or file of what connects the chips. Default: dgx-a100.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the accelerator with its calibration to this file.")
     ] = None,
-    holdout: Annotated[float, typer.Option(help="Share of the rows that are scored on and not fitted on.")] = 0.5,
+    holdout: Annotated[float, typer.Option(help="Share of the rows that are scored on and not fitted on.")] = _HALF,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw of these rows.")] = 0,
     fit: Annotated[
         str | None,
@@ -37,10 +48,13 @@ def calibrate(
     clock: Annotated[
         str,
         typer.Option(help="Clock of rows that do not say it: kernel (of the device) or host (launch and wait in it)."),
-    ] = "kernel",
+    ] = _KERNEL,
     as_json: Json = False,
 ) -> None:
-    """Fit the constants of each kind of operator on one part of measured ones, and score them on the other."""
+    """Fit the constants of each kind of operator on one part of measured ones, and score them on the other.
+
+    With --runs: the factor of a stack of software and its band, on 20 measured training steps, scored on the others.
+    """
     from accmine.files import write_atomic
     from accmine.hardware import load_accelerator, read_accelerator
     from accmine.questions.accuracy.calibrate import calibrate as fit_and_score
@@ -51,6 +65,23 @@ def calibrate(
     from accmine.report import to_json
 
     writable(output, "--output")
+    if runs is not None:
+        given = {
+            "CSV": tables,
+            "--fit": fit,
+            "--kind": kind,
+            "--holdout": holdout != _HALF,
+            "--clock": clock != _KERNEL,
+        }
+        for option, value in given.items():
+            if value:
+                raise InputError("is about measured operators; leave it out with --runs", field=option)
+        calibrate_stack(runs, accelerator, cluster, output, seed, as_json)
+        return
+    if not tables:
+        raise InputError(NO_RUNS)
+    if cluster is not None:
+        raise InputError("is about measured training steps; give --runs, or leave it out", field="--cluster")
     document, design = read_accelerator(accelerator), load_accelerator(accelerator)
     samples = chosen([sample for table in tables for sample in read_samples(table, design, clock)], kind)
     constants = None if fit is None else tuple(name.strip() for name in fit.split(",") if name.strip())

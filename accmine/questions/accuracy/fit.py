@@ -142,13 +142,16 @@ class Predictor:
         Measured operators.
     design
         Chip; its calibration is not used.
+    splits
+        Numbers of cores that an operator may take; all of them by default, which takes long.
     """
 
-    def __init__(self, samples: Sequence[Sample], design: Design) -> None:
+    def __init__(self, samples: Sequence[Sample], design: Design, splits: Sequence[int] = ()) -> None:
         self.design, self.works = replace(design, calibration=UNCALIBRATED), [sample.work for sample in samples]
         self.kinds = np.array([family(work) for work in self.works])
         self.measured_s: FloatArray = np.array([sample.seconds for sample in samples])
-        splits, memory = splits_for((design.tensor_cores, design.vector_cores), "even"), memory_of(self.design)
+        splits = tuple(splits) or splits_for((design.tensor_cores, design.vector_cores), "even")
+        memory = memory_of(self.design)
         self.tensor = tensor_costs(self.works, [design.tensor], splits, memory=memory).of_type(0)
         self.vector = vector_costs(self.works, [design.vector], splits, memory=memory).of_type(0)
         self.splits = splits

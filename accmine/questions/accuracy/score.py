@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 
-__all__ = ["LEVEL", "Score", "covered", "drawn", "interval", "score"]
+__all__ = ["LEVEL", "Score", "covered", "drawn", "interval", "score", "spearman"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def score(model_s: npt.ArrayLike, measured_s: npt.ArrayLike) -> Score:
         mape=float(np.abs(errors).mean()),
         bias=float(errors.mean()),
         worst=float(np.abs(errors).max()),
-        rank=_spearman(model, measured),
+        rank=spearman(model, measured),
     )
 
 
@@ -87,11 +87,12 @@ def covered(model_s: npt.ArrayLike, measured_s: npt.ArrayLike, bounds: tuple[flo
     return float(((ratio >= bounds[0]) & (ratio <= bounds[1])).mean())
 
 
-def _spearman(a: FloatArray, b: FloatArray) -> float | None:
+def spearman(a: npt.ArrayLike, b: npt.ArrayLike) -> float | None:
     """Spearman's rank correlation; equal values share the mean of their ranks. Two rows tell no order."""
-    if a.size < _LEAST_RANKED:
+    rows = [np.asarray(values, dtype=np.float64) for values in (a, b)]
+    if rows[0].size < _LEAST_RANKED:
         return None
-    ranks = [_ranks(values) for values in (a, b)]
+    ranks = [_ranks(values) for values in rows]
     if any(np.ptp(rank) == 0 for rank in ranks):
         return None
     return round(float(np.corrcoef(ranks[0], ranks[1])[0, 1]), 12)

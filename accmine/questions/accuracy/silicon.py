@@ -20,7 +20,7 @@ from accmine.questions.accuracy.fit import Predictor, constants_for, least_squar
 from accmine.questions.accuracy.samples import Sample, read_samples
 from accmine.questions.accuracy.score import drawn, interval
 
-__all__ = ["COVERAGE", "FILES", "LIMITS", "SILICON", "WIDER", "lines_of", "silicon_rows"]
+__all__ = ["COVERAGE", "FILES", "LIMITS", "SILICON", "WIDER", "silicon_lines", "silicon_rows"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -78,7 +78,7 @@ def silicon_rows(suite: str, data: Path) -> list[dict[str, Any]]:
     return _relatives(data) if suite == "relatives" else _sustained(data / FILES[suite][0])
 
 
-def lines_of(suite: str, entries: Sequence[dict[str, Any]], line: Any) -> list[dict[str, Any]]:
+def silicon_lines(suite: str, entries: Sequence[dict[str, Any]], line: Any) -> list[dict[str, Any]]:
     """The summary of a suite: each quantity, and of products the large ones; ``line`` makes one.
 
     The large products of the second file of a chip count among the large ones only: the first is a draw of all sizes.

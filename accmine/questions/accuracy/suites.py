@@ -9,17 +9,25 @@ from typing import Any, NamedTuple
 
 from accmine.errors import InputError
 from accmine.files import did_you_mean
-from accmine.questions.accuracy.silicon import FILES, SILICON, lines_of, silicon_rows
+from accmine.questions.accuracy.silicon import FILES as SILICON_FILES
+from accmine.questions.accuracy.silicon import SILICON, silicon_lines, silicon_rows
+from accmine.questions.accuracy.training.suites import FILES as TRAINING_FILES
+from accmine.questions.accuracy.training.suites import TRAINING, training_lines, training_rows
 
 __all__ = ["DATA_FILES", "SUITES", "rows", "summary"]
 
-SUITES = ("anchors", "scalesim", "chips", "a100-matmul", *SILICON)
+SUITES = ("anchors", "scalesim", "chips", "a100-matmul", *SILICON, *TRAINING)
 """``anchors``: peaks of real chips and measured training; ``scalesim``: cycles of SCALE-Sim 3.0.0 runs; ``chips``:
 areas and powers of known chips, each predicted from the others; ``a100-matmul``: measured products on an A100;
-``SILICON``: many operators of chips."""
+``SILICON``: many operators of chips; ``TRAINING``: training steps on many devices."""
 
 DATA_FILES = {"scalesim": "scalesim_cycles.csv", "a100-matmul": "llmcompass_matmul_a100.csv"}
-"""Suites that read a file of the data folder."""
+"""Suites that read one file of the data folder."""
+
+FILES = SILICON_FILES | TRAINING_FILES
+"""Suites that read several."""
+
+_LINES = {**dict.fromkeys(SILICON, silicon_lines), **dict.fromkeys(TRAINING, training_lines)}
 
 _PEAK_BAND = (0.99, 1.01)  # a peak is arithmetic: only rounding in the published figure is allowed
 _TRAINING_BAND = (1.0, 2.5)
@@ -105,7 +113,7 @@ def rows(suite: str, data: Path | None = None) -> list[dict[str, Any]]:
     if suite in FILES:
         if data is None:
             raise InputError(f"the suite {suite} reads {FILES[suite][0]}: name its folder by --data or ACCMINE_DATA")
-        return silicon_rows(suite, data)
+        return training_rows(suite, data) if suite in TRAINING else silicon_rows(suite, data)
     if suite in DATA_FILES:
         if data is None:
             file = DATA_FILES[suite]
@@ -140,7 +148,7 @@ def summary(data: Path | None = None, suites: Sequence[str] = SUITES) -> list[di
             continue
         entries = rows(suite, data)
         if suite in FILES:
-            lines += lines_of(suite, entries, _line)
+            lines += _LINES[suite](suite, entries, _line)
             continue
         for quantity in dict.fromkeys(entry["quantity"] for entry in entries):
             group = [entry for entry in entries if entry["quantity"] == quantity]

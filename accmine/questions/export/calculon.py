@@ -75,6 +75,9 @@ def _workloads(answer: RunAnswer) -> list[tuple[PipelinePlan, StudyWorkload, Tra
         config = model.config
         if not isinstance(config, TransformerConfig):
             wrong.append(f"{workload.name} is no transformer; Calculon models transformers only")
+        elif config.experts or config.kv_rank:
+            kind = "experts" if config.experts else "latent attention"
+            wrong.append(f"{workload.name} has {kind}; Calculon models dense transformers with plain attention")
         elif config.kv_heads not in (1, config.heads):
             kinds = f"{config.heads} heads share {config.kv_heads} key-value heads"
             wrong.append(f"{workload.name}: {kinds}; Calculon knows multihead (as many) and multiquery (one)")
@@ -116,11 +119,11 @@ def _execution(pipeline: PipelinePlan, workload: StudyWorkload, config: Transfor
         "pipeline_par_net": 0,
         "data_par_net": 0,
         "batch_size": workload.batch,
-        "microbatch_size": workload.microbatch,
+        "microbatch_size": workload.samples,
         "datatype": _DATATYPES[workload.dtype],
         "fused_activation": workload.fusion != "none",
         "attention_type": "multihead" if config.kv_heads == config.heads else "multiquery",
-        "activation_recompute": workload.recompute,
+        "activation_recompute": "attn_only" if workload.recomputed == "selective" else workload.recomputed,
         "pipeline_interleaving": 1,
         "optimizer_sharding": False,
         "tensor_par_comm_type": "ar",

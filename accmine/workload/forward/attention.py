@@ -19,7 +19,7 @@ from accmine.errors import InputError
 from accmine.workload.forward import layers
 from accmine.workload.graph import Attention, GraphBuilder, Vector
 
-__all__ = ["FUSED", "SPLITS", "AttentionShape", "attention", "fused", "padding_masks"]
+__all__ = ["FUSED", "SPLITS", "AttentionShape", "attention", "fused", "head_norms", "padding_masks"]
 
 FUSED = "fused"
 SPLITS = (FUSED, "none", "heads", "samples")
@@ -88,6 +88,13 @@ def padding_masks(builder: GraphBuilder, shape: AttentionShape) -> list[int]:
     return [layers.input_tensor(builder, "padding-mask", (shape.batch, shape.keys), "bool")]
 
 
+def head_norms(builder: GraphBuilder, name: str, kind: str, tensors: Sequence[int]) -> list[int]:
+    """A norm over the columns of a head in every chain, all with the same parameters."""
+    tensor = builder.tensors[tensors[0]]
+    weights = layers.norm_weights(builder, name, kind, tensor.shape[-1], tensor.dtype)
+    return [layers.norm(builder, f"{name}{i}", kind, t, weights) for i, t in enumerate(tensors)]
+
+
 def attention(
     builder: GraphBuilder,
     name: str,
@@ -137,13 +144,14 @@ def attention(
     group = len(queries) // len(keys)
     outputs = []
     for i, query in enumerate(queries):
-        chain = name if len(queries) == 1 else f"{name}.{i}"
+        chain, first = name if len(queries) == 1 else f"{name}.{i}", len(builder.operators)
         scores = layers.matmul(builder, f"{chain}.scores", query, keys[i // group], transpose_b=1)
         scaled = layers.elementwise(builder, f"{chain}.scale", "scale", scores, factor)
         masked = layers.mask(builder, f"{chain}.mask", scaled, masks[i % len(masks)], int(causal))
         weights = layers.softmax(builder, f"{chain}.softmax", masked)
         kept = layers.dropout(builder, f"{chain}.softmax.dropout", weights, dropout)
         outputs.append(layers.matmul(builder, f"{chain}.values", kept, values[i // group]))
+        builder.mark(range(first, len(builder.operators)), "core", i + 1)
     return outputs
 
 

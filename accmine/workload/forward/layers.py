@@ -23,6 +23,7 @@ concat       ``axis``; ``stack``: 1 when it is a new axis (time steps become a s
 lstm-cell    ``width``
 cross-       ``weight``: factor of this loss in the loss of training
 entropy
+exchanges    ``group``: ``tensor`` or ``expert``
 others       none
 ===========  =========================================================================================
 
@@ -53,12 +54,14 @@ __all__ = [
     "dropout",
     "elementwise",
     "embedding",
+    "exchange",
     "input_tensor",
     "linear",
     "lstm_cell",
     "mask",
     "matmul",
     "norm",
+    "norm_weights",
     "output_size",
     "parameter",
     "pool",
@@ -74,10 +77,19 @@ def parameter(builder: GraphBuilder, name: str, shape: Sequence[int], dtype: str
     return builder.tensor(name, shape, dtype, "parameter")
 
 
-def input_tensor(builder: GraphBuilder, name: str, shape: Sequence[int], dtype: str) -> int:
-    """A tensor of the batch: token ids, masks, images, labels, or the zeros a recurrence starts from."""
-    role: Role = "input"
+def input_tensor(builder: GraphBuilder, name: str, shape: Sequence[int], dtype: str, role: Role = "input") -> int:
+    """A tensor of the batch: token ids, masks, images, labels, or the zeros a recurrence starts from.
+
+    One that is the same for all batches has the role ``constant``.
+    """
     return builder.tensor(name, shape, dtype, role)
+
+
+def exchange(builder: GraphBuilder, name: str, kind: str, x: int, shape: Sequence[int], group: str = "tensor") -> int:
+    """What the devices of a group make of their ``x`` by ``kind``, one of ``EXCHANGE_KINDS``; of ``shape``."""
+    y = builder.tensor(f"{name}.y", shape, builder.tensors[x].dtype)
+    builder.operator(name, kind, (x,), (y,), attributes={"group": group}, bytes_in=0, bytes_out=0)
+    return y
 
 
 def linear(
@@ -240,19 +252,25 @@ def dropout(builder: GraphBuilder, name: str, x: int, rate: float) -> int:
     return y
 
 
-def norm(builder: GraphBuilder, name: str, kind: str, x: int) -> int:
-    """``layer-norm`` or ``rms-norm`` over the last axis, or ``batch-norm`` over all but axis 1, with its parameters.
+def norm(builder: GraphBuilder, name: str, kind: str, x: int, weights: Sequence[int] = ()) -> int:
+    """``layer-norm`` or ``rms-norm`` over the last axis, or ``batch-norm`` over all but axis 1.
 
+    Its parameters are made here, or are ``weights``, which several norms may share.
     Running statistics of a batch norm are no parameters and cost nothing worth counting.
     """
     tensor = builder.tensors[x]
     width = tensor.shape[1] if kind == "batch-norm" else tensor.shape[-1]
     row = tensor.elements // width if kind == "batch-norm" else width
-    names = ("weight",) if kind == "rms-norm" else ("weight", "bias")
-    weights = [parameter(builder, f"{name}.{suffix}", (width,), tensor.dtype) for suffix in names]
+    weights = weights or norm_weights(builder, name, kind, width, tensor.dtype)
     y = builder.tensor(f"{name}.y", tensor.shape, tensor.dtype)
     builder.operator(name, kind, (x, *weights), (y,), vector=(Vector(kind, tensor.elements, row),))
     return y
+
+
+def norm_weights(builder: GraphBuilder, name: str, kind: str, width: int, dtype: str) -> list[int]:
+    """Parameters of a norm over ``width`` columns."""
+    names = ("weight",) if kind == "rms-norm" else ("weight", "bias")
+    return [parameter(builder, f"{name}.{suffix}", (width,), dtype) for suffix in names]
 
 
 def pool(
@@ -329,10 +347,19 @@ def lstm_cell(builder: GraphBuilder, name: str, gates: int, cell: int) -> tuple[
     return hidden, after
 
 
-def cross_entropy(builder: GraphBuilder, name: str, logits: int, labels: int, classes: int, weight: float = 1.0) -> int:
+def cross_entropy(
+    builder: GraphBuilder,
+    name: str,
+    logits: int,
+    labels: int,
+    classes: int,
+    weight: float = 1.0,
+    sums: Sequence[int] = (),
+) -> int:
     """Mean cross entropy of the log-softmax of ``logits`` over ``classes``; the loss is one fp32 number.
 
-    ``weight`` is its factor in the loss of training.
+    ``weight`` is its factor in the loss of training; ``sums`` are what a tensor group knows of each row together, where
+    its devices have some of the classes.
     """
     tensor = builder.tensors[logits]
     loss = builder.tensor(f"{name}.loss", (1,), "fp32")
@@ -340,6 +367,6 @@ def cross_entropy(builder: GraphBuilder, name: str, logits: int, labels: int, cl
     work = (Vector("cross-entropy", tensor.elements, classes),)
     outputs = (loss, probabilities)
     builder.operator(
-        name, "cross-entropy", (logits, labels), outputs, vector=work, attributes={"weight": float(weight)}
+        name, "cross-entropy", (logits, labels, *sums), outputs, vector=work, attributes={"weight": float(weight)}
     )
     return loss

@@ -16,47 +16,15 @@ from __future__ import annotations
 from math import ceil, prod, sqrt
 
 from accmine.workload.forward import layers
-from accmine.workload.forward.attention import FUSED, AttentionShape, attention, padding_masks
-from accmine.workload.graph import GraphBuilder, OperatorGraph
+from accmine.workload.forward.attention import FUSED, attention, head_norms, padding_masks
+from accmine.workload.forward.experts import routed_experts
+from accmine.workload.forward.latent_attention import latent_projections
+from accmine.workload.forward.net import Net
+from accmine.workload.graph import OperatorGraph
 from accmine.workload.importers.transformer_config import TransformerConfig
+from accmine.workload.shard import WHOLE, Shard
 
 __all__ = ["transformer_graph", "transformer_operators"]
-
-
-class _Net:
-    """One graph being built: the builder, the description, and the sizes of the batch."""
-
-    def __init__(
-        self, config: TransformerConfig, name: str, batch: int, sequence: int, split: str, dropout: bool, dtype: str
-    ) -> None:
-        self.b = GraphBuilder(name)
-        self.config = config
-        self.tokens = (batch, sequence)
-        self.m = batch * sequence
-        self.dropping = dropout
-        self.dtype = dtype
-        heads = (config.heads, config.kv_heads, config.head_width)
-        self.shape = AttentionShape(batch, sequence, sequence, *heads, split, config.window)
-        self.masks: list[int] = []
-        self.table = -1
-
-    def parameter(self, name: str, *shape: int) -> int:
-        return layers.parameter(self.b, name, shape, self.dtype)
-
-    def linear(self, name: str, x: int, k: int, n: int, bias: bool) -> int:
-        """A plain linear layer [b,s,k] -> [b,s,n] with its own parameters."""
-        weight = self.parameter(f"{name}.weight", k, n)
-        offset = self.parameter(f"{name}.bias", n) if bias else None
-        return layers.linear(self.b, name, [x], weight, offset, [(*self.tokens, n)], m=self.m)[0]
-
-    def norm(self, name: str, x: int) -> int:
-        return layers.norm(self.b, name, self.config.norm, x)
-
-    def dropout(self, name: str, x: int, rate: float) -> int:
-        return layers.dropout(self.b, name, x, rate if self.dropping else 0.0)
-
-    def ids(self, name: str) -> int:
-        return layers.input_tensor(self.b, name, self.tokens, "int32")
 
 
 def transformer_graph(
@@ -70,18 +38,20 @@ def transformer_graph(
     loss: bool,
     dtype: str,
     masked: float = 1.0,
+    shard: Shard = WHOLE,
 ) -> OperatorGraph:
     """Forward graph; its layer chain is the embeddings, every transformer layer, and the head.
 
-    Parameters are those of ``accmine.workload.importers.models.forward_graph``.
+    Parameters are those of ``accmine.workload.importers.models.forward_graph``; ``config`` is what one device of
+    ``shard`` has (``accmine.workload.forward.shards.part_of``).
     """
-    net = _Net(config, name, batch, sequence, split, dropout, dtype)
+    net = Net(config, name, batch, sequence, split, dropout, dtype, shard)
     net.b.layer("embeddings")
     x = _embeddings(net)
     if config.causal and split == FUSED:
         net.masks = []  # positions tell what is hidden
     elif config.causal:
-        net.masks = [layers.input_tensor(net.b, "causal-mask", (sequence, sequence), "bool")]
+        net.masks = [layers.input_tensor(net.b, "causal-mask", (sequence, sequence), "bool", "constant")]
     else:
         net.masks = padding_masks(net.b, net.shape)
     for index in range(config.layers):
@@ -97,46 +67,48 @@ def transformer_operators(
 ) -> int:
     """Operators of ``transformer_graph``, counted before it is built: the sequence does not change them.
 
-    Layers are equal, so graphs of one and two layers tell the rest; a chain of attention beyond the first (fused
-    there is one) has
-    five operators, a dropout and a rotary embedding for queries and one for keys.
+    Layers are equal, but for the dense ones in front of experts, so graphs of one and two tell the rest; a chain of
+    attention beyond the first (fused there is one) has five operators, a dropout and a rotary embedding for queries
+    and one for keys.
     """
-    one, two = (
-        len(
-            transformer_graph(
-                config.model_copy(update={"layers": layers, "window": 0}),
-                "",
-                batch=1,
-                sequence=1,
-                split=FUSED if split == FUSED else "none",
-                dropout=dropout,
-                loss=loss,
-                dtype="bf16",
-            )
-        )
-        for layers in (1, 2)
-    )
+
+    def count(of: int, dense: int) -> int:
+        less = config.model_copy(update={"layers": of, "dense_layers": dense, "window": 0})
+        whole = FUSED if split == FUSED else "none"
+        graph = transformer_graph(less, "", batch=1, sequence=1, split=whole, dropout=dropout, loss=loss, dtype="bf16")
+        return len(graph)
+
+    one = count(1, 0)
+    total = one + (config.layers - 1) * (count(2, 0) - one)
+    if config.dense_layers:
+        total += config.dense_layers * (count(1, 1) - one)
     chains = {FUSED: (1, 1), "none": (1, 1), "heads": (config.heads, config.kv_heads), "samples": (batch, batch)}
     queries, keys = chains[split]
     more = (queries - 1) * (5 + int(dropout and config.attention_dropout > 0))
-    if config.position_embedding == "rotary":
+    if config.qk_norm:
         more += queries - 1 + keys - 1
-    return one + (config.layers - 1) * (two - one) + config.layers * more
+    if config.kv_rank:  # of keys, the rotated columns are one for all heads
+        more += 3 * (queries - 1) + (0 if split == "heads" else keys - 1)
+    elif config.position_embedding == "rotary":
+        more += queries - 1 + keys - 1
+    return total + config.layers * more
 
 
-def _embeddings(net: _Net) -> int:
+def _embeddings(net: Net) -> int:
     config = net.config
     net.table = net.parameter("embeddings.word.weight", config.vocabulary, config.embedding_width)
-    x = layers.embedding(net.b, "embeddings.word", net.ids("token-ids"), net.table)
+    x = net.leave("embeddings", layers.embedding(net.b, "embeddings.word", net.ids("token-ids", net.tokens), net.table))
     if config.embedding_width != config.width:
         x = net.linear("embeddings.project", x, config.embedding_width, config.width, bias=False)
+    if config.embedding_scale:
+        x = layers.elementwise(net.b, "embeddings.scale", "scale", x, sqrt(config.width))
     parts = [x]
     if config.position_embedding == "learned":
         table = net.parameter("embeddings.position.weight", config.positions + config.position_offset, config.width)
-        parts.append(layers.embedding(net.b, "embeddings.position", net.ids("position-ids"), table))
+        parts.append(layers.embedding(net.b, "embeddings.position", net.ids("position-ids", net.own), table))
     if config.token_types:
         table = net.parameter("embeddings.type.weight", config.token_types, config.width)
-        parts.append(layers.embedding(net.b, "embeddings.type", net.ids("token-type-ids"), table))
+        parts.append(layers.embedding(net.b, "embeddings.type", net.ids("token-type-ids", net.own), table))
     if len(parts) > 1:
         x = layers.add(net.b, "embeddings.add", parts)
     if config.embedding_norm:
@@ -144,13 +116,13 @@ def _embeddings(net: _Net) -> int:
     return net.dropout("embeddings.dropout", x, config.embedding_dropout)
 
 
-def _layer(net: _Net, name: str, x: int) -> int:
+def _layer(net: Net, name: str, x: int) -> int:
     """One transformer layer: attention and MLP, each with dropout, residual and norm."""
     config = net.config
     for branch, build in (("attention", _attention), ("mlp", _mlp)):
         part = f"{name}.{branch}"
         inside = net.norm(f"{part}.norm", x) if config.pre_norm else x
-        y = build(net, part, inside)
+        y = net.leave(part, build(net, part, net.enter(part, inside)))
         y = net.dropout(f"{part}.dropout", y, config.dropout)
         x = layers.add(net.b, f"{part}.add", (x, y))
         if not config.pre_norm:
@@ -158,11 +130,17 @@ def _layer(net: _Net, name: str, x: int) -> int:
     return x
 
 
-def _attention(net: _Net, name: str, x: int) -> int:
+def _attention(net: Net, name: str, x: int) -> int:
     config, shape, b = net.config, net.shape, net.b
     inner, kv_inner = config.heads * config.head_width, config.kv_heads * config.head_width
-    queries, keys, values = _projections(net, name, x, inner, kv_inner)
-    if config.position_embedding == "rotary":
+    if config.kv_rank:
+        queries, keys, values = latent_projections(b, name, x, config, shape, net.dtype)
+    else:
+        queries, keys, values = _projections(net, name, x, inner, kv_inner)
+    if config.qk_norm:
+        queries = head_norms(b, f"{name}.q.norm", config.norm, queries)
+        keys = head_norms(b, f"{name}.k.norm", config.norm, keys)
+    if config.position_embedding == "rotary" and not config.kv_rank:
         queries = [layers.elementwise(b, f"{name}.q.rotary{i}", "rotary", q) for i, q in enumerate(queries)]
         keys = [layers.elementwise(b, f"{name}.k.rotary{i}", "rotary", k) for i, k in enumerate(keys)]
     read = attention(
@@ -177,14 +155,15 @@ def _attention(net: _Net, name: str, x: int) -> int:
         causal=config.causal,
         dropout=config.attention_dropout if net.dropping else 0.0,
     )
-    weight = net.parameter(f"{name}.output.weight", inner, config.width)
-    bias = net.parameter(f"{name}.output.bias", config.width) if config.attention_bias else None
+    values_width = net.b.tensors[values[0]].shape[-1]
+    weight = net.parameter(f"{name}.output.weight", config.heads * values_width, config.width)
+    bias = net.parameter(f"{name}.output.bias", config.width) if config.output_bias else None
     size = (*net.tokens, config.width)
     x_split = "m" if shape.axis == "m" else "k"
     return layers.linear(b, f"{name}.output", read, weight, bias, [size], m=net.m, x_split=x_split)[0]
 
 
-def _projections(net: _Net, name: str, x: int, inner: int, kv_inner: int) -> tuple[list[int], list[int], list[int]]:
+def _projections(net: Net, name: str, x: int, inner: int, kv_inner: int) -> tuple[list[int], list[int], list[int]]:
     """Queries, keys and values per chain: three linear layers as in the checkpoints, or a fused one."""
     shape, biased = net.shape, net.config.attention_bias
     if net.config.fused_qkv:
@@ -206,9 +185,21 @@ def _projections(net: _Net, name: str, x: int, inner: int, kv_inner: int) -> tup
     return found[0], found[1], found[2]
 
 
-def _mlp(net: _Net, name: str, x: int) -> int:
+def _mlp(net: Net, name: str, x: int) -> int:
+    """The MLP of the layer that was opened last; experts in its place behind the dense layers."""
     config = net.config
-    width, inner, bias = config.width, config.mlp_width, config.mlp_bias
+    if not config.experts or len(net.b.layers) - 2 < config.dense_layers:
+        return _dense(net, name, x, config.mlp_width)
+    y = routed_experts(net.b, name, x, config, net.dtype, net.shard)
+    if not config.shared_expert_width:
+        return y
+    shared = _dense(net, f"{name}.shared", x, config.shared_expert_width)
+    return layers.add(net.b, f"{name}.shared.add", (y, shared))
+
+
+def _dense(net: Net, name: str, x: int, inner: int) -> int:
+    config = net.config
+    width, bias = config.width, config.mlp_bias
     if config.gated:
         gate = net.linear(f"{name}.gate", x, width, inner, bias)
         gate = layers.elementwise(net.b, f"{name}.{config.activation}", config.activation, gate)
@@ -220,7 +211,7 @@ def _mlp(net: _Net, name: str, x: int) -> int:
     return net.linear(f"{name}.down", hidden, inner, width, bias)
 
 
-def _decoder(net: _Net, name: str, x: int, bias: bool) -> int:
+def _decoder(net: Net, name: str, x: int, bias: bool) -> int:
     """Logits over the vocabulary, by the token embedding when it is tied."""
     config = net.config
     if config.tied:
@@ -233,18 +224,20 @@ def _decoder(net: _Net, name: str, x: int, bias: bool) -> int:
     return layers.linear(net.b, name, [x], weight, offset, [size], m=m, transpose_b=transpose_b)[0]
 
 
-def _head(net: _Net, x: int, loss: bool, masked: int) -> None:
+def _head(net: Net, x: int, loss: bool, masked: int) -> None:
     """The head of ``config.head`` with its losses; without a head, what is behind the last layer."""
-    config, b = net.config, net.b
+    config = net.config
     if config.final_norm:
         x = net.norm("final-norm", x)
     if config.embedding_width != config.width:
         x = net.linear("project-out", x, config.width, config.embedding_width, bias=False)
     if config.head == "lm":
-        logits = _decoder(net, "lm-head", x, bias=False)
+        logits = _decoder(net, "lm-head", net.enter("lm-head", x), bias=False)
         if loss:
-            layers.cross_entropy(b, "loss", logits, net.ids("labels"), config.vocabulary)
-    elif config.head == "mlm":
+            net.loss(logits, net.tokens)
+        return
+    x = net.gathered("head", x)  # what follows is small, and every device of a tensor group does it
+    if config.head == "mlm":
         _mlm_head(net, x, loss, masked)
     elif config.head == "none":
         if config.pooler:
@@ -253,24 +246,23 @@ def _head(net: _Net, x: int, loss: bool, masked: int) -> None:
         _labels_head(net, x, loss)
 
 
-def _mlm_head(net: _Net, x: int, loss: bool, masked: int) -> None:
+def _mlm_head(net: Net, x: int, loss: bool, masked: int) -> None:
     """Masked LM on ``masked`` tokens of a sequence, and with a pooler next-sentence prediction from the first one."""
     config, b = net.config, net.b
     batch, width = net.tokens[0], config.width
     y = _some_tokens(net, "head.transform", x, (batch, masked), width, True)
     y = layers.elementwise(b, f"head.transform.{config.activation}", config.activation, y)
     y = net.norm("head.transform.norm", y)
-    logits = _decoder(net, "head.decoder", y, bias=True)
+    logits = _decoder(net, "head.decoder", net.copied("head.decoder", y), bias=True)
     following = _first_token(net, "head.next-sentence", _pooled(net, x), 2, True) if config.pooler else None
     if loss:
-        labels = layers.input_tensor(b, "labels", (batch, masked), "int32")
-        layers.cross_entropy(b, "loss", logits, labels, config.vocabulary)
+        net.loss(logits, (batch, masked))
         if following is not None:
             order = layers.input_tensor(b, "next-sentence-labels", (batch,), "int32")
             layers.cross_entropy(b, "next-sentence-loss", following, order, 2)
 
 
-def _labels_head(net: _Net, x: int, loss: bool) -> None:
+def _labels_head(net: Net, x: int, loss: bool) -> None:
     """Scores of a sequence, of every token, or of every token as the first and the last one of an answer.
 
     Without a pooler a sequence is scored by one token of it. Published code scores all tokens and keeps that
@@ -293,18 +285,18 @@ def _labels_head(net: _Net, x: int, loss: bool) -> None:
         layers.cross_entropy(b, "loss", logits, layers.input_tensor(b, "labels", rows, "int32"), classes)
 
 
-def _pooled(net: _Net, x: int) -> int:
+def _pooled(net: Net, x: int) -> int:
     """The pooled first token of every sample, [b,h]."""
     pooled = _first_token(net, "pooler", x, net.config.width, True)
     return layers.elementwise(net.b, "pooler.tanh", "tanh", pooled)
 
 
-def _first_token(net: _Net, name: str, x: int, n: int, bias: bool) -> int:
+def _first_token(net: Net, name: str, x: int, n: int, bias: bool) -> int:
     """A linear layer [b,h] or [b,s,h] -> [b,n] on one token of every sample."""
     return _some_tokens(net, name, x, net.tokens[:1], n, bias)
 
 
-def _some_tokens(net: _Net, name: str, x: int, rows: tuple[int, ...], n: int, bias: bool) -> int:
+def _some_tokens(net: Net, name: str, x: int, rows: tuple[int, ...], n: int, bias: bool) -> int:
     """A linear layer [rows…,h] -> [rows…,n] on some tokens of every sample."""
     tensor, m = net.b.tensors[x], prod(rows)
     k = tensor.shape[-1]

@@ -10,10 +10,12 @@ from accmine.errors import InputError
 from accmine.workload.forward.attention import SPLITS
 from accmine.workload.forward.convnet import ConvnetConfig, convnet_graph
 from accmine.workload.forward.recurrent import RecurrentConfig, recurrent_graph, recurrent_operators
+from accmine.workload.forward.shards import part_of
 from accmine.workload.forward.transformer import transformer_graph, transformer_operators
 from accmine.workload.graph import MOST_OPERATORS, OperatorGraph, collector_paused
 from accmine.workload.importers.transformer_config import TransformerConfig
 from accmine.workload.importers.values import LARGEST
+from accmine.workload.shard import WHOLE, Shard
 
 __all__ = ["DTYPES", "ModelDescription", "forward_graph", "refuse_many", "summary"]
 
@@ -92,6 +94,7 @@ def forward_graph(
     loss: bool = True,
     dtype: str = "bf16",
     masked: float | None = None,
+    shard: Shard = WHOLE,
 ) -> OperatorGraph:
     """Forward graph of one microbatch, with the training head.
 
@@ -116,6 +119,8 @@ def forward_graph(
     masked
         Share of the tokens that a masked-LM head works on, above 0 up to 1: rounded up to whole tokens of each
         sequence. All of them when ``None``; models without such a head take nothing else.
+    shard
+        The share of one device of a tensor group; transformers only.
 
     Raises
     ------
@@ -134,7 +139,7 @@ def forward_graph(
         if not 0 < masked <= 1:
             raise InputError(f"must be above 0 and at most 1, got {masked!r}", field="masked")
     with collector_paused():
-        return _forward_graph(model, batch, sequence, image, split, dropout, loss, dtype, masked or 1.0)
+        return _forward_graph(model, batch, sequence, image, split, dropout, loss, dtype, masked or 1.0, shard)
 
 
 def _forward_graph(
@@ -147,8 +152,11 @@ def _forward_graph(
     loss: bool,
     dtype: str,
     masked: float,
+    shard: Shard,
 ) -> OperatorGraph:
     config = model.config
+    if shard != WHOLE and not isinstance(config, TransformerConfig):
+        raise InputError(f"{model.name} is no transformer, whose layers alone are divided; allowed: 1", field="tensor")
     if isinstance(config, ConvnetConfig):
         if sequence is not None:
             raise InputError(f"{model.name} is a model of images; allowed: image", field="sequence")
@@ -161,12 +169,13 @@ def _forward_graph(
     sizes |= {"dropout": dropout, "loss": loss, "dtype": dtype}
     if isinstance(config, TransformerConfig):
         _check_sequence(config, tokens)
+        config = part_of(config, shard, tokens)
         if loss and config.head == "none":
             raise InputError(f"{model.name} has no head, and so no loss to train", where=model.where, field="head")
     refuse_many(config, batch, tokens, split, dropout, loss)
     if isinstance(config, RecurrentConfig):
         return recurrent_graph(config, model.name, **sizes)
-    return transformer_graph(config, model.name, **sizes, masked=masked)
+    return transformer_graph(config, model.name, **sizes, masked=masked, shard=shard)
 
 
 def summary(model: ModelDescription) -> dict[str, str | int]:

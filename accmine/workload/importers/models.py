@@ -219,7 +219,7 @@ def _placed(document: Document, model: ModelDescription, keys: Mapping[str, str]
 
 
 def _try(model: ModelDescription) -> None:
-    """Count what one sample makes, and build it: one layer where all are equal.
+    """Count what one sample makes, and build it: one layer of each kind where all of a kind are equal.
 
     Raises
     ------
@@ -234,7 +234,8 @@ def _try(model: ModelDescription) -> None:
     refuse_many(config, 1, sequence, "none", True, True)
     one: TransformerConfig | RecurrentConfig
     if isinstance(config, TransformerConfig):
-        one = config.model_copy(update={"layers": 1})
+        dense = min(config.dense_layers, 1)
+        one = config.model_copy(update={"layers": 1 + dense, "dense_layers": dense})
     else:
         one, sequence = config.model_copy(update={"encoder_layers": 2, "decoder_layers": 2}), 1
     forward_graph(replace(model, config=one), batch=1, sequence=sequence, split="none", loss=False, dtype="fp32")

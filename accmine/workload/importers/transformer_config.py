@@ -42,6 +42,10 @@ LABELLED = ("sequence", "tokens")
 _POOLED = ("mlm", "sequence", "none")  # heads that may have a pooler
 
 
+_OF_LATENT = ("query_rank", "rotary_width", "value_width")
+_OF_EXPERTS = ("experts_per_token", "expert_width", "shared_expert_width", "dense_layers", "normalized_routing")
+
+
 class TransformerConfig(Part):
     """Numbers and structure of a transformer; the keys of its description. Null is the default."""
 
@@ -56,6 +60,19 @@ class TransformerConfig(Part):
     head_width: Size = Field(
         default_factory=derived(lambda data: data["width"] // data["heads"]), description="Columns of a head."
     )
+    kv_rank: Natural = Field(
+        default=0, description="Columns that keys and values of all heads are made from (latent attention); 0: none."
+    )
+    query_rank: Natural = Field(default=0, description="Columns that queries are made from, with kv_rank; 0: none.")
+    rotary_width: Size = Field(
+        default_factory=derived(lambda data: data["head_width"]),
+        description="Columns of a head that are rotated; fewer with kv_rank.",
+    )
+    value_width: Size = Field(
+        default_factory=derived(lambda data: data["head_width"]),
+        description="Columns of a value of a head; others than head_width with kv_rank.",
+    )
+    qk_norm: Flag = Field(default=False, description="A norm over each head of queries and keys.")
     mlp_width: Size = Field(
         default_factory=derived(lambda data: 4 * data["width"]), description="Columns within the MLP."
     )
@@ -70,12 +87,27 @@ class TransformerConfig(Part):
     token_types: Natural = Field(default=0, description="Rows of the token type embedding; 0: none.")
     activation: Literal["gelu", "relu", "silu", "tanh"] = Field(default="gelu", description="Of the MLP.")
     gated: Flag = Field(default=False, description="MLP of act(gate(x)) · up(x).")
+    experts: Natural = Field(default=0, description="Experts in the place of an MLP; 0: none.")
+    experts_per_token: Natural = Field(default=0, description="Experts that work on a token, 1 to experts.")
+    expert_width: Size = Field(
+        default_factory=derived(lambda data: data["mlp_width"]), description="Columns within an expert."
+    )
+    shared_expert_width: Natural = Field(
+        default=0, description="Columns within what stands beside the experts and works on all tokens; 0: none."
+    )
+    dense_layers: Natural = Field(default=0, description="First layers that have an MLP instead of experts.")
+    normalized_routing: Flag = Field(default=True, description="Weights of the experts of a token sum to 1.")
     norm: Literal["layer-norm", "rms-norm"] = Field(default="layer-norm", description="Kind of norm.")
     pre_norm: Flag = Field(default=True, description="Norms before the branches, not behind them.")
+    embedding_scale: Flag = Field(default=False, description="Token embeddings times the root of width.")
     embedding_norm: Flag = Field(default=False, description="A norm behind the embeddings.")
     final_norm: Flag = Field(default=True, description="A norm before the head.")
     bias: Flag = Field(default=True, description="Bias of linear layers.")
     attention_bias: Flag = Field(default_factory=derived(lambda data: data["bias"]), description="That of attention.")
+    output_bias: Flag = Field(
+        default_factory=derived(lambda data: data["attention_bias"]),
+        description="That of the projection behind attention.",
+    )
     mlp_bias: Flag = Field(default_factory=derived(lambda data: data["bias"]), description="That of the MLP.")
     fused_qkv: Flag = Field(default=False, description="One projection for queries, keys and values.")
     causal: Flag = Field(default=True, description="Lower-triangular attention; otherwise a padding mask.")
@@ -112,8 +144,9 @@ class TransformerConfig(Part):
         if "head_width" not in self.model_fields_set and self.width % self.heads:
             message = f"{self.heads} heads do not divide width {self.width}; allowed: its divisors, or head_width"
             errors.append((("heads",), message))
-        elif self.position_embedding == "rotary" and self.head_width % 2:
-            errors.append((("head_width",), f"rotary positions need an even head width, got {self.head_width}"))
+        elif self.position_embedding == "rotary" and self.rotary_width % 2:
+            key = "rotary_width" if self.kv_rank else "head_width"
+            errors.append(((key,), f"rotary positions need an even head width, got {self.rotary_width}"))
         if self.heads % self.kv_heads:
             errors.append((("kv_heads",), f"{self.kv_heads} key heads do not divide {self.heads} heads"))
         elif self.fused_qkv and self.kv_heads != self.heads:
@@ -123,6 +156,7 @@ class TransformerConfig(Part):
         elif self.window > self.positions:
             message = f"{self.window} tokens are more than the {self.positions} positions; allowed: at most these"
             errors.append((("window",), message))
+        errors += self._wrong_latent() + self._wrong_experts()
         if self.head == "mlm" and self.embedding_width != self.width:
             errors.append((("embedding_width",), "must equal width with head: mlm"))
         if self.pooler and (self.head not in _POOLED or self.embedding_width != self.width):
@@ -136,3 +170,42 @@ class TransformerConfig(Part):
         if errors:
             raise FieldsError(errors)
         return self
+
+    def _wrong_latent(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """What does not fit latent attention."""
+        if not self.kv_rank:
+            return [
+                ((key,), "belongs to latent attention; allowed with kv_rank of at least 1")
+                for key in _OF_LATENT
+                if key in self.model_fields_set
+            ]
+        needed: dict[str, Any] = {"kv_heads": self.heads, "attention_bias": False, "fused_qkv": False, "qk_norm": False}
+        needed |= {"position_embedding": "rotary"}
+        errors: list[tuple[tuple[str | int, ...], str]] = [
+            ((key,), f"with kv_rank it must be {str(value).lower()}")
+            for key, value in needed.items()
+            if getattr(self, key) != value
+        ]
+        if self.rotary_width >= self.head_width:
+            message = f"{self.rotary_width} of {self.head_width} columns; allowed: at most {self.head_width - 1}"
+            errors.append((("rotary_width",), message))
+        return errors
+
+    def _wrong_experts(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """What does not fit the experts."""
+        if not self.experts:
+            return [
+                ((key,), "belongs to a model with experts; allowed with experts of at least 1")
+                for key in _OF_EXPERTS
+                if key in self.model_fields_set
+            ]
+        errors: list[tuple[tuple[str | int, ...], str]] = []
+        if not 1 <= self.experts_per_token <= self.experts:
+            message = f"{self.experts_per_token} of {self.experts} experts; allowed: 1 to {self.experts}"
+            errors.append((("experts_per_token",), message))
+        if self.dense_layers >= self.layers:
+            message = f"{self.dense_layers} of {self.layers} layers; allowed: at most {self.layers - 1}"
+            errors.append((("dense_layers",), message))
+        if self.mlp_bias:
+            errors.append((("mlp_bias",), "experts have no bias; allowed: false"))
+        return errors

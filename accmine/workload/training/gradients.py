@@ -19,7 +19,11 @@ embedding                                        ids
 cross-entropy                                    probabilities and labels
 attention                                        inputs, output and the log-sum-exp of each row; the seed of
                                                  its dropout is not counted
+top-k, gather                                    indices
+combine                                          all inputs
 scale, rotary, avg-pool, concat, add, mask       nothing
+copy, all-reduce, all-gather, reduce-scatter,    nothing: whoever reads what was gathered gathers it again, from
+all-to-all                                       the shard that is kept
 ===============================================  =========================================================
 
 ``add`` passes the gradient of its output on as it is: no operator. So does ``mask``, because the softmax
@@ -42,6 +46,7 @@ from dataclasses import replace
 from accmine.errors import InputError
 from accmine.workload.forward.convolution import convolution_of
 from accmine.workload.graph import BYTES, Operator, Vector
+from accmine.workload.kinds import EXCHANGE_KINDS
 from accmine.workload.training.tape import Tape
 
 __all__ = ["RULES", "differentiate", "kept"]
@@ -50,12 +55,13 @@ Rule = Callable[[Tape, Operator, list[int]], None]
 """Adds the backward operators of an operator, given the gradients of its outputs."""
 
 _KEPT: dict[str, str] = {
-    **dict.fromkeys(("linear", "conv2d", "matmul", "multiply", "embedding"), "inputs"),
+    **dict.fromkeys(("linear", "conv2d", "matmul", "multiply", "embedding", "combine"), "inputs"),
     **dict.fromkeys(("layer-norm", "rms-norm", "batch-norm"), "inputs"),
     **dict.fromkeys(("gelu", "silu", "hardswish"), "inputs"),
     **dict.fromkeys(("relu", "relu6", "sigmoid", "tanh", "hardsigmoid", "softmax"), "output"),
-    **dict.fromkeys(("dropout", "max-pool"), "second output"),
-    **dict.fromkeys(("scale", "rotary", "avg-pool", "concat", "add", "mask", "bias"), "nothing"),
+    **dict.fromkeys(("dropout", "max-pool", "top-k"), "second output"),
+    **dict.fromkeys(("scale", "rotary", "avg-pool", "concat", "add", "mask", "bias", *EXCHANGE_KINDS), "nothing"),
+    "gather": "second input",
     "lstm-cell": "inputs and second output",
     "cross-entropy": "second output and labels",
     "attention": "inputs and outputs",
@@ -70,6 +76,7 @@ def kept(operator: Operator) -> tuple[int, ...]:
         "inputs": inputs,
         "output": outputs[:1],
         "second output": outputs[1:2],
+        "second input": inputs[1:2],
         "nothing": (),
         "inputs and second output": (*inputs, *outputs[1:2]),
         "inputs and outputs": (*inputs, *outputs),
@@ -154,7 +161,8 @@ def _matmul(tape: Tape, operator: Operator, dy: list[int]) -> None:
 
 def _unary(tape: Tape, operator: Operator, dy: list[int]) -> None:
     x, forward = operator.inputs[0], operator.work.vector[0]
-    row = 1 if operator.kind.endswith("-pool") else forward.row  # pools scatter, without a row
+    # Pools and the best of a row scatter, without a row.
+    row = 1 if operator.kind.endswith(("-pool", "top-k")) else forward.row
     # An average pool adds to every element of every window, a max pool writes each element of its input.
     elements = forward.elements if operator.kind == "avg-pool" else tape.forward.tensors[x].elements
     reads = [*dy, *(tape.read(operator, t) for t in kept(operator))]
@@ -202,6 +210,17 @@ def _concat(tape: Tape, operator: Operator, dy: list[int]) -> None:
     _vector(tape, operator, dy, list(operator.inputs), tape.builder.tensors[dy[0]].elements)
 
 
+def _gather(tape: Tape, operator: Operator, dy: list[int]) -> None:
+    x, indices = operator.inputs
+    _vector(tape, operator, [*dy, tape.read(operator, indices)], [x], tape.builder.tensors[dy[0]].elements)
+
+
+def _combine(tape: Tape, operator: Operator, dy: list[int]) -> None:
+    rows = tape.forward.tensors[operator.inputs[0]]
+    reads = [*dy, *(tape.read(operator, t) for t in operator.inputs)]
+    _vector(tape, operator, reads, list(operator.inputs[:2]), rows.elements, rows.shape[-1])
+
+
 def _embedding(tape: Tape, operator: Operator, dy: list[int]) -> None:
     ids, table = operator.inputs
     if not tape.wanted([table]):
@@ -240,20 +259,39 @@ def _attention(tape: Tape, operator: Operator, dy: list[int]) -> None:
     tape.emit(operator, "bwd", "attention-backward", reads, wants, attention=attention, vector=parts)
 
 
+def _exchange(tape: Tape, operator: Operator, dy: list[int]) -> None:
+    """The gradient of what is exchanged is exchanged the other way; that of a sum goes to every part as it is."""
+    x, kind = operator.inputs[0], _BACK[operator.kind]
+    if tape.needed[x]:
+        gradient = tape.exchange(operator, "bwd", kind, dy[0], x) if kind else dy[0]
+        tape.contribute(x, gradient, operator.layer)
+
+
+_BACK = {
+    "copy": "all-reduce",
+    "all-reduce": "",
+    "all-gather": "reduce-scatter",
+    "reduce-scatter": "all-gather",
+    "all-to-all": "all-to-all",
+}
+
 RULES: dict[str, Rule] = {
     "linear": _linear,
     "matmul": _matmul,
     "conv2d": _conv2d,
     **dict.fromkeys(("relu", "relu6", "sigmoid", "tanh", "hardsigmoid", "softmax", "gelu", "silu"), _unary),
-    **dict.fromkeys(("hardswish", "dropout", "max-pool", "scale", "rotary", "avg-pool"), _unary),
+    **dict.fromkeys(("hardswish", "dropout", "max-pool", "scale", "rotary", "avg-pool", "top-k"), _unary),
     **dict.fromkeys(("add", "mask", "bias"), _identity),
     **dict.fromkeys(("layer-norm", "rms-norm", "batch-norm"), _norm),
     "multiply": _multiply,
     "concat": _concat,
+    "gather": _gather,
+    "combine": _combine,
     "embedding": _embedding,
     "lstm-cell": _lstm_cell,
     "cross-entropy": _cross_entropy,
     "attention": _attention,
+    **dict.fromkeys(EXCHANGE_KINDS, _exchange),
 }
 """Forward kind -> its rule."""
 
@@ -271,7 +309,7 @@ def differentiate(tape: Tape, operator: Operator) -> None:
     """
     if operator.kind not in RULES:
         raise InputError(f"{operator.name}: kind {operator.kind!r} has no gradient; known: {', '.join(RULES)}")
-    tape.enter(operator.layer, kept)
+    tape.enter(operator, kept)
     dy = tape.gradients(operator)
     if dy or operator.kind == "cross-entropy":
         RULES[operator.kind](tape, operator, dy)

@@ -45,6 +45,10 @@ class DtypePolicy:
     operands: str = ""
 
 
+_Segment = tuple[int, int] | None
+"""(layer, core) of operators that are run again together."""
+
+
 @dataclass(slots=True)
 class _Pending:
     """Contributions to one tensor's gradient, and the layer of the last one."""
@@ -58,6 +62,7 @@ NO_GRADIENT: dict[str, frozenset[int]] = {
     "max-pool": frozenset({1}),
     "cross-entropy": frozenset({0, 1}),
     "attention": frozenset({1}),
+    "top-k": frozenset({1}),
 }
 """Outputs that no gradient flows through: masks, indices, log-sum-exps, and what lies behind the loss."""
 
@@ -85,10 +90,11 @@ class Tape:
     accumulate
         Whether gradients of parameters are added to those of earlier microbatches.
     recompute
-        Whether layers are run again before their backward operators.
+        ``none``; or what is run again before its backward operators: ``full`` for layers, ``selective`` for operators
+        with an attribute ``core``, those of one layer with an equal one together.
     """
 
-    def __init__(self, forward: OperatorGraph, policy: DtypePolicy, accumulate: bool, recompute: bool) -> None:
+    def __init__(self, forward: OperatorGraph, policy: DtypePolicy, accumulate: bool, recompute: str) -> None:
         self.forward = forward
         self.builder = GraphBuilder.extend(forward)
         self.policy = policy
@@ -99,18 +105,26 @@ class Tape:
         """Parameter -> its gradient so far."""
         self._pending: dict[int, _Pending] = {}
         self._maker: dict[int, int] = {}
-        self._entered: set[int] = set()
-        self._again: dict[int, dict[int, int]] = {}
+        self._entered: set[_Segment] = set()
+        self._again: dict[_Segment, dict[int, int]] = {}
+        self._gathered: dict[int, int] = {}
         self._producer = forward.producer.tolist()
-        self._members: dict[int, list[Operator]] = {}
+        self._members: dict[_Segment, list[Operator]] = {}
         for operator in forward.operators:
-            self._members.setdefault(operator.layer, []).append(operator)
+            self._members.setdefault(self._segment(operator), []).append(operator)
         self._crossing = {
             t
             for operator in forward.operators
             for t in operator.inputs
-            if self._producer[t] >= 0 and forward.operators[self._producer[t]].layer != operator.layer
+            if (s := self._producer[t]) >= 0 and self._segment(forward.operators[s]) != self._segment(operator)
         }
+
+    def _segment(self, operator: Operator) -> _Segment:
+        """What is run again together with ``operator``; ``None`` where nothing is."""
+        core = int(str(operator.attribute("core")))
+        if self.recompute == "full":
+            return operator.layer, 0
+        return (operator.layer, core) if core and self.recompute == "selective" else None
 
     def wanted(self, tensors: Sequence[int]) -> list[int]:
         """Those of ``tensors`` that need a gradient, each once."""
@@ -123,32 +137,39 @@ class Tape:
 
     def read(self, operator: Operator, tensor: int) -> int:
         """The tensor that the backward of ``operator`` reads as forward ``tensor``: itself, or its recomputed copy."""
-        return self._again.get(operator.layer, {}).get(tensor, tensor) if self.inside(operator, tensor) else tensor
+        source = self._producer[tensor]
+        if source >= 0 and self.forward.operators[source].kind == "all-gather":
+            return self._gather_again(self.forward.operators[source])
+        again = self._again.get(self._segment(operator), {})
+        return again.get(tensor, tensor) if self.inside(operator, tensor) else tensor
 
     def inside(self, operator: Operator, tensor: int) -> bool:
-        """Whether only operators of the layer of ``operator`` write and read ``tensor``."""
+        """Whether only operators that are run again together with ``operator`` write and read ``tensor``."""
         source = self._producer[tensor]
-        return source >= 0 and self.forward.operators[source].layer == operator.layer and tensor not in self._crossing
+        if source < 0 or tensor in self._crossing:
+            return False
+        return self._segment(self.forward.operators[source]) == self._segment(operator)
 
-    def enter(self, layer: int, kept: Callable[[Operator], Iterable[int]]) -> None:
-        """Begin the backward of ``layer``: run it again first, if that is wanted and needed.
+    def enter(self, operator: Operator, kept: Callable[[Operator], Iterable[int]]) -> None:
+        """Begin the backward of ``operator``: run its segment again first, if that is wanted and needed.
 
-        Only a layer that a gradient reaches from behind is run again, and not before that gradient exists:
-        the last one, with the loss, goes straight from its forward into its backward and has everything at
-        hand. ``kept`` names what the backward of an operator reads; a layer whose backward reads nothing
-        from inside it is not run again either.
+        Only a segment (a layer, or the core of an attention) that a gradient reaches from behind is run again, and not
+        before that gradient exists: the last layer, with the loss, goes straight from its forward into its backward
+        and has everything at hand. ``kept`` names what the backward of an operator reads; a segment whose backward
+        reads nothing from inside it is not run again either.
         """
-        if not self.recompute or layer in self._entered:
+        segment = self._segment(operator)
+        if segment is None or segment in self._entered:
             return
-        self._entered.add(layer)
+        self._entered.add(segment)
         operators = self.forward.operators
-        reached = [t for t in self._pending if (s := self._producer[t]) >= 0 and operators[s].layer == layer]
-        members = self._members[layer]
-        if reached and any(self.inside(operator, t) for operator in members for t in kept(operator)):
+        reached = [t for t in self._pending if (s := self._producer[t]) >= 0 and self._segment(operators[s]) == segment]
+        members = self._members[segment]
+        if reached and any(self.inside(member, t) for member in members for t in kept(member)):
             for tensor in reached:
                 self._sum(tensor)
             made = {self._maker[self._pending[t].gradients[0]] for t in reached}
-            self._again[layer] = self._run_again(layer, sorted(made))
+            self._again[segment] = self._run_again(members, sorted(made))
 
     def emit(
         self,
@@ -225,6 +246,32 @@ class Tape:
             if tensors[want].role != "parameter":
                 self.contribute(want, output, operator.layer)
 
+    def exchange(self, operator: Operator, suffix: str, kind: str, x: int, like: int) -> int:
+        """Add an exchange of ``x`` with the group of ``operator``; the tensor it makes, of the form of ``like``."""
+        tensor, name = self.forward.tensors[like], f"{operator.name}.{suffix}"
+        role = self.builder.tensors[x].role
+        output = self.builder.tensor(f"{tensor.name}.{kind}@{name}", tensor.shape, tensor.dtype, role)
+        self._maker[output] = self.builder.operator(
+            name,
+            kind,
+            (x,),
+            (output,),
+            phase="backward",
+            layer=operator.layer,
+            attributes={"forward": operator.name, "group": operator.attribute("group")},
+            bytes_in=0,
+            bytes_out=0,
+        )
+        return output
+
+    def _gather_again(self, gather: Operator) -> int:
+        """What ``gather`` gathered, of which a device keeps its shard alone."""
+        whole = gather.outputs[0]
+        if whole not in self._gathered:
+            x = self.read(gather, gather.inputs[0])
+            self._gathered[whole] = self.exchange(gather, "again", "all-gather", x, whole)
+        return self._gathered[whole]
+
     def contribute(self, tensor: int, gradient: int, layer: int) -> None:
         """Add ``gradient``, found in ``layer``, to what is known of the gradient of ``tensor``."""
         pending = self._pending.get(tensor)
@@ -272,15 +319,15 @@ class Tape:
         )
         pending.gradients = [output]
 
-    def _run_again(self, layer: int, sources: list[int]) -> dict[int, int]:
-        """Run the forward operators of ``layer`` again, from the tensors of earlier layers.
+    def _run_again(self, members: Sequence[Operator], sources: list[int]) -> dict[int, int]:
+        """Run the forward operators of a segment again, from the tensors that come from outside of it.
 
         Random numbers repeat, so dropout masks are reproduced and not kept. Returns forward tensor ->
         recomputed tensor. It starts after the operators ``sources``.
         """
         builder = self.builder
         again: dict[int, int] = {}
-        for operator in self._members[layer]:
+        for operator in members:
             root = not any(t in again for t in operator.inputs)
             inputs = [again.get(t, t) for t in operator.inputs]
             outputs = []
@@ -298,7 +345,7 @@ class Tape:
                 attention=work.attention,
                 vector=work.vector,
                 phase="backward",
-                layer=layer,
+                layer=operator.layer,
                 attributes={**dict(operator.attributes), "forward": operator.name},
                 bytes_in=work.bytes_in,
                 bytes_out=work.bytes_out,

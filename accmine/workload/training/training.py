@@ -19,7 +19,7 @@ __all__ = [
     "without_running",
 ]
 
-RECOMPUTE: tuple[str, ...] = ("none", "full")
+RECOMPUTE: tuple[str, ...] = ("none", "selective", "full")
 
 
 @collector_paused()
@@ -49,7 +49,9 @@ def training_graph(
         ``none``, or ``full``: between forward and backward only tensors that cross layers are kept, and the
         backward of a layer first runs its forward operators again (suffix ``.re``, phase ``backward``), not
         before the gradients reach it from the layers behind. A layer that no gradient reaches from behind
-        (the last one) is not run again. Dropout masks are reproduced from their random numbers.
+        (the last one) is not run again. Dropout masks are reproduced from their random numbers. Or ``selective``:
+        the same for the core of each attention alone, from scores to the values read out (Korthikanti et al. 2022);
+        fused attention keeps none of it anyway, so that it is ``none`` there.
     accumulate
         Weight-gradient operators add to the gradient of the earlier microbatches, which they read.
     policy
@@ -64,7 +66,7 @@ def training_graph(
     complaints = list(_complaints(forward, optimizer, recompute, policy))
     if complaints:
         raise InputError(complaints)
-    tape = Tape(forward, policy, accumulate, recompute == "full")
+    tape = Tape(forward, policy, accumulate, recompute)
     for operator in reversed(forward.operators):
         differentiate(tape, operator)
     add_updates(tape, optimizer)

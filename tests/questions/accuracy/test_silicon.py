@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from accmine.errors import InputError
-from accmine.questions.accuracy.silicon import FILES, LIMITS, WIDER, lines_of
+from accmine.questions.accuracy.silicon import FILES, LIMITS, WIDER, silicon_lines
 from accmine.questions.accuracy.suites import rows, summary
 
 QUANTITY = "us, constants of products fitted on a tenth"
@@ -39,7 +39,7 @@ def line(suite: str, quantity: str, group: list[dict[str, Any]], limit: float | 
 
 @pytest.mark.parametrize(("outside", "ok"), [(0, False), (5, True), (10, True), (14, True), (20, False)])
 def test_an_interval_that_covers_too_much_or_too_little_is_not_in_order(outside: int, ok: bool) -> None:
-    whole, large = lines_of("h100-products", entries(100, outside, error=0.0), line)
+    whole, large = silicon_lines("h100-products", entries(100, outside, error=0.0), line)
     assert whole["ok"] is (ok and whole["mape"] <= 0.08)
     assert large["rows"] == 50
     assert large["quantity"].endswith("m, k, n >= 1,024")
@@ -49,7 +49,7 @@ def test_a_mean_beyond_its_limit_is_not_in_order() -> None:
     first, second = LIMITS["a100-products", QUANTITY]
     assert second is not None
     for error, fine in ((0.03, True), (0.05, False)):
-        _, large = lines_of("a100-products", entries(100, 0, error), line)
+        _, large = silicon_lines("a100-products", entries(100, 0, error), line)
         assert large["ok"] is fine is (error <= second < first)
 
 

@@ -14,7 +14,6 @@ from accmine import cli
 from accmine.errors import InputError
 from accmine.questions.accuracy import suites as ledger
 from accmine.questions.accuracy.report import summary_text
-from accmine.questions.accuracy.silicon import SILICON
 
 SAMPLES = Path(__file__).parents[2] / "data"
 
@@ -176,6 +175,6 @@ def test_the_summary_of_all_suites(data: Path, capsys: pytest.CaptureFixture[str
     lines = json.loads(capsys.readouterr().out)
     assert {line["suite"] for line in lines} == set(ledger.SUITES)
     assert caught.value.code == (3 if any(line["ok"] is False for line in lines) else 0)
-    own = [line for line in lines if line["suite"] not in SILICON]
+    own = [line for line in lines if line["suite"] not in ledger.FILES]
     assert all(line["rows"] > 0 for line in own)
-    assert all("needs --data with" in line["note"] for line in lines if line["suite"] in SILICON)
+    assert all("needs --data with" in line["note"] for line in lines if line["suite"] in ledger.FILES)

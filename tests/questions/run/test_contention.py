@@ -234,7 +234,9 @@ def test_average_power_stands_beside_tdp() -> None:
     assert f"{100 * average / 279.6:.1f} %" in printed
 
 
-@pytest.mark.parametrize("keys", [{}, {"models": ("gpt",)}, {"system": {"pipeline": 2, "cluster": "point-to-point"}}])
+@pytest.mark.parametrize(
+    "keys", [{}, {"models": ("gpt",)}, {"system": {"cluster": "point-to-point"}, "parallel": {"pipeline": 2}}]
+)
 def test_a_run_reports_it_for_every_device(keys: dict[str, Any], tmp_path: Path) -> None:
     from accmine.questions.run.run import run
     from accmine.study import load_study

@@ -127,7 +127,7 @@ def test_the_numbers_of_an_outcome_agree(case: str, done: Done) -> None:
     assert 0 < certificate.evaluated_designs <= certificate.feasible_designs * len(outcome.stages)
     assert certificate.within_one_percent >= 1
     models = keys.get("models", ("mlp",))
-    depth = keys.get("system", {}).get("pipeline", 1)
+    depth = keys.get("parallel", {}).get("pipeline", 1)
     assert [row.name for row in outcome.workloads] == list(models)
     assert len(outcome.stages) == depth * len(models)
     for row in outcome.workloads:
@@ -704,7 +704,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureF
         ("accelerator.tensor_cores=[]", "tensor_cores"),
         ("accelerator.tensor_cores=4..1", "tensor_cores"),
         ("workloads.0.microbatch=3", "does not divide"),
-        ("system.pipeline=64", "cluster"),
+        ("parallel.pipeline=64", "cluster"),
         ("baseline=no-such-chip", "unknown accelerator"),
     ],
 )
@@ -718,7 +718,7 @@ def test_bad_input_writes_nothing(
 
 
 def test_a_pipeline_deeper_than_the_model(tmp_path: Path) -> None:
-    with pytest.raises(InfeasibleError, match=r"system\.pipeline: 60 .* -> at most 3, the layers of mlp"):
+    with pytest.raises(InfeasibleError, match=r"parallel\.pipeline: 60 .* -> at most 3, the layers of mlp"):
         outcome_of(tmp_path, **pipeline(60))
     assert known(only_run(tmp_path), "state.json")["exit_code"] == 1
 

@@ -45,5 +45,5 @@ def test_list(accmine: Any, what: str) -> None:
     rows = accmine("list", what, "--json").json
     table = accmine("list", what).out.splitlines()
     assert len(table) == 1 + len(rows)
-    if what in ("workloads", "accelerators", "technologies", "clusters", "studies"):
+    if what in ("workloads", "accelerators", "technologies", "clusters", "stacks", "studies"):
         assert tuple(row["name"] for row in rows) == names(what)

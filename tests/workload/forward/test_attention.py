@@ -5,9 +5,17 @@ from dataclasses import replace
 import pytest
 
 from accmine.errors import InputError
-from accmine.workload import OperatorGraph, TransformerConfig, forward_graph, fuse, load_model, training_graph
+from accmine.workload import (
+    ModelDescription,
+    OperatorGraph,
+    TransformerConfig,
+    forward_graph,
+    fuse,
+    load_model,
+    training_graph,
+)
 from accmine.workload.forward import layers
-from accmine.workload.forward.attention import AttentionShape, attention, padding_masks
+from accmine.workload.forward.attention import SPLITS, AttentionShape, attention, padding_masks
 from accmine.workload.forward.transformer import transformer_graph
 from accmine.workload.graph import Attention, GraphBuilder
 
@@ -137,3 +145,21 @@ def test_fused_attention_of_a_translator() -> None:
     graph = forward_graph(load_model("gnmt-4"), batch=2, sequence=6, split="fused")
     (operator,) = (o for o in graph.operators if o.kind == "attention")
     assert operator.work.attention == Attention(2, 1, 6, 6, 1024, 1024)
+
+
+@pytest.mark.parametrize(("kind", "extra"), [("rms-norm", 1), ("layer-norm", 2)])
+@pytest.mark.parametrize("split", SPLITS)
+def test_norms_of_heads_share_their_parameters(kind: str, extra: int, split: str) -> None:
+    def made(**given: bool) -> OperatorGraph:
+        sizes = {"layers": 1, "width": 32, "heads": 4, "kv_heads": 2, "head_width": 6, "vocabulary": 9, "positions": 8}
+        config = TransformerConfig.model_validate({"family": "llama", "norm": kind} | sizes | given)
+        return forward_graph(ModelDescription("sample", "llama", config, 8, None), batch=2, split=split)
+
+    plain, normed = made(), made(qk_norm=True)
+    assert normed.parameters == plain.parameters + 2 * 6 * extra
+    norms = [o for o in normed.operators if ".q.norm" in o.name or ".k.norm" in o.name]
+    assert len(norms) == {"heads": 4 + 2, "samples": 2 + 2}.get(split, 2)
+    assert {part.row for o in norms for part in o.work.vector} == {6}
+    assert sum(part.elements for o in norms for part in o.work.vector) == 2 * 8 * (4 + 2) * 6
+    backward = training_graph(normed)
+    assert sum(o.phase == "update" for o in backward.operators) == sum(t.role == "parameter" for t in normed.tensors)

@@ -7,6 +7,7 @@ import pickle
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -86,11 +87,20 @@ def test_wrong_arguments(name: str, arguments: dict[str, object], message: str) 
     assert str(error.value).startswith(message)
 
 
+KINDS: list[dict[str, Any]] = [
+    {},
+    {"qk_norm": True, "embedding_scale": True},
+    {"experts": 4, "experts_per_token": 2, "mlp_bias": False, "shared_expert_width": 8},
+    {"experts": 4, "experts_per_token": 2, "mlp_bias": False, "normalized_routing": False, "dense_layers": 1},
+    {"kv_rank": 8, "rotary_width": 2, "head_width": 4, "family": "llama"},
+    {"kv_rank": 8, "rotary_width": 2, "head_width": 4, "query_rank": 6, "family": "llama"},
+]
 HEADS = [("lm", None), ("mlm", None), ("sequence", 3), ("tokens", 4), ("span", None)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
+    kind=st.sampled_from(KINDS),
     family=st.sampled_from(["bert", "gpt2", "opt", "llama"]),
     layers=st.integers(1, 5),
     heads=st.sampled_from([2, 4, 8]),
@@ -102,6 +112,7 @@ HEADS = [("lm", None), ("mlm", None), ("sequence", 3), ("tokens", 4), ("span", N
     loss=st.booleans(),
 )
 def test_operators_of_a_transformer_are_counted_exactly(
+    kind: dict[str, Any],
     family: str,
     layers: int,
     heads: int,
@@ -113,8 +124,9 @@ def test_operators_of_a_transformer_are_counted_exactly(
     loss: bool,
 ) -> None:
     data = {"family": family, "layers": layers, "width": 16, "heads": heads, "vocabulary": 9, "positions": 8}
-    kv_heads = heads if family == "gpt2" else heads // group
-    config = TransformerConfig.model_validate(data | {"kv_heads": kv_heads, "head": head[0], "labels": head[1]})
+    kv_heads = heads if family == "gpt2" or "kv_rank" in kind else heads // group
+    data |= {"kv_heads": kv_heads, "head": head[0], "labels": head[1], "layers": layers + ("dense_layers" in kind)}
+    config = TransformerConfig.model_validate(data | kind)
     model = replace(load_model("bert-base"), config=config)
     graph = forward_graph(model, batch=batch, sequence=3, split=split, dropout=dropout, loss=loss)
     assert transformer_operators(config, batch=batch, split=split, dropout=dropout, loss=loss) == len(graph)

@@ -26,11 +26,15 @@ from accmine.workload.kinds import TENSOR_KINDS
 ZOO = [
     "bert-base",
     "bert-large",
+    "deepseek-v2-lite",
     "gnmt-4",
     "gpt-3-175b",
     "gpt2-xl",
     "inception-v3",
     "llama-2-7b",
+    "llama-3-70b",
+    "llama-3-8b",
+    "mixtral-8x7b",
     "mobilenet-v3-large",
     "opt-1.3b",
     "resnet-18",
@@ -51,6 +55,10 @@ PARAMETERS = {
     "gpt2-xl": 1_557_611_200,
     "opt-1.3b": 1_315_758_080,
     "llama-2-7b": 6_738_415_616,
+    "llama-3-8b": 8_030_261_248,
+    "llama-3-70b": 70_553_706_496,
+    "deepseek-v2-lite": 15_706_484_224,
+    "mixtral-8x7b": 46_702_792_704,
 }
 FORWARD_MACS = {
     "resnet-18": 1.814e9,
@@ -119,7 +127,7 @@ def test_graph_is_well_formed(name: str, split: str) -> None:
     previous = 0
     for operator in graph.operators:
         for tensor in operator.inputs:
-            outside = graph.tensors[tensor].role in ("input", "parameter")
+            outside = graph.tensors[tensor].role in ("input", "constant", "parameter")
             assert outside != (tensor in written), f"{operator.name} reads {graph.tensors[tensor].name}"
         assert not written & set(operator.outputs)
         written |= set(operator.outputs)

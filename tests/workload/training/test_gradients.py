@@ -8,6 +8,7 @@ from accmine.workload import VECTOR_KINDS, OperatorGraph, training_graph
 from accmine.workload.forward import layers
 from accmine.workload.forward.convolution import Axis, Convolution
 from accmine.workload.graph import Gemm, GraphBuilder, Operator
+from accmine.workload.kinds import EXCHANGE_KINDS
 from accmine.workload.training.gradients import RULES, kept
 from tests.samples.training_sample import convnet, forward_graphs
 
@@ -303,7 +304,7 @@ def test_every_kind_has_a_rule_and_known_vector_parts() -> None:
     forward = {kind for kind in VECTOR_KINDS if not kind.endswith(("-backward", "-update"))}
     made = {"accumulate", "reduce", "batch-norm-statistics", "batch-norm-apply"}  # never in a model
     made |= {"attention-softmax", "attention-rescale"}
-    assert set(RULES) == (forward - made) | {"linear", "matmul", "conv2d", "attention"}
+    assert set(RULES) == (forward - made) | {"linear", "matmul", "conv2d", "attention", *EXCHANGE_KINDS}
     assert {v.kind for o in training_graph(convnet()).operators for v in o.work.vector} <= set(VECTOR_KINDS)
 
 

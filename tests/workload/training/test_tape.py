@@ -19,7 +19,7 @@ def two_readers() -> OperatorGraph:
     return b.build()
 
 
-def tape(recompute: bool = False, accumulate: bool = True) -> Tape:
+def tape(recompute: str = "none", accumulate: bool = True) -> Tape:
     return Tape(two_readers(), DtypePolicy(), accumulate, recompute)
 
 
@@ -68,7 +68,7 @@ def test_what_is_written_and_added_to() -> None:
 
 
 def test_a_layer_is_run_again_once_a_gradient_reaches_it() -> None:
-    found = tape(recompute=True)
+    found = tape(recompute="full")
     linear, relu = found.forward.operators[:2]
     inside = linear.outputs[0]
     assert found.inside(relu, inside)
@@ -76,10 +76,36 @@ def test_a_layer_is_run_again_once_a_gradient_reaches_it() -> None:
     left = found.forward.operators[2]
     given = found.builder.tensor("given", (2, 4), role="gradient")
     found.emit(left, "dx", "linear-input-gradient", [given, left.inputs[1]], [left.inputs[0]], gemm=(2, 4, 4, 1))
-    found.enter(0, lambda operator: operator.inputs)
-    found.enter(0, lambda operator: operator.inputs)
+    found.enter(relu, lambda operator: operator.inputs)
+    found.enter(linear, lambda operator: operator.inputs)
     assert names(found) == ["left.dx", "in.re", "relu.re"]
     copy = found.read(relu, inside)
     assert found.builder.tensors[copy].name == "in.y.re"
     assert found.builder.after == [(len(found.forward), len(found.forward) + 1)]
     assert tape().read(relu, inside) == inside
+
+
+def exchanging() -> OperatorGraph:
+    """x -> gather -> linear -> reduce-scatter, as on one of two devices of a group."""
+    b = GraphBuilder("g")
+    b.layer("only")
+    x = layers.parameter(b, "x", (2, 4), "bf16")
+    y = layers.exchange(b, "gather", "all-gather", x, (4, 4))
+    y = layers.linear(b, "in", [y], layers.parameter(b, "w", (4, 4), "bf16"), None, [(4, 4)], m=4)[0]
+    layers.exchange(b, "scatter", "reduce-scatter", y, (2, 4))
+    return b.build()
+
+
+def test_what_was_gathered_is_gathered_again_once() -> None:
+    found = Tape(exchanging(), DtypePolicy(), True, "none")
+    gather, linear, _ = found.forward.operators
+    again = {found.read(linear, gather.outputs[0]) for _ in range(2)}
+    assert names(found) == ["gather.again"]
+    operator = found.builder.operators[-1]
+    assert (operator.kind, operator.phase, operator.inputs, {*operator.outputs}) == (
+        "all-gather",
+        "backward",
+        gather.inputs,
+        again,
+    )
+    assert (operator.work.bytes_in, operator.work.bytes_out, operator.attribute("group")) == (0, 0, "tensor")

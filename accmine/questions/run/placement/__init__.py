@@ -1,0 +1,1 @@
+"""A run whose placement is decided with the design: its flow, outcome and report."""

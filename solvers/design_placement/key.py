@@ -138,7 +138,7 @@ class Key:
 
 def pairs_of(terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int) -> Pairs:
     """Plans on one design, or with one set of times of layers, for ``cut_bounds``; seconds as of ``Key``."""
-    count = len(plans)
+    count, names = len(plans), [p.schedule for p in terms.problem.pipelinings]
     return Pairs(
         runs=terms.runs,
         stages=plans.stages,
@@ -151,6 +151,7 @@ def pairs_of(terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int) ->
         static_bytes=terms.static_of(plans),
         stash_bytes=np.repeat(terms.stash_bytes[:, None], count, axis=1),
         held=terms.in_flight(plans)[0],
+        windows=np.array([names[i] == "1f1b" for i in plans.pipelining.tolist()], dtype=bool),
     )
 
 

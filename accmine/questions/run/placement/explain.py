@@ -8,12 +8,13 @@ from typing import Any
 
 from accmine.problems import device_placement
 from accmine.problems.device_placement import Option, Problem, Solution, StagePlan
-from accmine.problems.device_placement.memory import held_microbatches
-from accmine.problems.device_placement.numbers import Way, numbers, replica_microbatches, state_shares
+from accmine.problems.device_placement.memory import device_bytes, held_microbatches, layer_memory
+from accmine.problems.device_placement.numbers import Way, numbers, replica_microbatches
 from accmine.problems.device_placement.rules import stage_times, way_of
 from accmine.questions.run.placement.record import MemoryRow, StageOfPlacement, StepParts
 from accmine.report import link_lanes, timeline_lanes
 from accmine.system import simulate
+from accmine.system.memory import stage_memory
 
 __all__ = ["placement_lanes", "stage_rows", "step_parts"]
 
@@ -72,23 +73,20 @@ def _ticks(problem: Problem, options: Sequence[Option], way: Way) -> tuple[int, 
 
 
 def _memory(problem: Problem, solution: Solution, device: int, way: Way) -> MemoryRow:
-    """HBM of a device; of several chunks all together."""
+    """HBM of a device; of several chunks all together, in flight counted in chunks."""
     plans = solution.stages[device :: way.pipeline]
-    options = [_option(problem, layer, plan) for plan in plans for layer in plan.layers]
-    sizes = [0, 0, 0]
-    for option in options:
-        for weights, gradients, states, ranks, _ in state_shares(problem, option, solution.data):
-            for k, (size, least) in enumerate(((weights, 3), (gradients, 2), (states, 1))):
-                sizes[k] += -(-size // ranks) if solution.zero >= least else size
-    microbatches = replica_microbatches(problem, solution.data)
-    held = held_microbatches(solution.pipelining, device, way.pipeline, microbatches)
+    chunks = [[_option(problem, layer, plan) for layer in plan.layers] for plan in plans]
+    layers = [layer_memory(option) for options in chunks for option in options]
+    data, zero = solution.data, solution.zero
+    own = stage_memory(layers, in_flight=0, zero=zero, data=data, expert=problem.expert)
+    place = device, way.pipeline, replica_microbatches(problem, data)
     return MemoryRow(
-        weights=sizes[0],
-        gradients=sizes[1],
-        optimizer=sizes[2],
-        stash=held * sum(option.stash_bytes for option in options),
-        working=max(option.working_bytes for option in options),
-        in_flight=held,
+        weights=own.weights,
+        gradients=own.gradients,
+        optimizer=own.optimizer,
+        stash=device_bytes(problem, chunks, solution.pipelining, place, (data, zero)) - own.total,
+        working=own.working,
+        in_flight=held_microbatches(solution.pipelining, *place),
         capacity=problem.memory_bytes,
     )
 
@@ -124,10 +122,10 @@ def _wordless(problem: Problem) -> Problem:
 
 def placement_lanes(problem: Problem, solution: Solution) -> list[Any]:
     """The step of one replica: one track for each stage, and one for each link and direction."""
-    (forward, backward, update, _), sent = stage_times(problem, solution)
+    (forward, backward, update, weight), sent = stage_times(problem, solution)
     microbatches = replica_microbatches(problem, solution.data)
-    schedule = solution.pipelining.schedule
-    timeline = simulate(schedule, forward, backward, update, sent, microbatches)
+    how = solution.pipelining
+    timeline = simulate(how.schedule, forward, backward, update, sent, microbatches, chunks=how.chunks, weight_s=weight)
     unit = numbers(problem).seconds(1)
     lanes: list[Any] = timeline_lanes(timeline, process="pipeline of one replica", seconds_per_unit=unit)
     return lanes + link_lanes(timeline, sent, process="links of one replica", seconds_per_unit=unit)

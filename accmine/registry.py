@@ -30,19 +30,28 @@ __all__ = [
 ]
 
 PROBLEMS: dict[str, str] = {
+    "design-placement": "accmine.problems.design_placement",
     "design-search": "accmine.problems.design_search",
+    "device-partition": "accmine.problems.device_partition",
     "device-placement": "accmine.problems.device_placement",
     "operator-schedule": "accmine.problems.operator_schedule",
+    "pipeline-schedule": "accmine.problems.pipeline_schedule",
     "schedule-window": "accmine.problems.schedule_window",
     "stage-selection": "accmine.problems.stage_selection",
 }
 """Problem kind -> module that satisfies the port ``Kind``."""
 
-WHY_NOT: dict[str, str] = {"stage-selection": "accmine.solvers.stage_selection.why_not:explain"}
+WHY_NOT: dict[str, str] = {
+    "device-placement": "accmine.solvers.device_placement.why_not:explain",
+    "stage-selection": "accmine.solvers.stage_selection.why_not:explain",
+}
 """Problem kind -> (limits in conflict, remedies) of a problem without solution, where that takes solvers."""
 
 MODELS: dict[tuple[str, str], str] = {
+    ("device-partition", "cp-sat"): "accmine.models.device_partition_cpsat:DevicePartitionCpSat",
+    ("device-placement", "cp-sat"): "accmine.models.device_placement_cpsat:DevicePlacementCpSat",
     ("operator-schedule", "cp-sat"): "accmine.models.operator_schedule_cpsat:OperatorScheduleCpSat",
+    ("pipeline-schedule", "cp-sat"): "accmine.models.pipeline_schedule_cpsat:PipelineScheduleCpSat",
     ("schedule-window", "cp-sat"): "accmine.models.schedule_window_cpsat:ScheduleWindowCpSat",
     ("stage-selection", "cp-sat"): "accmine.models.stage_selection_cpsat:StageSelectionCpSat",
     ("stage-selection", "highs"): "accmine.models.stage_selection_pyomo:StageSelectionPyomo",
@@ -55,10 +64,14 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("operator-schedule", "critical-path"): "accmine.solvers.operator_schedule.critical_path:CriticalPath",
     ("operator-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("operator-schedule", "cp-sat-windows"): "accmine.solvers.operator_schedule.cpsat_windows:CpSatWindows",
+    ("pipeline-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("schedule-window", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
+    ("design-placement", "best-first"): "accmine.solvers.design_placement.best_first:BestFirst",
     ("design-search", "wham-like"): "accmine.solvers.design_search.wham_like:WhamLike",
     ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
+    ("device-partition", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("device-placement", "chain"): "accmine.solvers.device_placement.chain:Chain",
+    ("device-placement", "cp-sat"): "accmine.solvers.device_placement.graphs:Graphs",
     ("device-placement", "brute-force"): "accmine.solvers.device_placement.brute_force:BruteForce",
     ("stage-selection", "auto"): "accmine.solvers.stage_selection.auto:SelectionAuto",
     ("stage-selection", "bisection"): "accmine.solvers.stage_selection.bottleneck_bisection:BottleneckBisection",
@@ -71,9 +84,12 @@ SOLVERS: dict[tuple[str, str], str] = {
 """(problem kind, solver name) -> solver. Its class is called with no argument."""
 
 DEFAULT_SOLVER: dict[str, str] = {
+    "design-placement": "best-first",
     "design-search": "best-first",
+    "device-partition": "cp-sat",
     "device-placement": "chain",
     "operator-schedule": "auto",
+    "pipeline-schedule": "cp-sat",
     "schedule-window": "cp-sat",
     "stage-selection": "auto",
 }

@@ -55,6 +55,13 @@ WINDOW = {
     },
     "free": {"a": {"earliest": 0, "due": 9}, "b": {"earliest": 3, "due": 12}}, "fixed": {}, "moving": {"c": 12},
 }  # fmt: skip
+PIPELINE = {
+    "kind": "pipeline-schedule", "microbatches": 3, "split_backward": True, "transfers": [[1, 2]],
+    "stages": [
+        {"name": "a", "forward": 2, "backward": 3, "weight": 2, "update": 1, "activation": 2, "memory": 6},
+        {"forward": 2, "backward": 2, "weight": 3, "memory": 2},
+    ],
+}  # fmt: skip
 SECONDS = {
     "kind": "operator-schedule", "resources": {"t": 1}, "time_unit": "0.1",
     "operations": [{"name": "a", "duration": 0.3, "uses": {"t": 1}}, {"name": "b", "duration": 1.2, "after": ["a"]}],
@@ -155,7 +162,7 @@ _SOON = ("bert-base", "gnmt-4", "inception-v3", "mobilenet-v3-large", "opt-1.3b"
 def _bases() -> dict[str, list[tuple[str, str]]]:
     """(text, ending) of what each target reads when nobody has changed it."""
     problems = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "examples").glob("*.json"))]
-    problems += [json.dumps(problem, indent=1) for problem in (WINDOW, SECONDS)]
+    problems += [json.dumps(problem, indent=1) for problem in (WINDOW, PIPELINE, SECONDS)]
     bases: dict[str, list[str]] = {
         "study": [SMALL_STUDY, *_files("configs/studies", "quickstart", "constrained")],
         "set": [SMALL_STUDY],
@@ -316,13 +323,13 @@ def _override(rng: random.Random, data: Any) -> str:
 
 
 def _study(file: Path, given: Input) -> None:
-    from accmine.plan import plan_of
+    from accmine.plan import placement_of, plan_of
     from accmine.study import as_mapping, effective, load_study
 
     loaded = load_study(file, given.overrides)
     as_mapping(loaded.study)
     effective(loaded.study)
-    plan_of(loaded)
+    (placement_of if loaded.study.placed else plan_of)(loaded)
 
 
 def _model(file: Path, given: Input) -> None:

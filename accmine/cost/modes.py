@@ -10,12 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost.arrays.waves import Waves, waves_of
-from accmine.cost.corrections import corrections
+from accmine.cost.corrections import Corrections, corrections
 from accmine.cost.measured.source import Source
 from accmine.cost.measured.values import MODELLED, OriginArray
 from accmine.cost.memory import NOMINAL, RESIDENT_SHARE, MemorySystem, memory_of
 from accmine.cost.mode_table import ModeTable, mode_tables
-from accmine.cost.table import OperatorCosts, TensorCosts, VectorCosts, combine, tensor_costs, vector_costs
+from accmine.cost.table import (
+    OperatorCosts,
+    TensorCosts,
+    VectorCosts,
+    combine,
+    compulsory_bytes,
+    tensor_costs,
+    vector_costs,
+)
 from accmine.errors import InputError
 from accmine.hardware import Calibration, Design, TensorCore, VectorCore
 from accmine.hardware.technology import Technology
@@ -92,13 +100,14 @@ class CostLibrary:
         self.resident_share = RESIDENT_SHARE if any(work.local for work in self.works) else 0.0
         self._tensor: dict[tuple[TensorCore, MemorySystem, Waves | None], TensorCosts] = {}
         self._vector: dict[tuple[VectorCore, MemorySystem], VectorCosts] = {}
+        self._corrections: dict[tuple[Calibration, int], Corrections] = {}
         self._pair: dict[_Key, OperatorCosts] = {}
         self._origin: dict[_Key, OriginArray] = {}
         self._modes: dict[tuple[_Key, tuple[int, int]], tuple[ModeTable, ...]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """What is computed again where it is needed does not travel to other processes."""
-        caches = ("_index", "_tensor", "_vector", "_pair", "_origin", "_modes")
+        caches = ("_index", "_tensor", "_vector", "_corrections", "_pair", "_origin", "_modes")
         return {key: {} if key in caches else value for key, value in self.__dict__.items()}
 
     def index(self, graph: OperatorGraph) -> IntArray:
@@ -112,8 +121,11 @@ class CostLibrary:
         key = _key(design)
         if key not in self._pair:
             memory = memory_of(design, self.resident_share)
-            sides = self.tensor(design, memory), self._vector_side(design, memory)
-            modelled = combine(*sides, corrections(self.works, design))
+            sides = self.tensor(design, memory), self.vector(design, memory)
+            constants = design.calibration, design.frequency_hz
+            if constants not in self._corrections:
+                self._corrections[constants] = corrections(self.works, design)
+            modelled = combine(*sides, self._corrections[constants])
             self._pair[key], self._origin[key] = self._measured(modelled, design)
         return self._pair[key]
 
@@ -155,12 +167,18 @@ class CostLibrary:
             self._tensor[key] = self._tensor_costs(self.works, design, memory)
         return self._tensor[key]
 
-    def _vector_side(self, design: Design, memory: MemorySystem) -> VectorCosts:
+    def vector(self, design: Design, memory: MemorySystem | None = None) -> VectorCosts:
+        """The vector side of every work."""
+        memory = memory or memory_of(design, self.resident_share)
         memory = replace(memory, hbm_bytes_per_cycle=NOMINAL.hbm_bytes_per_cycle)  # decides nothing here
         key = (design.vector, memory)
         if key not in self._vector:
             self._vector[key] = self._vector_costs(self.works, design, memory)
         return self._vector[key]
+
+    def compulsory(self, design: Design) -> IntArray:
+        """Bytes that every work has to move, whatever its mode; shape (works,)."""
+        return compulsory_bytes(self.works, memory_of(design, self.resident_share))
 
     def modes(self, design: Design) -> tuple[ModeTable, ...]:
         """The modes of every work on the cores of ``design``; empty for a work that does not fit them."""

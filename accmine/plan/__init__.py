@@ -1,8 +1,9 @@
 """A study made concrete: graphs, stages, groups of devices, limits."""
 
-from accmine.plan.build import make_plan, plan_of
+from accmine.plan.build import given_study, make_plan, plan_of
 from accmine.plan.buildable import GIB, StudyLimits
 from accmine.plan.limits import COSTS, KEYS, Limit, digits
+from accmine.plan.placement import PlacementPlan, make_placement, placement_of
 from accmine.plan.plan import Group, PipelinePlan, Plan, whole_splits
 from accmine.plan.under import costs_of, exceeded, for_throughput, under_limits, under_technology
 
@@ -13,13 +14,17 @@ __all__ = [
     "Group",
     "Limit",
     "PipelinePlan",
+    "PlacementPlan",
     "Plan",
     "StudyLimits",
     "costs_of",
     "digits",
     "exceeded",
     "for_throughput",
+    "given_study",
+    "make_placement",
     "make_plan",
+    "placement_of",
     "plan_of",
     "under_limits",
     "under_technology",

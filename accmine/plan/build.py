@@ -35,7 +35,7 @@ from accmine.workload import (
     training_graph,
 )
 
-__all__ = ["baseline_costs", "make_plan", "plan_of", "policy_of"]
+__all__ = ["baseline_costs", "given_study", "make_plan", "plan_of", "policy_of"]
 
 
 def plan_of(asked: Study | LoadedStudy) -> Plan:
@@ -74,8 +74,7 @@ def make_plan(study: Study, inputs: Inputs) -> Plan:
         If a pipeline has more stages than its model has layers.
     """
     template = inputs.template
-    if study.placed:
-        raise InputError("the placement of this study is to be decided, which `accmine run` does", field="parallel")
+    _refuse_placed(study)
     if study.residency != "none" and max(template.shared_sram_bytes) == 0:
         raise InputError("shared-sram: no design has a shared SRAM; give accelerator.shared_sram", field="residency")
     rows = enumerate(zip(study.workloads, inputs.models, strict=True))
@@ -97,6 +96,24 @@ def make_plan(study: Study, inputs: Inputs) -> Plan:
         devices=devices,
         limits=limits_of(study, baseline_costs(inputs.baseline, inputs.technology), devices),
     )
+
+
+def _refuse_placed(study: Study) -> None:
+    if study.placed:
+        raise InputError("the placement of this study is to be decided, which `accmine run` does", field="parallel")
+
+
+def given_study(loaded: LoadedStudy) -> Study:
+    """The study, whose placement has to be given.
+
+    Raises
+    ------
+    InputError
+        If it is to be decided.
+    """
+    with placed(loaded.document):
+        _refuse_placed(loaded.study)
+    return loaded.study
 
 
 def baseline_costs(baseline: Design, technology: Technology) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""From a study whose placement is to be decided to the problem of it: variants of the model, costs, limits of a chip."""
+"""From a study whose placement is to be decided to its problem: variants of the model, costs, limits of a chip."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from math import inf
 from accmine.errors import Complaint, InfeasibleError, InputError
 from accmine.files import placed
 from accmine.hardware import Design, template_of
+from accmine.hardware.space import feasible
 from accmine.plan.build import baseline_costs, policy_of
 from accmine.plan.limits import limits_of
 from accmine.plan.plan import own_splits, whole_splits
@@ -145,10 +146,18 @@ def _only(problem: Problem, design: Design) -> Problem:
 
 
 def _first(problem: Problem, baseline: Design) -> tuple[Design, ...]:
-    """The baseline, where it is one of the designs and within the limits."""
+    """The baseline, where it is one of the designs and within the limits, and the design of the largest peak."""
     area, tdp = costs_of(baseline, problem.technology)
     fits = problem.template.contains(baseline) and within(area, problem.area_mm2) and within(tdp, problem.tdp_w)
-    return (baseline,) if fits else ()
+    limits = {"area_mm2": problem.area_mm2, "tdp_w": problem.tdp_w}
+    blocks = feasible(problem.template, problem.technology, **{k: v for k, v in limits.items() if v < inf})
+    tops = [max(block.designs(), key=_strength) for block in blocks]
+    return tuple(dict.fromkeys([*([baseline] if fits else []), *([max(tops, key=_strength)] if tops else [])]))
+
+
+def _strength(design: Design) -> tuple[float, ...]:
+    """What a design has of everything that may be short, the scarcest last."""
+    return design.peak_macs_per_s, design.vector_ops_per_s, design.hbm_bytes_per_s, design.hbm_bytes
 
 
 def _variants(study: Study, inputs: Inputs) -> Iterator[Variant]:
@@ -167,7 +176,7 @@ def _shards(study: Study, inputs: Inputs) -> tuple[Shard, ...]:
         switch = parallel.sequence_parallel
         for sequence in (False, True) if switch == AUTO and tensor > 1 else (switch is True and tensor > 1,):
             shard = Shard(tensor, sequence, expert)
-            given = parallel.tensor != AUTO and parallel.expert != AUTO
+            given = AUTO not in (parallel.tensor, parallel.expert)
             if given or _divides(study, model, shard):
                 found.append(shard)
     if not found:
@@ -221,7 +230,8 @@ def _classes(
             accumulate=accumulate,
         )
     except InputError as error:
-        raise InputError([Complaint(c.where, FIELDS.get(c.field, c.field), c.message) for c in error.complaints]) from None
+        found = [Complaint(c.where, FIELDS.get(c.field, c.field), c.message) for c in error.complaints]
+        raise InputError(found) from None
 
 
 def _model_macs(study: Study, model: ModelDescription) -> int:

@@ -70,9 +70,10 @@ def load_problem(source: str | Path, format: str | None = None) -> Any:
 def _recognised(text: str, name: str, path: Path | None) -> str:
     """The format of a text, by name and content."""
     suffix = "" if path is None else path.suffix.lower()
-    named = (key for key, format in FORMATS.items() if suffix and suffix in format.suffixes)
-    alike = (key for key, format in FORMATS.items() if format.looks_like is not None and format.looks_like(text))
-    found = next(named, None) or next(alike, None)
+    alike = [key for key, format in FORMATS.items() if format.looks_like is not None and format.looks_like(text)]
+    named = [key for key, format in FORMATS.items() if suffix and suffix in format.suffixes]
+    foreign = [key for key in alike if not FORMATS[key].suffixes]  # told by nothing but their content
+    found = next(iter([*foreign, *named, *alike]), None)
     if found is None:
         raise _not_read("is in no format of problems that is read", text, name, path)
     return found
@@ -120,11 +121,55 @@ def _is_psplib(text: str) -> bool:
     return psplib.looks_like(text)
 
 
+def _read_phaze(text: str, name: str, path: Path | None) -> Any:
+    from accmine.problems.device_placement.phaze_file import problem_of
+
+    document = parse(text, name, path)
+    try:
+        return problem_of(document)
+    except InputError as error:
+        raise located(error, document) from None
+
+
+def _read_dnn_partitioning(text: str, name: str, path: Path | None) -> Any:
+    from accmine.problems.device_partition.graphs import of_dnn_partitioning
+
+    document = parse(text, name, path, exact=True)
+    try:
+        return of_dnn_partitioning(document)
+    except InputError as error:
+        raise located(error, document) from None
+
+
+def _is_dnn_partitioning(text: str) -> bool:
+    return all(f'"{key}"' in text for key in ("maxFPGAs", "fpgaLatency"))
+
+
+def _read_pipedream(text: str, name: str, path: Path | None) -> Any:
+    from accmine.problems.device_partition.graphs import of_pipedream
+
+    del path
+    return of_pipedream(text, name)
+
+
+def _is_pipedream(text: str) -> bool:
+    return "-- forward_compute_time=" in text
+
+
+def _is_phaze(text: str) -> bool:
+    from accmine.problems.device_placement.phaze_file import looks_like
+
+    return looks_like(text)
+
+
 FORMATS: dict[str, Format] = {
     "accmine": Format('JSON or YAML with "kind"', _read_own, (".json", ".yaml", ".yml"), _is_own),
     "psplib": Format(
         "project scheduling instances of PSPLIB, single- and multi-mode", _read_psplib, (".sm", ".mm"), _is_psplib
     ),
+    "phaze": Format("input of Phaze's placement program", _read_phaze, (), _is_phaze),
+    "dnn-partitioning": Format("graph of dnn-partitioning", _read_dnn_partitioning, (), _is_dnn_partitioning),
+    "pipedream": Format("graph.txt of PipeDream", _read_pipedream, (), _is_pipedream),
 }
 """Formats of problem files by name, in the order in which they are tried."""
 

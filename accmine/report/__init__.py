@@ -2,7 +2,7 @@
 
 from accmine.report.as_json import from_json, to_json
 from accmine.report.charts.svg import Frame, stacked_bars
-from accmine.report.charts.trace import core_lanes, operator_labels, perfetto, timeline_lanes
+from accmine.report.charts.trace import core_lanes, link_lanes, operator_labels, perfetto, timeline_lanes
 from accmine.report.numbers import UNKNOWN, cell, count, each, gibibytes, number, percent, seconds, si
 from accmine.report.progress import Progress, Watch
 from accmine.report.section import BULLET, Column, Section, figures, of_records, texts
@@ -23,6 +23,7 @@ __all__ = [
     "figures",
     "from_json",
     "gibibytes",
+    "link_lanes",
     "number",
     "of_records",
     "operator_labels",

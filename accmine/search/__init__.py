@@ -9,7 +9,7 @@ from accmine.search.bounds import (
     scope_of,
     stronger,
 )
-from accmine.search.budget import ANSWER, GAP, GAP_STAGES, RUN, Budget, share_of
+from accmine.search.budget import ANSWER, GAP, GAP_STAGES, PLACEMENT, RUN, Budget, share_of
 from accmine.search.candidates import (
     NOTHING,
     GroupCandidates,
@@ -64,6 +64,7 @@ __all__ = [
     "GAP_STAGES",
     "LIST_PASSES",
     "NOTHING",
+    "PLACEMENT",
     "PROVER",
     "RUN",
     "Answer",

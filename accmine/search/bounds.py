@@ -28,6 +28,7 @@ from accmine.search.selection import selection_problem
 from accmine.search.session import Member, Session
 from accmine.search.value import FLOAT, by_stage, study_value
 from accmine.solving import bound_of, solve
+from accmine.workload import TransformerConfig
 
 __all__ = [
     "ASSUMPTIONS",
@@ -237,9 +238,11 @@ def scope_of(plan: Plan, mode: str) -> tuple[str, ...]:
     if len(plan.tasks) > 1:
         lines[0] = f"mode {mode}, {lines[0]}"
     lines.append(f"operator_split {plan.study.operator_split}; every design of the template within the limits")
-    for pipeline, workload in zip(plan.pipelines, plan.study.workloads, strict=True):
+    for pipeline, workload, model in zip(plan.pipelines, plan.study.workloads, plan.inputs.models, strict=True):
         fixed = f"{pipeline.name}: microbatch {pipeline.microbatch}, recompute {workload.recomputed}, "
         fixed += f"attention {workload.attention}" + (f", split {workload.granularity}" if workload.split else "")
+        if isinstance(model.config, TransformerConfig) and model.config.experts:
+            fixed += ", all experts equally loaded"
         if len(pipeline.stages) > 1:
             cuts = ", ".join(str(stage.layers[0]) for stage in pipeline.stages[1:])
             fixed += f", schedule {pipeline.schedule}, stages cut before layers {cuts}"

@@ -19,7 +19,7 @@ from math import inf
 from accmine.ports import Stop
 from accmine.study.parts import Budget as Limits
 
-__all__ = ["ANSWER", "GAP", "GAP_STAGES", "ROUND", "RUN", "Budget", "Table", "share_of"]
+__all__ = ["ANSWER", "GAP", "GAP_STAGES", "PLACEMENT", "ROUND", "RUN", "Budget", "Table", "share_of"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,9 @@ GAP_STAGES = Table(
     hands_on=False,
 )
 """A row where there is no search with a proof: its share is that of bound, heuristic and their schedules."""
+
+PLACEMENT = Table({"search": 0.75, "compare": 0.25})
+"""A run that decides design and placement together; ``compare`` is for the references under the same rules."""
 
 ANSWER = Table({"confirm": 0.4, "select": 0.1, "refine": 0.5})
 """What is known without a heuristic, made into an answer."""

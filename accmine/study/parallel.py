@@ -20,7 +20,7 @@ from accmine.study.values import (
     ZeroList,
     choices,
 )
-from accmine.system import DEFAULT_SCHEDULE
+from accmine.system import DEFAULT_SCHEDULE, whole_stages
 
 if TYPE_CHECKING:
     from accmine.study.parts import StudyWorkload
@@ -126,12 +126,12 @@ class Parallel(Part):
 
     @property
     def open(self) -> bool:
-        """Whether something is to be decided, or a stage has more than one device."""
+        """Whether something is to be decided, a stage has more than one device, or passes are of parts of stages."""
         shared = (self.tensor, self.data, self.expert, self.zero, self.chunks)
         return (
             shared != (1, 1, 1, 0, 1)
             or not isinstance(self.pipeline, int)
-            or not isinstance(self.schedule, str)
+            or self.schedule not in whole_stages()
             or self.stages == AUTO
         )
 
@@ -192,6 +192,9 @@ def _given(system: System, parallel: Parallel, workloads: int) -> Wrong:
     """Complaints about a pipeline with one device for each stage."""
     wrong: Wrong = []
     depth = parallel.depth
+    if parallel.schedule not in whole_stages():
+        message = f"allowed where the placement is given: {', '.join(whole_stages())}; others with stages: auto"
+        wrong.append((("parallel", "schedule"), message))
     if system.devices not in (None, depth):
         message = f"must equal parallel.pipeline, {depth}: every stage has one device; got {system.devices}"
         message += "; more are placed with other degrees of parallel, such as data: auto"

@@ -3,14 +3,18 @@
 from accmine.system.cluster import Cluster, Level, load_cluster
 from accmine.system.collectives import collective_s, group_ranks
 from accmine.system.levels import LONG
-from accmine.system.passes import BACKWARD, FORWARD, Path
+from accmine.system.passes import BACKWARD, FORWARD, WEIGHT, Path
+from accmine.system.schedule import PipelineSchedule
 from accmine.system.schedules import (
     DEFAULT_SCHEDULE,
     SCHEDULES,
     GPipe,
+    Interleaved,
     OneForwardOneBackward,
-    PipelineSchedule,
+    ZeroBubbleH1,
+    ZeroBubbleH2,
     schedule_of,
+    whole_stages,
 )
 from accmine.system.timeline import Timeline, critical_path, simulate, step_bound, step_time
 
@@ -20,13 +24,17 @@ __all__ = [
     "FORWARD",
     "LONG",
     "SCHEDULES",
+    "WEIGHT",
     "Cluster",
     "GPipe",
+    "Interleaved",
     "Level",
     "OneForwardOneBackward",
     "Path",
     "PipelineSchedule",
     "Timeline",
+    "ZeroBubbleH1",
+    "ZeroBubbleH2",
     "collective_s",
     "critical_path",
     "group_ranks",
@@ -35,4 +43,5 @@ __all__ = [
     "simulate",
     "step_bound",
     "step_time",
+    "whole_stages",
 ]

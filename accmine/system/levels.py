@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from accmine.system.passes import BACKWARD, FORWARD
 
-__all__ = ["JUMP", "LONG", "FlowLine", "Rounds", "Seen", "Times", "exact_arrays"]
+__all__ = ["JUMP", "LARGEST", "LONG", "FlowLine", "Rounds", "Seen", "Times", "exact_arrays"]
 
 Times = npt.NDArray[Any]
 """Integers, floats where a rough value will do, or Python integers of any size."""
@@ -37,7 +37,8 @@ LONG = 512
 JUMP = 1024
 """Microbatches from which the matrix is faster than all levels."""
 
-_LARGEST = 1 << 60
+LARGEST = 1 << 60
+"""Sums of a timeline stay below in 64 bits."""
 
 
 def exact_arrays(
@@ -50,7 +51,7 @@ def exact_arrays(
     every = forward, backward, update, links
     if forward.dtype.kind == "f":
         return every
-    dtype = np.int64 if _total(forward, backward, update, links, microbatches) < _LARGEST else object
+    dtype = np.int64 if _total(forward, backward, update, links, microbatches) < LARGEST else object
     return forward.astype(dtype), backward.astype(dtype), update.astype(dtype), links.astype(dtype)
 
 

@@ -1,135 +1,37 @@
-"""Pipeline schedules: the order in which every stage works on its microbatches, and what follows from it.
+"""Pipeline schedules: the order in which every device works on its microbatches, and what follows from it.
 
 A schedule is one object: what a study or a file calls by name is looked up in ``SCHEDULES``, and no name is compared
-anywhere. All of them are synchronous (all gradients of a step come from the same weights) and not interleaved (a
-device holds one contiguous stage). Sources: GPipe, Huang et al., NeurIPS 2019, figure 2c; 1F1B, the "PipeDream-Flush"
-schedule of Narayanan et al., ICML 2021 (memory-efficient pipelines) and SC 2021.
+anywhere. All of them are synchronous (all gradients of a step come from the same weights). Sources: GPipe, Huang et
+al., NeurIPS 2019, figure 2c; 1F1B, the "PipeDream-Flush" schedule of Narayanan et al., ICML 2021 (memory-efficient
+pipelines) and SC 2021; interleaved, SC 2021 and Megatron-LM; ZB-H1 and ZB-H2, Qi et al., ICLR 2024.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from accmine.errors import InputError
 from accmine.system.levels import FlowLine, Rounds, Seen, Times, exact_arrays
 from accmine.system.long_chain import end_of_rounds
-from accmine.system.passes import BACKWARD, FORWARD, Path, Step, walked
+from accmine.system.passes import BACKWARD, FORWARD, Path, Step
+from accmine.system.schedule import IntArray, PipelineSchedule, woven
 
 __all__ = [
     "DEFAULT_SCHEDULE",
     "SCHEDULES",
     "GPipe",
+    "Interleaved",
     "OneForwardOneBackward",
-    "PipelineSchedule",
+    "ZeroBubbleH1",
+    "ZeroBubbleH2",
     "schedule_of",
     "topological_order",
+    "whole_stages",
 ]
-
-Larger = Callable[[Any, Any], Any]
-Durations = Sequence[Any]
-
-
-class PipelineSchedule(ABC):
-    """A schedule. A new one is a class with an order, its passes and what it holds; the rest is for long pipelines.
-
-    Times are numbers, or arrays of equal shape for many cases; ``steps`` and ``edges`` take arrays of shape
-    (stages, cases), and messages of shape (stages - 1, 2, cases).
-    """
-
-    name: ClassVar[str]
-
-    @abstractmethod
-    def order(self, stage: int, stages: int, microbatches: int) -> list[tuple[int, int]]:
-        """(kind, microbatch) in the order in which ``stage`` executes them."""
-
-    @abstractmethod
-    def passes(self, stages: int, microbatches: int) -> Iterator[tuple[int, int]]:
-        """(kind, stage) of all passes, such that each finds the message it waits for to be the last that arrived."""
-
-    @abstractmethod
-    def held(self, stage: int, stages: int, microbatches: int) -> int:
-        """Microbatches whose stash a stage holds at the peak."""
-
-    def _more_chains(self, stage: int, stages: int, microbatches: int) -> Iterator[Path]:
-        """Chains through a stage that only this schedule has."""
-        yield from ()
-
-    def chains(self, stages: int, microbatches: int) -> Iterator[Path]:
-        """Chains that every timeline has, whatever the durations.
-
-        To stage s, m microbatches there, and back to stage 0 or not at all; then those of the schedule itself.
-        """
-        for s in range(stages):
-            for end in {0, s}:
-                there = tuple(microbatches if i == s else int(i < s) for i in range(stages))
-                back = tuple(microbatches if i == s else int(end <= i < s) for i in range(stages))
-                sent = tuple(int(k < s) for k in range(stages - 1))
-                returned = tuple(int(end <= k < s) for k in range(stages - 1))
-                yield Path(there, back, sent, returned, end)
-            yield from self._more_chains(s, stages, microbatches)
-
-    def bound(
-        self,
-        phases: tuple[Durations, Durations, Durations],
-        sends: tuple[Durations, Durations],
-        microbatches: int,
-        larger: Larger,
-    ) -> Any:
-        """Lower bound of the step from one chain per pair of stages: those of ``chains`` to any stage i ≤ s.
-
-        With t = f + b, stage s starts no earlier than the first microbatch has passed the stages before it, is then
-        busy for m·t_s, and behind its last backward pass that microbatch still has to go back through the stages
-        before it; the update of any stage i ≤ s ends the chain:
-
-            max over s, i ≤ s of  Σ_{k<s} (f_k + cf_k) + m·t_s + Σ_{i≤k<s} (b_k + cb_k) + u_i
-
-        Without transfers and updates this is max_s (Σ_{k<s} t_k + m·t_s).
-        """
-        (forward, backward, update), (there, back) = phases, sends
-        best: Any = None
-        arrived: Any = 0  # first microbatch at stage s
-        tail: Any = None  # from the last backward pass of stage s to the end of the step, updates before s included
-        for s in range(len(forward)):
-            tail = update[s] if tail is None else larger(update[s], tail)
-            length = arrived + microbatches * (forward[s] + backward[s]) + tail
-            best = length if best is None else larger(best, length)
-            if s + 1 < len(forward):
-                arrived = arrived + forward[s] + there[s]
-                tail = tail + backward[s] + back[s]
-        return best
-
-    def steps(self, forward: Times, backward: Times, update: Times, transfer: Times, microbatches: int) -> Times:
-        """Steps of pipelines of equal shape; shape (cases,). Integers beyond 60 bits come as Python integers.
-
-        Messages may be of shape (stages - 1, 2), the same for all cases.
-        """
-        given = np.asarray(transfer) if len(forward) > 1 else np.zeros((0, 2, 1), dtype=forward.dtype)
-        links = given[:, :, None] if given.ndim == 2 else given
-        forward, backward, update, links = exact_arrays(forward, backward, update, links, microbatches)
-        return self._steps(forward, backward, update, links, microbatches)
-
-    def _steps(self, forward: Times, backward: Times, update: Times, links: Times, microbatches: int) -> Times:
-        sends = list(links[:, 0]), list(links[:, 1])
-        free = walked(self.passes(len(forward), microbatches), (list(forward), list(backward)), sends, np.maximum)
-        return np.asarray((np.array(free) + update).max(axis=0))
-
-    def marked_end(self, marked: Sequence[Times], plain: Sequence[Times], microbatches: int, below: int) -> Any:
-        """End of the step whose durations carry marks; see ``accmine.system.long_chain``."""
-        del plain, below
-        return self.steps(marked[0], marked[1], marked[2], marked[3], microbatches)[0]
-
-    def edges(self, forward: Times, backward: Times, links: Times, microbatches: int, edge: int, seen: Seen) -> bool:
-        """Tell every pass of the first and last microbatches, ``edge`` each, of a single case without walking between.
-
-        False: there is no such way. Other passes may be told as well.
-        """
-        del forward, backward, links, microbatches, edge, seen
-        return False
 
 
 class GPipe(PipelineSchedule):
@@ -149,9 +51,9 @@ class GPipe(PipelineSchedule):
                 for s in line:
                     yield kind, s
 
-    def held(self, stage: int, stages: int, microbatches: int) -> int:
+    def held(self, stage: int, stages: int, microbatches: int, chunks: int = 1) -> int:
         """All of them, as every forward pass comes first."""
-        del stage, stages
+        del stage, stages, chunks
         return microbatches
 
     def _more_chains(self, stage: int, stages: int, microbatches: int) -> Iterator[Path]:
@@ -190,8 +92,9 @@ class OneForwardOneBackward(PipelineSchedule):
                 if k >= 0:
                     yield BACKWARD, s
 
-    def held(self, stage: int, stages: int, microbatches: int) -> int:
+    def held(self, stage: int, stages: int, microbatches: int, chunks: int = 1) -> int:
         """At most one per stage from this one to the last (Narayanan et al., SC 2021)."""
+        del chunks
         return min(microbatches, stages - stage)
 
     def _more_chains(self, stage: int, stages: int, microbatches: int) -> Iterator[Path]:
@@ -221,20 +124,125 @@ class OneForwardOneBackward(PipelineSchedule):
         return True
 
 
-SCHEDULES: dict[str, PipelineSchedule] = {schedule.name: schedule for schedule in (GPipe(), OneForwardOneBackward())}
+class Interleaved(OneForwardOneBackward):
+    """1F1B over several chunks per device: the microbatches go through the chunks in groups of as many as devices.
+
+    The order of Megatron-LM (``forward_backward_pipelining_with_interleaving``): 2(p - 1 - s) + (v - 1)p forward
+    passes first; then one forward and one backward pass in turn. The k-th forward pass is of chunk ⌊k / p⌋ mod v,
+    backward passes take the chunks from the last one. With one chunk it is 1F1B, as there. One device takes the chunks
+    of a microbatch one after the other.
+    """
+
+    name = "interleaved"
+    chunked = True
+
+    def refusal(self, devices: int, microbatches: int, chunks: int) -> tuple[str, str] | None:
+        """With several chunks the microbatches fill groups of as many as there are devices."""
+        if chunks > 1 and microbatches % devices:
+            return "microbatches", (
+                f"{self.name} with {chunks} chunks takes microbatches in groups of {devices}, the devices of the "
+                f"pipeline; {microbatches} is no multiple of it"
+            )
+        return None
+
+    def device_order(self, device: int, devices: int, microbatches: int, chunks: int = 1) -> IntArray:
+        """See the class."""
+        if chunks == 1:
+            return super().device_order(device, devices, microbatches)
+        at = np.arange(microbatches * chunks)
+        chunk = at // devices % chunks
+        j = at // (devices * chunks) * devices + at % devices
+        forward, backward = device + chunk * devices, device + (chunks - 1 - chunk) * devices
+        return woven(self._warm(device, devices, chunks), None, (forward, j), (backward, j))
+
+    def held(self, stage: int, stages: int, microbatches: int, chunks: int = 1) -> int:
+        """min(mv, 2(p - 1 - s) + (v - 1)p + 1) chunks."""
+        if chunks == 1:
+            return super().held(stage, stages, microbatches)
+        return min(microbatches * chunks, self._warm(stage, stages, chunks) + 1)
+
+    def _warm(self, device: int, devices: int, chunks: int) -> int:
+        return 2 * (devices - 1 - device) + (chunks - 1) * devices
+
+
+class ZeroBubbleH1(PipelineSchedule):
+    """1F1B whose device s makes weight gradients s backward passes late, so that all devices hold p microbatches.
+
+    Backward passes begin earlier, since they need not wait for weight gradients, and what is late fills the end.
+    """
+
+    name = "zb-h1"
+    split_backward = True
+
+    def _warm(self, stage: int, stages: int) -> int:
+        """Forward passes before the first backward pass is due, but for the one that goes with it."""
+        return stages - 1 - stage
+
+    def _lag(self, stage: int) -> int:
+        """Backward passes between one and its weight gradients."""
+        return stage
+
+    def device_order(self, device: int, devices: int, microbatches: int, chunks: int = 1) -> IntArray:
+        """See the class."""
+        del chunks
+        own = np.full(microbatches, device), np.arange(microbatches)
+        return woven(self._warm(device, devices), self._lag(device), own, own)
+
+    def order(self, stage: int, stages: int, microbatches: int) -> list[tuple[int, int]]:
+        """See the class."""
+        return [(kind, j) for _, kind, j in self.device_order(stage, stages, microbatches).tolist()]
+
+    def held(self, stage: int, stages: int, microbatches: int, chunks: int = 1) -> int:
+        """As many as the warm-up and the lag leave unfinished: p on every device."""
+        del chunks
+        return min(microbatches, self._warm(stage, stages) + 1 + self._lag(stage))
+
+    def late(self, stage: int, stages: int, microbatches: int) -> int:
+        """Those of the last backward pass and of the ones that lag behind it."""
+        del stages
+        return min(microbatches, self._lag(stage) + 1)
+
+
+class ZeroBubbleH2(ZeroBubbleH1):
+    """More forward passes before the first backward pass and later weight gradients: 2p - 1 microbatches are held.
+
+    With equal passes and enough microbatches no device waits between its first and its last pass. That stages begin
+    one after the other stays in the step, as the updates of this step and the first passes of the next do not overlap.
+    """
+
+    name = "zb-h2"
+
+    def _warm(self, stage: int, stages: int) -> int:
+        return 2 * (stages - 1 - stage)
+
+    def _lag(self, stage: int) -> int:
+        return 2 * stage
+
+
+SCHEDULES: dict[str, PipelineSchedule] = {
+    schedule.name: schedule
+    for schedule in (GPipe(), OneForwardOneBackward(), Interleaved(), ZeroBubbleH1(), ZeroBubbleH2())
+}
 """The schedules by name."""
 
 DEFAULT_SCHEDULE = OneForwardOneBackward.name
 """Where none is named."""
 
 
-def schedule_of(name: str, stages: int = 1, microbatches: int = 1, stage: int = 0) -> PipelineSchedule:
-    """The schedule of this name, for so many stages and microbatches.
+def whole_stages() -> tuple[str, ...]:
+    """Schedules with one stage per device and whole backward passes: three times of a stage say all about it."""
+    return tuple(name for name, own in SCHEDULES.items() if not (own.chunked or own.split_backward))
+
+
+def schedule_of(
+    name: str, stages: int = 1, microbatches: int = 1, stage: int = 0, *, chunks: int = 1
+) -> PipelineSchedule:
+    """The schedule of this name, for so many devices (``stages``), microbatches, and stages per device (``chunks``).
 
     Raises
     ------
     InputError
-        If there is none, no such stage, or no microbatch.
+        If there is none, no such stage, no microbatch, or if the schedule is not made for such a pipeline.
     """
     if name not in SCHEDULES:
         raise InputError(f"unknown schedule {name!r}; allowed: {', '.join(SCHEDULES)}", field="schedule")
@@ -242,38 +250,41 @@ def schedule_of(name: str, stages: int = 1, microbatches: int = 1, stage: int = 
         raise InputError(f"{microbatches} microbatches; at least 1 is needed", field="microbatches")
     if not 0 <= stage < stages:
         raise InputError(f"no stage {stage} in a pipeline of {stages} stages", field="stages")
+    if chunks < 1:
+        raise InputError(f"{chunks} chunks per device; at least 1 is needed", field="chunks")
+    refused = SCHEDULES[name].refusal(stages, microbatches, chunks)
+    if refused is not None:
+        raise InputError(refused[1], field=refused[0])
     return SCHEDULES[name]
 
 
 @lru_cache(maxsize=64)
-def topological_order(schedule: str, stages: int, microbatches: int) -> tuple[Step, ...]:
-    """All steps of all stages, each behind the steps it waits for.
+def topological_order(schedule: str, stages: int, microbatches: int, chunks: int = 1) -> tuple[Step, ...]:
+    """All passes of all devices (``stages``), each behind those it waits for.
 
-    A forward pass waits for that of the stage before, a backward pass for that of the stage behind, and every
-    step for the one before it on its stage.
+    A forward pass waits for that of the stage before, a backward pass for that of the stage behind (on the last stage
+    for the forward pass), and every pass for the one before it on its device.
     """
-    own = schedule_of(schedule, stages, microbatches)
-    orders = [own.order(s, stages, microbatches) for s in range(stages)]
+    own = schedule_of(schedule, stages, microbatches, chunks=chunks)
+    orders = [[Step(*row) for row in own.device_order(d, stages, microbatches, chunks).tolist()] for d in range(stages)]
     position = [0] * stages
-    done = [[0, 0] for _ in range(stages)]  # passes of each kind finished; messages of a kind arrive in order
-    rank = [[{j: i for i, j in enumerate(_of_kind(order, kind))} for kind in (FORWARD, BACKWARD)] for order in orders]
+    last = stages * chunks - 1
+    done: set[Step] = set()
     steps: list[Step] = []
-    total = 2 * stages * microbatches
+    total = sum(map(len, orders))
     while len(steps) < total:
         before = len(steps)
-        for s, order in enumerate(orders):
-            while position[s] < len(order):
-                kind, j = order[position[s]]
-                sender = s - 1 if kind == FORWARD else s + 1
-                if 0 <= sender < stages and done[sender][kind] <= rank[sender][kind][j]:
+        for d, order in enumerate(orders):
+            while position[d] < len(order):
+                step = order[position[d]]
+                s, kind, j = step
+                if kind == FORWARD and s and Step(s - 1, kind, j) not in done:
                     break
-                steps.append(Step(s, kind, j))
-                done[s][kind] += 1
-                position[s] += 1
+                if kind == BACKWARD and (Step(s + 1, kind, j) if s < last else Step(s, FORWARD, j)) not in done:
+                    break
+                done.add(step)
+                steps.append(step)
+                position[d] += 1
         if len(steps) == before:  # cannot happen for the schedules above; guards a wrong new one
             raise AssertionError(f"schedule {schedule!r} deadlocks at {stages} stages")
     return tuple(steps)
-
-
-def _of_kind(order: list[tuple[int, int]], kind: int) -> list[int]:
-    return [j for k, j in order if k == kind]

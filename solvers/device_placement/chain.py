@@ -17,12 +17,15 @@ import numpy as np
 
 from accmine.errors import InputError
 from accmine.problems.device_placement import Pipelining, Problem, Solution, StagePlan, bound
-from accmine.problems.device_placement.chain_bound import Front, Rows, best_plan, chain_fronts, comes_back
+from accmine.problems.device_placement.chain_bound import Front, Rows, best_plan, chain_fronts
+from accmine.problems.device_placement.memory import held_microbatches
 from accmine.problems.device_placement.numbers import Way, replica_microbatches
 from accmine.record import Record
 from accmine.result import StopReason
-from accmine.system import step_time
+from accmine.system import SCHEDULES, step_time
 
+from .chunks import Chunked
+from .phaze_chain import place
 from .ways import Kind, Layers, Ways, all_ways
 
 __all__ = ["Chain"]
@@ -41,7 +44,6 @@ class _Setting:
     microbatches: int
     rows: list[Rows]
     fronts: list[dict[int, Front]]
-    returns: bool
     budget: int
 
 
@@ -71,14 +73,23 @@ class _Beginning:
     used: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """The first stages of cuts into several chunks per device, by first layer, and the layer behind them."""
+
+    own: Chunked
+    stages: tuple[int, ...]
+    layer: int
+
+
 @dataclass
 class _Open:
     """What is still to be looked at, by bound; deeper beginnings first among equals."""
 
-    heap: list[tuple[int, int, int, _Beginning]] = field(default_factory=list)
+    heap: list[tuple[int, int, int, _Beginning | _Chunks]] = field(default_factory=list)
     count: int = 0
 
-    def push(self, least: int, beginning: _Beginning) -> None:
+    def push(self, least: int, beginning: _Beginning | _Chunks) -> None:
         self.count += 1
         heapq.heappush(self.heap, (least, -len(beginning.stages), self.count, beginning))
 
@@ -102,8 +113,10 @@ class Chain:
         problem: Problem = record.problem
         if not problem.chain:
             raise InputError("chain: the layers have no single order (each needs an edge to the next one); take cp-sat")
+        if not problem.uniform and any(own.chunks > 1 for own in problem.pipelinings):
+            raise InputError("chain: several chunks on a device need uniform stages; take brute-force")
         record.raise_bound(*bound(problem))
-        return _Search(record).run()
+        return place(record) if problem.semantics == "phaze" else _Search(record).run()
 
 
 class _Search:
@@ -133,7 +146,11 @@ class _Search:
                 if (reason := record.over()) is not None:
                     return reason
             if self.open.heap and self.open.heap[0][0] == least:
-                self._branch(heapq.heappop(self.open.heap)[3])
+                beginning = heapq.heappop(self.open.heap)[3]
+                if isinstance(beginning, _Chunks):
+                    self._branch_chunks(beginning)
+                else:
+                    self._branch(beginning)
             elif nearest is not None:
                 self._begin(nearest[1], nearest[2])
                 nearest = next(ways, None)
@@ -143,41 +160,54 @@ class _Search:
         problem, data, pipeline = self.problem, int(own.data[row]), int(own.pipeline[row])
         tensor = own.kinds[0][0] if problem.uniform else max(problem.degrees)
         way = Way(tensor, data, pipeline, own.order, own.zero)
-        returns = comes_back(own.pipelining.schedule, own.pipelining.chunks)
-        if returns is None:
-            raise InputError(f"chain: schedule {own.pipelining.schedule!r} has no chain bound")
+        if own.pipelining.chunks > 1:
+            chunked = Chunked.of(self.layers, own.kinds[0], own.pipelining, way)
+            self.record.offer(chunked.plan(chunked.balanced(), self.layers.line), doubtful=True)
+            self.open.push(int(own.bound[row]), _Chunks(chunked, (), 0))
+            return
         rows = self.layers.rows(own.kinds, own.pipelining, way)
         microbatches = replica_microbatches(problem, data)
         budget = 0 if problem.uniform else problem.devices // data
         parts = [(r.forward, r.backward, r.update, r.there, r.reach) for r in rows]
-        alike = all(np.asarray(r.there).ndim == 1 for r in rows) and own.pipelining.schedule in ("gpipe", "1f1b")
+        alike = all(np.ndim(r.there) == 1 for r in rows) and self._alike(own.pipelining, pipeline, microbatches)
         content = tuple(np.asarray(part).tobytes() for row in parts for part in row[:4])
         key = own.kinds, own.pipelining, own.zero, microbatches, budget, data if own.zero else 0, content
         fronts = self._fronts.setdefault((key, 0 if alike else pipeline), [])
-        chain_fronts(
-            rows, pipeline, microbatches, returns=returns, budget=budget, below=self.record.score, fronts=fronts
-        )
+        chain_fronts(rows, pipeline, microbatches, budget=budget, below=self.record.score, fronts=fronts)
         found = best_plan(fronts, pipeline)
         if found is None:
             return
-        setting = _Setting(own.kinds, own.pipelining, way, microbatches, rows, fronts, returns, budget)
+        setting = _Setting(own.kinds, own.pipelining, way, microbatches, rows, fronts, budget)
         least, firsts, chosen = found
         step = self._offer(setting, list(zip(firsts, chosen, strict=True)))
         if least < step:
             self.open.push(int(least), _Beginning(setting, (), 0, 0, 0, 0, 0))
 
+    def _alike(self, pipelining: Pipelining, pipeline: int, microbatches: int) -> bool:
+        """Whether only the position from the end decides what a stage holds, so that pipelines share their fronts."""
+        longest = self.layers.count
+        return not SCHEDULES[pipelining.schedule].split_backward and all(
+            held_microbatches(pipelining, pipeline - r, pipeline, microbatches)
+            == held_microbatches(pipelining, longest - r, longest, microbatches)
+            for r in range(1, pipeline + 1)
+        )
+
     def _offer(self, setting: _Setting, stages: list[tuple[int, int]]) -> int:
         """Simulate a plan; offer it where it is the best."""
         ends = [*(first for first, _ in stages[1:]), self.layers.count]
-        forward, backward, update, sent = [], [], [], []
+        phases: dict[str, list[int]] = {"forward": [], "backward": [], "update": [], "weight": []}
+        split = setting.rows[0].weight is not None
+        sent = []
         for s, ((first, kind), end) in enumerate(zip(stages, ends, strict=True)):
             rows = setting.rows[kind]
-            for total, name in ((forward, "forward"), (backward, "backward"), (update, "update")):
+            for name, total in list(phases.items())[: 4 if split else 3]:
                 total.append(int(rows.of_stages(name)[first, end]))
             if s + 1 < len(stages):
                 sent.append(int(rows.message("there", len(stages) - s - 1)[end]))
         schedule = setting.pipelining.schedule
-        step = int(step_time(schedule, forward, backward, update, sent, setting.microbatches))
+        forward, backward, update, weight = phases.values()
+        late = weight if split else None
+        step = int(step_time(schedule, forward, backward, update, sent, setting.microbatches, weight_s=late))
         if self.record.score is None or step < self.record.score:
             plans = tuple(
                 StagePlan(tuple(self.layers.line[first:end]), *setting.kinds[kind])
@@ -190,14 +220,16 @@ class _Search:
     def _branch(self, beginning: _Beginning) -> None:
         """All next stages of a beginning."""
         setting, r = beginning.setting, beginning.setting.way.pipeline - len(beginning.stages)
-        i, limit = beginning.layer, self.record.score
+        i = beginning.layer
+        limit = np.iinfo(np.int64).max if self.record.score is None else self.record.score
         for kind, rows in enumerate(setting.rows):
             f, b, u = (rows.of_stages(name)[i] for name in ("forward", "backward", "update"))
-            tail = np.maximum(u, beginning.back)
-            peak = np.maximum(beginning.peak, beginning.arrived + setting.microbatches * (f + b) + tail)
+            weight, late = (part[i] if np.ndim(part) else 0 for part in rows.weights(r))
+            tail = np.maximum(u + late, beginning.back)
+            peak = np.maximum(beginning.peak, beginning.arrived + setting.microbatches * (f + b) - late + tail)
             there, back = rows.message("there", max(1, r - 1)), rows.message("back", max(1, r - 1))
             arrived = beginning.arrived + f[:-1] + there
-            behind = tail[:-1] + b[:-1] + back if setting.returns else np.zeros_like(arrived)
+            behind = tail[:-1] + (b - weight)[:-1] + back
             least = np.full(self.layers.count, np.iinfo(np.int64).max)
             for used, front in setting.fronts[r - 2].items():
                 if beginning.used + rows.width + used <= setting.budget:
@@ -215,6 +247,16 @@ class _Search:
                     self.open.push(int(least[end]), _Beginning(setting, stages, end, *values))
                 else:
                     self._last(setting, stages, end, beginning.used + rows.width)
+
+    def _branch_chunks(self, beginning: _Chunks) -> None:
+        own = beginning.own
+        for least, firsts, end in own.next_cuts(beginning.stages, beginning.layer):
+            if self.record.score is not None and least >= self.record.score:
+                continue
+            if len(firsts) < own.stages:
+                self.open.push(least, _Chunks(own, firsts, end))
+            else:  # the stash of several chunks is counted along the order, by the check
+                self.record.offer(own.plan(firsts, self.layers.line), doubtful=True)
 
     def _last(self, setting: _Setting, stages: tuple[tuple[int, int], ...], layer: int, used: int) -> None:
         for kind, rows in enumerate(setting.rows):

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.problems.device_placement import Option, Pipelining, Problem
-from accmine.problems.device_placement.chain_bound import Rows, comes_back
-from accmine.problems.device_placement.memory import held_microbatches, state_bytes
+from accmine.problems.device_placement.chain_bound import Rows
+from accmine.problems.device_placement.memory import held_microbatches, layer_bytes
 from accmine.problems.device_placement.numbers import Numbers, Way, numbers, replica_microbatches
+from accmine.system import SCHEDULES
 
 __all__ = ["Kind", "Layers", "Ways", "all_ways"]
 
@@ -48,7 +49,7 @@ class Layers:
         self.problem, self.numbers = problem, numbers(problem)
         self.line = problem.order_of_layers
         self.count = len(self.line)
-        self._own: dict[Kind, tuple[list[Option], Array]] = {}
+        self._own: dict[Kind, tuple[list[Option | None], Array]] = {}
         self._reach: dict[object, Array] = {}
         self._crossing: dict[int, tuple[Array, Array]] = {}
 
@@ -98,12 +99,10 @@ class Layers:
         if key not in self._reach:
             distinct, place = self.options(kind)
             limit = self.problem.memory_bytes
-            rows = [
-                (limit + 1, 0)
-                if o is None
-                else (state_bytes(self.problem, o, data, zero) + held * o.stash_bytes, o.working_bytes)
-                for o in distinct
-            ]
+            rows = []
+            for o in distinct:
+                states, most = (limit + 1, 0) if o is None else layer_bytes(self.problem, o, data, zero)
+                rows.append((states + held * (0 if o is None else o.stash_bytes), most))
             kept, working = np.array([[min(v, limit + 1) for v in row] for row in rows], dtype=np.int64)[place].T
             total = np.concatenate([[0], np.cumsum(kept)])
             largest = np.triu(np.broadcast_to(working, (self.count, self.count)))
@@ -117,9 +116,11 @@ class Layers:
         problem, p = self.problem, way.pipeline
         microbatches = replica_microbatches(problem, way.data)
         held = [held_microbatches(pipelining, p - r, p, microbatches) for r in range(1, p + 1)]
+        own = SCHEDULES[pipelining.schedule]
+        late = [own.late(p - r, p, microbatches) for r in range(1, p + 1)] if own.split_backward else []
         found = []
         for kind in kinds:
-            forward, backward, update, _ = self.phases(kind, way)
+            forward, backward, update, weight = self.phases(kind, way)
             sizes, place = self.crossing(kind[0])
             # row r - 1: in front of the r-th stage from the end, which is stage p - r
             sent = np.array([self.numbers.messages(int(size), way) for size in sizes], dtype=np.int64)
@@ -128,7 +129,8 @@ class Layers:
                 there = there[0]
             reach = np.stack([self.reach(kind, h, way.data, way.zero) for h in held])
             width = 0 if problem.uniform else kind[0]
-            found.append(Rows(forward, backward, update, there, there, reach, width))
+            part = weight if own.split_backward else None
+            found.append(Rows(forward, backward, update, there, there, reach, width, part, late))
         return found
 
 
@@ -137,20 +139,20 @@ def all_ways(layers: Layers) -> list[Ways]:
 
     m · (load of the fullest stage, at least) and T / (1 - (1 - 1/m)^p), T one microbatch through all layers,
 
-    without exchanges and updates. The second holds where chains come back: weights (1 - 1/m)^(p - s) on the chains
-    through stage s make every stage count alike.
+    without exchanges and updates. The second holds for one stage per device and whole backward passes: weights
+    (1 - 1/m)^(p - s) on the chains through stage s make every stage count alike.
     """
     problem = layers.problem
     found = []
     for kinds, pipelining in product(layers.kinds(), problem.pipelinings):
         work = _work(layers, kinds, layers.numbers)
-        fullest = _fullest(work, min(layers.count, problem.devices), whole=pipelining.chunks == 1)
+        fullest = _fullest(work, min(layers.count, problem.devices), whole=pipelining.chunks == 1 and problem.chain)
         for order, zero in product(problem.orders, problem.zero):
             pairs = np.array(list(_degrees(problem, kinds, pipelining, order, zero)), dtype=np.int64).reshape(-1, 2)
             data, pipeline = pairs.T
             m = -(-problem.microbatches // np.maximum(data, 1))
             bound = m * fullest[pipeline - 1]
-            if comes_back(pipelining.schedule, pipelining.chunks):
+            if pipelining.chunks == 1 and not SCHEDULES[pipelining.schedule].split_backward:
                 share = 1 - (1 - 1 / m) ** pipeline
                 bound = np.maximum(bound, np.floor(int(work.sum()) / share * (1 - 1e-9)).astype(np.int64))
             rank = np.argsort(bound, kind="stable")
@@ -195,5 +197,8 @@ def _degrees(
             continue  # nothing to share
         room = min(len(problem.layers) // pipelining.chunks, problem.devices // (tensor * data))
         for pipeline in problem.pipeline or range(1, room + 1):
+            m = -(-problem.microbatches // data)
+            if SCHEDULES[pipelining.schedule].refusal(pipeline, m, pipelining.chunks) is not None:
+                continue
             if pipeline <= room and (order == problem.orders[0] or (data > 1 and pipeline > 1)):
                 yield data, pipeline

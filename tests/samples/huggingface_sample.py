@@ -48,6 +48,17 @@ TINY_LLAMA = LLAMA | {
     "num_hidden_layers": 22,
     "num_key_value_heads": 4,
 }
+LLAMA_3 = LLAMA | {
+    "attention_bias": False,
+    "intermediate_size": 14336,
+    "max_position_embeddings": 131072,
+    "mlp_bias": False,
+    "num_key_value_heads": 8,
+    "pretraining_tp": 1,
+    "rope_scaling": {"factor": 8.0, "original_max_position_embeddings": 8192, "rope_type": "llama3"},
+    "rope_theta": 500000.0,
+    "vocab_size": 128256,
+}
 MISTRAL = LLAMA | {"model_type": "mistral", "sliding_window": None}
 MIXTRAL = LLAMA | {"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2}
 QWEN2 = LLAMA | {

@@ -52,7 +52,7 @@ def random_placement(seed: int, *, chain: bool = True, layers: int = 5, **change
         "microbatches": draw.randint(1, 6),
         "memory_bytes": draw.randint(60, 400),
         "cluster": Cluster("two levels", nodes) if draw.random() < 0.7 else Cluster("one level", nodes[1:]),
-        "pipelinings": (Pipelining(draw.choice(["gpipe", "1f1b"])),),
+        "pipelinings": (Pipelining(draw.choice(["gpipe", "1f1b", "zb-h1", "zb-h2"])),),
         "orders": draw.choice(
             [(("tensor", "data", "pipeline"),), (("tensor", "data", "pipeline"), ("tensor", "pipeline", "data"))]
         ),

@@ -15,7 +15,7 @@ from accmine.ports import Stop
 from accmine.result import Status
 from accmine.search import GroupCandidates, bound_whole, scope_of, select, study_value
 from accmine.search.bounds import ASSUMPTIONS
-from tests.samples.search_sample import brute_groups, pipeline, session
+from tests.samples.search_sample import brute_groups, folder, pipeline, session
 from tests.samples.search_sample import planned as planned_by
 
 SMALL: dict[str, Any] = {"tensor_cores": [1, 2, 4], "tensor_dim": [8], "vector_cores": [1, 2], "vector_lanes": [4, 8]}
@@ -180,6 +180,13 @@ def test_the_scope_names_what_is_fixed() -> None:
     wanted = ("tpu-16nm", "tpu-like", "operator_split even", "microbatch 4", "recompute full", "split none", "1f1b")
     for part in (*wanted, f"before layers {cut}"):
         assert part in text
+    assert "experts" not in text
+    (folder() / "moe.yaml").write_text(
+        "family: llama\nlayers: 1\nwidth: 32\nheads: 2\nvocabulary: 48\npositions: 16\nsequence: 8\n"
+        "experts: 4\nexperts_per_token: 2\n"
+    )
+    experts, _ = planned(models=("moe",))
+    assert "all experts equally loaded" in "\n".join(scope_of(experts, "common"))
     alone, _ = planned()
     assert "schedule" not in "\n".join(scope_of(alone, "common"))
     assert any("Pipeline" in sentence for sentence in ASSUMPTIONS)

@@ -23,13 +23,14 @@ from accmine.system import (
     schedule_of,
     simulate,
     step_time,
+    whole_stages,
 )
 from accmine.system import timeline as timeline_module
 from accmine.system.schedules import topological_order
 from tests.system.test_long_chain import length
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", whole_stages())
 def test_orders_hold_every_pass_once(schedule: str) -> None:
     for p, m in ((1, 1), (4, 2), (3, 7)):
         for s in range(p):
@@ -38,7 +39,7 @@ def test_orders_hold_every_pass_once(schedule: str) -> None:
         assert len(set(topological_order(schedule, p, m))) == 2 * p * m
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", whole_stages())
 def test_what_a_stage_holds_is_that_of_its_order(schedule: str) -> None:
     for p, m in ((1, 5), (4, 2), (4, 16), (3, 3)):
         for s in range(p):
@@ -76,7 +77,7 @@ class OneByOne(PipelineSchedule):
             yield from ((FORWARD, s) for s in range(stages))
             yield from ((BACKWARD, s) for s in reversed(range(stages)))
 
-    def held(self, stage: int, stages: int, microbatches: int) -> int:
+    def held(self, stage: int, stages: int, microbatches: int, chunks: int = 1) -> int:
         return 1
 
 
@@ -113,7 +114,7 @@ def test_a_selection_under_a_further_schedule(one_by_one: str, aggregate: str) -
         assert solve(problem, solver).objective == best
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", whole_stages())
 def test_a_long_timeline_lists_its_ends_only(schedule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     for _ in range(20):
@@ -131,7 +132,7 @@ def test_a_long_timeline_lists_its_ends_only(schedule: str, monkeypatch: pytest.
         assert not whole.left_out
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", whole_stages())
 def test_events_of_a_million_microbatches_take_no_memory(schedule: str) -> None:
     times: tuple[Any, Any, Any] = ([0.01, 0.012, 0.011], [0.02, 0.021, 0.023], [0.1, 0.1, 0.1])
     tracemalloc.start()
@@ -143,7 +144,7 @@ def test_events_of_a_million_microbatches_take_no_memory(schedule: str) -> None:
     assert len(timeline.events) == 3 * (2 * 2 * timeline_module.EDGE + 1)
 
 
-SHAPES = (st.sampled_from(list(SCHEDULES)), st.integers(1, 7), st.integers(1, 12))
+SHAPES = (st.sampled_from(whole_stages()), st.integers(1, 7), st.integers(1, 12))
 
 
 @settings(max_examples=120, deadline=None)

@@ -20,6 +20,7 @@ from accmine.system import (
     simulate,
     step_bound,
     step_time,
+    whole_stages,
 )
 
 
@@ -68,7 +69,7 @@ def length(path: Path, f: list[int], b: list[int], u: list[int], links: list[Any
     return total + sum(n * int(t[1]) for n, t in zip(path.sent_backward, links, strict=True))
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", whole_stages())
 @settings(max_examples=150, deadline=None)
 @given(case=cases())
 def test_step_events_bound_and_path_agree(schedule: str, case: Any) -> None:
@@ -81,7 +82,7 @@ def test_step_events_bound_and_path_agree(schedule: str, case: Any) -> None:
     assert length(critical_path(schedule, f, b, u, links, m), f, b, u, links) == step
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", whole_stages())
 @settings(max_examples=60, deadline=None)
 @given(case=cases(), other=cases())
 def test_every_critical_path_is_a_bound_for_all_durations(schedule: str, case: Any, other: Any) -> None:
@@ -93,7 +94,7 @@ def test_every_critical_path_is_a_bound_for_all_durations(schedule: str, case: A
     assert length(path, g, c, v, links) <= step_time(schedule, g, c, v, links, m)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", whole_stages())
 @settings(max_examples=60, deadline=None)
 @given(case=cases(), stage=st.integers(0, 5), kind=st.integers(0, 2), more=st.integers(1, 9))
 def test_longer_stage_never_shortens_the_step(schedule: str, case: Any, stage: int, kind: int, more: int) -> None:
@@ -107,12 +108,12 @@ def test_longer_stage_never_shortens_the_step(schedule: str, case: Any, stage: i
 @given(f=st.integers(1, 9), b=st.integers(1, 9), u=st.integers(0, 9), p=st.integers(1, 6), m=st.integers(1, 9))
 def test_closed_forms_of_equal_stages(f: int, b: int, u: int, p: int, m: int) -> None:
     free = [0] * (p - 1)
-    for schedule in SCHEDULES:
+    for schedule in whole_stages():
         assert step_time(schedule, [f] * p, [b] * p, [u] * p, free, m) == (m + p - 1) * (f + b) + u
     assert step_time("1f1b", [f], [b], [u], [], m) == m * (f + b) + u
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", whole_stages())
 @settings(max_examples=40, deadline=None)
 @given(case=cases())
 def test_no_stage_does_two_things_and_messages_arrive(schedule: str, case: Any) -> None:

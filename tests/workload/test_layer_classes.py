@@ -266,3 +266,23 @@ def test_groups_that_a_model_has_no_use_for() -> None:
         layer_classes(load_model("resnet-18"), microbatch=1)
     with pytest.raises(InputError, match="no transformer"):
         forward_graph(load_model("resnet-18"), batch=1, shard=Shard(2))
+
+
+def test_experts_have_classes_and_memory_of_their_own() -> None:
+    model = load_model("deepseek-v2-lite")
+    one, four = (layer_classes(model, microbatch=1, sequence=128, shard=Shard(expert=e)) for e in (1, 4))
+    assert [(c.name, c.layers[0], c.layers[-1]) for c in one] == [
+        ("embeddings", 0, 0),
+        ("layer0", 1, 1),
+        ("layer1", 2, 27),
+        ("head", 28, 28),
+    ]
+    for alone, shared in zip(one, four, strict=True):
+        for part in ("weights", "gradients", "optimizer"):
+            own, group = (getattr(c.memory, f"expert_{part}") for c in (alone, shared))
+            assert own == 4 * group
+            assert (own > 0) == (alone.name == "layer1")
+            rest = [getattr(c.memory, part) - getattr(c.memory, f"expert_{part}") for c in (alone, shared)]
+            assert rest[0] == rest[1] > 0
+    parameters = sum(len(c.layers) * c.memory.weights for c in one) // 2
+    assert parameters == model.parameters

@@ -1,1 +1,66 @@
-"""Design placement: the design of a chip and the placement of a model on many of them, decided together."""
+"""Design placement: a chip of a template, and the placement of one model on many such chips, decided together."""
+
+from typing import Any
+
+from accmine.errors import InputError
+from accmine.problems.design_placement.check import check, score
+from accmine.problems.design_placement.layer_bounds import bound
+from accmine.problems.design_placement.problem import KIND, ModuleSchedule, Problem, Solution, Variant
+from accmine.problems.design_placement.proof import NearPlan, Proof
+from accmine.problems.design_placement.times import module_graphs, problem_on
+from accmine.result import Sense
+
+__all__ = [
+    "EXACT_DECIMALS",
+    "KIND",
+    "ModuleSchedule",
+    "NearPlan",
+    "Problem",
+    "Proof",
+    "Solution",
+    "Variant",
+    "bound",
+    "check",
+    "impossible",
+    "module_graphs",
+    "problem_from_json",
+    "problem_on",
+    "problem_to_json",
+    "score",
+    "sense",
+    "shown",
+    "shown_bound",
+    "solution_from_json",
+    "solution_to_json",
+]
+
+EXACT_DECIMALS = False
+
+
+def sense(problem: Problem) -> Sense:
+    """Seconds of a step are minimised."""
+    del problem
+    return Sense.MINIMIZE
+
+
+def shown(problem: Problem, score: float) -> float:
+    """Seconds are their own score."""
+    del problem
+    return score
+
+
+shown_bound = shown
+"""Bounds are of durations as they are, before any is rounded up to ticks."""
+
+
+def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Nothing is known without a look at designs and plans."""
+    del problem
+    return (), ()
+
+
+def _no_file(*_: Any) -> Any:
+    raise InputError("problems of kind design-placement have no file: they come from a study with parallel:")
+
+
+problem_from_json = problem_to_json = solution_from_json = solution_to_json = _no_file

@@ -86,7 +86,9 @@ def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
             wrong.append(f"{name}: {error}")
             continue
         for phase, part in zip(("forward", "backward", "update"), parts, strict=True):
-            wrong += [f"{name}, {phase}: {text}" for text in operator_schedule.check(part.problem, getattr(schedule, phase))]
+            wrong += [
+                f"{name}, {phase}: {text}" for text in operator_schedule.check(part.problem, getattr(schedule, phase))
+            ]
     if wrong:
         return tuple(wrong)
     try:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -24,12 +25,26 @@ import numpy.typing as npt
 
 from accmine.problems import design_search
 from accmine.problems.design_placement.problem import Problem
-from accmine.problems.design_search.space_bound import Block, phase_bounds_of
+from accmine.problems.design_placement.work_terms import operator_counts, peak_rates, term_seconds, work_rates
+from accmine.problems.design_search.space_bound import Block, batches, blocks, phase_bounds_of
 from accmine.workload import PhaseRun, Task
 from accmine.workload.graph import Operator
 from accmine.workload.shard import LayerClass
 
-__all__ = ["BACKWARD", "FORWARD", "SAFE", "UPDATE", "Classes", "classes_of", "layer_seconds", "search_problem", "serial_part"]
+__all__ = [
+    "BACKWARD",
+    "FORWARD",
+    "SAFE",
+    "UPDATE",
+    "Classes",
+    "bound",
+    "classes_of",
+    "layer_seconds",
+    "peak_seconds",
+    "search_problem",
+    "serial_part",
+    "shared_seconds",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,6 +72,18 @@ class Classes:
     work: design_search.Problem
     serial: design_search.Problem
     at: tuple[tuple[int, ...], ...]
+
+    @cached_property
+    def counts(self) -> FloatArray:
+        """Operators of each work in each pass of each task; shape (tasks, 3, works)."""
+        return operator_counts(self.work.library, self.work.tasks)
+
+    def weights(self, problem: Problem) -> FloatArray:
+        """Layers of each task in each variant; shape (variants, tasks)."""
+        found = np.zeros((len(self.at), len(self.work.tasks)))
+        for row, variant, at in zip(found, problem.variants, self.at, strict=True):
+            np.add.at(row, list(at), [len(c.layers) for c in variant.classes])
+        return found
 
 
 def classes_of(problem: Problem, variants: Sequence[int] | None = None) -> Classes:
@@ -95,7 +122,7 @@ def serial_part(layer_class: LayerClass, phase: Literal["forward", "backward"]) 
         return list(range(len(graph)))
     ends = (c.enters, c.leaves) if phase == "forward" else (c.gradients_enter, c.gradients_leave)
     entering, leaving = ({c.training.tensors[t].name for t in tensors} for tensors in ends)
-    gated = {c.training.operators[i].name for i in c.gated}
+    gated = {c.training.operators[i].name for i in c.waiting}
     edges = graph.edges.tolist()
 
     def touches(operator: Operator, tensors: Sequence[int], names: set[str]) -> bool:
@@ -126,6 +153,13 @@ def search_problem(problem: Problem, tasks: Sequence[Task]) -> design_search.Pro
     )
 
 
+def peak_seconds(classes: Classes, block: Block) -> FloatArray:
+    """As ``layer_seconds`` from the peaks of the machine alone; nothing where operators are measured."""
+    rates = peak_rates(classes.work.library, block.types)
+    found = term_seconds(classes.counts, block, np.zeros((classes.counts.shape[2], 3)) if rates is None else rates)
+    return SAFE * found
+
+
 def layer_seconds(classes: Classes, several: Sequence[Block], *, paths: bool) -> list[FloatArray]:
     """Bounds of forward, backward and update of one layer of each task on the feasible designs of each block.
 
@@ -139,10 +173,7 @@ def layer_seconds(classes: Classes, several: Sequence[Block], *, paths: bool) ->
     list of FloatArray
         Of each block, shape (tasks, 3, feasible designs), in the order of ``flatnonzero(block.fits)``.
     """
-    found = []
-    for block, own in zip(several, phase_bounds_of(classes.work, several, paths=False), strict=True):
-        keep = np.flatnonzero(block.fits)
-        found.append(np.array([[phase.ravel()[keep] for phase in row] for row in own]))
+    found = [term_seconds(classes.counts, block, work_rates(classes.work.library, block.types)) for block in several]
     if paths:
         lines = phase_bounds_of(classes.serial, several, paths=True)
         for block, rows, line in zip(several, found, lines, strict=True):
@@ -150,3 +181,23 @@ def layer_seconds(classes: Classes, several: Sequence[Block], *, paths: bool) ->
             serial = np.array([[phase.ravel()[keep] for phase in row] for row in line])
             rows[:, :UPDATE] = np.maximum(rows[:, :UPDATE], serial)
     return [SAFE * rows for rows in found]
+
+
+def shared_seconds(problem: Problem, classes: Classes, rows: FloatArray) -> FloatArray:
+    """What no step of each variant is below, whatever its plan: all work on all devices; shape (variants, designs).
+
+    With d replicas of p stages of t devices, m microbatches and the whole pass T, a step takes m T / p or more, and
+    d p t ≤ devices.
+    """
+    passes = SAFE * (classes.weights(problem) @ rows[:, :UPDATE].sum(axis=1))
+    shares = [max(-(-problem.batch // v.microbatch) * v.shard.tensor / problem.devices, 1.0) for v in problem.variants]
+    return np.asarray(np.array(shares)[:, None] * passes)
+
+
+def bound(problem: Problem) -> tuple[float | None, str]:
+    """(seconds that no step is below, how it is proved): the work of all microbatches on all devices."""
+    classes, least = classes_of(problem), inf
+    for several in batches(list(blocks(classes.work))):
+        for rows in layer_seconds(classes, several, paths=False):
+            least = min(least, float(shared_seconds(problem, classes, rows).min()))
+    return (None, "no design meets the limits") if least == inf else (least, "work of all microbatches on all devices")

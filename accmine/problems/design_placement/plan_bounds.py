@@ -22,7 +22,7 @@ the number of devices in a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from accmine.problems.design_placement.layer_bounds import BACKWARD, FORWARD, UPDATE
 
-__all__ = ["Plans", "cheap_bounds", "least_chain_of_equals"]
+__all__ = ["Floor", "Plans", "cheap_bounds", "floor_of", "least_chain_of_equals"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -46,18 +46,19 @@ class Plans:
         Layers of each class; shape (classes,).
     first, last
         Class of the first and of the last layer of the chain.
-    stages, microbatches, data, chunks
-        Devices of a pipeline, microbatches of a replica, replicas, chunks of a device; shape (plans,).
+    stages, microbatches, data, data_most, chunks
+        Devices of a pipeline, microbatches of the fullest replica, least and most replicas, chunks of a device; shape
+        (plans,).
     order, pipelining, zero
         Positions in what the problem lets choose from; shape (plans,).
     collective_s
         Seconds of collectives of forward and backward pass of one layer; shape (plans, classes, 2).
     gradient_s
         Seconds that a layer adds to the update: sum of its gradients and the like; shape (plans, classes).
+    shards
+        Replicas that share the work of the optimiser; shape (plans,).
     transfer_s
         Least seconds of a message to the next stage and back; shape (plans,).
-    most
-        Most layers of each class that a stage can hold beside nothing else, by memory; shape (plans, classes).
     """
 
     layers: IntArray
@@ -66,12 +67,14 @@ class Plans:
     stages: IntArray
     microbatches: IntArray
     data: IntArray
+    data_most: IntArray
     chunks: IntArray
     order: IntArray
     pipelining: IntArray
     zero: IntArray
     collective_s: FloatArray
     gradient_s: FloatArray
+    shards: IntArray
     transfer_s: FloatArray
 
     def __len__(self) -> int:
@@ -79,11 +82,12 @@ class Plans:
 
     def take(self, which: npt.NDArray[np.bool_] | IntArray) -> Plans:
         """Some of the plans."""
-        names = (
-            "stages", "microbatches", "data", "chunks", "order", "pipelining", "zero", "collective_s", "gradient_s",
-            "transfer_s",
-        )  # fmt: skip
+        names = [f.name for f in fields(self)][3:]
         return Plans(self.layers, self.first, self.last, **{name: getattr(self, name)[which] for name in names})
+
+    def with_data(self, data: IntArray, gradient_s: FloatArray, shards: IntArray) -> Plans:
+        """The same plans, each with one number of replicas."""
+        return replace(self, data=data, data_most=data, gradient_s=gradient_s, shards=shards)
 
 
 def cheap_bounds(plans: Plans, seconds: FloatArray, fullest: IntArray | None = None) -> FloatArray:
@@ -101,14 +105,15 @@ def cheap_bounds(plans: Plans, seconds: FloatArray, fullest: IntArray | None = N
     m, p = plans.microbatches[:, None].astype(np.float64), plans.stages[:, None].astype(np.float64)
     collective = plans.collective_s.sum(axis=2)  # (plans, classes)
     whole = layers @ one + (collective @ layers)[:, None]
-    update = layers @ seconds[:, UPDATE] + (plans.gradient_s @ layers)[:, None]
-    first_update = seconds[plans.first, UPDATE] + plans.gradient_s[:, plans.first, None]
+    shards = plans.shards[:, None]
+    update = layers @ seconds[:, UPDATE] / shards + (plans.gradient_s @ layers)[:, None]
+    first_update = seconds[plans.first, UPDATE] / shards + plans.gradient_s[:, plans.first, None]
     head = one[plans.last] + collective[:, plans.last, None]
     transfer = plans.transfer_s[:, None]
     bound = np.maximum((m * whole + update) / p, whole + (m - 1) * head + first_update + (p - 1) * transfer)
     main = int(layers.argmax())
     layer = one[main] + collective[:, main, None]
-    own = seconds[main, UPDATE] + plans.gradient_s[:, main, None]
+    own = seconds[main, UPDATE] / shards + plans.gradient_s[:, main, None]
     most = -(-plans.layers[main] // plans.stages)[:, None] if fullest is None else fullest
     np.maximum(bound, most * (m * layer + own), out=bound)
     plain = np.flatnonzero(plans.chunks == 1)
@@ -125,6 +130,49 @@ def cheap_bounds(plans: Plans, seconds: FloatArray, fullest: IntArray | None = N
         )
         bound[plain] = np.maximum(bound[plain], longest + first_update[plain])
     return bound
+
+
+@dataclass(frozen=True, eq=False)
+class Floor:
+    """What all plans of a variant have in common, for bounds of many designs: rows of plans that no other one beats.
+
+    Attributes
+    ----------
+    whole, layer
+        Least multiples of a whole pass, and of one layer of the class with most layers, that a step takes; shape (rows,).
+    collective_s
+        Least seconds of collectives of one layer, both passes; shape (classes,).
+    """
+
+    layers: IntArray
+    whole: FloatArray
+    layer: FloatArray
+    collective_s: FloatArray
+
+    def bounds(self, seconds: FloatArray) -> FloatArray:
+        """Bound of the step of every plan; ``seconds`` as for ``cheap_bounds``; shape (designs,)."""
+        one = seconds[:, FORWARD] + seconds[:, BACKWARD] + self.collective_s[:, None]
+        if not len(self.whole):
+            return np.full(one.shape[1], np.inf)
+        whole, layer = self.layers @ one, one[int(self.layers.argmax())]
+        rows = np.maximum(self.whole[:, None] * whole, self.layer[:, None] * layer)
+        return np.asarray(rows.min(axis=0))
+
+
+def floor_of(plans: Plans, fullest: FloatArray) -> Floor:
+    """The floor of plans; ``fullest`` as for ``cheap_bounds``, infinite for those that fit no memory; shape (plans,)."""
+    at = np.flatnonzero(np.isfinite(fullest))
+    plans, fullest = plans.take(at), fullest[at]
+    weight, _ = _weights(plans.stages, plans.microbatches)
+    weight = np.where(plans.chunks == 1, weight, 1.0)
+    rows = np.stack([np.maximum(plans.microbatches / plans.stages, weight), plans.microbatches * fullest], axis=1)
+    kept: list[FloatArray] = []
+    for row in rows[np.lexsort((rows[:, 1], rows[:, 0]))]:
+        if not kept or row[1] < kept[-1][1]:
+            kept.append(row)
+    table = np.array(kept).reshape(-1, 2)
+    least = plans.collective_s.sum(axis=2).min(axis=0, initial=np.inf)
+    return Floor(plans.layers, table[:, 0], table[:, 1], np.where(np.isfinite(least), least, 0.0))
 
 
 def _weights(stages: IntArray, microbatches: IntArray) -> tuple[FloatArray, FloatArray]:

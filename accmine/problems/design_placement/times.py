@@ -59,13 +59,13 @@ def problem_on(
 ) -> device_placement.Problem:
     """The device placement of a variant on chips with so much HBM, from the seconds of each layer."""
     kinds = class_at(variant)
+    # In stages of different lengths layers of a class take different times: then they are no class of the placement.
+    equal = {kind: len({own for k, own in zip(kinds, seconds, strict=True) if k == kind}) == 1 for kind in set(kinds)}
+    options = {pair: _option(variant, variant.classes[pair[0]], pair[1]) for pair in zip(kinds, seconds, strict=True)}
     layers = tuple(
-        device_placement.Layer(
-            f"{variant.classes[kind].name}.{i}",
-            (_option(variant, variant.classes[kind], own),),
-            variant.classes[kind].name,
-        )
+        device_placement.Layer(f"{name}.{i}", (options[kind, own],), name if equal[kind] else "")
         for i, (kind, own) in enumerate(zip(kinds, seconds, strict=True))
+        for name in (variant.classes[kind].name,)
     )
     edges = tuple(
         device_placement.Edge(i, i + 1, variant.classes[kind].sends_bytes) for i, kind in enumerate(kinds[:-1])
@@ -144,9 +144,7 @@ def _shortest(modules: Sequence[tuple[int, Cycles]], phase: int) -> dict[int, fl
     return found
 
 
-def placed_problem(
-    problem: Problem, solution: Solution, cycles: Sequence[Cycles]
-) -> device_placement.Problem:
+def placed_problem(problem: Problem, solution: Solution, cycles: Sequence[Cycles]) -> device_placement.Problem:
     """The device placement whose layers take what they take in the stages of a solution.
 
     Raises

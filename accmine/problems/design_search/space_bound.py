@@ -46,6 +46,7 @@ __all__ = [
     "promising",
     "relative_value",
     "scan",
+    "work_rates",
 ]
 
 IntArray = npt.NDArray[np.int64]
@@ -234,6 +235,11 @@ def _sums(counts: IntArray, lengths: FloatArray) -> FloatArray:
     weights = counts.astype(np.float64)
     pieces = [weights @ lengths[:, i : i + 256] for i in range(0, lengths.shape[1], 256)]
     return np.concatenate(pieces, axis=1)
+
+
+def work_rates(library: CostLibrary, types: Design) -> FloatArray:
+    """Tensor and vector core time, and time of the HBM, of every work of a library in cycles; shape (works, 3)."""
+    return _sides(library, types).rates(library.splits)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,20 +1,20 @@
 """The chain bound: the longest chain that every timeline of a schedule has, and the least of it over all cuts.
 
 Stages of a pipeline are contiguous. From the back, with m microbatches, t = f + b of a stage, messages there and back
-c and c', and updates u, a pipeline is two numbers: X, a chain that comes back to its first stage, without an update,
-and Y, a chain that ends with an update anywhere. Of one stage
+c and c', updates u, and of schedules that split the backward pass the part w of b for weights, of which r come behind
+the last backward pass (else w = r = 0), a pipeline is two numbers: X, a chain that comes back to its first stage,
+without what is late and the update, and Y, a chain that ends with an update anywhere. Of one stage
 
-    X = m t,                        Y = m t + u
+    X = m t - r w,                                    Y = m t + u
 
 and of a stage before a pipeline of (X', Y')
 
-    X = max(m t, f + c + X' + c' + b),
-    Y = max(m t + u, f + c + Y', f + c + X' + c' + b + u).
+    X = max(m t - r w, f + c + X' + c' + b - w),
+    Y = max(m t + u, f + c + Y', f + c + X' + c' + b - w + r w + u).
 
-Y of all stages is max over s and i ≤ s of Σ_{k<s} (f_k + c_k) + m t_s + Σ_{i≤k<s} (b_k + c'_k) + u_i, the bound of
-``gpipe`` and ``1f1b``. Both numbers grow with X' and Y', so of all cuts of the rest of the layers only those count
-whose (X', Y') no other one reaches: the recursion over such lists is exact. Schedules that split the backward pass
-have no way back (weight gradients may come last): X is left out, Y = max(m t + u, f + c + Y').
+Y of all stages is the bound of the schedule (``accmine.system.PipelineSchedule.bound``) with one stage per device. Both
+numbers grow with X' and Y', so of all cuts of the rest of the layers only those count whose (X', Y') no other one
+reaches: the recursion over such lists is exact.
 """
 
 from __future__ import annotations
@@ -27,18 +27,11 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.system import DEFAULT_SCHEDULE
+from accmine.system import DEFAULT_SCHEDULE, SCHEDULES
 
-__all__ = ["Front", "Rows", "best_plan", "chain_fronts", "comes_back", "least_chain"]
+__all__ = ["Front", "Rows", "best_plan", "chain_fronts", "least_chain"]
 
 Array = npt.NDArray[Any]
-
-_COMES_BACK = {"gpipe": True, "1f1b": True, "zb-h1": False, "zb-h2": False}
-
-
-def comes_back(schedule: str, chunks: int = 1) -> bool | None:
-    """Whether the chains of a schedule come back to earlier stages; ``None``: it has no bound of this form."""
-    return _COMES_BACK.get(schedule) if chunks == 1 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +50,10 @@ class Rows:
         in memory; shape (stages, layers). ``None``: all fit.
     width
         Devices of a stage, where they are counted; 0: they are not.
+    weight
+        Part of ``backward`` that makes gradients of weights, where the schedule splits it; shape (layers,).
+    late
+        Entry r - 1: weight gradients behind the last backward pass of the r-th stage from the end.
     """
 
     forward: Array
@@ -66,6 +63,8 @@ class Rows:
     back: Any = 0
     reach: Array | None = None
     width: int = 0
+    weight: Array | None = None
+    late: Sequence[int] = ()
     _sums: dict[str, Array] = field(default_factory=dict, init=False, repr=False)
 
     def of_stages(self, name: str) -> Array:
@@ -75,6 +74,13 @@ class Rows:
             total = np.concatenate([np.zeros(1, dtype=each.dtype), np.cumsum(each)])
             self._sums[name] = total[None, :] - total[:-1, None]
         return self._sums[name]
+
+    def weights(self, r: int) -> tuple[Any, Any]:
+        """(w, r w) of all stages that are the r-th from the end; (0, 0) where the backward pass is not split."""
+        if self.weight is None:
+            return 0, 0
+        each = self.of_stages("weight")
+        return each, self.late[r - 1] * each
 
     def message(self, name: str, r: int) -> Array:
         """Message in front of each layer, where that begins the r-th stage from the end; shape (layers,)."""
@@ -113,7 +119,6 @@ def chain_fronts(
     stages: int,
     microbatches: int,
     *,
-    returns: bool = True,
     budget: int = 0,
     below: Any = None,
     fronts: list[dict[int, Front]] | None = None,
@@ -124,8 +129,6 @@ def chain_fronts(
     ----------
     rows
         One for each way to run a stage; each stage takes any of them.
-    returns
-        Whether chains come back (``comes_back``).
     budget
         Devices at most.
     below
@@ -145,24 +148,22 @@ def chain_fronts(
             if own.reach is not None:
                 fits &= np.arange(layers + 1)[None, :] <= own.reach[r - 1][:, None]
             busy = microbatches * (f + b)
+            weight, late = own.weights(r)
             if r == 1:
-                x, y = busy[:, -1:], (busy + u)[:, -1:]
+                x, y = (busy - late)[:, -1:], (busy + u)[:, -1:]
                 ok = fits[:, -1:] & (y < limit)
                 _collect(pieces, own.width, budget, (x, y, ok), (o, np.full((1, 1), layers), np.zeros((1, 1), int), 0))
                 continue
             there, back = own.message("there", r - 1), own.message("back", r - 1)
             for used, rest in fronts[-1].items():
                 width = rest.x.shape[1]
-                on, off = (f[:, :-1] + there)[:, :, None], (b[:, :-1] + back)[:, :, None]
-                alone = (busy[:, :-1] + u[:, :-1])[:, :, None]
-                y = np.maximum(alone, on + rest.y)
-                x = np.zeros((1, 1, 1), dtype=y.dtype)
-                if returns:
-                    way = on + rest.x + off
-                    x = np.maximum(busy[:, :-1, None], way)
-                    y = np.maximum(y, way + u[:, :-1, None])
+                on, off = (f[:, :-1] + there)[:, :, None], ((b - weight)[:, :-1] + back)[:, :, None]
+                way = on + rest.x + off
+                x = np.maximum((busy - late)[:, :-1, None], way)
+                y = np.maximum((busy + u)[:, :-1, None], on + rest.y)
+                y = np.maximum(y, way + (u + late)[:, :-1, None])
                 ok = fits[:, :-1, None] & (rest.y < limit)[None] & (y < limit)
-                x, shape = np.broadcast_to(x, y.shape), (layers, layers * width)
+                shape = layers, layers * width
                 where = np.divmod(np.arange(layers * width)[None, :], width)
                 found = (x.reshape(shape), y.reshape(shape), ok.reshape(shape))
                 _collect(pieces, used + own.width, budget, found, (o, where[0], where[1], used))
@@ -239,18 +240,22 @@ def least_chain(
     back: Any = 0,
     reach: Array | None = None,
     schedule: str = DEFAULT_SCHEDULE,
+    weight: Sequence[float] | Array | None = None,
 ) -> tuple[Any, tuple[int, ...] | None]:
-    """The least chain bound over all cuts of a chain of layers, and the cut that has it.
+    """The least chain bound over all cuts of a chain of layers, and the cut that has it; one stage per device.
 
     Parameters
     ----------
     forward, backward, update
         Time of each layer, of one microbatch and of a step; integers or floats. Shape (layers,).
     there, back
-        Message in front of a layer, of one microbatch, that begins a stage; a number or shape (layers,).
+        Message in front of a layer, of one microbatch, that begins a stage; a number, shape (layers,), or shape
+        (stages, layers) as in ``Rows``.
     reach
         Shape (stages, layers), by position from the *end*: row r - 1 holds for the r-th stage from the end, by its
         first layer i, the largest j such that layers i to j - 1 fit in its memory. ``None``: all fit.
+    weight
+        Part of ``backward`` that makes gradients of weights; needed by schedules that split the backward pass.
 
     Returns
     -------
@@ -261,13 +266,15 @@ def least_chain(
     Raises
     ------
     InputError
-        If the schedule has no bound of this form.
+        If the schedule splits the backward pass and ``weight`` is not given.
     """
-    returns = comes_back(schedule)
-    if returns is None:
-        raise InputError(f"schedule {schedule!r} has no chain bound; allowed: {', '.join(_COMES_BACK)}")
-    rows = Rows(np.asarray(forward), np.asarray(backward), np.asarray(update), there, back, reach)
+    own = SCHEDULES[schedule]
+    if own.split_backward and weight is None:
+        raise InputError(f"schedule {schedule!r} splits the backward pass; weight is needed", field="weight")
+    late = [own.late(stages - r, stages, microbatches) for r in range(1, stages + 1)] if own.split_backward else []
+    part = np.asarray(weight) if own.split_backward else None
+    rows = Rows(np.asarray(forward), np.asarray(backward), np.asarray(update), there, back, reach, 0, part, late)
     if stages > len(rows.forward):
         return np.inf, None
-    found = best_plan(chain_fronts([rows], stages, microbatches, returns=returns), stages)
+    found = best_plan(chain_fronts([rows], stages, microbatches), stages)
     return (np.inf, None) if found is None else (found[0].item(), found[1])

@@ -218,6 +218,11 @@ def read_problem(obj: Any, where: str = "") -> Problem:
         rows = reader.rows(row["orders"], "orders")
         values["orders"] = tuple(tuple(map(str, reader.rows(v, f"orders[{i}]"))) for i, v in enumerate(rows))
     values["cluster"] = _cluster(reader, row)
+    for i, layer in enumerate(layers):
+        for o, option in enumerate(layer.options):
+            if option.tensor > 0 and values["devices"] % option.tensor:
+                message = f"degree {option.tensor} does not divide {values['devices']} devices"
+                reader.wrong(f"layers[{i}].options[{o}].tensor", message)
     if reader.complaints:
         raise InputError(reader.complaints)
     try:
@@ -240,14 +245,17 @@ def _written(option: Option) -> dict[str, Any]:
 def write_problem(problem: Problem) -> dict[str, Any]:
     """The JSON object of a problem."""
     layers: list[dict[str, Any]] = []
-    said: set[str] = set()
+    said: dict[str, tuple[Option, ...]] = {}
     for layer in problem.layers:
         row: dict[str, Any] = {"name": layer.name}
         if layer.layer_class:
             row["class"] = layer.layer_class
-        if not layer.layer_class or layer.layer_class not in said:
+        if (
+            not layer.layer_class
+            or said.setdefault(layer.layer_class, layer.options) is layer.options
+            or (said[layer.layer_class] != layer.options)
+        ):
             row["options"] = [_written(option) for option in layer.options]
-        said.add(layer.layer_class)
         layers.append(row)
     edges = []
     for edge in problem.edges:

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from accmine.problems.device_placement.memory import layer_memory
 from accmine.problems.device_placement.problem import GROUPS, Option, Problem
 from accmine.system.collectives import collective_s
+from accmine.system.memory import exchange_s, stage_memory, zero_exchanges
 from accmine.workload.shard import Collective
 
-__all__ = ["Numbers", "Way", "numbers", "replica_microbatches", "state_shares"]
+__all__ = ["Numbers", "Way", "numbers", "replica_microbatches"]
 
 _LOSS = Fraction(1, 10**9)
 _MOST_TICKS = 1 << 59
@@ -58,23 +60,6 @@ def replica_microbatches(problem: Problem, data: int) -> int:
     return -(-problem.microbatches // data)
 
 
-def state_shares(problem: Problem, option: Option, data: int) -> tuple[tuple[int, int, int, int, bool], ...]:
-    """(weight, gradient and optimizer bytes, replicas that hold the same, whether experts) of the parts of a layer.
-
-    Experts are held by data / expert devices, everything else by all replicas.
-    """
-    sizes = (
-        (option.weight_bytes, option.expert_weight_bytes),
-        (option.gradient_bytes, option.expert_gradient_bytes),
-        (option.optimizer_bytes, option.expert_optimizer_bytes),
-    )
-    weights, gradients, states = (max(0, whole - expert) for whole, expert in sizes)
-    dense = weights, gradients, states, data, False
-    if not any(expert for _, expert in sizes):
-        return (dense,)
-    return dense, (sizes[0][1], sizes[1][1], sizes[2][1], max(1, data // problem.expert), True)
-
-
 def _least_s(problem: Problem) -> float:
     """Seconds that no step is below: the work of all microbatches on all devices."""
     work = sum(min(o.tensor * (o.forward_s + o.backward_s) for o in layer.options) for layer in problem.layers)
@@ -93,11 +78,14 @@ def _most_s(problem: Problem) -> float:
                 each += collective_s(cluster, own, ranks, max(1, devices // ranks))
             size = max(option.gradient_bytes, option.weight_bytes)
             sums = collective_s(cluster, Collective("all-reduce", size, "data"), devices)
-            worst = max(worst, each * problem.microbatches + option.update_s + 4 * sums)
+            rounds = 3 * problem.microbatches if max(problem.zero) > 1 else 2
+            worst = max(worst, each * problem.microbatches + option.update_s + rounds * sums)
         total += worst
-    messages = [max([e.message_bytes, *(size for _, size in e.by_tensor)]) for e in problem.edges]
-    sent = sum(cluster.transfer_s(size, 0, devices - 1) for size in messages)
-    return total + 2 * sent * problem.microbatches * len(problem.layers)
+    rank, sent = {layer: i for i, layer in enumerate(problem.order_of_layers)}, 0.0
+    for edge in problem.edges:
+        size = max([edge.message_bytes, *(size for _, size in edge.by_tensor)])
+        sent += (rank[edge.target] - rank[edge.source]) * cluster.transfer_s(size, 0, devices - 1)
+    return total + 2 * sent * problem.microbatches
 
 
 class Numbers:
@@ -118,7 +106,8 @@ class Numbers:
         least, most = _least_s(problem), _most_s(problem)
         tick = max(float(_LOSS) * least / self.rounding, most / _MOST_TICKS) or 1e-12
         power = Fraction(10) ** math.ceil(math.log10(tick))
-        self.ticks = 1 / min(f * power for f in (Fraction(1, 5), Fraction(1, 2), Fraction(1)) if f * power >= tick)
+        factors = Fraction(1, 5), Fraction(1, 2), Fraction(1), Fraction(2)  # 2: log10 is off by a bit now and then
+        self.ticks = 1 / min(f * power for f in factors if f * power >= tick)
         self._layer: dict[object, tuple[int, int, int, int]] = {}
         self._sent: dict[object, tuple[int, ...]] = {}
 
@@ -133,11 +122,11 @@ class Numbers:
     def layer(self, option: Option, way: Way) -> tuple[int, int, int, int]:
         """Forward pass, backward pass, update, and the part of the backward pass for weights, of one layer."""
         strides = way.stride("tensor"), way.stride("data")
-        key = option, strides, way.data, way.zero, way.devices
+        key = option, strides, way
         if key not in self._layer:
             forward = option.forward_s + self._collectives(option, option.forward_collectives, strides, way.devices)
             backward = option.backward_s + self._collectives(option, option.backward_collectives, strides, way.devices)
-            update = self._update_s(option, way, strides[1])
+            update = self._update_s(option, way)
             weight = min(self.up(option.weight_s), self.up(backward))
             self._layer[key] = self.up(forward), self.up(backward), self.up(update), weight
         return self._layer[key]
@@ -149,24 +138,23 @@ class Numbers:
             total += collective_s(self.problem.cluster, c, ranks, stride, devices=devices)
         return total
 
-    def _update_s(self, option: Option, way: Way, stride: int) -> float:
-        """Seconds from the last backward pass: sum of gradients, optimiser, and weights handed round (ZeRO).
-
-        One sum for each layer. ZeRO 1 and 2: reduce-scatter and all-gather; 3: the weights twice (Rajbhandari et al.
-        2020: 3/2 of the bytes).
-        """
-        problem, total = self.problem, 0.0
-        states = max(1, option.optimizer_bytes), option.expert_optimizer_bytes
-        for weights, gradients, _, ranks, experts in state_shares(problem, option, way.data):
-            apart = stride * problem.expert if experts else stride
-            share = (states[1] if experts else states[0] - states[1]) / states[0]
-            total += share * option.update_s / (ranks if way.zero else 1)
-            summed = Collective("reduce-scatter" if way.zero else "all-reduce", gradients, "data")
-            sums = collective_s(problem.cluster, summed, ranks, apart, devices=way.devices)
-            gathers, gathered = (0, 1, 1, 2)[way.zero], Collective("all-gather", weights, "data")
-            handed = collective_s(problem.cluster, gathered, ranks, apart, devices=way.devices) if gathers else 0.0
-            total += (1 - problem.gradient_overlap) * sums + gathers * handed
+    def _update_s(self, option: Option, way: Way) -> float:
+        """Seconds from the last backward pass: sum of gradients, optimiser, and what ZeRO exchanges, layer by layer."""
+        problem, memory = self.problem, layer_memory(option)
+        degrees = {"tensor": way.tensor, "data": way.data, "pipeline": way.pipeline, "expert": problem.expert}
+        total = option.update_s
+        if way.zero and memory.optimizer:  # everyone updates what it owns
+            own = stage_memory([memory], in_flight=0, zero=way.zero, data=way.data, expert=problem.expert)
+            total *= own.optimizer / memory.optimizer
+        microbatches = replica_microbatches(problem, way.data)
+        for one in zero_exchanges([memory], zero=way.zero, microbatches=microbatches):
+            seconds = exchange_s(problem.cluster, [one], way.order, degrees, devices=way.devices)
+            total += seconds if one.kind == "all-gather" else (1 - problem.gradient_overlap) * seconds
         return total
+
+    def message(self, message_bytes: int, way: Way, stage: int) -> int:
+        """A message from a stage to the next one; stages are counted over all chunks."""
+        return self.messages(message_bytes, way)[stage % way.pipeline]
 
     def messages(self, message_bytes: int, way: Way) -> tuple[int, ...]:
         """A message from each device of a pipeline to the next one, the worst of all replicas.

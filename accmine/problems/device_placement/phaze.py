@@ -15,7 +15,17 @@ from itertools import pairwise
 
 from accmine.problems.device_placement.problem import Option, Problem, Solution
 
-__all__ = ["batch_time", "bound", "check", "stage_limit", "stage_load", "stage_width"]
+__all__ = ["activations", "batch_time", "bound", "check", "pure_backward", "stage_limit", "stage_load", "stage_width"]
+
+
+def pure_backward(option: Option) -> float:
+    """Latency of the backward pass without the recomputation that an option with it has in ``backward_s``."""
+    return option.backward_s - (option.forward_s if option.recompute == "full" else 0.0)
+
+
+def activations(option: Option) -> int:
+    """All bytes that the passes of a microbatch leave in a layer: stashed, or worked with and recomputed."""
+    return option.working_bytes if option.recompute == "full" else option.stash_bytes
 
 
 def _chosen(problem: Problem, solution: Solution, stage: int) -> dict[int, Option]:
@@ -56,19 +66,18 @@ def stage_load(problem: Problem, chosen: dict[int, Option], last: bool) -> float
         again += chosen[layer].forward_s
     backward = again if chosen[line[0]].recompute == "full" and not last else 0.0
     for layer in reversed(line):
-        backward = max(backward, returns[layer]) + chosen[layer].backward_s
+        backward = max(backward, returns[layer]) + pure_backward(chosen[layer])
     return forward + backward
 
 
 def stage_limit(problem: Problem, chosen: dict[int, Option]) -> int:
     """Largest position from the end of the pipeline at which a stage fits in memory; 0: none."""
     kept = sum(o.weight_bytes + o.gradient_bytes + o.optimizer_bytes for o in chosen.values())
-    activations = sum(o.working_bytes for o in chosen.values())
-    stash = activations
+    stash = held = sum(activations(o) for o in chosen.values())
     if any(o.recompute == "full" for o in chosen.values()):
         tensor = next(iter(chosen.values())).tensor
         stash = sum(e.bytes_at(tensor) for e in problem.edges if e.target in chosen and e.source not in chosen)
-    room = problem.memory_bytes - kept - activations
+    room = problem.memory_bytes - kept - held
     if room >= (problem.devices - 1) * stash:
         return problem.devices
     return 0 if room < 0 else 1 + room // stash
@@ -105,7 +114,7 @@ def check(problem: Problem, solution: Solution) -> Iterator[str]:
 def bound(problem: Problem) -> tuple[float | None, str]:
     """The work of all microbatches on all devices: s stages of a replica have at least their share of it."""
     work = sum(
-        min((1 if o.whole else o.tensor) * (o.forward_s + o.backward_s) for o in layer.options)
+        min((1 if o.whole else o.tensor) * (o.forward_s + pure_backward(o)) for o in layer.options)
         for layer in problem.layers
     )
     return problem.microbatches * work / problem.devices * (1 - 1e-12), "work of all devices"

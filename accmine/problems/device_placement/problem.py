@@ -82,7 +82,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer and the ways to run it; layers of one ``layer_class`` have equal options."""
+    """A layer and the ways to run it; in a file, layers of one ``layer_class`` may say their options once."""
 
     name: str
     options: tuple[Option, ...]
@@ -267,6 +267,8 @@ def _complaints(problem: Problem) -> Iterator[tuple[str, str]]:
             )
         if not _whole(pipelining.chunks, 1):
             yield f"pipelinings[{i}].chunks", f"{pipelining.chunks!r} is not allowed; at least 1 is needed"
+        elif pipelining.chunks > 1 and not SCHEDULES.get(pipelining.schedule, SCHEDULES[DEFAULT_SCHEDULE]).chunked:
+            yield f"pipelinings[{i}].chunks", f"{pipelining.schedule} has one stage per device"
     for i, order in enumerate(problem.orders):
         if sorted(order) != sorted(GROUPS):
             yield f"orders[{i}]", f"{list(order)} is not allowed; an order of {', '.join(GROUPS)} is needed"
@@ -307,18 +309,15 @@ def _layer_complaints(problem: Problem) -> Iterator[tuple[str, str]]:
         yield "layers", "at least one layer is needed"
     if len({layer.name for layer in problem.layers}) < len(problem.layers):
         yield "layers", "names of layers must differ"
-    classes: dict[str, tuple[Option, ...]] = {}
     for i, layer in enumerate(problem.layers):
         if not layer.options:
             yield f"layers[{i}].options", "at least one option is needed"
-        if layer.layer_class and classes.setdefault(layer.layer_class, layer.options) != layer.options:
-            yield f"layers[{i}].class", f"layers of class {layer.layer_class!r} must have equal options"
         if len({(o.tensor, o.recompute) for o in layer.options}) < len(layer.options):
             yield f"layers[{i}].options", "options must differ in tensor degree or in what they recompute"
         for o, option in enumerate(layer.options):
             at = f"layers[{i}].options[{o}]"
-            if not _whole(option.tensor, 1) or (problem.devices % option.tensor and problem.semantics != "phaze"):
-                yield f"{at}.tensor", f"degree {option.tensor!r} does not divide {problem.devices} devices"
+            if not _whole(option.tensor, 1) or option.tensor > problem.devices:
+                yield f"{at}.tensor", f"degree {option.tensor!r} is not allowed; 1 to {problem.devices} are"
             for name in _TIMES:
                 value = getattr(option, name)
                 if not (math.isfinite(value) and value >= 0):

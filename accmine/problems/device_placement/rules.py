@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 
 from accmine.problems.device_placement import phaze
-from accmine.problems.device_placement.memory import held_microbatches, stage_bytes
+from accmine.problems.device_placement.memory import device_bytes, stage_bytes
 from accmine.problems.device_placement.numbers import Way, numbers, replica_microbatches
 from accmine.problems.device_placement.problem import Option, Problem, Solution, StagePlan
 from accmine.result import Sense
-from accmine.system import step_time
+from accmine.system import SCHEDULES, step_time
 
 __all__ = ["bound", "check", "impossible", "score", "sense", "shown", "shown_bound", "stage_times", "way_of"]
 
@@ -56,9 +56,11 @@ def score(problem: Problem, solution: Solution) -> int | float:
     """Ticks of the simulated step of a replica; of ``phaze`` its batch time in the unit of the file."""
     if problem.semantics == "phaze":
         return phaze.batch_time(problem, solution)
-    (forward, backward, update, _), sent = stage_times(problem, solution)
-    microbatches = replica_microbatches(problem, solution.data)
-    return int(step_time(solution.pipelining.schedule, forward, backward, update, sent, microbatches))
+    (forward, backward, update, weight), sent = stage_times(problem, solution)
+    microbatches, own = replica_microbatches(problem, solution.data), solution.pipelining
+    split = weight if SCHEDULES[own.schedule].split_backward else None
+    step = step_time(own.schedule, forward, backward, update, sent, microbatches, chunks=own.chunks, weight_s=split)
+    return int(step)
 
 
 def shown(problem: Problem, score: float) -> float:
@@ -104,7 +106,7 @@ def _shape(problem: Problem, solution: Solution) -> Iterator[str]:
         if first is not None and last is not None and first > last:
             names = problem.layers[edge.source].name, problem.layers[edge.target].name
             yield f"stage number falls from {first} to {last} along the edge {names[0]!r} to {names[1]!r}"
-    if len(solution.stages) % solution.pipelining.chunks:
+    if len(solution.stages) % solution.pipelining.chunks or not solution.stages:
         yield f"{len(solution.stages)} stages are no multiple of {solution.pipelining.chunks} chunks"
 
 
@@ -140,15 +142,18 @@ def _limits(problem: Problem, solution: Solution) -> Iterator[str]:
     if sum(widths) * solution.data > problem.devices:
         yield f"devices: {sum(widths) * solution.data} in use, {problem.devices} allowed"
     microbatches = replica_microbatches(problem, solution.data)
+    own = solution.pipelining
+    refused = SCHEDULES[own.schedule].refusal(pipeline, microbatches, own.chunks)
+    if refused is not None:
+        yield f"{refused[0]}: {refused[1]}"
+        return
     for s in range(pipeline):
-        options = [
-            o
+        chunks = [
+            [o for layer in plan.layers if (o := _option(problem, layer, plan)) is not None]
             for plan in solution.stages[s::pipeline]
-            for layer in plan.layers
-            if (o := _option(problem, layer, plan)) is not None
         ]
-        held = held_microbatches(solution.pipelining, s, pipeline, microbatches)
-        used = stage_bytes(problem, options, held, solution.data, solution.zero)
+        place, degrees = (s, pipeline, microbatches), (solution.data, solution.zero)
+        used = device_bytes(problem, chunks, solution.pipelining, place, degrees)
         if used > problem.memory_bytes:
             yield f"memory_bytes: device {s} needs {used:,} bytes, {problem.memory_bytes:,} are there"
 
@@ -182,10 +187,8 @@ def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for layer in problem.layers:
         need = min(stage_bytes(problem, [o], 1, most, max(problem.zero)) for o in layer.options)
         if need > problem.memory_bytes:
-            return (
-                (f"memory_bytes: layer {layer.name!r} alone needs {need:,} bytes, {problem.memory_bytes:,} are there",),
-                (f"memory_bytes: at least {need:,}", *_more_options(problem, [layer.name])),
-            )
+            message = f"memory_bytes: at least {need:,}, for layer {layer.name!r} alone"
+            return ("memory_bytes",), (message, *_more_options(problem, [layer.name]))
     return (), ()
 
 

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from accmine.errors import Complaint, InputError
 from accmine.problems.limits import COSTS
 from accmine.problems.stage_selection.objectives import AGGREGATES, OBJECTIVES, Aggregate, Objective
-from accmine.system import DEFAULT_SCHEDULE, SCHEDULES
+from accmine.system import DEFAULT_SCHEDULE, whole_stages
 
 __all__ = [
     "AGGREGATES",
@@ -230,8 +230,8 @@ def _pipeline_complaints(at: str, pipeline: Pipeline, problem: Problem) -> Itera
     count = pipeline.microbatches
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         yield f"{at}.microbatches", f"{count!r} is not allowed; an integer of at least 1 is needed"
-    if pipeline.schedule not in tuple(SCHEDULES):
-        yield f"{at}.schedule", f"{pipeline.schedule!r} is not allowed; allowed: {', '.join(SCHEDULES)}"
+    if pipeline.schedule not in whole_stages():  # chains and programs of a selection know three times of a stage
+        yield f"{at}.schedule", f"{pipeline.schedule!r} is not allowed; allowed: {', '.join(whole_stages())}"
     if not pipeline.stages:
         yield f"{at}.stages", "at least one stage is needed"
     elif len(pipeline.transfer_s) != len(pipeline.stages) - 1:

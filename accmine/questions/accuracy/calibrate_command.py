@@ -66,7 +66,13 @@ def calibrate(
 
     writable(output, "--output")
     if runs is not None:
-        given = {"CSV": tables, "--fit": fit, "--kind": kind, "--holdout": holdout != _HALF, "--clock": clock != _KERNEL}
+        given = {
+            "CSV": tables,
+            "--fit": fit,
+            "--kind": kind,
+            "--holdout": holdout != _HALF,
+            "--clock": clock != _KERNEL,
+        }
         for option, value in given.items():
             if value:
                 raise InputError("is about measured operators; leave it out with --runs", field=option)

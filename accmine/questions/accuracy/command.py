@@ -26,7 +26,8 @@ def ledger(
         Path | None, typer.Option(envvar="ACCMINE_DATA", help="Folder of data files; default: $ACCMINE_DATA.")
     ] = None,
     without: Annotated[
-        bool, typer.Option("--ablation", help="What each term of a predicted training step is worth, on suite training.")
+        bool,
+        typer.Option("--ablation", help="What each term of a predicted training step is worth, on suite training."),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -33,7 +33,13 @@ def summary(entries: Sequence[dict[str, Any]]) -> Section:
     for entry in entries:
         limit = entry["mape_at_most"]
         mape = _percent(entry["mape"]) + ("" if limit is None else f" (at most {100 * limit:g} %)")
-        words = (entry["suite"], entry["quantity"], str(entry["rows"]), "" if entry["within"] is None else str(entry["within"]), mape)
+        words = (
+            entry["suite"],
+            entry["quantity"],
+            str(entry["rows"]),
+            "" if entry["within"] is None else str(entry["within"]),
+            mape,
+        )
         rest = (_percent(entry["bias"], sign=True), _percent(entry["worst"]), cell(entry["rank"]))
         rows.append((*words, *rest, entry["note"] or cell(entry["ok"])))
     numbers = figures("rows", "within", "MAPE", "bias", "worst", "rank")

@@ -75,6 +75,9 @@ def _workloads(answer: RunAnswer) -> list[tuple[PipelinePlan, StudyWorkload, Tra
         config = model.config
         if not isinstance(config, TransformerConfig):
             wrong.append(f"{workload.name} is no transformer; Calculon models transformers only")
+        elif config.experts or config.kv_rank:
+            kind = "experts" if config.experts else "latent attention"
+            wrong.append(f"{workload.name} has {kind}; Calculon models dense transformers with plain attention")
         elif config.kv_heads not in (1, config.heads):
             kinds = f"{config.heads} heads share {config.kv_heads} key-value heads"
             wrong.append(f"{workload.name}: {kinds}; Calculon knows multihead (as many) and multiquery (one)")

@@ -1,4 +1,4 @@
-"""``accmine export``: a run's designs and longest operators for SCALE-Sim, ZigZag or Calculon, and what those say."""
+"""``accmine export``: a run for other tools: designs and longest operators, or its placement; and what those say."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accmine.errors import CheckError
-from accmine.questions.options import RUNS, Json, Runs
+from accmine.errors import CheckError, InputError
+from accmine.questions.options import RUNS, Json, Runs, echo_json
 
 if TYPE_CHECKING:
     from accmine.questions.export.comparison import Comparison
     from accmine.questions.export.operators import RunAnswer
+    from accmine.questions.run.folder import RunFolder
 
 __all__ = ["COMMANDS", "Tool", "export"]
 
@@ -29,6 +30,7 @@ class Tool(StrEnum):
     SCALESIM = "scalesim"
     ZIGZAG = "zigzag"
     CALCULON = "calculon"
+    MEGATRON = "megatron"
 
 
 def export(
@@ -45,7 +47,7 @@ def export(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Write the designs of a run and their ten longest operators in the formats of another tool.
+    """Write the designs of a run and their ten longest operators, or its placement, in the formats of another tool.
 
     With --verify the tool is run, and each figure stands beside accmine's with the reasons why they differ; exit code 3
     if two figures that have to be equal are not.
@@ -54,7 +56,11 @@ def export(
     from accmine.questions.export.operators import read_run
     from accmine.questions.run.folder import find_run
 
-    answer = read_run(find_run(runs, name), stage)
+    folder = find_run(runs, name)
+    if tool is Tool.MEGATRON:
+        _placement(folder, output, verify, again, as_json)
+        return
+    answer = read_run(folder, stage)
     module = _module(tool)
     files = module.files(answer)
     check_export(output, files, again=again)  # before a tool runs for minutes
@@ -66,6 +72,21 @@ def export(
         _print(tool, answer, output, written, comparisons)
     if comparisons is not None and not all(comparison.ok for comparison in comparisons):
         raise typer.Exit(CheckError.exit_code)
+
+
+def _placement(folder: RunFolder, output: Path, verify: bool, again: bool, as_json: bool) -> None:
+    """The placement of a run as options of Megatron-LM."""
+    from accmine.questions.export.folder import write_export
+    from accmine.questions.export.megatron import files
+
+    if verify:
+        raise InputError("nothing is run with the options of Megatron-LM; leave it out", field="--verify")
+    texts = files(folder)
+    written = write_export(output, texts, again=again)
+    if as_json:
+        echo_json({"to": Tool.MEGATRON.value, "run": str(folder.path), "files": [str(path) for path in written]})
+    else:
+        typer.echo(f"{texts['megatron.txt']}\n{len(written)} files in {output}")
 
 
 def _module(tool: Tool) -> Any:

@@ -14,6 +14,7 @@ from accmine.hardware import Design, load_accelerator
 from accmine.hardware.technology import Technology
 from accmine.plan import PipelinePlan, Plan, plan_of
 from accmine.questions.run.folder import RunFolder
+from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.record import Outcome
 from accmine.study import load_study
 from accmine.workload import Task
@@ -156,6 +157,8 @@ def read_run(folder: RunFolder, stage: int | None = None, count: int = LONGEST) 
         raise InputError(f"{folder.path} has no result; its state is: {folder.state}")
     if result.get("status") in ("infeasible", "unknown"):
         raise InputError(f"{folder.path} has no design to export: it is {result['status']}")
+    if result.get("kind") == PlacementOutcome.kind:
+        raise InputError(f"{folder.path} decided a placement, of which only --to megatron is written")
     with folder.using("result.json"):
         outcome = from_json(Outcome, result)
     numbers = range(len(outcome.designs)) if stage is None else [stage]

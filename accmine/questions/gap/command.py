@@ -210,6 +210,7 @@ def _designs(
     seeds: Sequence[int],
     workers: int | None,
 ) -> list[GapRow]:
+    from accmine.plan import given_study
     from accmine.questions.gap.cases import cases
     from accmine.questions.gap.design import rate_design
     from accmine.study import load_study
@@ -217,7 +218,7 @@ def _designs(
     loaded = load_study(study, _changes(overrides, workers))
     _one("seconds", limits)
     _one("seeds", seeds)
-    (case,) = cases([loaded.study], seeds, limits)
+    (case,) = cases([given_study(loaded)], seeds, limits)
     assert case.study is not None
     return rate_design(case.study, designs)
 
@@ -237,6 +238,7 @@ def _sweep(
     how: dict[str, Any],
 ) -> None:
     """Measure every combination; ``rows`` grows as they are done, so that an interrupt leaves them."""
+    from accmine.plan import given_study
     from accmine.questions.gap.cases import cases, options_of, suite_cases, sweep
     from accmine.study import load_study
 
@@ -245,7 +247,7 @@ def _sweep(
     if suite is not None:
         found = suite_cases(suite, _words(models), _words(metrics), seeds, seconds, table, overrides=changes)
     else:
-        loaded = [load_study(study, changes).study for study in studies]
+        loaded = [given_study(load_study(study, changes)) for study in studies]
         found = cases(loaded, seeds, seconds, table)
     for row in sweep(found, on_case=lambda what: shown.step(f"{len(rows)} rows; {what}"), **how):
         rows.append(row)

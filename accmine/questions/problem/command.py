@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from accmine.errors import CheckError
+from accmine.errors import CheckError, InputError
 from accmine.questions.options import Json, Seconds, Workers, echo_json, exit_code, progress, writable
 
 __all__ = ["COMMANDS", "check", "solve"]
 
 Format = Annotated[
-    str | None, typer.Option("--format", help="Format of the problem file, accmine or psplib; default: recognised.")
+    str | None,
+    typer.Option(
+        "--format",
+        help="Format of the problem file: accmine, psplib, phaze, dnn-partitioning or pipedream; default: recognised.",
+    ),
+]
+Semantics = Annotated[
+    str | None,
+    typer.Option(help="Of a device placement: accmine, or phaze, its objective as it is; default: as the file says."),
 ]
 
 
@@ -28,6 +37,7 @@ def solve(
     workers: Workers = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the result to this file.")] = None,
     file_format: Format = None,
+    semantics: Semantics = None,
     as_json: Json = False,
 ) -> None:
     """Solve a problem file. Without --seconds and --work, the limit is 60 seconds."""
@@ -36,7 +46,7 @@ def solve(
     from accmine.solving import solve as solve_problem
 
     writable(output)
-    loaded = load_problem(problem, file_format)
+    loaded = _under(load_problem(problem, file_format), semantics)
     limit = 60.0 if seconds is None and work is None else seconds
     stop = Stop(seconds=limit, work=work, gap=gap, workers=workers or 1)
     with progress(quiet=False, verbose=False, as_json=as_json, seconds=limit) as shown:
@@ -55,6 +65,17 @@ def solve(
     else:
         _summary(table)
     raise typer.Exit(exit_code(table["status"], table["stop"]))
+
+
+def _under(problem: Any, semantics: str | None) -> Any:
+    """The problem with another objective, where its kind has several."""
+    from accmine.problems import device_placement
+
+    if semantics is None:
+        return problem
+    if not isinstance(problem, device_placement.Problem):
+        raise InputError(f"--semantics belongs to {device_placement.KIND}; this is {problem.kind}")
+    return replace(problem, semantics=semantics)
 
 
 def _summary(table: dict[str, Any]) -> None:
@@ -83,12 +104,13 @@ def check(
     problem: Annotated[Path, typer.Argument(help="Problem file.")],
     solution: Annotated[Path, typer.Argument(help="Solution or result file, from anywhere.")],
     file_format: Format = None,
+    semantics: Semantics = None,
     as_json: Json = False,
 ) -> None:
     """Check a solution: objective, bound, gap, and everything it violates (exit code 3)."""
     from accmine.solving import load_problem, rate
 
-    rating = rate(load_problem(problem, file_format), solution)
+    rating = rate(_under(load_problem(problem, file_format), semantics), solution)
     if as_json:
         echo_json(rating)
     else:

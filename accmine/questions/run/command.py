@@ -77,7 +77,7 @@ def _run(loaded: LoadedStudy, runs: Path, again: bool, shown: Progress) -> Any:
 
 
 def _render(report: Any) -> str:
-    from accmine.questions.run.report import render
+    from accmine.questions.run.reading import render
     from accmine.report import terminal_width
 
     return render(report, width=terminal_width(), color=sys.stdout.isatty())
@@ -104,11 +104,10 @@ def show(
             refusal = InfeasibleError.from_json(result)
         typer.echo(f"{result['status']}: {refusal}")
     else:
-        from accmine.questions.run.record import Outcome
-        from accmine.report import from_json
+        from accmine.questions.run.reading import outcome_of
 
         with folder.using("result.json"):
-            outcome = from_json(Outcome, result)
+            outcome = outcome_of(result)
         typer.echo(_render(outcome), nl=False)
     if gantt is not None:
         from accmine.questions.run.chart import draw_run

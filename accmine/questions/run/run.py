@@ -12,17 +12,21 @@ from accmine.errors import DEFECT, AccmineError, InfeasibleError, NothingFoundEr
 from accmine.files import load_yaml, placed
 from accmine.hardware import Design, DesignSpace, template_of
 from accmine.interrupts import held
-from accmine.plan import make_plan
+from accmine.plan import PlacementPlan, Plan, make_placement, make_plan
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
+from accmine.questions.run.placement.files import placement_files
+from accmine.questions.run.placement.flow import solve_placement
+from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
+from accmine.questions.run.reading import outcome_of, page
 from accmine.questions.run.record import Outcome
 from accmine.report import Watch
 from accmine.result import Status
-from accmine.study import LoadedStudy, read_inputs
+from accmine.study import LoadedStudy, Study, read_inputs
 
-__all__ = ["run"]
+__all__ = ["outcome_kind", "run"]
 
 
 def run(
@@ -32,7 +36,7 @@ def run(
     again: bool = False,
     on_progress: Incumbent | None = None,
     watch: Watch | None = None,
-) -> Outcome:
+) -> AnyOutcome:
     """Run a study; a finished run of as large a budget is read from its folder unless ``again``.
 
     What an earlier try left there is where this one begins: finished parts, and the best answer (not if deterministic).
@@ -62,15 +66,14 @@ def run(
     known = None if again else _known(folder)
     try:
         with placed(loaded.document):
-            plan = make_plan(loaded.study, inputs)
+            plan = (make_placement if loaded.study.placed else make_plan)(loaded.study, inputs)
     except InfeasibleError as error:
         _begin(folder, loaded, again)
         raise _refused(error, loaded, folder) from None
     _begin(folder, loaded, again)
     try:
-        outcome, lanes = solve_study(
-            plan, folder, on_progress or (lambda *_: None), first=_designs(known, loaded), began=began, watch=watch
-        )
+        more: dict[str, Any] = {"first": _designs(known, loaded), "began": began, "watch": watch}
+        outcome, lanes = _solved(plan, folder, on_progress or (lambda *_: None), **more)
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
@@ -87,6 +90,20 @@ def run(
     return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known, loaded.study.budget.deterministic)
 
 
+def outcome_kind(study: Study) -> type[AnyOutcome]:
+    """What a run of a study ends with."""
+    return PlacementOutcome if study.placed else Outcome
+
+
+def _solved(
+    plan: Plan | PlacementPlan, folder: RunFolder, on_progress: Incumbent, **more: Any
+) -> tuple[AnyOutcome, list[Any]]:
+    """The answer of either kind of study."""
+    if isinstance(plan, PlacementPlan):
+        return solve_placement(plan, on_progress, **more)
+    return solve_study(plan, folder, on_progress, **more)
+
+
 def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
     """Write the state of a run that starts; ``again``: nothing of an earlier one is reused."""
     if again:
@@ -94,19 +111,19 @@ def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
     folder.start(loaded.study)
 
 
-def _read(folder: RunFolder, loaded: LoadedStudy) -> Outcome:
+def _read(folder: RunFolder, loaded: LoadedStudy) -> AnyOutcome:
     """The outcome of a finished run, or the error that it ended with."""
-    from accmine.report import from_json
-
     known = folder.read_json("result.json") or {}
     with folder.using("result.json"):
         if known.get("status") != Status.INFEASIBLE.value:
-            return from_json(Outcome, known)
+            return outcome_of(known)
         error = InfeasibleError.from_json(known)
     raise located(error, loaded.document)
 
 
-def _saved(folder: RunFolder, outcome: Outcome, lanes: list[Any], known: Outcome | None, repeats: bool) -> Outcome:
+def _saved(
+    folder: RunFolder, outcome: AnyOutcome, lanes: list[Any], known: AnyOutcome | None, repeats: bool
+) -> AnyOutcome:
     """Write the outcome, unless what an earlier try left is better; returns what is there.
 
     The end of a run that ``repeats`` is its own.
@@ -123,18 +140,16 @@ def _saved(folder: RunFolder, outcome: Outcome, lanes: list[Any], known: Outcome
     return outcome
 
 
-def _known(folder: RunFolder) -> Outcome | None:
+def _known(folder: RunFolder) -> AnyOutcome | None:
     """What an earlier try of the same study left that was interrupted: verified, but not the end of the search."""
-    from accmine.report import from_json
-
     table = folder.read_json("result.json")
     if table is None or table.get("status") not in (Status.OPTIMAL.value, Status.FEASIBLE.value):
         return None
     with folder.using("result.json"):
-        return from_json(Outcome, table)
+        return outcome_of(table)
 
 
-def _designs(outcome: Outcome | None, loaded: LoadedStudy) -> list[Design]:
+def _designs(outcome: AnyOutcome | None, loaded: LoadedStudy) -> list[Design]:
     """The designs of an outcome that a run may begin with."""
     chosen = () if outcome is None or loaded.study.budget.deterministic else outcome.designs
     return [next(iter(DesignSpace(template_of(load_yaml(text=design.yaml))))) for design in chosen]
@@ -148,9 +163,8 @@ def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) 
     return error
 
 
-def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
+def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
     """The files of a run beside ``study.yaml``."""
-    from accmine.questions.run.report import page
     from accmine.report import perfetto
 
     # Without indents: it is large, and these take most of the time to write it.
@@ -162,6 +176,8 @@ def _write(folder: RunFolder, outcome: Outcome, lanes: list[Any]) -> None:
     for name, design in zip(names, outcome.designs, strict=True):
         folder.write_text(name, design.yaml)
     folder.write_text("report.html", page(outcome))
+    for name, text in placement_files(outcome).items() if isinstance(outcome, PlacementOutcome) else ():
+        folder.write_text(name, text)
     folder.write_json("result.json", outcome.to_json())
     for path in (folder.path / "design.yaml", *folder.path.glob("design-*.yaml")):
         if path.name not in names:  # of an answer with more designs, or fewer

@@ -21,11 +21,12 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check a study and print it with every default written out: a valid study again."""
-    from accmine.plan import plan_of
+    from accmine.plan import placement_of, plan_of
     from accmine.study import as_mapping, effective, load_study
 
     loaded = load_study(study, overrides or [])
-    for line in plan_of(loaded).inputs.left_out:  # what is wrong in the files a study names is wrong with the study
+    plan = placement_of(loaded) if loaded.study.placed else plan_of(loaded)
+    for line in plan.inputs.left_out:  # what is wrong in the files a study names is wrong with the study
         typer.echo(f"note: {line}", err=True)
     if as_json:
         echo_json(as_mapping(loaded.study))

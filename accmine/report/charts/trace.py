@@ -21,7 +21,7 @@ from accmine.problems.operator_schedule import Problem, Solution
 from accmine.system import Timeline
 from accmine.workload import OperatorGraph
 
-__all__ = ["CORES", "Lane", "core_lanes", "operator_labels", "perfetto", "timeline_lanes"]
+__all__ = ["CORES", "Lane", "core_lanes", "link_lanes", "operator_labels", "perfetto", "timeline_lanes"]
 
 CORES = ("tensor", "vector")
 """Resources that are cores: every unit of them is a row of its own. The others are shown as rates."""
@@ -366,3 +366,30 @@ def timeline_lanes(
             )
         )
     return lanes
+
+
+def link_lanes(
+    timeline: Timeline, sends: Sequence[float], *, process: str = "links", seconds_per_unit: float = 1.0
+) -> list[Lane]:
+    """Messages between the stages of a pipeline step, one thread per boundary and direction.
+
+    Parameters
+    ----------
+    sends
+        Time of a message over each boundary, the same in both directions; shape (stages - 1,).
+    """
+    free: dict[tuple[int, int], float] = {}
+    lanes = []
+    for event in sorted(timeline.events, key=lambda e: e.end):
+        to = event.stage + {"forward": 1, "backward": -1}.get(event.kind, 0)
+        boundary = min(event.stage, to)
+        if to == event.stage or not 0 <= boundary < len(sends) or not sends[boundary]:
+            continue
+        start = max(event.end, free.get((event.stage, to), 0))
+        free[event.stage, to] = start + sends[boundary]
+        name = f"{_SHORT[event.kind]}{event.microbatch}"
+        thread = f"stage {event.stage} → {to}"
+        times = start * seconds_per_unit, sends[boundary] * seconds_per_unit
+        lanes.append(Lane(process, thread, name, *times, {"microbatch": event.microbatch}))
+    order = sorted({lane.thread for lane in lanes}, key=lambda name: [int(n) for n in name.split() if n.isdigit()])
+    return sorted(lanes, key=lambda lane: (order.index(lane.thread), lane.start_s))

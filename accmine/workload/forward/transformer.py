@@ -16,108 +16,15 @@ from __future__ import annotations
 from math import ceil, prod, sqrt
 
 from accmine.workload.forward import layers
-from accmine.workload.forward.attention import FUSED, AttentionShape, attention, head_norms, padding_masks
+from accmine.workload.forward.attention import FUSED, attention, head_norms, padding_masks
 from accmine.workload.forward.experts import routed_experts
 from accmine.workload.forward.latent_attention import latent_projections
-from accmine.workload.graph import GraphBuilder, OperatorGraph
+from accmine.workload.forward.net import Net
+from accmine.workload.graph import OperatorGraph
 from accmine.workload.importers.transformer_config import TransformerConfig
 from accmine.workload.shard import WHOLE, Shard
 
 __all__ = ["transformer_graph", "transformer_operators"]
-
-
-class _Net:
-    """One graph being built: the builder, the description, and the sizes of the batch."""
-
-    def __init__(
-        self,
-        config: TransformerConfig,
-        name: str,
-        batch: int,
-        sequence: int,
-        split: str,
-        dropout: bool,
-        dtype: str,
-        shard: Shard,
-    ) -> None:
-        self.b = GraphBuilder(name)
-        self.config = config
-        self.shard = shard
-        self.tokens = (batch, sequence)
-        self.own = (batch, sequence // shard.tensor) if shard.sequence_parallel else self.tokens
-        self.m = batch * sequence
-        self.dropping = dropout
-        self.dtype = dtype
-        heads = (config.heads, config.kv_heads, config.head_width)
-        self.shape = AttentionShape(batch, sequence, sequence, *heads, split, config.window)
-        self.masks: list[int] = []
-        self.table = -1
-
-    def parameter(self, name: str, *shape: int) -> int:
-        return layers.parameter(self.b, name, shape, self.dtype)
-
-    def linear(self, name: str, x: int, k: int, n: int, bias: bool) -> int:
-        """A plain linear layer [b,s,k] -> [b,s,n] with its own parameters."""
-        weight = self.parameter(f"{name}.weight", k, n)
-        offset = self.parameter(f"{name}.bias", n) if bias else None
-        rows = self.b.tensors[x].shape[:-1]
-        return layers.linear(self.b, name, [x], weight, offset, [(*rows, n)], m=prod(rows))[0]
-
-    def enter(self, name: str, x: int) -> int:
-        """x[…,h] as the heads and columns of a device of the tensor group read it: on all tokens."""
-        return self.gathered(name, x) if self.shard.sequence_parallel else self.copied(name, x)
-
-    def copied(self, name: str, x: int) -> int:
-        """What all devices of the tensor group have, for products that each does a part of."""
-        if self.shard.tensor == 1:
-            return x
-        return layers.exchange(self.b, f"{name}.copy", "copy", x, self.b.tensors[x].shape)
-
-    def gathered(self, name: str, x: int) -> int:
-        """x[…,h] on all tokens, where a device has some of them."""
-        if not self.shard.sequence_parallel:
-            return x
-        size = (*self.tokens, self.b.tensors[x].shape[-1])
-        return layers.exchange(self.b, f"{name}.all-gather", "all-gather", x, size)
-
-    def leave(self, name: str, y: int) -> int:
-        """The sum over the tensor group of its parts y[…,h]: on all tokens, or on those of the device."""
-        if self.shard.tensor == 1:
-            return y
-        kind = "reduce-scatter" if self.shard.sequence_parallel else "all-reduce"
-        return layers.exchange(self.b, f"{name}.{kind}", kind, y, (*self.own, self.b.tensors[y].shape[-1]))
-
-    def loss(self, logits: int, rows: tuple[int, ...]) -> None:
-        """Cross entropy of logits over the vocabulary.
-
-        With a vocabulary in parts, greatest logit, sum of exponentials and logit of the label of every row are those of
-        the group (Shoeybi et al. 2019).
-        """
-        sums = []
-        if self.shard.tensor > 1:
-            for part in ("maximum", "sum", "label"):
-                row = self.b.tensor(f"loss.{part}", rows, "fp32")
-                self.b.operator(
-                    f"loss.{part}",
-                    "all-reduce",
-                    (logits,),
-                    (row,),
-                    attributes={"group": "tensor"},
-                    bytes_in=0,
-                    bytes_out=0,
-                )
-                sums.append(row)
-        labels = layers.input_tensor(self.b, "labels", rows, "int32")
-        layers.cross_entropy(self.b, "loss", logits, labels, self.config.vocabulary, sums=sums)
-
-    def norm(self, name: str, x: int) -> int:
-        return layers.norm(self.b, name, self.config.norm, x)
-
-    def dropout(self, name: str, x: int, rate: float) -> int:
-        return layers.dropout(self.b, name, x, rate if self.dropping else 0.0)
-
-    def ids(self, name: str, rows: tuple[int, ...]) -> int:
-        return layers.input_tensor(self.b, name, rows, "int32")
 
 
 def transformer_graph(
@@ -138,7 +45,7 @@ def transformer_graph(
     Parameters are those of ``accmine.workload.importers.models.forward_graph``; ``config`` is what one device of
     ``shard`` has (``accmine.workload.forward.shards.part_of``).
     """
-    net = _Net(config, name, batch, sequence, split, dropout, dtype, shard)
+    net = Net(config, name, batch, sequence, split, dropout, dtype, shard)
     net.b.layer("embeddings")
     x = _embeddings(net)
     if config.causal and split == FUSED:
@@ -187,7 +94,7 @@ def transformer_operators(
     return total + config.layers * more
 
 
-def _embeddings(net: _Net) -> int:
+def _embeddings(net: Net) -> int:
     config = net.config
     net.table = net.parameter("embeddings.word.weight", config.vocabulary, config.embedding_width)
     x = net.leave("embeddings", layers.embedding(net.b, "embeddings.word", net.ids("token-ids", net.tokens), net.table))
@@ -209,7 +116,7 @@ def _embeddings(net: _Net) -> int:
     return net.dropout("embeddings.dropout", x, config.embedding_dropout)
 
 
-def _layer(net: _Net, name: str, x: int) -> int:
+def _layer(net: Net, name: str, x: int) -> int:
     """One transformer layer: attention and MLP, each with dropout, residual and norm."""
     config = net.config
     for branch, build in (("attention", _attention), ("mlp", _mlp)):
@@ -223,7 +130,7 @@ def _layer(net: _Net, name: str, x: int) -> int:
     return x
 
 
-def _attention(net: _Net, name: str, x: int) -> int:
+def _attention(net: Net, name: str, x: int) -> int:
     config, shape, b = net.config, net.shape, net.b
     inner, kv_inner = config.heads * config.head_width, config.kv_heads * config.head_width
     if config.kv_rank:
@@ -256,7 +163,7 @@ def _attention(net: _Net, name: str, x: int) -> int:
     return layers.linear(b, f"{name}.output", read, weight, bias, [size], m=net.m, x_split=x_split)[0]
 
 
-def _projections(net: _Net, name: str, x: int, inner: int, kv_inner: int) -> tuple[list[int], list[int], list[int]]:
+def _projections(net: Net, name: str, x: int, inner: int, kv_inner: int) -> tuple[list[int], list[int], list[int]]:
     """Queries, keys and values per chain: three linear layers as in the checkpoints, or a fused one."""
     shape, biased = net.shape, net.config.attention_bias
     if net.config.fused_qkv:
@@ -278,7 +185,7 @@ def _projections(net: _Net, name: str, x: int, inner: int, kv_inner: int) -> tup
     return found[0], found[1], found[2]
 
 
-def _mlp(net: _Net, name: str, x: int) -> int:
+def _mlp(net: Net, name: str, x: int) -> int:
     """The MLP of the layer that was opened last; experts in its place behind the dense layers."""
     config = net.config
     if not config.experts or len(net.b.layers) - 2 < config.dense_layers:
@@ -290,7 +197,7 @@ def _mlp(net: _Net, name: str, x: int) -> int:
     return layers.add(net.b, f"{name}.shared.add", (y, shared))
 
 
-def _dense(net: _Net, name: str, x: int, inner: int) -> int:
+def _dense(net: Net, name: str, x: int, inner: int) -> int:
     config = net.config
     width, bias = config.width, config.mlp_bias
     if config.gated:
@@ -304,7 +211,7 @@ def _dense(net: _Net, name: str, x: int, inner: int) -> int:
     return net.linear(f"{name}.down", hidden, inner, width, bias)
 
 
-def _decoder(net: _Net, name: str, x: int, bias: bool) -> int:
+def _decoder(net: Net, name: str, x: int, bias: bool) -> int:
     """Logits over the vocabulary, by the token embedding when it is tied."""
     config = net.config
     if config.tied:
@@ -317,7 +224,7 @@ def _decoder(net: _Net, name: str, x: int, bias: bool) -> int:
     return layers.linear(net.b, name, [x], weight, offset, [size], m=m, transpose_b=transpose_b)[0]
 
 
-def _head(net: _Net, x: int, loss: bool, masked: int) -> None:
+def _head(net: Net, x: int, loss: bool, masked: int) -> None:
     """The head of ``config.head`` with its losses; without a head, what is behind the last layer."""
     config = net.config
     if config.final_norm:
@@ -339,7 +246,7 @@ def _head(net: _Net, x: int, loss: bool, masked: int) -> None:
         _labels_head(net, x, loss)
 
 
-def _mlm_head(net: _Net, x: int, loss: bool, masked: int) -> None:
+def _mlm_head(net: Net, x: int, loss: bool, masked: int) -> None:
     """Masked LM on ``masked`` tokens of a sequence, and with a pooler next-sentence prediction from the first one."""
     config, b = net.config, net.b
     batch, width = net.tokens[0], config.width
@@ -355,7 +262,7 @@ def _mlm_head(net: _Net, x: int, loss: bool, masked: int) -> None:
             layers.cross_entropy(b, "next-sentence-loss", following, order, 2)
 
 
-def _labels_head(net: _Net, x: int, loss: bool) -> None:
+def _labels_head(net: Net, x: int, loss: bool) -> None:
     """Scores of a sequence, of every token, or of every token as the first and the last one of an answer.
 
     Without a pooler a sequence is scored by one token of it. Published code scores all tokens and keeps that
@@ -378,18 +285,18 @@ def _labels_head(net: _Net, x: int, loss: bool) -> None:
         layers.cross_entropy(b, "loss", logits, layers.input_tensor(b, "labels", rows, "int32"), classes)
 
 
-def _pooled(net: _Net, x: int) -> int:
+def _pooled(net: Net, x: int) -> int:
     """The pooled first token of every sample, [b,h]."""
     pooled = _first_token(net, "pooler", x, net.config.width, True)
     return layers.elementwise(net.b, "pooler.tanh", "tanh", pooled)
 
 
-def _first_token(net: _Net, name: str, x: int, n: int, bias: bool) -> int:
+def _first_token(net: Net, name: str, x: int, n: int, bias: bool) -> int:
     """A linear layer [b,h] or [b,s,h] -> [b,n] on one token of every sample."""
     return _some_tokens(net, name, x, net.tokens[:1], n, bias)
 
 
-def _some_tokens(net: _Net, name: str, x: int, rows: tuple[int, ...], n: int, bias: bool) -> int:
+def _some_tokens(net: Net, name: str, x: int, rows: tuple[int, ...], n: int, bias: bool) -> int:
     """A linear layer [rows…,h] -> [rows…,n] on some tokens of every sample."""
     tensor, m = net.b.tensors[x], prod(rows)
     k = tensor.shape[-1]

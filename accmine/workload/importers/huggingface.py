@@ -141,6 +141,8 @@ def _numbers(family: str, data: dict[str, Any], given: dict[str, str]) -> tuple[
     if name is not None and (not isinstance(name, str) or ACTIVATION_NAMES.get(name) != config.get("activation")):
         wrong.append(("hidden_activation", f"{name!r} does not agree with hidden_act"))
     if family == "deepseek_v2":
+        if data.get("head_dim") not in (None, config.get("rotary_width")):
+            wrong.append(("head_dim", f"{data['head_dim']!r} does not agree with qk_rope_head_dim"))
         _products(config)
     if family == "opt":
         # The published OPT has a final norm only where norms stand before the branches (OPT-350M has none).
@@ -177,7 +179,8 @@ def _window(family: str, data: dict[str, Any], window: Any) -> tuple[Any, list[t
     if not qwen:
         return window, []
     layers, first, kinds = data.get("num_hidden_layers"), data.get("max_window_layers"), data.get("layer_types")
-    first = 28 if first is None else first
+    if first is None:
+        first = 0 if family == "qwen3_moe" else 28
     if type(first) is not int or first < 0:
         return None, [("max_window_layers", f"must be a whole number from 0, got {first!r}")]
     if type(layers) is not int:

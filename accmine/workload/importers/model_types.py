@@ -145,7 +145,8 @@ MODEL_TYPES |= {
         "experts": ("n_routed_experts", REQUIRED),
         "experts_per_token": ("num_experts_per_tok", REQUIRED),
         "expert_width": ("moe_intermediate_size", REQUIRED),
-        "shared_expert_width": ("n_shared_experts", None),  # times the columns of an expert
+        "shared_expert_width": ("n_shared_experts", REQUIRED),  # times the columns of an expert
+        "mlp_bias": ("mlp_bias", False),
         "dense_layers": ("first_k_dense_replace", 0),
         "normalized_routing": ("norm_topk_prob", False),
     },
@@ -301,6 +302,9 @@ ALIASES: dict[str, dict[str, str]] = {
         "num_attention_heads": "n_head",
         "max_position_embeddings": "n_positions",
     },
+    "mixtral": {"num_experts": "num_local_experts"},
+    "qwen3_moe": {"num_local_experts": "num_experts"},
+    "deepseek_v2": {"num_experts": "n_routed_experts"},
 }
 """Second names that the configuration class of a model type accepts."""
 
@@ -315,7 +319,7 @@ OF_TYPE: dict[str, set[str]] = {
     "mixtral": {"rope_theta"},
     **dict.fromkeys(("qwen2", "qwen3", "qwen3_moe"), _QWEN),
     "gemma": {"rope_theta", "hidden_activation"},
-    "deepseek_v2": {"rope_theta", "auto_map"},
+    "deepseek_v2": {"rope_theta", "auto_map", "head_dim"},
     "opt": {"_remove_final_layer_norm"},
 }
 """Model type -> keys that are read beside the rows, or free: angles of a rotation are constants, and ``auto_map`` of

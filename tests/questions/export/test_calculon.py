@@ -101,14 +101,22 @@ def test_what_is_no_transformer_is_refused(tmp_path: Path) -> None:
         calculon.files(answer(tmp_path, models=("mlp", "gpt")))
 
 
-def test_grouped_heads_are_refused(tmp_path: Path) -> None:
-    path = folder() / "grouped.yaml"
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("kv_heads: 2", "4 heads share 2 key-value heads"),
+        ("experts: 2\nexperts_per_token: 1", "special has experts; Calculon models dense transformers"),
+        ("kv_rank: 8\nrotary_width: 4", "special has latent attention; Calculon models dense transformers"),
+    ],
+)
+def test_other_attention_and_experts_are_refused(tmp_path: Path, keys: str, message: str) -> None:
+    path = folder() / "special.yaml"
     path.write_text(
-        "name: grouped\nfamily: llama\nlayers: 1\nwidth: 32\nheads: 4\nkv_heads: 2\nvocabulary: 48\n"
-        "positions: 16\nsequence: 8\n"
+        "name: special\nfamily: llama\nlayers: 1\nwidth: 32\nheads: 4\nvocabulary: 48\n"
+        f"positions: 16\nsequence: 8\n{keys}\n"
     )
-    with pytest.raises(InputError, match="4 heads share 2 key-value heads"):
-        calculon.files(answer(tmp_path, models=("grouped",)))
+    with pytest.raises(InputError, match=message):
+        calculon.files(answer(tmp_path, models=("special",)))
 
 
 def test_the_share_outside_the_blocks_is_the_head_and_the_embedding(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accmine.errors import InputError
-from accmine.workload import ModelDescription, OperatorGraph, TransformerConfig, forward_graph, training_graph
+from accmine.workload import (
+    ModelDescription,
+    OperatorGraph,
+    TransformerConfig,
+    forward_graph,
+    load_model,
+    training_graph,
+)
 from accmine.workload.forward import layers
 from accmine.workload.forward.experts import expert_rows, routed_experts
 from accmine.workload.fusion import fuse
 from accmine.workload.graph import GraphBuilder
+from accmine.workload.layer_classes import layer_classes
 from accmine.workload.shard import WHOLE, Shard
 
 SIZES: dict[str, Any] = {
@@ -173,3 +182,39 @@ def test_one_layer_of_mixtral_is_the_closed_form() -> None:
     head = s * h * 50
     found = forward_graph(mixtral, batch=1, split="none")
     assert found.macs == attention + s * h * 8 + 2 * s * 3 * h * 14336 + head
+
+
+@pytest.mark.parametrize("name", ["mixtral-8x7b", "deepseek-v2-lite", "llama-3-8b"])
+@pytest.mark.parametrize("recompute", ["none", "selective", "full"])
+def test_classes_of_the_catalogue_hold_all_parameters(name: str, recompute: str) -> None:
+    found = load_model(name)
+    assert isinstance(found.config, TransformerConfig)
+
+    def held(shard: Shard) -> tuple[int, int]:
+        classes = layer_classes(found, microbatch=1, sequence=64, shard=shard, recompute=recompute)
+        weights, of_experts = (
+            sum(len(c.layers) * size for c, size in zip(classes, sizes, strict=True)) // 2  # bf16
+            for sizes in ([c.memory.weights for c in classes], [c.memory.expert_weights for c in classes])
+        )
+        return weights - of_experts, of_experts
+
+    rest, of_experts = held(WHOLE)
+    assert rest + of_experts == found.parameters
+    blocks = found.config.layers - found.config.dense_layers
+    assert of_experts == blocks * found.config.experts * 3 * found.config.expert_width * found.config.width
+    if found.config.experts:
+        assert held(Shard(expert=4)) == (rest, of_experts // 4)
+
+
+@pytest.mark.parametrize("name", ["mixtral-8x7b", "deepseek-v2-lite", "llama-3-8b", "llama-3-70b"])
+@pytest.mark.parametrize("shard", [WHOLE, Shard(tensor=4), Shard(tensor=4, sequence_parallel=True)])
+def test_training_of_the_catalogue(name: str, shard: Shard) -> None:
+    whole = load_model(name)
+    assert isinstance(whole.config, TransformerConfig)
+    short = replace(whole, config=whole.config.model_copy(update={"layers": 2}))
+    forward = forward_graph(short, batch=1, sequence=64, split="fused", shard=shard)
+    found = training_graph(forward)
+    assert (found.edges[:, 0] < found.edges[:, 1]).all()
+    updated = [str(o.attribute("parameter")) for o in found.operators if o.phase == "update"]
+    assert sorted(updated) == sorted(t.name for t in forward.tensors if t.role == "parameter")
+    assert found.phase("forward").macs == forward.macs

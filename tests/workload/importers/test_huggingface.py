@@ -120,7 +120,7 @@ def test_the_size_of_a_model_has_no_default(tmp_path: Path, model_type: str) -> 
         load(tmp_path, {"model_type": model_type})
     needed = {key for key, default in MODEL_TYPES[model_type].values() if default is REQUIRED}
     assert {c.field for c in error.value.complaints} == needed
-    assert len(needed) == (7 if model_type == "deepseek_v2" else 4)
+    assert len(needed) == (8 if model_type == "deepseek_v2" else 4)
     assert all(c.message == "is required" and c.where.endswith("config.json:1:1") for c in error.value.complaints)
 
 
@@ -202,6 +202,9 @@ def test_no_unknown_key_is_left_aside(tmp_path_factory: pytest.TempPathFactory, 
         (GEMMA | {"use_bidirectional_attention": True}, "use_bidirectional_attention: true changes the graph"),
         (GEMMA | {"sliding_window": 128}, "sliding_window: unknown key 'sliding_window'"),
         (DEEPSEEK | {"topk_method": "group_limited_greedy"}, 'topk_method: "group_limited_greedy" changes the graph'),
+        (DEEPSEEK | {"mlp_bias": True}, "mlp_bias: experts have no bias; allowed: false"),
+        (DEEPSEEK | {"head_dim": 128}, "head_dim: 128 does not agree with qk_rope_head_dim"),
+        (MIXTRAL | {"num_experts": 8}, "num_experts: given as well as num_local_experts, another name of the same"),
         (DEEPSEEK | {"moe_layer_freq": 2}, "moe_layer_freq: 2 changes the graph"),
         (DEEPSEEK | {"attention_bias": True}, "attention_bias: with kv_rank it must be false"),
         (DEEPSEEK | {"num_key_value_heads": 8}, "num_key_value_heads: with kv_rank it must be 16"),
@@ -270,6 +273,7 @@ def test_complaints(tmp_path: Path, config: dict[str, Any], complaint: str) -> N
             4096,
         ),
         (QWEN3 | {"layer_types": ["full_attention"] * 36}, 0, 4096),
+        (QWEN3_MOE | {"use_sliding_window": True, "sliding_window": 512, "max_window_layers": None}, 512, 4096),
     ],
 )
 def test_windows_are_read(tmp_path: Path, config: dict[str, Any], window: int, sequence: int) -> None:

@@ -165,3 +165,23 @@ def test_memory_of_fused_attention_grows_with_the_sequence() -> None:
         kept, sbh = per_layer("llama-2-7b", 2, sequence, "fused")
         assert kept == 16 * sbh + 8 * sequence * 2 * config.mlp_width + 4 * config.heads * sequence * 2
     assert kept == pytest.approx(1200 * 2**20, rel=0.003)
+
+
+@pytest.mark.parametrize("recompute", ["none", "selective", "full"])
+def test_a_causal_mask_is_there_once(recompute: str) -> None:
+    """It is the same for all microbatches: not kept with each of those in flight."""
+    forward = forward_graph(load_model("gpt2-xl"), batch=1, sequence=1024, split="none")
+    graph = training_graph(forward, recompute=recompute)
+    assert not [graph.tensors[t].name for t in stashed(graph) if graph.tensors[t].name == "causal-mask"]
+    assert [t.nbytes for t in graph.tensors if t.role == "constant"] == [1024 * 1024]
+    one, two = memory(graph), memory(graph, in_flight=2)
+    assert one.working_set_bytes == two.working_set_bytes > 1024 * 1024
+    assert two.total_bytes - one.total_bytes == one.stash_bytes_per_microbatch
+
+
+def test_a_part_of_the_parameters() -> None:
+    graph = training_graph(sample())
+    one, other, both = memory(graph, part="w1"), memory(graph, part="w2"), memory(graph)
+    assert one.weights_bytes == 2 * 4 * 8
+    for key in ("weights_bytes", "gradients_bytes", "optimizer_bytes"):
+        assert getattr(one, key) + getattr(other, key) == getattr(both, key)

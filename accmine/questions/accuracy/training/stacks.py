@@ -69,11 +69,15 @@ def read_measured(path: Path, machine: Machine) -> tuple[Measured, ...]:
     """
     lines = read_lines(path)
     if "modelled_s" not in lines[0][1]:
-        return tuple(Measured(f"{run.where}: {run.name}", predict(run, machine), run.seconds) for run in read_runs(path))
+        return tuple(
+            Measured(f"{run.where}: {run.name}", predict(run, machine), run.seconds) for run in read_runs(path)
+        )
     found = []
     for line, cells in lines:
         try:
-            own = Measured(f"{path.name}:{line}: {cells.get('name', '')}", float(cells["modelled_s"]), float(cells["seconds"]))
+            own = Measured(
+                f"{path.name}:{line}: {cells.get('name', '')}", float(cells["modelled_s"]), float(cells["seconds"])
+            )
         except (KeyError, ValueError) as error:
             raise InputError(f"is no step: {error}", where=f"{path.name}:{line}") from None
         if not (own.model_s > 0 and own.seconds > 0):

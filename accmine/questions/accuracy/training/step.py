@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from accmine.problems.device_placement import Edge, Layer, Option, Pipelining, Problem, Solution, StagePlan
+from accmine.problems.device_placement import (
+    Edge,
+    Layer,
+    Option,
+    Pipelining,
+    Problem,
+    Solution,
+    StagePlan,
+    shown,
+    stage_times,
+)
 from accmine.problems.device_placement import score as ticks_of
-from accmine.problems.device_placement import shown, stage_times
 from accmine.questions.accuracy.training.layers import RunLayer, run_layers, shape_of
 from accmine.questions.accuracy.training.machine import Machine
 from accmine.questions.accuracy.training.runs import Run
@@ -24,8 +33,10 @@ def predict(run: Run, machine: Machine) -> float:
         return shown(problem, m * max(f + b for f, b in zip(forward, backward, strict=True)) + max(update))
     if not terms.uneven:
         forward, backward, update = ([sum(own) // len(own)] * len(own) for own in (forward, backward, update))
-    ticks = float(step_time("1f1b", forward, backward, update, sent, m)) if terms.uneven is False else ticks_of(
-        problem, solution
+    ticks = (
+        float(step_time("1f1b", forward, backward, update, sent, m))
+        if terms.uneven is False
+        else ticks_of(problem, solution)
     )
     if v > 1:
         mean = (sum(forward) + sum(backward)) / run.pipeline

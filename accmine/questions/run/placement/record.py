@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from accmine.questions.run.record import ChosenDesign, LimitRow
+from accmine.questions.run.record import ChosenDesign, LimitRow, Outcome
 from accmine.report import to_json
 
 __all__ = [
+    "AnyOutcome",
     "MemoryRow",
     "PlacedBaseline",
     "PlacementCertificate",
@@ -138,9 +139,7 @@ class StepParts:
     @property
     def step_s(self) -> float:
         """Their sum."""
-        return (
-            self.compute_s + self.collectives_s + self.messages_s + self.bubble_s + self.gradient_s + self.update_s
-        )
+        return self.compute_s + self.collectives_s + self.messages_s + self.bubble_s + self.gradient_s + self.update_s
 
 
 @dataclass(frozen=True)
@@ -150,11 +149,11 @@ class PlanNearby:
     Attributes
     ----------
     step_s
-        Of its best cut with the times of the bound, or ``None``; what decides is the ratio to those of the answer.
+        Its simulated step.
     loss
-        Relative to the answer's under the same times.
+        Relative to the answer.
     where
-        Which parts of the step are longer.
+        Which parts of the step are longer, and by how much of the answer's step.
     """
 
     placement: PlacementRow
@@ -204,6 +203,8 @@ class PlacementCertificate:
         What other plans and cuts of the printed design could bring.
     designs
         The rest: other designs, or their bounds.
+    plans_bounded, pairs
+        Plans without their cuts, and pairs of a design and a plan that were bounded one by one.
     scope
         What is held fixed.
     """
@@ -214,6 +215,8 @@ class PlacementCertificate:
     schedules: float
     plans: float
     designs: float
+    plans_bounded: int
+    pairs: int
     method: str
     feasible_designs: int
     variants: int
@@ -233,6 +236,8 @@ class PlacementOutcome:
         Model and hardware FLOP utilisation of all devices of the study, idle ones too, 0 to 1.
     devices
         Of the study; those the placement leaves idle count.
+    megatron
+        Options of Megatron-LM that run the placement.
     """
 
     study: str
@@ -255,6 +260,7 @@ class PlacementOutcome:
     certificate: PlacementCertificate
     warnings: tuple[str, ...]
     seconds: dict[str, float]
+    megatron: tuple[str, ...] = ()
     trace: tuple[tuple[float, float | None, float | None], ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     folder: str = ""
@@ -271,3 +277,7 @@ class PlacementOutcome:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; infinities become ``None``."""
         return to_json(self)
+
+
+AnyOutcome = Outcome | PlacementOutcome
+"""Of a study whose placement is given, or decided."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
+from accmine.questions.run.placement.record import AnyOutcome
 from accmine.questions.run.record import Certificate, Outcome, PhaseRow
 from accmine.questions.run.report.labels import design_labels
 from accmine.questions.run.report.why import stage_name
@@ -116,12 +117,12 @@ def variant(outcome: Outcome) -> Section:
     return Section("variant", "Technology variant", notes=(outcome.variant,) if outcome.variant else ())
 
 
-def warnings(outcome: Outcome) -> Section:
+def warnings(outcome: AnyOutcome) -> Section:
     """Everything the run warns of."""
     return Section("warnings", "Warnings", notes=tuple(BULLET + warning for warning in outcome.warnings))
 
 
-def run_facts(outcome: Outcome) -> Section:
+def run_facts(outcome: AnyOutcome) -> Section:
     """What the run took, with what, and where its files are."""
     notes = []
     if outcome.seconds:

@@ -13,9 +13,7 @@ TOKENS, WIDTH, HEADS, VOCABULARY = 2 * 128, 256, 4, 1024
 
 
 def classes(recompute: str = "none") -> dict[str, LayerClass]:
-    config = TransformerConfig(
-        family="gpt2", layers=1, width=WIDTH, heads=HEADS, vocabulary=VOCABULARY, positions=128
-    )
+    config = TransformerConfig(family="gpt2", layers=1, width=WIDTH, heads=HEADS, vocabulary=VOCABULARY, positions=128)
     model = ModelDescription("m", "gpt2", config, sequence=128, image=None)
     policy = DtypePolicy(compute="fp16", gradient="fp32", master="fp32", state="fp32")
     found = layer_classes(model, microbatch=2, recompute=recompute, policy=policy, fusion="none", split="none")

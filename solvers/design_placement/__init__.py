@@ -1,0 +1,1 @@
+"""Ways of deciding a design and a placement together."""

@@ -1,0 +1,166 @@
+"""Answers on a design with a variant: schedules of modules of layers, and the placement that suits their times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.hardware import Design
+from accmine.ports import Clock
+from accmine.problems import device_placement, operator_schedule
+from accmine.problems.design_placement import ModuleSchedule, Problem, Solution, module_graphs
+from accmine.problems.design_placement.cut_bounds import cut_bounds
+from accmine.problems.design_placement.layer_bounds import serial_part
+from accmine.problems.design_placement.plan_bounds import Plans
+from accmine.problems.design_placement.plans import Terms
+from accmine.problems.design_search.lowering import lower
+from accmine.record import Record
+from accmine.registry import make_solver
+from accmine.workload.shard import LayerClass
+
+from ..design_search.evaluator import PASSES
+from ..operator_schedule.critical_path import quick
+from .key import CHAINED, chain_of, pairs_of
+
+__all__ = ["Module", "Modules", "placement_of", "placements", "scheduled", "seconds_of", "solution_of"]
+
+FloatArray = npt.NDArray[np.float64]
+
+PHASES = ("forward", "backward", "update")
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """So many layers of a class on a design: the best schedule of each phase, and what is proven of it.
+
+    Attributes
+    ----------
+    cycles, bounds
+        Makespans, and what no schedule is below; by phase.
+    """
+
+    schedules: tuple[operator_schedule.Solution, ...]
+    cycles: tuple[int, ...]
+    bounds: tuple[int, ...]
+
+
+Modules = dict[tuple[str, int], Module]
+"""By class and number of layers."""
+
+
+def scheduled(
+    problem: Problem,
+    design: Design,
+    layer_class: LayerClass,
+    repeats: int,
+    known: Module | None,
+    clock: Clock,
+    seed: int,
+) -> Module:
+    """A module scheduled: by lists, and where the clock leaves time by all that ``auto`` knows."""
+    parts = []
+    graphs = module_graphs(layer_class, repeats)
+    for phase, graph in enumerate(graphs):
+        part = lower(graph, problem.library, design).problem
+        if known is None:
+            start = quick(part, PASSES)
+            cycles, bound = operator_schedule.objective(part, start), operator_schedule.bound(part)[0]
+        else:
+            start, cycles, bound = known.schedules[phase], known.cycles[phase], known.bounds[phase]
+        if cycles > bound and clock.left() > 0 and phase < 2:
+            share = clock.part(0.3 if phase == 0 else 1.0)
+            record = Record[operator_schedule.Solution](part, share.stop(), seed=seed, hint=start, solver="auto")
+            make_solver(operator_schedule.KIND, "auto").search(record)
+            assert record.best is not None
+            start, cycles = record.best, int(record.score)
+            bound = max(bound, int(record.bound or 0))
+        parts.append((start, cycles, bound))
+    return Module(tuple(p[0] for p in parts), tuple(p[1] for p in parts), tuple(p[2] for p in parts))
+
+
+def seconds_of(terms: Terms, modules: Modules, design: Design) -> FloatArray:
+    """Seconds per layer of the fastest module of each class; shape (classes, 3)."""
+    rows = np.full((len(terms.variant.classes), 3), inf)
+    for c, layer_class in enumerate(terms.variant.classes):
+        for (name, repeats), module in modules.items():
+            if name == layer_class.name:
+                each = np.array(module.cycles) / np.array([repeats, repeats, 1]) / design.frequency_hz
+                rows[c] = np.minimum(rows[c], each)
+    return rows
+
+
+def proven_seconds(terms: Terms, modules: Modules, design: Design) -> FloatArray:
+    """Bounds of one layer of each class that hold for any number of them; shape (classes, 3).
+
+    Those of single layers: of a pass all of which is serial, or of a class with one layer.
+    """
+    rows = np.zeros((len(terms.variant.classes), 3))
+    for c, layer_class in enumerate(terms.variant.classes):
+        module = modules.get((layer_class.name, 1))
+        if module is None:
+            continue
+        for phase, name in enumerate(("forward", "backward")):
+            graph = layer_class.forward if phase == 0 else layer_class.backward
+            if len(serial_part(layer_class, name)) == len(graph):
+                rows[c, phase] = module.bounds[phase] / design.frequency_hz
+    return rows
+
+
+@dataclass
+class Placed:
+    """A placement with an estimate of its step."""
+
+    plan: Plans
+    placement: device_placement.Solution
+    estimate: float
+    step_s: float = field(default=inf)
+
+
+def placements(
+    terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int, upper: float, most: int
+) -> Iterator[Placed]:
+    """The best placements for some times of layers, by their chains over all cuts, least first; at most ``most``."""
+    if not len(plans):
+        return
+    names = [p.schedule for p in terms.problem.pipelinings]
+    at = np.flatnonzero((plans.chunks == 1) & np.array([names[i] in CHAINED for i in plans.pipelining]))
+    chained = plans.take(at)
+    estimates = cut_bounds(pairs_of(terms, chained, seconds, hbm_bytes), np.zeros(len(at)), upper)
+    for i in np.argsort(estimates, kind="stable")[:most].tolist():
+        if estimates[i] == inf:
+            return
+        plan = chained.take(np.array([i]))
+        value, firsts = chain_of(terms, plan, seconds, hbm_bytes)
+        if firsts is not None:
+            yield Placed(plan, placement_of(terms, plan, firsts), value)
+
+
+def placement_of(terms: Terms, plan: Plans, firsts: Sequence[int]) -> device_placement.Solution:
+    """The placement of a plan with stages that begin at these layers."""
+    ends = [*firsts[1:], terms.variant.layers]
+    tensor, recompute = terms.variant.shard.tensor, terms.variant.recompute
+    return device_placement.Solution(
+        stages=tuple(
+            device_placement.StagePlan(tuple(range(a, b)), tensor, recompute) for a, b in zip(firsts, ends, strict=True)
+        ),
+        data=int(plan.data[0]),
+        order=terms.problem.orders[int(plan.order[0])],
+        pipelining=terms.problem.pipelinings[int(plan.pipelining[0])],
+        zero=terms.problem.zero[int(plan.zero[0])],
+    )
+
+
+def solution_of(
+    design: Design, variant: int, placement: device_placement.Solution, modules: Mapping[tuple[str, int], Module]
+) -> Solution:
+    """The solution with all schedules there are."""
+    return Solution(
+        design,
+        variant,
+        placement,
+        tuple(ModuleSchedule(name, repeats, *module.schedules) for (name, repeats), module in modules.items()),
+    )

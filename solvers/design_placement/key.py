@@ -1,0 +1,193 @@
+"""A design with a variant: the bounds of all its plans, from weak to exact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.hardware import Design
+from accmine.problems.design_placement.cut_bounds import Pairs, cut_bounds
+from accmine.problems.design_placement.layer_bounds import BACKWARD, FORWARD, SAFE, UPDATE
+from accmine.problems.design_placement.plan_bounds import Plans, cheap_bounds
+from accmine.problems.design_placement.plans import Terms
+from accmine.problems.device_placement.chain_bound import least_chain
+
+__all__ = ["Key", "chain_of", "pairs_of"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+CHAINED = ("gpipe", "1f1b")
+"""Schedules of which chains over cuts are known; of others the bounds without cuts stay."""
+
+
+@dataclass(eq=False)
+class Key:
+    """A design with a variant.
+
+    Attributes
+    ----------
+    seconds
+        Bounds of forward, backward and update of one layer of each class; shape (classes, 3).
+    plans, bounds, exact
+        Plans that may still win, the bound of each, and whether it is the least over all cuts.
+    members
+        Whether the plans are told apart by their replicas.
+    effort
+        Levels of work spent on its operator schedules.
+    """
+
+    number: int
+    variant: int
+    design: Design
+    terms: Terms
+    seconds: FloatArray
+    plans: Plans
+    bounds: FloatArray
+    members: bool = False
+    effort: int = 0
+    exact: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    @property
+    def least(self) -> float:
+        """No plan of it has a shorter step; ``inf`` if none may win."""
+        return float(self.bounds.min(initial=inf))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the plan of least bound has an exact one."""
+        return self.members and (len(self.bounds) == 0 or bool(self.exact[self.bounds.argmin()]))
+
+    def keep(self, upper: float) -> None:
+        """Leave out plans whose bounds reach ``upper``."""
+        which = np.flatnonzero(self.bounds < upper)
+        self.plans, self.bounds = self.plans.take(which), self.bounds[which]
+        if self.members:
+            self.exact = self.exact[which]
+
+    def tell_apart(self, upper: float) -> int:
+        """Bounds of every number of replicas, over all cuts; how many pairs were bounded."""
+        self.keep(upper)
+        apart = self.terms.members(self.plans)
+        rows = np.repeat(self.bounds, self._counts(apart))
+        cheap = SAFE * cheap_bounds(apart, self.seconds[:, :, None], self._fullest(apart))[:, 0]
+        self.plans, self.bounds, self.members = apart, np.maximum(rows, cheap), True
+        self.exact = np.zeros(len(apart), dtype=bool)
+        count = len(apart)
+        self.keep(upper)
+        self.cut(upper)
+        return count
+
+    def _counts(self, apart: Plans) -> IntArray:
+        where = np.array(
+            [
+                len(self.terms.replicas(int(a), int(b)))
+                for a, b in zip(self.plans.data, self.plans.data_most, strict=True)
+            ]
+        )
+        assert where.sum() == len(apart)
+        return where
+
+    def _fullest(self, plans: Plans) -> FloatArray:
+        return self.terms.fullest(plans, self.design.hbm_bytes)[:, None]
+
+    def cut(self, upper: float) -> None:
+        """Raise the bounds to those over all cuts."""
+        if len(self.plans):
+            names = [p.schedule for p in self.terms.problem.pipelinings]
+            chained = np.array([names[i] in CHAINED for i in self.plans.pipelining]) & (self.plans.chunks == 1)
+            at = np.flatnonzero(chained)
+            if len(at):
+                pairs = pairs_of(self.terms, self.plans.take(at), self.seconds, self.design.hbm_bytes)
+                self.bounds[at] = np.maximum(self.bounds[at], SAFE * cut_bounds(pairs, self.bounds[at], upper))
+            self.keep(upper)
+
+    def settle(self, upper: float) -> tuple[Plans, tuple[int, ...]] | None:
+        """The exact bound over all cuts of the plan of least bound; the plan, and a cut that has the bound."""
+        i = int(self.bounds.argmin())
+        plan = self.plans.take(np.array([i]))
+        name, cut = self.terms.problem.pipelinings[int(plan.pipelining[0])].schedule, None
+        if name in CHAINED and int(plan.chunks[0]) == 1:
+            value, cut = chain_of(self.terms, plan, self.seconds, self.design.hbm_bytes)
+            self.bounds[i] = max(float(self.bounds[i]), SAFE * value)
+        self.exact[i] = True
+        self.keep(upper)
+        return None if cut is None else (plan, cut)
+
+    def raise_seconds(self, seconds: FloatArray, upper: float) -> None:
+        """Better bounds of layers: of all plans again."""
+        seconds = np.maximum(self.seconds, seconds)
+        if (seconds > self.seconds * (1 + 1e-9)).any():
+            self.seconds = seconds
+            self.exact = np.zeros(len(self.plans), dtype=bool)
+            cheap = SAFE * cheap_bounds(self.plans, seconds[:, :, None], self._fullest(self.plans))[:, 0]
+            self.bounds = np.maximum(self.bounds, cheap)
+        self.keep(upper)
+        if self.members:
+            self.cut(upper)
+
+    def most_promising(self, count: int) -> Plans:
+        """The plans of least bound, by replicas apart."""
+        plans = self.plans.take(np.argsort(self.bounds, kind="stable")[:count])
+        return plans if self.members else self.terms.members(plans)
+
+
+def pairs_of(terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int) -> Pairs:
+    """Plans on one design, or with one set of times of layers, for ``cut_bounds``; seconds as of ``Key``."""
+    count = len(plans)
+    return Pairs(
+        runs=terms.runs,
+        stages=plans.stages,
+        microbatches=plans.microbatches,
+        forward_s=seconds[:, FORWARD, None] + plans.collective_s[:, :, 0].T,
+        backward_s=seconds[:, BACKWARD, None] + plans.collective_s[:, :, 1].T,
+        update_s=seconds[:, UPDATE, None] / plans.shards + plans.gradient_s.T,
+        transfer_s=np.tile(0.5 * plans.transfer_s, (2, 1)),
+        memory_bytes=np.full(count, hbm_bytes - terms.working_bytes.min()),
+        static_bytes=terms.static_of(plans),
+        stash_bytes=np.repeat(terms.stash_bytes[:, None], count, axis=1),
+        held=terms.in_flight(plans)[0],
+    )
+
+
+def chain_of(terms: Terms, plan: Plans, seconds: FloatArray, hbm_bytes: int) -> tuple[float, tuple[int, ...] | None]:
+    """The exact least chain bound over all cuts of one plan, and the first layers of the stages that have it."""
+    kinds = np.repeat([kind for kind, _ in terms.runs], [n for _, n in terms.runs])
+    p, m = int(plan.stages[0]), int(plan.microbatches[0])
+    layers = seconds[kinds]
+    collective, gradient = plan.collective_s[0, kinds], plan.gradient_s[0, kinds]
+    messages = terms.boundaries(plan)
+    value, cut = least_chain(
+        layers[:, FORWARD] + collective[:, 0],
+        layers[:, BACKWARD] + collective[:, 1],
+        layers[:, UPDATE] / plan.shards[0] + gradient,
+        stages=p,
+        microbatches=m,
+        there=messages,
+        back=messages,
+        reach=_reach(terms, plan, kinds, hbm_bytes),
+        schedule=terms.problem.pipelinings[int(plan.pipelining[0])].schedule,
+    )
+    return float(value), cut
+
+
+def _reach(terms: Terms, plan: Plans, kinds: IntArray, hbm_bytes: int) -> IntArray:
+    """For the r-th stage from the end, by first layer, the layer behind the longest stage in memory."""
+    p, count = int(plan.stages[0]), len(kinds)
+    static = terms.static_bytes(int(plan.data[0]), int(plan.zero[0]))[kinds]
+    stash, working = terms.stash_bytes[kinds], terms.working_bytes[kinds]
+    held = terms.held(int(plan.pipelining[0]), p, int(plan.microbatches[0]))
+    peak = np.zeros((count, count))
+    for i in range(count):
+        peak[i, i:] = np.maximum.accumulate(working[i:])
+    found = np.zeros((p, count), dtype=np.int64)
+    for r in range(1, p + 1):
+        each = np.concatenate([[0.0], np.cumsum(static + held[p - r] * stash)])
+        need = each[None, 1:] - each[:-1, None] + peak
+        fits = (need <= hbm_bytes) & (np.arange(count)[None, :] >= np.arange(count)[:, None])
+        found[r - 1] = np.arange(count) + fits.sum(axis=1)
+    return found

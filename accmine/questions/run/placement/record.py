@@ -200,7 +200,7 @@ class PlacementCertificate:
     schedules
         What better operator schedules of the printed design and placement could bring.
     plans
-        What other plans and cuts of the printed design could bring.
+        What chains leave open: between the bound and the least simulated step with the times of the bound.
     designs
         The rest: other designs, or their bounds.
     plans_bounded, pairs

@@ -163,7 +163,8 @@ def selection_of(schedule: str, seed: int) -> Problem:
 
     stages = tuple(Stage(f"s{s}", candidates()) for s in range(3))
     links = ((0.01, 0.02), (0.0, 0.03))
-    return Problem((Pipeline("p", stages, 6, schedule, links, reference_s=1.0),))
+    room = sum(stage.candidates[0].area_mm2 for stage in stages) + 8.0
+    return Problem((Pipeline("p", stages, 6, schedule, links, reference_s=1.0),), Limits(room))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -43,9 +43,9 @@ def predict(run: Run, machine: Machine) -> float:
 def placed(run: Run, machine: Machine) -> tuple[Problem, Solution]:
     """A run as a placement with one option for each layer.
 
-    The layers are divided evenly over the stages, of which a device has one for each chunk; embeddings are on the first stage and the head on the last one. A device of a tensor
-    group sends its part of the activations to its like of the next stage, as Megatron does (the all-gather behind that
-    is left out).
+    The layers are divided evenly over the stages, of which a device has one for each chunk; embeddings are on the first
+    stage and the head on the last one. A device of a tensor group sends its part of the activations to its like of the
+    next stage, as Megatron does (the all-gather behind that is left out).
     """
     terms = machine.terms
     own = run_layers(shape_of(run), terms.apart)

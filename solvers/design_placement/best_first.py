@@ -377,8 +377,8 @@ class _Search:
     def _answer(self, key: Key, modules: Modules) -> None:
         times = seconds_of(key.terms, modules, key.design)
         plans = key.most_promising(_PROMISING)
-        for placed in placements(key.terms, plans, times, key.design.hbm_bytes, self.upper, _TRIES):
-            if placed.estimate < self.upper:
+        for placed in placements(key.terms, plans, times, key.design.hbm_bytes, self.upper, _TRIES)[:2]:
+            if placed.step_s < self.upper * (1 + 1e-3):
                 self.record.offer(solution_of(key.design, key.variant, placed.placement, modules))
 
     # The account

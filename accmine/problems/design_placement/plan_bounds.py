@@ -22,7 +22,7 @@ the number of devices in a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -96,10 +96,6 @@ class Plans:
         """Some of the plans."""
         names = [f.name for f in fields(self)][3:]
         return Plans(self.layers, self.first, self.last, **{name: getattr(self, name)[which] for name in names})
-
-    def with_data(self, data: IntArray, gradient_s: FloatArray, shards: IntArray) -> Plans:
-        """The same plans, each with one number of replicas."""
-        return replace(self, data=data, data_most=data, gradient_s=gradient_s, shards=shards)
 
 
 def cheap_bounds(plans: Plans, seconds: FloatArray, fullest: IntArray | None = None) -> FloatArray:

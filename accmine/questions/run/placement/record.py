@@ -53,7 +53,7 @@ class PlacementRow:
         """All of it in one line."""
         parts = [f"tensor {self.tensor} × pipeline {self.pipeline} × data {self.data}"]
         parts += [f"expert {self.expert}"] if self.expert > 1 else []
-        schedule = self.schedule.upper() if self.schedule == "1f1b" else self.schedule
+        schedule = self.schedule.upper() if self.schedule[0].isdigit() else self.schedule
         parts += [f"microbatch {self.microbatch}", f"{schedule}{f' of {self.chunks} chunks' * (self.chunks > 1)}"]
         parts += [f"recompute {self.recompute}"]
         parts += ["sequence parallel"] if self.sequence_parallel else []

@@ -26,7 +26,7 @@ from accmine.problems.design_placement.times import class_at
 from accmine.problems.device_placement.memory import held_microbatches, layer_bytes
 from accmine.problems.limits import COSTS, widened
 from accmine.study import Study
-from accmine.study.values import AUTO, choices
+from accmine.study.choices import AUTO, choices
 
 __all__ = ["least_bytes", "why_not"]
 

@@ -44,7 +44,8 @@ def test_the_first_eight_give_the_factor_and_the_others_the_band() -> None:
 def test_nine_of_ten_of_the_band_are_within(ratios: list[float]) -> None:
     stack = fitted_stack("mine", ratios, [], "here")
     inside = [
-        stack.factor / stack.band * (1 - 1e-3) <= ratio <= stack.factor * stack.band * (1 + 1e-3) for ratio in ratios[8:]
+        stack.factor / stack.band * (1 - 1e-3) <= ratio <= stack.factor * stack.band * (1 + 1e-3)
+        for ratio in ratios[8:]
     ]
     assert sum(inside) >= 0.9 * len(inside)
 
@@ -84,7 +85,7 @@ def test_wrong_files_are_refused_with_the_place(tmp_path: Path, old: str, new: s
 
 @pytest.mark.parametrize(("factor", "band"), [(0.0, 1.1), (-1.0, 1.1), (1.0, 0.9), (float("inf"), 1.1)])
 def test_impossible_stacks(factor: float, band: float) -> None:
-    with pytest.raises(InputError, match="factor|band"):
+    with pytest.raises(InputError, match=r"factor|band"):
         Stack("mine", factor, band)
 
 

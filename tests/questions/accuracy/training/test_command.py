@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 
 from accmine.hardware.stack import load_stack
+from tests.samples.command_sample import caller
 
 SAMPLES = Path(__file__).parents[3] / "data" / "training"
 RUNS = SAMPLES / "vtrain_single_node.csv"
+
+
+@pytest.fixture
+def accmine(capsys: pytest.CaptureFixture[str]) -> Any:
+    return caller(capsys)
 
 
 def test_a_stack_is_calibrated_scored_and_written(accmine: Any, tmp_path: Path) -> None:

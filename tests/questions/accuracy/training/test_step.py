@@ -27,7 +27,9 @@ def machine() -> Machine:
 def test_one_device_is_a_sum(machine: Machine) -> None:
     layers = run_layers(shape_of(RUN))
     counts = {"embeddings": 1, "layer": 4, "head": 1}
-    passes = sum(n * (machine.seconds(layers[k].forward) + machine.seconds(layers[k].backward)) for k, n in counts.items())
+    passes = sum(
+        n * (machine.seconds(layers[k].forward) + machine.seconds(layers[k].backward)) for k, n in counts.items()
+    )
     updates = sum(n * machine.seconds(layers[k].update) for k, n in counts.items())
     assert predict(RUN, machine) == pytest.approx(4 * passes + updates, rel=1e-8)
 

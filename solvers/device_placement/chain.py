@@ -32,6 +32,8 @@ __all__ = ["Chain"]
 
 _METHOD = "chain bounds of all cuts that are left, of all degrees, orders and schedules"
 _SAID = 64  # steps of the search between two looks at the clock
+_TOGETHER = 64  # cuts that are simulated together
+_PHASES = ("forward", "backward", "update", "weight")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +96,15 @@ class _Open:
         heapq.heappush(self.heap, (least, -len(beginning.stages), self.count, beginning))
 
 
+@dataclass
+class _Complete:
+    """Cuts of one way that are still to be simulated, together, and the least bound of them."""
+
+    setting: _Setting | None = None
+    cuts: list[list[tuple[int, int]]] = field(default_factory=list)
+    least: int = np.iinfo(np.int64).max
+
+
 class Chain:
     """Branch and bound over ways and cuts of a chain; see the module.
 
@@ -125,6 +136,7 @@ class _Search:
         self.problem: Problem = record.problem
         self.layers = Layers(self.problem)
         self.open = _Open()
+        self.complete = _Complete()
         self._fronts: dict[object, list[dict[int, Front]]] = {}
 
     def run(self) -> StopReason:
@@ -133,7 +145,10 @@ class _Search:
         nearest = next(ways, None)
         while True:
             left = [entry[0] for entry in (nearest, self.open.heap[0] if self.open.heap else None) if entry is not None]
-            least = min(left, default=None)
+            if self.complete.cuts and self.complete.least < min(left, default=self.complete.least + 1):
+                self._simulate()
+                continue
+            least = min([*left, *([self.complete.least] if self.complete.cuts else [])], default=None)
             if least is None or (record.score is not None and least >= record.score):
                 if record.best is None:
                     record.no_solution("no cut fits in memory, in any way")
@@ -171,7 +186,8 @@ class _Search:
         parts = [(r.forward, r.backward, r.update, r.there, r.reach) for r in rows]
         alike = all(np.ndim(r.there) == 1 for r in rows) and self._alike(own.pipelining, pipeline, microbatches)
         content = tuple(np.asarray(part).tobytes() for row in parts for part in row[:4])
-        key = own.kinds, own.pipelining, own.zero, microbatches, budget, data if own.zero else 0, content
+        shares = data if own.zero or problem.expert > 1 else 0  # what fits depends on it
+        key = own.kinds, own.pipelining, own.zero, microbatches, budget, shares, content
         fronts = self._fronts.setdefault((key, 0 if alike else pipeline), [])
         chain_fronts(rows, pipeline, microbatches, budget=budget, below=self.record.score, fronts=fronts)
         found = best_plan(fronts, pipeline)
@@ -179,8 +195,8 @@ class _Search:
             return
         setting = _Setting(own.kinds, own.pipelining, way, microbatches, rows, fronts, budget)
         least, firsts, chosen = found
-        step = self._offer(setting, list(zip(firsts, chosen, strict=True)))
-        if least < step:
+        step = self._offer(setting, [list(zip(firsts, chosen, strict=True))])
+        if least < step and pipeline > 1:
             self.open.push(int(least), _Beginning(setting, (), 0, 0, 0, 0, 0))
 
     def _alike(self, pipelining: Pipelining, pipeline: int, microbatches: int) -> bool:
@@ -192,30 +208,41 @@ class _Search:
             for r in range(1, pipeline + 1)
         )
 
-    def _offer(self, setting: _Setting, stages: list[tuple[int, int]]) -> int:
-        """Simulate a plan; offer it where it is the best."""
-        ends = [*(first for first, _ in stages[1:]), self.layers.count]
-        phases: dict[str, list[int]] = {"forward": [], "backward": [], "update": [], "weight": []}
-        split = setting.rows[0].weight is not None
-        sent = []
-        for s, ((first, kind), end) in enumerate(zip(stages, ends, strict=True)):
-            rows = setting.rows[kind]
-            for name, total in list(phases.items())[: 4 if split else 3]:
-                total.append(int(rows.of_stages(name)[first, end]))
-            if s + 1 < len(stages):
-                sent.append(int(rows.message("there", len(stages) - s - 1)[end]))
-        schedule = setting.pipelining.schedule
-        forward, backward, update, weight = phases.values()
-        late = weight if split else None
-        step = int(step_time(schedule, forward, backward, update, sent, setting.microbatches, weight_s=late))
+    def _offer(self, setting: _Setting, plans: list[list[tuple[int, int]]]) -> int:
+        """Simulate plans of one way, offer the best of them where it is the best of all; its step."""
+        split, pipeline = setting.rows[0].weight is not None, setting.way.pipeline
+        phases = np.empty((4, pipeline, len(plans)), dtype=np.int64)
+        sent = np.empty((pipeline - 1, len(plans)), dtype=np.int64)
+        for case, stages in enumerate(plans):
+            ends = [*(first for first, _ in stages[1:]), self.layers.count]
+            for s, ((first, kind), end) in enumerate(zip(stages, ends, strict=True)):
+                rows = setting.rows[kind]
+                for phase, name in enumerate(_PHASES if split else _PHASES[:3]):
+                    phases[phase, s, case] = rows.of_stages(name)[first, end]
+                if s + 1 < pipeline:
+                    sent[s, case] = rows.message("there", pipeline - s - 1)[end]
+        late = list(phases[3]) if split else None
+        forward, backward, update, messages = list(phases[0]), list(phases[1]), list(phases[2]), list(sent)
+        schedule, m = setting.pipelining.schedule, setting.microbatches
+        steps = step_time(schedule, forward, backward, update, messages, m, weight_s=late)
+        best = int(np.argmin(steps))
+        step = int(steps[best])
         if self.record.score is None or step < self.record.score:
-            plans = tuple(
+            stages = plans[best]
+            ends = [*(first for first, _ in stages[1:]), self.layers.count]
+            placed = tuple(
                 StagePlan(tuple(self.layers.line[first:end]), *setting.kinds[kind])
                 for (first, kind), end in zip(stages, ends, strict=True)
             )
             way = setting.way
-            self.record.offer(Solution(plans, way.data, way.order, setting.pipelining, way.zero))
+            self.record.offer(Solution(placed, way.data, way.order, setting.pipelining, way.zero))
         return step
+
+    def _simulate(self) -> None:
+        """All complete cuts."""
+        done, self.complete = self.complete, _Complete()
+        if done.setting is not None and done.cuts:
+            self._offer(done.setting, done.cuts)
 
     def _branch(self, beginning: _Beginning) -> None:
         """All next stages of a beginning."""
@@ -246,7 +273,7 @@ class _Search:
                     values = int(arrived[end]), int(behind[end]), int(peak[end]), beginning.used + rows.width
                     self.open.push(int(least[end]), _Beginning(setting, stages, end, *values))
                 else:
-                    self._last(setting, stages, end, beginning.used + rows.width)
+                    self._last(setting, stages, end, beginning.used + rows.width, int(least[end]))
 
     def _branch_chunks(self, beginning: _Chunks) -> None:
         own = beginning.own
@@ -258,11 +285,15 @@ class _Search:
             else:  # the stash of several chunks is counted along the order, by the check
                 self.record.offer(own.plan(firsts, self.layers.line), doubtful=True)
 
-    def _last(self, setting: _Setting, stages: tuple[tuple[int, int], ...], layer: int, used: int) -> None:
+    def _last(self, setting: _Setting, stages: tuple[tuple[int, int], ...], layer: int, used: int, least: int) -> None:
+        if self.complete.setting is not setting or len(self.complete.cuts) >= _TOGETHER:
+            self._simulate()
+            self.complete.setting = setting
         for kind, rows in enumerate(setting.rows):
             fits = rows.reach is None or rows.reach[0][layer] >= self.layers.count
             if fits and used + rows.width <= setting.budget:
-                self._offer(setting, [*stages, (layer, kind)])
+                self.complete.cuts.append([*stages, (layer, kind)])
+                self.complete.least = min(self.complete.least, least)
 
 
 def _in_order(own: Ways) -> Iterator[tuple[int, Ways, int]]:

@@ -6,8 +6,7 @@ import random
 
 import pytest
 
-from accmine import load
-from accmine.errors import AccmineError, InputError
+from accmine.errors import InputError
 from accmine.problems.stage_selection import Candidate, Pipeline, Problem, Stage
 from accmine.problems.stage_selection.integers import integers
 from accmine.problems.stage_selection.rules import step_seconds
@@ -33,8 +32,6 @@ def test_a_schedule_is_right_or_refused(schedule: str) -> None:
     if schedule not in whole_stages():
         with pytest.raises(InputError, match=f"'{schedule}' is not allowed; allowed: {', '.join(whole_stages())}"):
             selection(schedule, 0)
-        with pytest.raises(AccmineError, match=r"system\.schedule"):
-            load("gpt2-xl-pipeline", overrides=[f"system.schedule={schedule}"])
         return
     for seed in range(3):
         problem = selection(schedule, seed)

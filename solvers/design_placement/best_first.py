@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -23,7 +24,7 @@ import numpy.typing as npt
 
 from accmine.hardware import Design
 from accmine.problems import device_placement
-from accmine.problems.design_placement import Proof, Solution, problem_on
+from accmine.problems.design_placement import NearPlan, Proof, Solution, problem_on
 from accmine.problems.design_placement.layer_bounds import (
     SAFE,
     classes_of,
@@ -38,8 +39,8 @@ from accmine.problems.design_search.space_bound import Block, batches, block_of,
 from accmine.record import Record
 from accmine.result import StopReason
 
-from .answers import Modules, placement_of, placements, proven_seconds, scheduled, seconds_of, solution_of
-from .key import Key
+from .answers import Modules, Placed, placements, proven_seconds, scheduled, seconds_of, solution_of
+from .key import Key, chained_of, decided
 
 __all__ = ["BestFirst"]
 
@@ -70,6 +71,12 @@ _SECONDS = (0.0, 1.0, 4.0, 12.0)
 
 _PROMISING = 200
 """Plans of least bound among which those are found."""
+
+_NEAR, _LONGEST = 5, 8
+"""Plans that nearly won, which are told, and layers of the longest modules."""
+
+_CUT_SECONDS = 0.5
+"""For all cuts of a plan, simulated: mostly it is decided in less, or not at all."""
 
 _TRIES = 4
 """Placements that are simulated when there are new schedules."""
@@ -139,7 +146,7 @@ class _Search:
         self.modules: dict[tuple[Design, int], Modules] = {}
         self.least_spent = inf
         self.least_simulated = inf
-        self.seen: dict[tuple[Design, int, device_placement.Solution], float] = {}
+        self.near: dict[tuple[Design, int, device_placement.Solution], float] = {}
         self.keys: dict[tuple[Design, int], Key] = {}
 
     @property
@@ -335,11 +342,10 @@ class _Search:
         if not key.members:
             self.counts.pairs += key.tell_apart(self.upper)
         elif not key.settled:
-            found = key.settle(self.upper)
+            found = key.settle(self.upper, self.record.clock.part(0.1, _CUT_SECONDS))
             self.counts.chains += 1
             if found is not None and key.least <= self.least_bound * (1 + 1e-3):
-                placement = placement_of(key.terms, *found)
-                self.least_simulated = min(self.least_simulated, self._simulated(key, placement))
+                self.least_simulated = min(self.least_simulated, self._simulated(key, found))
         elif key.effort < EFFORTS:
             self._schedule(key, key.effort)
             key.effort += 1
@@ -367,45 +373,68 @@ class _Search:
         key.raise_seconds(SAFE * proven_seconds(key.terms, modules, key.design), self.upper)
 
     def _repeats(self, key: Key, name: str, layers: int, level: int) -> list[int]:
-        """Numbers of layers of modules to schedule."""
+        """Numbers of layers of modules to schedule: few at first, then those that the stages of the answer have."""
         if layers == 1 or level == 1:
             return [1]
-        if level == 0:
-            return [k for k in (1, 2, 4) if k <= layers]
-        return [k for k in (1, 2, 4) if k <= layers]
+        if level < EFFORTS - 1:
+            return [k for k in (1, 2, 4)[: 3 - level // 2] if k <= layers]
+        best = self.record.best
+        if best is None or (best.design, best.variant) != (key.design, key.variant):
+            return [1]
+        own = next(set(c.layers) for c in key.terms.variant.classes if c.name == name)
+        sizes = Counter(len(own & {*stage.layers}) for stage in best.placement.stages)
+        return [k for k, _ in sizes.most_common(2) if 0 < k <= _LONGEST]
 
     def _answer(self, key: Key, modules: Modules) -> None:
         times = seconds_of(key.terms, modules, key.design)
         plans = key.most_promising(_PROMISING)
-        for placed in placements(key.terms, plans, times, key.design.hbm_bytes, self.upper, _TRIES)[:2]:
-            if placed.step_s < self.upper * (1 + 1e-3):
-                self.record.offer(solution_of(key.design, key.variant, placed.placement, modules))
+        found = placements(key.terms, plans, times, key.design.hbm_bytes, self.upper, _TRIES)
+        other = np.flatnonzero(~chained_of(key.terms, plans))[:1]
+        if len(other):
+            clock = self.record.clock.part(0.1, 2 * _CUT_SECONDS)
+            placed, own = decided(key.terms, plans.take(other), times, key.design.hbm_bytes, clock)
+            if own.best is not None:
+                found.append(Placed(own.best, float(device_placement.shown(placed, own.score))))
+        found.sort(key=lambda p: p.step_s)
+        for number, own_placed in enumerate(found):
+            self.near[key.design, key.variant, own_placed.placement] = own_placed.step_s
+            if number < 2 and own_placed.step_s < self.upper * (1 + 1e-3):
+                self.record.offer(solution_of(key.design, key.variant, own_placed.placement, modules))
 
     # The account
 
     def account(self) -> None:
-        """Leave the proof in the pool."""
+        """Leave the proof in the pool: 1 - gap = (1 - plan part) (1 - design part) (1 - schedule part)."""
         best = self.record.best
         if best is None or self.record.bound is None:
             return
         bound, step = float(self.record.bound), float(self.record.score)
-        with_bounds = self._with_bounds(best)
-        least = min(with_bounds, self.least_simulated)
+        own = min(step, self._with_bounds(best))
+        least = max(bound, min(own, self.least_simulated))
+        own = max(own, least)
         self.record.pool["proof"] = Proof(
             design=best.design,
             step_s=step,
             bound_s=bound,
-            plan_part=max(0.0, 1 - bound / least) if least < inf else 0.0,
-            schedule_part=max(0.0, 1 - with_bounds / step) if with_bounds < inf else 0.0,
-            design_part=0.0,
+            plan_part=1 - bound / least,
+            schedule_part=1 - own / step,
+            design_part=1 - least / own,
             designs=self.counts.designs,
             plans=self.plan_count,
             pairs=self.counts.pairs,
             chains=self.counts.chains,
             scheduled=self.counts.scheduled,
             seconds_of_pairs=self.counts.seconds,
-            near=(),
+            near=self._near(best, step),
         )
+
+    def _near(self, best: Solution, step: float) -> tuple[NearPlan, ...]:
+        rows = sorted(
+            (step_s, variant, number, placement)
+            for number, ((design, variant, placement), step_s) in enumerate(self.near.items())
+            if design == best.design and placement != best.placement and step_s > step
+        )
+        return tuple(NearPlan(v, placement, step_s, step_s / step - 1) for step_s, v, _, placement in rows[:_NEAR])
 
     def _with_bounds(self, solution: Solution) -> float:
         """The step of a placement when layers take what is proven of them."""

@@ -46,7 +46,6 @@ class Key:
         Levels of work spent on its operator schedules.
     """
 
-    number: int
     variant: int
     design: Design
     terms: Terms

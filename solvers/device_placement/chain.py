@@ -201,6 +201,8 @@ class _Search:
         problem, data, pipeline = self.problem, int(own.data[row]), int(own.pipeline[row])
         tensor = own.kinds[0][0] if problem.uniform else max(problem.degrees)
         way = Way(tensor, data, pipeline, own.order, own.zero)
+        if not self.layers.fits(own.kinds, own.pipelining, way):
+            return
         if own.pipelining.chunks > 1:
             chunked = Chunked.of(self.layers, own.kinds[0], own.pipelining, way)
             self.record.offer(chunked.plan(chunked.balanced(), self.layers.line), doubtful=True)

@@ -63,11 +63,11 @@ def layer_classes(
         raise InputError(f"{model.name} is no transformer; layers of equal work are found in these", field="use")
     kinds, less = _kinds(config)
     short = replace(model, config=config.model_copy(update=less))
+    forward = forward_graph(
+        short, batch=microbatch, sequence=sequence, split=split, dtype=policy.compute, masked=masked, shard=shard
+    )
 
     def training(how: str) -> OperatorGraph:
-        forward = forward_graph(
-            short, batch=microbatch, sequence=sequence, split=split, dtype=policy.compute, masked=masked, shard=shard
-        )
         return training_graph(forward, optimizer=optimizer, recompute=how, accumulate=accumulate, policy=policy)
 
     plain = training("none")

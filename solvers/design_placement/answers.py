@@ -13,24 +13,27 @@ from accmine.hardware import Design
 from accmine.ports import Clock
 from accmine.problems import device_placement, operator_schedule
 from accmine.problems.design_placement import ModuleSchedule, Problem, Solution, module_graphs
-from accmine.problems.design_placement.cut_bounds import cut_bounds
+from accmine.problems.design_placement.cut_bounds import Pairs, cut_bounds, reached
 from accmine.problems.design_placement.layer_bounds import serial_part
 from accmine.problems.design_placement.plan_bounds import Plans
 from accmine.problems.design_placement.plans import Terms
 from accmine.problems.design_search.lowering import lower
 from accmine.record import Record
 from accmine.registry import make_solver
+from accmine.system import step_time
 from accmine.workload.shard import LayerClass
 
 from ..design_search.evaluator import PASSES
 from ..operator_schedule.critical_path import quick
 from .key import CHAINED, chain_of, pairs_of
+from .key import reach as _reach
 
 __all__ = ["Module", "Modules", "placement_of", "placements", "scheduled", "seconds_of", "solution_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
-PHASES = ("forward", "backward", "update")
+_MORE = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+"""Limits above the bound within which walks make cuts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,33 +113,74 @@ def proven_seconds(terms: Terms, modules: Modules, design: Design) -> FloatArray
     return rows
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Placed:
-    """A placement with an estimate of its step."""
+    """A placement, and its step if every layer takes what its class does on average."""
 
-    plan: Plans
     placement: device_placement.Solution
-    estimate: float
-    step_s: float = field(default=inf)
+    step_s: float
 
 
 def placements(
     terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int, upper: float, most: int
-) -> Iterator[Placed]:
-    """The best placements for some times of layers, by their chains over all cuts, least first; at most ``most``."""
-    if not len(plans):
-        return
+) -> list[Placed]:
+    """Placements for some times of layers that may be below ``upper``, best first: of at most ``most`` plans, one each."""
     names = [p.schedule for p in terms.problem.pipelinings]
-    at = np.flatnonzero((plans.chunks == 1) & np.array([names[i] in CHAINED for i in plans.pipelining]))
+    at = np.flatnonzero((plans.chunks == 1) & np.array([names[i] in CHAINED for i in plans.pipelining.tolist()]))
+    if not len(at):
+        return []
     chained = plans.take(at)
-    estimates = cut_bounds(pairs_of(terms, chained, seconds, hbm_bytes), np.zeros(len(at)), upper)
-    for i in np.argsort(estimates, kind="stable")[:most].tolist():
-        if estimates[i] == inf:
-            return
-        plan = chained.take(np.array([i]))
-        value, firsts = chain_of(terms, plan, seconds, hbm_bytes)
-        if firsts is not None:
-            yield Placed(plan, placement_of(terms, plan, firsts), value)
+    pairs = pairs_of(terms, chained, seconds, hbm_bytes)
+    limits = cut_bounds(pairs, np.zeros(len(at)), upper)
+    found = []
+    for i in np.argsort(limits, kind="stable")[:most].tolist():
+        if limits[i] == inf:
+            break
+        one = np.array([i])
+        cuts = _cuts(terms, chained.take(one), pairs.take(one), seconds, hbm_bytes, float(limits[i]))
+        if cuts:
+            found.append(_best_cut(terms, chained.take(one), seconds, cuts))
+    return sorted(found, key=lambda placed: placed.step_s)
+
+
+def _cuts(
+    terms: Terms, plan: Plans, pair: Pairs, seconds: FloatArray, hbm_bytes: int, limit: float
+) -> list[tuple[int, ...]]:
+    """First layers of stages: those of the least chain, and of walks through the stages within some limits."""
+    _, least = chain_of(terms, plan, seconds, hbm_bytes)
+    found = [] if least is None else [least]
+    p, reach = int(plan.stages[0]), _reach(terms, plan, hbm_bytes)
+    for more in _MORE:
+        layers, rows = reached(pair, np.array([limit * (1 + more)]), cuts=True)
+        if layers[0] == terms.variant.layers:
+            firsts = (0, *rows[: p - 1, 0].tolist())
+            ends = (*firsts[1:], terms.variant.layers)
+            if all(end <= reach[p - s - 1][first] for s, (first, end) in enumerate(zip(firsts, ends, strict=True))):
+                found.append(firsts)
+    return list(dict.fromkeys(found))
+
+
+def _best_cut(terms: Terms, plan: Plans, seconds: FloatArray, cuts: Sequence[tuple[int, ...]]) -> Placed:
+    """The cut of shortest simulated step."""
+    kinds = np.repeat([kind for kind, _ in terms.runs], [n for _, n in terms.runs])
+    each = np.stack(
+        [
+            seconds[kinds, 0] + plan.collective_s[0, kinds, 0],
+            seconds[kinds, 1] + plan.collective_s[0, kinds, 1],
+            seconds[kinds, 2] / plan.shards[0] + plan.gradient_s[0, kinds],
+        ]
+    )
+    total = np.concatenate([np.zeros((3, 1)), np.cumsum(each, axis=1)], axis=1)
+    edges = np.array([[*cut, len(kinds)] for cut in cuts])  # (cuts, stages + 1)
+    stages = np.diff(total[:, edges], axis=2)  # (3, cuts, stages)
+    messages = terms.boundaries(plan)
+    p = int(plan.stages[0])
+    sent = [messages[p - 2 - k][edges[:, k + 1]] for k in range(p - 1)]
+    schedule = terms.problem.pipelinings[int(plan.pipelining[0])].schedule
+    rows = [[np.ascontiguousarray(stages[phase][:, s]) for s in range(p)] for phase in range(3)]
+    steps = np.atleast_1d(step_time(schedule, *rows, sent, int(plan.microbatches[0])))
+    best = int(steps.argmin())
+    return Placed(placement_of(terms, plan, cuts[best]), float(steps[best]))
 
 
 def placement_of(terms: Terms, plan: Plans, firsts: Sequence[int]) -> device_placement.Solution:

@@ -30,7 +30,7 @@ from accmine.problems.design_placement.layer_bounds import (
     layer_seconds,
     peak_seconds,
 )
-from accmine.problems.design_placement.plan_bounds import Floor, cheap_bounds, floor_of
+from accmine.problems.design_placement.plan_bounds import Floor, Plans, cheap_bounds, floor_of
 from accmine.problems.design_placement.plans import Terms
 from accmine.problems.design_placement.times import class_at
 from accmine.problems.design_search import fits
@@ -58,6 +58,9 @@ _PATHS_AT_ONCE = 16
 
 _DIVES, _DEEP = 16, 3
 """Blocks of small bounds that are costed at once, and those whose best design is scheduled."""
+
+_TRIED, _MARGIN = 2, 0.01
+"""Promising designs whose plans are told apart at once, and how much better than the best answer their bounds are."""
 
 EFFORTS = 4
 """Levels of work on the operator schedules of a design with a variant."""
@@ -114,10 +117,20 @@ class _Search:
 
     def __init__(self, record: Record[Solution]) -> None:
         self.record, self.problem = record, record.problem
-        self.classes = classes_of(self.problem)
-        self.terms = [Terms(self.problem, variant) for variant in self.problem.variants]
-        self.plans = [terms.plans() for terms in self.terms]
-        self.fullest: dict[tuple[int, int], FloatArray] = {}
+        every = [Terms(self.problem, variant) for variant in self.problem.variants]
+        self.plan_count = 0
+        # Of variants that fit in no memory the classes are not costed.
+        self.terms: dict[int, Terms] = {}
+        self.plans: dict[int, Plans] = {}
+        most = max(self.problem.template.hbm_bytes)
+        for v, terms in enumerate(every):
+            plans = terms.plans()
+            self.plan_count += len(plans)
+            if np.isfinite(terms.fullest(plans, most)).any():
+                self.terms[v], self.plans[v] = terms, plans
+        self.classes = classes_of(self.problem, list(self.terms))
+        self.room: dict[tuple[int, int], tuple[Plans, FloatArray]] = {}
+        self.dived = inf
         self.floors: dict[tuple[int, int], Floor] = {}
         self.blocks: list[Block] = []
         self.queue: list[_Entry] = []
@@ -227,8 +240,7 @@ class _Search:
             order.append((float(self._floors(self.blocks[i].types.hbm_bytes, own).min()), i))
         for least, i in sorted(order)[:_DEEP]:
             if least < self.upper and self.record.over() is None:
-                for key in sorted(self._keys([self.blocks[i]]), key=lambda k: k.least)[:1]:
-                    self._schedule(key, 0)
+                self._try(self._keys([self.blocks[i]]))
 
     def _several(self, entry: _Entry) -> list[_Entry]:
         """The blocks to look at next: the first in line and those that follow without others between."""
@@ -251,50 +263,71 @@ class _Search:
     def _floors(self, hbm: int, rows: FloatArray) -> FloatArray:
         """What no step of a variant is below on designs with so much HBM, whatever the plan; (variants, designs)."""
         found = np.empty((len(self.terms), rows.shape[2]))
-        for v, at in enumerate(self.classes.at):
-            found[v] = self._floor(v, hbm).bounds(rows[list(at)])
+        for k, (v, at) in enumerate(zip(self.terms, self.classes.at, strict=True)):
+            found[k] = self._floor(v, hbm).bounds(rows[list(at)])
         return SAFE * found
 
     def _floor(self, variant: int, hbm_bytes: int) -> Floor:
         if (variant, hbm_bytes) not in self.floors:
             plans = self.plans[variant]
-            self.fullest[variant, hbm_bytes] = fullest = self.terms[variant].fullest(plans, hbm_bytes)
+            fullest = self.terms[variant].fullest(plans, hbm_bytes)
+            room = np.flatnonzero(np.isfinite(fullest))
+            self.room[variant, hbm_bytes] = plans.take(room), fullest[room][:, None]
             self.floors[variant, hbm_bytes] = floor_of(plans, fullest)
         return self.floors[variant, hbm_bytes]
 
     def _paths(self, several: list[int]) -> None:
         """Longest paths of all designs of some blocks, and bounds of all their plans."""
-        for key in self._keys([self.blocks[i] for i in several]):
+        keys = self._keys([self.blocks[i] for i in several])
+        self._try(keys)
+        for key in keys:
             self.push(key.least, key)
+
+    def _try(self, keys: list[Key]) -> None:
+        """Schedule the most promising of some keys at once: a better answer leaves out most of the others."""
+        near = sorted((key for key in keys if key.effort == 0), key=lambda k: k.least)[:_TRIED]
+        for key in near:
+            if key.least < (1 - _MARGIN) * self.upper and not key.members:
+                self.counts.pairs += key.tell_apart(self.upper)
+        best = min(near, key=lambda k: k.least, default=None)
+        if best is not None and best.least < min((1 - _MARGIN) * self.upper, self.dived):
+            self._schedule(best, 0)
+            best.effort = 1
 
     def _keys(self, several: list[Block], only: set[Design] | None = None) -> list[Key]:
         """Every design of some blocks with every variant that may still win."""
+        found: list[Key] = []
+        rows = layer_seconds(self.classes, several, paths=True)
+        begin = time.monotonic()
+        for hbm in dict.fromkeys(block.types.hbm_bytes for block in several):
+            own = [k for k, block in enumerate(several) if block.types.hbm_bytes == hbm]
+            designs = [several[k].design(int(flat)) for k in own for flat in np.flatnonzero(several[k].fits)]
+            found += self._keys_of(hbm, designs, np.concatenate([rows[k] for k in own], axis=2), only)
+        self.counts.seconds += time.monotonic() - begin
+        return found
+
+    def _keys_of(self, hbm: int, designs: list[Design], rows: FloatArray, only: set[Design] | None) -> list[Key]:
+        """The same of designs with so much HBM; ``rows`` are bounds of layers, (tasks, 3, designs)."""
         found = []
-        for block, rows in zip(several, layer_seconds(self.classes, several, paths=True), strict=True):
-            begin = time.monotonic()
-            flat = np.flatnonzero(block.fits)
-            hbm = block.types.hbm_bytes
-            least = self._floors(hbm, rows)
-            for v, (terms, at) in enumerate(zip(self.terms, self.classes.at, strict=True)):
-                designs = np.flatnonzero(least[v] < self.upper)
-                if only is not None:
-                    designs = np.array([i for i in designs if block.design(int(flat[i])) in only], dtype=np.int64)
-                if not len(designs):
-                    continue
-                room = np.flatnonzero(np.isfinite(self.fullest[v, hbm]))
-                if not len(room):
-                    continue
-                plans, seconds = self.plans[v].take(room), rows[list(at)]
-                bounds = SAFE * cheap_bounds(plans, seconds[:, :, designs], self.fullest[v, hbm][room][:, None])
-                self.counts.pairs += bounds.size
-                for column in np.flatnonzero(bounds.min(axis=0) < self.upper).tolist():
-                    which = np.flatnonzero(bounds[:, column] < self.upper)
-                    i = int(designs[column])
-                    design = block.design(int(flat[i]))
-                    found.append(
-                        Key(len(found), v, design, terms, seconds[:, :, i], plans.take(which), bounds[which, column])
-                    )
-            self.counts.seconds += time.monotonic() - begin
+        least = self._floors(hbm, rows)
+        wanted = np.array([only is None or design in only for design in designs])
+        for k, (v, at) in enumerate(zip(self.terms, self.classes.at, strict=True)):
+            chosen = np.flatnonzero((least[k] < self.upper) & wanted)
+            plans, fullest = self.room[v, hbm]
+            if not len(chosen) or not len(plans):
+                continue
+            seconds = rows[list(at)][:, :, chosen]
+            bounds = SAFE * cheap_bounds(plans, seconds, fullest)
+            self.counts.pairs += bounds.size
+            for column in np.flatnonzero(bounds.min(axis=0) < self.upper).tolist():
+                which = np.flatnonzero(bounds[:, column] < self.upper)
+                design = designs[int(chosen[column])]
+                key = Key(0, v, design, self.terms[v], seconds[:, :, column], plans.take(which), bounds[which, column])
+                modules = self.modules.get((design, v))
+                if modules is not None:
+                    key.raise_seconds(SAFE * proven_seconds(key.terms, modules, design), self.upper)
+                    key.effort = 1
+                found.append(key)
         return found
 
     def _advance(self, key: Key) -> None:
@@ -318,6 +351,7 @@ class _Search:
     def _schedule(self, key: Key, level: int) -> None:
         """Operator schedules of all classes, better bounds of them, and the placements that suit them."""
         self.counts.scheduled += level == 0
+        self.dived = min(self.dived, (1 + _MARGIN) * key.least)
         self.record.work += 1
         self.keys[key.design, key.variant] = key
         modules = self.modules.setdefault((key.design, key.variant), {})
@@ -343,8 +377,8 @@ class _Search:
     def _answer(self, key: Key, modules: Modules) -> None:
         times = seconds_of(key.terms, modules, key.design)
         plans = key.most_promising(_PROMISING)
-        for placed in placements(key.terms, plans, times, key.design.hbm_bytes, self.upper, _TRIES):
-            if placed.estimate < self.upper:
+        for placed in placements(key.terms, plans, times, key.design.hbm_bytes, self.upper, _TRIES)[:2]:
+            if placed.step_s < self.upper * (1 + 1e-3):
                 self.record.offer(solution_of(key.design, key.variant, placed.placement, modules))
 
     # The account
@@ -365,7 +399,7 @@ class _Search:
             schedule_part=max(0.0, 1 - with_bounds / step) if with_bounds < inf else 0.0,
             design_part=0.0,
             designs=self.counts.designs,
-            plans=sum(map(len, self.plans)),
+            plans=self.plan_count,
             pairs=self.counts.pairs,
             chains=self.counts.chains,
             scheduled=self.counts.scheduled,

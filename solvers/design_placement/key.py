@@ -15,7 +15,7 @@ from accmine.problems.design_placement.plan_bounds import Plans, cheap_bounds
 from accmine.problems.design_placement.plans import Terms
 from accmine.problems.device_placement.chain_bound import least_chain
 
-__all__ = ["Key", "chain_of", "pairs_of"]
+__all__ = ["Key", "chain_of", "pairs_of", "reach"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -138,7 +138,7 @@ class Key:
 
 def pairs_of(terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int) -> Pairs:
     """Plans on one design, or with one set of times of layers, for ``cut_bounds``; seconds as of ``Key``."""
-    count = len(plans)
+    count, names = len(plans), [p.schedule for p in terms.problem.pipelinings]
     return Pairs(
         runs=terms.runs,
         stages=plans.stages,
@@ -151,6 +151,7 @@ def pairs_of(terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int) ->
         static_bytes=terms.static_of(plans),
         stash_bytes=np.repeat(terms.stash_bytes[:, None], count, axis=1),
         held=terms.in_flight(plans)[0],
+        windows=np.array([names[i] == "1f1b" for i in plans.pipelining.tolist()], dtype=bool),
     )
 
 
@@ -169,14 +170,15 @@ def chain_of(terms: Terms, plan: Plans, seconds: FloatArray, hbm_bytes: int) -> 
         microbatches=m,
         there=messages,
         back=messages,
-        reach=_reach(terms, plan, kinds, hbm_bytes),
+        reach=reach(terms, plan, hbm_bytes),
         schedule=terms.problem.pipelinings[int(plan.pipelining[0])].schedule,
     )
     return float(value), cut
 
 
-def _reach(terms: Terms, plan: Plans, kinds: IntArray, hbm_bytes: int) -> IntArray:
+def reach(terms: Terms, plan: Plans, hbm_bytes: int) -> IntArray:
     """For the r-th stage from the end, by first layer, the layer behind the longest stage in memory."""
+    kinds = np.repeat([kind for kind, _ in terms.runs], [n for _, n in terms.runs])
     p, count = int(plan.stages[0]), len(kinds)
     static = terms.static_bytes(int(plan.data[0]), int(plan.zero[0]))[kinds]
     stash, working = terms.stash_bytes[kinds], terms.working_bytes[kinds]

@@ -1,4 +1,4 @@
-"""The least longest chain over all cuts, of many pairs of a design and a plan at once, to a part in a thousand.
+"""The least longest chain over all cuts, of many pairs of a design and a plan at once, to a part in ten thousand.
 
 Within a limit B every stage takes the most layers that its chains and its memory allow: the longer it is, the more stands
 before the next one, but that one ends no earlier for it, since a layer counts m times in its own stage and once before
@@ -6,9 +6,16 @@ the others. So whether any cut has all chains
 
     Σ_{k<s} (f_k + b_k + 2c) + m t_s + u_0  and  Σ_{k<s} (f_k + c) + m t_s + u_s
 
-within B is one walk through the stages, and B is bisected. Of u_0 only the first layer counts, chains that return to a
-stage between the first and the last are left out, and a stage has the least working memory of any class: all make the
-bound lower, never higher. ``accmine.problems.device_placement.chain_bound`` has the exact one, a pair at a time.
+within B is one walk through the stages, and B is bisected. With ``1f1b`` stage s holds W = p - s microbatches: it begins
+pass j + W when j is back, and stage e ≥ s of a window of n = e - s + 1 stages sends back j + n when j + W arrives. The
+first microbatch goes to the end and back (R_s), then each turn through the window brings n, and the last goes again:
+
+    Σ_{k<s} (t_k + 2c) + 2 R_s + ⌊(m - 1 - W) / n⌋ (Σ_{s≤k≤e} t_k + 2c (n - 1)) + u_0,   R_s = Σ_{k≥s} t_k + 2c (p - 1 - s)
+
+where messages count that other chains do not see; it bounds the end of stage e by the beginning of stage s, and the walk
+stays the same. Of u_0 only the first layer counts, chains that return to a stage between the first and the last are left
+out, and a stage has the least working memory of any class: all make the bound lower, never higher.
+``accmine.problems.device_placement.chain_bound`` has the exact chains, a pair at a time.
 """
 
 from __future__ import annotations
@@ -26,6 +33,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 _STEPS = 14
 """Halvings of the interval between the bounds."""
+
+_WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
+"""Stages of the windows that are looked at."""
 
 _MORE = 1e-9
 """Layers that rounding may not take away."""
@@ -51,6 +61,8 @@ class Pairs:
         Of one layer: what is there once, and for each microbatch in flight; shape (classes, pairs).
     held
         Microbatches in flight by stage; shape (most stages, pairs).
+    windows
+        Whether the schedule is one forward, one backward.
     """
 
     runs: tuple[tuple[int, int], ...]
@@ -64,6 +76,7 @@ class Pairs:
     static_bytes: FloatArray
     stash_bytes: FloatArray
     held: IntArray
+    windows: BoolArray
 
     @property
     def layers(self) -> int:
@@ -111,9 +124,10 @@ def reached(pairs: Pairs, limit: FloatArray, *, cuts: bool = False) -> tuple[Int
     most = int(pairs.stages.max(initial=0))
     rows = np.zeros((most if cuts else 0, len(limit)), dtype=np.int64)
     alive = np.ones(len(limit), dtype=bool)
+    windows = _Windows(pairs, limit)
     for stage in range(most):
         live = alive & (stage < pairs.stages)
-        budgets = [back, ahead, pairs.memory_bytes]
+        budgets = [back, ahead, pairs.memory_bytes, windows.room(stage)]
         go, here = live, position
         last = total - (pairs.stages - 1 - stage)
         spent, sent = np.zeros(len(limit)), np.zeros(len(limit))
@@ -125,6 +139,7 @@ def reached(pairs: Pairs, limit: FloatArray, *, cuts: bool = False) -> tuple[Int
                 m * both[kind],
                 m * both[kind] + pairs.update_s[kind],
                 pairs.static_bytes[kind] + pairs.held[stage] * pairs.stash_bytes[kind],
+                both[kind],
             )
             room = np.min([b / np.maximum(c, 1e-300) for b, c in zip(budgets, costs, strict=True)], axis=0)
             taken = np.minimum(left, np.maximum(np.floor(room + _MORE), 0.0)).astype(np.int64)
@@ -135,7 +150,39 @@ def reached(pairs: Pairs, limit: FloatArray, *, cuts: bool = False) -> tuple[Int
             go = go & (here >= np.minimum(end, last))
         alive &= ~live | (here > position)
         position = np.where(live, here, position)
+        windows.add(spent)
         back, ahead = back - spent - pairs.transfer_s.sum(axis=0), ahead - sent - pairs.transfer_s[0]
         if cuts:
             rows[stage] = position
     return np.where(alive, position, 0), rows
+
+
+class _Windows:
+    """How far stages may reach by the chains through windows; times of what stands before each stage, stage by stage."""
+
+    def __init__(self, pairs: Pairs, limit: FloatArray) -> None:
+        self.pairs, self.message = pairs, pairs.transfer_s.sum(axis=0)
+        layers = sum(n * (pairs.forward_s[kind] + pairs.backward_s[kind]) for kind, n in pairs.runs)
+        self.free = limit - pairs.update_s[pairs.runs[0][0]] - 2 * layers
+        self.before = [np.zeros(len(limit))]
+
+    def add(self, spent: FloatArray) -> None:
+        """Take over the time of the next stage."""
+        self.before.append(self.before[-1] + spent)
+
+    def room(self, stage: int) -> FloatArray:
+        """Longest time of a stage that keeps all windows that end with it within the limit."""
+        found = np.full(len(self.free), np.inf)
+        p, m = self.pairs.stages, self.pairs.microbatches
+        for n in _WINDOWS:
+            first = stage - n + 1
+            if first < 0:
+                break
+            turns = np.where(self.pairs.windows, (m - 1 - p + first) // n, 0)
+            if not (turns > 0).any():
+                continue
+            start = self.before[first]
+            rest = self.free + start - self.message * (first + 2 * (p - 1 - first))
+            end = start + rest / np.maximum(turns, 1) - self.message * (n - 1)
+            found = np.where(turns > 0, np.minimum(found, end - self.before[stage]), found)
+        return found

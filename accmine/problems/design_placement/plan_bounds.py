@@ -22,8 +22,8 @@ the number of devices in a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -80,14 +80,22 @@ class Plans:
     def __len__(self) -> int:
         return len(self.stages)
 
+    @cached_property
+    def chained(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What a whole pass, the messages of all boundaries, and one of equal layers count in the longest of all chains.
+
+        Shape (plans,) each; nothing with several chunks on a device.
+        """
+        weight, moved = _weights(self.stages, self.microbatches)
+        layers, rows = int(self.layers.max()), zip(self.stages.tolist(), self.microbatches.tolist(), strict=True)
+        chain = np.array([least_chain_of_equals(layers, s, m) for s, m in rows], dtype=np.float64)
+        plain = self.chunks == 1
+        return np.where(plain, weight, 0.0), np.where(plain, moved, 0.0), np.where(plain, chain, 0.0)
+
     def take(self, which: npt.NDArray[np.bool_] | IntArray) -> Plans:
         """Some of the plans."""
         names = [f.name for f in fields(self)][3:]
         return Plans(self.layers, self.first, self.last, **{name: getattr(self, name)[which] for name in names})
-
-    def with_data(self, data: IntArray, gradient_s: FloatArray, shards: IntArray) -> Plans:
-        """The same plans, each with one number of replicas."""
-        return replace(self, data=data, data_most=data, gradient_s=gradient_s, shards=shards)
 
 
 def cheap_bounds(plans: Plans, seconds: FloatArray, fullest: IntArray | None = None) -> FloatArray:
@@ -116,19 +124,9 @@ def cheap_bounds(plans: Plans, seconds: FloatArray, fullest: IntArray | None = N
     own = seconds[main, UPDATE] / shards + plans.gradient_s[:, main, None]
     most = -(-plans.layers[main] // plans.stages)[:, None] if fullest is None else fullest
     np.maximum(bound, most * (m * layer + own), out=bound)
-    plain = np.flatnonzero(plans.chunks == 1)
-    if len(plain):
-        weight, moved = _weights(plans.stages[plain], plans.microbatches[plain])
-        chain = np.array(
-            [
-                least_chain_of_equals(int(plans.layers[main]), int(s), int(n))
-                for s, n in zip(plans.stages[plain], plans.microbatches[plain], strict=True)
-            ]
-        )
-        longest = np.maximum(
-            whole[plain] * weight[:, None] + moved[:, None] * transfer[plain], layer[plain] * chain[:, None]
-        )
-        bound[plain] = np.maximum(bound[plain], longest + first_update[plain])
+    weight, moved, chain = plans.chained
+    np.maximum(bound, weight[:, None] * whole + (moved[:, None] * transfer + first_update), out=bound)
+    np.maximum(bound, chain[:, None] * layer + first_update, out=bound)
     return bound
 
 

@@ -7,7 +7,7 @@ members are told apart where it matters (``members``).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -104,17 +104,25 @@ class Terms:
 
     def members(self, plans: Plans) -> Plans:
         """The plans with every number of replicas apart, and their sums of gradients."""
-        rows, sums, shards = [], [], []
+        rows, sums, shards, transfers = [], [], [], []
         for i in range(len(plans)):
             for data in self.replicas(int(plans.data[i]), int(plans.data_most[i])):
                 way = self.way(int(plans.stages[i]), data, int(plans.order[i]), int(plans.zero[i]))
                 rows.append((i, data))
                 sums.append(self.added(way)[1])
                 shards.append(data if way.zero else 1)
+                transfers.append(self._least_messages_s(way))
         table = np.array(rows, dtype=np.int64).reshape(-1, 2)
         found = plans.take(table[:, 0])
         gradient = np.array(sums).reshape(-1, plans.gradient_s.shape[1])
-        return found.with_data(table[:, 1], gradient, np.array(shards, dtype=np.int64))
+        return replace(
+            found,
+            data=table[:, 1],
+            data_most=table[:, 1],
+            gradient_s=gradient,
+            shards=np.array(shards, dtype=np.int64),
+            transfer_s=np.array(transfers, dtype=np.float64),
+        )
 
     def _choices(self) -> Iterator[tuple[int, tuple[int, int, int], int, int, int]]:
         p, placed = self.problem, self.placed
@@ -147,6 +155,19 @@ class Terms:
         if not sends or stride >= self.problem.devices:
             return 0.0
         return 2 * self.problem.cluster.transfer_s(min(sends), 0, stride)
+
+    @cached_property
+    def _messages(self) -> dict[Way, float]:
+        return {}
+
+    def _least_messages_s(self, way: Way) -> float:
+        """Least seconds of a message to the next stage and back, over the boundaries that there are."""
+        plain = replace(way, zero=0)
+        if plain not in self._messages:
+            sends = [edge.message_bytes for edge in self.placed.edges]
+            ticks = [self.numbers.message(min(sends), way, k) for k in range(way.pipeline - 1)] if sends else []
+            self._messages[plain] = 2 * min(ticks, default=0) / float(self.numbers.ticks)
+        return self._messages[plain]
 
     # One plan
 

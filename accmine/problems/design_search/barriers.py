@@ -82,7 +82,7 @@ class Chain:
     last: IntArray
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def chain(graph: OperatorGraph) -> Chain | None:
     """The barriers of ``graph`` and the intervals of its operators; ``None`` if it has none, or too many operators."""
     found = _found(graph)
@@ -98,7 +98,7 @@ def chain(graph: OperatorGraph) -> Chain | None:
     return Chain(np.array(line, dtype=np.int64), first, last)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def barriers(graph: OperatorGraph) -> Barriers | None:
     """The barriers of ``graph``; ``None`` if it has none, or too many operators."""
     found = _found(graph)

@@ -70,7 +70,7 @@ class CollapsedGraph:
         return longest
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def collapse(graph: OperatorGraph) -> CollapsedGraph:
     """Collapse ``graph``; linear in operators and edges."""
     predecessors: list[list[int]] = [[] for _ in graph.operators]

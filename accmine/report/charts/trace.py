@@ -320,7 +320,7 @@ def _levels(held: _Held, resource: int, capacity: int, cut: int, end: int) -> li
     return levels
 
 
-_SHORT = {"forward": "F", "backward": "B"}
+_SHORT = {"forward": "F", "backward": "B", "weight": "W"}
 
 
 def timeline_lanes(
@@ -354,7 +354,7 @@ def timeline_lanes(
         short = _SHORT.get(event.kind)
         args: dict[str, Any] = {"phase": event.kind, "kind": event.kind}
         if event.microbatch >= 0:
-            args["microbatch"] = event.microbatch
+            args |= {"microbatch": event.microbatch} | ({"chunk": event.chunk} if timeline.chunks > 1 else {})
         lanes.append(
             Lane(
                 process,
@@ -376,19 +376,21 @@ def link_lanes(
     Parameters
     ----------
     sends
-        Time of a message over each boundary, the same in both directions; shape (stages - 1,).
+        Time of a message over each boundary, the same in both directions; shape (stages · chunks - 1,).
     """
-    free: dict[tuple[int, int], float] = {}
+    free: dict[tuple[int, int, str], float] = {}
     lanes = []
     for event in sorted(timeline.events, key=lambda e: e.end):
-        to = event.stage + {"forward": 1, "backward": -1}.get(event.kind, 0)
-        boundary = min(event.stage, to)
-        if to == event.stage or not 0 <= boundary < len(sends) or not sends[boundary]:
+        stage = event.chunk * timeline.stages + event.stage
+        to = stage + {"forward": 1, "backward": -1}.get(event.kind, 0)
+        boundary, link = min(stage, to), (event.stage, to % timeline.stages)
+        if to == stage or not 0 <= boundary < len(sends) or not sends[boundary]:
             continue
-        start = max(event.end, free.get((event.stage, to), 0))
-        free[event.stage, to] = start + sends[boundary]
+        # A device sends one message of each kind at a time.
+        start = max(event.end, free.get((*link, event.kind), 0))
+        free[*link, event.kind] = start + sends[boundary]
         name = f"{_SHORT[event.kind]}{event.microbatch}"
-        thread = f"stage {event.stage} → {to}"
+        thread = f"stage {link[0]} → {link[1]}" + (f" {event.kind}" if timeline.chunks > 1 else "")
         times = start * seconds_per_unit, sends[boundary] * seconds_per_unit
         lanes.append(Lane(process, thread, name, *times, {"microbatch": event.microbatch}))
     order = sorted({lane.thread for lane in lanes}, key=lambda name: [int(n) for n in name.split() if n.isdigit()])

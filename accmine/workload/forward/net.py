@@ -56,6 +56,7 @@ class Net:
         self.table = -1
 
     def parameter(self, name: str, *shape: int) -> int:
+        """A trained tensor."""
         return layers.parameter(self.b, name, shape, self.dtype)
 
     def linear(self, name: str, x: int, k: int, n: int, bias: bool) -> int:
@@ -113,10 +114,13 @@ class Net:
         layers.cross_entropy(self.b, "loss", logits, labels, self.config.vocabulary, sums=sums)
 
     def norm(self, name: str, x: int) -> int:
+        """The description's kind of norm over the last axis."""
         return layers.norm(self.b, name, self.config.norm, x)
 
     def dropout(self, name: str, x: int, rate: float) -> int:
+        """Dropout, where there is any."""
         return layers.dropout(self.b, name, x, rate if self.dropping else 0.0)
 
     def ids(self, name: str, rows: tuple[int, ...]) -> int:
+        """Whole numbers of the batch."""
         return layers.input_tensor(self.b, name, rows, "int32")

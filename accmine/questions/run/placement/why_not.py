@@ -23,12 +23,12 @@ from accmine.plan.placement import PlacementPlan, make_placement
 from accmine.problems.conflict import ConflictingLimit, infeasible
 from accmine.problems.design_placement import Problem, Variant, problem_on
 from accmine.problems.design_placement.times import class_at
-from accmine.problems.device_placement.memory import held_microbatches, state_bytes
+from accmine.problems.device_placement.memory import held_microbatches, layer_bytes
 from accmine.problems.limits import COSTS, widened
 from accmine.study import Study
-from accmine.study.values import AUTO, choices
+from accmine.study.choices import AUTO, choices
 
-__all__ = ["least_bytes", "why_not"]
+__all__ = ["hopeless", "least_bytes", "why_not"]
 
 STACKS = ("accelerator", "hbm_stacks")
 
@@ -48,6 +48,15 @@ def least_bytes(problem: Problem) -> float:
     return best
 
 
+def hopeless(problem: Problem) -> bool:
+    """Whether no design within the limits of cost holds any placement: known without a search."""
+    limits = {"area_mm2": problem.area_mm2, "tdp_w": problem.tdp_w}
+    blocks = feasible(problem.template, problem.technology, **{k: v for k, v in limits.items() if v < inf})
+    most = max((block.types.hbm_bytes for block in blocks), default=0)
+    rows = (_Rows(problem, variant) for variant in problem.variants)
+    return not any(own.fits(stages, held, most) for own in rows for stages, held in own.plans())
+
+
 class _Rows:
     """What each layer of a variant keeps on one device, with the most replicas and the highest ZeRO stage."""
 
@@ -57,8 +66,7 @@ class _Rows:
         options = [self.placed.layers[c.layers[0]].options[0] for c in variant.classes]
         self.kinds = class_at(variant)
         self.stash = [option.stash_bytes for option in options]
-        self.working = [option.working_bytes for option in options]
-        self.options, self.states = options, list[int]()
+        self.options, self.states, self.working = options, list[int](), list[int]()
 
     def plans(self) -> Iterator[tuple[int, Sequence[int]]]:
         """Stages, and microbatches in flight on each; interleaved ones keep at least one."""
@@ -69,7 +77,8 @@ class _Rows:
             if not allowed or stages > self.variant.layers:
                 continue
             data = max(allowed)
-            self.states = [state_bytes(self.placed, option, data, zero) for option in self.options]
+            rows = [layer_bytes(self.placed, option, data, zero) for option in self.options]
+            self.states, self.working = [states for states, _ in rows], [working for _, working in rows]
             microbatches = -(-self.placed.microbatches // data)
             for how in problem.pipelinings:
                 one = how.chunks > 1

@@ -49,3 +49,17 @@ def test_the_timeline_has_a_track_for_each_stage_and_link() -> None:
     assert perfetto(lanes)["traceEvents"]
     step = device_placement.shown(placed, device_placement.score(placed, solution.placement))
     assert max(lane.end_s for lane in lanes) == pytest.approx(step)
+
+
+@pytest.mark.parametrize(("schedule", "chunks"), [("interleaved", 3), ("zb-h1", 1)])
+def test_chunks_and_split_backward_passes(schedule: str, chunks: int) -> None:
+    parallel = {"schedule": schedule, **({"chunks": chunks} if chunks > 1 else {})}
+    problem = placement_plan(parallel=parallel).problem
+    solution = some_solution(problem, stages=2 * chunks, data=2)
+    assert check(problem, solution) == ()
+    placed, own = placed_problem(problem, solution, makespans(problem, solution)), solution.placement
+    step = device_placement.shown(placed, device_placement.score(placed, own))
+    parts = step_parts(placed, own)
+    assert parts.step_s == pytest.approx(step)
+    assert min(parts.bubble_s, parts.messages_s) > 0
+    assert perfetto(placement_lanes(placed, own))["traceEvents"]

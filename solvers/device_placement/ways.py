@@ -131,7 +131,7 @@ class Layers:
             distinct, place = self.options(kinds[0])
             states = [0 if o is None else layer_bytes(problem, o, way.data, way.zero)[0] for o in distinct]
             stash = [0 if o is None else o.stash_bytes for o in distinct]
-            return sum(states[i] + stash[i] for i in place.tolist()) <= problem.memory_bytes * p
+            return bool(sum(states[i] + stash[i] for i in place.tolist()) <= problem.memory_bytes * p)
         microbatches, layer = replica_microbatches(problem, way.data), 0
         for s in range(p):
             held = held_microbatches(pipelining, s, p, microbatches)

@@ -15,7 +15,15 @@ import networkx as nx
 import pytest
 
 from accmine.ports import BaseModel, Kind, Model, Solver
-from accmine.problems import design_search, operator_schedule, pipeline_schedule, schedule_window, stage_selection
+from accmine.problems import (
+    design_search,
+    device_partition,
+    device_placement,
+    operator_schedule,
+    pipeline_schedule,
+    schedule_window,
+    stage_selection,
+)
 from accmine.registry import DEFAULT_SOLVER, MODELS, PROBLEMS, SOLVERS, make_model, make_solver, problem_module
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,7 +97,15 @@ def test_the_rule_allows(line: str) -> None:
 
 
 # mypy holds modules against the port
-KINDS: tuple[Kind, ...] = (design_search, operator_schedule, pipeline_schedule, schedule_window, stage_selection)
+KINDS: tuple[Kind, ...] = (
+    design_search,
+    device_partition,
+    device_placement,
+    operator_schedule,
+    pipeline_schedule,
+    schedule_window,
+    stage_selection,
+)
 
 
 @pytest.mark.parametrize("kind", sorted(PROBLEMS))

@@ -64,7 +64,7 @@ class PipelineSchedule(ABC):
 
         Only of schedules with one stage per device and whole backward passes.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.name} is walked by its device orders")
 
     def refusal(self, devices: int, microbatches: int, chunks: int) -> tuple[str, str] | None:
         """(field, why) of a shape that the schedule is not made for."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from accmine.version import __version__
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from accmine.questions.run.placement.record import PlacementOutcome
     from accmine.questions.run.record import Outcome
     from accmine.study.study import LoadedStudy, Study
-
-T = TypeVar("T")
 
 __all__ = ["ReadyStudy", "__version__", "load"]
 
@@ -89,9 +87,12 @@ class ReadyStudy:
         KeyboardInterrupt
             At Ctrl-C, once what is verified is saved; before anything is, whatever ``on_interrupt`` says.
         """
-        from accmine.questions.run.record import Outcome
+        from accmine.questions.run.run import run
 
-        return self._outcome(Outcome, runs_dir, again, on_progress, on_interrupt)
+        outcome = run(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
+        if outcome.stop == "interrupted" and on_interrupt == "raise":
+            raise KeyboardInterrupt
+        return outcome
 
     def place(
         self,
@@ -102,23 +103,11 @@ class ReadyStudy:
         on_interrupt: Literal["raise", "return"] = "raise",
     ) -> PlacementOutcome:
         """As ``run``, of a study whose placement is decided with the design."""
-        from accmine.questions.run.placement.record import PlacementOutcome
+        from accmine.questions.run.run import place
 
-        return self._outcome(PlacementOutcome, runs_dir, again, on_progress, on_interrupt)
-
-    def _outcome(
-        self, kind: type[T], runs_dir: str | Path, again: bool, on_progress: Incumbent | None, on_interrupt: str
-    ) -> T:
-        from accmine.errors import InputError
-        from accmine.questions.run.run import outcome_kind, run
-
-        if outcome_kind(self.study) is not kind:
-            how = "decided with the design: ask place()" if self.study.placed else "given: ask run()"
-            raise InputError(f"the placement of this study is {how}", field="parallel")
-        outcome = run(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
+        outcome = place(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
         if outcome.stop == "interrupted" and on_interrupt == "raise":
             raise KeyboardInterrupt
-        assert isinstance(outcome, kind)
         return outcome
 
 

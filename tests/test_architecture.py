@@ -18,6 +18,8 @@ from accmine.ports import BaseModel, Kind, Model, Solver
 from accmine.problems import (
     design_placement,
     design_search,
+    device_partition,
+    device_placement,
     operator_schedule,
     pipeline_schedule,
     schedule_window,
@@ -99,6 +101,8 @@ def test_the_rule_allows(line: str) -> None:
 KINDS: tuple[Kind, ...] = (
     design_placement,
     design_search,
+    device_partition,
+    device_placement,
     operator_schedule,
     pipeline_schedule,
     schedule_window,

@@ -21,7 +21,7 @@ from accmine.problems.design_placement.problem import Problem, Variant
 from accmine.problems.device_placement.problem import ORDERS, Pipelining
 from accmine.problems.limits import within
 from accmine.study import Inputs, LoadedStudy, Study, StudyWorkload, read_inputs
-from accmine.study.values import AUTO, choices
+from accmine.study.choices import AUTO, choices
 from accmine.workload import ModelDescription, PhaseRun, Task, TransformerConfig
 from accmine.workload.layer_classes import layer_classes
 from accmine.workload.shard import WHOLE, LayerClass, Shard

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from accmine.files import FieldsError
+from accmine.study.choices import AUTO, choices
 from accmine.study.precision import Part
 from accmine.study.values import (
-    AUTO,
     ChunkList,
     ClusterName,
     Degrees,
@@ -18,7 +18,6 @@ from accmine.study.values import (
     ScheduleList,
     Switch,
     ZeroList,
-    choices,
 )
 from accmine.system import DEFAULT_SCHEDULE, whole_stages
 

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic.config import JsonDict
 
 from accmine.files import FieldsError, derived, parse_quantity
+from accmine.study.choices import choices
 from accmine.study.precision import PURE_BF16, Part, Precision, PrecisionWord
 from accmine.study.values import (
     AcceleratorName,
@@ -33,7 +34,6 @@ from accmine.study.values import (
     RecomputeList,
     Text,
     WorkloadName,
-    choices,
 )
 
 __all__ = [

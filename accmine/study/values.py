@@ -13,10 +13,10 @@ from pydantic_core.core_schema import ValidationInfo
 from accmine.errors import InputError
 from accmine.files import allowed_units, find_file, format_quantity, is_file_reference, parse_quantity, resolve
 from accmine.hardware import DATAFLOW_CHOICES
+from accmine.study.choices import AUTO
 from accmine.system import SCHEDULES
 
 __all__ = [
-    "AUTO",
     "AcceleratorName",
     "AreaLimit",
     "Axis",
@@ -42,7 +42,6 @@ __all__ = [
     "Text",
     "WorkloadName",
     "ZeroList",
-    "choices",
 ]
 
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
@@ -54,8 +53,6 @@ Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
 Axis = int | str | tuple[int | str, ...]
 """Allowed values of one tunable as a study says them."""
 
-AUTO = "auto"
-"""What a study writes for everything that makes sense."""
 RECOMPUTE = ("none", "selective", "full")
 RANKS = ("tensor", "data", "pipeline")
 
@@ -123,11 +120,6 @@ def _count_axis(value: Any) -> Axis | None:
     if not 1 <= low <= high:
         raise ValueError(f"{value!r} is an impossible range; allowed: lo..hi with 1 <= lo <= hi")
     return f"{low}..{high}"
-
-
-def choices(value: Any) -> tuple[Any, ...]:
-    """The values of an axis that is one value or a list of them."""
-    return value if isinstance(value, tuple) else (value,)
 
 
 def _one_or_more(value: Any, item: Callable[[Any], int | str]) -> Axis:

@@ -37,6 +37,8 @@ LONG = 512
 JUMP = 1024
 """Microbatches from which the matrix is faster than all levels."""
 
+_WIDE = 32  # stages from which that number grows with their square, as a level costs much less than a matrix
+
 LARGEST = 1 << 60
 """Sums of a timeline stay below in 64 bits."""
 
@@ -148,7 +150,7 @@ class Rounds:
     def finished(self, update: Times) -> Times:
         """End of the last update of each case; shape (cases,)."""
         count, last = self.stages, 2 * self.microbatches
-        if self.microbatches - count < JUMP:
+        if self.microbatches - count < JUMP * max(1.0, (count / _WIDE) ** 2):
             state = self.state()
             self.levels(state, 1 - count, last + count)
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,7 +64,7 @@ class PipelineSchedule(ABC):
 
         Only of schedules with one stage per device and whole backward passes.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.name} is walked by its device orders")
 
     def refusal(self, devices: int, microbatches: int, chunks: int) -> tuple[str, str] | None:
         """(field, why) of a shape that the schedule is not made for."""
@@ -99,20 +100,26 @@ class PipelineSchedule(ABC):
     def chains(self, stages: int, microbatches: int, chunks: int = 1) -> Iterator[Path]:
         """Chains that every timeline has, whatever the durations; ``stages`` counts devices.
 
-        Those of ``bound``, to device s and from there back to device 0 or not at all; then those of the schedule.
+        Those of ``bound`` to every device and from there back to stage 0 or not at all; then those of the schedule.
         """
         every = stages * chunks
-        for s in range(stages):
-            for end in sorted({0, s}):
-                own = [microbatches if i % stages == s else 0 for i in range(every)]
-                there = tuple(n or int(i < s) for i, n in enumerate(own))
-                back = tuple(n or int(end <= i < s) for i, n in enumerate(own))
-                late = [self.late(i, stages, microbatches) for i in range(stages)] if self.split_backward else []
-                weight = (microbatches - (late[s] if end < s else 0) if i == s else 0 for i in range(len(late)))
-                weights = tuple(n + (late[i] if i == end < s else 0) for i, n in enumerate(weight))
-                sent = tuple(int(k < s) for k in range(every - 1))
-                returned = tuple(int(end <= k < s) for k in range(every - 1))
-                yield Path(there, back, sent, returned, end, weights)
+        late = [self.late(s, stages, microbatches) for s in range(stages)] if self.split_backward else []
+        for s, first, last in product(range(stages), range(chunks), range(chunks)):
+            begin, turn = s + first * stages, s + last * stages
+            for end in sorted({0, turn}):
+                there, back = ([int(i < begin) for i in range(every)], [int(end <= i < turn) for i in range(every)])
+                weight = [0] * len(late)
+                for c, i in enumerate(range(s, every, stages)):
+                    there[i] += microbatches - (stages if c < first else 0)
+                    back[i] += microbatches - (stages if c < last else 0)
+                for i in range(end % stages, end, stages):
+                    back[i] += stages
+                if late:
+                    weight[s] += microbatches - late[s]
+                    weight[end] += late[end]
+                sent = tuple(int(k < begin) for k in range(every - 1))
+                returned = tuple(int(end <= k < turn) for k in range(every - 1))
+                yield Path(tuple(there), tuple(back), sent, returned, end % stages, tuple(weight))
             if chunks == 1:
                 yield from self._more_chains(s, stages, microbatches)
 
@@ -126,19 +133,20 @@ class PipelineSchedule(ABC):
         devices: int | None = None,
         weight: Durations | None = None,
     ) -> Any:
-        """Lower bound of the step from one chain per pair of devices.
+        """Lower bound of the step from one chain per pair of stages.
 
-        The first pass of device s is the forward pass of its first chunk, stage s, for the microbatch that all
-        devices begin with, and its last backward pass that of stage s for the microbatch that all devices end with.
-        Between the two it is busy with all passes of all chunks, but for the r_s weight gradients that come later.
-        The gradient then goes back through stages s-1, …, i, and device i ends with its own late weight gradients and
-        its update. With t the time of all passes of a microbatch in all chunks of a device:
+        The microbatch that all devices begin with comes to stage i of device s behind the forward passes of all stages
+        before. Until then the device has made at most ``before`` of its passes: none on its first chunk, and forward
+        passes of a group of p microbatches on each chunk before that of i. The microbatch that all devices end with
+        leaves stage j of device s when ``behind`` of its passes are left: backward passes of a group on each chunk
+        before that of j, or r_s weight gradients. Between the two the device makes all its other passes. The gradient
+        then goes back to a stage k ≤ j, whose device has ``behind`` of its passes left, and its update. With t_s the
+        time of all passes of a microbatch in all chunks of device s, the longest of
 
-            max over s, i ≤ s of  Σ_{k<s} (f_k + cf_k) + m·t_s - r_s·w_s + Σ_{i≤k<s} (b_k + cb_k) + r_i·w_i + u_i
+            Σ_{l<i} (f_l + cf_l) - before_i + m·t_s - behind_j + Σ_{k≤l<j} (b_l + cb_l) + behind_k + u_k
 
-        where b is the backward pass without weight gradients if these are passes of their own (then for i = s the
-        late ones add up to m·t_s + u_s), and r = 0 if not. Without transfers and updates and with r = 0 this is
-        max_s (Σ_{k<s} t_k + m·t_s).
+        where b is the backward pass without weight gradients if these are passes of their own. With one chunk, and
+        without transfers, updates and late weight gradients, this is max_s (Σ_{l<s} t_l + m·t_s).
 
         Parameters
         ----------
@@ -150,26 +158,40 @@ class PipelineSchedule(ABC):
             Part of the backward pass that makes gradients of weights; needed if the schedule splits it.
         """
         (forward, backward, update), (there, back) = phases, sends
-        count = devices or len(forward)
+        count, every = devices or len(forward), len(forward)
+        before, behind, within = self._aside(forward, backward, weight, count, microbatches)
+        head: list[Any] = [None] * count  # longest way to a stage of the device, without what that has done meanwhile
+        tail: list[Any] = [None] * count  # longest way from there on, without what the device has left
+        arrived: Any = 0  # first microbatch at stage i
+        rest: Any = None  # from the last backward pass of stage i to the end of the step
+        for i in range(every):
+            s = i % count
+            end = behind[i] + sum(update[s::count])
+            rest = end if rest is None else larger(end, rest)
+            way, left = arrived - before[i], rest - behind[i]
+            head[s], tail[s] = (way, left) if i < count else (larger(head[s], way), larger(tail[s], left))
+            if i + 1 < every:
+                arrived, rest = arrived + forward[i] + there[i], rest + within[i] + back[i]
         best: Any = None
-        arrived: Any = 0  # first microbatch at device s
-        tail: Any = None  # from the last backward pass of device s to the end of the step, earlier devices included
         for s in range(count):
-            own = range(s, len(forward), count)
-            busy: Any = sum(forward[i] + backward[i] for i in own)
-            end: Any = sum(update[i] for i in own)
-            length = microbatches * busy
-            if self.split_backward and weight is not None:
-                late = self.late(s, count, microbatches) * weight[s]
-                length, end = length - late, end + late
-            tail = end if tail is None else larger(end, tail)
-            length = arrived + length + tail
+            work = sum(forward[i] + backward[i] for i in range(s, every, count))
+            length = head[s] + microbatches * work + tail[s]
             best = length if best is None else larger(best, length)
-            if s + 1 < count:
-                arrived = arrived + forward[s] + there[s]
-                whole = backward[s] if weight is None or not self.split_backward else backward[s] - weight[s]
-                tail = tail + whole + back[s]
         return best
+
+    def _aside(
+        self, forward: Durations, backward: Durations, weight: Durations | None, devices: int, microbatches: int
+    ) -> tuple[list[Any], list[Any], Durations]:
+        """``before`` and ``behind`` of all stages (see ``bound``), and backward passes that the stage before awaits."""
+        if self.split_backward and weight is not None:
+            late = [self.late(i, devices, microbatches) * w for i, w in enumerate(weight)]
+            return [0] * len(late), late, [b - w for b, w in zip(backward, weight, strict=True)]
+        before: list[Any] = [0] * len(forward)
+        behind: list[Any] = [0] * len(forward)
+        for i in range(devices, len(forward)):
+            before[i] = before[i - devices] + devices * forward[i - devices]
+            behind[i] = behind[i - devices] + devices * backward[i - devices]
+        return before, behind, backward
 
     def steps(self, forward: Times, backward: Times, update: Times, transfer: Times, microbatches: int) -> Times:
         """Steps of pipelines of equal shape; shape (cases,). Integers beyond 60 bits come as Python integers.

@@ -176,11 +176,12 @@ def simulate(
     between them.
     """
     case = case_of(schedule, (forward_s, backward_s, update_s), transfer_s, microbatches, chunks, weight_s)
-    devices, kinds = case.devices, 3 if case.own.split_backward else 2
+    devices = case.devices
+    passes = (3 if case.own.split_backward else 2) * len(forward_s) * microbatches
     left_out = range(0)
-    if kinds * len(forward_s) * microbatches > MOST_LISTED and microbatches > 2 * (EDGE + devices):
+    if passes > MOST_LISTED and microbatches > 2 * (EDGE + devices):
         left_out = range(EDGE, microbatches - EDGE)
-    ends = _edges(case, left_out) if left_out else {}
+    ends = _edges(case, left_out) if left_out or (not case.plain and passes >= COMPILED) else {}
     if not ends:
         left_out = range(0)
         ends, _, _ = _trace(case)

@@ -13,7 +13,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "schedules.md").read_text
 
 
 def test_every_schedule_has_a_row() -> None:
-    assert re.findall(r"(?m)^\| `([a-z0-9-]+)` \|", PAGE) == list(SCHEDULES)
+    assert re.findall(r"(?m)^\| `([a-z0-9-]+)` \|", PAGE.split("## Lower bounds")[0]) == list(SCHEDULES)
 
 
 def test_the_example_is_read() -> None:

@@ -286,3 +286,24 @@ def test_experts_have_classes_and_memory_of_their_own() -> None:
             assert rest[0] == rest[1] > 0
     parameters = sum(len(c.layers) * c.memory.weights for c in one) // 2
     assert parameters == model.parameters
+
+
+@pytest.mark.parametrize("recompute", RECOMPUTE)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shard", [WHOLE, Shard(4), Shard(4, True)], ids=str)
+def test_memory_of_a_stage_is_that_of_its_layers(name: str, shard: Shard, recompute: str) -> None:
+    classes = layer_classes(small(name), microbatch=2, shard=shard, recompute=recompute)
+    owner = {place: c for c in classes for place in c.layers}
+    for stage in cut(whole(small(name), "fused", recompute, shard), (2, 4)):
+        own, need = [owner[place] for place in range(*stage.layers)], memory(stage.training)
+
+        def total(part: str) -> int:
+            return sum(getattr(c.memory, part) for c in own)  # noqa: B023
+
+        assert total("weights") == need.weights_bytes
+        assert total("gradients") == need.gradients_bytes
+        assert total("optimizer") == need.optimizer_bytes
+        masks = sum(0 < place < 5 for place in range(*stage.layers)) - 1 if name == "bert-base" else 0
+        assert total("stash") == need.stash_bytes_per_microbatch + masks * 2 * 32
+        working = max(c.memory.working for c in own)
+        assert need.working_set_bytes <= working <= need.working_set_bytes + own[0].sends_bytes

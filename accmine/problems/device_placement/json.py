@@ -250,12 +250,9 @@ def write_problem(problem: Problem) -> dict[str, Any]:
         row: dict[str, Any] = {"name": layer.name}
         if layer.layer_class:
             row["class"] = layer.layer_class
-        if (
-            not layer.layer_class
-            or said.setdefault(layer.layer_class, layer.options) is layer.options
-            or (said[layer.layer_class] != layer.options)
-        ):
+        if not layer.layer_class or said.get(layer.layer_class) != layer.options:
             row["options"] = [_written(option) for option in layer.options]
+            said.setdefault(layer.layer_class, layer.options)
         layers.append(row)
     edges = []
     for edge in problem.edges:

@@ -20,10 +20,10 @@ from accmine.system.collectives import collective_s
 from accmine.system.memory import exchange_s, stage_memory, zero_exchanges
 from accmine.workload.shard import Collective
 
-__all__ = ["Numbers", "Way", "numbers", "replica_microbatches"]
+__all__ = ["MOST_TICKS", "Numbers", "Way", "numbers", "replica_microbatches"]
 
 _LOSS = Fraction(1, 10**9)
-_MOST_TICKS = 1 << 59
+MOST_TICKS = 1 << 59
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Numbers:
         layers, devices = len(problem.layers), min(problem.devices, len(problem.layers))
         self.rounding = 2 * (problem.microbatches + devices) * (layers + 1) + layers
         least, most = _least_s(problem), _most_s(problem)
-        tick = max(float(_LOSS) * least / self.rounding, most / _MOST_TICKS) or 1e-12
+        tick = max(float(_LOSS) * least / self.rounding, most / MOST_TICKS) or 1e-12
         power = Fraction(10) ** math.ceil(math.log10(tick))
         factors = Fraction(1, 5), Fraction(1, 2), Fraction(1), Fraction(2)  # 2: log10 is off by a bit now and then
         self.ticks = 1 / min(f * power for f in factors if f * power >= tick)

@@ -16,12 +16,14 @@ _PARTS = {FORWARD: (FORWARD,), BACKWARD: (BACKWARD, WEIGHT)}
 def named(problem: Problem) -> dict[str, Solution]:
     """The named schedules of whole or split backward passes, by name, whether or not they fit the memory.
 
+    With one stage per device those of several chunks are others of them.
+
     Where the backward pass is split, a schedule with whole ones has every weight pass right behind its backward pass.
     """
     found = {}
     count = len(problem.stages)
     for name, own in SCHEDULES.items():
-        if own.split_backward and not problem.split_backward:
+        if own.chunked or (own.split_backward and not problem.split_backward):
             continue
         schedule = schedule_of(name, count, problem.microbatches)
         orders = [schedule.order(s, count, problem.microbatches) for s in range(count)]

@@ -55,6 +55,32 @@ def calibrate(
 
     With --runs: the factor of a stack of software and its band, on 20 measured training steps, scored on the others.
     """
+    writable(output, "--output")
+    if runs is not None:
+        operators = {"CSV": tables, "--fit": fit, "--kind": kind}
+        given = {**operators, "--holdout": holdout != _HALF, "--clock": clock != _KERNEL}
+        if option := next((name for name, value in given.items() if value), ""):
+            raise InputError("is about measured operators; leave it out with --runs", field=option)
+        calibrate_stack(runs, accelerator, cluster, output, seed, as_json)
+        return
+    if not tables:
+        raise InputError(NO_RUNS)
+    if cluster is not None:
+        raise InputError("is about measured training steps; give --runs, or leave it out", field="--cluster")
+    _operators(accelerator, tables, output, (holdout, seed), fit, kind, clock, as_json)
+
+
+def _operators(
+    accelerator: str,
+    tables: list[Path],
+    output: Path | None,
+    draw: tuple[float, int],
+    fit: str | None,
+    kind: list[str] | None,
+    clock: str,
+    as_json: bool,
+) -> None:
+    """Constants of operators; ``draw`` is the share held out and the seed."""
     from accmine.files import write_atomic
     from accmine.hardware import load_accelerator, read_accelerator
     from accmine.questions.accuracy.calibrate import calibrate as fit_and_score
@@ -64,29 +90,11 @@ def calibrate(
     from accmine.questions.accuracy.samples import chosen, read_samples
     from accmine.report import to_json
 
-    writable(output, "--output")
-    if runs is not None:
-        given = {
-            "CSV": tables,
-            "--fit": fit,
-            "--kind": kind,
-            "--holdout": holdout != _HALF,
-            "--clock": clock != _KERNEL,
-        }
-        for option, value in given.items():
-            if value:
-                raise InputError("is about measured operators; leave it out with --runs", field=option)
-        calibrate_stack(runs, accelerator, cluster, output, seed, as_json)
-        return
-    if not tables:
-        raise InputError(NO_RUNS)
-    if cluster is not None:
-        raise InputError("is about measured training steps; give --runs, or leave it out", field="--cluster")
     document, design = read_accelerator(accelerator), load_accelerator(accelerator)
     samples = chosen([sample for table in tables for sample in read_samples(table, design, clock)], kind)
     constants = None if fit is None else tuple(name.strip() for name in fit.split(",") if name.strip())
     predictor = Predictor(samples, design)
-    found = fit_and_score(samples, design, parts_of(samples, predictor, holdout, seed), constants, predictor)
+    found = fit_and_score(samples, design, parts_of(samples, predictor, *draw), constants, predictor)
     if found.part.held_out.mape > _WRONG:
         raise InputError(
             f"the fit is {100 * found.part.held_out.mape:.0f} % off on the rows held out: they are of another chip "
@@ -94,7 +102,7 @@ def calibrate(
             where=str(tables[0]),
         )
     before = document.data.get("calibration", {}).get("source", "") if design.calibration.kinds else ""
-    source = source_text(found, [table.name for table in tables], len(samples), seed, before)
+    source = source_text(found, [table.name for table in tables], len(samples), draw[1], before)
     if output is not None:
         write_atomic(output, calibrated_text(document, found.part.written, source, output.stem))
     if as_json:

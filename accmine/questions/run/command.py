@@ -71,7 +71,7 @@ def run(
 
 
 def _run(loaded: LoadedStudy, runs: Path, again: bool, shown: Progress) -> Any:
-    from accmine.questions.run.run import run as run_study
+    from accmine.questions.run.run import run_study
 
     return run_study(loaded, runs_dir=runs, again=again, on_progress=shown, watch=shown)
 

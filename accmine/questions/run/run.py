@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from accmine.cost import ready
-from accmine.errors import DEFECT, AccmineError, InfeasibleError, NothingFoundError
+from accmine.errors import DEFECT, AccmineError, InfeasibleError, InputError, NothingFoundError
 from accmine.files import load_yaml, placed
 from accmine.hardware import Design, DesignSpace, template_of
 from accmine.interrupts import held
-from accmine.plan import PlacementPlan, Plan, make_placement, make_plan
+from accmine.plan import PlacementPlan, Plan, given_study, make_placement, make_plan
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
 from accmine.questions.run.flow import solve_study
@@ -24,12 +24,41 @@ from accmine.questions.run.reading import outcome_of, page
 from accmine.questions.run.record import Outcome
 from accmine.report import Watch
 from accmine.result import Status
-from accmine.study import LoadedStudy, Study, read_inputs
+from accmine.study import LoadedStudy, read_inputs
 
-__all__ = ["outcome_kind", "run"]
+__all__ = ["place", "run", "run_study"]
 
 
-def run(
+def run(loaded: LoadedStudy, **how: Any) -> Outcome:
+    """As ``run_study``, of a study whose placement is given.
+
+    Raises
+    ------
+    InputError
+        If it is to be decided.
+    """
+    given_study(loaded)
+    outcome = run_study(loaded, **how)
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+def place(loaded: LoadedStudy, **how: Any) -> PlacementOutcome:
+    """As ``run_study``, of a study whose placement is decided with the design.
+
+    Raises
+    ------
+    InputError
+        If it is given.
+    """
+    if not loaded.study.placed:
+        raise InputError("the placement of this study is given: nothing of it is open", field="parallel")
+    outcome = run_study(loaded, **how)
+    assert isinstance(outcome, PlacementOutcome)
+    return outcome
+
+
+def run_study(
     loaded: LoadedStudy,
     *,
     runs_dir: Path = Path("runs"),
@@ -88,11 +117,6 @@ def run(
         folder.end(RunState.FAILED, error.exit_code if isinstance(error, AccmineError) else DEFECT, str(error))
         raise
     return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known, loaded.study.budget.deterministic)
-
-
-def outcome_kind(study: Study) -> type[AnyOutcome]:
-    """What a run of a study ends with."""
-    return PlacementOutcome if study.placed else Outcome
 
 
 def _solved(

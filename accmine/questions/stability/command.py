@@ -35,7 +35,6 @@ def stability(
     """
     from accmine.plan import plan_of
     from accmine.questions.run.folder import RunFolder
-    from accmine.questions.run.record import Outcome
     from accmine.questions.run.run import run
     from accmine.questions.stability.draws import constants_of
     from accmine.questions.stability.measure import require
@@ -52,7 +51,6 @@ def stability(
     limit = None if budget.deterministic else budget.seconds
     with progress(quiet, verbose, as_json, seconds=limit) as shown:
         outcome = run(loaded, runs_dir=runs, on_progress=shown, watch=shown)
-    assert isinstance(outcome, Outcome), "its placement is given, or there would be no plan"
     if outcome.stop == "interrupted":
         typer.echo(f"interrupted: nothing was drawn; the run so far is in {outcome.folder}", err=True)
         raise typer.Exit(INTERRUPTED)

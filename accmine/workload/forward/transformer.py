@@ -13,6 +13,7 @@ with ``head.``. The masked-LM head works on a share of the tokens of each sequen
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil, prod, sqrt
 
 from accmine.workload.forward import layers
@@ -74,9 +75,7 @@ def transformer_operators(
 
     def count(of: int, dense: int) -> int:
         less = config.model_copy(update={"layers": of, "dense_layers": dense, "window": 0})
-        whole = FUSED if split == FUSED else "none"
-        graph = transformer_graph(less, "", batch=1, sequence=1, split=whole, dropout=dropout, loss=loss, dtype="bf16")
-        return len(graph)
+        return _counted(less, FUSED if split == FUSED else "none", dropout, loss)
 
     one = count(1, 0)
     total = one + (config.layers - 1) * (count(2, 0) - one)
@@ -92,6 +91,12 @@ def transformer_operators(
     elif config.position_embedding == "rotary":
         more += queries - 1 + keys - 1
     return total + config.layers * more
+
+
+@lru_cache(maxsize=256)  # shards of a model are counted for every microbatch and every way to run them
+def _counted(config: TransformerConfig, split: str, dropout: bool, loss: bool) -> int:
+    graph = transformer_graph(config, "", batch=1, sequence=1, split=split, dropout=dropout, loss=loss, dtype="bf16")
+    return len(graph)
 
 
 def _embeddings(net: Net) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -10,10 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accmine.errors import InputError
 from accmine.problems import stage_selection as problems
-from accmine.problems.stage_selection import Limits, Problem, Solution
+from accmine.problems.stage_selection import Candidate, Limits, Pipeline, Problem, Solution, Stage
+from accmine.problems.stage_selection.integers import integers
+from accmine.problems.stage_selection.rules import step_seconds
 from accmine.result import Sense
-from accmine.system import step_time
+from accmine.solving import solve
+from accmine.system import SCHEDULES, step_bound, step_time, whole_stages
 from tests.samples.selection_sample import COMBINATIONS, best_score, every_choice, tiny
 
 SEEDS = st.integers(0, 10**6)
@@ -143,3 +148,47 @@ def test_wrong_shapes_and_candidates_are_told_not_raised() -> None:
     for pick in (-1, count):
         choice = ((pick, *(0,) * (lengths[0] - 1)), *((0,) * n for n in lengths[1:]))
         assert f"no candidate {pick}; 0 to {count - 1} exist" in problems.check(problem, Solution(choice))[0]
+
+
+PHASES = ("forward", "backward", "update")
+
+
+def selection_of(schedule: str, seed: int) -> Problem:
+    """Three stages of three candidates each, under a limit of area."""
+    rng = random.Random(f"{schedule} {seed}")
+
+    def candidates() -> tuple[Candidate, ...]:
+        sizes = sorted(rng.sample(range(1, 20), 3))
+        return tuple(Candidate(f"d{a}", rng.random() / a, rng.random() / a, rng.random() / a, a, a) for a in sizes)
+
+    stages = tuple(Stage(f"s{s}", candidates()) for s in range(3))
+    links = ((0.01, 0.02), (0.0, 0.03))
+    room = sum(stage.candidates[0].area_mm2 for stage in stages) + 8.0
+    return Problem((Pipeline("p", stages, 6, schedule, links, reference_s=1.0),), Limits(room))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_schedule_is_right_or_refused(schedule: str) -> None:
+    if schedule not in whole_stages():
+        with pytest.raises(InputError, match=f"'{schedule}' is not allowed; allowed: {', '.join(whole_stages())}"):
+            selection_of(schedule, 0)
+        return
+    for seed in range(3):
+        problem = selection_of(schedule, seed)
+        best = solve(problem, "brute-force")
+        numbers = integers(problem)
+        for solver in ("auto", "highs", "cp-sat", "lagrangian"):
+            found = solve(problem, solver)
+            assert found.bound is not None
+            assert best.objective is not None
+            assert found.bound <= best.objective * (1 + 1e-9), (solver, schedule)
+            assert found.objective == best.objective or solver == "lagrangian"
+        assert best.solution is not None
+        picks = best.solution.choice[0]
+        chosen = [stage.candidates[c] for stage, c in zip(problem.pipelines[0].stages, picks, strict=True)]
+        forward, backward, update = ([getattr(c, f"{phase}_s") for c in chosen] for phase in PHASES)
+        links = list(problem.pipelines[0].transfer_s)
+        step = step_time(schedule, forward, backward, update, links, 6)
+        assert step_seconds(problem, best.solution) == (step,)
+        assert step_bound(schedule, forward, backward, update, links, 6) <= step * (1 + 1e-12)
+        assert numbers.pipelines[0].schedule == schedule

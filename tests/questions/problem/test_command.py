@@ -66,3 +66,37 @@ def test_solve_refuses_an_output_it_cannot_write(accmine: Any, problem: Path, tm
     for output in (tmp_path, tmp_path / "no" / "r.json"):
         said = accmine("solve", problem, "-o", output)
         assert (said.code, said.out) == (2, "")
+
+
+PHAZE = Path(__file__).parents[2] / "data" / "phaze" / "chain6_recompute.in.json"
+
+
+def test_a_placement_under_either_semantics(accmine: Any, tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    as_it_is = accmine("solve", PHAZE, "--semantics", "phaze", "-o", result, "--json").json
+    assert as_it_is["status"] == "optimal"
+    assert as_it_is["objective"] == pytest.approx(184.19095158576965, rel=1e-9)
+    own = accmine("solve", PHAZE, "--json").json
+    assert own["status"] == "optimal"
+    assert own["objective"] != pytest.approx(as_it_is["objective"], rel=1e-3)
+    assert accmine("check", PHAZE, result, "--semantics", "phaze").code == 0
+    refused = accmine("check", PHAZE, result)  # claims another objective
+    assert (refused.code, "claimed" in refused.out) == (3, True)
+
+
+def test_semantics_belong_to_placements(accmine: Any, problem: Path) -> None:
+    said = accmine("solve", problem, "--semantics", "phaze")
+    assert said.code == 2
+    assert "--semantics belongs to device-placement" in said.err
+    wrong = accmine("solve", PHAZE, "--semantics", "nest")
+    assert wrong.code == 2
+    assert "'nest' is not allowed; allowed: accmine, phaze" in wrong.err
+
+
+def test_a_placement_without_solution_says_what_would_help(accmine: Any, tmp_path: Path) -> None:
+    data = json.loads(PHAZE.read_text(encoding="utf-8")) | {"maxMemoryPerDevice": 2**32}
+    file = tmp_path / "p.json"
+    file.write_text(json.dumps(data, indent=1), encoding="utf-8")
+    said = accmine("solve", file)
+    assert said.code == 1
+    assert "remedy    memory_bytes: at least" in said.out

@@ -160,8 +160,14 @@ def _layers(model: str, sequence: int, microbatch: int, recompute: str) -> Mappi
         own = {tensor.name: tensor.elements for tensor in layer.training.tensors if tensor.role == "parameter"}
         if layer.name == "head":
             own = {name: count for name, count in own.items() if not name.startswith("embeddings")}  # tied
-        phases = [_pass(graph) for graph in (layer.forward, layer.backward, layer.update)]
-        found[layer.name] = RunLayer(*phases, layer.memory, sum(own.values()), layer.sends_bytes)
+        found[layer.name] = RunLayer(
+            _pass(layer.forward),
+            _pass(layer.backward),
+            _pass(layer.update),
+            layer.memory,
+            sum(own.values()),
+            layer.sends_bytes,
+        )
     return found
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import ceil
+from typing import Any
 
 from accmine.hardware import Calibration, Design, Tiles, load_accelerator
 from accmine.questions.accuracy.fit import Predictor
@@ -143,8 +144,8 @@ def machine_of(terms: Terms = ALL, chip: str = CHIP, cluster: str = CLUSTER) -> 
 
 def _scaled(calibration: Calibration, kinds: set[str], name: str, factor: float) -> Calibration:
     """The constant of some kinds times a factor; 0: nothing corrected."""
-    changed = tuple(
-        (kind, replace(own, **{name: getattr(own, name) * factor or 1.0}) if kind in kinds else own)
-        for kind, own in calibration.kinds
-    )
-    return replace(calibration, kinds=changed)
+    changed = []
+    for kind, own in calibration.kinds:
+        values: dict[str, Any] = {name: getattr(own, name) * factor or 1.0} if kind in kinds else {}
+        changed.append((kind, replace(own, **values)))
+    return replace(calibration, kinds=tuple(changed))

@@ -12,10 +12,10 @@ from accmine.problems.device_placement import (
     Problem,
     Solution,
     StagePlan,
+    score,
     shown,
     stage_times,
 )
-from accmine.problems.device_placement import score as ticks_of
 from accmine.questions.accuracy.training.layers import RunLayer, run_layers, shape_of
 from accmine.questions.accuracy.training.machine import Machine
 from accmine.questions.accuracy.training.runs import Run
@@ -25,33 +25,29 @@ __all__ = ["placed", "predict"]
 
 
 def predict(run: Run, machine: Machine) -> float:
-    """Seconds of a step: the objective of its placement."""
+    """Seconds of a step: the objective of its placement; without two of the terms its stages by other sums."""
     problem, solution = placed(run, machine)
-    terms, m, v = machine.terms, run.microbatches, run.chunks
+    terms, m = machine.terms, run.microbatches
+    if terms.pipeline and terms.uneven:
+        return shown(problem, score(problem, solution))
     (forward, backward, update, _), sent = stage_times(problem, solution)
-    if not terms.pipeline:
-        return shown(problem, m * max(f + b for f, b in zip(forward, backward, strict=True)) + max(update))
-    if not terms.uneven:
+    if terms.pipeline:
         forward, backward, update = ([sum(own) // len(own)] * len(own) for own in (forward, backward, update))
-    ticks = (
-        float(step_time("1f1b", forward, backward, update, sent, m))
-        if terms.uneven is False
-        else ticks_of(problem, solution)
-    )
-    if v > 1:
-        mean = (sum(forward) + sum(backward)) / run.pipeline
-        ticks -= (run.pipeline - 1) * mean * (1.0 - 1.0 / v)
-    return shown(problem, ticks)
+        own = solution.pipelining
+        return shown(problem, step_time(own.schedule, forward, backward, update, sent, m, chunks=own.chunks))
+    p = run.pipeline
+    devices = [(sum(forward[s::p]) + sum(backward[s::p]), sum(update[s::p])) for s in range(p)]
+    return shown(problem, m * max(busy for busy, _ in devices) + max(updates for _, updates in devices))
 
 
 def placed(run: Run, machine: Machine) -> tuple[Problem, Solution]:
     """A run as a placement with one option for each layer.
 
-    The layers are divided evenly; embeddings are on the first stage and the head on the last one. A device of a tensor
-    group sends its part of the activations to its like of the next stage, as Megatron does (the all-gather behind that
-    is left out).
+    The layers are divided evenly over the stages, of which a device has one for each chunk; embeddings are on the first
+    stage and the head on the last one. A device of a tensor group sends its part of the activations to its like of the
+    next stage, as Megatron does (the all-gather behind that is left out).
     """
-    terms, p = machine.terms, run.pipeline
+    terms = machine.terms
     own = run_layers(shape_of(run), terms.apart)
     names = ["embeddings", *["layer"] * run.layers, "head"]
     options = {name: _option(own[name], run, machine, ends=name != "layer") for name in own}
@@ -65,12 +61,12 @@ def placed(run: Run, machine: Machine) -> tuple[Problem, Solution]:
         microbatches=run.microbatches * run.data,
         memory_bytes=machine.design.hbm_bytes,
         cluster=machine.cluster,
-        pipelinings=(Pipelining("1f1b", 1),),
+        pipelinings=(Pipelining("interleaved" if run.chunks > 1 else "1f1b", run.chunks),),
     )
-    per_stage = run.layers // p
-    starts = [0, *(1 + s * per_stage for s in range(1, p)), len(names)]
-    stages = tuple(StagePlan(tuple(range(a, b)), run.tensor, run.recompute) for a, b in pairwise(starts))
-    return problem, Solution(stages, run.data, pipelining=problem.pipelinings[0])
+    stages = run.pipeline * run.chunks
+    starts = [0, *(1 + s * run.layers // stages for s in range(1, stages)), len(names)]
+    plans = tuple(StagePlan(tuple(range(a, b)), run.tensor, run.recompute) for a, b in pairwise(starts))
+    return problem, Solution(plans, run.data, pipelining=problem.pipelinings[0])
 
 
 def _option(layer: RunLayer, run: Run, machine: Machine, *, ends: bool) -> Option:

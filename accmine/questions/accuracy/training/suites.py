@@ -11,6 +11,7 @@ import numpy as np
 from accmine.questions.accuracy.score import spearman
 from accmine.questions.accuracy.training.fsdp import fsdp_bytes, fsdp_s, read_fsdp
 from accmine.questions.accuracy.training.machine import Machine, machine_of
+from accmine.questions.accuracy.training.memory import first_device_bytes, formula_bytes
 from accmine.questions.accuracy.training.runs import Run, read_runs
 from accmine.questions.accuracy.training.stacks import DRAWS, Measured, coverage
 from accmine.questions.accuracy.training.step import predict
@@ -34,6 +35,8 @@ _DEEPSPEED = "fp16"
 """DeepSpeed's optimiser without ZeRO keeps, and sums among replicas, the gradients that autograd makes."""
 
 _SHARDED, _FITS = "s per step, fully sharded", "GB of a device that ran it, at most its HBM"
+_KEPT = "GiB of the first device, by the field's formula"
+_NEAR = (0.95, 1.05)
 _GROUP = 10
 """Rows that a group needs to be ranked."""
 
@@ -55,12 +58,27 @@ def training_rows(suite: str, data: Path) -> list[dict[str, Any]]:
         return _fully_sharded(data / FSDP)
     machine = machine_of()
     if suite == "training":
-        return [
-            _row(run.name, quantity, predict(run, machine), run.seconds, source)
-            for quantity, (file, _, source) in _TABLES.items()
-            for run in read_runs(data / file)
-        ]
+        return [*_tables(data, machine), *_memory(read_runs(data / TABLE5), machine)]
     return _node(read_runs(data / NODE, _DEEPSPEED), machine)
+
+
+def _tables(data: Path, machine: Machine) -> list[dict[str, Any]]:
+    return [
+        _row(run.name, quantity, predict(run, machine), run.seconds, source)
+        for quantity, (file, _, source) in _TABLES.items()
+        for run in read_runs(data / file)
+    ]
+
+
+def _memory(runs: Sequence[Run], machine: Machine) -> list[dict[str, Any]]:
+    """What the first device keeps, against the formula by which the field sizes it."""
+    rows = []
+    for run in runs:
+        kept = first_device_bytes(run, machine) / (1 << 30)
+        row = _row(run.name, _KEPT, kept, formula_bytes(run) / (1 << 30), "Korthikanti et al. 2022")
+        low, high = _NEAR
+        rows.append(row | {"at_least": low, "at_most": high, "ok": low <= row["ratio"] <= high})
+    return rows
 
 
 def _fully_sharded(path: Path) -> list[dict[str, Any]]:
@@ -120,8 +138,9 @@ def training_lines(
             limit = _TABLES[quantity][1] if quantity in _TABLES else None
             own = line(suite, quantity, group, limit)
             judged = None if limit is None else own["mape"] <= limit
-            if quantity == _FITS:
+            if quantity in (_FITS, _KEPT):
                 judged = own["within"] == own["rows"]
+            if quantity == _FITS:
                 own |= dict.fromkeys(("mape", "bias", "worst", "rank"))  # a limit, no measurement
             found.append(own | {"ok": judged})
             if quantity in (_STEP, _SHARDED):

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from accmine.problems import device_placement
 from accmine.problems.device_placement import Option, Problem, Solution, StagePlan
 from accmine.problems.device_placement.memory import device_bytes, held_microbatches, layer_memory
 from accmine.problems.device_placement.numbers import Way, numbers, replica_microbatches
 from accmine.problems.device_placement.rules import stage_times, way_of
 from accmine.questions.run.placement.record import MemoryRow, StageOfPlacement, StepParts
 from accmine.report import link_lanes, timeline_lanes
-from accmine.system import simulate
+from accmine.system import simulate, step_time
 from accmine.system.memory import stage_memory
 
 __all__ = ["placement_lanes", "stage_rows", "step_parts"]
@@ -25,44 +24,37 @@ def stage_rows(problem: Problem, solution: Solution) -> tuple[StageOfPlacement, 
     _, sent = stage_times(problem, solution)
     rows = []
     for number, plan in enumerate(solution.stages):
-        options = [_option(problem, layer, plan) for layer in plan.layers]
-        whole, silent, lazy = (
-            _ticks(problem, [change(option) for option in options], way) for change in (_same, _silent, _lazy)
-        )
+        forward, backward, collectives, gradient, update = map(table.seconds, _split(problem, solution, plan))
         rows.append(
             StageOfPlacement(
                 first=problem.layers[plan.layers[0]].name,
                 last=problem.layers[plan.layers[-1]].name,
                 layers=len(plan.layers),
-                forward_s=table.seconds(silent[0]),
-                backward_s=table.seconds(silent[1]),
-                collectives_s=table.seconds(whole[0] + whole[1] - silent[0] - silent[1]),
+                forward_s=forward,
+                backward_s=backward,
+                collectives_s=collectives,
                 message_s=table.seconds(sent[number]) if number < len(sent) else 0.0,
-                gradient_s=table.seconds(lazy[2]),
-                update_s=table.seconds(whole[2] - lazy[2]),
+                gradient_s=gradient,
+                update_s=update,
                 memory=_memory(problem, solution, number % way.pipeline, way),
             )
         )
     return tuple(rows)
 
 
+def _split(problem: Problem, solution: Solution, plan: StagePlan) -> tuple[int, int, int, int, int]:
+    """Ticks of a stage: forward, backward, collectives of both passes; gradient sum, update."""
+    way = way_of(problem, solution)
+    options = [_option(problem, layer, plan) for layer in plan.layers]
+    whole = _ticks(problem, options, way)
+    silent = _ticks(problem, [replace(o, forward_collectives=(), backward_collectives=()) for o in options], way)
+    lazy = _ticks(problem, [replace(o, update_s=0.0) for o in options], way)
+    return silent[0], silent[1], whole[0] + whole[1] - silent[0] - silent[1], lazy[2], whole[2] - lazy[2]
+
+
 def _option(problem: Problem, layer: int, plan: StagePlan) -> Option:
     """How a layer runs in a stage that passed ``check``."""
     return next(o for o in problem.layers[layer].options if (o.tensor, o.recompute) == (plan.tensor, plan.recompute))
-
-
-def _same(option: Option) -> Option:
-    return option
-
-
-def _silent(option: Option) -> Option:
-    """Without collectives."""
-    return replace(option, forward_collectives=(), backward_collectives=())
-
-
-def _lazy(option: Option) -> Option:
-    """Without the optimiser."""
-    return replace(option, update_s=0.0)
 
 
 def _ticks(problem: Problem, options: Sequence[Option], way: Way) -> tuple[int, int, int]:
@@ -92,32 +84,36 @@ def _memory(problem: Problem, solution: Solution, device: int, way: Way) -> Memo
 
 
 def step_parts(problem: Problem, solution: Solution) -> StepParts:
-    """Where the step goes on the mean device of the pipeline."""
-    rows, devices = stage_rows(problem, solution), way_of(problem, solution).pipeline
+    """Where the step goes on the mean device of the pipeline; sums in whole ticks, so that nothing is below zero."""
+    table, devices = numbers(problem), way_of(problem, solution).pipeline
     microbatches = replica_microbatches(problem, solution.data)
-    step_s, without_s = _step_s(problem, solution), _step_s(_wordless(problem), solution)
-    compute = microbatches * sum(row.forward_s + row.backward_s for row in rows) / devices
-    collectives = microbatches * sum(row.collectives_s for row in rows) / devices
-    gradient = sum(row.gradient_s for row in rows) / devices
-    update = sum(row.update_s for row in rows) / devices
-    messages = max(0.0, step_s - without_s)
+    rows = [_split(problem, solution, plan) for plan in solution.stages]
+    compute = microbatches * sum(row[0] + row[1] for row in rows)
+    collectives, gradient, update = (
+        microbatches * sum(r[2] for r in rows),
+        sum(r[3] for r in rows),
+        sum(r[4] for r in rows),
+    )
+    step, wordless = _step(problem, solution), _step(problem, solution, silent=True)
+    bubble = devices * wordless - compute - collectives - gradient - update
     return StepParts(
-        compute_s=compute,
-        collectives_s=collectives,
-        messages_s=messages,
-        bubble_s=step_s - messages - compute - collectives - gradient - update,
-        gradient_s=gradient,
-        update_s=update,
+        compute_s=table.seconds(compute) / devices,
+        collectives_s=table.seconds(collectives) / devices,
+        messages_s=table.seconds(step - wordless),
+        bubble_s=table.seconds(bubble) / devices,
+        gradient_s=table.seconds(gradient) / devices,
+        update_s=table.seconds(update) / devices,
     )
 
 
-def _step_s(problem: Problem, solution: Solution) -> float:
-    return float(device_placement.shown(problem, device_placement.score(problem, solution)))
-
-
-def _wordless(problem: Problem) -> Problem:
-    """The same with stages whose messages take no time."""
-    return replace(problem, edges=tuple(replace(edge, message_bytes=0, by_tensor=()) for edge in problem.edges))
+def _step(problem: Problem, solution: Solution, *, silent: bool = False) -> int:
+    """Ticks of the simulated step; ``silent``: messages between stages take no time."""
+    (forward, backward, update, weight), sent = stage_times(problem, solution)
+    sends = [0] * len(sent) if silent else sent
+    microbatches, how = replica_microbatches(problem, solution.data), solution.pipelining
+    return int(
+        step_time(how.schedule, forward, backward, update, sends, microbatches, chunks=how.chunks, weight_s=weight)
+    )
 
 
 def placement_lanes(problem: Problem, solution: Solution) -> list[Any]:

@@ -15,7 +15,7 @@ from accmine.ports import Incumbent, Stop
 from accmine.problems.design_placement.problem import Problem, Solution
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.placement.summary import Found, summarize, trace_lanes
-from accmine.questions.run.placement.why_not import why_not
+from accmine.questions.run.placement.why_not import hopeless, why_not
 from accmine.report import Watch
 from accmine.result import Result, Status
 from accmine.search import PLACEMENT, Budget
@@ -55,6 +55,8 @@ def solve_placement(
     run = _Run(plan, Budget.of(plan.study.budget, PLACEMENT, began=began), watch or Watch(), on_progress, {})
     run.watch.unit("samples/s", lambda seconds: plan.problem.batch / seconds)
     problem = replace(plan.problem, first=tuple(dict.fromkeys((*first, *plan.problem.first))))
+    if hopeless(problem):
+        raise why_not(plan)
     result = run.solved("search", problem, run.stop("search"))
     if result.solution is None:
         raise _nothing(plan, result)

@@ -53,7 +53,7 @@ class PlacementRow:
         """All of it in one line."""
         parts = [f"tensor {self.tensor} × pipeline {self.pipeline} × data {self.data}"]
         parts += [f"expert {self.expert}"] if self.expert > 1 else []
-        schedule = self.schedule.upper() if self.schedule == "1f1b" else self.schedule
+        schedule = self.schedule.upper() if self.schedule[0].isdigit() else self.schedule
         parts += [f"microbatch {self.microbatch}", f"{schedule}{f' of {self.chunks} chunks' * (self.chunks > 1)}"]
         parts += [f"recompute {self.recompute}"]
         parts += ["sequence parallel"] if self.sequence_parallel else []
@@ -200,7 +200,7 @@ class PlacementCertificate:
     schedules
         What better operator schedules of the printed design and placement could bring.
     plans
-        What other plans and cuts of the printed design could bring.
+        What chains leave open: between the bound and the least simulated step with the times of the bound.
     designs
         The rest: other designs, or their bounds.
     plans_bounded, pairs

@@ -208,7 +208,7 @@ def _certificate(known: PlacementCertificate) -> Section:
     notes = [f"Bound: {proven}, by {known.method}." if known.method else f"Bound: {proven}."]
     parts = (
         (known.schedules, "better operator schedules of the printed design and placement"),
-        (known.plans, "other plans and cuts of the printed design"),
+        (known.plans, "what chains leave open of plans and cuts"),
         (known.designs, "other designs, or their bounds"),
     )
     if known.gap and all(isfinite(share) for share, _ in parts):

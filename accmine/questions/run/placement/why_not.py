@@ -26,9 +26,9 @@ from accmine.problems.design_placement.times import class_at
 from accmine.problems.device_placement.memory import held_microbatches, layer_bytes
 from accmine.problems.limits import COSTS, widened
 from accmine.study import Study
-from accmine.study.values import AUTO, choices
+from accmine.study.choices import AUTO, choices
 
-__all__ = ["least_bytes", "why_not"]
+__all__ = ["hopeless", "least_bytes", "why_not"]
 
 STACKS = ("accelerator", "hbm_stacks")
 
@@ -46,6 +46,15 @@ def least_bytes(problem: Problem) -> float:
                     low, high = (low, middle) if rows.fits(stages, held, middle) else (middle, high)
                 best = high
     return best
+
+
+def hopeless(problem: Problem) -> bool:
+    """Whether no design within the limits of cost holds any placement: known without a search."""
+    limits = {"area_mm2": problem.area_mm2, "tdp_w": problem.tdp_w}
+    blocks = feasible(problem.template, problem.technology, **{k: v for k, v in limits.items() if v < inf})
+    most = max((block.types.hbm_bytes for block in blocks), default=0)
+    rows = (_Rows(problem, variant) for variant in problem.variants)
+    return not any(own.fits(stages, held, most) for own in rows for stages, held in own.plans())
 
 
 class _Rows:

@@ -35,9 +35,9 @@ def test_one_device_speaks_to_nobody() -> None:
 def test_what_is_run_again(recompute: str) -> None:
     plain = run_layers(SHAPE)["layer"].backward
     own = run_layers(replace(SHAPE, recompute=recompute))["layer"].backward
-    more = {"none": 0, "selective": 3, "full": 6}[recompute]  # products: scores and values again, or all six
+    more = {"none": 0, "selective": 2, "full": 6}[recompute]  # products: scores and values again, or all six
     products = [sum(k.work.gemm is not None for k in side.kernels) for side in (plain, own)]
-    assert products[1] - products[0] in (more, more - 1)
+    assert products[1] - products[0] == more
     assert own.calls >= plain.calls
 
 

@@ -15,7 +15,7 @@ from accmine.questions.run.folder import find_run
 from accmine.questions.run.placement.flow import solve_placement
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.reading import outcome_of
-from accmine.questions.run.run import run
+from accmine.questions.run.run import place
 from tests.samples.placed_study_sample import loaded, placed_text, placement_plan
 
 SMALL: dict[str, Any] = {"budget": {"seconds": 6, "workers": 1}}
@@ -63,7 +63,7 @@ def test_a_finished_run_is_read_and_not_made_again(here: Path, capsys: pytest.Ca
 def test_a_longer_run_goes_on_from_the_answer(here: Path) -> None:
     asked = loaded(placed_text(**SMALL | {"budget": {"seconds": 7, "workers": 1}}))
     known = json.loads((find_run(here / "runs", "tiny").path / "result.json").read_text())
-    longer = run(asked, runs_dir=here / "runs")
+    longer = place(asked, runs_dir=here / "runs")
     assert longer.value <= known["value"] * (1 + 1e-12)
 
 

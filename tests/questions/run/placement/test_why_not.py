@@ -15,7 +15,7 @@ from accmine.plan import PlacementPlan, make_placement
 from accmine.problems.design_placement import Problem, problem_on
 from accmine.problems.device_placement.memory import held_microbatches, stage_bytes
 from accmine.questions.run.placement.flow import solve_placement
-from accmine.questions.run.placement.why_not import least_bytes, why_not
+from accmine.questions.run.placement.why_not import hopeless, least_bytes, why_not
 from accmine.study import read_inputs
 from tests.samples.placed_study_sample import loaded, placed_text, placement_plan
 
@@ -100,4 +100,5 @@ def test_limits_of_cost_name_the_least_that_works(limits: dict[str, Any]) -> Non
     section, name = key.split(".")
     changed = loaded(placed_text(**{section: {name: value}}))
     problem = make_placement(changed.study, read_inputs(changed)).problem
-    assert problem.first, "the least value admits a design"
+    assert not hopeless(problem)
+    assert hopeless(placement_plan(**limits).problem)

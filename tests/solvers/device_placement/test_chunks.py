@@ -10,7 +10,7 @@ from accmine.problems.device_placement import Pipelining, check, score
 from accmine.problems.device_placement.numbers import Way
 from accmine.solvers.device_placement.chunks import Chunked
 from accmine.solvers.device_placement.ways import Layers
-from tests.samples.placement_sample import random_placement
+from tests.samples.device_placement_sample import random_placement
 
 
 @pytest.mark.parametrize(("seed", "devices", "chunks"), [(s, *pc) for s in range(8) for pc in ((1, 2), (2, 2), (2, 3))])

@@ -11,7 +11,7 @@ from accmine.problems.device_placement.numbers import Way
 from accmine.result import Status
 from accmine.solvers.device_placement.ways import Layers, all_ways
 from accmine.solving import solve
-from tests.samples.placement_sample import random_placement
+from tests.samples.device_placement_sample import random_placement
 
 
 @pytest.mark.parametrize("seed", range(16))

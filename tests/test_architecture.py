@@ -16,6 +16,7 @@ import pytest
 
 from accmine.ports import BaseModel, Kind, Model, Solver
 from accmine.problems import (
+    design_placement,
     design_search,
     device_partition,
     device_placement,
@@ -98,6 +99,7 @@ def test_the_rule_allows(line: str) -> None:
 
 # mypy holds modules against the port
 KINDS: tuple[Kind, ...] = (
+    design_placement,
     design_search,
     device_partition,
     device_placement,

@@ -29,8 +29,8 @@ class Counts:
     ----------
     designs
         Within the limits.
-    chains, scheduled
-        As of ``Proof``.
+    chains, scheduled, seconds
+        As of ``Proof``; of pairs.
     least_simulated
         Least simulated step of a placement whose layers take their bounds, of those that were least in line.
     """
@@ -38,6 +38,7 @@ class Counts:
     designs: int = 0
     chains: int = 0
     scheduled: int = 0
+    seconds: float = 0.0
     least_simulated: float = inf
 
 
@@ -87,6 +88,6 @@ def proof_of(
         pairs=space.pairs,
         chains=counts.chains,
         scheduled=counts.scheduled,
-        seconds_of_pairs=space.seconds,
+        seconds_of_pairs=counts.seconds,
         near=tuple(NearPlan(v, placement, step_s, step_s / step - 1) for step_s, v, _, placement in rows[:_NEAR]),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +107,8 @@ def proven_seconds(terms: Terms, modules: Modules, design: Design) -> FloatArray
         module = modules.get((layer_class.name, 1))
         if module is None:
             continue
-        for phase, name in enumerate(("forward", "backward")):
+        passes: tuple[Literal["forward", "backward"], ...] = ("forward", "backward")
+        for phase, name in enumerate(passes):
             graph = layer_class.forward if phase == 0 else layer_class.backward
             if len(serial_part(layer_class, name)) == len(graph):
                 rows[c, phase] = module.bounds[phase] / design.frequency_hz
@@ -177,7 +179,7 @@ def _best_cut(terms: Terms, plan: Plans, seconds: FloatArray, cuts: Sequence[tup
     sent = [messages[p - 2 - k][edges[:, k + 1]] for k in range(p - 1)]
     schedule = terms.problem.pipelinings[int(plan.pipelining[0])].schedule
     rows = [[np.ascontiguousarray(stages[phase][:, s]) for s in range(p)] for phase in range(3)]
-    steps = np.atleast_1d(step_time(schedule, *rows, sent, int(plan.microbatches[0])))
+    steps = np.atleast_1d(step_time(schedule, rows[0], rows[1], rows[2], sent, int(plan.microbatches[0])))
     best = int(steps.argmin())
     return Placed(placement_of(terms, plan, cuts[best]), float(steps[best]))
 

@@ -262,7 +262,10 @@ class _Search:
 
     def _keys(self, several: Sequence[Block], only: set[Design] | None = None) -> list[Key]:
         """Every design of some blocks with every variant that may still win, with what is proven of their layers."""
-        found = self.space.keys(several, self.upper, only)
+        rows = layer_seconds(self.space.classes, several, paths=True)
+        begin = self.record.seconds()
+        found = self.space.keys(several, rows, self.upper, only)
+        self.counts.seconds += self.record.seconds() - begin
         for key in found:
             modules = self.modules.get((key.design, key.variant))
             if modules is not None:

@@ -19,15 +19,13 @@ from accmine.problems.design_placement.times import class_at, problem_on
 from accmine.problems.device_placement.chain_bound import least_chain
 from accmine.record import Record
 from accmine.registry import make_solver
+from accmine.system import SCHEDULES, OneForwardOneBackward
 
 __all__ = ["Key", "chain_of", "chained_of", "decided", "pairs_of", "reach"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-
-CHAINED = ("gpipe", "1f1b")
-"""Schedules of which chains over cuts are known; of others the bounds without cuts stay."""
 
 
 @dataclass(eq=False)
@@ -140,8 +138,9 @@ class Key:
 
 def chained_of(terms: Terms, plans: Plans) -> BoolArray:
     """Which plans have chains over cuts."""
-    known = np.array([p.schedule in CHAINED for p in terms.problem.pipelinings])
-    return np.asarray(known[plans.pipelining] & (plans.chunks == 1), dtype=np.bool_)
+    schedules = [SCHEDULES[p.schedule] for p in terms.problem.pipelinings]
+    known = np.array([not (own.chunked or own.split_backward) for own in schedules])
+    return np.asarray(known[plans.pipelining], dtype=np.bool_)
 
 
 def decided(
@@ -165,7 +164,9 @@ def decided(
 
 def pairs_of(terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int) -> Pairs:
     """Plans on one design, or with one set of times of layers, for ``cut_bounds``; seconds as of ``Key``."""
-    count, names = len(plans), [p.schedule for p in terms.problem.pipelinings]
+    count = len(plans)
+    schedules = [SCHEDULES[p.schedule] for p in terms.problem.pipelinings]
+    one = np.array([isinstance(own, OneForwardOneBackward) for own in schedules])
     return Pairs(
         runs=terms.runs,
         stages=plans.stages,
@@ -178,7 +179,7 @@ def pairs_of(terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int) ->
         static_bytes=terms.static_of(plans),
         stash_bytes=np.repeat(terms.stash_bytes[:, None], count, axis=1),
         held=terms.in_flight(plans)[0],
-        windows=np.array([names[i] == "1f1b" for i in plans.pipelining.tolist()], dtype=bool),
+        windows=one[plans.pipelining],
     )
 
 

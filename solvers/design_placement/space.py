@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 
 from accmine.hardware import Design
 from accmine.problems.design_placement import Problem
-from accmine.problems.design_placement.layer_bounds import SAFE, classes_of, layer_seconds
+from accmine.problems.design_placement.layer_bounds import SAFE, classes_of
 from accmine.problems.design_placement.plan_bounds import Floor, Plans, cheap_bounds, floor_of
 from accmine.problems.design_placement.plans import Terms
 from accmine.problems.design_search.space_bound import Block
@@ -33,13 +32,12 @@ class Space:
         Plans of all variants.
     classes
         Layer classes of these variants, in their order.
-    pairs, seconds
-        Pairs bounded one by one so far, and what that took.
+    pairs
+        Pairs bounded one by one so far.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.plan_count = self.pairs = 0
-        self.seconds = 0.0
         self.terms: dict[int, Terms] = {}
         self.plans: dict[int, Plans] = {}
         most = max(problem.template.hbm_bytes)
@@ -71,16 +69,15 @@ class Space:
             self._floors[variant, hbm_bytes] = floor_of(plans, fullest)
         return self._floors[variant, hbm_bytes]
 
-    def keys(self, several: Sequence[Block], upper: float, only: set[Design] | None = None) -> list[Key]:
-        """Every design of some blocks with every variant that may still win."""
+    def keys(
+        self, several: Sequence[Block], rows: Sequence[FloatArray], upper: float, only: set[Design] | None = None
+    ) -> list[Key]:
+        """Every design of some blocks with every variant that may still win; ``rows`` are bounds of layers by block."""
         found: list[Key] = []
-        rows = layer_seconds(self.classes, several, paths=True)
-        begin = time.monotonic()
         for hbm in dict.fromkeys(block.types.hbm_bytes for block in several):
             own = [k for k, block in enumerate(several) if block.types.hbm_bytes == hbm]
             designs = [several[k].design(int(flat)) for k in own for flat in np.flatnonzero(several[k].fits)]
             found += self._keys_of(hbm, designs, np.concatenate([rows[k] for k in own], axis=2), upper, only)
-        self.seconds += time.monotonic() - begin
         return found
 
     def _keys_of(

@@ -56,7 +56,7 @@ def placement_problem(
     graphs = [graph for v in variants for c in v.classes for graph in (c.forward, c.backward, c.update)]
     counts = (*designs.tensor_cores, *designs.vector_cores)
     library = CostLibrary(graphs, splits_for(counts, "even"), "tpu-like", technology())
-    given = {"batch": 8, "devices": 4, "cluster": CLUSTER}
+    given: dict[str, Any] = {"batch": 8, "devices": 4, "cluster": CLUSTER}
     return Problem(variants, template=designs, technology=technology(), library=library, **(given | more))
 
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.problems.design_placement.check import check, score
 from accmine.problems.design_placement.layer_bounds import bound
 from accmine.problems.design_placement.problem import KIND, ModuleSchedule, Problem, Solution, Variant
 from accmine.problems.design_placement.proof import NearPlan, Proof
+from accmine.problems.design_placement.rules import check, makespans, score
 from accmine.problems.design_placement.times import module_graphs, problem_on
 from accmine.result import Sense
 
@@ -22,6 +22,7 @@ __all__ = [
     "bound",
     "check",
     "impossible",
+    "makespans",
     "module_graphs",
     "problem_from_json",
     "problem_on",
@@ -60,6 +61,7 @@ def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _no_file(*_: Any) -> Any:
+    """Problems of this kind have no file; raises ``InputError``."""
     raise InputError("problems of kind design-placement have no file: they come from a study with parallel:")
 
 

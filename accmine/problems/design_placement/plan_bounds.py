@@ -98,7 +98,7 @@ class Plans:
         return Plans(self.layers, self.first, self.last, **{name: getattr(self, name)[which] for name in names})
 
 
-def cheap_bounds(plans: Plans, seconds: FloatArray, fullest: IntArray | None = None) -> FloatArray:
+def cheap_bounds(plans: Plans, seconds: FloatArray, fullest: FloatArray | IntArray | None = None) -> FloatArray:
     """Bound of the step of every plan on every design; shape (plans, designs).
 
     Parameters
@@ -127,7 +127,7 @@ def cheap_bounds(plans: Plans, seconds: FloatArray, fullest: IntArray | None = N
     weight, moved, chain = plans.chained
     np.maximum(bound, weight[:, None] * whole + (moved[:, None] * transfer + first_update), out=bound)
     np.maximum(bound, chain[:, None] * layer + first_update, out=bound)
-    return bound
+    return np.asarray(bound)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,8 @@ from accmine.problems.device_placement.numbers import Numbers, Way, numbers
 
 __all__ = ["Terms"]
 
+_CHOICE = ("stages", "microbatches", "data", "data_most", "chunks", "order", "pipelining", "zero")
+
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -95,7 +97,7 @@ class Terms:
             np.array([len(c.layers) for c in self.variant.classes], dtype=np.int64),
             first,
             last,
-            *table,
+            **dict(zip(_CHOICE, table, strict=True)),
             collective_s=np.array(collectives).reshape(-1, kinds, 2),
             gradient_s=np.zeros((len(rows), kinds)),
             shards=np.where(np.array(self.problem.zero, dtype=np.int64)[table[7]] > 0, table[3], 1),

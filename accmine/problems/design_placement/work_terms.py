@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from accmine.cost import INVALID, CostLibrary, hbm_capacity
 from accmine.hardware import Design
-from accmine.problems.design_search.space_bound import Block, work_rates
+from accmine.problems.design_search.space_bound import Block, sides_of
 from accmine.workload import Task
 
 __all__ = ["operator_counts", "peak_rates", "term_seconds", "work_rates"]
@@ -40,6 +40,11 @@ def _peak_rates(library: CostLibrary, alike: Design) -> FloatArray:
     cycles = library.vector(alike).cycles[:, 0]
     vector = np.where(cycles == INVALID, np.inf, cycles * np.array(library.splits)).min(axis=1)
     return np.stack([tensor, vector, library.compulsory(alike) / hbm_capacity(alike)], axis=1)
+
+
+def work_rates(library: CostLibrary, types: Design) -> FloatArray:
+    """Tensor and vector core time, and time of the HBM, of every work of a library in cycles; shape (works, 3)."""
+    return sides_of(library, types).rates(library.splits)
 
 
 def peak_rates(library: CostLibrary, types: Design) -> FloatArray | None:

@@ -46,7 +46,7 @@ __all__ = [
     "promising",
     "relative_value",
     "scan",
-    "work_rates",
+    "sides_of",
 ]
 
 IntArray = npt.NDArray[np.int64]
@@ -182,7 +182,7 @@ class _Terms:
     def __init__(self, problem: Problem, several: Sequence[Block]) -> None:
         rates, durations, at, columns = [], [], [], 0
         for block in several:
-            sides = _sides(problem.library, block.types)
+            sides = sides_of(problem.library, block.types)
             rates.append(sides.rates(problem.library.splits))
             own = _Columns(block, problem.library.splits)
             durations.append(own.durations(sides))
@@ -237,11 +237,6 @@ def _sums(counts: IntArray, lengths: FloatArray) -> FloatArray:
     return np.concatenate(pieces, axis=1)
 
 
-def work_rates(library: CostLibrary, types: Design) -> FloatArray:
-    """Tensor and vector core time, and time of the HBM, of every work of a library in cycles; shape (works, 3)."""
-    return _sides(library, types).rates(library.splits)
-
-
 @dataclass(frozen=True, eq=False)
 class _Sides:
     """Least cycles of the sides of works on each number of cores: arrays of shape (works, splits).
@@ -265,7 +260,7 @@ class _Sides:
         return np.stack([tensor, vector, self.memory], axis=1)
 
 
-def _sides(library: CostLibrary, types: Design) -> _Sides:
+def sides_of(library: CostLibrary, types: Design) -> _Sides:
     """The sides of every work on some core types."""
     costs, bandwidth = library.costs(types), hbm_capacity(types)
     own, alone, least = costs.corrections, [], costs.compulsory_bytes
@@ -354,9 +349,8 @@ def promising(problem: Problem, count: int, clock: Clock = NEVER) -> list[Design
 def bound(problem: Problem) -> tuple[float | None, str]:
     """(value that no design is below, how it is proved), without search; seconds on a large template."""
     value = scan(problem).value
-    if value == inf:
-        return None, "no design meets the limits"
-    return _SAFE * value, "work, bytes and longest paths of every feasible design"
+    method = "work, bytes and longest paths of every feasible design"
+    return (None, "no design meets the limits") if value == inf else (_SAFE * value, method)
 
 
 def scan(

@@ -9,7 +9,7 @@ from accmine.hardware import Design
 from accmine.ports import Stop
 from accmine.problems import operator_schedule
 from accmine.problems.design_placement import ModuleSchedule, NearPlan, Problem, Solution
-from accmine.problems.design_placement.check import makespans
+from accmine.problems.design_placement.rules import makespans
 from accmine.problems.design_placement.times import module_graphs, placed_problem
 from accmine.problems.design_search.lowering import lower
 from accmine.questions.run.placement.explain import step_parts

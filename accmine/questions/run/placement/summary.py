@@ -15,7 +15,7 @@ from accmine.plan.limits import limits_of
 from accmine.plan.placement import PlacementPlan
 from accmine.problems import device_placement
 from accmine.problems.design_placement import Problem, Proof, Solution
-from accmine.problems.design_placement.check import makespans
+from accmine.problems.design_placement.rules import makespans
 from accmine.problems.design_placement.times import placed_problem
 from accmine.questions.run.placement.explain import placement_lanes, stage_rows, step_parts
 from accmine.questions.run.placement.files import megatron_flags

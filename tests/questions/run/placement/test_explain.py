@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accmine.problems import device_placement
-from accmine.problems.design_placement.check import check, makespans
+from accmine.problems.design_placement.rules import check, makespans
 from accmine.problems.design_placement.times import placed_problem
 from accmine.problems.device_placement.memory import stage_bytes
 from accmine.questions.run.placement.explain import placement_lanes, stage_rows, step_parts

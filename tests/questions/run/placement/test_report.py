@@ -9,7 +9,7 @@ from functools import lru_cache
 import pytest
 import yaml
 
-from accmine.problems.design_placement.check import score
+from accmine.problems.design_placement.rules import score
 from accmine.questions.run.placement.files import placement_files
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.placement.report import page, sections

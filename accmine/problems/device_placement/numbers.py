@@ -79,7 +79,8 @@ def _most_s(problem: Problem) -> float:
             size = max(option.gradient_bytes, option.weight_bytes)
             sums = collective_s(cluster, Collective("all-reduce", size, "data"), devices)
             rounds = 3 * problem.microbatches if max(problem.zero) > 1 else 2
-            worst = max(worst, each * problem.microbatches + option.update_s + rounds * sums)
+            ends = cluster.transfer_s(option.tied_bytes, 0, devices - 1)
+            worst = max(worst, each * problem.microbatches + option.update_s + rounds * sums + ends)
         total += worst
     rank, sent = {layer: i for i, layer in enumerate(problem.order_of_layers)}, 0.0
     for edge in problem.edges:
@@ -150,6 +151,9 @@ class Numbers:
         for one in zero_exchanges([memory], zero=way.zero, microbatches=microbatches):
             seconds = exchange_s(problem.cluster, [one], way.order, degrees, devices=way.devices)
             total += seconds if one.kind == "all-gather" else (1 - problem.gradient_overlap) * seconds
+        if way.pipeline > 1 and option.tied_bytes:
+            far = way.stride("pipeline") * (way.pipeline - 1)
+            total += problem.cluster.transfer_s(option.tied_bytes, 0, far)
         return total
 
     def message(self, message_bytes: int, way: Way, stage: int) -> int:

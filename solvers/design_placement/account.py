@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
+import numpy as np
+import numpy.typing as npt
+
 from accmine.hardware import Design
 from accmine.problems import device_placement
 from accmine.problems.design_placement import NearPlan, Problem, Proof, Solution, problem_on
@@ -14,6 +17,8 @@ from accmine.record import Record
 
 from .key import Key
 from .space import Space
+
+FloatArray = npt.NDArray[np.float64]
 
 __all__ = ["Counts", "proof_of", "simulated"]
 
@@ -42,9 +47,12 @@ class Counts:
     least_simulated: float = inf
 
 
-def simulated(problem: Problem, key: Key, placement: device_placement.Solution) -> float:
-    """The step of a placement when layers take what is proven of them."""
-    seconds = [tuple(key.seconds[kind].tolist()) for kind in class_at(key.terms.variant)]
+def simulated(
+    problem: Problem, key: Key, placement: device_placement.Solution, times: FloatArray | None = None
+) -> float:
+    """The step of a placement with some times of layers, (classes, 3); default: what is proven of them."""
+    rows = key.seconds if times is None else times
+    seconds = [tuple(rows[kind].tolist()) for kind in class_at(key.terms.variant)]
     placed = problem_on(problem, key.terms.variant, key.design.hbm_bytes, seconds)
     return float(device_placement.shown(placed, device_placement.score(placed, placement)))
 

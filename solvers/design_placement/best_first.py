@@ -54,7 +54,7 @@ _PEAKS_AT_ONCE = 512
 _PATHS_AT_ONCE = 16
 """Blocks whose longest paths are computed at once."""
 
-_DIVES, _DEEP = 16, 3
+_DIVES, _DEEP = 8, 3
 """Blocks of small bounds that are costed at once, and those whose best design is scheduled."""
 
 _TRIED, _MARGIN = 2, 0.01
@@ -253,7 +253,7 @@ class _Search:
         """Schedule the most promising of some keys at once: a better answer leaves out most of the others."""
         near = sorted((key for key in keys if key.effort == 0), key=lambda k: k.least)[:_TRIED]
         for key in near:
-            if key.least < (1 - _MARGIN) * self.upper and not key.members:
+            if key.least < (1 - _MARGIN) * self.upper < inf and not key.members:
                 self.space.pairs += key.tell_apart(self.upper)
         best = min(near, key=lambda k: k.least, default=None)
         if best is not None and best.least < min((1 - _MARGIN) * self.upper, self.dived):
@@ -331,6 +331,8 @@ class _Search:
             placed, own = decided(key.terms, plans.take(other), times, key.design.hbm_bytes, clock)
             if own.best is not None:
                 found.append(Placed(own.best, float(device_placement.shown(placed, own.score))))
+        if key.best is not None:
+            found.append(Placed(key.best, simulated(self.problem, key, key.best, times)))
         found.sort(key=lambda p: p.step_s)
         for number, own_placed in enumerate(found):
             self.near[key.design, key.variant, own_placed.placement] = own_placed.step_s

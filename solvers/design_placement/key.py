@@ -42,6 +42,8 @@ class Key:
         Whether the plans are told apart by their replicas.
     effort
         Levels of work spent on its operator schedules.
+    best
+        The best placement of the last plan that was decided, for the bounds as they were.
     """
 
     variant: int
@@ -53,6 +55,7 @@ class Key:
     members: bool = False
     effort: int = 0
     exact: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    best: device_placement.Solution | None = None
 
     @property
     def least(self) -> float:
@@ -116,6 +119,7 @@ class Key:
             self.bounds[i] = max(float(self.bounds[i]), SAFE * device_placement.shown_bound(placed, record.bound))
         self.exact[i] = True
         self.keep(upper)
+        self.best = record.best or self.best
         return record.best
 
     def raise_seconds(self, seconds: FloatArray, upper: float) -> None:

@@ -42,7 +42,9 @@ def test_a_step_is_that_of_the_device_placement_with_the_times_of_the_schedules(
     problem, solution = solved()
     placed = placed_problem(problem, solution, makespans(problem, solution))
     assert check(problem, solution) == ()
-    assert score(problem, solution) == device_placement.shown(placed, device_placement.score(placed, solution.placement))
+    assert score(problem, solution) == device_placement.shown(
+        placed, device_placement.score(placed, solution.placement)
+    )
     assert (sense(problem), shown(problem, 2.5), shown_bound(problem, 2.5)) == (Sense.MINIMIZE, 2.5, 2.5)
     for schedule, cycles in zip(solution.schedules, makespans(problem, solution), strict=True):
         parts = lowered_module(problem, solution, schedule)

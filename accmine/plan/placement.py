@@ -153,15 +153,10 @@ def _first(problem: Problem, baseline: Design) -> tuple[Design, ...]:
     blocks = feasible(problem.template, problem.technology, **{k: v for k, v in limits.items() if v < inf})
 
     def strength(design: Design) -> tuple[float, ...]:
-        """Peak, how alike the arrays are, what else falls short of the baseline, and room for more microbatches."""
+        """Peak, how alike the arrays are to those of the baseline, and what else may be short."""
         arrays = ((design.tensor.rows, baseline.tensor.rows), (design.tensor.cols, baseline.tensor.cols))
-        rest = (
-            (design.vector_ops_per_s, baseline.vector_ops_per_s),
-            (design.hbm_bytes_per_s, baseline.hbm_bytes_per_s),
-            (design.hbm_bytes, baseline.hbm_bytes),
-        )
-        unlike = sum(abs(log2(a / b)) for a, b in arrays) + sum(max(0.0, log2(b / a)) for a, b in rest)
-        return design.peak_macs_per_s, -unlike, design.hbm_bytes
+        unlike = sum(abs(log2(own / theirs)) for own, theirs in arrays)
+        return design.peak_macs_per_s, -unlike, design.vector_ops_per_s, design.hbm_bytes_per_s, design.hbm_bytes
 
     tops = [max(block.designs(), key=strength) for block in blocks]
     return tuple(dict.fromkeys([*([baseline] if fits else []), *([max(tops, key=strength)] if tops else [])]))

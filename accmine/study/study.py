@@ -157,6 +157,9 @@ class Study(Part):
         ]
         if self.cost.use == "zigzag":
             wrong.append((("cost", "use"), "zigzag is not there where the placement is decided; allowed: model, table"))
+        if self.budget.deterministic or self.budget.work is not None or self.budget.seconds is None:
+            key = "deterministic" if self.budget.deterministic else "seconds" if self.budget.work is None else "work"
+            wrong.append((("budget", key), "a search for placements ends by the clock alone: give budget.seconds"))
         if self.search != Search():
             wrong.append((("search",), "has no effect where the placement is decided: designs and plans are bounded"))
         return wrong

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import inf
 
 import numpy as np
@@ -25,7 +25,7 @@ from accmine.workload.shard import LayerClass
 
 from ..design_search.evaluator import PASSES
 from ..operator_schedule.critical_path import quick
-from .key import CHAINED, chain_of, pairs_of
+from .key import chain_of, chained_of, pairs_of
 from .key import reach as _reach
 
 __all__ = ["Module", "Modules", "placement_of", "placements", "scheduled", "seconds_of", "solution_of"]
@@ -124,9 +124,8 @@ class Placed:
 def placements(
     terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int, upper: float, most: int
 ) -> list[Placed]:
-    """Placements for some times of layers that may be below ``upper``, best first: of at most ``most`` plans, one each."""
-    names = [p.schedule for p in terms.problem.pipelinings]
-    at = np.flatnonzero((plans.chunks == 1) & np.array([names[i] in CHAINED for i in plans.pipelining.tolist()]))
+    """Placements for some times of layers that may be below ``upper``, best first: one of each of some plans."""
+    at = np.flatnonzero(chained_of(terms, plans))
     if not len(at):
         return []
     chained = plans.take(at)

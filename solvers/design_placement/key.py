@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.hardware import Design
+from accmine.ports import Clock
+from accmine.problems import device_placement
 from accmine.problems.design_placement.cut_bounds import Pairs, cut_bounds
 from accmine.problems.design_placement.layer_bounds import BACKWARD, FORWARD, SAFE, UPDATE
 from accmine.problems.design_placement.plan_bounds import Plans, cheap_bounds
 from accmine.problems.design_placement.plans import Terms
+from accmine.problems.design_placement.times import class_at, problem_on
 from accmine.problems.device_placement.chain_bound import least_chain
+from accmine.record import Record
+from accmine.registry import make_solver
 
-__all__ = ["Key", "chain_of", "pairs_of", "reach"]
+__all__ = ["Key", "chain_of", "chained_of", "decided", "pairs_of", "reach"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -41,7 +46,6 @@ class Key:
         Levels of work spent on its operator schedules.
     """
 
-    number: int
     variant: int
     design: Design
     terms: Terms
@@ -98,25 +102,23 @@ class Key:
     def cut(self, upper: float) -> None:
         """Raise the bounds to those over all cuts."""
         if len(self.plans):
-            names = [p.schedule for p in self.terms.problem.pipelinings]
-            chained = np.array([names[i] in CHAINED for i in self.plans.pipelining]) & (self.plans.chunks == 1)
-            at = np.flatnonzero(chained)
+            at = np.flatnonzero(chained_of(self.terms, self.plans))
             if len(at):
                 pairs = pairs_of(self.terms, self.plans.take(at), self.seconds, self.design.hbm_bytes)
                 self.bounds[at] = np.maximum(self.bounds[at], SAFE * cut_bounds(pairs, self.bounds[at], upper))
             self.keep(upper)
 
-    def settle(self, upper: float) -> tuple[Plans, tuple[int, ...]] | None:
-        """The exact bound over all cuts of the plan of least bound; the plan, and a cut that has the bound."""
+    def settle(self, upper: float, clock: Clock) -> device_placement.Solution | None:
+        """A bound of all cuts of the plan of least bound, simulated, and the best of them that was found."""
         i = int(self.bounds.argmin())
-        plan = self.plans.take(np.array([i]))
-        name, cut = self.terms.problem.pipelinings[int(plan.pipelining[0])].schedule, None
-        if name in CHAINED and int(plan.chunks[0]) == 1:
-            value, cut = chain_of(self.terms, plan, self.seconds, self.design.hbm_bytes)
-            self.bounds[i] = max(float(self.bounds[i]), SAFE * value)
+        placed, record = decided(self.terms, self.plans.take(np.array([i])), self.seconds, self.design.hbm_bytes, clock)
+        if record.infeasible:
+            self.bounds[i] = inf
+        elif record.bound is not None:
+            self.bounds[i] = max(float(self.bounds[i]), SAFE * device_placement.shown_bound(placed, record.bound))
         self.exact[i] = True
         self.keep(upper)
-        return None if cut is None else (plan, cut)
+        return record.best
 
     def raise_seconds(self, seconds: FloatArray, upper: float) -> None:
         """Better bounds of layers: of all plans again."""
@@ -134,6 +136,31 @@ class Key:
         """The plans of least bound, by replicas apart."""
         plans = self.plans.take(np.argsort(self.bounds, kind="stable")[:count])
         return plans if self.members else self.terms.members(plans)
+
+
+def chained_of(terms: Terms, plans: Plans) -> BoolArray:
+    """Which plans have chains over cuts."""
+    known = np.array([p.schedule in CHAINED for p in terms.problem.pipelinings])
+    return np.asarray(known[plans.pipelining] & (plans.chunks == 1), dtype=np.bool_)
+
+
+def decided(
+    terms: Terms, plan: Plans, seconds: FloatArray, hbm_bytes: int, clock: Clock
+) -> tuple[device_placement.Problem, Record[device_placement.Solution]]:
+    """The device placement of one plan with some times of layers, and what its solver knows of all cuts."""
+    problem = terms.problem
+    times = [tuple(seconds[kind].tolist()) for kind in class_at(terms.variant)]
+    placed = replace(
+        problem_on(problem, terms.variant, hbm_bytes, times),
+        pipeline=(int(plan.stages[0]),),
+        data=(int(plan.data[0]),),
+        orders=(problem.orders[int(plan.order[0])],),
+        pipelinings=(problem.pipelinings[int(plan.pipelining[0])],),
+        zero=(problem.zero[int(plan.zero[0])],),
+    )
+    record = Record[device_placement.Solution](placed, clock.stop(), solver="chain")
+    make_solver(device_placement.KIND, "chain").search(record)
+    return placed, record
 
 
 def pairs_of(terms: Terms, plans: Plans, seconds: FloatArray, hbm_bytes: int) -> Pairs:

@@ -31,6 +31,8 @@ from .ways import Kind, Layers, Ways, all_ways
 __all__ = ["Chain"]
 
 _METHOD = "chain bounds of all cuts that are left, of all degrees, orders and schedules"
+_NOTHING = np.iinfo(np.int64).max  # bound of nothing left
+_TURN = 8  # one step in so many is for several chunks on a device
 _SAID = 64  # steps of the search between two looks at the clock
 _TOGETHER = 64  # cuts that are simulated together
 _PHASES = ("forward", "backward", "update", "weight")
@@ -85,11 +87,16 @@ class _Chunks:
 
 
 @dataclass
-class _Open:
-    """What is still to be looked at, by bound; deeper beginnings first among equals."""
+class _Side:
+    """What is still to be looked at, by bound: ways to begin, and beginnings, deeper ones first among equals."""
 
+    ways: Iterator[tuple[int, Ways, int]]
+    nearest: tuple[int, Ways, int] | None = None
     heap: list[tuple[int, int, int, _Beginning | _Chunks]] = field(default_factory=list)
     count: int = 0
+
+    def __post_init__(self) -> None:
+        self.nearest = next(self.ways, None)
 
     def push(self, least: int, beginning: _Beginning | _Chunks) -> None:
         self.count += 1
@@ -102,7 +109,7 @@ class _Complete:
 
     setting: _Setting | None = None
     cuts: list[list[tuple[int, int]]] = field(default_factory=list)
-    least: int = np.iinfo(np.int64).max
+    least: int = _NOTHING
 
 
 class Chain:
@@ -135,21 +142,28 @@ class _Search:
         self.record = record
         self.problem: Problem = record.problem
         self.layers = Layers(self.problem)
-        self.open = _Open()
+        ways = all_ways(self.layers)
+        self.plain, self.chunked = (
+            _Side(
+                heapq.merge(
+                    *(_in_order(own) for own in ways if (own.pipelining.chunks > 1) == several),
+                    key=lambda entry: entry[0],
+                )
+            )
+            for several in (False, True)
+        )
         self.complete = _Complete()
         self._fronts: dict[object, list[dict[int, Front]]] = {}
 
     def run(self) -> StopReason:
         record = self.record
-        ways = heapq.merge(*(_in_order(own) for own in all_ways(self.layers)), key=lambda entry: entry[0])
-        nearest = next(ways, None)
         while True:
-            left = [entry[0] for entry in (nearest, self.open.heap[0] if self.open.heap else None) if entry is not None]
-            if self.complete.cuts and self.complete.least < min(left, default=self.complete.least + 1):
+            if self.complete.cuts and self.complete.least < min(self._least(plain=True), self.complete.least + 1):
                 self._simulate()
                 continue
-            least = min([*left, *([self.complete.least] if self.complete.cuts else [])], default=None)
-            if least is None or (record.score is not None and least >= record.score):
+            plain, chunked = self._least(plain=True), self._least(plain=False)
+            least = min(plain, chunked, self.complete.least if self.complete.cuts else _NOTHING)
+            if least == _NOTHING or (record.score is not None and least >= record.score):
                 if record.best is None:
                     record.no_solution("no cut fits in memory, in any way")
                 else:
@@ -160,25 +174,39 @@ class _Search:
                 record.raise_bound(least, _METHOD)
                 if (reason := record.over()) is not None:
                     return reason
-            if self.open.heap and self.open.heap[0][0] == least:
-                beginning = heapq.heappop(self.open.heap)[3]
-                if isinstance(beginning, _Chunks):
-                    self._branch_chunks(beginning)
-                else:
-                    self._branch(beginning)
-            elif nearest is not None:
-                self._begin(nearest[1], nearest[2])
-                nearest = next(ways, None)
+            # Bounds of several chunks are weak, and best first alone would look at nothing else.
+            best = _NOTHING if record.score is None else record.score
+            turn = chunked < best and (plain >= best or record.work % _TURN == 0)
+            self._step(self.chunked if turn else self.plain)
+
+    def _least(self, plain: bool) -> int:
+        side = self.plain if plain else self.chunked
+        return min(side.nearest[0] if side.nearest else _NOTHING, side.heap[0][0] if side.heap else _NOTHING)
+
+    def _step(self, side: _Side) -> None:
+        """Take apart the best beginning, or begin the best way."""
+        if side.heap and (side.nearest is None or side.heap[0][0] <= side.nearest[0]):
+            beginning = heapq.heappop(side.heap)[3]
+            if isinstance(beginning, _Chunks):
+                self._branch_chunks(beginning)
+            else:
+                self._branch(beginning)
+        elif side.nearest is not None:
+            own, row = side.nearest[1:]
+            side.nearest = next(side.ways, None)
+            self._begin(own, row)
 
     def _begin(self, own: Ways, row: int) -> None:
         """Bound all cuts of a way exactly and offer the cut of this bound."""
         problem, data, pipeline = self.problem, int(own.data[row]), int(own.pipeline[row])
         tensor = own.kinds[0][0] if problem.uniform else max(problem.degrees)
         way = Way(tensor, data, pipeline, own.order, own.zero)
+        if not self.layers.fits(own.kinds, own.pipelining, way):
+            return
         if own.pipelining.chunks > 1:
             chunked = Chunked.of(self.layers, own.kinds[0], own.pipelining, way)
             self.record.offer(chunked.plan(chunked.balanced(), self.layers.line), doubtful=True)
-            self.open.push(int(own.bound[row]), _Chunks(chunked, (), 0))
+            self.chunked.push(int(own.bound[row]), _Chunks(chunked, (), 0))
             return
         rows = self.layers.rows(own.kinds, own.pipelining, way)
         microbatches = replica_microbatches(problem, data)
@@ -197,7 +225,7 @@ class _Search:
         least, firsts, chosen = found
         step = self._offer(setting, [list(zip(firsts, chosen, strict=True))])
         if least < step and pipeline > 1:
-            self.open.push(int(least), _Beginning(setting, (), 0, 0, 0, 0, 0))
+            self.plain.push(int(least), _Beginning(setting, (), 0, 0, 0, 0, 0))
 
     def _alike(self, pipelining: Pipelining, pipeline: int, microbatches: int) -> bool:
         """Whether only the position from the end decides what a stage holds, so that pipelines share their fronts."""
@@ -248,7 +276,7 @@ class _Search:
         """All next stages of a beginning."""
         setting, r = beginning.setting, beginning.setting.way.pipeline - len(beginning.stages)
         i = beginning.layer
-        limit = np.iinfo(np.int64).max if self.record.score is None else self.record.score
+        limit = _NOTHING if self.record.score is None else self.record.score
         for kind, rows in enumerate(setting.rows):
             f, b, u = (rows.of_stages(name)[i] for name in ("forward", "backward", "update"))
             weight, late = (part[i] if np.ndim(part) else 0 for part in rows.weights(r))
@@ -257,7 +285,7 @@ class _Search:
             there, back = rows.message("there", max(1, r - 1)), rows.message("back", max(1, r - 1))
             arrived = beginning.arrived + f[:-1] + there
             behind = tail[:-1] + (b - weight)[:-1] + back
-            least = np.full(self.layers.count, np.iinfo(np.int64).max)
+            least = np.full(self.layers.count, _NOTHING)
             for used, front in setting.fronts[r - 2].items():
                 if beginning.used + rows.width + used <= setting.budget:
                     whole = np.maximum(arrived[:, None] + front.y, arrived[:, None] + front.x + behind[:, None])
@@ -271,7 +299,7 @@ class _Search:
             for end in np.flatnonzero(fits).tolist():
                 if r > 2:
                     values = int(arrived[end]), int(behind[end]), int(peak[end]), beginning.used + rows.width
-                    self.open.push(int(least[end]), _Beginning(setting, stages, end, *values))
+                    self.plain.push(int(least[end]), _Beginning(setting, stages, end, *values))
                 else:
                     self._last(setting, stages, end, beginning.used + rows.width, int(least[end]))
 
@@ -281,7 +309,7 @@ class _Search:
             if self.record.score is not None and least >= self.record.score:
                 continue
             if len(firsts) < own.stages:
-                self.open.push(least, _Chunks(own, firsts, end))
+                self.chunked.push(least, _Chunks(own, firsts, end))
             else:  # the stash of several chunks is counted along the order, by the check
                 self.record.offer(own.plan(firsts, self.layers.line), doubtful=True)
 

@@ -23,7 +23,7 @@ from accmine.problems.device_placement.phaze import activations, pure_backward
 from accmine.record import Record
 from accmine.result import StopReason
 
-__all__ = ["place"]
+__all__ = ["fits", "place"]
 
 Array = npt.NDArray[Any]
 _METHOD = "dynamic programme over all cuts, degrees and replicas, in floats"
@@ -58,14 +58,9 @@ def place(record: Record[Solution]) -> StopReason:
     """Decide a chain under the semantics ``phaze``."""
     problem: Problem = record.problem
     best: tuple[float, Solution] | None = None
-    kinds = set.intersection(*({(o.tensor, o.recompute) for o in layer.options} for layer in problem.layers))
-    for tensor, recompute in sorted(kinds):
+    for chosen in _kinds(problem):
         if record.left() <= 0:
             return StopReason.TIME
-        chosen = [
-            next(o for o in problem.layers[i].options if (o.tensor, o.recompute) == (tensor, recompute))
-            for i in problem.order_of_layers
-        ]
         found = _best(problem, _stages(problem, chosen))
         if found is not None and (best is None or found[0] < best[0]):
             best = found
@@ -75,6 +70,20 @@ def place(record: Record[Solution]) -> StopReason:
     else:
         record.raise_bound(record.score, _METHOD)
     return StopReason.PROVED
+
+
+def fits(problem: Problem) -> bool:
+    """Whether any cut fits in memory, at any degree."""
+    return any(_best(problem, _stages(problem, chosen)) is not None for chosen in _kinds(problem))
+
+
+def _kinds(problem: Problem) -> list[list[Option]]:
+    """The options of all layers, one list for each tensor degree and way to recompute that all of them have."""
+    kinds = set.intersection(*({(o.tensor, o.recompute) for o in layer.options} for layer in problem.layers))
+    return [
+        [next(o for o in problem.layers[i].options if (o.tensor, o.recompute) == kind) for i in problem.order_of_layers]
+        for kind in sorted(kinds)
+    ]
 
 
 def _stages(problem: Problem, chosen: list[Option]) -> _Stages:

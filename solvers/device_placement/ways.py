@@ -111,6 +111,35 @@ class Layers:
             self._reach[key] = np.arange(self.count) + fits.sum(axis=1)
         return self._reach[key]
 
+    def forward_share(self, kinds: tuple[Kind, ...]) -> float:
+        """Least share of the forward pass in the work of a layer, without exchanges."""
+        shares = [1.0]
+        for option in (o for kind in kinds for o in self.options(kind)[0] if o is not None):
+            forward, backward = self.numbers.up(option.forward_s), self.numbers.up(option.backward_s)
+            if forward + backward:
+                shares.append(forward / (forward + backward))
+        return min(shares)
+
+    def fits(self, kinds: tuple[Kind, ...], pipelining: Pipelining, way: Way) -> bool:
+        """Whether stages as long as memory allows hold all layers; of several chunks, whether their sum may fit.
+
+        A stage that begins later ends no earlier, so the longest stages in turn reach as far as any. Where kinds may
+        differ the longest of any kind is taken.
+        """
+        problem, p = self.problem, way.pipeline
+        if pipelining.chunks > 1:
+            distinct, place = self.options(kinds[0])
+            states = [0 if o is None else layer_bytes(problem, o, way.data, way.zero)[0] for o in distinct]
+            stash = [0 if o is None else o.stash_bytes for o in distinct]
+            return bool(sum(states[i] + stash[i] for i in place.tolist()) <= problem.memory_bytes * p)
+        microbatches, layer = replica_microbatches(problem, way.data), 0
+        for s in range(p):
+            held = held_microbatches(pipelining, s, p, microbatches)
+            layer = max(int(self.reach(kind, held, way.data, way.zero)[layer]) for kind in kinds)
+            if layer == self.count:
+                return True
+        return False
+
     def rows(self, kinds: tuple[Kind, ...], pipelining: Pipelining, way: Way) -> list[Rows]:
         """What stages are made of in a way, one entry for each kind of options."""
         problem, p = self.problem, way.pipeline
@@ -137,10 +166,11 @@ class Layers:
 def all_ways(layers: Layers) -> list[Ways]:
     """Every way that has enough devices, with the larger of
 
-    m · (load of the fullest stage, at least) and T / (1 - (1 - 1/m)^p), T one microbatch through all layers,
+    m · (load of the fullest stage, at least) and a·T / (1 - (1 - a/m)^p), T one microbatch through all layers,
 
-    without exchanges and updates. The second holds for one stage per device and whole backward passes: weights
-    (1 - 1/m)^(p - s) on the chains through stage s make every stage count alike.
+    without exchanges and updates. The second holds for one stage per device, whose chains are at least
+    a·Σ_{k<s} t_k + m·t_s, with a = 1 where the whole backward pass goes back, and else the least share of forward
+    passes: weights (1 - a/m)^(p - s) on the chains through stage s make every stage count alike.
     """
     problem = layers.problem
     found = []
@@ -152,9 +182,11 @@ def all_ways(layers: Layers) -> list[Ways]:
             data, pipeline = pairs.T
             m = -(-problem.microbatches // np.maximum(data, 1))
             bound = m * fullest[pipeline - 1]
-            if pipelining.chunks == 1 and not SCHEDULES[pipelining.schedule].split_backward:
-                share = 1 - (1 - 1 / m) ** pipeline
-                bound = np.maximum(bound, np.floor(int(work.sum()) / share * (1 - 1e-9)).astype(np.int64))
+            if pipelining.chunks == 1:
+                part = layers.forward_share(kinds) if SCHEDULES[pipelining.schedule].split_backward else 1.0
+                share = 1 - (1 - part / m) ** pipeline
+                mean = int(work.sum()) * part / np.where(share > 0, share, np.inf)
+                bound = np.maximum(bound, np.floor(mean * (1 - 1e-9)).astype(np.int64))
             rank = np.argsort(bound, kind="stable")
             found.append(Ways(kinds, pipelining, order, zero, data[rank], pipeline[rank], bound[rank]))
     return found

@@ -22,6 +22,7 @@ from accmine.problems.device_placement.memory import held_microbatches, layer_by
 from accmine.problems.device_placement.numbers import replica_microbatches
 from accmine.system import SCHEDULES
 
+from .phaze_chain import fits
 from .ways import Kind, Layers
 
 __all__ = ["explain", "least_memory"]
@@ -32,8 +33,10 @@ _ENOUGH = np.iinfo(np.int64).max
 def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(limits in conflict, what helps) of a placement without solution; both empty where that is not known."""
     known = impossible(problem)
-    if known[0] or problem.semantics == "phaze":
+    if known[0]:
         return known
+    if problem.semantics == "phaze":
+        return _of_phaze(problem)
     need = least_memory(problem)
     if need is None:
         shapes = ", ".join(f"{own.schedule} with {own.chunks} chunks" for own in problem.pipelinings)
@@ -42,6 +45,19 @@ def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if need <= problem.memory_bytes or not problem.chain:
         return (), ()
     return ("memory_bytes",), (f"memory_bytes: at least {need:,}", *_others(problem))
+
+
+def _of_phaze(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The least memory, by bisection: more of it never makes a cut impossible."""
+    if fits(problem):
+        return (), ()
+    low, high = problem.memory_bytes, 2 * problem.memory_bytes
+    while not fits(replace(problem, memory_bytes=high)):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(replace(problem, memory_bytes=middle)) else (middle, high)
+    return ("memory_bytes",), (f"memory_bytes: at least {high:,}",)
 
 
 def _others(problem: Problem) -> Iterator[str]:

@@ -29,6 +29,8 @@ from tests.samples.search_sample import Shape, design, graph_of, shapes, technol
         (Work(None, (Vector("softmax", 64, 8),), 1, 1, "bf16"), "softmax"),
         (Work(None, (Vector("layer-norm-backward", 64, 8),), 1, 1, "bf16"), "norm"),
         (Work(None, (Vector("add", 8), Vector("rms-norm", 64, 8)), 1, 1, "bf16"), "norm"),
+        (Work(None, (Vector("scale", 64), Vector("mask", 64), Vector("softmax", 64, 8)), 1, 1, "bf16"), "softmax"),
+        (Work(None, (Vector("softmax-backward", 64, 8), Vector("scale-backward", 64)), 1, 1, "bf16"), "softmax"),
         (Work(None, (Vector("gelu", 64),), 1, 1, "bf16"), "elementwise"),
         (Work(None, (Vector("adam-update", 64),), 1, 1, "fp32"), "optimizer"),
         (Work(None, (), 1, 1, "bf16"), "elementwise"),

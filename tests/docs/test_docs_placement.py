@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 from accmine.problems.device_placement import Problem, check, problem_from_json
@@ -31,5 +32,5 @@ def test_the_example_of_a_partition_is_solved() -> None:
 
 
 def test_every_key_of_the_problem_is_explained() -> None:
-    for key in Problem.__dataclass_fields__:
+    for key in (field.name for field in fields(Problem)):
         assert f"`{key}`" in TEXT or key == "cluster", key

@@ -218,3 +218,14 @@ def test_balanced_stages_are_no_worse_than_any_other_cut() -> None:
     more: dict[str, Any] = pipeline(2)
     piped, _ = planned(models=("gpt",), **more)
     assert piped.pipelines[0].stages[1].layers[0] == cut
+
+
+def test_a_balanced_cut_that_is_asked_for_is_the_plan_of_a_pipeline() -> None:
+    """What a pipeline of one device for each stage was before its keys stood in ``parallel``."""
+    plain, _ = planned(models=("gpt",), **pipeline(2))
+    asked, _ = planned(models=("gpt",), **pipeline(2, stages="balanced"))
+    (one,), (other,) = plain.pipelines, asked.pipelines
+    assert [stage.layers for stage in one.stages] == [stage.layers for stage in other.stages]
+    assert (one.transfer_s, one.tied_s, one.memory) == (other.transfer_s, other.tied_s, other.memory)
+    assert [task.signature for task in one.tasks] == [task.signature for task in other.tasks]
+    assert (plain.reference_s, plain.devices) == (asked.reference_s, asked.devices) == (plain.reference_s, 2)

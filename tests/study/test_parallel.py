@@ -74,6 +74,10 @@ def test_old_keys_of_the_system_say_where_they_went(key: str) -> None:
         ("workloads.0.microbatch=[1, 3]", "3 does not divide the batch of 64"),
         ("workloads.0.recompute=[none, some]", "must be one of none, selective, full"),
         ("recompute_per_stage=true", "unknown key"),
+        ("budget={deterministic: true}", "budget.deterministic: a search for placements ends by the clock"),
+        ("budget.seconds=null", "budget.seconds: a search for placements ends by the clock"),
+        ("budget.work=3", "budget.work: a search for placements ends by the clock"),
+        ("system.pipeline=2", "system.pipeline: has moved: write parallel.pipeline"),
     ],
 )
 def test_refuses(change: str, message: str) -> None:

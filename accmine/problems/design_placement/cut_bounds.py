@@ -1,20 +1,22 @@
 """The least longest chain over all cuts, of many pairs of a design and a plan at once, to a part in ten thousand.
 
-Within a limit B every stage takes the most layers that its chains and its memory allow: the longer it is, the more stands
-before the next one, but that one ends no earlier for it, since a layer counts m times in its own stage and once before
-the others. So whether any cut has all chains
+Within a limit B every stage takes the most layers that its chains and its memory allow: the longer it is, the more
+stands before the next one, but that one ends no earlier for it, since a layer counts m times in its own stage and once
+before the others. So whether any cut has all chains
 
     Σ_{k<s} (f_k + b_k + 2c) + m t_s + u_0  and  Σ_{k<s} (f_k + c) + m t_s + u_s
 
-within B is one walk through the stages, and B is bisected. With ``1f1b`` stage s holds W = p - s microbatches: it begins
-pass j + W when j is back, and stage e ≥ s of a window of n = e - s + 1 stages sends back j + n when j + W arrives. The
-first microbatch goes to the end and back (R_s), then each turn through the window brings n, and the last goes again:
+within B is one walk through the stages, and B is bisected. With ``1f1b`` stage s holds W = p - s microbatches: it
+begins pass j + W when j is back, and stage e ≥ s of a window of n = e - s + 1 stages sends back j + n when j + W
+arrives. The first microbatch goes to the end and back (R_s), then each turn through the window brings n, and the last
+goes again:
 
-    Σ_{k<s} (t_k + 2c) + 2 R_s + ⌊(m - 1 - W) / n⌋ (Σ_{s≤k≤e} t_k + 2c (n - 1)) + u_0,   R_s = Σ_{k≥s} t_k + 2c (p - 1 - s)
+    Σ_{k<s} (t_k + 2c) + 2 R_s + ⌊(m - 1 - W) / n⌋ (Σ_{s≤k≤e} t_k + 2c (n - 1)) + u_0,
+    R_s = Σ_{k≥s} t_k + 2c (p - 1 - s)
 
-where messages count that other chains do not see; it bounds the end of stage e by the beginning of stage s, and the walk
-stays the same. Of u_0 only the first layer counts, chains that return to a stage between the first and the last are left
-out, and a stage has the least working memory of any class: all make the bound lower, never higher.
+where messages count that other chains do not see; it bounds the end of stage e by the beginning of stage s, and the
+walk stays the same. Of u_0 only the first layer counts, chains that return to a stage between the first and the last
+are left out, and a stage has the least working memory of any class: all make the bound lower, never higher.
 ``accmine.problems.device_placement.chain_bound`` has the exact chains, a pair at a time.
 """
 
@@ -114,7 +116,7 @@ def cut_bounds(pairs: Pairs, low: FloatArray, high: float) -> FloatArray:
 
 
 def reached(pairs: Pairs, limit: FloatArray, *, cuts: bool = False) -> tuple[IntArray, IntArray]:
-    """Layers of the chain that stages within a limit hold, and where each stage ends; shapes (pairs,), (stages, pairs)."""
+    """Layers of the chain that stages within a limit hold, (pairs,), and where each stage ends, (stages, pairs)."""
     total, m = pairs.layers, pairs.microbatches.astype(np.float64)
     both = pairs.forward_s + pairs.backward_s
     ends = np.cumsum([n for _, n in pairs.runs])
@@ -158,7 +160,7 @@ def reached(pairs: Pairs, limit: FloatArray, *, cuts: bool = False) -> tuple[Int
 
 
 class _Windows:
-    """How far stages may reach by the chains through windows; times of what stands before each stage, stage by stage."""
+    """How far stages may reach by the chains through windows; what stands before each stage comes stage by stage."""
 
     def __init__(self, pairs: Pairs, limit: FloatArray) -> None:
         self.pairs, self.message = pairs, pairs.transfer_s.sum(axis=0)

@@ -82,7 +82,7 @@ class Plans:
 
     @cached_property
     def chained(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """What a whole pass, the messages of all boundaries, and one of equal layers count in the longest of all chains.
+        """What a whole pass, messages of all boundaries, and one of equal layers count in the longest of all chains.
 
         Shape (plans,) each; nothing with several chunks on a device.
         """
@@ -106,8 +106,8 @@ def cheap_bounds(plans: Plans, seconds: FloatArray, fullest: IntArray | None = N
     seconds
         Bounds of forward, backward and update of one layer of each class; shape (classes, 3, designs).
     fullest
-        Layers that some stage must hold of the class with most layers; shape (plans, designs) or (plans, 1). Default: that
-        many as the stages need whatever their memory.
+        Layers that some stage must hold of the class with most layers; shape (plans, designs) or (plans, 1). Default:
+        as many as the stages need whatever their memory.
     """
     one, layers = seconds[:, FORWARD] + seconds[:, BACKWARD], plans.layers.astype(np.float64)
     m, p = plans.microbatches[:, None].astype(np.float64), plans.stages[:, None].astype(np.float64)
@@ -137,7 +137,7 @@ class Floor:
     Attributes
     ----------
     whole, layer
-        Least multiples of a whole pass, and of one layer of the class with most layers, that a step takes; shape (rows,).
+        Least multiples of a whole pass, and of a layer of the class with most layers, that a step takes; shape (rows,).
     collective_s
         Least seconds of collectives of one layer, both passes; shape (classes,).
     """
@@ -158,7 +158,7 @@ class Floor:
 
 
 def floor_of(plans: Plans, fullest: FloatArray) -> Floor:
-    """The floor of plans; ``fullest`` as for ``cheap_bounds``, infinite for those that fit no memory; shape (plans,)."""
+    """The floor of plans; ``fullest`` as for ``cheap_bounds``, infinite for what fits no memory; shape (plans,)."""
     at = np.flatnonzero(np.isfinite(fullest))
     plans, fullest = plans.take(at), fullest[at]
     weight, _ = _weights(plans.stages, plans.microbatches)

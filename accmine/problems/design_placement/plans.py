@@ -172,7 +172,7 @@ class Terms:
     # One plan
 
     def boundaries(self, plan: Plans) -> FloatArray:
-        """Seconds of a message in front of each layer, where that begins the r-th stage from the end; (stages, layers)."""
+        """Seconds of a message in front of each layer that begins the r-th stage from the end; (stages, layers)."""
         (p,) = plan.stages.tolist()
         way = self.way(p, int(plan.data[0]), int(plan.order[0]), int(plan.zero[0]))
         sizes = [0, *(edge.message_bytes for edge in self.placed.edges)]

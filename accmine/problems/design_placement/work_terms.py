@@ -1,8 +1,8 @@
 """Work terms of layers on all core counts of a block, from what its core types need for each operator.
 
 They add up over operators, so the terms of all passes of all classes are one product of matrices. At first without any
-tile or split: multiply-accumulates over the peak of the arrays, cycles of the vector units, bytes that have to move. That
-needs no cost table of products, which takes a hundred times as long.
+tile or split: multiply-accumulates over the peak of the arrays, cycles of the vector units, bytes that have to move.
+That needs no cost table of products, which takes a hundred times as long.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class Problem:
     @property
     def memory_bytes(self) -> int:
         """HBM capacity the tasks need."""
-        return max(task.memory_bytes for task in self.tasks)
+        return max((task.memory_bytes for task in self.tasks), default=0)
 
 
 def cost_library(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def drawn(seed: int) -> Problem:
     if seed % 7 == 0:
         own.append(Pipelining("1f1b"))
     chunked = any(one.chunks > 1 for one in own)
-    changes = {"uniform": True, "microbatches": (2, 4, 6)[seed % 3]} if chunked else {}
+    changes: dict[str, Any] = {"uniform": True, "microbatches": (2, 4, 6)[seed % 3]} if chunked else {}
     return random_placement(seed, layers=6 if chunked else 5, pipelinings=tuple(dict.fromkeys(own)), **changes)
 
 

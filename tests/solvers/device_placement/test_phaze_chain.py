@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def drawn(seed: int) -> Problem:
         options = []
         for t in degrees:
             option = Option(t, recompute, draw.uniform(1, 9) / t, draw.uniform(10, 20), 0.0, whole=whole[i] and t > 1)
-            sizes = {"weight_bytes": draw.randint(0, 9), "gradient_bytes": draw.randint(0, 9)}
+            sizes: dict[str, Any] = {"weight_bytes": draw.randint(0, 9), "gradient_bytes": draw.randint(0, 9)}
             options.append(replace(option, stash_bytes=draw.randint(1, 9), working_bytes=draw.randint(1, 9), **sizes))
         layers.append(Layer(f"l{i}", tuple(options)))
     edges = {(i, i + 1): draw.randint(0, 9) for i in range(count - 1)}

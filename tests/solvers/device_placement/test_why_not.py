@@ -13,6 +13,7 @@ from accmine.solvers.device_placement.why_not import explain, least_memory
 from accmine.solving import solve
 from accmine.system import Cluster, Level
 from tests.samples.placement_sample import random_placement
+from tests.solvers.device_placement.test_phaze_chain import drawn as phaze_sample
 
 OPTION = Option(1, "none", 1.0, 2.0, 0.5, weight_bytes=10, gradient_bytes=10, optimizer_bytes=40, stash_bytes=30)
 
@@ -66,6 +67,17 @@ def test_the_memory_that_is_named_is_the_least(seed: int) -> None:
         result = solve(replace(problem, memory_bytes=need - 1), "chain")
         assert result.status is Status.INFEASIBLE
         assert any(text.startswith(f"memory_bytes: at least {need:,}") for text in result.remedy)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_memory_of_phaze_is_the_least(seed: int) -> None:
+    problem = replace(phaze_sample(seed), memory_bytes=1)
+    result = solve(problem)
+    if result.status is Status.OPTIMAL:
+        return  # layers without parameters and activations
+    need = int(result.remedy[0].rpartition(" ")[2].replace(",", ""))
+    assert solve(replace(problem, memory_bytes=need)).status is Status.OPTIMAL
+    assert solve(replace(problem, memory_bytes=need - 1)).status is Status.INFEASIBLE
 
 
 def test_what_has_a_solution_has_no_conflict() -> None:

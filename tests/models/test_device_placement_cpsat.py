@@ -11,7 +11,7 @@ from accmine.models.device_placement_cpsat import DevicePlacementCpSat
 from accmine.problems.device_placement import Problem, Solution, check, score
 from accmine.registry import make_model
 from accmine.solving import solve
-from tests.samples.placement_sample import random_placement
+from tests.samples.device_placement_sample import random_placement
 
 
 def single(problem: Problem, solution: Solution) -> Problem:

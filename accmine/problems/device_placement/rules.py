@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from accmine.problems.device_placement import phaze
@@ -162,7 +161,8 @@ def bound(problem: Problem) -> tuple[int | float | None, str]:
     """(score that no placement is below, how it is proved).
 
     The work of all microbatches on all devices, N · Σ t·(f + b) / devices, and the passes of one microbatch through
-    all layers, with the least of the options of each layer and without any exchange.
+    all layers (without weight gradients where a schedule may make them later), with the least of the options of each
+    layer and without any exchange.
     """
     if problem.semantics == "phaze":
         return phaze.bound(problem)
@@ -175,8 +175,9 @@ def bound(problem: Problem) -> tuple[int | float | None, str]:
         ticks = table.up(option.forward_s) + table.up(option.backward_s)
         return (ticks if weight else ticks - table.up(option.weight_s)) * (option.tensor if tensor else 1)
 
-    work = math.ceil(problem.microbatches * least(weight=True, tensor=True) / problem.devices)
-    return max(work, least(weight=False, tensor=False)), "work of all devices, and one microbatch through all layers"
+    work = -(-problem.microbatches * least(weight=True, tensor=True) // problem.devices)
+    whole = not any(SCHEDULES[own.schedule].split_backward for own in problem.pipelinings)
+    return max(work, least(weight=whole, tensor=False)), "work of all devices, and one microbatch through all layers"
 
 
 def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:

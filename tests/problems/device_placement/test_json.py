@@ -17,7 +17,7 @@ from accmine.problems.device_placement import (
     solution_to_json,
 )
 from accmine.solving import load_problem, solve
-from tests.samples.placement_sample import random_placement
+from tests.samples.device_placement_sample import random_placement
 
 TEXT: dict[str, Any] = {
     "kind": "device-placement",

@@ -6,7 +6,7 @@ import pytest
 
 from accmine.problems.device_placement import Option, Pipelining
 from accmine.problems.device_placement.memory import device_bytes, held_microbatches, layer_bytes, state_bytes
-from tests.samples.placement_sample import random_placement
+from tests.samples.device_placement_sample import random_placement
 
 OPTION = Option(1, "none", 1.0, 1.0, 0.0, weight_bytes=8, gradient_bytes=4, optimizer_bytes=12, stash_bytes=10,
                 working_bytes=3)  # fmt: skip

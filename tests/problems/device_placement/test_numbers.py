@@ -10,7 +10,7 @@ from accmine.problems.device_placement.numbers import MOST_TICKS, Way, numbers, 
 from accmine.problems.device_placement.rules import score, shown
 from accmine.solving import solve
 from accmine.system import Cluster, Level
-from tests.samples.placement_sample import random_placement
+from tests.samples.device_placement_sample import random_placement
 
 
 def test_rounding_is_below_a_millionth_of_a_thousandth() -> None:

@@ -27,7 +27,7 @@ from accmine.problems.device_placement.numbers import numbers
 from accmine.solving import solve
 from accmine.system import Cluster, Level
 from accmine.workload.shard import Collective
-from tests.samples.placement_sample import random_placement
+from tests.samples.device_placement_sample import random_placement
 
 CLUSTER = Cluster("two levels", (Level("node", 2, 10.0, 0.5), Level("all", 8, 4.0, 1.0)))
 

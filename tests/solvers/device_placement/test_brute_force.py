@@ -12,7 +12,7 @@ from accmine.problems.device_placement import Edge
 from accmine.result import StopReason
 from accmine.solvers.device_placement import brute_force
 from accmine.solving import solve
-from tests.samples.placement_sample import random_placement
+from tests.samples.device_placement_sample import random_placement
 
 
 def test_placements_are_counted() -> None:

@@ -13,7 +13,7 @@ from accmine.problems.device_placement import Edge, Layer, Option, Pipelining, P
 from accmine.result import Status, StopReason
 from accmine.solving import solve
 from accmine.system import Cluster, Level
-from tests.samples.placement_sample import random_placement
+from tests.samples.device_placement_sample import random_placement
 
 SCHEDULES = ("gpipe", "1f1b", "zb-h1", "zb-h2", "interleaved")
 

@@ -11,7 +11,7 @@ from accmine.ports import Stop
 from accmine.problems.device_placement import Pipelining
 from accmine.result import Status, StopReason
 from accmine.solving import solve
-from tests.samples.placement_sample import random_placement
+from tests.samples.device_placement_sample import random_placement
 from tests.solvers.device_placement.test_chain import agrees
 
 

@@ -12,7 +12,7 @@ from accmine.result import Status
 from accmine.solvers.device_placement.why_not import explain, least_memory
 from accmine.solving import solve
 from accmine.system import Cluster, Level
-from tests.samples.placement_sample import random_placement
+from tests.samples.device_placement_sample import random_placement
 from tests.solvers.device_placement.test_phaze_chain import drawn as phaze_sample
 
 OPTION = Option(1, "none", 1.0, 2.0, 0.5, weight_bytes=10, gradient_bytes=10, optimizer_bytes=40, stash_bytes=30)

@@ -10,10 +10,12 @@ from dataclasses import replace
 from itertools import product
 from math import ceil, inf, prod
 
-from accmine.problems.device_placement import Option, Pipelining, Problem, Solution, StagePlan
+from accmine.problems.device_placement import Option, Problem, Solution, StagePlan
 from accmine.system import Cluster
 from accmine.system.collectives import collective_s
 from accmine.workload.shard import Collective
+
+__all__ = ["Oracle", "passes_of", "step_of"]
 
 Pass = tuple[str, int, int]
 """F, B or W; stage; microbatch."""
@@ -63,8 +65,8 @@ def step_of(
 ) -> float:
     """End of the last update: every event waits for its device, what it reads, and the link it is sent over.
 
-    ``times`` are F, B, W of each stage (W only where it is a pass of its own), ``sends`` of each boundary, ``updates`` of
-    each device.
+    ``times`` are F, B, W of each stage (W only where it is a pass of its own), ``sends`` of each boundary,
+    ``updates`` of each device.
     """
     stages = devices * chunks
     rows = [passes_of(name, devices, chunks, s, microbatches) for s in range(devices)]
@@ -145,7 +147,7 @@ class Oracle:
                 if len(set(done)) == stages:
                     yield done
                 return
-            place = {layer: k for layer, k in zip(line, done, strict=False)}
+            place = dict(zip(line, done, strict=False))
             least = max((place[e.source] for e in p.edges if e.target == line[len(done)]), default=0)
             for k in range(least, stages):
                 yield from below((*done, k))
@@ -217,7 +219,9 @@ class Oracle:
     def _exchanged(self, o: Option, own: tuple[Collective, ...], stride: dict[str, int], used: int) -> float:
         total = 0.0
         for c in own:
-            ranks, apart = (o.tensor, stride["tensor"]) if c.group == "tensor" else (self.problem.expert, stride["data"])
+            ranks, apart = (
+                (o.tensor, stride["tensor"]) if c.group == "tensor" else (self.problem.expert, stride["data"])
+            )
             total += self._collective(c.kind, c.message_bytes, ranks, apart, used)
         return total
 
@@ -282,6 +286,3 @@ class Oracle:
                 if step < found[0]:
                     found = step, s
         return found
-
-
-__all__ = ["Oracle", "Pipelining", "passes_of", "step_of"]

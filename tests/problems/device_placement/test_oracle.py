@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from itertools import permutations
 from math import inf
+from typing import Literal
 
 import pytest
 
@@ -18,6 +19,8 @@ from tests.samples.placement_oracle import Oracle
 
 ROUNDING = 3e-9
 """Durations are rounded up to ticks, each step by about 1e-9."""
+
+SUMS: tuple[Literal["all-reduce", "all-gather", "reduce-scatter"], ...] = ("all-reduce", "all-gather", "reduce-scatter")
 
 PIPELININGS = (
     *(Pipelining(name) for name in ("1f1b", "gpipe", "zb-h1", "zb-h2", "interleaved")),
@@ -79,8 +82,7 @@ def option(r: random.Random, tensor: int, recompute: str, expert: int) -> Option
     experts = [r.randrange(size + 1) if expert > 1 and r.random() < 0.6 else 0 for size in sizes]
 
     def exchanges() -> tuple[Collective, ...]:
-        kinds = ("all-reduce", "all-gather", "reduce-scatter")
-        found = [Collective(r.choice(kinds), r.randrange(5000)) for _ in range(r.choice([0, 0, 1, 2]))]
+        found = [Collective(r.choice(SUMS), r.randrange(5000)) for _ in range(r.choice([0, 0, 1, 2]))]
         return (*found, *([Collective("all-to-all", r.randrange(5000), "expert")] if expert > 1 else []))
 
     return Option(
@@ -169,7 +171,7 @@ def test_orders_differ_where_only_two_groups_have_several_devices(solver: str, p
     found = solve(problem, solver)
     assert found.solution is not None
     assert found.solution.order == near
-    # all-reduces take 1 ms inside of the node; two stages take turns with two microbatches, one makes both layers of one
+    # all-reduces take 1 ms in the node; three passes of a layer, or both layers of one microbatch
     passes = 3 * (0.3 + 0.002) if pipeline == 2 else 2 * (0.3 + 0.002)
     assert found.objective == pytest.approx(passes, rel=1e-8)
     assert found.status is Status.OPTIMAL

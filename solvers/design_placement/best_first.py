@@ -293,7 +293,8 @@ class _Search:
     def _schedule(self, key: Key, level: int) -> None:
         """Operator schedules of all classes, better bounds of them, and the placements that suit them."""
         self.counts.scheduled += level == 0
-        self.dived = min(self.dived, (1 + _MARGIN) * key.least)
+        if key.members:  # else its bound says little
+            self.dived = min(self.dived, (1 + _MARGIN) * key.least)
         self.record.work += 1
         self.keys[key.design, key.variant] = key
         modules = self.modules.setdefault((key.design, key.variant), {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from math import inf
+from math import inf, log2
 
 from accmine.errors import Complaint, InfeasibleError, InputError
 from accmine.files import placed
@@ -146,18 +146,20 @@ def _only(problem: Problem, design: Design) -> Problem:
 
 
 def _first(problem: Problem, baseline: Design) -> tuple[Design, ...]:
-    """The baseline, where it is one of the designs and within the limits, and the design of the largest peak."""
+    """The baseline, where it is one of the designs and within the limits, and of the largest peaks the most alike."""
     area, tdp = costs_of(baseline, problem.technology)
     fits = problem.template.contains(baseline) and within(area, problem.area_mm2) and within(tdp, problem.tdp_w)
     limits = {"area_mm2": problem.area_mm2, "tdp_w": problem.tdp_w}
     blocks = feasible(problem.template, problem.technology, **{k: v for k, v in limits.items() if v < inf})
-    tops = [max(block.designs(), key=_strength) for block in blocks]
-    return tuple(dict.fromkeys([*([baseline] if fits else []), *([max(tops, key=_strength)] if tops else [])]))
 
+    def strength(design: Design) -> tuple[float, ...]:
+        """Peak, how alike the arrays are to those of the baseline, and what else may be short."""
+        arrays = ((design.tensor.rows, baseline.tensor.rows), (design.tensor.cols, baseline.tensor.cols))
+        unlike = sum(abs(log2(own / theirs)) for own, theirs in arrays)
+        return design.peak_macs_per_s, -unlike, design.vector_ops_per_s, design.hbm_bytes_per_s, design.hbm_bytes
 
-def _strength(design: Design) -> tuple[float, ...]:
-    """What a design has of everything that may be short, the scarcest last."""
-    return design.peak_macs_per_s, design.vector_ops_per_s, design.hbm_bytes_per_s, design.hbm_bytes
+    tops = [max(block.designs(), key=strength) for block in blocks]
+    return tuple(dict.fromkeys([*([baseline] if fits else []), *([max(tops, key=strength)] if tops else [])]))
 
 
 def _variants(study: Study, inputs: Inputs) -> Iterator[Variant]:

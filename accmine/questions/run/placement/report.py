@@ -196,10 +196,14 @@ def _memory(outcome: PlacementOutcome) -> Section:
 
 
 def _nearby(outcome: PlacementOutcome) -> Section:
-    rows = tuple((row.placement.to_line(), seconds(row.step_s), percent(row.loss), row.where) for row in outcome.nearby)
+    rows = []
+    for row in outcome.nearby:
+        ranks = row.placement.order
+        apart = "" if ranks == outcome.placement.order else f", ranks {', '.join(ranks)}"
+        rows.append((row.placement.to_line() + apart, seconds(row.step_s), percent(row.loss), row.where))
     columns = (*texts("plan"), *figures("step", "loses"), *texts("where"))
     note = ("Plans of the chosen design. where: parts of the step that are longer, in % of the answer's step.",)
-    return Section("nearby", "Plans that nearly won", columns, rows, note if rows else ())
+    return Section("nearby", "Plans that nearly won", columns, tuple(rows), note if rows else ())
 
 
 def _certificate(known: PlacementCertificate) -> Section:

@@ -14,6 +14,7 @@ from accmine.problems.device_placement import Option, Pipelining, Problem
 from accmine.problems.device_placement.chain_bound import Rows
 from accmine.problems.device_placement.memory import held_microbatches, layer_bytes
 from accmine.problems.device_placement.numbers import Numbers, Way, numbers, replica_microbatches
+from accmine.problems.device_placement.problem import GROUPS
 from accmine.system import SCHEDULES
 
 __all__ = ["Kind", "Layers", "Ways", "all_ways"]
@@ -232,5 +233,15 @@ def _degrees(
             m = -(-problem.microbatches // data)
             if SCHEDULES[pipelining.schedule].refusal(pipeline, m, pipelining.chunks) is not None:
                 continue
-            if pipeline <= room and (order == problem.orders[0] or (data > 1 and pipeline > 1)):
+            if pipeline <= room and order == _first_alike(problem, kinds, (data, pipeline), order):
                 yield data, pipeline
+
+
+def _first_alike(
+    problem: Problem, kinds: tuple[Kind, ...], degrees: tuple[int, int], order: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The first order whose groups of several devices have the ranks that they have in this one."""
+    wide = kinds[0][0] if problem.uniform else max(problem.degrees)
+    sizes = dict(zip(GROUPS, (wide, *degrees), strict=True))
+    several = [[group for group in one if sizes[group] > 1] for one in (order, *problem.orders)]
+    return problem.orders[several.index(several[0], 1) - 1]

@@ -105,6 +105,7 @@ def _option(variant: Variant, layer_class: LayerClass, seconds: LayerSeconds) ->
         expert_weight_bytes=memory.expert_weights,
         expert_gradient_bytes=memory.expert_gradients,
         expert_optimizer_bytes=memory.expert_optimizer,
+        tied_bytes=layer_class.tied_bytes,
     )
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
 from accmine.problems.device_placement.memory import layer_memory
 from accmine.problems.device_placement.problem import GROUPS, Option, Problem
+from accmine.system import Cluster
 from accmine.system.collectives import collective_s
 from accmine.system.memory import exchange_s, stage_memory, zero_exchanges
 from accmine.workload.shard import Collective
@@ -79,7 +80,8 @@ def _most_s(problem: Problem) -> float:
             size = max(option.gradient_bytes, option.weight_bytes)
             sums = collective_s(cluster, Collective("all-reduce", size, "data"), devices)
             rounds = 3 * problem.microbatches if max(problem.zero) > 1 else 2
-            worst = max(worst, each * problem.microbatches + option.update_s + rounds * sums)
+            ends = cluster.transfer_s(option.tied_bytes, 0, devices - 1)
+            worst = max(worst, each * problem.microbatches + option.update_s + rounds * sums + ends)
         total += worst
     rank, sent = {layer: i for i, layer in enumerate(problem.order_of_layers)}, 0.0
     for edge in problem.edges:
@@ -108,6 +110,8 @@ class Numbers:
         power = Fraction(10) ** math.ceil(math.log10(tick))
         factors = Fraction(1, 5), Fraction(1, 2), Fraction(1), Fraction(2)  # 2: log10 is off by a bit now and then
         self.ticks = 1 / min(f * power for f in factors if f * power >= tick)
+        cluster = problem.cluster
+        self._larger = replace(cluster, levels=(*cluster.levels[:-1], replace(cluster.levels[-1], devices=None)))
         self._layer: dict[object, tuple[int, int, int, int]] = {}
         self._sent: dict[object, tuple[int, ...]] = {}
 
@@ -131,11 +135,15 @@ class Numbers:
             self._layer[key] = self.up(forward), self.up(backward), self.up(update), weight
         return self._layer[key]
 
+    def _cluster(self, devices: int) -> Cluster:
+        """What connects so many ranks: with groups spaced as if all were the widest there are more than devices."""
+        return self.problem.cluster if devices <= self.problem.cluster.devices else self._larger
+
     def _collectives(self, option: Option, own: Sequence[Collective], strides: tuple[int, int], devices: int) -> float:
         total = 0.0
         for c in own:
             ranks, stride = (option.tensor, strides[0]) if c.group == "tensor" else (self.problem.expert, strides[1])
-            total += collective_s(self.problem.cluster, c, ranks, stride, devices=devices)
+            total += collective_s(self._cluster(devices), c, ranks, stride, devices=devices)
         return total
 
     def _update_s(self, option: Option, way: Way) -> float:
@@ -148,8 +156,11 @@ class Numbers:
             total *= own.optimizer / memory.optimizer
         microbatches = replica_microbatches(problem, way.data)
         for one in zero_exchanges([memory], zero=way.zero, microbatches=microbatches):
-            seconds = exchange_s(problem.cluster, [one], way.order, degrees, devices=way.devices)
+            seconds = exchange_s(self._cluster(way.devices), [one], way.order, degrees, devices=way.devices)
             total += seconds if one.kind == "all-gather" else (1 - problem.gradient_overlap) * seconds
+        if way.pipeline > 1 and option.tied_bytes:
+            far = way.stride("pipeline") * (way.pipeline - 1)
+            total += problem.cluster.transfer_s(option.tied_bytes, 0, far)
         return total
 
     def message(self, message_bytes: int, way: Way, stage: int) -> int:
@@ -164,7 +175,7 @@ class Numbers:
         stride = way.stride("pipeline")
         key = message_bytes, stride, way.pipeline, way.devices
         if key not in self._sent:
-            seconds = self.problem.cluster.boundary_s(
+            seconds = self._cluster(way.devices).boundary_s(
                 message_bytes, stride, way.pipeline, stages=way.pipeline + 1, devices=way.devices
             )
             self._sent[key] = tuple(map(self.up, seconds.tolist()))

@@ -57,6 +57,9 @@ class Option:
         For one microbatch.
     weight_bytes, gradient_bytes, optimizer_bytes, stash_bytes, working_bytes
         See ``accmine.workload.shard.LayerMemory``; the expert parts likewise.
+    tied_bytes
+        Gradients of parameters that a layer at the other end of the pipeline holds as well; the devices at both ends
+        sum them once in a step.
     whole
         The layer is not divided whatever the degree: under ``phaze`` a stage of such layers has one device.
     """
@@ -77,6 +80,7 @@ class Option:
     expert_weight_bytes: int = 0
     expert_gradient_bytes: int = 0
     expert_optimizer_bytes: int = 0
+    tied_bytes: int = 0
     whole: bool = False
 
 
@@ -300,7 +304,7 @@ def _degree_complaints(problem: Problem) -> Iterator[tuple[str, str]]:
 
 
 _TIMES = ("forward_s", "backward_s", "update_s", "weight_s")
-_SIZES = ("weight_bytes", "gradient_bytes", "optimizer_bytes", "stash_bytes", "working_bytes")
+_SIZES = ("weight_bytes", "gradient_bytes", "optimizer_bytes", "stash_bytes", "working_bytes", "tied_bytes")
 _EXPERTS = ("expert_weight_bytes", "expert_gradient_bytes", "expert_optimizer_bytes")
 
 

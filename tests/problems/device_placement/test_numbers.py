@@ -52,3 +52,15 @@ def test_messages_take_the_level_they_cross() -> None:
 def test_replicas_share_microbatches() -> None:
     problem = random_placement(0, microbatches=7, devices=8)
     assert [replica_microbatches(problem, d) for d in (1, 2, 3, 7)] == [7, 4, 3, 1]
+
+
+def test_tied_parameters_are_summed_between_the_ends_of_a_pipeline() -> None:
+    problem = random_placement(3, cluster=Cluster("one", (Level("node", None, 8.0, 1.0),)), devices=8)
+    plain = problem.layers[0].options[0]
+    tied = replace(plain, tied_bytes=16)
+    order = ("tensor", "data", "pipeline")
+    table, alone, apart = numbers(problem), Way(1, 1, 1, order, 0), Way(1, 1, 4, order, 0)
+    assert table.layer(tied, alone) == table.layer(plain, alone)
+    more = [a - b for a, b in zip(table.layer(tied, apart), table.layer(plain, apart), strict=True)]
+    assert (more[0], more[1], more[3]) == (0, 0, 0)
+    assert more[2] / float(table.ticks) == pytest.approx(1 + 16 / 8)

@@ -129,7 +129,8 @@ class Terms:
     def _choices(self) -> Iterator[tuple[int, tuple[int, int, int], int, int, int]]:
         p, placed = self.problem, self.placed
         for pipelining, how in enumerate(p.pipelinings):
-            for stages in p.pipeline or range(1, self.variant.layers + 1):
+            # ascending, as are replicas: what the first way with some strides adds, of fewest devices, no other is below
+            for stages in sorted(p.pipeline) or range(1, self.variant.layers + 1):
                 if stages * how.chunks > self.variant.layers or stages * self.variant.shard.tensor > p.devices:
                     continue
                 most = min(p.devices // (stages * self.variant.shard.tensor), placed.microbatches)
@@ -148,7 +149,7 @@ class Terms:
 
     def replicas(self, least: int, most: int) -> list[int]:
         """Numbers of replicas between two that are allowed."""
-        given = self.problem.data or range(1, most + 1)
+        given = sorted(self.problem.data) or range(1, most + 1)
         return [d for d in given if least <= d <= most and d % self.placed.expert == 0]
 
     def _least_transfer_s(self, stride: int) -> float:

@@ -160,7 +160,7 @@ class Numbers:
             total += seconds if one.kind == "all-gather" else (1 - problem.gradient_overlap) * seconds
         if way.pipeline > 1 and option.tied_bytes:
             far = way.stride("pipeline") * (way.pipeline - 1)
-            total += problem.cluster.transfer_s(option.tied_bytes, 0, far)
+            total += self._cluster(way.devices).transfer_s(option.tied_bytes, 0, far)
         return total
 
     def message(self, message_bytes: int, way: Way, stage: int) -> int:

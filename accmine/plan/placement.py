@@ -156,10 +156,21 @@ def _first(problem: Problem, baseline: Design) -> tuple[Design, ...]:
     blocks = feasible(problem.template, problem.technology, **{k: v for k, v in limits.items() if v < inf})
 
     def strength(design: Design) -> tuple[float, ...]:
-        """Peak, how alike the arrays are to those of the baseline, and what else may be short."""
+        """Peak, how alike to the baseline arrays, vector units and SRAM are, and room for microbatches."""
         arrays = ((design.tensor.rows, baseline.tensor.rows), (design.tensor.cols, baseline.tensor.cols))
-        unlike = sum(abs(log2(own / theirs)) for own, theirs in arrays)
-        return design.peak_macs_per_s, -unlike, design.vector_ops_per_s, design.hbm_bytes_per_s, design.hbm_bytes
+        units = ((design.vector_ops_per_s, baseline.vector_ops_per_s), (design.vector.lanes, baseline.vector.lanes))
+        sram = (
+            (design.tensor.sram_bytes, baseline.tensor.sram_bytes),
+            (design.vector.sram_bytes, baseline.vector.sram_bytes),
+        )
+        unlike = sum(abs(log2(own / theirs)) for own, theirs in (*arrays, *units, *sram))
+        return (
+            design.peak_macs_per_s,
+            -abs(design.shared_sram_bytes - baseline.shared_sram_bytes),
+            -unlike,
+            design.hbm_bytes_per_s,
+            design.hbm_bytes,
+        )
 
     tops = [max(block.designs(), key=strength) for block in blocks]
     return tuple(dict.fromkeys([*([baseline] if fits else []), *([max(tops, key=strength)] if tops else [])]))

@@ -79,8 +79,8 @@ GAP_STAGES = Table(
 )
 """A row where there is no search with a proof: its share is that of bound, heuristic and their schedules."""
 
-PLACEMENT = Table({"search": 0.75, "compare": 0.25})
-"""A run that decides design and placement together; ``compare`` is for the references under the same rules."""
+PLACEMENT = Table({"begin": 0.25, "search": 0.5, "compare": 0.25})
+"""A run that decides design and placement together: placements of one design, all designs, and the references."""
 
 ANSWER = Table({"confirm": 0.4, "select": 0.1, "refine": 0.5})
 """What is known without a heuristic, made into an answer."""

@@ -21,6 +21,7 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
+from accmine.errors import InputError
 from accmine.hardware import Design
 from accmine.problems import device_placement
 from accmine.problems.design_placement import Solution
@@ -33,6 +34,7 @@ from accmine.problems.design_search import fits
 from accmine.problems.design_search.space_bound import Block, batches, block_of, blocks
 from accmine.record import Record
 from accmine.result import StopReason
+from accmine.system import SCHEDULES
 
 from .account import Counts, proof_of, simulated
 from .answers import Modules, Placed, placements, proven_seconds, scheduled, seconds_of, solution_of
@@ -88,7 +90,17 @@ class BestFirst:
         """Search until the gap is ``stop.gap``, or the time is used up; ``stop.work`` counts scheduled designs.
 
         The pool holds the ``Proof``.
+
+        Raises
+        ------
+        InputError
+            For schedules that split the backward pass: layers have one module for it.
         """
+        split = [p.schedule for p in record.problem.pipelinings if SCHEDULES[p.schedule].split_backward]
+        if split:
+            whole = ", ".join(name for name, own in SCHEDULES.items() if not own.split_backward)
+            message = f"{', '.join(split)}: layers have one module for the backward pass; allowed: {whole}"
+            raise InputError(message, field="schedule")
         search = _Search(record)
         try:
             return search.run()
@@ -293,7 +305,8 @@ class _Search:
     def _schedule(self, key: Key, level: int) -> None:
         """Operator schedules of all classes, better bounds of them, and the placements that suit them."""
         self.counts.scheduled += level == 0
-        self.dived = min(self.dived, (1 + _MARGIN) * key.least)
+        if key.members:  # else its bound says little
+            self.dived = min(self.dived, (1 + _MARGIN) * key.least)
         self.record.work += 1
         self.keys[key.design, key.variant] = key
         modules = self.modules.setdefault((key.design, key.variant), {})

@@ -7,13 +7,12 @@ from math import inf
 from typing import ClassVar
 
 from accmine.cost import CostLibrary
-from accmine.errors import InputError
 from accmine.hardware import Design, Template
 from accmine.hardware.technology import Technology
 from accmine.problems import operator_schedule
 from accmine.problems.device_placement.problem import ORDERS, Pipelining
 from accmine.problems.device_placement.problem import Solution as Placement
-from accmine.system import SCHEDULES, Cluster
+from accmine.system import Cluster
 from accmine.workload.shard import LayerClass, Shard
 
 __all__ = ["KIND", "ModuleSchedule", "Problem", "Solution", "Variant"]
@@ -86,14 +85,6 @@ class Problem:
     area_mm2: float = inf
     tdp_w: float = inf
     first: tuple[Design, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what no module of layers is scheduled for."""
-        split = [p.schedule for p in self.pipelinings if SCHEDULES[p.schedule].split_backward]
-        if split:
-            whole = ", ".join(name for name, own in SCHEDULES.items() if not own.split_backward)
-            message = f"{', '.join(split)}: layers have one module for the backward pass; allowed: {whole}"
-            raise InputError(message, field="schedule")
 
 
 @dataclass(frozen=True, eq=False)

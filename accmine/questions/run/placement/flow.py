@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from accmine.errors import InfeasibleError, NothingFoundError
-from accmine.hardware import Design
+from accmine.hardware import Design, template_of
 from accmine.interrupts import held
 from accmine.plan.placement import PlacementPlan
 from accmine.ports import Incumbent, Stop
@@ -57,7 +57,8 @@ def solve_placement(
     problem = replace(plan.problem, first=tuple(dict.fromkeys((*first, *plan.problem.first))))
     if hopeless(problem):
         raise why_not(plan)
-    result = run.solved("search", problem, run.stop("search"))
+    known = _begun(run, problem)
+    result = run.solved("search", problem, run.stop("search"), hint=known)
     if result.solution is None:
         raise _nothing(plan, result)
     found = Found(plan, result, seconds=run.seconds)
@@ -72,6 +73,18 @@ def solve_placement(
                 break
     with held():  # everything is known: a Ctrl-C here has nothing to end
         return summarize(found), trace_lanes(found)
+
+
+def _begun(run: _Run, problem: Problem) -> Solution | None:
+    """The best placement of the first design: what is beyond it is out of question before all designs are looked at."""
+    if not problem.first or problem.template.size == 1:
+        return None
+    stop = run.stop("begin")
+    alone = replace(problem, template=template_of(problem.first[0]), first=problem.first[:1])
+    begun = run.solved("begin", alone, stop, quiet=True)
+    if begun.interrupted:
+        raise KeyboardInterrupt
+    return begun.solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +103,14 @@ class _Run:
         self.budget.begin(step)
         return self.budget.part()
 
-    def solved(self, step: str, problem: Problem, stop: Stop, *, quiet: bool = False) -> Result[Solution]:
+    def solved(
+        self, step: str, problem: Problem, stop: Stop, *, hint: Solution | None = None, quiet: bool = False
+    ) -> Result[Solution]:
         """A problem decided, and its time counted."""
         start = time.monotonic()
         told = None if quiet else self.on_progress
-        result: Result[Solution] = solve(problem, stop=stop, seed=self.plan.study.budget.seed, on_progress=told)
+        seed = self.plan.study.budget.seed
+        result: Result[Solution] = solve(problem, stop=stop, seed=seed, hint=hint, on_progress=told)
         self.seconds[step] = self.seconds.get(step, 0.0) + time.monotonic() - start
         self.budget.spend(stop.work)
         return result

@@ -18,6 +18,7 @@ from accmine.plan.under import costs_of
 from accmine.problems import design_search
 from accmine.problems.conflict import ConflictingLimit, infeasible, located
 from accmine.problems.design_placement.problem import Problem, Variant
+from accmine.problems.design_placement.times import replicas_of
 from accmine.problems.device_placement.problem import ORDERS, Pipelining
 from accmine.problems.limits import within
 from accmine.study import Inputs, LoadedStudy, Study, StudyWorkload, read_inputs
@@ -133,6 +134,8 @@ def make_placement(study: Study, inputs: Inputs) -> PlacementPlan:
         area_mm2=area,
         tdp_w=tdp,
     )
+    if some := tuple(v for v in variants if not problem.data or replicas_of(problem, v)):
+        problem = replace(problem, variants=some)
     names = dict(((study.baseline, inputs.baseline), *inputs.baselines))
     references = tuple((name, _only(problem, design)) for name, design in names.items())
     return PlacementPlan(

@@ -27,6 +27,7 @@ __all__ = [
     "module_graphs",
     "placed_problem",
     "problem_on",
+    "replicas_of",
     "stage_seconds",
 ]
 
@@ -52,6 +53,12 @@ def composed(layers: int, modules: Mapping[int, float]) -> float:
     for n in range(1, layers + 1):
         least[n] = min((least[n - k] + time for k, time in modules.items() if k <= n), default=inf)
     return least[layers]
+
+
+def replicas_of(problem: Problem, variant: Variant) -> tuple[int, ...]:
+    """Of the numbers of replicas that a problem lists, those that share the microbatches of a variant."""
+    most, expert = -(-problem.batch // variant.microbatch), variant.shard.expert
+    return tuple(data for data in problem.data if data <= most and data % expert == 0)
 
 
 def problem_on(
@@ -81,7 +88,7 @@ def problem_on(
         orders=problem.orders,
         zero=problem.zero,
         pipeline=problem.pipeline,
-        data=problem.data,
+        data=replicas_of(problem, variant) or problem.data,
         expert=variant.shard.expert,
         gradient_overlap=problem.gradient_overlap,
     )

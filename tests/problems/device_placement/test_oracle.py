@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 from itertools import permutations
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -196,7 +196,7 @@ def renamed(problem: Problem) -> Problem:
     return replace(problem, layers=layers)
 
 
-@pytest.mark.parametrize("seed", range(200, 224))
+@pytest.mark.parametrize("seed", range(200, 210))
 def test_more_of_anything_is_no_worse_and_names_are_nothing(seed: int) -> None:
     problem = drawn(seed)
     (solver,) = names(problem)[:1] or ("brute-force",)
@@ -208,9 +208,13 @@ def test_more_of_anything_is_no_worse_and_names_are_nothing(seed: int) -> None:
 
     own = least(problem)
     assert least(renamed(problem)) == own
-    more = {"memory_bytes": problem.memory_bytes + 5000, "zero": tuple({*problem.zero, 0, 1}), "data": ()}
-    for change in more.items():
-        assert least(replace(problem, **dict([change]))) <= own * (1 + ROUNDING)
+    more: dict[str, Any] = {
+        "memory_bytes": problem.memory_bytes + 5000,
+        "zero": tuple({*problem.zero, 0, 1}),
+        "data": (),
+    }
+    for change, value in more.items():
+        assert least(replace(problem, **{change: value})) <= own * (1 + ROUNDING)
     widest = max(o.tensor for layer in problem.layers for o in layer.options)
     if problem.devices > max(widest, problem.expert, *problem.data, 1):
         assert least(replace(problem, devices=problem.devices - 1)) >= own * (1 - ROUNDING)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from accmine.errors import Complaint, InputError
 from accmine.problems.device_partition.problem import KIND, MOST_TICKS, Node, Problem, Solution, score, shown
+from accmine.problems.rows import Reader
 
 __all__ = ["decimals_of", "read_problem", "read_solution", "ticks", "write_problem", "write_solution"]
 
@@ -36,30 +36,8 @@ def ticks(value: Decimal | int | float, decimals: int) -> int:
     return math.ceil(_decimal(value).scaleb(decimals))
 
 
-class _Reader:
-    """Collects complaints while an object is read."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-        self.complaints: list[Complaint] = []
-
-    def wrong(self, path: str, message: str) -> None:
-        self.complaints.append(Complaint(self.where, path, message))
-
-    def keys(self, row: Any, path: str, allowed: Sequence[str], needed: Sequence[str]) -> Mapping[str, Any]:
-        if not isinstance(row, Mapping):
-            self.wrong(path, f"{row!r:.60} is not allowed; an object with {', '.join(allowed)} is needed")
-            return {}
-        at = f"{path}." if path else ""
-        for key in row:
-            if key not in allowed:
-                near = difflib.get_close_matches(str(key), allowed, 1)
-                guess = f"; did you mean {near[0]!r}?" if near else ""
-                self.wrong(f"{at}{key}", f"unknown key{guess} allowed: {', '.join(allowed)}")
-        for key in needed:
-            if key not in row:
-                self.wrong(f"{at}{key}", "missing")
-        return row
+class _Reader(Reader):
+    """With exact decimals."""
 
     def number(self, value: Any, path: str) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
@@ -73,18 +51,6 @@ class _Reader:
             self.wrong(path, f"{value} is not allowed; a whole number is needed")
         return int(number)
 
-    def text(self, value: Any, path: str) -> str:
-        if not isinstance(value, str):
-            self.wrong(path, f"{value!r:.60} is not allowed; a text is needed")
-            return ""
-        return value
-
-    def rows(self, value: Any, path: str) -> list[Any]:
-        if not isinstance(value, list):
-            self.wrong(path, f"{value!r:.60} is not allowed; a list is needed")
-            return []
-        return value
-
 
 def read_problem(obj: Any, where: str = "") -> Problem:
     """The problem of a JSON object.
@@ -95,13 +61,13 @@ def read_problem(obj: Any, where: str = "") -> Problem:
         For unknown or missing keys and values that are not allowed; every complaint at once.
     """
     reader = _Reader(where)
-    row = reader.keys(obj, "", _KEYS, ("devices", "nodes", "edges"))
+    row = reader.mapping(obj, "", _KEYS, ("devices", "nodes", "edges"))
     if row.get("kind", KIND) != KIND:
         reader.wrong("kind", f"{row['kind']!r} is not allowed here; {KIND} is needed")
     raw = []
     for i, value in enumerate(reader.rows(row.get("nodes", []), "nodes")):
         at = f"nodes[{i}]"
-        node = reader.keys(value, at, _NODE_KEYS, ("name", "time"))
+        node = reader.mapping(value, at, _NODE_KEYS, ("name", "time"))
         times = [reader.number(node.get(key, 0), f"{at}.{key}") for key in ("time", "send")]
         words = [reader.text(node.get(key, ""), f"{at}.{key}") for key in ("name", "group")]
         raw.append((words, times, reader.whole(node.get("memory_bytes", 0), f"{at}.memory_bytes")))
@@ -159,9 +125,9 @@ def read_solution(problem: Problem, obj: Any, where: str = "") -> Solution:
         For a node without device or a name that is no node.
     """
     reader = _Reader(where)
-    row = reader.keys(obj, "", ("devices", "load"), ("devices",))
+    row = reader.mapping(obj, "", ("devices", "load"), ("devices",))
     names = [node.name for node in problem.nodes]
-    given = reader.keys(row.get("devices", {}), "devices", names, names)
+    given = reader.mapping(row.get("devices", {}), "devices", names, names)
     device = tuple(reader.whole(given.get(name, 0), f"devices.{name}") for name in names)
     if reader.complaints:
         raise InputError(reader.complaints)

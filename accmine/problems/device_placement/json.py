@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
 from accmine.errors import Complaint, InputError
@@ -21,6 +20,7 @@ from accmine.problems.device_placement.problem import (
     StagePlan,
 )
 from accmine.problems.device_placement.rules import score, shown
+from accmine.problems.rows import Reader, near
 from accmine.system import Cluster, Level
 from accmine.workload.shard import COLLECTIVES, Collective
 
@@ -36,35 +36,8 @@ _OPTION_DEFAULTS = {f.name: f.default for f in fields(Option) if f.name not in (
 _COLLECTIVES = ("forward_collectives", "backward_collectives")
 
 
-@dataclass
-class _Reader:
-    """Collects complaints while an object is read."""
-
-    where: str
-    complaints: list[Complaint] = field(default_factory=list)
-
-    def wrong(self, path: str, message: str) -> None:
-        self.complaints.append(Complaint(self.where, path, message))
-
-    def mapping(self, value: Any, path: str, keys: Sequence[str], needed: Sequence[str] = ()) -> Mapping[str, Any]:
-        if not isinstance(value, Mapping):
-            self.wrong(path, f"{value!r:.60} is not allowed; an object with {', '.join(keys)} is needed")
-            return {}
-        for key in value:
-            if key not in keys:
-                near = difflib.get_close_matches(str(key), keys, 1)
-                guess = f"; did you mean {near[0]!r}?" if near else ""
-                self.wrong(_join(path, str(key)), f"unknown key{guess} allowed: {', '.join(keys)}")
-        for key in needed:
-            if key not in value:
-                self.wrong(_join(path, key), "missing")
-        return value
-
-    def rows(self, value: Any, path: str) -> list[Any]:
-        if not isinstance(value, list):
-            self.wrong(path, f"{value!r:.60} is not allowed; a list is needed")
-            return []
-        return value
+class _Reader(Reader):
+    """With values of a kind."""
 
     def of(self, kind: type[Any], value: Any, path: str, default: Any) -> Any:
         """A value of a kind: whole numbers may be written as floats without fraction."""
@@ -80,10 +53,6 @@ class _Reader:
             self.wrong(path, f"{value!r} is not allowed; a finite number is needed")
             return default
         return value
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
 
 
 def _collective(reader: _Reader, value: Any, path: str) -> Collective:
@@ -139,8 +108,7 @@ def _edge(reader: _Reader, value: Any, path: str, place: Mapping[str, int]) -> E
     for key in ("from", "to"):
         name = row.get(key)
         if key in row and (not isinstance(name, str) or name not in place):
-            near = difflib.get_close_matches(str(name), place, 1)
-            guess = f"; did you mean {near[0]!r}?" if near else ""
+            guess = near(str(name), place)
             reader.wrong(f"{path}.{key}", f"{name!r:.60} is no layer{guess}")
         ends.append(place.get(name, 0) if isinstance(name, str) else 0)
     size = reader.of(int, row.get("bytes", 0), f"{path}.bytes", 0)
@@ -290,8 +258,7 @@ def read_solution(problem: Problem, obj: Any, where: str = "") -> Solution:
         layers = []
         for i, name in enumerate(reader.rows(stage.get("layers", []), f"{at}.layers")):
             if not isinstance(name, str) or name not in place:
-                near = difflib.get_close_matches(str(name), place, 1)
-                guess = f"; did you mean {near[0]!r}?" if near else ""
+                guess = near(str(name), place)
                 reader.wrong(f"{at}.layers[{i}]", f"{name!r:.60} is no layer{guess}")
             else:
                 layers.append(place[name])

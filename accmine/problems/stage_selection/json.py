@@ -7,13 +7,12 @@ an entry is a number or [activations forward, gradients backward].
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from accmine.errors import Complaint, InputError
 from accmine.problems.limits import COSTS
+from accmine.problems.rows import Reader, join, near
 from accmine.problems.stage_selection.problem import KIND, Candidate, Limits, Pipeline, Problem, Solution, Stage
 from accmine.problems.stage_selection.rules import step_seconds, totals
 from accmine.system import DEFAULT_SCHEDULE
@@ -26,35 +25,8 @@ _CANDIDATE_KEYS = tuple(Candidate.__slots__)
 _COSTS = tuple(cost.name for cost in COSTS)
 
 
-@dataclass
-class _Reader:
-    """Collects complaints while an object is read."""
-
-    where: str
-    complaints: list[Complaint] = field(default_factory=list)
-
-    def wrong(self, path: str, message: str) -> None:
-        self.complaints.append(Complaint(self.where, path, message))
-
-    def mapping(self, value: Any, path: str, keys: Sequence[str], needed: Sequence[str] = ()) -> Mapping[str, Any]:
-        if not isinstance(value, Mapping):
-            self.wrong(path, f"{value!r:.60} is not allowed; an object with {', '.join(keys)} is needed")
-            return {}
-        for key in value:
-            if key not in keys:
-                near = difflib.get_close_matches(str(key), keys, 1)
-                guess = f"; did you mean {near[0]!r}?" if near else ""
-                self.wrong(_join(path, str(key)), f"unknown key{guess} allowed: {', '.join(keys)}")
-        for key in needed:
-            if key not in value:
-                self.wrong(_join(path, key), "missing")
-        return value
-
-    def rows(self, value: Any, path: str) -> list[Any]:
-        if not isinstance(value, list):
-            self.wrong(path, f"{value!r:.60} is not allowed; a list is needed")
-            return []
-        return value
+class _Reader(Reader):
+    """With numbers."""
 
     def number(self, value: Any, path: str, default: float = 1.0) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -62,18 +34,8 @@ class _Reader:
             return default
         return value
 
-    def text(self, value: Any, path: str) -> str:
-        if not isinstance(value, str):
-            self.wrong(path, f"{value!r:.60} is not allowed; a text is needed")
-            return ""
-        return value
-
     def optional(self, row: Mapping[str, Any], key: str, path: str) -> float | None:
-        return None if row.get(key) is None else self.number(row[key], _join(path, key))
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
+        return None if row.get(key) is None else self.number(row[key], join(path, key))
 
 
 def _transfers(reader: _Reader, value: Any, path: str, stages: int) -> tuple[tuple[float, float], ...]:
@@ -90,8 +52,8 @@ def _transfers(reader: _Reader, value: Any, path: str, stages: int) -> tuple[tup
 
 def _candidate(reader: _Reader, value: Any, path: str) -> Candidate:
     row = reader.mapping(value, path, _CANDIDATE_KEYS, _CANDIDATE_KEYS)
-    numbers = [reader.number(row.get(key, 1.0), _join(path, key)) for key in _CANDIDATE_KEYS[1:]]
-    return Candidate(reader.text(row.get("design", ""), _join(path, "design")), *numbers)
+    numbers = [reader.number(row.get(key, 1.0), join(path, key)) for key in _CANDIDATE_KEYS[1:]]
+    return Candidate(reader.text(row.get("design", ""), join(path, "design")), *numbers)
 
 
 def _pipeline(reader: _Reader, value: Any, path: str) -> Pipeline:
@@ -176,8 +138,7 @@ def read_solution(problem: Problem, obj: Any, where: str = "") -> Solution:
             design = stages.get(stage.name)
             pick = index.get(design) if isinstance(design, str) else None
             if stage.name in stages and pick is None:
-                near = difflib.get_close_matches(str(design), index, 1)
-                guess = f"; did you mean {near[0]!r}?" if near else ""
+                guess = near(str(design), index)
                 reader.wrong(f"{at}.stages.{stage.name}", f"{design!r:.60} is no candidate of this stage{guess}")
             picks.append(pick or 0)
         choice.append(tuple(picks))

@@ -1,0 +1,68 @@
+"""What the readers of problems have in common: objects with known keys, and all complaints at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from accmine.errors import Complaint
+
+__all__ = ["Reader", "join", "near"]
+
+
+@dataclass
+class Reader:
+    """Collects complaints while an object is read; a value that is not allowed becomes one that reading can go on with.
+
+    Attributes
+    ----------
+    where
+        Of the object, in complaints.
+    """
+
+    where: str
+    complaints: list[Complaint] = field(default_factory=list)
+
+    def wrong(self, path: str, message: str) -> None:
+        """Note what is wrong at a path."""
+        self.complaints.append(Complaint(self.where, path, message))
+
+    def mapping(self, value: Any, path: str, keys: Sequence[str], needed: Sequence[str] = ()) -> Mapping[str, Any]:
+        """An object with these keys only."""
+        if not isinstance(value, Mapping):
+            self.wrong(path, f"{value!r:.60} is not allowed; an object with {', '.join(keys)} is needed")
+            return {}
+        for key in value:
+            if key not in keys:
+                self.wrong(join(path, str(key)), f"unknown key{near(str(key), keys)} allowed: {', '.join(keys)}")
+        for key in needed:
+            if key not in value:
+                self.wrong(join(path, key), "missing")
+        return value
+
+    def rows(self, value: Any, path: str) -> list[Any]:
+        """A list."""
+        if not isinstance(value, list):
+            self.wrong(path, f"{value!r:.60} is not allowed; a list is needed")
+            return []
+        return value
+
+    def text(self, value: Any, path: str) -> str:
+        """A text."""
+        if not isinstance(value, str):
+            self.wrong(path, f"{value!r:.60} is not allowed; a text is needed")
+            return ""
+        return value
+
+
+def join(path: str, key: str) -> str:
+    """The path of a key."""
+    return f"{path}.{key}" if path else key
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """What may have been meant, in words; empty where nothing is near."""
+    found = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -76,6 +76,17 @@ def test_degrees_and_schedules_of_the_study() -> None:
     assert placement_plan(parallel={"order": order}).problem.orders == (tuple(order),)
 
 
+def test_replicas_that_cannot_share_one_microbatch_are_left_to_the_others() -> None:
+    """A batch of 16: 8 replicas have no part of 4 microbatches, and 4 no part of 2."""
+    plan = placement_plan(
+        workload={"microbatch": [1, 4, 8]}, system={"devices": 16, "cluster": "pcie-ring"}, parallel={"data": [8, 4]}
+    )
+    problem = plan.problem
+    assert {v.microbatch for v in problem.variants} == {1, 4}
+    allowed = {v.microbatch: problem_on(problem, v, 2**34, [(1.0, 1.0, 1.0)] * v.layers).data for v in problem.variants}
+    assert allowed == {1: (8, 4), 4: (4,)}
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

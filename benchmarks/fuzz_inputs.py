@@ -101,6 +101,24 @@ limits: {area: 520 mm^2, tdp: 230 W}
 objective: throughput
 budget: {seconds: 10, workers: 1, seed: 0}
 """
+PLACED_STUDY = """\
+name: placed
+workloads: [{use: bert-base, sequence: 128, batch: 64, microbatch: [1, 4], recompute: [none, full]}]
+accelerator: {use: wham, tensor_cores: [2, 4], tensor_dim: 128, vector_cores: 2, hbm_stacks: 1..2, hbm_stack: 16 GiB}
+technology: accelerator-7nm
+system: {devices: 8, cluster: dgx-a100}
+parallel: {tensor: [1, 2], pipeline: [1, 2], data: auto, zero: [0, 1], schedule: [1f1b, zb-h1]}
+device_limits: {area: baseline, tdp: baseline}
+baseline: tpuv4-like
+budget: {seconds: 5, workers: 1}
+"""
+GRAPH = """\
+node1 -- Input -- forward_compute_time=0.0, backward_compute_time=0.0, activation_size=10.0, parameter_size=0.0
+node2 -- Linear -- forward_compute_time=1.5, backward_compute_time=3.0, activation_size=20.0, parameter_size=40.0
+node3 -- Linear -- forward_compute_time=2.5, backward_compute_time=3.0, activation_size=20.0, parameter_size=40.0
+\tnode1 -- node2
+\tnode2 -- node3
+"""
 PROJECT = """\
 projects                      :  1
 jobs (incl. supersource/sink ):  4
@@ -164,8 +182,9 @@ def _bases() -> dict[str, list[tuple[str, str]]]:
     problems = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "examples").glob("*.json"))]
     problems += [json.dumps(problem, indent=1) for problem in (WINDOW, PIPELINE, SECONDS)]
     bases: dict[str, list[str]] = {
-        "study": [SMALL_STUDY, *_files("configs/studies", "quickstart", "constrained")],
-        "set": [SMALL_STUDY],
+        "study": [SMALL_STUDY, *_files("configs/studies", "quickstart", "constrained"), PLACED_STUDY],
+        "set": [SMALL_STUDY, PLACED_STUDY],
+        "stack": _files("configs/stacks"),
         "model": [SMALL_MODEL, *_files("configs/workloads", *_SOON)],
         "technology": _files("configs/technologies"),
         "accelerator": _files("configs/accelerators"),
@@ -174,6 +193,11 @@ def _bases() -> dict[str, list[tuple[str, str]]]:
     found = {target: [(text, "yaml") for text in texts] for target, texts in bases.items()}
     found["config"] = [(json.dumps(config, indent=2), "json") for config in (BERT, GPT2, LLAMA)]
     found["problem"] = [(text, "json") for text in problems]
+    phaze = sorted((ROOT / "tests/data/phaze").rglob("*.in.json"))
+    found["placement"] = [(path.read_text(encoding="utf-8"), "json") for path in phaze] + [(GRAPH, "txt")]
+    found["runs"] = [
+        (path.read_text(encoding="utf-8"), "csv") for path in sorted((ROOT / "tests/data/training").glob("*.csv"))
+    ]
     found["project"] = [(PROJECT, "mm")]
     found["solution"] = [(json.dumps(solution, indent=1), "json") for solution in SOLUTIONS]
     found["measured"] = [((ROOT / "tests/data/measured_sample.csv").read_text(encoding="utf-8"), "csv")]
@@ -184,6 +208,7 @@ def _weights() -> dict[str, int]:
     return {
         "study": 6, "set": 10, "model": 14, "config": 14, "technology": 8, "accelerator": 8, "cluster": 6,
         "problem": 8, "project": 8, "solution": 10, "measured": 8,
+        "stack": 4, "placement": 10, "runs": 8,
     }  # fmt: skip
 
 
@@ -384,6 +409,18 @@ def _measured(file: Path, given: Input) -> None:
     read_rows(file)
 
 
+def _stack(file: Path, given: Input) -> None:
+    from accmine.hardware.stack import load_stack
+
+    load_stack(file)
+
+
+def _runs(file: Path, given: Input) -> None:
+    from accmine.questions.accuracy.training.runs import read_runs
+
+    read_runs(file)
+
+
 TARGETS: dict[str, Callable[[Path, Input], None]] = {
     "study": _study,
     "set": _study,
@@ -396,5 +433,8 @@ TARGETS: dict[str, Callable[[Path, Input], None]] = {
     "project": _problem,
     "solution": _rated,
     "measured": _measured,
+    "stack": _stack,
+    "placement": _problem,
+    "runs": _runs,
 }
 """Who reads the inputs."""

@@ -165,7 +165,7 @@ class _Search:
             least = min(plain, chunked, self.complete.least if self.complete.cuts else _NOTHING)
             if least == _NOTHING or (record.score is not None and least >= record.score):
                 if record.best is None:
-                    record.no_solution("no cut fits in memory, in any way")
+                    record.no_solution("no way has a cut that fits in memory and fills its schedule")
                 else:
                     record.raise_bound(record.score, _METHOD)
                 return StopReason.PROVED

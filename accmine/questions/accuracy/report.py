@@ -11,6 +11,9 @@ from accmine.report import Section, cell, figures, table, texts
 
 __all__ = ["calibration_text", "rows_text", "source_text", "suite", "summary", "summary_text"]
 
+_NO_BAND = 1e9
+"""Ratio that no row reaches."""
+
 _FIGURES = ("model", "published", "ratio", "at_least", "at_most")
 
 
@@ -19,7 +22,12 @@ def suite(entries: Sequence[dict[str, Any]]) -> Section:
     names = ("name", "quantity", *_FIGURES, "ok", "source")
     numbers = figures(*(name.replace("_", " ") for name in _FIGURES))
     columns = (*texts("name", "quantity"), *numbers, *texts("ok", "source"))
-    return Section("suite", "Suite", columns, tuple(tuple(cell(entry[key]) for key in names) for entry in entries))
+    return Section("suite", "Suite", columns, tuple(tuple(_cell(entry, key) for key in names) for entry in entries))
+
+
+def _cell(entry: dict[str, Any], key: str) -> Any:
+    """A row that is not judged by itself has no band: nothing is printed for it."""
+    return "" if key in ("at_least", "at_most") and (entry["at_most"] or 0) >= _NO_BAND else cell(entry[key])
 
 
 def rows_text(entries: Sequence[dict[str, Any]]) -> str:

@@ -30,3 +30,9 @@ def test_summaries() -> None:
     missing = ENTRY | {"mape": None, "bias": None, "worst": None, "rank": None, "ok": None, "note": "needs --data"}
     assert summary([missing | {"mape_at_most": None}]).rows[0][4:] == ("", "", "", "", "needs --data")
     assert summary_text([ENTRY]).splitlines()[2] == ""
+
+
+def test_a_row_without_a_band_prints_none() -> None:
+    row = {"name": "a", "quantity": "s", "model": 1.0, "published": 1.0, "ratio": 1.0, "ok": None, "source": "x"}
+    assert "1e+09" not in rows_text([{**row, "at_least": 0.0, "at_most": 1e9}])
+    assert "1.05" in rows_text([{**row, "at_least": 0.95, "at_most": 1.05}])

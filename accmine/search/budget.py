@@ -79,7 +79,7 @@ GAP_STAGES = Table(
 )
 """A row where there is no search with a proof: its share is that of bound, heuristic and their schedules."""
 
-PLACEMENT = Table({"begin": 0.25, "search": 0.5, "compare": 0.25})
+PLACEMENT = Table({"begin": 0.12, "search": 0.7, "compare": 0.18})
 """A run that decides design and placement together: placements of one design, all designs, and the references."""
 
 ANSWER = Table({"confirm": 0.4, "select": 0.1, "refine": 0.5})

@@ -35,10 +35,11 @@ from accmine.problems.design_search.space_bound import Block, batches, block_of,
 from accmine.record import Record
 from accmine.result import StopReason
 from accmine.system import SCHEDULES
+from accmine.workload.shard import Shard
 
 from .account import Counts, proof_of, simulated
 from .answers import Modules, Placed, placements, proven_seconds, scheduled, seconds_of, solution_of
-from .key import Key, chained_of, decided
+from .key import Key, chained_of, decided, tell_apart
 from .space import Space
 
 __all__ = ["BestFirst"]
@@ -53,14 +54,14 @@ METHOD = (
 _PEAKS_AT_ONCE = 512
 """Blocks whose peaks are computed at once."""
 
-_PATHS_AT_ONCE = 16
+_PATHS_AT_ONCE = 32
 """Blocks whose longest paths are computed at once."""
 
 _DIVES, _DEEP = 8, 3
 """Blocks of small bounds that are costed at once, and those whose best design is scheduled."""
 
-_TRIED, _MARGIN = 2, 0.01
-"""Promising designs whose plans are told apart at once, and how much better than the best answer their bounds are."""
+_MARGIN = 0.01
+"""How much better than the best answer the bound of a promising design is."""
 
 EFFORTS = 4
 """Levels of work on the operator schedules of a design with a variant."""
@@ -123,7 +124,7 @@ class _Search:
     def __init__(self, record: Record[Solution]) -> None:
         self.record, self.problem = record, record.problem
         self.space = Space(self.problem)
-        self.dived = inf
+        self.dived: dict[Shard, float] = {}
         self.blocks: list[Block] = []
         self.queue: list[_Entry] = []
         self.number = 0
@@ -262,15 +263,16 @@ class _Search:
             self.push(key.least, key)
 
     def _try(self, keys: list[Key]) -> None:
-        """Schedule the most promising of some keys at once: a better answer leaves out most of the others."""
-        near = sorted((key for key in keys if key.effort == 0), key=lambda k: k.least)[:_TRIED]
-        for key in near:
-            if key.least < (1 - _MARGIN) * self.upper < inf and not key.members:
-                self.space.pairs += key.tell_apart(self.upper)
-        best = min(near, key=lambda k: k.least, default=None)
-        if best is not None and best.least < min((1 - _MARGIN) * self.upper, self.dived):
-            self._schedule(best, 0)
-            best.effort = 1
+        """Bounds of some keys over all cuts, and the most promising scheduled: it leaves out most of the others."""
+        if self.upper < inf:
+            self.space.pairs += tell_apart(keys, self.upper)
+        best: dict[Shard, Key] = {}  # of each degree: bounds of one may be nearer to its steps than those of another
+        for key in sorted((key for key in keys if key.effort == 0), key=lambda k: k.least):
+            best.setdefault(key.terms.variant.shard, key)
+        for shard, key in best.items():
+            if key.least < min((1 - _MARGIN) * self.upper, self.dived.get(shard, inf)) and self.record.over() is None:
+                self._schedule(key, 0)
+                key.effort = 1
 
     def _keys(self, several: Sequence[Block], only: set[Design] | None = None) -> list[Key]:
         """Every design of some blocks with every variant that may still win, with what is proven of their layers."""
@@ -288,7 +290,7 @@ class _Search:
     def _advance(self, key: Key) -> None:
         """The next step of what is in line first."""
         if not key.members:
-            self.space.pairs += key.tell_apart(self.upper)
+            self.space.pairs += tell_apart([key], self.upper)
         elif not key.settled:
             found = key.settle(self.upper, self.record.clock.part(0.1, _CUT_SECONDS))
             self.counts.chains += 1
@@ -306,7 +308,8 @@ class _Search:
         """Operator schedules of all classes, better bounds of them, and the placements that suit them."""
         self.counts.scheduled += level == 0
         if key.members:  # else its bound says little
-            self.dived = min(self.dived, (1 + _MARGIN) * key.least)
+            shard = key.terms.variant.shard
+            self.dived[shard] = min(self.dived.get(shard, inf), (1 + _MARGIN) * key.least)
         self.record.work += 1
         self.keys[key.design, key.variant] = key
         modules = self.modules.setdefault((key.design, key.variant), {})

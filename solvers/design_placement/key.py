@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from accmine.hardware import Design
 from accmine.ports import Clock
 from accmine.problems import device_placement
-from accmine.problems.design_placement.cut_bounds import Pairs, cut_bounds
+from accmine.problems.design_placement.cut_bounds import Pairs, cut_bounds, joined
 from accmine.problems.design_placement.layer_bounds import BACKWARD, FORWARD, SAFE, UPDATE
 from accmine.problems.design_placement.plan_bounds import Plans, cheap_bounds
 from accmine.problems.design_placement.plans import Terms
@@ -21,7 +22,7 @@ from accmine.record import Record
 from accmine.registry import make_solver
 from accmine.system import SCHEDULES, OneForwardOneBackward
 
-__all__ = ["Key", "chain_of", "chained_of", "decided", "pairs_of", "reach"]
+__all__ = ["Key", "chain_of", "chained_of", "decided", "pairs_of", "reach", "tell_apart"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -74,18 +75,16 @@ class Key:
         if self.members:
             self.exact = self.exact[which]
 
-    def tell_apart(self, upper: float) -> int:
-        """Bounds of every number of replicas, over all cuts; how many pairs were bounded."""
+    def _tell_apart(self, upper: float) -> int:
+        """Bounds of every number of replicas, whatever the cut; how many."""
         self.keep(upper)
         apart = self.terms.members(self.plans)
         rows = np.repeat(self.bounds, self._counts(apart))
         cheap = SAFE * cheap_bounds(apart, self.seconds[:, :, None], self._fullest(apart))[:, 0]
         self.plans, self.bounds, self.members = apart, np.maximum(rows, cheap), True
         self.exact = np.zeros(len(apart), dtype=bool)
-        count = len(apart)
         self.keep(upper)
-        self.cut(upper)
-        return count
+        return len(apart)
 
     def _counts(self, apart: Plans) -> IntArray:
         where = np.array(
@@ -99,15 +98,6 @@ class Key:
 
     def _fullest(self, plans: Plans) -> FloatArray:
         return self.terms.fullest(plans, self.design.hbm_bytes)[:, None]
-
-    def cut(self, upper: float) -> None:
-        """Raise the bounds to those over all cuts."""
-        if len(self.plans):
-            at = np.flatnonzero(chained_of(self.terms, self.plans))
-            if len(at):
-                pairs = pairs_of(self.terms, self.plans.take(at), self.seconds, self.design.hbm_bytes)
-                self.bounds[at] = np.maximum(self.bounds[at], SAFE * cut_bounds(pairs, self.bounds[at], upper))
-            self.keep(upper)
 
     def settle(self, upper: float, clock: Clock) -> device_placement.Solution | None:
         """A bound of all cuts of the plan of least bound, simulated, and the best of them that was found."""
@@ -132,12 +122,34 @@ class Key:
             self.bounds = np.maximum(self.bounds, cheap)
         self.keep(upper)
         if self.members:
-            self.cut(upper)
+            _cut([self], upper)
 
     def most_promising(self, count: int) -> Plans:
         """The plans of least bound, by replicas apart."""
         plans = self.plans.take(np.argsort(self.bounds, kind="stable")[:count])
         return plans if self.members else self.terms.members(plans)
+
+
+def tell_apart(keys: Sequence[Key], upper: float) -> int:
+    """Bounds of every number of replicas of the plans of some keys, over all cuts; how many pairs were bounded."""
+    apart = [key for key in keys if not key.members]
+    count = sum(key._tell_apart(upper) for key in apart)
+    for runs in dict.fromkeys(key.terms.runs for key in apart):
+        _cut([key for key in apart if key.terms.runs == runs], upper)
+    return count
+
+
+def _cut(keys: Sequence[Key], upper: float) -> None:
+    """Raise the bounds to those over all cuts, of keys with the same runs: a walk takes little longer for many."""
+    rows = [np.flatnonzero(chained_of(key.terms, key.plans)) for key in keys]
+    some = [(key, at) for key, at in zip(keys, rows, strict=True) if len(at)]
+    if some:
+        pairs = joined([pairs_of(k.terms, k.plans.take(at), k.seconds, k.design.hbm_bytes) for k, at in some])
+        found = SAFE * cut_bounds(pairs, np.concatenate([key.bounds[at] for key, at in some]), upper)
+        for (key, at), own in zip(some, np.split(found, np.cumsum([len(at) for _, at in some])[:-1]), strict=True):
+            key.bounds[at] = np.maximum(key.bounds[at], own)
+    for key in keys:
+        key.keep(upper)
 
 
 def chained_of(terms: Terms, plans: Plans) -> BoolArray:

@@ -11,7 +11,7 @@ from accmine.hardware import Design
 from accmine.problems.design_placement import Problem
 from accmine.problems.design_placement.layer_bounds import SAFE, classes_of
 from accmine.problems.design_placement.plan_bounds import Floor, Plans, cheap_bounds, floor_of
-from accmine.problems.design_placement.plans import Terms
+from accmine.problems.design_placement.plans import Terms, terms_of
 from accmine.problems.design_search.space_bound import Block
 
 from .key import Key
@@ -44,7 +44,7 @@ class Space:
         for v, variant in enumerate(problem.variants):
             if variant.shard.tensor > problem.devices:
                 continue
-            terms = Terms(problem, variant)
+            terms = terms_of(problem, variant)
             plans = terms.plans()
             self.plan_count += len(plans)
             if np.isfinite(terms.fullest(plans, most)).any():  # classes of the others are not costed

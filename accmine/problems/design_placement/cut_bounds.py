@@ -22,18 +22,19 @@ are left out, and a stage has the least working memory of any class: all make th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Pairs", "cut_bounds", "reached"]
+__all__ = ["Pairs", "cut_bounds", "joined", "reached"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-_STEPS = 14
+_STEPS = 10
 """Halvings of the interval between the bounds."""
 
 _WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
@@ -45,7 +46,7 @@ _MORE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pairs of a design and a plan of one variant; arrays over pairs unless said.
+    """Pairs of a design and a plan whose chains have the same runs; arrays over pairs unless said.
 
     Attributes
     ----------
@@ -89,6 +90,15 @@ class Pairs:
         """Some of the pairs."""
         names = [f.name for f in fields(self) if f.name != "runs"]
         return Pairs(self.runs, **{n: getattr(self, n)[..., which] for n in names})
+
+
+def joined(several: Sequence[Pairs]) -> Pairs:
+    """Pairs with the same runs side by side."""
+    most = max(len(pairs.held) for pairs in several)
+    held = [np.pad(pairs.held, ((0, most - len(pairs.held)), (0, 0))) for pairs in several]
+    names = [f.name for f in fields(Pairs) if f.name not in ("runs", "held")]
+    rows = {name: np.concatenate([getattr(pairs, name) for pairs in several], axis=-1) for name in names}
+    return Pairs(several[0].runs, held=np.concatenate(held, axis=1), **rows)
 
 
 def cut_bounds(pairs: Pairs, low: FloatArray, high: float) -> FloatArray:

@@ -7,8 +7,9 @@ members are told apart where it matters (``members``).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from accmine.problems.design_placement.times import class_at, problem_on
 from accmine.problems.device_placement.memory import held_microbatches, state_bytes
 from accmine.problems.device_placement.numbers import Numbers, Way, numbers
 
-__all__ = ["Terms"]
+__all__ = ["Terms", "terms_of"]
 
 _CHOICE = ("stages", "microbatches", "data", "data_most", "chunks", "order", "pipelining", "zero")
 
@@ -75,6 +76,10 @@ class Terms:
 
     def plans(self) -> Plans:
         """Every plan, by stages and microbatches of the fullest replica; sums of gradients count as nothing yet."""
+        return self._plans
+
+    @cached_property
+    def _plans(self) -> Plans:
         rows, collectives, transfers = [], [], []
         known: dict[object, FloatArray] = {}
         sent: dict[int, float] = {}
@@ -109,11 +114,15 @@ class Terms:
         rows, sums, shards, transfers = [], [], [], []
         for i in range(len(plans)):
             for data in self.replicas(int(plans.data[i]), int(plans.data_most[i])):
-                way = self.way(int(plans.stages[i]), data, int(plans.order[i]), int(plans.zero[i]))
+                key = int(plans.stages[i]), data, int(plans.order[i]), int(plans.zero[i])
+                if key not in self._members:
+                    way = self.way(*key)
+                    self._members[key] = self.added(way)[1], data if way.zero else 1, self._least_messages_s(way)
+                own = self._members[key]
                 rows.append((i, data))
-                sums.append(self.added(way)[1])
-                shards.append(data if way.zero else 1)
-                transfers.append(self._least_messages_s(way))
+                sums.append(own[0])
+                shards.append(own[1])
+                transfers.append(own[2])
         table = np.array(rows, dtype=np.int64).reshape(-1, 2)
         found = plans.take(table[:, 0])
         gradient = np.array(sums).reshape(-1, plans.gradient_s.shape[1])
@@ -125,6 +134,11 @@ class Terms:
             shards=np.array(shards, dtype=np.int64),
             transfer_s=np.array(transfers, dtype=np.float64),
         )
+
+    @cached_property
+    def _members(self) -> dict[tuple[int, int, int, int], tuple[FloatArray, int, float]]:
+        """Sums of gradients, shares of the optimiser and messages, by stages, replicas, order and ZeRO stage."""
+        return {}
 
     def _choices(self) -> Iterator[tuple[int, tuple[int, int, int], int, int, int]]:
         p, placed = self.problem, self.placed
@@ -231,6 +245,8 @@ class Terms:
 
         With several chunks on a device one: it keeps more, but that depends on the chunk.
         """
+        if plans in self._flights:
+            return self._flights[plans]
         stages = int(plans.stages.max(initial=1))
         held = np.ones((stages, len(plans)), dtype=np.int64)
         rows = zip(
@@ -239,14 +255,46 @@ class Terms:
         for i, (how, p, m, chunks) in enumerate(rows):
             if chunks == 1:
                 held[:p, i] = self.held(how, p, m)
-        return held, np.arange(stages)[:, None] < plans.stages
+        self._flights[plans] = held, np.arange(stages)[:, None] < plans.stages
+        return self._flights[plans]
+
+    @cached_property
+    def _flights(self) -> WeakKeyDictionary[Plans, tuple[IntArray, BoolArray]]:
+        """What was counted: the same plans are asked about for every size of memory."""
+        return WeakKeyDictionary()
+
+    @cached_property
+    def _static(self) -> WeakKeyDictionary[Plans, FloatArray]:
+        return WeakKeyDictionary()
 
     def static_of(self, plans: Plans) -> FloatArray:
         """States of one layer of each class with the most replicas of each plan; shape (classes, plans)."""
-        found = np.empty((len(self.options), len(plans)))
-        for i, (data, zero) in enumerate(zip(plans.data_most.tolist(), plans.zero.tolist(), strict=True)):
-            found[:, i] = self.static_bytes(data, zero)
-        return found
+        if plans not in self._static:
+            found = np.empty((len(self.options), len(plans)))
+            for i, (data, zero) in enumerate(zip(plans.data_most.tolist(), plans.zero.tolist(), strict=True)):
+                found[:, i] = self.static_bytes(data, zero)
+            self._static[plans] = found
+        return self._static[plans]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A problem, equal to others in which only the chips differ."""
+
+    same: tuple[object, ...]
+    problem: Problem = field(compare=False)
+
+
+def terms_of(problem: Problem, variant: Variant) -> Terms:
+    """The terms of a variant, made once for all problems in which only the chips differ."""
+    p = problem
+    same = p.batch, p.devices, p.cluster, p.pipeline, p.data, p.orders, p.pipelinings, p.zero, p.gradient_overlap
+    return _terms(_Given(same, problem), variant)
+
+
+@lru_cache(maxsize=64)
+def _terms(given: _Given, variant: Variant) -> Terms:
+    return Terms(given.problem, variant)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accmine.problems.design_placement.cut_bounds import Pairs, cut_bounds, reached
+from accmine.problems.design_placement.cut_bounds import Pairs, cut_bounds, joined, reached
 from accmine.system import step_time
 
 
@@ -78,16 +78,7 @@ def test_many_pairs_are_bounded_as_each_alone() -> None:
     rng = Random(7)
     rows = [row for row in (case(rng) for _ in range(200)) if row[0].runs == ((0, 1), (1, 4), (2, 1))]
     assert len(rows) > 10
-    most = max(int(pairs.stages[0]) for pairs, _, _ in rows)
-
-    def joined(name: str) -> Any:
-        values = [getattr(pairs, name) for pairs, _, _ in rows]
-        if name == "held":
-            values = [np.pad(v, ((0, most - len(v)), (0, 0)), constant_values=1) for v in values]
-        return np.concatenate(values, axis=-1)
-
-    names = [name for name in Pairs.__dataclass_fields__ if name != "runs"]
-    together = Pairs(rows[0][0].runs, **{name: joined(name) for name in names})
+    together = joined([pairs for pairs, _, _ in rows])
     low = np.zeros(len(rows))
     found = cut_bounds(together, low, 200.0)
     assert found.tolist() == [cut_bounds(pairs, np.zeros(1), 200.0)[0] for pairs, _, _ in rows]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from accmine.problems.design_placement.plan_bounds import cheap_bounds
-from accmine.problems.design_placement.plans import Terms
+from accmine.problems.design_placement.plans import Terms, terms_of
 from accmine.problems.design_placement.times import class_at
 from accmine.system import Cluster, Level
 from tests.samples.placement_sample import layer_times, placement_problem, simulated
@@ -41,3 +44,26 @@ def test_what_is_listed_first_does_not_raise_the_bound_of_fewer_devices(
             for row, bound in enumerate(bounds.tolist()):
                 for d in terms.replicas(int(several.data[row]), int(several.data_most[row])):
                     assert bound <= least[int(several.stages[row]), d] * (1 + 1e-9)
+
+
+def test_terms_are_made_once_for_problems_in_which_only_the_chips_differ() -> None:
+    problem = placement_problem()
+    variant = problem.variants[0]
+    assert terms_of(replace(problem, area_mm2=1.0, first=()), variant) is terms_of(problem, variant)
+    others: dict[str, Any] = {"batch": 64, "devices": 3, "cluster": RING, "pipeline": (2,), "data": (1,), "zero": (1,)}
+    for name, value in {**others, "gradient_overlap": 0.5, "orders": (("data", "tensor", "pipeline"),)}.items():
+        assert getattr(problem, name) != value
+        assert terms_of(replace(problem, **{name: value}), variant) is not terms_of(problem, variant), name
+
+
+def test_plans_that_were_asked_about_are_told_the_same_again() -> None:
+    problem = placement_problem()
+    terms = Terms(problem, problem.variants[0])
+    plans = terms.plans()
+    for _ in range(2):
+        apart, fresh = terms.members(plans), Terms(problem, problem.variants[0]).members(plans)
+        for name in ("gradient_s", "shards", "transfer_s"):
+            assert getattr(apart, name).tolist() == getattr(fresh, name).tolist()
+        again = Terms(problem, problem.variants[0])
+        assert terms.static_of(plans).tolist() == again.static_of(plans).tolist()
+        assert terms.fullest(plans, 1 << 34).tolist() == again.fullest(plans, 1 << 34).tolist()

@@ -2,7 +2,7 @@
 
 For each row: the step that was found and verified, the bound of everything in the scope (tensor degrees 1 to 8,
 microbatches 1 to 4, recompute none and full, every number of stages and replicas, every cut), the gap and its parts,
-and pairs of a design and a plan bounded per second. The ratio of step and bound does not depend on the machine; how
+For each row: the step that was found and verified, the bound of everything in the scope (tensor degrees 1 to 8,
 much is proven in the time does.
 
     python benchmarks/joint_search.py [--models gpt-3-175b,bert-large] [--devices 64,1024] [--seconds 30] [--space]

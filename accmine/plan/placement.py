@@ -18,10 +18,12 @@ from accmine.plan.under import costs_of
 from accmine.problems import design_search
 from accmine.problems.conflict import ConflictingLimit, infeasible, located
 from accmine.problems.design_placement.problem import Problem, Variant
+from accmine.problems.design_placement.times import microbatches_of, takes_replicas, takes_stages
 from accmine.problems.device_placement.problem import ORDERS, Pipelining
 from accmine.problems.limits import within
 from accmine.study import Inputs, LoadedStudy, Study, StudyWorkload, read_inputs
 from accmine.study.choices import AUTO, choices
+from accmine.system.schedules import SCHEDULES
 from accmine.workload import ModelDescription, PhaseRun, Task, TransformerConfig
 from accmine.workload.layer_classes import layer_classes
 from accmine.workload.shard import WHOLE, LayerClass, Shard
@@ -102,7 +104,8 @@ def make_placement(study: Study, inputs: Inputs) -> PlacementPlan:
     workload, model, cluster = study.workloads[0], inputs.models[0], inputs.cluster
     assert cluster is not None, "a study that is placed has a cluster"
     variants = tuple(_variants(study, inputs))
-    _check_depth(study, variants[0].layers)
+    pipelinings = _pipelinings(study)
+    _check_depth(study, variants[0].layers, min(how.chunks for how in pipelinings))
     devices = study.devices
     designs = [inputs.baseline, *(design for _, design in inputs.baselines)]
     counts = [n for d in designs for n in (d.tensor_cores, d.vector_cores)]
@@ -127,12 +130,13 @@ def make_placement(study: Study, inputs: Inputs) -> PlacementPlan:
         pipeline=_some(study.parallel.pipeline),
         data=_some(study.parallel.data),
         orders=_orders(study),
-        pipelinings=_pipelinings(study),
+        pipelinings=pipelinings,
         zero=choices(study.parallel.zero),
         gradient_overlap=study.parallel.overlap.gradients,
         area_mm2=area,
         tdp_w=tdp,
     )
+    problem = replace(problem, variants=_usable(problem))
     names = dict(((study.baseline, inputs.baseline), *inputs.baselines))
     references = tuple((name, _only(problem, design)) for name, design in names.items())
     return PlacementPlan(
@@ -259,19 +263,72 @@ def _task(layer_class: LayerClass) -> Task:
     return Task(layer_class.name, layer_class.name, runs, 1, 0)
 
 
-def _check_depth(study: Study, layers: int) -> None:
+def _usable(problem: Problem) -> tuple[Variant, ...]:
+    """The variants that have a plan: layers, microbatches and devices for some of the degrees.
+
+    Raises
+    ------
+    InputError
+        If some degree is of no use to any of them, or none is left.
+    """
+    variants, complaints = problem.variants, []
+    tensor, expert = min(v.shard.tensor for v in variants), [v.shard.expert for v in variants]
+    for stages in problem.pipeline:
+        if not any(takes_stages(problem, v, stages) for v in variants):
+            message = f"{stages} stages of {tensor} devices or more: the study has {problem.devices} devices"
+            complaints.append(Complaint("", "parallel.pipeline", message))
+    for data in problem.data:
+        if not any(takes_replicas(problem, v, data) for v in variants):
+            message = f"{data} replicas hold no whole expert groups of {min(expert)} devices"
+            if data * tensor > problem.devices:
+                message = f"{data} replicas of {tensor} devices or more: the study has {problem.devices} devices"
+            complaints.append(Complaint("", "parallel.data", message))
+    found = [
+        v
+        for v in variants
+        if any(takes_stages(problem, v, stages) for stages in problem.pipeline or (1,))
+        and any(takes_replicas(problem, v, data) for data in problem.data or (v.shard.expert,))
+    ]
+    if complaints:
+        raise InputError(complaints)
+    if found and not any(_scheduled(problem, v) for v in found):
+        how = " or ".join(f"{p.schedule} with {p.chunks} chunks" for p in problem.pipelinings)
+        message = f"{how}: no replica has microbatches that fill groups of as many as there are stages; allowed: "
+        raise InputError(f"{message}fewer stages, smaller microbatches, fewer replicas", field="parallel.schedule")
+    if not found:
+        message = (
+            f"{problem.devices} devices and {problem.batch} samples have no room for any of these degrees together"
+        )
+        raise InputError(message, field="parallel")
+    return tuple(found)
+
+
+def _scheduled(problem: Problem, variant: Variant) -> bool:
+    """Whether some schedule takes the microbatches that some degrees leave to a replica."""
+    microbatches = microbatches_of(problem, variant)
+    return any(
+        SCHEDULES[how.schedule].refusal(stages, -(-microbatches // data), how.chunks) is None
+        for how in problem.pipelinings
+        for stages in problem.pipeline or range(1, variant.layers // how.chunks + 1)
+        for data in problem.data or (variant.shard.expert,)
+        if takes_stages(problem, variant, stages) and takes_replicas(problem, variant, data)
+    )
+
+
+def _check_depth(study: Study, layers: int, chunks: int) -> None:
     if study.parallel.pipeline == AUTO:
         return
-    deep = [depth for depth in choices(study.parallel.pipeline) if depth > layers]
+    deep = [depth for depth in choices(study.parallel.pipeline) if depth * chunks > layers]
     if deep:
         name = study.workloads[0].name
+        of = f" of {chunks} chunks" if chunks > 1 else ""
         raise infeasible(
-            f"a pipeline stage holds at least one layer of {name}",
+            f"a {'chunk' if of else 'pipeline stage'} holds at least one layer of {name}",
             [
                 ConflictingLimit(
                     "parallel.pipeline",
-                    ", ".join(map(str, deep)),
-                    f"at most {layers}, the layers of {name}",
+                    ", ".join(f"{depth}{of}" for depth in deep),
+                    f"at most {layers // chunks}{of}, the layers of {name}" + (f" are {layers}" if of else ""),
                     ("parallel", "pipeline"),
                 )
             ],

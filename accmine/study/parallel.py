@@ -72,9 +72,7 @@ class Parallel(Part):
     pipeline: Degrees = Field(
         default=1, description="Stages: a number, a list, or auto (1 up to the layers of the model)."
     )
-    data: Degrees = Field(
-        default=1, description="Replicas: a number, a list, or auto (every number that divides the microbatches)."
-    )
+    data: Degrees = Field(default=1, description="Replicas: a number, a list, or auto (1 up to the microbatches).")
     expert: Degrees = Field(
         default=1,
         description="Neighbouring replicas that share the experts of a mixture: a number, a list, or auto (powers of "
@@ -206,15 +204,13 @@ def _given(system: System, parallel: Parallel, workloads: int) -> Wrong:
 
 
 def _shared_batch(workload: StudyWorkload, parallel: Parallel) -> Wrong:
-    """Replicas get equally many microbatches."""
-    if parallel.data == AUTO:
+    """Each replica needs a microbatch; where they do not divide it evenly the fullest replica decides the step."""
+    most = workload.batch // min(choices(workload.microbatch))
+    many = [d for d in choices(parallel.data) if parallel.data != AUTO and d > most]
+    if not many:
         return []
-    sizes = [(d, m) for d in choices(parallel.data) for m in choices(workload.microbatch)]
-    if any(workload.batch % (d * m) == 0 for d, m in sizes):
-        return []
-    d, m = min(sizes, key=lambda pair: pair[0] * pair[1])
     message = (
-        f"{_shown(parallel.data)} replicas cannot share the batch of {workload.batch} in microbatches of "
-        f"{_shown(workload.microbatch)}: {d} × {m} does not divide it"
+        f"{_shown(tuple(many) if len(many) > 1 else many[0])} replicas cannot share the batch of {workload.batch} in "
+        f"microbatches of {_shown(workload.microbatch)}: each needs one; allowed: up to {most}"
     )
     return [(("parallel", "data"), message)]

@@ -284,7 +284,7 @@ def _on_links(parts: int, apart: int, whole: bool) -> tuple[float, float, float]
     two directions brings the message back to the first.
     """
     if whole:
-        far = sum(min(d, parts - d) for d in range(1, parts)) / (parts - 1)
+        far = (parts * parts // 4) / (parts - 1)  # the sum of min(d, parts - d) over all others
         return 1 / apart, far * apart, 1 / (far * apart)
     # everything from one half to the other takes the link in the middle, which has half of the bandwidth
     middle = 2 * (parts // 2) * ((parts + 1) // 2) / (parts - 1)

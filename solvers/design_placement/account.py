@@ -77,7 +77,8 @@ def proof_of(
     assert best is not None
     bound, step = float(record.bound), float(record.score)
     own = min(step, own)
-    least = max(bound, min(own, counts.least_simulated))
+    # where nothing of least bound was simulated, no part of the gap is known to be that of cuts
+    least = bound if counts.least_simulated == inf else max(bound, min(own, counts.least_simulated))
     own = max(own, least)
     rows = sorted(
         (step_s, variant, number, placement)

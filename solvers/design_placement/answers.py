@@ -32,6 +32,7 @@ from .key import reach as _reach
 __all__ = ["Module", "Modules", "placement_of", "placements", "scheduled", "seconds_of", "solution_of"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 _MORE = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 """Limits above the bound within which walks make cuts."""
@@ -147,10 +148,14 @@ def placements(
 def _cuts(
     terms: Terms, plan: Plans, pair: Pairs, seconds: FloatArray, hbm_bytes: int, limit: float
 ) -> list[tuple[int, ...]]:
-    """First layers of stages: those of the least chain, and of walks through the stages within some limits."""
+    """First layers of stages: those of the least chain, of equal loads, and of walks through stages within some limits.
+
+    With few microbatches chains alone leave early stages longer than the others, for which all of them then wait.
+    """
     _, least = chain_of(terms, plan, seconds, hbm_bytes)
-    found = [] if least is None else [least]
     p, reach = int(plan.stages[0]), _reach(terms, plan, hbm_bytes)
+    equal = _equal_loads(terms, plan, seconds, reach)
+    found = [cut for cut in (least, equal) if cut is not None]
     for more in _MORE:
         layers, rows = reached(pair, np.array([limit * (1 + more)]), cuts=True)
         if layers[0] == terms.variant.layers:
@@ -159,6 +164,28 @@ def _cuts(
             if all(end <= reach[p - s - 1][first] for s, (first, end) in enumerate(zip(firsts, ends, strict=True))):
                 found.append(firsts)
     return list(dict.fromkeys(found))
+
+
+def _equal_loads(terms: Terms, plan: Plans, seconds: FloatArray, reach: IntArray) -> tuple[int, ...] | None:
+    """First layers of the stages whose fullest has the least time, as far as memory allows."""
+    kinds = np.repeat([kind for kind, _ in terms.runs], [n for _, n in terms.runs])
+    each = seconds[kinds, 0] + seconds[kinds, 1] + plan.collective_s[0, kinds].sum(axis=1)
+    total = np.concatenate([[0.0], np.cumsum(each)])
+    count, p = len(kinds), int(plan.stages[0])
+    load = total[None, :] - total[:count, None]  # [first layer, layer behind the last]
+    behind = np.arange(count + 1)[None, :]
+    fullest, ends = np.where(np.arange(count + 1) == count, 0.0, inf), []
+    for r in range(1, p + 1):  # the r-th stage from the end
+        rows = np.where((behind > np.arange(count)[:, None]) & (behind <= reach[r - 1][:, None]), load, inf)
+        rows = np.maximum(rows, fullest[None, :])
+        ends.append(rows.argmin(axis=1))
+        fullest = np.append(rows.min(axis=1), inf)
+    if fullest[0] == inf:
+        return None
+    firsts = [0]
+    for r in range(p, 1, -1):
+        firsts.append(int(ends[r - 1][firsts[-1]]))
+    return tuple(firsts)
 
 
 def _best_cut(terms: Terms, plan: Plans, seconds: FloatArray, cuts: Sequence[tuple[int, ...]]) -> Placed:

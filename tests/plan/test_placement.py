@@ -9,6 +9,7 @@ import pytest
 from accmine.errors import InfeasibleError, InputError
 from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.plan import make_plan, placement_of
+from accmine.problems.design_placement import problem_on
 from accmine.problems.device_placement import ORDERS, Pipelining
 from accmine.study import read_inputs
 from tests.samples.placed_study_sample import loaded, placed_text, placement_plan
@@ -75,6 +76,17 @@ def test_degrees_and_schedules_of_the_study() -> None:
     assert placement_plan(parallel={"order": order}).problem.orders == (tuple(order),)
 
 
+def test_replicas_that_cannot_share_one_microbatch_are_left_to_the_others() -> None:
+    """A batch of 16: 8 replicas have no part of 4 microbatches, and 4 no part of 2."""
+    plan = placement_plan(
+        workload={"microbatch": [1, 4, 8]}, system={"devices": 16, "cluster": "pcie-ring"}, parallel={"data": [8, 4]}
+    )
+    problem = plan.problem
+    assert {v.microbatch for v in problem.variants} == {1, 4}
+    allowed = {v.microbatch: problem_on(problem, v, 2**34, [(1.0, 1.0, 1.0)] * v.layers).data for v in problem.variants}
+    assert allowed == {1: (8, 4), 4: (4,)}
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -89,6 +101,33 @@ def test_degrees_and_schedules_of_the_study() -> None:
 def test_what_does_not_fit_the_model_names_its_place(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         placement_of(loaded(placed_text(**keys)))
+
+
+@pytest.mark.parametrize(
+    ("parallel", "message"),
+    [
+        ({"data": [1, 16]}, r"tiny.yaml:1:\d+: parallel.data: 16 replicas of 1 devices or more: the study has 8"),
+        ({"pipeline": [1, 6], "tensor": 2}, r"tiny.yaml:1:\d+: parallel.pipeline: 6 stages of 2 devices or more"),
+        (
+            {"pipeline": 3, "data": 1, "schedule": "interleaved", "chunks": 2},
+            r"tiny.yaml:1:\d+: parallel.schedule: interleaved with 2 chunks: no replica has microbatches that fill",
+        ),
+    ],
+)
+def test_degrees_that_no_plan_takes_are_named(parallel: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        placement_of(loaded(placed_text(parallel=parallel)))
+
+
+def test_a_variant_has_the_degrees_that_it_can_take() -> None:
+    """8 replicas share 16 microbatches of 1, but not 2 of 8: that is no reason to refuse the study."""
+    problem = placement_plan(workload={"microbatch": [1, 8, 16]}, parallel={"data": [2, 8]}).problem
+    own = [
+        (v.microbatch, v.shard.tensor, problem_on(problem, v, 1, [(1.0, 1.0, 1.0)] * v.layers).data)
+        for v in problem.variants
+        if not v.shard.sequence_parallel
+    ]
+    assert own == [(1, 1, (2, 8)), (8, 1, (2,)), (1, 2, (2,)), (8, 2, (2,))]
 
 
 def test_fewer_devices_in_the_cluster() -> None:

@@ -143,7 +143,7 @@ class Terms:
     def _choices(self) -> Iterator[tuple[int, tuple[int, int, int], int, int, int]]:
         p, placed = self.problem, self.placed
         for pipelining, how in enumerate(p.pipelinings):
-            # ascending, as are replicas: what the first way with some strides adds, of fewest devices, none is below
+            # ascending, as are replicas: what the first way with some strides adds is least, as it has fewest devices
             for stages in sorted(p.pipeline) or range(1, self.variant.layers + 1):
                 if stages * how.chunks > self.variant.layers or stages * self.variant.shard.tensor > p.devices:
                     continue

@@ -24,10 +24,13 @@ __all__ = [
     "LayerSeconds",
     "class_at",
     "composed",
+    "microbatches_of",
     "module_graphs",
     "placed_problem",
     "problem_on",
     "stage_seconds",
+    "takes_replicas",
+    "takes_stages",
 ]
 
 Cycles = tuple[int, int, int]
@@ -54,10 +57,31 @@ def composed(layers: int, modules: Mapping[int, float]) -> float:
     return least[layers]
 
 
+def microbatches_of(problem: Problem, variant: Variant) -> int:
+    """Microbatches of a step, over all replicas."""
+    return -(-problem.batch // variant.microbatch)
+
+
+def takes_stages(problem: Problem, variant: Variant, stages: int) -> bool:
+    """Whether a variant has layers and devices for so many stages, with the fewest chunks of them."""
+    chunks = min(how.chunks for how in problem.pipelinings)
+    return stages * chunks <= variant.layers and stages * variant.shard.tensor <= problem.devices
+
+
+def takes_replicas(problem: Problem, variant: Variant, data: int) -> bool:
+    """Whether a variant has microbatches and devices for so many replicas, and they hold whole expert groups."""
+    most = min(problem.devices // variant.shard.tensor, microbatches_of(problem, variant))
+    return data <= most and data % variant.shard.expert == 0
+
+
 def problem_on(
     problem: Problem, variant: Variant, hbm_bytes: int, seconds: Sequence[LayerSeconds]
 ) -> device_placement.Problem:
-    """The device placement of a variant on chips with so much HBM, from the seconds of each layer."""
+    """The device placement of a variant on chips with so much HBM, from the seconds of each layer.
+
+    Of the degrees to choose from it has those that the variant can take: its microbatches may be too few for some
+    replicas, and its expert groups too large.
+    """
     kinds = class_at(variant)
     # In stages of different lengths layers of a class take different times: then they are no class of the placement.
     equal = {kind: len({own for k, own in zip(kinds, seconds, strict=True) if k == kind}) == 1 for kind in set(kinds)}
@@ -74,14 +98,14 @@ def problem_on(
         layers=layers,
         edges=edges,
         devices=problem.devices,
-        microbatches=-(-problem.batch // variant.microbatch),
+        microbatches=microbatches_of(problem, variant),
         memory_bytes=hbm_bytes,
         cluster=problem.cluster,
         pipelinings=problem.pipelinings,
         orders=problem.orders,
         zero=problem.zero,
-        pipeline=problem.pipeline,
-        data=problem.data,
+        pipeline=tuple(n for n in problem.pipeline if takes_stages(problem, variant, n)) or problem.pipeline,
+        data=tuple(d for d in problem.data if takes_replicas(problem, variant, d)) or problem.data,
         expert=variant.shard.expert,
         gradient_overlap=problem.gradient_overlap,
     )

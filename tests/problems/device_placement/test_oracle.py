@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import permutations
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -187,3 +188,33 @@ def test_ranks_of_unequal_degrees_may_be_more_than_the_cluster_has_devices(solve
     found = solve(Problem(layers, edges, 4, 64, 10**9, cluster, uniform=False, data=(1,)), solver)
     assert found.status is Status.OPTIMAL
     assert found.objective == pytest.approx((64 + 3) * 0.3, rel=1e-4)  # and six messages of a microsecond
+
+
+def renamed(problem: Problem) -> Problem:
+    """The same problem with other names."""
+    layers = tuple(replace(layer, name=f"other {i}") for i, layer in enumerate(reversed(problem.layers)))[::-1]
+    return replace(problem, layers=layers)
+
+
+@pytest.mark.parametrize("seed", range(200, 210))
+def test_more_of_anything_is_no_worse_and_names_are_nothing(seed: int) -> None:
+    problem = drawn(seed)
+    (solver,) = names(problem)[:1] or ("brute-force",)
+
+    def least(one: Problem) -> float:
+        found = solve(one, solver)
+        assert found.status in (Status.OPTIMAL, Status.INFEASIBLE)
+        return inf if found.objective is None else found.objective
+
+    own = least(problem)
+    assert least(renamed(problem)) == own
+    more: dict[str, Any] = {
+        "memory_bytes": problem.memory_bytes + 5000,
+        "zero": tuple({*problem.zero, 0, 1}),
+        "data": (),
+    }
+    for change, value in more.items():
+        assert least(replace(problem, **{change: value})) <= own * (1 + ROUNDING)
+    widest = max(o.tensor for layer in problem.layers for o in layer.options)
+    if problem.devices > max(widest, problem.expert, *problem.data, 1):
+        assert least(replace(problem, devices=problem.devices - 1)) >= own * (1 - ROUNDING)

@@ -27,7 +27,7 @@ def test_the_parts_sum_to_the_step(variant: int, stages: int, data: int, zero: i
     assert min(parts.compute_s, parts.update_s) > 0
     assert min(parts.bubble_s, parts.messages_s, parts.collectives_s, parts.gradient_s) >= -1e-12
     assert (parts.collectives_s > 0) == (problem.variants[variant].shard.tensor > 1)
-    assert (parts.gradient_s > 0) == (data > 1)
+    assert (parts.gradient_s > 0) == (data > 1 or stages > 1)  # the ends of a pipeline sum a tied table
     assert (parts.messages_s > 0) == (parts.bubble_s > 1e-9) == (stages > 1)
     assert [row.layers for row in rows] == [len(plan.layers) for plan in own.stages]
     for row, plan in zip(rows, own.stages, strict=True):

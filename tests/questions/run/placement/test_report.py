@@ -100,6 +100,6 @@ def test_placement_files_hold_cut_and_flags() -> None:
     assert [stage["layers"] for stage in table["stages"]] == [3, 3]
     assert "--tensor-model-parallel-size 2" in flags
     assert "--pipeline-model-parallel-size 2" in flags
-    assert "--pipeline-model-parallel-layout Ett|ttL" in flags
+    assert "--pipeline-model-parallel-layout 'Ett|ttL'" in flags
     assert "--global-batch-size 16" in flags
     assert flags[-1] == "# world size: 8"

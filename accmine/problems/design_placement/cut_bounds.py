@@ -1,4 +1,4 @@
-"""The least longest chain over all cuts, of many pairs of a design and a plan at once, to a part in ten thousand.
+"""The least longest chain over all cuts, of many pairs of a design and a plan at once, nearly.
 
 Within a limit B every stage takes the most layers that its chains and its memory allow: the longer it is, the more
 stands before the next one, but that one ends no earlier for it, since a layer counts m times in its own stage and once
@@ -35,7 +35,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _STEPS = 10
-"""Halvings of the interval between the bounds."""
+"""Halvings of the interval between the bounds: a thousandth of it is left, and ``least_chain`` is exact."""
 
 _WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
 """Stages of the windows that are looked at."""

@@ -65,7 +65,7 @@ def test_formats_that_are_named_and_are_not(tmp_path: Path) -> None:
     nothing = tmp_path / "notes.txt"
     nothing.write_text("dear reader\n")
     with pytest.raises(
-        InputError, match=r"\.txt: is in no format of problems that is read; read are: accmine, psplib$"
+        InputError, match=r"\.txt: is in no format of problems that is read; read are: accmine, psplib, phaze, dnn-partitioning, pipedream$"
     ):
         load_problem(nothing)
 

@@ -35,7 +35,7 @@ def cost(
     optimizer: Annotated[str | None, typer.Option(help="adam (default), sgd with momentum, adamw, lamb, ….")] = None,
     precision: Annotated[str | None, typer.Option(help="mixed (default) or pure-bf16.")] = None,
     dtype: Annotated[str | None, typer.Option(help="bf16 (default), fp16, fp32 or fp8.")] = None,
-    recompute: Annotated[str | None, typer.Option(help="none (default) or full.")] = None,
+    recompute: Annotated[str | None, typer.Option(help="none (default), selective or full.")] = None,
     attention: Annotated[str | None, typer.Option(help="fused (default): scores are not stored; materialised.")] = None,
     split: Annotated[
         str | None, typer.Option(help="Materialised attention per heads (default), samples, none.")

@@ -108,7 +108,7 @@ def test_names_of_operators_change_nothing_and_work_repeats() -> None:
 
 def test_two_workers_prove_the_same() -> None:
     problem = search([task_of(graph_of(TRAINING))], SPACE, split="none")
-    one, two = found(problem, Stop(work=4000)), found(problem, Stop(seconds=20, workers=2))
+    one, two = found(problem, Stop(work=4000)), found(problem, Stop(seconds=120, workers=2))
     assert two.status is Status.OPTIMAL
     assert one.objective == two.objective
 

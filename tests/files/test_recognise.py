@@ -64,9 +64,8 @@ def test_formats_that_are_named_and_are_not(tmp_path: Path) -> None:
         load_problem(file, "psplib")
     nothing = tmp_path / "notes.txt"
     nothing.write_text("dear reader\n")
-    with pytest.raises(
-        InputError, match=r"\.txt: is in no format of problems that is read; read are: accmine, psplib, phaze, dnn-partitioning, pipedream$"
-    ):
+    formats = "accmine, psplib, phaze, dnn-partitioning, pipedream"
+    with pytest.raises(InputError, match=rf"\.txt: is in no format of problems that is read; read are: {formats}$"):
         load_problem(nothing)
 
 

@@ -264,7 +264,10 @@ def test_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
             "--optimizer: must be one of sgd, adam, adamw",
         ),
         (("gpt.yaml", "--design", "d.yaml", "--dtype", "int4"), "--dtype: must be one of bf16, fp16, fp32, fp8, tf32"),
-        (("gpt.yaml", "--design", "d.yaml", "--recompute", "some"), "--recompute: must be one of none, selective, full"),
+        (
+            ("gpt.yaml", "--design", "d.yaml", "--recompute", "some"),
+            "--recompute: must be one of none, selective, full",
+        ),
         (("gpt.yaml", "--design", "d.yaml", "--split", "rows"), "--split: must be one of"),
         (("gpt.yaml", "--design", "d.yaml", "--attention", "flash"), "--attention: must be one of fused, materialised"),
         (

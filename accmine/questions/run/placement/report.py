@@ -216,7 +216,8 @@ def _certificate(known: PlacementCertificate) -> Section:
         (known.designs, "other designs, or their bounds"),
     )
     if known.gap and all(isfinite(share) for share, _ in parts):
-        notes.append("Of the gap " + ", ".join(f"{percent(share)} belongs to {what}" for share, what in parts) + ".")
+        split = ", ".join(f"{percent(share)} {what}" for share, what in parts)
+        notes.append(f"Parts of the gap (what each leaves multiplies: 1 - gap = product of 1 - part): {split}.")
     notes.append(
         f"Designs within the limits: {count(known.feasible_designs)}; plans without their cuts: "
         f"{count(known.plans_bounded)}, of {known.variants} variants of the model; pairs bounded one by one: "

@@ -17,6 +17,7 @@ from accmine.record import Record
 from accmine.registry import make_solver
 from accmine.result import Result, Status, StopReason
 from accmine.solvers.design_placement import best_first
+from accmine.solvers.design_placement.key import Key
 from accmine.solving import solve
 from tests.samples.placement_sample import layer_times, placement_problem, simulated
 from tests.samples.search_sample import design
@@ -125,7 +126,7 @@ def test_an_interrupt_keeps_answer_and_bound(monkeypatch: pytest.MonkeyPatch) ->
     def stopped(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(best_first.Key, "settle", stopped)
+    monkeypatch.setattr(Key, "settle", stopped)
     with pytest.raises(KeyboardInterrupt):
         make_solver("design-placement", "best-first").search(record)
     result = record.result(StopReason.INTERRUPTED)

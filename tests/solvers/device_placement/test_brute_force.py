@@ -8,7 +8,7 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.ports import Stop
-from accmine.problems.device_placement import Edge
+from accmine.problems.device_placement import Edge, Problem
 from accmine.result import StopReason
 from accmine.solvers.device_placement import brute_force
 from accmine.solving import solve
@@ -29,7 +29,7 @@ def test_a_fork_has_more_cuts_than_a_chain() -> None:
     assert len(fork) == 3
 
 
-def _three(edges: tuple[Edge, ...]) -> brute_force.Problem:
+def _three(edges: tuple[Edge, ...]) -> Problem:
     one = random_placement(0, layers=1)
 
     layers = tuple(replace(one.layers[0], name=f"l{i}") for i in range(3))

@@ -31,6 +31,7 @@ from accmine.study.choices import AUTO, choices
 __all__ = ["hopeless", "least_bytes", "why_not"]
 
 STACKS = ("accelerator", "hbm_stacks")
+MIB = 1 << 20
 
 
 def least_bytes(problem: Problem) -> float:
@@ -154,7 +155,7 @@ def _cost(plan: PlacementPlan, costs: np.ndarray[tuple[int, int], np.dtype[np.fl
 def _memory(plan: PlacementPlan, need: float) -> Iterator[ConflictingLimit]:
     """What each other way to run the model would do, as far as the study does not allow it already."""
     study, most = plan.study, max(plan.problem.template.hbm_bytes)
-    hbm = format_quantity(float(ceil(need / GIB) * GIB), "bytes")
+    hbm = format_quantity(float(ceil(need / MIB) * MIB), "bytes")
     stack = plan.problem.template.hbm_stack
     if stack is None:
         yield ConflictingLimit(

@@ -104,7 +104,8 @@ budget: {seconds: 10, workers: 1, seed: 0}
 PLACED_STUDY = """\
 name: placed
 workloads: [{use: bert-base, sequence: 128, batch: 64, microbatch: [1, 4], recompute: [none, full]}]
-accelerator: {use: wham, tensor_cores: [2, 4], tensor_dim: 128, vector_cores: 2, hbm_stacks: 1..2, hbm_stack: 16 GiB}
+accelerator: {use: wham, tensor_cores: [2, 4], tensor_dim: 128, vector_cores: 2, hbm_stacks: 1..2, hbm_stack: 16 GiB,
+  hbm_stack_bandwidth: 400 GB/s}
 technology: accelerator-7nm
 system: {devices: 8, cluster: dgx-a100}
 parallel: {tensor: [1, 2], pipeline: [1, 2], data: auto, zero: [0, 1], schedule: [1f1b, zb-h1]}
@@ -195,9 +196,7 @@ def _bases() -> dict[str, list[tuple[str, str]]]:
     found["problem"] = [(text, "json") for text in problems]
     phaze = sorted((ROOT / "tests/data/phaze").rglob("*.in.json"))
     found["placement"] = [(path.read_text(encoding="utf-8"), "json") for path in phaze] + [(GRAPH, "txt")]
-    found["runs"] = [
-        (path.read_text(encoding="utf-8"), "csv") for path in sorted((ROOT / "tests/data/training").glob("*.csv"))
-    ]
+    found["runs"] = [((ROOT / "tests/data/training/vtrain_single_node.csv").read_text(encoding="utf-8"), "csv")]
     found["project"] = [(PROJECT, "mm")]
     found["solution"] = [(json.dumps(solution, indent=1), "json") for solution in SOLUTIONS]
     found["measured"] = [((ROOT / "tests/data/measured_sample.csv").read_text(encoding="utf-8"), "csv")]

@@ -78,6 +78,9 @@ class Key:
     def _tell_apart(self, upper: float) -> int:
         """Bounds of every number of replicas, whatever the cut; how many."""
         self.keep(upper)
+        if not len(self.plans):  # an answer that was found meanwhile leaves nothing of it
+            self.members, self.exact = True, np.zeros(0, dtype=bool)
+            return 0
         apart = self.terms.members(self.plans)
         rows = np.repeat(self.bounds, self._counts(apart))
         cheap = SAFE * cheap_bounds(apart, self.seconds[:, :, None], self._fullest(apart))[:, 0]
@@ -115,7 +118,7 @@ class Key:
     def raise_seconds(self, seconds: FloatArray, upper: float) -> None:
         """Better bounds of layers: of all plans again."""
         seconds = np.maximum(self.seconds, seconds)
-        if (seconds > self.seconds * (1 + 1e-9)).any():
+        if len(self.plans) and (seconds > self.seconds * (1 + 1e-9)).any():
             self.seconds = seconds
             self.exact = np.zeros(len(self.plans), dtype=bool)
             cheap = SAFE * cheap_bounds(self.plans, seconds[:, :, None], self._fullest(self.plans))[:, 0]

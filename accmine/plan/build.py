@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import ceil, prod
+from typing import TypeVar
 
 import numpy as np
 
@@ -35,7 +36,9 @@ from accmine.workload import (
     training_graph,
 )
 
-__all__ = ["baseline_costs", "given_study", "make_plan", "plan_of", "policy_of"]
+__all__ = ["baseline_costs", "given_study", "make_plan", "plan_of", "planned", "policy_of"]
+
+T = TypeVar("T")
 
 
 def plan_of(asked: Study | LoadedStudy) -> Plan:
@@ -48,12 +51,15 @@ def plan_of(asked: Study | LoadedStudy) -> Plan:
     InfeasibleError
         If a pipeline has more stages than its model has layers.
     """
+    return planned(asked, make_plan) if isinstance(asked, LoadedStudy) else make_plan(asked, read_inputs(asked))
+
+
+def planned(asked: LoadedStudy, make: Callable[[Study, Inputs], T]) -> T:
+    """What ``make`` makes of a study and its inputs, with the places of what it complains of."""
     inputs = read_inputs(asked)
-    if not isinstance(asked, LoadedStudy):
-        return make_plan(asked, inputs)
     try:
         with placed(asked.document):
-            return make_plan(asked.study, inputs)
+            return make(asked.study, inputs)
     except InfeasibleError as error:
         raise located(error, asked.document) from None
 

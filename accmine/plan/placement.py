@@ -7,21 +7,20 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import inf, log2
 
-from accmine.errors import Complaint, InfeasibleError, InputError
-from accmine.files import placed
+from accmine.errors import Complaint, InputError
 from accmine.hardware import Design, template_of
 from accmine.hardware.space import feasible
-from accmine.plan.build import baseline_costs, policy_of
+from accmine.plan.build import baseline_costs, planned, policy_of
 from accmine.plan.limits import limits_of
 from accmine.plan.plan import own_splits, whole_splits
 from accmine.plan.under import costs_of
 from accmine.problems import design_search
-from accmine.problems.conflict import ConflictingLimit, infeasible, located
+from accmine.problems.conflict import ConflictingLimit, infeasible
 from accmine.problems.design_placement.problem import Problem, Variant
 from accmine.problems.design_placement.times import microbatches_of, takes_replicas, takes_stages
 from accmine.problems.device_placement.problem import ORDERS, Pipelining
 from accmine.problems.limits import within
-from accmine.study import Inputs, LoadedStudy, Study, StudyWorkload, read_inputs
+from accmine.study import Inputs, LoadedStudy, Study, StudyWorkload
 from accmine.study.choices import AUTO, choices
 from accmine.system.schedules import SCHEDULES
 from accmine.workload import ModelDescription, PhaseRun, Task, TransformerConfig
@@ -83,12 +82,7 @@ def placement_of(asked: LoadedStudy) -> PlacementPlan:
     InfeasibleError
         If a pipeline has more stages than its model has layers.
     """
-    inputs = read_inputs(asked)
-    try:
-        with placed(asked.document):
-            return make_placement(asked.study, inputs)
-    except InfeasibleError as error:
-        raise located(error, asked.document) from None
+    return planned(asked, make_placement)
 
 
 def make_placement(study: Study, inputs: Inputs) -> PlacementPlan:

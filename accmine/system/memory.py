@@ -6,7 +6,6 @@ the d replicas of a stage: 1 the state of the optimiser, 2 also gradients, 3 als
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,10 +17,8 @@ from accmine.workload.shard import LayerMemory
 
 __all__ = [
     "ZERO_STAGES",
-    "Alternative",
     "Exchange",
     "StageMemory",
-    "cheapest_remedy",
     "exchange_s",
     "layer_states",
     "stage_memory",
@@ -49,25 +46,6 @@ class StageMemory:
     def fits(self, limit_bytes: float) -> bool:
         """Whether a device with so much HBM holds it."""
         return self.total <= limit_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """Another way to run a stage.
-
-    Attributes
-    ----------
-    change
-        ``key: value`` that leads to it: another ZeRO stage, recomputation, tensor degree, number of stages.
-    memory
-        Of its fullest stage.
-    step_s
-        Seconds of a step that way.
-    """
-
-    change: str
-    memory: StageMemory
-    step_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,23 +191,6 @@ def exchange_s(
         lines = collective_lines(cluster, one.kind, ranks, stride, devices=devices)
         total += one.times * min(fixed + slope * one.message_bytes for fixed, slope in lines)
     return total
-
-
-def cheapest_remedy(memory: StageMemory, limit_bytes: float, alternatives: Sequence[Alternative] = ()) -> str:
-    """What to change so that a stage that does not fit does: ``key: change``.
-
-    The alternative that fits with the shortest step; of equals the one that needs least. Where none fits: the HBM that
-    is needed, with the purpose that takes most of it.
-    """
-    fitting = [one for one in alternatives if one.memory.fits(limit_bytes)]
-    if fitting:
-        return min(fitting, key=lambda one: (one.step_s, one.memory.total)).change
-    least = min([memory, *(one.memory for one in alternatives)], key=lambda one: one.total)
-    purpose = max(("weights", "gradients", "optimizer", "stash", "working"), key=lambda name: getattr(least, name))
-    change = next((one.change for one in alternatives if one.memory is least), "")
-    gib = [math.ceil(size / 2**30 * 10) / 10 for size in (least.total, getattr(least, purpose))]
-    needs = f"hbm: {gib[0]} GiB, of which {gib[1]} GiB for {purpose}"
-    return f"{needs}, with {change}" if change else needs
 
 
 def _check(zero: int, data: int, expert: int) -> None:

@@ -12,10 +12,8 @@ from accmine.system import Cluster, Level
 from accmine.system.collectives import seconds
 from accmine.system.memory import (
     ZERO_STAGES,
-    Alternative,
     Exchange,
     StageMemory,
-    cheapest_remedy,
     exchange_s,
     layer_states,
     stage_memory,
@@ -151,18 +149,6 @@ def test_exchanges_take_the_time_of_their_groups() -> None:
     expected = seconds(cluster, "all-reduce", [80], 8, 2)[0] + 3 * seconds(cluster, "all-gather", [320], 4, 4)[0]
     assert exchange_s(cluster, ones, order, degrees) == pytest.approx(expected)
     assert exchange_s(cluster, ones, order, {"data": 1}) == 0
-
-
-def test_the_cheapest_remedy() -> None:
-    full = StageMemory(weights=3 * 2**30, stash=5 * 2**30)
-    small, smaller = StageMemory(weights=2**30), StageMemory(weights=2**29)
-    recompute, tensor = Alternative("recompute: full", smaller, 1.3), Alternative("tensor: 4", small, 1.1)
-    huge = Alternative("zero: 1", StageMemory(weights=4 * 2**30), 1.0)
-    assert cheapest_remedy(full, 2**30, [recompute, huge, tensor]) == "tensor: 4"
-    assert cheapest_remedy(full, 2**29, [recompute, huge, tensor]) == "recompute: full"
-    assert cheapest_remedy(full, 2**30) == "hbm: 8.0 GiB, of which 5.0 GiB for stash"
-    assert cheapest_remedy(full, 2**30, [huge]) == "hbm: 4.0 GiB, of which 4.0 GiB for weights, with zero: 1"
-    assert cheapest_remedy(StageMemory(stash=2**30 + 1), 2**30) == "hbm: 1.1 GiB, of which 1.1 GiB for stash"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from accmine.problems import design_search
 from accmine.problems.design_placement.problem import Problem
+from accmine.problems.design_placement.times import microbatches_of
 from accmine.problems.design_placement.work_terms import operator_counts, peak_rates, term_seconds, work_rates
 from accmine.problems.design_search.space_bound import Block, batches, blocks, phase_bounds_of
 from accmine.workload import PhaseRun, Task
@@ -190,7 +191,7 @@ def shared_seconds(problem: Problem, classes: Classes, rows: FloatArray) -> Floa
     d p t ≤ devices.
     """
     passes = SAFE * (classes.weights(problem) @ rows[:, :UPDATE].sum(axis=1))
-    shares = [max(-(-problem.batch // v.microbatch) * v.shard.tensor / problem.devices, 1.0) for v in problem.variants]
+    shares = [max(microbatches_of(problem, v) * v.shard.tensor / problem.devices, 1.0) for v in problem.variants]
     return np.asarray(np.array(shares)[:, None] * passes)
 
 

@@ -16,7 +16,7 @@ from accmine.plan.placement import PlacementPlan
 from accmine.problems import device_placement
 from accmine.problems.design_placement import Problem, Proof, Solution
 from accmine.problems.design_placement.rules import makespans
-from accmine.problems.design_placement.times import placed_problem
+from accmine.problems.design_placement.times import microbatches_of, placed_problem
 from accmine.questions.run.placement.explain import placement_lanes, stage_rows, step_parts
 from accmine.questions.run.placement.files import megatron_flags
 from accmine.questions.run.placement.nearby import longer_parts
@@ -109,14 +109,14 @@ def _hardware_macs(problem: Problem, solution: Solution) -> int:
     """Multiply-accumulates of a step of all devices that work, with what is made again."""
     variant = problem.variants[solution.variant]
     macs = sum(len(c.layers) * (c.forward.macs + c.backward.macs) for c in variant.classes)
-    return problem.batch // variant.microbatch * variant.shard.tensor * macs
+    return microbatches_of(problem, variant) * variant.shard.tensor * macs
 
 
 def placement_row(problem: Problem, solution: Solution) -> PlacementRow:
     """A placement without its cut."""
     variant, placement = problem.variants[solution.variant], solution.placement
     pipeline = len(placement.stages) // placement.pipelining.chunks
-    microbatches = -(-(problem.batch // variant.microbatch) // placement.data)
+    microbatches = -(-microbatches_of(problem, variant) // placement.data)
     return PlacementRow(
         tensor=variant.shard.tensor,
         pipeline=pipeline,

@@ -8,7 +8,7 @@ from accmine.problems.design_placement.problem import KIND, ModuleSchedule, Prob
 from accmine.problems.design_placement.proof import NearPlan, Proof
 from accmine.problems.design_placement.rules import check, makespans, score
 from accmine.problems.design_placement.times import module_graphs, problem_on
-from accmine.result import Sense
+from accmine.problems.own_score import sense, shown, shown_bound
 
 __all__ = [
     "EXACT_DECIMALS",
@@ -36,22 +36,6 @@ __all__ = [
 ]
 
 EXACT_DECIMALS = False
-
-
-def sense(problem: Problem) -> Sense:
-    """Seconds of a step are minimised."""
-    del problem
-    return Sense.MINIMIZE
-
-
-def shown(problem: Problem, score: float) -> float:
-    """Seconds are their own score."""
-    del problem
-    return score
-
-
-shown_bound = shown
-"""Bounds are of durations as they are, before any is rounded up to ticks."""
 
 
 def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -27,7 +27,7 @@ from accmine.problems.design_search.problem import (
     value_of,
 )
 from accmine.problems.design_search.space_bound import bound
-from accmine.result import Sense
+from accmine.problems.own_score import sense, shown, shown_bound
 
 __all__ = [
     "EXACT_DECIMALS",
@@ -60,22 +60,6 @@ __all__ = [
     "solution_to_json",
     "value_of",
 ]
-
-
-def sense(problem: Problem) -> Sense:
-    """The value is minimised."""
-    del problem
-    return Sense.MINIMIZE
-
-
-def shown(problem: Problem, score: float) -> float:
-    """A value is its own score."""
-    del problem
-    return score
-
-
-shown_bound = shown
-"""Nothing was rounded."""
 
 
 def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:

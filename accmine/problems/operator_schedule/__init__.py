@@ -24,7 +24,7 @@ from accmine.problems.operator_schedule.problem import (
     tails,
 )
 from accmine.problems.operator_schedule.why_not import explain as impossible
-from accmine.result import Sense
+from accmine.problems.own_score import sense, shown, shown_bound
 
 __all__ = [
     "CONE_OPERATIONS",
@@ -57,19 +57,3 @@ __all__ = [
 ]
 
 score = objective
-
-
-def sense(problem: Problem) -> Sense:
-    """The makespan is minimised."""
-    del problem
-    return Sense.MINIMIZE
-
-
-def shown(problem: Problem, score: int) -> int:
-    """A makespan is its own score."""
-    del problem
-    return score
-
-
-shown_bound = shown
-"""Nothing was rounded."""

@@ -1,5 +1,6 @@
 """Pipeline schedule: the order of the passes of a step on every device, within the memory of each."""
 
+from accmine.problems.own_score import sense, shown, shown_bound
 from accmine.problems.pipeline_schedule.json import read_problem as problem_from_json
 from accmine.problems.pipeline_schedule.json import read_solution as solution_from_json
 from accmine.problems.pipeline_schedule.json import write_problem as problem_to_json
@@ -19,7 +20,6 @@ from accmine.problems.pipeline_schedule.problem import (
     score,
     serial_ticks,
 )
-from accmine.result import Sense
 
 __all__ = [
     "EXACT_DECIMALS",
@@ -48,19 +48,3 @@ __all__ = [
 ]
 
 EXACT_DECIMALS = False
-
-
-def sense(problem: Problem) -> Sense:
-    """The step is minimised."""
-    del problem
-    return Sense.MINIMIZE
-
-
-def shown(problem: Problem, score: int) -> int:
-    """A step is its own score."""
-    del problem
-    return score
-
-
-shown_bound = shown
-"""Nothing was rounded."""

@@ -30,6 +30,13 @@ from accmine.registry import DEFAULT_SOLVER, MODELS, PROBLEMS, SOLVERS, make_mod
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {"accmine": ROOT / "accmine", "models": ROOT / "models", "solvers": ROOT / "solvers"}
 FILES = sorted((name, path) for name, folder in FOLDERS.items() for path in folder.rglob("*.py"))
+SOURCES_AND_TESTS = [
+    path
+    for path in sorted(
+        [*(path for _, path in FILES), *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    )
+    if "CpSolver" + "()" in path.read_text(encoding="utf-8")
+]
 SLOW = ("ortools", "pyomo", "highspy", "matplotlib", "networkx", "numba", "numpy", "pydantic")
 OPTIONAL = ("matplotlib", "pyomo", "ortools", "highspy")
 
@@ -381,6 +388,13 @@ def test_validating_a_study_needs_no_solver() -> None:
     )
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", SOURCES_AND_TESTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_ctrl_c_is_left_to_the_caller(path: Path) -> None:
+    """CP-SAT gives SIGINT back its default when it ends: from the first such call on, Ctrl-C kills the process."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count("CpSolver" + "()") == text.count("catch_sigint" + "_signal = False")
 
 
 def test_no_print_outside_the_command_line() -> None:

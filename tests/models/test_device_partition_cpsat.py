@@ -45,6 +45,7 @@ def test_a_hint_is_a_solution_of_the_model(seed: int) -> None:
     program = model.build(problem)
     model.hint(solution)
     engine = cp_model.CpSolver()
+    engine.parameters.catch_sigint_signal = False  # else Ctrl-C kills from then on
     engine.parameters.fix_variables_to_their_hinted_value = True
     assert engine.solve(program) == cp_model.OPTIMAL
     assert engine.value(model.longest) == score(problem, solution)

@@ -44,6 +44,7 @@ def test_rows_are_below_every_placement_and_meet_the_one_that_is_separated(seed:
     model, program = built(problem, result.solution)
     step = score(problem, result.solution)
     engine = cp_model.CpSolver()
+    engine.parameters.catch_sigint_signal = False  # else Ctrl-C kills from then on
     assert engine.solve(program) == cp_model.OPTIMAL
     assert engine.objective_value <= step * (1 + 1e-9)
     found = model.read(engine.value)
@@ -63,4 +64,6 @@ def test_a_layer_too_large_for_memory_makes_it_infeasible() -> None:
     solution = solve(problem, "brute-force").solution
     assert solution is not None
     _, program = built(replace(problem, memory_bytes=1), solution)
-    assert cp_model.CpSolver().solve(program) == cp_model.INFEASIBLE
+    engine = cp_model.CpSolver()
+    engine.parameters.catch_sigint_signal = False  # else Ctrl-C kills from then on
+    assert engine.solve(program) == cp_model.INFEASIBLE

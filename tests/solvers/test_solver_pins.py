@@ -14,6 +14,7 @@ x = model.new_int_var(0, 10, "x")
 model.add(2 * x <= 7)
 model.maximize(x)
 solver = cp_model.CpSolver()
+solver.parameters.catch_sigint_signal = False
 assert solver.solve(model) == cp_model.OPTIMAL and solver.value(x) == 3
 """
 

@@ -25,6 +25,10 @@ PIPE_CLOSED = 141
 
 QUESTIONS = (
     "run",
+    "sweep",
+    "compare",
+    "report",
+    "results",
     "gap",
     "sensitivity",
     "stability",

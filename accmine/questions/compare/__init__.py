@@ -1,0 +1,1 @@
+"""Comparisons: methods on equal terms, and runs side by side."""

@@ -1,0 +1,1 @@
+"""What all runs found, as one table."""

@@ -1,0 +1,11 @@
+"""``accmine results``: what all runs found, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["COMMANDS"]
+
+COMMANDS: dict[str, Callable[..., Any]] = {}
+"""Commands by name."""

@@ -1,0 +1,1 @@
+"""Sweeps: one study at many points of its keys."""

@@ -193,8 +193,9 @@ class LoadedStudy:
         return self.path.parent
 
 
-BLOCKS = {"sweep": "accmine sweep", "compare": "accmine compare"}
-"""Keys of a document beside those of its study, which ask for more than one run of it, and the command of each."""
+BLOCKS = ("sweep", "compare")
+"""Keys of a document beside those of its study, which ask for more than one run of it; the command of each is called
+so."""
 
 
 def block_of(document: Document) -> str:
@@ -249,7 +250,7 @@ def load_study(
     """
     document, path = read_document(name_or_path, overrides, design=design)
     if block := block_of(document):
-        message = f"asks for more than one run, which is for `{BLOCKS[block]} {name_or_path}` or `accmine run`"
+        message = f"asks for more than one run, which is for `accmine {block} {name_or_path}` or `accmine run`"
         raise InputError(message, document.locate((block,), key=True), block)
     return study_in(document, path)
 

@@ -1,8 +1,8 @@
 """What a sweep costs beside its points, what sharing saves, and how fast a table of many points is there.
 
-    python benchmarks/sweep.py overhead   # 200 points: wall-clock beside the time of the points
-    python benchmarks/sweep.py sharing    # 3 limits of area x 3 of TDP against one run with the same budget
-    python benchmarks/sweep.py table      # 10,000 finished points: seconds and memory of listing and of the table
+python benchmarks/sweep.py overhead   # 200 points: wall-clock beside the time of the points
+python benchmarks/sweep.py sharing    # 3 limits of area x 3 of TDP against one run with the same budget
+python benchmarks/sweep.py table      # 10,000 finished points: seconds and memory of listing and of the table
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def overhead(folder: Path, points: int, seconds: float) -> None:
     wall = time.monotonic() - began
     inside = sum(point.seconds for point in result.points)
     steps = sum(float(point.row["seconds"] or 0) for point in result.points)
-    print(f"{points} points, {wall:.1f} s; in points {inside:.1f} s, in the steps of their runs {steps:.1f} s; {_load()}")
+    print(
+        f"{points} points, {wall:.1f} s; in points {inside:.1f} s, in the steps of their runs {steps:.1f} s; {_load()}"
+    )
     print(f"beside the points {100 * (wall / inside - 1):.1f} %; beside the steps {100 * (wall / steps - 1):.1f} %")
 
 
@@ -83,9 +85,9 @@ def table(folder: Path) -> None:
     text = STUDY.partition("sweep:")[0].replace("SECONDS", "60") + f"sweep: {json.dumps({'grid': grid})}\n"
 
     def timed(name: str, function: Callable[[], object]) -> object:
-        began = time.monotonic()
+        began, worked = time.monotonic(), time.process_time()
         value = function()
-        print(f"{name}: {time.monotonic() - began:.2f} s")
+        print(f"{name}: {time.monotonic() - began:.2f} s, {time.process_time() - worked:.2f} s of a core")
         return value
 
     loaded = timed("read and checked", lambda: _sweep(folder, text))

@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import cache
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from accmine.questions.sweep.points import Spec, measure_point, point_spec, refu
 from accmine.questions.sweep.record import FAILED, PointRecord, SweepResult
 from accmine.questions.sweep.settle import donors, tightened
 from accmine.report import Watch, from_json
+from accmine.result import Status
 from accmine.study import LoadedSweep
 from accmine.workers import workers
 
@@ -98,24 +100,14 @@ def run_sweep(
     folder.begin(loaded)
     sweep = _Sweep(loaded, folder, Path(runs_dir), watch, on_point or (lambda _: None))
     sweep.more = {"again": again, "workers": None if executor is not None else max(1, total // jobs)}
-    with suppress(KeyboardInterrupt), _executor(executor, jobs) as pool:
-        sweep.run(pool, jobs, sweep.open_points(numbers, again, retry))
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        sweep.pool = cache(lambda: executor or stack.enter_context(workers(jobs, [], apart=True)))
+        sweep.run(jobs, sweep.open_points(numbers, again, retry))
         if settle:
-            sweep.settle(pool, jobs)
+            sweep.settle(jobs)
     result = sweep.result()
     folder.finish(result)
     return result
-
-
-@contextmanager
-def _executor(executor: Executor | None, jobs: int) -> Iterator[Executor]:
-    """The executor, or processes of this machine: one as well, so that a point that crashes leaves the sweep alone."""
-    if executor is not None:
-        yield executor
-        return
-    with workers(jobs, [], apart=True) as pool:
-        assert pool is not None
-        yield pool
 
 
 class _Sweep:
@@ -128,6 +120,7 @@ class _Sweep:
         self.groups: dict[str, dict[int, PointRecord]] = {}
         self.graphs: set[str] = set()
         self.more: dict[str, Any] = {}
+        self.pool: Callable[[], Executor | None] = lambda: None  # made when the first point is run
         self.began, self.ran, self.left = time.monotonic(), 0, 0
 
     def open_points(self, numbers: Iterable[int] | None, again: bool, retry: bool) -> Iterator[int]:
@@ -139,6 +132,8 @@ class _Sweep:
             if record is not None and finished(record, patience, retry):
                 self._know(record)
         self.left = (self.loaded.count if wanted is None else len(wanted)) - len(self.records)
+        if wanted is None and not self.left:
+            return
         for number in self.points.numbers():
             if number not in self.records and (wanted is None or number in wanted):
                 yield number
@@ -148,22 +143,38 @@ class _Sweep:
         self.groups.setdefault(record.like, {})[record.number] = record
         self.graphs |= {record.graphs} if record.answered else set()
 
-    def run(self, pool: Executor, jobs: int, numbers: Iterator[int]) -> None:
-        """Run points; one with new graphs goes alone among its like, as it schedules the baseline of all."""
-        running: dict[Future[Any], Asked] = {}
+    def _submit(self, spec: Spec) -> Future[Any]:
+        pool = self.pool()
+        assert pool is not None
+        return pool.submit(measure_point, spec)
+
+    def run(self, jobs: int, numbers: Iterator[int]) -> None:
+        """Run points; one with new graphs goes alone among its like, as it schedules the baseline of all.
+
+        One that finds nothing in its share of the seconds has the whole budget.
+        """
+        running: dict[Future[Any], tuple[Asked, Spec]] = {}
         held: list[Asked] = []
         while True:
             while len(running) < jobs and (asked := self._next(numbers, held, running)) is not None:
                 spec = self._spec(asked)
-                running[pool.submit(measure_point, spec)] = asked
+                running[self._submit(spec)] = asked, spec
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                self._finished(self._record(running.pop(future), future))
+                asked, spec = running.pop(future)
+                record = self._record(asked, future)
+                if record.status == Status.UNKNOWN.value and spec.get("share", 1.0) < 1:
+                    spec |= {"share": 1.0, "again": False}
+                    running[self._submit(spec)] = asked, spec
+                else:
+                    self._finished(record)
 
-    def _next(self, numbers: Iterator[int], held: list[Asked], running: Mapping[Any, Asked]) -> Asked | None:
+    def _next(
+        self, numbers: Iterator[int], held: list[Asked], running: Mapping[Any, tuple[Asked, Spec]]
+    ) -> Asked | None:
         """The next point that may run."""
-        busy = {asked.graphs for asked in running.values()} - self.graphs
+        busy = {asked.graphs for asked, _ in running.values()} - self.graphs
         for asked in held:
             if asked.graphs not in busy:
                 held.remove(asked)
@@ -242,7 +253,7 @@ class _Sweep:
         left = f", about {each * self.left:.0f} s left" if self.left > 0 else ""
         self.watch.step(f"{len(self.records)} of {self.loaded.count} points{more}{left}")
 
-    def settle(self, pool: Executor, jobs: int) -> None:
+    def settle(self, jobs: int) -> None:
         """Hand on answers to all points they fit, and bounds to all they hold for, until nothing changes."""
         tried: set[tuple[int, int, float]] = set()
         for _ in range(ROUNDS):
@@ -255,13 +266,13 @@ class _Sweep:
             if not wanted:
                 break
             self.watch.step(f"hand on {len(wanted)} answers")
-            self._hand_on(pool, jobs, wanted)
+            self._hand_on(jobs, wanted)
         for group in self.groups.values():
             for record in tightened(list(group.values())):
                 self.folder.write(record)
                 self._know(record)
 
-    def _hand_on(self, pool: Executor, jobs: int, wanted: list[tuple[PointRecord, PointRecord]]) -> None:
+    def _hand_on(self, jobs: int, wanted: list[tuple[PointRecord, PointRecord]]) -> None:
         """Run points again that the answer of another fits, with what they kept and that answer."""
         queue, running = iter(wanted), dict[Future[Any], PointRecord]()
         while True:
@@ -269,11 +280,11 @@ class _Sweep:
                 record, donor = pair
                 asked = self.points.asked(record.number)
                 given = {"answers": [str(donor.row["folder"])], "designs": list(donor.designs), "reopen": True}
-                own = {"like": asked.like, "graphs": asked.graphs, "limits": asked.limits}
+                own: dict[str, Any] = {"like": asked.like, "graphs": asked.graphs, "limits": asked.limits}
                 own["share"] = self.loaded.share * SETTLED  # what it kept had at least as much
                 spec = point_spec(self.loaded, record.number, self.folder.path, self.runs, **self.more | given, **own)
                 spec |= {"source": str(donor.number), "earlier": str(record.row["folder"]), "again": False}
-                running[pool.submit(measure_point, spec)] = record
+                running[self._submit(spec)] = record
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:

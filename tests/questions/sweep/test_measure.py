@@ -13,14 +13,24 @@ import pytest
 from accmine.errors import InputError
 from accmine.questions.run.folder import RunFolder, find_run
 from accmine.questions.run.reading import outcome_of
+from accmine.questions.run.record import Outcome
 from accmine.questions.sweep import measure
 from accmine.questions.sweep.measure import run_sweep
 from accmine.questions.sweep.record import PointRecord, SweepResult
+from accmine.report import Watch
 from accmine.study import load_sweep
 from tests.samples import sweep_sample
 from tests.samples.sweep_sample import BUDGET, LIMITS, REPEATS, Inline, loaded
 
 ONE = {"grid": {"limits.area": ["413 mm^2", "450 mm^2"]}}
+
+
+class _Heard(Watch):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def swept(folder: Path, sweep: dict[str, Any], **keys: Any) -> SweepResult:
@@ -71,7 +81,8 @@ def test_what_an_adopted_answer_says_is_what_its_own_run_verified(tmp_path: Path
         known = RunFolder(Path(str(point.row["folder"]))).read_json("result.json")
         assert known is not None
         outcome = outcome_of(known)
-        certificate = outcome.certificate  # type: ignore[union-attr]
+        assert isinstance(outcome, Outcome)
+        certificate = outcome.certificate
         assert (certificate.objective, certificate.bound) == (point.row["best"], point.row["bound"])
         assert outcome.area_mm2 <= point.limits["limits.area"] * (1 + 1e-9)
         assert outcome.tdp_w <= point.limits["limits.tdp"] * (1 + 1e-9)
@@ -107,16 +118,10 @@ def test_a_damaged_file_of_a_point_is_said_and_made_again(tmp_path: Path) -> Non
     file = first.folder / "points" / "1.json"
     for text in ("{", '{"number": 1}', file.read_text().replace('"number": 1', '"number": 0', 1), "\udcff"):
         file.write_bytes(text.encode("utf-8", "surrogateescape"))
-        heard: list[str] = []
-
-        class Heard(measure.Watch):
-            def say(self, text: str) -> None:
-                heard.append(text)
-
-        again = run_sweep(
-            load_sweep(tmp_path / "tiny.yaml"), runs_dir=tmp_path / "runs", executor=Inline(), watch=Heard()
-        )
-        assert any("not used" in line and "1.json" in line for line in heard), text
+        heard = _Heard()
+        sweep = load_sweep(tmp_path / "tiny.yaml")
+        again = run_sweep(sweep, runs_dir=tmp_path / "runs", executor=Inline(), watch=heard)
+        assert any("not used" in line and "1.json" in line for line in heard.lines), text
         assert [row["best"] for row in again.rows] == [row["best"] for row in first.rows]
 
 

@@ -28,8 +28,8 @@ MANY = (100, 100)
 
 STUDY = """
 name: overhead
-workloads: [{use: bert-base, sequence: 32, batch: 8, microbatch: 8}]
-accelerator: {use: wham, hbm_stacks: [1]}
+workloads: [{use: bert-large, sequence: 32, batch: 8, microbatch: 8}]
+accelerator: {use: wham}
 baselines: [tpuv2-like]
 budget: {seconds: SECONDS, workers: 1}
 sweep: {share: 1, grid: {limits.area: AREAS}}

@@ -15,7 +15,11 @@ _WIDTH, _LEFT, _RIGHT = 520.0, 24.0, 496.0
 
 
 def on_one_axis(
-    marks: Sequence[tuple[str, str, float]], unit: str, span: tuple[str, str] | None = None, note: str = ""
+    marks: Sequence[tuple[str, str, float]],
+    unit: str,
+    span: tuple[str, str] | None = None,
+    note: str = "",
+    ends: tuple[float, float] | None = None,
 ) -> str:
     """Values as marks on an axis, names above and below in turn so that near ones do not overlap.
 
@@ -27,11 +31,13 @@ def on_one_axis(
         Two classes: what lies between these is the gap, drawn as a bar.
     note
         Written in the gap.
+    ends
+        Least and largest value of the axis, so that several pictures have the same; default: those of the marks.
     """
     known = [mark for mark in marks if isfinite(mark[2])]
     if not known:
         return ""
-    values = [value for *_, value in known]
+    values = [value for *_, value in known] + list(ends or ())
     low, high = min(values), max(values)
     room = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
     low, high = (0.0 if 0 < low < 0.35 * high else low - room), high + room

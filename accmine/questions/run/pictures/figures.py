@@ -46,17 +46,24 @@ MOST_DEVICES = 8
 
 
 def certificate_figure(
-    metric: str, unit: str, heuristic: float | None, best: float, bound: float, gap: float
+    metric: str,
+    unit: str,
+    heuristic: float | None,
+    best: float,
+    bound: float,
+    gap: float,
+    key: str = "certificate",
+    ends: tuple[float, float] | None = None,
 ) -> Figure:
-    """Heuristic, best and bound on one axis."""
+    """Heuristic, best and bound on one axis, which reaches from one of the ``ends`` to the other if they are given."""
     marks = [("best", "best verified", best), ("bound", "proven bound", bound)]
     if heuristic is not None:
         marks.insert(0, ("first", "critical-path heuristic", heuristic))
     told = f"gap {percent(gap)}"
-    picture = on_one_axis(marks, unit, ("best", "bound"), told)
+    picture = on_one_axis(marks, unit, ("best", "bound"), told, ends)
     text = f"{metric}: nothing in this space lies beyond the proven bound; {told}."
     rows = [(name, value, unit) for _, name, value in marks]
-    return Figure("certificate", "Certificate", picture, text, Table(("what", "value", "unit"), rows))
+    return Figure(key, "Certificate", picture, text, Table(("what", "value", "unit"), rows))
 
 
 def design_figure(designs: Sequence[ChosenDesign], names: Sequence[str], key: str = "design") -> Figure:
@@ -130,11 +137,11 @@ def limits_figure(limits: Sequence[LimitRow]) -> Figure:
     return Figure("limits", "Limits", stacked_bars(bars, ["used"], "limits") if bars else "", text, table)
 
 
-def progress_figure(trace: Trace, label: str) -> Figure:
+def progress_figure(trace: Trace, label: str, key: str = "progress") -> Figure:
     """Objective and bound over the seconds of the run."""
     rows = [(moment, value, bound) for moment, value, bound in trace]
     table = Table(("seconds", "objective", "bound"), rows)
-    return Figure("progress", "Gap over time", progress(trace, label), "What was known when.", table)
+    return Figure(key, "Gap over time", progress(trace, label), "What was known when.", table)
 
 
 def trace_figures(trace: Mapping[str, Any] | None) -> tuple[list[Figure], list[Figure]]:

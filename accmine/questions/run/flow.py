@@ -16,10 +16,11 @@ from accmine.hardware import Design
 from accmine.interrupts import held
 from accmine.plan import Plan
 from accmine.ports import Incumbent, Stop
-from accmine.problems.design_search import ranked
+from accmine.problems.design_search import Evaluation, ranked
 from accmine.problems.limits import within
 from accmine.questions.run.baselines import baseline_rows, binding_limits, change_rows, variant_sentence
 from accmine.questions.run.contention import contentions
+from accmine.questions.run.pictures.collect import roofs
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.summary import Findings, summarize, trace_lanes
 from accmine.report import Watch
@@ -150,6 +151,7 @@ class _Found:
     first: Selection
     answer: Answer
     whole: WholeBound | None
+    searched: tuple[Evaluation, ...] = ()
 
 
 def _solve_in(session: Session, compare: bool) -> Findings:
@@ -206,6 +208,7 @@ def _search(session: Session, mode: str) -> _Found:
         first = _select(session, mode, groups[mode])
         session.progress(first.value, None)
     answer: Answer | None = None
+    searched: tuple[Evaluation, ...] = ()
     if not session.interrupted:
         with session.step("refine"), session.interruptible():
             for answer in refine(session, first):
@@ -216,11 +219,12 @@ def _search(session: Session, mode: str) -> _Found:
     if whole is not None and not session.interrupted and provable(session, mode):
         with session.step("prove"), session.interruptible():
             proof = _proof(session, answer, whole)
+            searched = tuple(proof.mined.pool)
             whole = proof.whole  # it holds, whatever interrupts what follows
             answer = _with_proof(session, answer, proof)
     answer = not_worse(session, answer)
     keep_answer(session, answer, last=True)
-    return _Found(groups, first, answer, whole)
+    return _Found(groups, first, answer, whole, searched)
 
 
 def _modes(plan: Plan) -> tuple[str, ...]:
@@ -345,6 +349,8 @@ def _findings(session: Session, found: _Found, whole: WholeBound, own: float) ->
         interrupted=session.interrupted,
         seconds=session.seconds,
         trace=(),
+        searched=found.searched,
+        roofs=roofs(found.answer.final, session.library),
     )
 
 

@@ -228,6 +228,7 @@ class RunFolder:
         """Remove what an earlier run left in the folder; files of others stay."""
         own = [self.path / name for name in (_STATE, *RUN_FILES, *PLACEMENT_FILES)]
         own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json"), self.path / "stability.json"]
+        own.append(self.path / "sensitivity.json")
         own.append(self.path / _PARTS)
         for path in own:  # the state first: a half-cleared folder is not a finished run
             path.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from accmine.files import load_yaml
@@ -44,9 +44,9 @@ def render(outcome: AnyOutcome, *, width: int = 110, color: bool = False) -> str
     return text(sections(outcome), width=width, color=color)
 
 
-def page(outcome: AnyOutcome) -> str:
-    """The report as an HTML page."""
+def page(outcome: AnyOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Any] = ()) -> str:
+    """The report as an HTML page; parameters as of ``accmine.questions.run.report.page``."""
     from accmine.questions.run.placement.report import page as placed
     from accmine.questions.run.report import page as whole
 
-    return whole(outcome) if isinstance(outcome, Outcome) else placed(outcome)
+    return whole(outcome, trace, study, more) if isinstance(outcome, Outcome) else placed(outcome, trace, study, more)

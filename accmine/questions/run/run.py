@@ -195,14 +195,15 @@ def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
     from accmine.report import perfetto
 
     # Without indents: it is large, and these take most of the time to write it.
-    folder.write_text("schedule.json", json.dumps(perfetto(lanes), allow_nan=False))
+    trace = perfetto(lanes)
+    folder.write_text("schedule.json", json.dumps(trace, allow_nan=False))
     for row in outcome.trace:
         folder.append_trace(dict(zip(("seconds", "objective", "bound"), row, strict=True)))
     single = len(outcome.designs) == 1
     names = ["design.yaml"] if single else [f"design-{number}.yaml" for number in range(len(outcome.designs))]
     for name, design in zip(names, outcome.designs, strict=True):
         folder.write_text(name, design.yaml)
-    folder.write_text("report.html", page(outcome))
+    folder.write_text("report.html", page(outcome, trace, (folder.path / "study.yaml").read_text(encoding="utf-8")))
     for name, text in placement_files(outcome).items() if isinstance(outcome, PlacementOutcome) else ():
         folder.write_text(name, text)
     folder.write_json("result.json", outcome.to_json())

@@ -27,6 +27,7 @@ from accmine.questions.run.placement.record import (
     PlacementRow,
     PlanNearby,
 )
+from accmine.questions.run.pictures.collect import heavy_parts, parts_of
 from accmine.questions.run.record import ChosenDesign, LimitRow
 from accmine.result import Result, Status
 from accmine.solving import versions
@@ -143,6 +144,7 @@ def _chosen(plan: PlacementPlan, design: Design) -> ChosenDesign:
         area_mm2=area_mm2(design, plan.problem.technology),
         tdp_w=tdp_w(design, plan.problem.technology),
         peak_tflops=design.peak_flops_per_s / 1e12,
+        **parts_of(design, plan.problem.technology),
     )
 
 
@@ -270,6 +272,7 @@ def _warnings(found: Found) -> Iterator[str]:
     if used < plan.problem.devices:
         yield f"{plan.problem.devices - used} of {plan.problem.devices} devices are idle; MFU and HFU count them"
     yield from plan.inputs.left_out
+    yield from heavy_parts([_chosen(plan, found.solution.design)])
 
 
 def trace_lanes(found: Found) -> list[Any]:

@@ -1,14 +1,15 @@
 """A Gaussian process over features of the domain, in the manner of Spotlight.
 
-Spotlight (Sakhuja et al., HPCA 2023) searches accelerators by Bayesian optimisation on features that an architect would
-look at instead of raw tunables. Its features are of inference on one array; these are their like for a chip that trains.
-The next design is that of the largest expected improvement among a sampled pool.
+Spotlight (Sakhuja et al., HPCA 2023) searches accelerators by Bayesian optimisation on features that an architect
+would look at instead of raw tunables. Its features are of inference on one array; these are their like for a chip that
+trains. The next design is that of the largest expected improvement among a sampled pool.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from math import erf, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -176,8 +177,7 @@ class _Model:
 
 def _improvement(best: float, mean: FloatArray, deviation: FloatArray) -> FloatArray:
     """Expected improvement on ``best`` of normal distributions."""
-    from scipy.stats import norm
-
     sigma = np.maximum(deviation, 1e-12)
     z = (best - mean) / sigma
-    return np.asarray((best - mean) * norm.cdf(z) + sigma * norm.pdf(z), dtype=np.float64)
+    below = np.array([0.5 * (1 + erf(x / sqrt(2))) for x in z.tolist()])
+    return np.asarray((best - mean) * below + sigma * np.exp(-z * z / 2) / sqrt(2 * pi), dtype=np.float64)

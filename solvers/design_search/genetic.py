@@ -1,7 +1,7 @@
 """A genetic search in the manner of ConfuciuX's second phase: local fine-tuning by small mutations and crossover.
 
-ConfuciuX (Kao et al., MICRO 2020, arXiv 2009.02010) begins its genetic phase at what reinforcement learning found. There
-is no first phase here: the first generation is drawn uniformly among feasible designs.
+ConfuciuX (Kao et al., MICRO 2020, arXiv 2009.02010) begins its genetic phase at what reinforcement learning found.
+There is no first phase here: the first generation is drawn uniformly among feasible designs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Genetic:
 
     name = "ga"
 
-    def __init__(self, *, population: int = 20, crossover: float = 0.5, mutation: float = 0.15) -> None:
+    def __init__(self, *, population: int = 10, crossover: float = 0.5, mutation: float = 0.15) -> None:
         self.population, self.crossover, self.mutation = population, crossover, mutation
 
     def search(self, record: Record[Solution]) -> StopReason:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf, log
 
 import numpy as np
 
 from accmine.hardware import Design, load_accelerator
+from accmine.hardware.technology import area_mm2, tdp_w
 from accmine.problems.design_search import Problem, Solution, fits
-from accmine.problems.design_search.space_bound import Block, block_of, phase_bounds, relative_value
+from accmine.problems.design_search.space_bound import Block, batches, phase_bounds_of, relative_value
 from accmine.record import Record
 from accmine.result import StopReason
 
 from .evaluator import Evaluator
 from .space import Space
 
-__all__ = ["BestOf1000", "Given", "Largest", "TpuScaled", "bound_of", "largest", "random_designs", "tpu_shaped"]
+__all__ = ["BestOf1000", "Given", "Largest", "TpuScaled", "bounds_of", "largest", "random_designs", "tpu_shaped"]
 
 RANDOM = 1000
 
@@ -64,15 +66,17 @@ def tpu_shaped(problem: Problem, shape: Design) -> Design | None:
     return next((d for d in reversed(list(designs)) if fits(problem, d)), None)
 
 
-def bound_of(problem: Problem, design: Design) -> float:
-    """The bound of the value of one design, with longest paths."""
-    block = block_of(problem, design)
-    value = relative_value(problem)(phase_bounds(problem, block, paths=True), block)
-    at = (
-        block.tensor_counts.tolist().index(design.tensor_cores),
-        block.vector_counts.tolist().index(design.vector_cores),
-    )
-    return float(value[at])
+def bounds_of(problem: Problem, designs: Sequence[Design]) -> list[float]:
+    """The bounds of the values of single designs, with longest paths."""
+    value, several = relative_value(problem), [_alone(problem, design) for design in designs]
+    rows = phase_bounds_of(problem, several, paths=True)
+    return [float(value(seconds, block)[0, 0]) for seconds, block in zip(rows, several, strict=True)]
+
+
+def _alone(problem: Problem, design: Design) -> Block:
+    counts = [np.array([n], dtype=np.int64) for n in (design.tensor_cores, design.vector_cores)]
+    costs = [np.array([[law(design, problem.technology)]]) for law in (area_mm2, tdp_w)]
+    return Block(design, counts[0], counts[1], costs[0], costs[1], np.array([[True]]))
 
 
 def random_designs(space: Space, seed: int, count: int = RANDOM) -> list[Design]:
@@ -144,7 +148,11 @@ class BestOf1000:
         space, evaluate = _space(record), Evaluator(record)
         if not space.size:
             return StopReason.PROVED
-        drawn = [(bound_of(record.problem, d), i, d) for i, d in enumerate(random_designs(space, record.seed))]
+        drawn: list[tuple[float, int, Design]] = []
+        for part in batches(random_designs(space, record.seed)):
+            if (reason := record.over()) is not None:
+                return reason
+            drawn += zip(bounds_of(record.problem, part), range(len(drawn), len(drawn) + len(part)), part, strict=True)
         for bound, _, design in sorted(drawn, key=lambda row: row[:2]):
             if record.score is not None and bound >= record.score:
                 break

@@ -1,7 +1,7 @@
 """The feasible designs of a template by position on its axes, and what a search has looked at.
 
-A code is the position of every tunable among its sorted values, core counts last: what black-box searches vary. Limits of
-area, TDP and memory are known without a schedule, so all searches draw among, and repair to, designs that meet them.
+A code is the position of every tunable among its sorted values, core counts last: what black-box searches vary. Limits
+of area, TDP and memory are known without a schedule, so all searches draw among, and repair to, designs that meet them.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _DRAWS = 50
 def _tunables(design: Design) -> tuple[Any, ...]:
     """Everything of a design but its core counts, in the order of a code."""
     tensor, vector = design.tensor, design.vector
-    own = (tensor.rows, tensor.cols, tensor.sram_bytes, tensor.dataflow)
-    own += (vector.lanes, vector.ops_per_lane, vector.sram_bytes)
-    chip = (design.hbm_bytes, design.hbm_bytes_per_s), design.frequency_hz
-    return (*own, *chip, (design.shared_sram_bytes, design.port_bytes_per_s))
+    cores = (tensor.rows, tensor.cols, tensor.sram_bytes, tensor.dataflow)
+    lanes = (vector.lanes, vector.ops_per_lane, vector.sram_bytes)
+    memory, shared = (design.hbm_bytes, design.hbm_bytes_per_s), (design.shared_sram_bytes, design.port_bytes_per_s)
+    return (*cores, *lanes, memory, design.frequency_hz, shared)
 
 
 class Space:

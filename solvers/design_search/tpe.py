@@ -91,7 +91,9 @@ def _axes(optuna: Any, space: Space) -> dict[str, Any]:
             whole = kinds.IntDistribution(0, size - 1)
             found[str(i)] = whole if ordered else kinds.CategoricalDistribution(tuple(range(size)))
     shares = {name: kinds.FloatDistribution(0.0, 1.0) for name in ("tensor", "vector")}
-    return found | {name: kind for name, kind, n in zip(shares, shares.values(), space.sizes[-2:], strict=True) if n > 1}
+    return found | {
+        name: kind for name, kind, n in zip(shares, shares.values(), space.sizes[-2:], strict=True) if n > 1
+    }
 
 
 def _code(space: Space, params: dict[str, Any]) -> Code:

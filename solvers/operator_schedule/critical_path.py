@@ -143,7 +143,7 @@ class _Search:
             self.record.raise_bound(*bound(self.problem))
 
     def plan(self, seed: int) -> Iterator[Solution]:
-        """Schedules, best prospects first: portfolio, insertions, rounds on the best, random priorities, more rounds."""
+        """The portfolio, insertions, rounds on the best, random priorities, and insertions in the order of the best."""
         for name in PORTFOLIO:
             yield self._list(name)
         inserter = Inserter(self.problem)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from accmine.problems.operator_schedule import Solution
 from accmine.record import Record
-from accmine.registry import make_solver
 from accmine.result import StopReason
 
 from ..schedule_bounds.strong_bound import tighten
+from .critical_path import CriticalPath
 
 __all__ = ["ProofOnly"]
 
@@ -28,7 +28,7 @@ class ProofOnly:
         InputError
             If an operation fits in no mode, or the precedences hold a cycle.
         """
-        reason = make_solver(record.problem.kind, "critical-path").search(record.part("critical-path", 0.3))
+        reason = CriticalPath().search(record.part("critical-path", 0.3))
         if reason is StopReason.PROVED or record.over() is not None:
             return reason
         stop, clock = record.stop, record.until(1.0)

@@ -117,7 +117,7 @@ def _problems(
 ) -> None:
     """The operator schedules of a study or a suite."""
     from accmine.questions.export.folder import check_export, write_export
-    from accmine.questions.export.problems import INDEX, files, phase_problems, studies_of
+    from accmine.questions.gap.schedules.problems import INDEX, files, phase_problems, studies_of
 
     check_export(folder, [], again=again)  # before graphs are built for a minute
     words = [word.strip() for word in models.split(",")] if models else []

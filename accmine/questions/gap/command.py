@@ -92,13 +92,21 @@ def gap(
     numbers = [int(word) for word in _numbers("seeds", seeds, int)]
     limits = _numbers("seconds", seconds, float)
     if schedule is not None:
-        from accmine.questions.gap.schedule_command import Tables, measure_schedules
+        from accmine.questions.gap.schedules.command import LIMIT_S, Tables, measure_schedules
+        from accmine.questions.gap.schedules.measure import Measurement
 
-        what = (targets or [], suite, _words(models), overrides or [], design or [])
-        how = {"seeds": numbers, "limits_s": limits, "workers": workers, "runs": runs, "again": again}
-        tables = Tables(_words(schedule), csv_file, markdown, latex, as_json)
+        tables = Tables(csv_file, markdown, latex, as_json)
+        measurement = Measurement(
+            methods=_words(schedule),
+            seeds=numbers or (0,),
+            limits_s=limits or (LIMIT_S,),
+            workers=workers or 1,
+            runs=runs,
+            again=again,
+        )
         with progress(quiet, verbose, as_json, "what is measured by now") as shown:
-            code = measure_schedules(tables, *what, shown, **how)
+            studies = targets or [], suite, _words(models), overrides or []
+            code = measure_schedules(tables, measurement, *studies, _one("design", design or []), shown)
         tables.show()
         raise typer.Exit(code or tables.code())
     rows: list[GapRow] = []
@@ -156,7 +164,7 @@ def _form(
         raise InputError("needs at least one study, or --suite NAME", where=form)
     if suite is not None and targets:
         raise InputError(f"takes no studies, got {', '.join(targets)}", where="gap --suite")
-    if form == "gap --schedule" and (not targets and suite is None or suite is None and given["models"] is not None):
+    if form == "gap --schedule" and suite is None and (not targets or given["models"] is not None):
         raise InputError("needs at least one study, or --suite NAME, whose --models may be chosen", where=form)
     wrong = [name for name, value in given.items() if value is not None and name not in _FORMS[form]]
     if wrong:

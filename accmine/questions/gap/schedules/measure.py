@@ -22,8 +22,8 @@ from accmine.errors import CheckError, InputError, WorkerLostError
 from accmine.files import did_you_mean
 from accmine.ports import Stop
 from accmine.problems.operator_schedule import KIND, Problem
-from accmine.questions.export.problems import PhaseProblem, phase_problems
-from accmine.questions.gap.schedule_record import Bound, Found, ScheduleRow
+from accmine.questions.gap.schedules.problems import PhaseProblem, phase_problems
+from accmine.questions.gap.schedules.record import Bound, Found, ScheduleRow
 from accmine.questions.run.folder import RunFolder, open_run, task_key
 from accmine.registry import make_solver, place_of, solvers_of
 from accmine.report import from_json

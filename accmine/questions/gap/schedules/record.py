@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
 from accmine.errors import CheckError
-from accmine.questions.export.problems import PhaseProblem
+from accmine.questions.gap.schedules.problems import PhaseProblem
 from accmine.report import to_json
 from accmine.result import gap
 
@@ -120,15 +120,19 @@ class Found:
         for key, bound in best.items():
             if least.get(key, bound.value) < bound.value:
                 raise CheckError(f"{key[1]}: bound {bound.value} excludes a verified schedule of {least[key]}")
-        found = []
-        for _, row in sorted(self.answers.items()):
-            own, shortest = best.get((row.study, row.problem)), least.get((row.study, row.problem))
-            if own is not None:
-                row = replace(row, bound=own.value, proof=own.proof, gap=gap(row.makespan, own.value))
-            if row.own_bound is not None and shortest is not None and row.own_bound > shortest:
-                row = replace(row, note=f"claims a bound of {row.own_bound}, which a schedule of {shortest} refutes")
-            found.append(row)
-        return found
+        return [self._rated(row, best, least) for _, row in sorted(self.answers.items())]
+
+    @staticmethod
+    def _rated(
+        row: ScheduleRow, best: Mapping[tuple[str, str], Bound], least: Mapping[tuple[str, str], int]
+    ) -> ScheduleRow:
+        key, note = (row.study, row.problem), row.note
+        if row.own_bound is not None and key in least and row.own_bound > least[key]:
+            note = f"claims a bound of {row.own_bound}, which a schedule of {least[key]} refutes"
+        if key not in best:
+            return replace(row, note=note)
+        own = best[key]
+        return replace(row, bound=own.value, proof=own.proof, gap=gap(row.makespan, own.value), note=note)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from accmine.questions.gap.schedule_record import Duel, ScheduleRow, Summary, duels, summaries
+from accmine.questions.gap.schedules.record import Duel, ScheduleRow, Summary, duels, summaries
 from accmine.report import BULLET, UNKNOWN, Section, csv, figures, percent, seconds, texts
 
 __all__ = ["COLUMNS", "as_csv", "as_json", "sections"]
@@ -81,7 +81,7 @@ def _proofs(rows: Sequence[ScheduleRow]) -> list[str]:
     limits = ", ".join(f"{limit:g}" for limit in dict.fromkeys(row.limit_s for row in rows))
     return [
         f"Design {designs}, {limits} s per schedule and solver, one thread.",
-        "mean, gap, least, most, dev.: over the seeds; gap = (value - bound) / value from the best bound that is proven.",
+        "mean, gap, least, most, dev.: over the seeds; gap = (value - bound) / value, from the best proven bound.",
         "runs: seeds with a verified schedule of every phase, of all seeds; s: seconds of the solver.",
     ]
 

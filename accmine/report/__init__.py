@@ -6,7 +6,7 @@ from accmine.report.charts.trace import core_lanes, link_lanes, operator_labels,
 from accmine.report.numbers import UNKNOWN, cell, count, each, gibibytes, number, percent, seconds, si
 from accmine.report.progress import Progress, Watch
 from accmine.report.section import BULLET, Column, Section, figures, of_records, texts
-from accmine.report.text import render, table, terminal_width
+from accmine.report.text import asked_width, colored, escapes, fitted, render, table, terminal_width
 
 __all__ = [
     "BULLET",
@@ -16,11 +16,15 @@ __all__ = [
     "Progress",
     "Section",
     "Watch",
+    "asked_width",
     "cell",
+    "colored",
     "core_lanes",
     "count",
     "each",
+    "escapes",
     "figures",
+    "fitted",
     "from_json",
     "gibibytes",
     "link_lanes",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accmine.errors import InputError
+from accmine.questions.completion import of_words
 from accmine.questions.options import Json, Set, StudyName, echo_json
 
 if TYPE_CHECKING:
@@ -53,7 +54,13 @@ def schema(
 
 def list_entries(
     what: Annotated[
-        str, typer.Argument(help="workloads, accelerators, technologies, clusters, stacks, studies, suites, solvers.")
+        str,
+        typer.Argument(
+            help="workloads, accelerators, technologies, clusters, stacks, studies, suites, solvers.",
+            autocompletion=of_words(
+                *("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites", "solvers")
+            ),
+        ),
     ],
     as_json: Json = False,
 ) -> None:
@@ -64,9 +71,9 @@ def list_entries(
     if as_json:
         echo_json(entries)
     elif entries:
-        from accmine.report import of_records, table
+        from accmine.report import asked_width, of_records, table
 
-        typer.echo(table(of_records(what, what, entries)))
+        typer.echo(table(of_records(what, what, entries), asked_width()))
 
 
 COMMANDS = {"validate": validate, "schema": schema, "list": list_entries}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from accmine.errors import InputError
 from accmine.questions.completion import of_words
 from accmine.questions.options import Json, Set, StudyName, echo_json
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["COMMANDS", "list_entries", "schema", "validate"]
 
@@ -36,20 +33,32 @@ def validate(
 
 
 def schema(
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of all keys instead.")] = False,
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="study (default), workload, technology, cluster, or design, which is that of templates too.",
+            autocompletion=of_words("study", "workload", "technology", "cluster", "design"),
+        ),
+    ] = "study",
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the reference of all keys of a study instead.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; the default.")] = False,
 ) -> None:
-    """Print the JSON Schema of a study, for editors."""
+    """Print the JSON Schema of a kind of file, for editors."""
+    from accmine.questions.study.schemas import schema_of
+
     if markdown and as_json:
         raise InputError("--markdown and --json exclude each other")
-    if markdown:
+    table = schema_of(what)
+    if not markdown:
+        echo_json(table)
+    elif what == "study":
         from accmine.study import study_reference
 
         typer.echo(study_reference(), nl=False)
     else:
-        from accmine.study import schema as study_schema
-
-        echo_json(study_schema())
+        raise InputError(f"is about studies, not about {what}", field="--markdown")
 
 
 def list_entries(
@@ -62,12 +71,13 @@ def list_entries(
             ),
         ),
     ],
+    paths: Annotated[bool, typer.Option("--paths", help="Print the file of each entry instead.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the catalogue."""
-    from accmine.questions.study.listing import rows
+    from accmine.questions.study.listing import file_rows, rows
 
-    entries = rows(what)
+    entries = (file_rows if paths else rows)(what)
     if as_json:
         echo_json(entries)
     elif entries:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, WithJsonSchema
 
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, did_you_mean, load_yaml, looks_like, names, resolve, validate
@@ -27,10 +27,20 @@ from accmine.workload.importers import transformer_config
 from accmine.workload.importers.description import DTYPES, ModelDescription, forward_graph, refuse_many, summary
 from accmine.workload.importers.huggingface import guess, read_huggingface
 from accmine.workload.importers.layer_list import read_layers
+from accmine.workload.importers.layer_options import LAYERS
 from accmine.workload.importers.transformer_config import TransformerConfig
 from accmine.workload.importers.values import Part, Size
 
-__all__ = ["DTYPES", "FAMILIES", "ModelDescription", "forward_graph", "list_models", "load_model", "summary"]
+__all__ = [
+    "DTYPES",
+    "FAMILIES",
+    "ModelDescription",
+    "forward_graph",
+    "list_models",
+    "load_model",
+    "model_schema",
+    "summary",
+]
 
 FAMILIES = (*transformer_config.FAMILIES, "gnmt", "convnet")
 
@@ -64,12 +74,22 @@ class _Recurrent(_Described, RecurrentConfig):
     sequence: Size = 50
 
 
+_LAYER = {"anyOf": [{"enum": sorted(LAYERS)}, {"type": "string"}, {"type": "object"}]}
+"""A shipped layer by name, a block by name, or either with options."""
+
+
 class _Convnet(_Described):
     family: Literal["convnet"] = "convnet"
     image: Size
     channels: Size = 3
-    blocks: Any = None
-    layers: Any
+    blocks: Annotated[Any, WithJsonSchema({"type": "object"})] = None
+    layers: Annotated[Any, WithJsonSchema({"type": "array", "items": _LAYER, "minItems": 1})]
+
+
+def model_schema() -> dict[str, Any]:
+    """JSON schema of a description of a model."""
+    found: dict[str, Any] = TypeAdapter(_Transformer | _Recurrent | _Convnet).json_schema()
+    return found
 
 
 def list_models() -> tuple[str, ...]:

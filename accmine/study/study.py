@@ -25,6 +25,7 @@ from accmine.files import (
     resolve,
     validate,
 )
+from accmine.hardware import design_of, read_accelerator
 from accmine.study.parallel import Parallel, System, is_placed, placement_complaints
 from accmine.study.parts import (
     AcceleratorSpace,
@@ -210,6 +211,7 @@ def read_document(
     path = resolve("studies", name_or_path)
     if design is not None:
         use = str(resolve("accelerators", design)) if is_file_reference(design) else str(design)
+        design_of(read_accelerator(use))
         overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
     shown = str(name_or_path) if is_file_reference(name_or_path) else None
     document = load_yaml(path, name=shown, overrides=overrides)
@@ -241,7 +243,7 @@ def load_study(
     overrides
         ``key.key=value`` each, applied before validation.
     design
-        A design file or name: study this one design instead of the accelerator's space.
+        A design file or name: study this one design instead of the accelerator's space. A template is refused.
 
     Raises
     ------

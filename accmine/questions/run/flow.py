@@ -61,7 +61,7 @@ from accmine.search import (
 )
 from accmine.search.refine import refine, with_schedules
 
-__all__ = ["find", "solve_study"]
+__all__ = ["find", "find_in", "solve_study", "steps_of"]
 
 MODES = ("common", "homogeneous", "heterogeneous")
 
@@ -112,21 +112,26 @@ def find(
     watch
         Told each step as it begins, the unit of the study once it is known, and sentences for the user.
     """
-    budget = Budget.of(plan.study.budget, RUN, steps=_steps(plan, compare), began=began)
+    budget = Budget.of(plan.study.budget, RUN, steps=steps_of(plan, compare), began=began)
     more = {"store": store, "first": tuple(first), "on_progress": on_progress, "watch": watch or Watch()}
     more["limits"] = plan.study.budget
     with opened(plan, budget, **more) as session:
-        try:
-            return _solve_in(session, compare)
-        except KeyboardInterrupt:
-            if session.interrupted or not session.plan.reference_s:
-                raise  # the second one, or before anything is verified
-            session.interrupt()
-            session.budget.end()
-        return _solve_in(session, compare)  # it came between two searches: with what is there
+        return find_in(session, compare=compare)
 
 
-def _steps(plan: Plan, compare: bool) -> list[str]:
+def find_in(session: Session, *, compare: bool) -> Findings:
+    """As ``find``, in a session whose budget has begun."""
+    try:
+        return _solve_in(session, compare)
+    except KeyboardInterrupt:
+        if session.interrupted or not session.plan.reference_s:
+            raise  # the second one, or before anything is verified
+        session.interrupt()
+        session.budget.end()
+    return _solve_in(session, compare)  # it came between two searches: with what is there
+
+
+def steps_of(plan: Plan, compare: bool) -> list[str]:
     """The steps of a run in their order: one design is bounded first, several need the integer program for it."""
     one = len(plan.groups(plan.study.mode)) == 1
     steps = [*([] if plan.reference_s else ["baseline"]), *(["bound"] if one else [])]

@@ -1,10 +1,11 @@
-"""The outcome of either kind of study, read back and shown."""
+"""The outcome of any kind of study, read back and shown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.record import Outcome
 
@@ -21,25 +22,31 @@ def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
     """
     from accmine.report import from_json
 
-    if table.get("kind") == PlacementOutcome.kind:
-        return from_json(PlacementOutcome, table)
+    for kind in (PlacementOutcome, FrontOutcome):
+        if table.get("kind") == kind.kind:
+            return from_json(kind, table)
     return from_json(Outcome, table)
 
 
 def render(outcome: AnyOutcome, *, width: int = 110, color: bool = False) -> str:
     """The report as text."""
-    from accmine.questions.run.placement.report import sections
+    from accmine.questions.run.front.report import sections as front
+    from accmine.questions.run.placement.report import sections as placed
     from accmine.questions.run.report import render as whole
     from accmine.report import render as text
 
     if isinstance(outcome, Outcome):
         return whole(outcome, width=width, color=color)
-    return text(sections(outcome), width=width, color=color)
+    own = front(outcome) if isinstance(outcome, FrontOutcome) else placed(outcome)
+    return text(own, width=width, color=color)
 
 
 def page(outcome: AnyOutcome) -> str:
     """The report as an HTML page."""
+    from accmine.questions.run.front.report import page as front
     from accmine.questions.run.placement.report import page as placed
     from accmine.questions.run.report import page as whole
 
-    return whole(outcome) if isinstance(outcome, Outcome) else placed(outcome)
+    if isinstance(outcome, Outcome):
+        return whole(outcome)
+    return front(outcome) if isinstance(outcome, FrontOutcome) else placed(outcome)

@@ -17,6 +17,9 @@ from accmine.ports import Incumbent
 from accmine.problems.conflict import located
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
+from accmine.questions.run.front.flow import solve_front
+from accmine.questions.run.front.record import FrontOutcome
+from accmine.questions.run.front.report import front_csv
 from accmine.questions.run.placement.files import placement_files
 from accmine.questions.run.placement.flow import solve_placement
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
@@ -24,9 +27,9 @@ from accmine.questions.run.reading import outcome_of, page
 from accmine.questions.run.record import Outcome
 from accmine.report import Watch
 from accmine.result import Status
-from accmine.study import LoadedStudy, read_inputs
+from accmine.study import Inputs, LoadedStudy, Study, read_inputs
 
-__all__ = ["place", "run", "run_study"]
+__all__ = ["front", "place", "run", "run_study"]
 
 
 def run(loaded: LoadedStudy, **how: Any) -> Outcome:
@@ -55,6 +58,21 @@ def place(loaded: LoadedStudy, **how: Any) -> PlacementOutcome:
         raise InputError("the placement of this study is given: nothing of it is open", field="parallel")
     outcome = run_study(loaded, **how)
     assert isinstance(outcome, PlacementOutcome)
+    return outcome
+
+
+def front(loaded: LoadedStudy, **how: Any) -> FrontOutcome:
+    """As ``run_study``, of a study with two objectives.
+
+    Raises
+    ------
+    InputError
+        If it has one.
+    """
+    if loaded.study.front is None:
+        raise InputError("this study has one objective; a front needs {pareto: [throughput, tdp]}", field="objective")
+    outcome = run_study(loaded, **how)
+    assert isinstance(outcome, FrontOutcome)
     return outcome
 
 
@@ -95,14 +113,14 @@ def run_study(
     known = None if again else _known(folder)
     try:
         with placed(loaded.document):
-            plan = (make_placement if loaded.study.placed else make_plan)(loaded.study, inputs)
+            plan = _planned(loaded.study, inputs)
     except InfeasibleError as error:
         _begin(folder, loaded, again)
         raise _refused(error, loaded, folder) from None
     _begin(folder, loaded, again)
     try:
         more: dict[str, Any] = {"first": _designs(known, loaded), "began": began, "watch": watch}
-        outcome, lanes = _solved(plan, folder, on_progress or (lambda *_: None), **more)
+        outcome, lanes = _solved(loaded.study, plan, folder, on_progress or (lambda *_: None), **more)
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
@@ -119,12 +137,20 @@ def run_study(
     return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known, loaded.study.budget.deterministic)
 
 
+def _planned(study: Study, inputs: Inputs) -> Plan | PlacementPlan:
+    if study.placed:
+        return make_placement(study, inputs)
+    return make_plan(study.model_copy(update={"objective": study.minimised}), inputs)
+
+
 def _solved(
-    plan: Plan | PlacementPlan, folder: RunFolder, on_progress: Incumbent, **more: Any
+    study: Study, plan: Plan | PlacementPlan, folder: RunFolder, on_progress: Incumbent, **more: Any
 ) -> tuple[AnyOutcome, list[Any]]:
-    """The answer of either kind of study."""
+    """The answer of any kind of study."""
     if isinstance(plan, PlacementPlan):
         return solve_placement(plan, on_progress, **more)
+    if study.front is not None:
+        return solve_front(plan, study.front, folder, on_progress, **more)
     return solve_study(plan, folder, on_progress, **more)
 
 
@@ -200,6 +226,8 @@ def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
     for name, design in zip(names, outcome.designs, strict=True):
         folder.write_text(name, design.yaml)
     folder.write_text("report.html", page(outcome))
+    if isinstance(outcome, FrontOutcome):
+        folder.write_text("front.csv", front_csv(outcome))
     for name, text in placement_files(outcome).items() if isinstance(outcome, PlacementOutcome) else ():
         folder.write_text(name, text)
     folder.write_json("result.json", outcome.to_json())

@@ -12,7 +12,7 @@ from html import escape
 
 from accmine.report.numbers import number, percent, seconds
 
-__all__ = ["Frame", "progress", "stacked_bars"]
+__all__ = ["Frame", "drawing", "progress", "stacked_bars"]
 
 _WIDTH = 760
 _TEXT = 7.2  # width of a character at the font size of the page's charts, px
@@ -99,7 +99,7 @@ def stacked_bars(rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[st
                 middle = x + width / 2
                 parts.append(f'<text class="in" x="{middle:.1f}" y="{y + 14}" text-anchor="middle">{text}</text>')
             x += width
-    return _svg(top + step * len(rows), "time split of every device", parts)
+    return drawing(top + step * len(rows), "time split of every device", parts)
 
 
 def _legend(names: Sequence[str]) -> str:
@@ -142,7 +142,7 @@ def progress(trace: Trace, label: str) -> str:
         if line:
             x = right - 190 + 100 * i
             parts.append(f'<path class="{name}" d="M{x} 10H{x + 22}"/><text x="{x + 27}" y="14">{name}</text>')
-    return _svg(bottom + 22, f"{label}: objective and bound over time", parts)
+    return drawing(bottom + 22, f"{label}: objective and bound over time", parts)
 
 
 def _finite(trace: Trace, column: int) -> list[tuple[float, float]]:
@@ -154,7 +154,8 @@ def _finite(trace: Trace, column: int) -> list[tuple[float, float]]:
     return found
 
 
-def _svg(height: float, title: str, parts: Sequence[str]) -> str:
+def drawing(height: float, title: str, parts: Sequence[str]) -> str:
+    """Parts as one picture of the width of the page; ``title`` is for those who cannot see it."""
     return (
         f'<svg role="img" viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" height="{height:.0f}" class="chart" '
         f'aria-label="{escape(title)}">{"".join(parts)}</svg>'

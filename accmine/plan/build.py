@@ -112,7 +112,9 @@ def _refuse_placed(study: Study) -> None:
 
 def _refuse_several(study: Study) -> None:
     if study.front is not None:
-        message = f"{study.front} is a front, which `accmine run` finds; allowed here: throughput, or another one of them"
+        message = (
+            f"{study.front} is a front, which `accmine run` finds; allowed here: throughput, or another one of them"
+        )
         raise InputError(message, field="objective")
 
 

@@ -68,7 +68,5 @@ def _kind(value: Any) -> str:
     return "<front>" if isinstance(value, dict | Front) else "<word>"
 
 
-OneOrFront = Annotated[
-    Annotated[Front, Tag("<front>")] | Annotated[ObjectiveWord, Tag("<word>")], Discriminator(_kind)
-]
+OneOrFront = Annotated[Annotated[Front, Tag("<front>")] | Annotated[ObjectiveWord, Tag("<word>")], Discriminator(_kind)]
 """An objective by its word, or two of them."""

@@ -16,7 +16,7 @@ from accmine.hardware import Design
 from accmine.interrupts import held
 from accmine.plan import Plan
 from accmine.ports import Incumbent, Stop
-from accmine.problems.design_search import ranked
+from accmine.problems.design_search import fits, ranked
 from accmine.problems.limits import within
 from accmine.questions.run.baselines import baseline_rows, binding_limits, change_rows, variant_sentence
 from accmine.questions.run.contention import contentions
@@ -47,6 +47,7 @@ from accmine.search import (
     only_design,
     opened,
     own_bound,
+    problems_of,
     promising_designs,
     propose,
     provable,
@@ -198,7 +199,7 @@ def _search(session: Session, mode: str) -> _Found:
             if whole.value == inf:
                 raise _nothing(session, mode, alone, "proven by the bound of every design", whole)
         session.progress(None, whole.value)
-    groups = _candidates(session)
+    groups = _candidates(session, None if whole is None else whole.near)
     with session.step("select"):
         first = _select(session, mode, groups[mode])
         session.progress(first.value, None)
@@ -228,10 +229,12 @@ def _modes(plan: Plan) -> tuple[str, ...]:
     return MODES if len(plan.pipelines) > 1 else ("common", "heterogeneous")
 
 
-def _candidates(session: Session) -> dict[str, list[GroupCandidates]]:
-    """Candidates of every mode that is selected."""
+def _candidates(session: Session, near: Design | None) -> dict[str, list[GroupCandidates]]:
+    """Candidates of every mode that is selected; ``near`` is one where no design that is known meets the limits."""
     modes = _modes(session.plan)
     begin = [session.plan.baseline, *session.first]
+    if near is not None and not any(fits(problems_of(session, modes[0])[0], design) for design in begin):
+        begin.append(near)
     mined: dict[str, list[Mined]] = {}
     top_k = session.plan.study.search.top_k
     firsts = {}

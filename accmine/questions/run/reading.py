@@ -22,9 +22,10 @@ def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
     """
     from accmine.report import from_json
 
-    for kind in (PlacementOutcome, FrontOutcome):
-        if table.get("kind") == kind.kind:
-            return from_json(kind, table)
+    if table.get("kind") == FrontOutcome.kind:
+        return from_json(FrontOutcome, table)
+    if table.get("kind") == PlacementOutcome.kind:
+        return from_json(PlacementOutcome, table)
     return from_json(Outcome, table)
 
 

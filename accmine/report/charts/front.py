@@ -60,9 +60,7 @@ def front_chart(
     parts.append(f'<path class="objective" d="{path}"/>')
     for c, v in points:
         text = escape(f"{number(v)} {value} at {number(c)}")
-        parts.append(
-            f'<circle class="c0" cx="{x(c):.1f}" cy="{frame.y(v):.1f}" r="4"><title>{text}</title></circle>'
-        )
+        parts.append(f'<circle class="c0" cx="{x(c):.1f}" cy="{frame.y(v):.1f}" r="4"><title>{text}</title></circle>')
     for i, (name, kind) in enumerate((("best verified", "objective"), ("no design is better", "bound"))):
         at = _RIGHT - 290 + 130 * i
         parts.append(f'<path class="{kind}" d="M{at} 10H{at + 22}"/><text x="{at + 27}" y="14">{name}</text>')

@@ -1,7 +1,7 @@
 """The flow of a run of two objectives: one certified run after the other, each under a tighter limit of the cost.
 
-The first run has no limit but those of the study. The next limit is below the cost of the answer before it, so no answer
-is found twice. A bound that is proven under a limit holds under every tighter one.
+The first run has no limit but those of the study. The next limit is below the cost of the answer before it, so no
+answer is found twice. A bound that is proven under a limit holds under every tighter one.
 """
 
 from __future__ import annotations
@@ -96,13 +96,14 @@ def _points(session: Session, front: Front) -> tuple[list[Point], float]:
     least = _least(plan, key)
     while not (points and session.interrupted and len(points) > len(limits.values)):
         if not points:
-            limit: float | None = inf
+            limit = inf
         elif len(points) <= len(limits.values):
             limit = limits.values[len(points) - 1]
         else:
-            limit = next_limit(front.most, len(points), points[-1].reached(cost), least)
-            if limit is None or (front.most is None and session.budget.late):
+            following = next_limit(front.most, len(points), points[-1].reached(cost), least)
+            if following is None or (front.most is None and session.budget.late):
                 break
+            limit = following
             limits.add(limit)
         points.append(_point(session, front, points, limit))
         _tell(session, points[-1], len(points), front.most, cost.unit)
@@ -132,8 +133,10 @@ def next_limit(most: int | None, number: int, reached: float, least: float) -> f
 
 
 def _least(plan: Plan, key: str) -> float:
-    """Least cost of designs for all devices within the other limits, rounded up so that it works; 0 if there are none:
-    the first point says so."""
+    """Least cost of designs for all devices within the other limits, rounded up so that it works.
+
+    0 if there are none: the first point says so.
+    """
     limits = StudyLimits(plan, plan.groups(plan.study.mode))
     found = least_value(limits, key, frozenset(limits.names))
     return 0.0 if found is None else rounded_up(found)
@@ -144,7 +147,7 @@ def _point(session: Session, front: Front, before: Sequence[Point], limit: float
     base = session.plan
     plan = base if limit == inf else under_limits(base, {front.limit: limit})
     found = [point.findings for point in before if point.findings is not None]
-    share = SHARE if front.most is None else 1 / (front.most - len(before))
+    share = _share(front.most, len(before))
     shown = f"point {len(before) + 1}{'' if front.most is None else f' of {front.most}'}"
     start = session.budget.seconds
     findings: Findings | None = None
@@ -162,6 +165,13 @@ def _point(session: Session, front: Front, before: Sequence[Point], limit: float
         own = metric(session.plan)
         session.watch.unit(own.unit, own.shown)
     return Point(limit, findings, bound, session.budget.seconds - start, note)
+
+
+def _share(most: int | None, number: int) -> float:
+    """Of what the budget has left, for the point behind ``number`` others: the first one schedules the baseline too."""
+    if most is None:
+        return SHARE
+    return 1 / (most - number) if number else 2 / (most + 1)
 
 
 def _tell(session: Session, point: Point, count: int, most: int | None, unit: str) -> None:

@@ -52,12 +52,13 @@ class FrontPoint:
 
 @dataclass(frozen=True)
 class BoundStep:
-    """A piece of the bound curve: of designs whose cost is above ``above`` (the last piece: at least) and at most ``most``.
+    """A piece of the bound curve: of designs whose cost is above ``above`` and at most ``most``.
 
     Attributes
     ----------
     above, most
-        In the unit of the cost; ``most`` is ``None`` where nothing but the limits of the study is above.
+        In the unit of the cost; the last piece has ``above`` in it, and ``most`` is ``None`` where nothing but the
+        limits of the study is above.
     bound, bound_value
         No design up to there is better; as it is shown, and as it is minimised.
     """

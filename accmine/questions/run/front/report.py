@@ -49,8 +49,8 @@ def _front(outcome: FrontOutcome) -> Section:
         (
             f"{len(own)} {word} on the front of {outcome.objective}: {number(slow)} to {number(fast)} {_unit(outcome)} "
             f"at {number(cool)} to {number(hot)} W and {number(small)} to {number(large)} mm².",
-            f"A row is the best verified answer under that {outcome.limit}, and what no design under it is better than; "
-            "a design number is that of its file.",
+            f"A row is the best verified answer under that {outcome.limit}, and what no design under it is better "
+            "than; a design number is that of its file.",
             f"Status {outcome.status}, stopped: {outcome.stop}.",
         ),
         tuple(i for i, point in enumerate(outcome.points) if point.on_front),

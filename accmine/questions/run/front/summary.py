@@ -77,7 +77,7 @@ def bounds_of(points: Sequence[tuple[float, float]], answers: Sequence[tuple[flo
 
 
 def non_dominated(answers: Sequence[tuple[float, float]]) -> list[int]:
-    """Indices of the (cost, value) that no other one is at least as good as in both, the cheapest first; of equals one."""
+    """Indices of the (cost, value) that no other one is at least as good as in both, cheapest first; of equals one."""
     kept: list[int] = []
     for i in sorted(range(len(answers)), key=answers.__getitem__):
         if not kept or answers[i][1] < answers[kept[-1]][1]:

@@ -26,6 +26,7 @@ from accmine.files import (
     validate,
 )
 from accmine.hardware import design_of, read_accelerator
+from accmine.study.front import Front, OneOrFront
 from accmine.study.parallel import Parallel, System, is_placed, placement_complaints
 from accmine.study.parts import (
     AcceleratorSpace,
@@ -86,8 +87,10 @@ class Study(Part):
     parallel: Parallel = Field(default=Parallel(), description="How a workload is spread over the devices.")
     limits: Limits = Field(default=Limits(), description="Limits of all devices together.")
     device_limits: DeviceLimits = Field(default=DeviceLimits(), description="Limits of each device.")
-    objective: Literal["throughput", "bottleneck", "throughput-per-tdp"] = Field(
-        default="throughput", description="Step time, time of the slowest stage, or samples per second over TDP."
+    objective: OneOrFront = Field(
+        default="throughput",
+        description="Step time, time of the slowest stage, or samples per second over TDP; {pareto: [throughput, tdp]} "
+        "or [throughput, area]: the front of both.",
     )
     floor: Annotated[float, Field(ge=0)] | None = Field(
         default_factory=derived(lambda data: 1.0 if data["objective"] == "throughput-per-tdp" else None),
@@ -173,6 +176,16 @@ class Study(Part):
     def placed(self) -> bool:
         """Whether the placement is decided with the design (``accmine.study.parallel.is_placed``)."""
         return is_placed(self.workloads, self.parallel)
+
+    @property
+    def front(self) -> Front | None:
+        """The two objectives, where there are two."""
+        return self.objective if isinstance(self.objective, Front) else None
+
+    @property
+    def minimised(self) -> str:
+        """What a run under one set of limits minimises, by its word."""
+        return self.objective.pareto[0] if isinstance(self.objective, Front) else self.objective
 
     @property
     def devices(self) -> int:

@@ -50,8 +50,8 @@ __all__ = [
 RUN_FILES = ("study.yaml", "result.json", "design.yaml", "trace.jsonl", "schedule.json", "report.html")
 """What a finished run holds beside its state; a pipeline's designs are further ``design-*.yaml``."""
 
-PLACEMENT_FILES = ("placement.yaml", "placement.json")
-"""What a run that decides a placement holds as well."""
+OTHER_FILES = ("placement.yaml", "placement.json", "front.csv")
+"""What a run that decides a placement, or finds a front, holds as well."""
 
 _PACKAGES = ("accmine", "accmine.models", "accmine.solvers", "accmine.configs")
 _SOURCES = (".py", ".yaml", ".csv")
@@ -226,7 +226,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run left in the folder; files of others stay."""
-        own = [self.path / name for name in (_STATE, *RUN_FILES, *PLACEMENT_FILES)]
+        own = [self.path / name for name in (_STATE, *RUN_FILES, *OTHER_FILES)]
         own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json"), self.path / "stability.json"]
         own.append(self.path / "sensitivity.json")
         own.append(self.path / _PARTS)

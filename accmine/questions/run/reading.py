@@ -1,4 +1,4 @@
-"""The outcome of either kind of study, read back and shown."""
+"""The outcome of any kind of study, read back and shown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from accmine.files import load_yaml
 from accmine.hardware import Design, DesignSpace, template_of
+from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.record import Outcome
 
@@ -23,6 +24,8 @@ def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
     """
     from accmine.report import from_json
 
+    if table.get("kind") == FrontOutcome.kind:
+        return from_json(FrontOutcome, table)
     if table.get("kind") == PlacementOutcome.kind:
         return from_json(PlacementOutcome, table)
     return from_json(Outcome, table)
@@ -35,18 +38,24 @@ def design_in(text: str) -> Design:
 
 def render(outcome: AnyOutcome, *, width: int = 110, color: bool = False) -> str:
     """The report as text."""
-    from accmine.questions.run.placement.report import sections
+    from accmine.questions.run.front.report import sections as front
+    from accmine.questions.run.placement.report import sections as placed
     from accmine.questions.run.report import render as whole
     from accmine.report import render as text
 
     if isinstance(outcome, Outcome):
         return whole(outcome, width=width, color=color)
-    return text(sections(outcome), width=width, color=color)
+    own = front(outcome) if isinstance(outcome, FrontOutcome) else placed(outcome)
+    return text(own, width=width, color=color)
 
 
 def page(outcome: AnyOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Any] = ()) -> str:
     """The report as an HTML page; parameters as of ``accmine.questions.run.report.page``."""
+    from accmine.questions.run.front.report import page as front
     from accmine.questions.run.placement.report import page as placed
     from accmine.questions.run.report import page as whole
 
-    return whole(outcome, trace, study, more) if isinstance(outcome, Outcome) else placed(outcome, trace, study, more)
+    if isinstance(outcome, Outcome):
+        return whole(outcome, trace, study, more)
+    own = front if isinstance(outcome, FrontOutcome) else placed
+    return own(outcome, trace, study, more)

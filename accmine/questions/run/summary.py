@@ -72,7 +72,7 @@ def summarize(f: Findings) -> Outcome:
         study=plan.study.name,
         status=(Status.OPTIMAL if proven else Status.FEASIBLE).value,
         stop="interrupted" if f.interrupted else "proved" if proven else _stop(chosen),
-        objective=plan.study.objective,
+        objective=plan.study.minimised,
         value=chosen.value,
         designs=_designs(f),
         workloads=workloads,

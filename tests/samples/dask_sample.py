@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 _NURSERY = """
-import asyncio, json, os, sys
+import asyncio, json, os, signal, sys
 import accmine.questions.sweep.executors, accmine.questions.run.folder, accmine.version
 from distributed import Scheduler, Worker
 
@@ -33,80 +33,89 @@ async def worker(address, version):
         print(json.dumps([os.getpid(), made.address]), flush=True)
         await made.finished()
 
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # what was killed is gone at once
 for line in sys.stdin:
     name, *arguments = json.loads(line)
     if os.fork() == 0:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         asyncio.run(globals()[name](*arguments))
         os._exit(0)
 """
 """Imports once what all of them need, then is forked into each."""
 
 
-@dataclass
-class Cluster:
-    """A scheduler and workers of one thread each: process numbers by address."""
+class Nursery:
+    """The process from which schedulers and workers are forked."""
 
-    folder: Path
-    address: str = ""
-    processes: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-        self._nursery = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _NURSERY],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             bufsize=1,
-            cwd=self.folder,
+            cwd=folder,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         )
+
+    def fork(self, *order: Any) -> tuple[int, str]:
+        """Process and address of a new scheduler or worker."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(order) + "\n")
+        pid, address = json.loads(self.process.stdout.readline())
+        return pid, address
+
+    def end(self) -> None:
+        """Fork no more."""
+        self.process.kill()
+        self.process.communicate()
+
+
+@dataclass
+class Cluster:
+    """A scheduler and workers of one thread each: process numbers by address."""
+
+    nursery: Nursery
+    address: str = ""
+    processes: dict[str, int] = field(default_factory=dict)
 
     @property
     def workers(self) -> list[str]:
         """Addresses of the workers that were not killed."""
         return [address for address in self.processes if address != self.address]
 
-    def scheduler(self, port: int = 0) -> None:
+    def scheduler(self) -> None:
         """Start the scheduler."""
-        self.address = self._forked("scheduler", port)
+        pid, self.address = self.nursery.fork("scheduler", 0)
+        self.processes[self.address] = pid
 
     def worker(self, version: str = "") -> str:
         """Start a worker, which says to be of another ``version`` of accmine if one is given; returns its address."""
-        return self._forked("worker", self.address, version)
+        pid, address = self.nursery.fork("worker", self.address, version)
+        self.processes[address] = pid
+        return address
 
     def kill(self, address: str) -> None:
         """Kill one of them."""
-        os.kill(self.processes.pop(address), signal.SIGKILL)
-
-    def end(self) -> None:
-        """Kill all that is left."""
-        for address in list(self.processes):
-            self.kill(address)
-        self._nursery.kill()
-        self._nursery.communicate()
-
-    def _forked(self, *order: Any) -> str:
-        assert self._nursery.stdin is not None
-        assert self._nursery.stdout is not None
-        self._nursery.stdin.write(json.dumps(order) + "\n")
-        pid, address = json.loads(self._nursery.stdout.readline())
-        self.processes[address] = pid
-        return str(address)
+        with suppress(ProcessLookupError):  # a worker without its scheduler ends by itself
+            os.kill(self.processes.pop(address), signal.SIGKILL)
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
+def cluster(nursery: Nursery, workers: int = 2) -> Iterator[Cluster]:
     """A cluster of so many workers of one thread."""
-    made = Cluster(folder)
+    made = Cluster(nursery)
     try:
         made.scheduler()
         for _ in range(workers):
             made.worker()
         yield made
     finally:
-        made.end()
+        for address in list(made.processes):
+            made.kill(address)
 
 
 def noted(argument: Any) -> Any:

@@ -93,7 +93,7 @@ def answers(
     Raises
     ------
     InputError
-        If a job is refused by every worker that takes it.
+        If a job is refused by every worker that takes it, or the executor says so of all.
     WorkersGoneError
         If the executor cannot go on.
     """
@@ -131,6 +131,8 @@ def answers(
 def _result(future: Future[dict[str, Any]]) -> dict[str, Any]:
     try:
         return future.result()
+    except InputError:  # a job's own is told by its answer
+        raise
     except (WorkersGoneError, BrokenExecutor, CancelledError) as error:
         raise _gone(error) from None
     except Exception as error:  # noqa: BLE001 - of the executor: this job could not be done
@@ -160,4 +162,3 @@ def opened(name: str, *arguments: Any) -> Iterator[Executor]:
         yield executor
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
-

@@ -162,8 +162,8 @@ def _refuse_or_remove(path: Path, say: Callable[[str], None]) -> None:
         part = _part(path)
         what = f"shard {part} of this sweep" if part else "this sweep"
         raise InputError(
-            f"{what} is being computed by {_words(told)}; wait for it, or end it (where that machine went down, its lock "
-            f"{path} is stale after {STALE_S:.0f} s, or remove it)"
+            f"{what} is being computed by {_words(told)}; wait for it, or end it (where that machine went down, "
+            f"its lock {path} is stale after {STALE_S:.0f} s, or remove it)"
         )
     # Two may find it stale: what is renamed is looked at again, and put back if somebody was faster and it is new.
     aside = path.with_name(f".stale-{uuid.uuid4().hex}")

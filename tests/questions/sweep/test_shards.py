@@ -24,7 +24,9 @@ def test_a_shard_is_its_number_and_their_number(text: str, shard: Shard) -> None
     assert shard_of(str(shard)) == shard
 
 
-@pytest.mark.parametrize("text", ["0/4", "5/4", "0/0", "-1/4", "1", "1/", "/4", "a/b", "1.0/4", "1/4/2", "", "1/1e9", "²/4"])
+@pytest.mark.parametrize(
+    "text", ["0/4", "5/4", "0/0", "-1/4", "1", "1/", "/4", "a/b", "1.0/4", "1/4/2", "", "1/1e9", "²/4"]
+)
 def test_what_is_no_shard_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"^--shard: needs i/n, a number from 1 to n .*, got '"):
         shard_of(text)

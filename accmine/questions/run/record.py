@@ -345,6 +345,8 @@ class Outcome:
     tdp_error: float | None = None
     """As ``area_error``, around every TDP."""
     chips: int | None = None
+    reference_s: tuple[float, ...] = ()
+    """Step time of each workload with the baseline on every device: what values are relative to."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; infinities become ``None``."""

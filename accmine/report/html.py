@@ -107,7 +107,7 @@ def _figure(figure: Figure) -> str:
     panel = f'<div class="panel" id="panel-{key}" aria-live="polite"></div>' if figure.kind else ""
     return (
         f'<figure id="fig-{key}" data-kind="{figure.kind}"><figcaption><b>{escape(figure.title)}</b> '
-        f"{escape(figure.text)}</figcaption>{lanes}<div class=\"view\"><div class=\"pictures\">{figure.picture}</div>{panel}</div>"
+        f'{escape(figure.text)}</figcaption>{lanes}<div class="view"><div class="pictures">{figure.picture}</div>{panel}</div>'
         f'<div class="data"><button type="button" data-csv="{key}" hidden>CSV</button>'
         f'<details data-table="{key}"><summary>Data of: {escape(figure.title)}</summary></details></div>'
         f'<script type="application/json" id="data-{key}">{packed(figure)}</script></figure>'

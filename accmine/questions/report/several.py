@@ -47,10 +47,14 @@ def side_sections(runs: Sequence[LoadedRun]) -> list[Section]:
             tuple(_results(runs)),
             (*legend, "In brackets: the difference from A."),
         ),
-        _differing("studies", "What differs in the studies", columns, [_flat(load_yaml(text=run.study)) for run in runs]),
+        _differing(
+            "studies", "What differs in the studies", columns, [_flat(load_yaml(text=run.study)) for run in runs]
+        ),
         _differing("tunables", "What differs in the designs", columns, [_tunables(run) for run in runs]),
         Section("parts", "Where area and power go", notes=("Of one device.",)),
-        Section("time", "Where the time goes", notes=("; ".join(f"{name}: {what}" for _, name, what in why.PARTS) + ".",)),
+        Section(
+            "time", "Where the time goes", notes=("; ".join(f"{name}: {what}" for _, name, what in why.PARTS) + ".",)
+        ),
         Section("progress", "Gap over time", notes=("Each in the unit of its own search.",)),
     ]
 
@@ -136,7 +140,9 @@ def side_figures(runs: Sequence[LoadedRun]) -> tuple[list[Figure], dict[str, lis
             rows.append((name, stage.busy_s, *shares))
     parts = [name for _, name, _ in why.PARTS]
     table = Table(("device", "busy_s", *parts), rows)
-    time = Figure("time", "Busy time by what bounds it", stacked_bars(bars, parts, "busy time") if bars else "", "", table)
+    time = Figure(
+        "time", "Busy time by what bounds it", stacked_bars(bars, parts, "busy time") if bars else "", "", table
+    )
     return hero, {
         "parts": pictures.part_figures(designs, names),
         "time": [time],
@@ -155,11 +161,16 @@ def _certificates(runs: Sequence[LoadedRun]) -> list[Figure]:
     span = (min(values), max(values)) if alike and values and all(map(isfinite, values)) else None
     found = []
     for letter, run, row in zip(letters(runs), runs, known, strict=True):
-        heuristic, best, bound = (float(v) if isinstance(v, int | float) else float("nan") for v in (row["heuristic"], row["best"], row["bound"]))
+        heuristic, best, bound = (
+            float(v) if isinstance(v, int | float) else float("nan")
+            for v in (row["heuristic"], row["best"], row["bound"])
+        )
         gap = float(row["gap"]) / 100 if isinstance(row["gap"], int | float) else float("nan")
         metric = f"{letter}: {row['metric'] or 'throughput'}"
         first = heuristic if row["heuristic"] is not None else None
         found.append(
-            pictures.certificate_figure(metric, str(row["unit"] or ""), first, best, bound, gap, f"certificate-{letter}", span)
+            pictures.certificate_figure(
+                metric, str(row["unit"] or ""), first, best, bound, gap, f"certificate-{letter}", span
+            )
         )
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accmine.files import load_yaml
 from accmine.hardware import Design, DesignSpace, template_of
@@ -11,7 +11,10 @@ from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.record import Outcome
 
-__all__ = ["design_in", "outcome_of", "page", "render"]
+if TYPE_CHECKING:
+    from accmine.report import Figure
+
+__all__ = ["design_in", "drawings", "headline", "outcome_of", "page", "render"]
 
 
 def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
@@ -36,26 +39,41 @@ def design_in(text: str) -> Design:
     return next(iter(DesignSpace(template_of(load_yaml(text=text)))))
 
 
-def render(outcome: AnyOutcome, *, width: int = 110, color: bool = False) -> str:
+def render(outcome: AnyOutcome, *, width: int | None = 110, color: bool = False) -> str:
     """The report as text."""
-    from accmine.questions.run.front.report import sections as front
-    from accmine.questions.run.placement.report import sections as placed
-    from accmine.questions.run.report import render as whole
     from accmine.report import render as text
 
-    if isinstance(outcome, Outcome):
-        return whole(outcome, width=width, color=color)
-    own = front(outcome) if isinstance(outcome, FrontOutcome) else placed(outcome)
-    return text(own, width=width, color=color)
+    return text(_report(outcome).sections(outcome), width=width, color=color)
 
 
 def page(outcome: AnyOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Any] = ()) -> str:
     """The report as an HTML page; parameters as of ``accmine.questions.run.report.page``."""
-    from accmine.questions.run.front.report import page as front
-    from accmine.questions.run.placement.report import page as placed
-    from accmine.questions.run.report import page as whole
+    text: str = _report(outcome).page(outcome, trace, study, more)
+    return text
 
-    if isinstance(outcome, Outcome):
-        return whole(outcome, trace, study, more)
-    own = front if isinstance(outcome, FrontOutcome) else placed
-    return own(outcome, trace, study, more)
+
+def headline(outcome: AnyOutcome) -> str:
+    """The answer in a sentence."""
+    text: str = _report(outcome).headline(outcome)
+    return text
+
+
+def drawings(outcome: AnyOutcome, trace: Mapping[str, Any] | None = None) -> list[Figure]:
+    """All figures of the page."""
+    own = _report(outcome)
+    return [*own.hero(outcome), *(figure for found in own.drawn(outcome, trace).values() for figure in found)]
+
+
+def _report(outcome: AnyOutcome) -> Any:
+    """What reports on this kind of outcome: a module with ``sections``, ``headline``, ``hero``, ``drawn``, ``page``."""
+    if isinstance(outcome, FrontOutcome):
+        from accmine.questions.run.front import report as front
+
+        return front
+    if isinstance(outcome, PlacementOutcome):
+        from accmine.questions.run.placement import report as placed
+
+        return placed
+    from accmine.questions.run.report import whole
+
+    return whole

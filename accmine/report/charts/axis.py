@@ -57,7 +57,9 @@ def on_one_axis(
         above = i % 2 == 0
         y = (30.0 if above else 122.0) + (0.0 if len(rows) < 2 or abs(rows[-2] - middle) > 2 * half else 0.0)
         rows.append(middle)
-        parts.append(f'<line class="mark {kind}" x1="{x:.1f}" y1="{52 if above else 72}" x2="{x:.1f}" y2="{96 if above else 108}"/>')
+        parts.append(
+            f'<line class="mark {kind}" x1="{x:.1f}" y1="{52 if above else 72}" x2="{x:.1f}" y2="{96 if above else 108}"/>'
+        )
         parts.append(f'<text class="name" x="{middle:.1f}" y="{y:.0f}" text-anchor="middle">{escape(name)}</text>')
         parts.append(f'<text class="big" x="{middle:.1f}" y="{y + 17:.0f}" text-anchor="middle">{escape(label)}</text>')
     told = ", ".join(f"{name} {number(value)} {unit}".rstrip() for _, name, value in known)

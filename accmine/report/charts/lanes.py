@@ -163,7 +163,9 @@ def _joined(group: Sequence[Slice]) -> Slice:
     return Slice(name, first.phase, "", first.start, group[-1].end - first.start, first.critical)
 
 
-def _picture(rows: Mapping[str, Sequence[Slice]], busy: Mapping[str, float], low: float, high: float, label: str) -> str:
+def _picture(
+    rows: Mapping[str, Sequence[Slice]], busy: Mapping[str, float], low: float, high: float, label: str
+) -> str:
     right = _WIDTH - _BUSY
     scale = (right - _LEFT) / (high - low)
     bottom = _TOP + _ROW * len(rows)

@@ -15,7 +15,7 @@ from accmine.report.csv import render as csv
 from accmine.report.figure import Figure, Table
 from accmine.report.html import page as html
 
-__all__ = ["front_csv", "page", "sections"]
+__all__ = ["drawn", "front_csv", "headline", "hero", "page", "sections"]
 
 
 def sections(outcome: FrontOutcome) -> list[Section]:
@@ -36,11 +36,7 @@ def _unit(outcome: FrontOutcome) -> str:
 
 
 def _front(outcome: FrontOutcome) -> Section:
-    own = [point for point in outcome.points if point.on_front]
     rows = tuple(_row(outcome, point) for point in outcome.points)
-    ends = sorted((point.tdp_w, point.area_mm2, point.objective) for point in own)
-    word = "design is" if len(own) == 1 else "designs are"
-    (cool, small, slow), (hot, large, fast) = ends[0], ends[-1]
     return Section(
         "answer",
         f"Front: {outcome.study}",
@@ -50,8 +46,7 @@ def _front(outcome: FrontOutcome) -> Section:
         ),
         rows,
         (
-            f"{len(own)} {word} on the front of {outcome.objective}: {number(slow)} to {number(fast)} {_unit(outcome)} "
-            f"at {number(cool)} to {number(hot)} W and {number(small)} to {number(large)} mm².",
+            f"{headline(outcome)}.",
             f"A row is the best verified answer under that {outcome.limit}, and what no design under it is better "
             "than; a design number is that of its file.",
             f"Status {outcome.status}, stopped: {outcome.stop}.",
@@ -108,9 +103,31 @@ def page(
     outcome: FrontOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()
 ) -> str:
     """The report as an HTML page; parameters as of ``accmine.questions.run.report.page``."""
-    found = {"answer": [_figure(outcome)]}
+    found = drawn(outcome, trace)
     shown = in_place([*sections(outcome), *more], found, study)
-    return html(outcome.study, [s for s in shown if s.key != "warnings"], found, warnings=outcome.warnings)
+    own = [section for section in shown if section.key != "warnings"]
+    return html(outcome.study, own, found, lead=f"{headline(outcome)}.", warnings=outcome.warnings)
+
+
+def headline(outcome: FrontOutcome) -> str:
+    """The answer in a sentence."""
+    own = sorted((p.tdp_w, p.area_mm2, p.objective) for p in outcome.points if p.on_front)
+    (cool, small, slow), (hot, large, fast) = own[0], own[-1]
+    word = "design is" if len(own) == 1 else "designs are"
+    return (
+        f"{len(own)} {word} on the front of {outcome.objective}: {number(slow)} to {number(fast)} {_unit(outcome)} "
+        f"at {number(cool)} to {number(hot)} W and {number(small)} to {number(large)} mm²"
+    )
+
+
+def hero(_: FrontOutcome) -> list[Figure]:
+    """What stands above the fold: the front is a figure of the answer."""
+    return []
+
+
+def drawn(outcome: FrontOutcome, _: Mapping[str, Any] | None = None) -> dict[str, list[Figure]]:
+    """The figures of the sections, by their keys."""
+    return {"answer": [_figure(outcome)]}
 
 
 def _figure(outcome: FrontOutcome) -> Figure:

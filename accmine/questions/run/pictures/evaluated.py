@@ -51,7 +51,17 @@ def _figure(
         cells.append((*own, *(more.get(name) for name in TUNABLES)))
     for row in baselines:
         rate = row.samples_per_s[0] if len(row.samples_per_s) == 1 else nan
-        own = (row.name, "baseline", group, mine.relative / row.ratio, rate, row.area_mm2, row.tdp_w, not row.note, False)
+        own = (
+            row.name,
+            "baseline",
+            group,
+            mine.relative / row.ratio,
+            rate,
+            row.area_mm2,
+            row.tdp_w,
+            not row.note,
+            False,
+        )
         cells.append((*own, *(None for _ in TUNABLES)))
     column = _COLUMNS.index("samples_per_s" if rates else "relative")
     title = "samples/s" if rates else "throughput relative to the baseline"

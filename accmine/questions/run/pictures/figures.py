@@ -190,7 +190,11 @@ def _roof(roof: DeviceRoof, key: str) -> Figure:
             bend = ((low, low * roof.hbm_bytes_per_s), (ridge, peak), (high, peak))
             lines.append(Line(kind, bend, f"{name}: {si(peak, 'FLOP/s')}"))
     picture = scatter(
-        dots, Axis("FLOP per byte of HBM traffic", True), Axis("FLOP/s", True, lambda v: si(v, "", 3)), "roofline", lines
+        dots,
+        Axis("FLOP per byte of HBM traffic", True),
+        Axis("FLOP/s", True, lambda v: si(v, "", 3)),
+        "roofline",
+        lines,
     )
     legend = "".join(
         f'<li><i class="{colour}"></i>bound by {kind}</li>'

@@ -12,7 +12,12 @@ _AFTER: tuple[tuple[str, str, str, str], ...] = (
     ("evaluated", "throughput", "Everything evaluated", "Choose a point to see the design and its file."),
     ("parts", "time", "Why: where area and power go", "Of one device, by the technology of the study."),
     ("gantt", "parts", "Schedule", "A row is a core; its share on the right is the time in which it computes."),
-    ("timeline", "gantt", "Timeline of the step", "A row is a stage or a link; each picture has a time axis of its own."),
+    (
+        "timeline",
+        "gantt",
+        "Timeline of the step",
+        "A row is a stage or a link; each picture has a time axis of its own.",
+    ),
     ("roofline", "timeline", "Roofline", "Operators in the modes that their schedule gives them."),
 )
 """Section, the one that it follows, its title and its note."""

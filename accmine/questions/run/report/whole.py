@@ -10,10 +10,11 @@ from accmine.questions.run.pictures.evaluated import evaluated_figures
 from accmine.questions.run.pictures.place import in_place
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.report import answer, proof, why
+from accmine.questions.run.report.answer import headline
 from accmine.questions.run.report.labels import design_labels
 from accmine.report import Figure, Section, Table, html, stacked_bars, text
 
-__all__ = ["drawn", "hero", "page", "render", "sections"]
+__all__ = ["drawn", "headline", "hero", "page", "render", "sections"]
 
 
 def sections(outcome: Outcome) -> list[Section]:
@@ -46,7 +47,9 @@ def render(outcome: Outcome, *, width: int = 110, color: bool = False) -> str:
     return text.render(sections(outcome), width=width, color=color)
 
 
-def page(outcome: Outcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()) -> str:
+def page(
+    outcome: Outcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()
+) -> str:
     """The report as an HTML page.
 
     Parameters
@@ -88,7 +91,11 @@ def drawn(outcome: Outcome, trace: Mapping[str, Any] | None = None) -> dict[str,
     table = Table(
         ("device", "busy_s", *(field for field, _, _ in why.PARTS)),
         [
-            (why.stage_name(outcome, stage), stage.busy_s, *(float(getattr(stage.time_split, f)) for f, _, _ in why.PARTS))
+            (
+                why.stage_name(outcome, stage),
+                stage.busy_s,
+                *(float(getattr(stage.time_split, f)) for f, _, _ in why.PARTS),
+            )
             for stage in outcome.stages
         ],
     )

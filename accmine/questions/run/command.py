@@ -12,6 +12,7 @@ from accmine.errors import InfeasibleError, InputError
 from accmine.questions.options import (
     RUNS,
     Json,
+    Latest,
     Quiet,
     Runs,
     Seconds,
@@ -87,13 +88,14 @@ def show(
     name: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or the start of the name of one.")],
     runs: Runs = RUNS,
     gantt: Annotated[Path | None, typer.Option(help="Draw the schedule into this PNG file.")] = None,
+    latest: Latest = False,
     as_json: Json = False,
 ) -> None:
     """Print the report of a run again."""
     from accmine.questions.run.folder import find_run
 
     writable(gantt)
-    folder = find_run(runs, name)
+    folder = find_run(runs, name, latest=latest)
     result = folder.read_json("result.json")
     if result is None:
         raise InputError(f"{folder.path} has no result; its state is: {folder.state}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
-from accmine.questions.run.record import Outcome
+from accmine.questions.run.record import Outcome, refuse_newer
 
 __all__ = ["outcome_of", "page", "render"]
 
@@ -21,6 +21,7 @@ def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
     """
     from accmine.report import from_json
 
+    refuse_newer(table)
     if table.get("kind") == PlacementOutcome.kind:
         return from_json(PlacementOutcome, table)
     return from_json(Outcome, table)

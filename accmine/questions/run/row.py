@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["COLUMNS", "Column", "Row", "row_of"]
+__all__ = ["COLUMNS", "Column", "Row", "row_of", "shown"]
 
 Row = dict[str, float | int | str | None]
 
@@ -19,6 +19,11 @@ class Column:
     unit: str
     description: str
 
+    @property
+    def numeric(self) -> bool:
+        """Whether it holds numbers."""
+        return bool(self.unit)
+
 
 COLUMNS: tuple[Column, ...] = (
     Column("study", "", "Name of the study."),
@@ -26,7 +31,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("stop", "", "Why the run ended: proved, finished, time, interrupted; empty where it has no answer."),
     Column("metric", "", "What heuristic, best and bound measure."),
     Column("unit", "", "Unit of heuristic, best and bound."),
-    Column("sense", "", "max or min."),
+    Column("sense", "", "maximize or minimize."),
     Column("heuristic", "unit", "Value of the critical-path heuristic alone."),
     Column("best", "unit", "Value of the best verified answer."),
     Column("bound", "unit", "No design of the space is better."),
@@ -42,6 +47,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("seconds", "s", "Seconds of all steps of the run."),
     Column("message", "", "Why there is no answer."),
     Column("folder", "", "Folder of the run."),
+    Column("placement", "", "How the workload is spread, where that was decided with the design."),
 )
 """Columns of ``row_of`` in their order; stable names, new ones are added at the end."""
 
@@ -49,29 +55,50 @@ COLUMNS: tuple[Column, ...] = (
 def row_of(result: Mapping[str, Any]) -> Row:
     """The row of what a run's ``result.json`` holds; a column that does not apply is ``None``."""
     certificate = result.get("certificate") or {}
-    workloads = result.get("workloads") or ()
-    alone = workloads[0] if len(workloads) == 1 else result if "samples_per_s" in result else {}
     gap = certificate.get("gap")
-    designs = result.get("designs") or ()
     seconds = result.get("seconds") or {}
-    found: Row = {
-        "study": result.get("study"),
-        "status": result.get("status"),
-        "stop": result.get("stop") or "",
-        **{name: certificate.get(name) for name in ("metric", "unit", "sense", "heuristic")},
-        "best": certificate.get("objective"),
-        "bound": certificate.get("bound"),
-        "gap": None if gap is None else 100 * gap,
-        "value": result.get("value"),
-        "samples_per_s": alone.get("samples_per_s"),
-        "step_s": alone.get("step_s"),
-        "area_mm2": result.get("area_mm2"),
-        "tdp_w": result.get("tdp_w"),
-        "designs": "; ".join(design["name"] for design in designs),
-        "feasible_designs": certificate.get("feasible_designs"),
-        "evaluated_designs": certificate.get("evaluated_designs"),
-        "seconds": sum(seconds.values()) if isinstance(seconds, Mapping) else seconds,
-        "message": result.get("message") or "",
-        "folder": result.get("folder") or "",
+    found: Row = dict.fromkeys(column.name for column in COLUMNS)
+    found |= {name: result.get(name) for name in ("study", "status", "value", "area_mm2", "tdp_w")}
+    found |= {name: result.get(name) or "" for name in ("stop", "message", "folder")}
+    found |= {
+        name: certificate.get(name)
+        for name in ("metric", "unit", "sense", "heuristic", "bound", "feasible_designs", "evaluated_designs")
     }
-    return {column.name: found[column.name] for column in COLUMNS}
+    found["best"] = certificate.get("objective")
+    found["gap"] = None if gap is None else 100 * gap
+    found["seconds"] = sum(seconds.values())
+    return found | (_placed(result) if "placement" in result else _given(result))
+
+
+def _given(result: Mapping[str, Any]) -> Row:
+    """What only the outcome of a study whose placement is given says in its way."""
+    workloads = result.get("workloads") or ()
+    alone = next(iter(workloads)) if len(workloads) == 1 else {}
+    designs = "; ".join(design["name"] for design in result.get("designs") or ())
+    return {"samples_per_s": alone.get("samples_per_s"), "step_s": alone.get("step_s"), "designs": designs}
+
+
+def _placed(result: Mapping[str, Any]) -> Row:
+    """What only the outcome of a study whose placement is decided says in its way."""
+    design, placement, devices = result["design"], result["placement"], result["devices"]
+    degrees = (f"{kind} {placement[kind]}" for kind in ("tensor", "pipeline", "data", "expert"))
+    return {
+        "metric": "throughput",
+        "unit": "samples/s",
+        "sense": "maximize",
+        "samples_per_s": result["samples_per_s"],
+        "step_s": result["value"],
+        "area_mm2": devices * design["area_mm2"],
+        "tdp_w": devices * design["tdp_w"],
+        "designs": design["name"],
+        "placement": f"{' × '.join(degrees)}, microbatch {placement['microbatch']}",
+    }
+
+
+def shown(row: Mapping[str, Any]) -> str:
+    """Best value and gap of a row in words; empty where it has none."""
+    if not isinstance(row["best"], int | float):
+        return ""
+    gap = row["gap"]
+    proof = "" if gap is None else f" (gap {gap:.3g} %)"
+    return f"{row['best']:.5g} {row['unit'] or row['metric']}{proof}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accmine.errors import InputError
-from accmine.questions.options import Json, Set, StudyName, echo_json
+from accmine.questions.options import RUNS, Json, Runs, Set, StudyName, echo_json
 
 if TYPE_CHECKING:
     pass
@@ -53,20 +53,26 @@ def schema(
 
 def list_entries(
     what: Annotated[
-        str, typer.Argument(help="workloads, accelerators, technologies, clusters, stacks, studies, suites, solvers.")
+        str,
+        typer.Argument(help="workloads, accelerators, technologies, clusters, stacks, studies, suites, solvers, runs."),
     ],
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """List the catalogue."""
+    """List the catalogue, or the runs below --runs with the newest last."""
     from accmine.questions.study.listing import rows
 
-    entries = rows(what)
+    if what != "runs" and runs != RUNS:
+        raise InputError("has no effect but on runs", f"list {what}", "--runs")
+    entries = rows(what, runs)
     if as_json:
         echo_json(entries)
     elif entries:
         from accmine.report import of_records, table
 
         typer.echo(table(of_records(what, what, entries)))
+    elif what == "runs":
+        typer.echo(f"no runs in {runs}", err=True)
 
 
 COMMANDS = {"validate": validate, "schema": schema, "list": list_entries}

@@ -1,0 +1,118 @@
+"""All runs and sweeps below a folder as rows of one table; what is damaged is a row with the reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from accmine.errors import InputError
+from accmine.files import load_yaml
+from accmine.questions.run.folder import RunFolder, RunState, list_runs
+from accmine.questions.run.row import COLUMNS, Column, Row, row_of, shown
+from accmine.report.records import Records, records
+
+__all__ = ["RESULT_COLUMNS", "SHORT", "list_rows", "results", "row_of_run"]
+
+RESULT_COLUMNS: tuple[Column, ...] = (
+    Column("run", "", "Name of the run folder."),
+    Column("state", "", "running, finished, interrupted, failed; or damaged: message says what cannot be read."),
+    Column("when", "", "When the state was written last, in UTC: the end of a run that has one."),
+    *COLUMNS,
+)
+"""Columns of ``results`` for a run; points of a sweep have their keys as further ones."""
+
+SHORT = ("run", "state", "status", "best", "unit", "gap", "area_mm2", "tdp_w", "designs")
+"""What is printed where no columns are asked for."""
+
+DAMAGED = "damaged"
+
+
+def row_of_run(folder: RunFolder) -> Row:
+    """The row of one run: ``RESULT_COLUMNS``."""
+    row: Row = dict.fromkeys(column.name for column in RESULT_COLUMNS)
+    row |= {"run": folder.path.name, "when": folder.when}
+    try:
+        state, recorded = folder.state, folder.read_json("state.json") or {}
+        row["state"] = None if state is None else state.value
+        result = folder.read_json("result.json")
+        with folder.using("result.json"):
+            row |= _checked(row_of(result or {}))
+    except InputError as error:
+        row |= {"state": DAMAGED, "message": str(error)}
+    else:
+        if result is None:
+            row["status"] = "failed" if state is RunState.FAILED else None
+        row["message"] = row["message"] or str(recorded.get("message") or "")
+    row["study"] = row["study"] or _name_of_study(folder)
+    row["folder"] = str(folder.path)  # where it is, not where it was computed
+    return row
+
+
+def _checked(row: Row) -> Row:
+    """The row, once its values are what their columns hold.
+
+    Raises
+    ------
+    TypeError
+        If one is not.
+    """
+    for column in COLUMNS:
+        value = row[column.name]
+        fine = (int, float) if column.numeric else str
+        if value is not None and (isinstance(value, bool) or not isinstance(value, fine)):
+            raise TypeError(f"{column.name} is {value!r:.40}")
+    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+
+
+def _name_of_study(folder: RunFolder) -> str | None:
+    with suppress(InputError, OSError, LookupError, TypeError, AttributeError):
+        return str(load_yaml(folder.path / "study.yaml").data["name"])
+    return None
+
+
+def results(folders: Sequence[Path] = (), runs: Path = Path("runs")) -> Records:
+    """One row per run, and per point of a sweep, oldest first.
+
+    Parameters
+    ----------
+    folders
+        Run folders, sweeps, or folders of them; default: ``runs``.
+
+    Raises
+    ------
+    InputError
+        If one of ``folders`` is not there.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"no such folder: {folder}")
+    rows = [row for folder in folders or (runs,) for row in _rows_of(folder)]
+    names = dict.fromkeys(column.name for column in RESULT_COLUMNS)
+    return records(rows, tuple(names | dict.fromkeys(name for row in rows for name in row)))
+
+
+def _rows_of(folder: Path) -> Iterator[dict[str, Any]]:
+    if (folder / "state.json").is_file():
+        yield dict(row_of_run(RunFolder(folder)))
+        return
+    for run in list_runs(folder):
+        yield dict(row_of_run(run))
+
+
+def list_rows(runs: Path) -> list[dict[str, Any]]:
+    """Name, study, state, when, best and gap of the runs below a folder, newest last; a reason where one has none."""
+    return [
+        {
+            "name": row["run"],
+            "study": row["study"] or "",
+            "state": row["state"],
+            "when": row["when"],
+            "best": shown({**row, "gap": None}) or row["status"] or "",
+            "gap_percent": row["gap"],
+            "message": " ".join(str(row["message"] or "").split()),
+        }
+        for row in results(runs=runs)
+    ]

@@ -10,7 +10,7 @@ from typing import Any, overload
 from accmine.errors import InputError
 from accmine.report import csv
 from accmine.report.numbers import cell
-from accmine.report.section import of_records
+from accmine.report.section import Column, Section
 from accmine.report.text import table
 
 __all__ = ["Records", "records"]
@@ -87,10 +87,11 @@ class Records(Sequence[Row]):
         return pandas.DataFrame({name: self.column(name) for name in self.columns})
 
     def __str__(self) -> str:
-        """The table as text, as wide as it is."""
-        return (
-            table(of_records("records", "", self.to_json())) if self.rows else f"no rows of {', '.join(self.columns)}"
-        )
+        """The table as text, as wide as it is, each row in a line."""
+        numeric = [all(isinstance(value, int | float | None) for value in self.column(name)) for name in self.columns]
+        columns = tuple(Column(name, right) for name, right in zip(self.columns, numeric, strict=True))
+        cells = tuple(tuple(" ".join(cell(row.get(name)).split()) for name in self.columns) for row in self.rows)
+        return table(Section("records", "", columns, cells))
 
     def __repr__(self) -> str:
         """What it is, in a line; ``print`` shows the rows."""

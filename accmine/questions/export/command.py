@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine.errors import CheckError, InputError
-from accmine.questions.options import RUNS, Json, Latest, Runs, echo_json
+from accmine.questions.options import RUNS, Json, Runs, echo_json
 
 if TYPE_CHECKING:
     from accmine.questions.export.comparison import Comparison
@@ -43,7 +43,6 @@ def export(
     verify: Annotated[
         bool, typer.Option("--verify", help="Run the tool on what was written, and print both figures.")
     ] = False,
-    latest: Latest = False,
     again: Annotated[bool, typer.Option("--again", help="Replace an earlier export in this folder.")] = False,
     runs: Runs = RUNS,
     as_json: Json = False,
@@ -57,7 +56,7 @@ def export(
     from accmine.questions.export.operators import read_run
     from accmine.questions.run.folder import find_run
 
-    folder = find_run(runs, name, latest=latest)
+    folder = find_run(runs, name)
     if tool is Tool.MEGATRON:
         _placement(folder, output, verify, again, as_json)
         return

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from accmine.errors import InputError
@@ -112,7 +113,7 @@ def list_rows(runs: Path) -> list[dict[str, Any]]:
             "when": row["when"],
             "best": shown({**row, "gap": None}) or row["status"] or "",
             "gap_percent": row["gap"],
-            "message": " ".join(str(row["message"] or "").split()),
+            "message": shorten(str(row["message"] or ""), 60, placeholder="…"),
         }
         for row in results(runs=runs)
     ]

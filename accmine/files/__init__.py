@@ -2,7 +2,7 @@
 
 from accmine.files.catalogue import KINDS, did_you_mean, find_file, is_file_reference, names, path_of, resolve
 from accmine.files.complaints import FieldsError, complaints_of, derived, plain_annotation
-from accmine.files.document import Document, Place, is_json, load_yaml, parse, parse_value, placed, validate
+from accmine.files.document import Document, Place, is_json, load_yaml, overridden, parse, parse_value, placed, validate
 from accmine.files.reading import content_hash, read_text
 from accmine.files.recognise import looks_like
 from accmine.files.units import allowed_units, format_quantity, parse_quantity
@@ -27,6 +27,7 @@ __all__ = [
     "load_yaml",
     "looks_like",
     "names",
+    "overridden",
     "parse",
     "parse_quantity",
     "parse_value",

@@ -91,6 +91,7 @@ def find(
     compare: bool = True,
     began: float | None = None,
     watch: Watch | None = None,
+    **shared: Any,
 ) -> Findings:
     """What the steps of a run find.
 
@@ -111,11 +112,18 @@ def find(
         Value of ``time.monotonic()`` from which the budget counts; default: now.
     watch
         Told each step as it begins, the unit of the study once it is known, and sentences for the user.
+    shared
+        What other runs of the same tasks have: ``library``, ``cycles`` and ``answers`` of a session.
     """
     budget = Budget.of(plan.study.budget, RUN, steps=_steps(plan, compare), began=began)
-    more = {"store": store, "first": tuple(first), "on_progress": on_progress, "watch": watch or Watch()}
+    more: dict[str, Any] = {
+        "store": store,
+        "first": tuple(first),
+        "on_progress": on_progress,
+        "watch": watch or Watch(),
+    }
     more["limits"] = plan.study.budget
-    with opened(plan, budget, **more) as session:
+    with opened(plan, budget, **shared, **more) as session:
         try:
             return _solve_in(session, compare)
         except KeyboardInterrupt:

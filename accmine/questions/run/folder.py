@@ -43,6 +43,7 @@ __all__ = [
     "list_runs",
     "open_run",
     "run_hash",
+    "slug",
     "solver_versions",
     "task_key",
 ]
@@ -134,7 +135,8 @@ def task_key(**parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A name as part of that of a folder."""
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:60] or "study"
 
 
@@ -363,7 +365,7 @@ def _task_file(key: str) -> str:
 
 def open_run(runs: Path, study: Study, content: Mapping[str, str] | None = None) -> RunFolder:
     """The folder of a run of ``study`` below ``runs``; nothing is written yet. ``content`` as in ``run_hash``."""
-    return RunFolder(Path(runs) / f"{_slug(study.name)}-{run_hash(study, content)}")
+    return RunFolder(Path(runs) / f"{slug(study.name)}-{run_hash(study, content)}")
 
 
 def list_runs(runs: Path) -> tuple[RunFolder, ...]:

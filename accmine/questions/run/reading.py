@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from accmine.files import load_yaml
+from accmine.hardware import Design, DesignSpace, template_of
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.record import Outcome, refuse_newer
 
-__all__ = ["outcome_of", "page", "render"]
+__all__ = ["design_in", "outcome_of", "page", "render"]
 
 
 def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
@@ -25,6 +27,11 @@ def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
     if table.get("kind") == PlacementOutcome.kind:
         return from_json(PlacementOutcome, table)
     return from_json(Outcome, table)
+
+
+def design_in(text: str) -> Design:
+    """The design that a ``design.yaml`` holds."""
+    return next(iter(DesignSpace(template_of(load_yaml(text=text)))))
 
 
 def render(outcome: AnyOutcome, *, width: int = 110, color: bool = False) -> str:

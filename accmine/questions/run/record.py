@@ -403,3 +403,5 @@ class Outcome(Answer):
     chips: int | None = None
     earlier_run: str = field(default="", compare=False)
     """When the run ended that this answer was read from, in UTC; empty: it was computed for this call."""
+    reference_s: tuple[float, ...] = ()
+    """Step time of each workload with the baseline on every device: what values are relative to."""

@@ -9,18 +9,19 @@ from typing import Any
 
 from accmine.cost import ready
 from accmine.errors import DEFECT, AccmineError, InfeasibleError, InputError, NothingFoundError
-from accmine.files import load_yaml, placed
-from accmine.hardware import Design, DesignSpace, template_of
+from accmine.files import placed
+from accmine.hardware import Design
 from accmine.interrupts import held
-from accmine.plan import PlacementPlan, Plan, given_study, make_placement, make_plan
+from accmine.plan import PlacementPlan, Plan, given_study, make_placement
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
+from accmine.questions.run.beside import Beside
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.placement.files import placement_files
 from accmine.questions.run.placement.flow import solve_placement
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
-from accmine.questions.run.reading import outcome_of, page
+from accmine.questions.run.reading import design_in, outcome_of, page
 from accmine.questions.run.record import FORMAT, Outcome
 from accmine.report import Watch
 from accmine.result import Status
@@ -65,12 +66,13 @@ def run_study(
     again: bool = False,
     on_progress: Incumbent | None = None,
     watch: Watch | None = None,
+    beside: Beside | None = None,
 ) -> AnyOutcome:
     """Run a study; a finished run of as large a budget is read from its folder unless ``again``.
 
     What an earlier try left there is where this one begins: finished parts, and the best answer (not if deterministic).
     The budget counts from here, once the search for tiles is compiled; files and graphs count. ``watch`` is told each
-    step, and when what cannot be cut off takes longer than the budget.
+    step, and when what cannot be cut off takes longer than the budget. ``beside`` is what other runs have for this one.
 
     Raises
     ------
@@ -86,23 +88,24 @@ def run_study(
     watch = watch or Watch()
     ready(watch.say)
     began = watch.begin()
-    inputs = read_inputs(loaded)
-    folder = replace(open_run(runs_dir, loaded.study, inputs.content), say=watch.say)
-    if not again and folder.state is not None and folder.answers(loaded.study):
+    inputs, beside = read_inputs(loaded), beside or Beside()
+    folder = replace(open_run(runs_dir, loaded.study, beside.content(loaded.study, inputs)), say=watch.say)
+    if not (again or beside.reopen) and folder.state is not None and folder.answers(loaded.study):
         return _read(folder, loaded, watch)
     if folder.elsewhere:
         watch.say(f"{folder.path} is being computed by another process as well")
     known = None if again else _known(folder)
     try:
         with placed(loaded.document):
-            plan = (make_placement if loaded.study.placed else make_plan)(loaded.study, inputs)
+            plan = (make_placement if loaded.study.placed else beside.plan)(loaded.study, inputs)
     except InfeasibleError as error:
         _begin(folder, loaded, again)
         raise _refused(error, loaded, folder) from None
     _begin(folder, loaded, again)
     try:
-        more: dict[str, Any] = {"first": _designs(known, loaded), "began": began, "watch": watch}
-        outcome, lanes = _solved(plan, folder, on_progress or (lambda *_: None), **more)
+        first = [*_designs(known, loaded), *beside.designs]
+        more: dict[str, Any] = {"first": first, "began": began, "watch": watch}
+        outcome, lanes = _solved(plan, folder, on_progress or (lambda *_: None), beside, **more)
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
@@ -121,12 +124,12 @@ def run_study(
 
 
 def _solved(
-    plan: Plan | PlacementPlan, folder: RunFolder, on_progress: Incumbent, **more: Any
+    plan: Plan | PlacementPlan, folder: RunFolder, on_progress: Incumbent, beside: Beside, **more: Any
 ) -> tuple[AnyOutcome, list[Any]]:
     """The answer of either kind of study."""
     if isinstance(plan, PlacementPlan):
         return solve_placement(plan, on_progress, **more)
-    return solve_study(plan, folder, on_progress, **more)
+    return solve_study(plan, beside.store(folder), on_progress, **beside.shared(plan), **more)
 
 
 def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
@@ -179,7 +182,7 @@ def _known(folder: RunFolder) -> AnyOutcome | None:
 def _designs(outcome: AnyOutcome | None, loaded: LoadedStudy) -> list[Design]:
     """The designs of an outcome that a run may begin with."""
     chosen = () if outcome is None or loaded.study.budget.deterministic else outcome.designs
-    return [next(iter(DesignSpace(template_of(load_yaml(text=design.yaml))))) for design in chosen]
+    return [design_in(design.yaml) for design in chosen]
 
 
 def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) -> InfeasibleError:

@@ -78,6 +78,7 @@ def summarize(f: Findings) -> Outcome:
         area_error=plan.technology.area_error,
         tdp_error=plan.technology.tdp_error,
         chips=plan.devices,
+        reference_s=plan.reference_s,
         limits=limit_rows(plan, chosen, devices, f.binding),
         baselines=f.baselines,
         modes=_modes(f),

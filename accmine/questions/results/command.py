@@ -39,7 +39,7 @@ def results(
     """
     from accmine.files import write_atomic
     from accmine.questions.results.query import select, write_parquet
-    from accmine.questions.results.table import SHORT
+    from accmine.questions.results.table import RESULT_COLUMNS, SHORT
     from accmine.questions.results.table import results as all_rows
 
     if keys:
@@ -57,7 +57,8 @@ def results(
     if as_json:
         echo_json(chosen.to_json())
     elif csv_file is None and parquet is None:
-        short = chosen if columns else select(chosen, columns=SHORT)
+        swept = chosen.columns[len(RESULT_COLUMNS) :]
+        short = chosen if columns else select(chosen, columns=[SHORT[0], *swept, *SHORT[1:]])
         typer.echo(str(short) if len(short) else f"no rows{' of ' + str(len(found)) if len(found) else f' in {runs}'}")
 
 

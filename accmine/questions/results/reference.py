@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, get_args, get_origin, get_type_hints
 
 from accmine.questions.results.table import RESULT_COLUMNS
 from accmine.questions.run.placement.record import PlacementOutcome
-from accmine.questions.run.record import FORMAT, Outcome
+from accmine.questions.run.record import Outcome
+from accmine.questions.run.row import FORMAT
 
 __all__ = ["results_reference"]
 
@@ -157,7 +159,7 @@ def _described(kind: type[Any]) -> dict[str, str]:
         found |= dict.fromkeys(names.split(", "), " ".join(text.split()))
     (tree,) = ast.parse(inspect.cleandoc("\n" + inspect.getsource(kind))).body
     body = tree.body if isinstance(tree, ast.ClassDef) else []
-    for field, text in zip(body, body[1:], strict=False):
+    for field, text in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
             words = text.value.value if isinstance(text.value, ast.Constant) else ""
             found[field.target.id] = " ".join(str(words).split())

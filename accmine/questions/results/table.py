@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -13,6 +14,8 @@ from accmine.errors import InputError
 from accmine.files import load_yaml
 from accmine.questions.run.folder import RunFolder, RunState, list_runs
 from accmine.questions.run.row import COLUMNS, Column, Row, row_of, shown
+from accmine.questions.sweep.folder import SweepFolder
+from accmine.questions.sweep.record import FAILED
 from accmine.report.records import Records, records
 
 __all__ = ["RESULT_COLUMNS", "SHORT", "list_rows", "results", "row_of_run"]
@@ -23,12 +26,12 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     Column("when", "", "When the state was written last, in UTC: the end of a run that has one."),
     *COLUMNS,
 )
-"""Columns of ``results`` for a run; points of a sweep have their keys as further ones."""
+"""Columns of ``results``; points of a sweep have ``sweep``, ``point`` and the keys that are swept behind these."""
 
 SHORT = ("run", "state", "status", "best", "unit", "gap", "area_mm2", "tdp_w", "designs")
-"""What is printed where no columns are asked for."""
+"""What is printed where no columns are asked for, and the points and keys of sweeps."""
 
-DAMAGED = "damaged"
+DAMAGED, SWEEP = "damaged", "sweep.yaml"
 
 
 def row_of_run(folder: RunFolder) -> Row:
@@ -95,12 +98,41 @@ def results(folders: Sequence[Path] = (), runs: Path = Path("runs")) -> Records:
     return records(rows, tuple(names | dict.fromkeys(name for row in rows for name in row)))
 
 
-def _rows_of(folder: Path) -> Iterator[dict[str, Any]]:
+def _rows_of(folder: Path) -> list[dict[str, Any]]:
+    """Rows below a folder, oldest first; the points of a sweep stay together."""
     if (folder / "state.json").is_file():
-        yield dict(row_of_run(RunFolder(folder)))
-        return
-    for run in list_runs(folder):
-        yield dict(row_of_run(run))
+        return [row_of_run(RunFolder(folder))]
+    if (folder / SWEEP).is_file():
+        return list(_points(folder))
+    sweeps = [list(_points(path.parent)) for path in sorted(folder.glob(f"*/{SWEEP}"))]
+    of_points = {row["run"] for rows in sweeps for row in rows}
+    alone = [[row_of_run(run)] for run in list_runs(folder) if run.path.name not in of_points]
+    blocks = sorted((rows for rows in alone + sweeps if rows), key=lambda rows: max(row["when"] for row in rows))
+    return [row for rows in blocks for row in rows]
+
+
+def _points(folder: Path) -> Iterator[dict[str, Any]]:
+    """The points of a sweep: their answers as the sweep has them, which may be those of other points."""
+    said: list[str] = []
+    sweep = SweepFolder(folder, said.append)
+    for number in sweep.numbers():
+        row: dict[str, Any] = dict.fromkeys(column.name for column in RESULT_COLUMNS)
+        row |= {"run": "", "state": DAMAGED, "when": "", "sweep": folder.name, "point": number}
+        point = sweep.read(number)
+        if point is None:
+            yield row | {"message": said[-1]}
+            continue
+        run = RunFolder(folder.parent / Path(str(point.row.get("folder") or ".")).name)
+        row |= {name: point.row.get(name) for name in row if name in point.row}
+        row |= {"run": run.path.name if run.when else "", "when": run.when, "folder": str(run.path) if run.when else ""}
+        with suppress(InputError):
+            state = run.state if run.when else None
+            row["state"] = "failed" if point.status == FAILED else state.value if state else "finished"
+        yield row | {key: _plain(value) for key, value in point.values.items()}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | None) else json.dumps(value, ensure_ascii=False)
 
 
 def list_rows(runs: Path) -> list[dict[str, Any]]:

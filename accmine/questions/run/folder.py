@@ -29,7 +29,7 @@ from accmine.errors import InputError
 from accmine.files import did_you_mean, load_yaml, write_atomic
 from accmine.problems.files import located
 from accmine.questions.run.process import alive, process
-from accmine.questions.run.record import refuse_newer
+from accmine.questions.run.row import refuse_newer
 from accmine.result import Status
 from accmine.study import Study, effective, study_hash
 from accmine.version import __version__
@@ -377,10 +377,7 @@ def list_runs(runs: Path) -> tuple[RunFolder, ...]:
 def find_run(runs: Path, name: str, *, latest: bool | None = None) -> RunFolder:
     """The run that ``name`` means: a folder, or the start of the name of one below ``runs``.
 
-    Parameters
-    ----------
-    latest
-        Of several take the newest; ``None``: as ``False``, and there is no such option that a complaint could name.
+    Of several, ``latest`` takes the newest; ``None`` is ``False`` where there is no option to name.
 
     Raises
     ------
@@ -389,16 +386,13 @@ def find_run(runs: Path, name: str, *, latest: bool | None = None) -> RunFolder:
     """
     if (Path(name) / _STATE).is_file():
         return RunFolder(Path(name))
-    known = list_runs(runs)
-    matches = [run for run in known if run.path.name == name] or [
-        run for run in known if run.path.name.startswith(name)
-    ]
+    known = {run.path.name: run for run in list_runs(runs)}
+    matches = [name] if name in known else [own for own in known if own.startswith(name)]
     if not matches:
-        names = [run.path.name for run in known]
-        listed = ", ".join(names) if names else f"none in {runs}"
-        raise InputError(f"no run {name!r}; {did_you_mean(name, names)}known: {listed}")
+        listed = ", ".join(known) if known else f"none in {runs}"
+        raise InputError(f"no run {name!r}; {did_you_mean(name, known)}known: {listed}")
     if len(matches) > 1 and not latest:
-        several = ", ".join(f"{run.path.name} ({run.when})" for run in matches)
+        several = ", ".join(f"{own} ({known[own].when})" for own in matches)
         more = "give more of the name" + (", or --latest" if latest is not None else "")
         raise InputError(f"{name!r} is the start of {len(matches)} runs, oldest first: {several}; {more}")
-    return matches[-1]
+    return known[matches[-1]]

@@ -8,7 +8,8 @@ from typing import Any
 from accmine.files import load_yaml
 from accmine.hardware import Design, DesignSpace, template_of
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
-from accmine.questions.run.record import Outcome, refuse_newer
+from accmine.questions.run.record import Outcome
+from accmine.questions.run.row import refuse_newer
 
 __all__ = ["design_in", "outcome_of", "page", "render"]
 

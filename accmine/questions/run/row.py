@@ -1,12 +1,20 @@
-"""What a run came to as one flat row: the columns of sweeps, comparisons and tables of results."""
+"""What a run came to as one flat row: the columns of sweeps, comparisons and tables of results.
+
+Also what both kinds of outcome have in common beside their row: the format of ``result.json``, and how they show
+themselves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
-__all__ = ["COLUMNS", "Column", "Row", "row_of", "shown"]
+from accmine.errors import InputError
+from accmine.report import to_json
+
+__all__ = ["COLUMNS", "FORMAT", "Answer", "Column", "Row", "refuse_newer", "row_of", "shown"]
 
 Row = dict[str, float | int | str | None]
 
@@ -102,3 +110,51 @@ def shown(row: Mapping[str, Any]) -> str:
     gap = row["gap"]
     proof = "" if gap is None else f" (gap {gap:.3g} %)"
     return f"{row['best']:.5g} {row['unit'] or row['metric']}{proof}"
+
+
+FORMAT = 1
+"""Version of the keys of ``result.json``: raised when one goes or changes its meaning, not when one is added."""
+
+
+def refuse_newer(result: Mapping[str, Any], where: str = "") -> None:
+    """Refuse what a later version wrote; a result without a format is of the versions before there was one.
+
+    Raises
+    ------
+    InputError
+        If its format is above ``FORMAT``, or none.
+    """
+    found = result.get("format", FORMAT)
+    if type(found) is not int or found < 1:
+        raise InputError(f"must be a whole number of at least 1, got {found!r:.40}", where, "format")
+    if found > FORMAT:
+        message = f"{found} is of a newer accmine; this one reads up to {FORMAT}: update it, or compute with --again"
+        raise InputError(message, where, "format")
+
+
+class Answer:
+    """What both kinds of outcome have: a JSON form, a row, and short forms for a prompt and a notebook."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; infinities become ``None``."""
+        return to_json(self)
+
+    def to_row(self) -> Row:
+        """One flat row: the columns of ``accmine.questions.run.row``."""
+        return row_of(self.to_json())
+
+    def __repr__(self) -> str:
+        """The answer in a line; ``to_json`` has all of it."""
+        row = self.to_row()
+        said = [f"{row['study']}: {row['status']}", shown(row), f"{row['area_mm2']:.5g} mm², {row['tdp_w']:.4g} W"]
+        return f"<{type(self).__name__} {', '.join(part for part in said if part)}, {row['designs']}>"
+
+    def _repr_html_(self) -> str:
+        """The row as a table, for notebooks."""
+        row = {key: value for key, value in self.to_row().items() if value not in (None, "")}
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{escape(key)}</th><td style='text-align:left'>"
+            f"{escape(f'{value:.6g}' if isinstance(value, float) else str(value))}</td></tr>"
+            for key, value in row.items()
+        )
+        return f"<table>{cells}</table>"

@@ -22,7 +22,8 @@ from accmine.questions.run.placement.files import placement_files
 from accmine.questions.run.placement.flow import solve_placement
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.reading import design_in, outcome_of, page
-from accmine.questions.run.record import FORMAT, Outcome
+from accmine.questions.run.record import Outcome
+from accmine.questions.run.row import FORMAT
 from accmine.report import Watch
 from accmine.result import Status
 from accmine.study import LoadedStudy, read_inputs

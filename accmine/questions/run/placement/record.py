@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from accmine.questions.run.record import FORMAT, Answer, ChosenDesign, LimitRow, Outcome
+from accmine.questions.run.record import ChosenDesign, LimitRow, Outcome
+from accmine.questions.run.row import FORMAT, Answer
 
 __all__ = [
     "AnyOutcome",

@@ -1,7 +1,8 @@
 """Which problems, models and solvers exist: plain tables, imported when named.
 
 Other packages add rows through the entry-point groups ``accmine.problems``, ``accmine.models`` and
-``accmine.solvers``; the name of an entry point is ``kind/name`` and its value ``module:object``.
+``accmine.solvers``; the name of an entry point is ``kind/name`` and its value ``module:object``. Executors, on which
+sweeps run, are of the group ``accmine.executors``, by their name alone.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from accmine.ports import Kind, Model, Problem
 
 __all__ = [
     "DEFAULT_SOLVER",
+    "EXECUTORS",
     "MODELS",
     "PROBLEMS",
     "SOLVERS",
     "WHY_NOT",
+    "executors",
     "explainer",
     "kind_of",
+    "make_executor",
     "make_model",
     "make_solver",
     "problem_module",
@@ -94,6 +98,11 @@ DEFAULT_SOLVER: dict[str, str] = {
     "stage-selection": "auto",
 }
 """Solver that ``accmine solve`` takes when none is named."""
+
+EXECUTORS: dict[str, str] = {
+    "dask": "accmine.questions.sweep.dask_cluster:DaskExecutor",
+}
+"""Name -> what returns a ``concurrent.futures.Executor``; called with no argument, ``dask`` also with an address."""
 
 
 @cache  # reading what is installed takes milliseconds, and solvers are made thousands of times
@@ -175,3 +184,26 @@ def make_model(kind: str, name: str) -> Model:
     if (kind, name) not in table:
         raise InputError(f"no model of {kind} for {name!r}; known: {', '.join(n for k, n in table if k == kind)}")
     return cast(Model, _load(table[kind, name])())
+
+
+def executors() -> list[str]:
+    """Names of the executors."""
+    return sorted(EXECUTORS | {name: value for (name, _), value in _rows("executors").items()})
+
+
+def make_executor(name: str, *arguments: Any) -> Any:
+    """A new executor ``name``, which whoever asked for it shuts down.
+
+    Raises
+    ------
+    InputError
+        If none is registered under this name, or what is cannot be imported.
+    """
+    table = EXECUTORS | {name: value for (name, _), value in _rows("executors").items()}
+    if name not in table:
+        raise InputError(f"unknown executor {name!r}; known: {', '.join(sorted(table))}")
+    try:
+        made = _load(table[name])
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"the executor {name!r} cannot be loaded from {table[name]}: {error}") from None
+    return made(*arguments)

@@ -361,7 +361,7 @@ def _compared(session: Session, found: _Found, findings: Findings) -> Iterator[F
             0.5 * len(plan.study.baselines) + 0.25,
             lambda stop: {"baselines": baseline_rows(session, chosen, designs, stop)},
         ),
-        "changes from the baseline": (3, lambda _: {"changes": change_rows(session, chosen, designs)}),
+        "changes from the baseline": (3, lambda _: {"changes": change_rows(session, chosen.step_s, designs)}),
         "the cost of sharing the HBM": (0.5, lambda _: {"contention": contentions(session, final)}),
     }
     skipped = list(parts)

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
     from accmine.questions.api import run as run
     from accmine.questions.api import schema as schema
     from accmine.questions.api import show as show
+    from accmine.questions.api import sweep as sweep
     from accmine.questions.api import validate as validate
+    from accmine.questions.measures import calibrate as calibrate
     from accmine.questions.measures import check as check
+    from accmine.questions.measures import export as export
+    from accmine.questions.measures import gap as gap
     from accmine.questions.measures import ledger as ledger
     from accmine.questions.measures import sensitivity as sensitivity
     from accmine.questions.measures import solve as solve
@@ -40,8 +44,19 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ready": ("ReadyStudy", "load"),
-    "api": ("compare", "list", "results", "run", "schema", "show", "validate"),
-    "measures": ("check", "cost", "ledger", "sensitivity", "solve", "stability"),
+    "api": ("compare", "list", "results", "run", "schema", "show", "sweep", "validate"),
+    "measures": (
+        "calibrate",
+        "check",
+        "cost",
+        "export",
+        "gap",
+        "ledger",
+        "report",
+        "sensitivity",
+        "solve",
+        "stability",
+    ),
 }
 """File of ``accmine.questions`` -> its names."""
 

@@ -7,18 +7,21 @@ raised.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from accmine.errors import InputError
-from accmine.questions.ready import Overrides, ReadyStudy, StudyLike, load, loaded_study
+from accmine.questions.ready import Overrides, ReadyStudy, StudyLike, document_of, load, loaded_study
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from accmine.ports import Incumbent
     from accmine.questions.results.differences import Differences
     from accmine.questions.run.folder import RunFolder
     from accmine.questions.run.placement.record import AnyOutcome
+    from accmine.questions.sweep.record import PointRecord, SweepResult
     from accmine.report.records import Records
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "run",
     "schema",
     "show",
+    "sweep",
     "validate",
 ]
 
@@ -167,14 +171,92 @@ def results(
     return select(rows([Path(folder) for folder in folders], Path(runs)), where, columns, sort)
 
 
-def compare(*runs_or_study: str | Path, runs: str | Path = RUNS, latest: bool = False) -> Differences:
-    """What changed between two runs or more: in their studies, and in their answers.
+def compare(*targets: str | Path, **options: Any) -> Differences | Records:
+    """What changed between two runs or more; or searches for a design on equal terms, on one study.
+
+    Parameters
+    ----------
+    targets
+        Run folders, or the starts of their names; or one study or comparison.
+    **options
+        Those of ``accmine compare``: ``compare("quickstart", methods=["wham-like", "random"], seeds=2, seconds=5)``;
+        of runs ``runs`` alone.
+
+    Returns
+    -------
+    Differences
+        Of runs: keys of the study and columns of the answer that changed.
+    Records
+        Of searches: a row for each method and seed.
 
     Raises
     ------
     InputError
-        For fewer than two runs, and those that are not there or have no result.
+        For what is not there, has no result, or has no effect.
     """
     from accmine.questions.results.differences import differences
+    from accmine.report.records import records
 
-    return differences([_folder(run, runs, latest) for run in runs_or_study])
+    if len(targets) != 1:
+        if wrong := [key for key in options if key != "runs"]:
+            raise InputError("has no effect on runs, which are finished", field=wrong[0])
+        return differences([_folder(run, options.get("runs", RUNS), False) for run in targets])
+    from accmine.questions.asked import ask
+
+    return records(ask("compare", "compare", targets, options)["rows"])
+
+
+def sweep(
+    study: StudyLike,
+    overrides: Overrides = (),
+    *,
+    seconds: float | None = None,
+    workers: int | None = None,
+    jobs: int = 1,
+    retry: bool = False,
+    again: bool = False,
+    runs: str | Path = RUNS,
+    executor: Executor | None = None,
+    on_point: Callable[[PointRecord], None] | None = None,
+    **keys: Any,
+) -> SweepResult:
+    """Run a study at every point of its block ``sweep``; ``to_pandas`` of what is returned is the table.
+
+    Parameters
+    ----------
+    study
+        As of ``load``; the block may be a keyword: ``sweep={"grid": {"limits.area": ["400 mm^2", "600 mm^2"]}}``.
+    seconds, workers
+        Wall-clock limit of each point, and processes of all together.
+    jobs
+        Points at a time.
+    executor
+        Runs the points in the place of processes of this machine.
+    on_point
+        Told each point as it is finished.
+
+    Raises
+    ------
+    InputError
+        If the sweep is wrong: with every value that is. What is wrong with one point alone is in its row.
+    KeyboardInterrupt
+        Never: what is finished is returned, ``complete`` says whether that is all.
+    """
+    from accmine.files import dump, load_yaml
+    from accmine.questions.sweep.measure import run_sweep
+    from accmine.study import sweep_in
+
+    if isinstance(study, ReadyStudy):
+        raise InputError("a study that was loaded has no sweep: give its name, file or keys", field="study")
+    document, path = document_of(study, overrides, **_patience(keys, seconds, workers))
+    text = dump(document.data, flow=None)  # with all changes: workers elsewhere read it again
+    loaded = sweep_in(load_yaml(text=text, name=document.name), path)
+    return run_sweep(
+        loaded,
+        runs_dir=Path(runs),
+        jobs=jobs,
+        again=again,
+        retry=retry,
+        executor=executor,
+        on_point=on_point,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from accmine.report.records import Records
     from accmine.result import Result
 
-__all__ = ["check", "cost", "ledger", "sensitivity", "solve", "stability"]
+__all__ = ["calibrate", "check", "cost", "export", "gap", "ledger", "report", "sensitivity", "solve", "stability"]
 
 
 def solve(
@@ -190,17 +189,98 @@ def stability(
     return found
 
 
-def ledger(suite: str | None = None, *, data: str | Path | None = None) -> Records:
+def gap(*targets: str | Path, **options: Any) -> Records:
+    """How far a heuristic, a design or a solution is from the best: the rows of ``accmine gap``.
+
+    Parameters
+    ----------
+    targets
+        Studies, or one problem file.
+    **options
+        Those of the command, with values: ``gap("quickstart", seeds=[0, 1, 2], option={"hysteresis": [0, 2]})``.
+
+    Raises
+    ------
+    InputError
+        For an option that there is not, or that has no effect on what is asked for.
+    """
+    from accmine.questions.asked import ask
+    from accmine.report.records import records
+
+    return records(ask("gap", "gap", targets, options)["rows"])
+
+
+def ledger(**options: Any) -> Records:
     """The models beside published and measured values: the rows of a suite, or a summary of all.
+
+    Parameters
+    ----------
+    **options
+        Those of ``accmine ledger``: ``ledger(suite="anchors")``.
 
     Raises
     ------
     InputError
         For an unknown suite, or one that needs files which ``data`` does not hold.
     """
-    from accmine.questions.accuracy.suites import rows, summary
+    from accmine.questions.asked import ask
     from accmine.report.records import records
 
-    folder = None if data is None else Path(data)
-    found: Sequence[dict[str, Any]] = summary(folder) if suite is None else rows(suite, folder)
-    return records(found)
+    return records(ask("accuracy", "ledger", (), options))
+
+
+def calibrate(*tables: str | Path, **options: Any) -> dict[str, Any]:
+    """Constants of the time model fitted to measured operators: ``accmine calibrate --json``.
+
+    Parameters
+    ----------
+    **options
+        Those of the command: ``calibrate("a100.csv", accelerator="a100-80gb", output="mine.yaml")``.
+
+    Raises
+    ------
+    InputError
+        For a table or an option that is wrong.
+    """
+    from accmine.questions.asked import ask
+
+    found: dict[str, Any] = ask("accuracy", "calibrate", tables, options)
+    return found
+
+
+def export(run: str | Path, **options: Any) -> dict[str, Any]:
+    """A run in the formats of another tool, and what that says: ``accmine export --json``.
+
+    Parameters
+    ----------
+    **options
+        Those of the command: ``export("runs/quickstart-0de9", to="scalesim", output="for-scalesim")``.
+
+    Raises
+    ------
+    InputError
+        For a run or an option that is wrong.
+    """
+    from accmine.questions.asked import ask
+
+    found: dict[str, Any] = ask("export", "export", [run], options)
+    return found
+
+
+def report(*names: str | Path, **options: Any) -> str:
+    """Write the page of a run, or one that compares several: what ``accmine report`` says that it wrote.
+
+    Parameters
+    ----------
+    **options
+        Those of the command: ``report("runs/a", "runs/b", output="both.html")``.
+
+    Raises
+    ------
+    InputError
+        For a run or an option that is wrong.
+    """
+    from accmine.questions.asked import ask
+
+    said: str = ask("report", "report", names, options)
+    return said

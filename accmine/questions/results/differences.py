@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import typer
 
 from accmine.errors import InputError
 from accmine.files import load_yaml
+from accmine.questions.options import echo_json
 from accmine.questions.results.table import row_of_run
-from accmine.questions.run.folder import RunFolder
+from accmine.questions.run.folder import RunFolder, find_run
 from accmine.questions.run.row import COLUMNS
-from accmine.report import Column, Section, cell
+from accmine.report import Column, Section, cell, terminal_width
 from accmine.report import render as text
 
-__all__ = ["AnswerColumn", "Differences", "StudyKey", "differences", "render"]
+__all__ = ["AnswerColumn", "Differences", "StudyKey", "differences", "render", "show"]
 
 _OF_THE_RUN = ("study", "folder", "message")
 """Columns that say which run it is, not what it came to."""
@@ -148,6 +153,21 @@ def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
 def _ratio(first: Any, other: Any, same_unit: bool) -> float | None:
     numbers = all(isinstance(value, int | float) for value in (first, other))
     return other / first if numbers and same_unit and first else None
+
+
+def show(names: Sequence[str], runs: Path, *, as_json: bool = False) -> None:
+    """Print what changed between runs: folders, or the starts of their names below ``runs``.
+
+    Raises
+    ------
+    InputError
+        As ``differences``, and for a name of no run, or of several.
+    """
+    found = differences([find_run(runs, name) for name in names])
+    if as_json:
+        echo_json(found.to_json())
+    else:
+        typer.echo(render(found, width=terminal_width(), color=sys.stdout.isatty()), nl=False)
 
 
 def render(found: Differences, *, width: int = 110, color: bool = False) -> str:

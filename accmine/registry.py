@@ -29,6 +29,7 @@ __all__ = [
     "make_executor",
     "make_model",
     "make_solver",
+    "place_of",
     "problem_module",
     "solvers_of",
 ]
@@ -68,6 +69,7 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("operator-schedule", "critical-path"): "accmine.solvers.operator_schedule.critical_path:CriticalPath",
     ("operator-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("operator-schedule", "cp-sat-windows"): "accmine.solvers.operator_schedule.cpsat_windows:CpSatWindows",
+    ("operator-schedule", "strong-bound"): "accmine.solvers.operator_schedule.proof_only:ProofOnly",
     ("pipeline-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("schedule-window", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("design-placement", "best-first"): "accmine.solvers.design_placement.best_first:BestFirst",
@@ -162,6 +164,11 @@ def explainer(kind: str) -> Callable[[Any], tuple[tuple[str, ...], tuple[str, ..
 def solvers_of(kind: str) -> list[str]:
     """Names of the solvers of problem ``kind``."""
     return sorted(name for k, name in SOLVERS | _rows("solvers") if k == kind)
+
+
+def place_of(kind: str, name: str) -> str:
+    """Where a solver stands, ``module:object``; empty for none."""
+    return (SOLVERS | _rows("solvers")).get((kind, name), "")
 
 
 def make_solver(kind: str, name: str, **options: Any) -> Any:

@@ -1,6 +1,15 @@
 """What users write: documents whose values know their line, units, the catalogue."""
 
-from accmine.files.catalogue import KINDS, did_you_mean, find_file, is_file_reference, names, path_of, resolve
+from accmine.files.catalogue import (
+    KINDS,
+    did_you_mean,
+    entry_name,
+    find_file,
+    is_file_reference,
+    names,
+    path_of,
+    resolve,
+)
 from accmine.files.complaints import FieldsError, complaints_of, derived, plain_annotation
 from accmine.files.document import Document, Place, is_json, load_yaml, overridden, parse, parse_value, placed, validate
 from accmine.files.reading import content_hash, read_text
@@ -20,6 +29,7 @@ __all__ = [
     "derived",
     "did_you_mean",
     "dump",
+    "entry_name",
     "find_file",
     "format_quantity",
     "is_file_reference",

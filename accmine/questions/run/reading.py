@@ -10,6 +10,7 @@ from accmine.hardware import Design, DesignSpace, template_of
 from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.record import Outcome
+from accmine.questions.run.row import refuse_newer
 
 if TYPE_CHECKING:
     from accmine.report import Figure
@@ -27,6 +28,7 @@ def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
     """
     from accmine.report import from_json
 
+    refuse_newer(table)
     if table.get("kind") == FrontOutcome.kind:
         return from_json(FrontOutcome, table)
     if table.get("kind") == PlacementOutcome.kind:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from accmine.ports import Incumbent
     from accmine.questions.run.placement.record import PlacementOutcome
     from accmine.questions.run.record import Outcome
+    from accmine.questions.sweep.record import PointRecord, SweepResult
     from accmine.study.study import LoadedStudy, Study
+    from accmine.study.sweep import LoadedSweep
 
-__all__ = ["ReadyStudy", "__version__", "load"]
+__all__ = ["ReadyStudy", "__version__", "load", "load_sweep", "sweep"]
 
 if find_spec("accmine.models") is None:
     # Python in a checkout finds this folder before an installed accmine; models, solvers and configs lie beside it.
@@ -131,3 +133,48 @@ def load(name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str
     from accmine.study.study import load_study
 
     return ReadyStudy(load_study(name_or_path, overrides, design=design))
+
+
+def load_sweep(name_or_path: str | Path, overrides: Sequence[str] = ()) -> LoadedSweep:
+    """Read and check a study with a block ``sweep``; parameters and errors as of ``load``."""
+    from accmine.study.sweep import load_sweep
+
+    return load_sweep(name_or_path, overrides)
+
+
+def sweep(
+    asked: str | Path | LoadedSweep,
+    overrides: Sequence[str] = (),
+    *,
+    runs_dir: str | Path = "runs",
+    jobs: int = 1,
+    again: bool = False,
+    retry: bool = False,
+    on_point: Callable[[PointRecord], None] | None = None,
+) -> SweepResult:
+    """Run a study at every point of its block ``sweep``; the same as ``accmine sweep``.
+
+    Parameters
+    ----------
+    asked
+        Name of a shipped study, a file, or what ``load_sweep`` gives.
+    runs_dir, again
+        As of ``ReadyStudy.run``; finished points are read from there.
+    jobs
+        Points at a time, which share the processes of ``budget.workers``.
+    retry
+        Run points again that failed or found nothing.
+    on_point
+        Called with each point as it is finished.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong with the study or the values of its points. What is wrong with one point alone is
+        in its row.
+    """
+    from accmine.questions.sweep.measure import run_sweep
+    from accmine.study.sweep import LoadedSweep
+
+    loaded = asked if isinstance(asked, LoadedSweep) else load_sweep(asked, overrides)
+    return run_sweep(loaded, runs_dir=Path(runs_dir), jobs=jobs, again=again, retry=retry, on_point=on_point)

@@ -16,6 +16,7 @@ __all__ = [
     "InputError",
     "NothingFoundError",
     "WorkerLostError",
+    "WorkersGoneError",
 ]
 
 
@@ -178,3 +179,9 @@ class WorkerLostError(AccmineError):
 
     def __reduce__(self) -> tuple[type[WorkerLostError], tuple[str, int]]:
         return type(self), (self.job, self.code)
+
+
+class WorkersGoneError(AccmineError):
+    """What runs the jobs went away, with jobs left to do (exit code 4); what had ended is kept."""
+
+    exit_code = 4

@@ -3,6 +3,7 @@
 from accmine.files.catalogue import (
     KINDS,
     did_you_mean,
+    entry_name,
     find_file,
     is_file_reference,
     names,
@@ -11,7 +12,7 @@ from accmine.files.catalogue import (
     resolve,
 )
 from accmine.files.complaints import FieldsError, complaints_of, derived, plain_annotation
-from accmine.files.document import Document, Place, is_json, load_yaml, parse, parse_value, placed, validate
+from accmine.files.document import Document, Place, is_json, load_yaml, overridden, parse, parse_value, placed, validate
 from accmine.files.reading import content_hash, read_text
 from accmine.files.recognise import looks_like
 from accmine.files.units import DIMENSIONS, allowed_units, format_quantity, parse_quantity, quantity_pattern
@@ -30,6 +31,7 @@ __all__ = [
     "derived",
     "did_you_mean",
     "dump",
+    "entry_name",
     "find_file",
     "format_quantity",
     "is_file_reference",
@@ -37,6 +39,7 @@ __all__ = [
     "load_yaml",
     "looks_like",
     "names",
+    "overridden",
     "parse",
     "parse_quantity",
     "parse_value",

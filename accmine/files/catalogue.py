@@ -11,7 +11,17 @@ from typing import Any
 
 from accmine.errors import InputError
 
-__all__ = ["KINDS", "did_you_mean", "find_file", "is_file_reference", "names", "path_of", "reference_schema", "resolve"]
+__all__ = [
+    "KINDS",
+    "did_you_mean",
+    "entry_name",
+    "find_file",
+    "is_file_reference",
+    "names",
+    "path_of",
+    "reference_schema",
+    "resolve",
+]
 
 KINDS = ("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites")
 """Folders of the catalogue."""
@@ -48,6 +58,11 @@ def is_file_reference(name_or_path: str | Path) -> bool:
     """Whether this is a file rather than a name: it holds a slash or ends in .yaml, .yml or .json."""
     text = str(name_or_path)
     return isinstance(name_or_path, Path) or "/" in text or "\\" in text or text.lower().endswith(_FILE_SUFFIXES)
+
+
+def entry_name(name_or_path: str | Path) -> str:
+    """The name of what a study uses: that of a file without its ending, else as it is (``opt-1.3b`` has no ending)."""
+    return Path(name_or_path).stem if is_file_reference(name_or_path) else str(name_or_path)
 
 
 def path_of(text: str | Path) -> Path:

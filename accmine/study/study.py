@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -26,6 +26,7 @@ from accmine.files import (
     validate,
 )
 from accmine.hardware import design_of, read_accelerator
+from accmine.study.front import Front, OneOrFront
 from accmine.study.parallel import Parallel, System, is_placed, placement_complaints
 from accmine.study.parts import (
     AcceleratorSpace,
@@ -40,6 +41,7 @@ from accmine.study.parts import (
 from accmine.study.values import AcceleratorName, TechnologyName, Text
 
 __all__ = [
+    "BLOCKS",
     "AcceleratorSpace",
     "Budget",
     "Cost",
@@ -52,9 +54,12 @@ __all__ = [
     "StudyWorkload",
     "System",
     "as_mapping",
+    "block_of",
     "effective",
     "load_study",
+    "read_document",
     "schema",
+    "study_in",
 ]
 
 Mode = Literal["heterogeneous", "homogeneous", "common"]
@@ -82,8 +87,10 @@ class Study(Part):
     parallel: Parallel = Field(default=Parallel(), description="How a workload is spread over the devices.")
     limits: Limits = Field(default=Limits(), description="Limits of all devices together.")
     device_limits: DeviceLimits = Field(default=DeviceLimits(), description="Limits of each device.")
-    objective: Literal["throughput", "bottleneck", "throughput-per-tdp"] = Field(
-        default="throughput", description="Step time, time of the slowest stage, or samples per second over TDP."
+    objective: OneOrFront = Field(
+        default="throughput",
+        description="Step time, time of the slowest stage, or samples per second over TDP; {pareto: [throughput, tdp]} "
+        "or [throughput, area]: the front of both.",
     )
     floor: Annotated[float, Field(ge=0)] | None = Field(
         default_factory=derived(lambda data: 1.0 if data["objective"] == "throughput-per-tdp" else None),
@@ -171,6 +178,16 @@ class Study(Part):
         return is_placed(self.workloads, self.parallel)
 
     @property
+    def front(self) -> Front | None:
+        """The two objectives, where there are two."""
+        return self.objective if isinstance(self.objective, Front) else None
+
+    @property
+    def minimised(self) -> str:
+        """What a run under one set of limits minimises, by its word."""
+        return self.objective.pareto[0] if isinstance(self.objective, Front) else self.objective
+
+    @property
     def devices(self) -> int:
         """Devices of a workload."""
         return self.system.devices or self.parallel.least
@@ -188,6 +205,42 @@ class LoadedStudy:
     def folder(self) -> Path:
         """Folder of the file."""
         return self.path.parent
+
+
+BLOCKS = ("sweep", "compare")
+"""Keys of a document beside those of its study, which ask for more than one run of it; the command of each is called
+so."""
+
+
+def block_of(document: Document) -> str:
+    """Which of ``BLOCKS`` a document has; empty for none."""
+    return next((key for key in BLOCKS if isinstance(document.data, dict) and key in document.data), "")
+
+
+def read_document(
+    name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str | Path | None = None
+) -> tuple[Document, Path]:
+    """The document of a study, and its file; parameters and errors as of ``load_study``."""
+    path = resolve("studies", name_or_path)
+    if design is not None:
+        use = str(resolve("accelerators", design)) if is_file_reference(design) else str(design)
+        design_of(read_accelerator(use))
+        overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
+    shown = str(name_or_path) if is_file_reference(name_or_path) else None
+    document = load_yaml(path, name=shown, overrides=overrides)
+    known = looks_like(document.text, path)
+    if known is not None and (not isinstance(document.data, dict) or "workloads" not in document.data):
+        raise InputError(f"is no study; it looks like {known}", where=document.name)
+    return document, path
+
+
+def study_in(document: Document, path: Path) -> LoadedStudy:
+    """The study of a document, whatever more it asks for."""
+    data = document.data
+    if isinstance(data, dict):
+        data = {key: value for key, value in data.items() if key not in BLOCKS}
+    document = replace(document, data=data)
+    return LoadedStudy(validate(document, Study, context={"folder": path.parent}), document, path)
 
 
 def load_study(
@@ -208,19 +261,13 @@ def load_study(
     Raises
     ------
     InputError
-        With everything that is wrong.
+        With everything that is wrong; also for a document that asks for more than one study.
     """
-    path = resolve("studies", name_or_path)
-    if design is not None:
-        use = str(resolve("accelerators", design)) if is_file_reference(design) else str(design)
-        design_of(read_accelerator(use))
-        overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
-    shown = str(name_or_path) if is_file_reference(name_or_path) else None
-    document = load_yaml(path, name=shown, overrides=overrides)
-    known = looks_like(document.text, path)
-    if known is not None and (not isinstance(document.data, dict) or "workloads" not in document.data):
-        raise InputError(f"is no study; it looks like {known}", where=document.name)
-    return LoadedStudy(validate(document, Study, context={"folder": path.parent}), document, path)
+    document, path = read_document(name_or_path, overrides, design=design)
+    if block := block_of(document):
+        message = f"asks for more than one run, which is for `accmine {block} {name_or_path}` or `accmine run`"
+        raise InputError(message, document.locate((block,), key=True), block)
+    return study_in(document, path)
 
 
 def as_mapping(study: BaseModel) -> dict[str, Any]:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "gap"]
 
+_SEARCH = frozenset({"set", "seconds", "seeds", "option", "workers", "runs", "again", "method", "plot"})
 _FORMS: dict[str, frozenset[str]] = {
-    "gap --solution": frozenset({"seconds", "seeds", "workers", "solver", "format"}),
-    "gap --design": frozenset({"set", "seconds", "seeds", "workers"}),
-    "gap --suite": frozenset(
-        {"set", "seconds", "seeds", "option", "models", "metrics", "workers", "runs", "again", "method"}
-    ),
-    "gap STUDY": frozenset({"set", "seconds", "seeds", "option", "workers", "runs", "again", "method"}),
+    "gap --solution": frozenset({"seconds", "seeds", "workers", "solver", "format", "plot"}),
+    "gap --design": frozenset({"set", "seconds", "seeds", "workers", "plot"}),
+    "gap --suite": _SEARCH | {"models", "metrics"},
+    "gap --schedule": frozenset({"set", "seconds", "seeds", "models", "workers", "runs", "again", "markdown", "latex"}),
+    "gap STUDY": _SEARCH,
 }
 """Options of each form beside those for output; another one would have no effect and is refused."""
 
@@ -78,6 +78,10 @@ def gap(
             metavar="M,M", help="Models of the suite; default: all.", autocompletion=of_catalogue("workloads")
         ),
     ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(metavar="SOLVER,…", help="Measure these solvers on the operator schedules of studies or a suite."),
+    ] = None,
     metrics: Annotated[str | None, typer.Option(metavar="M,M", help="Metrics of the suite; default: all.")] = None,
     solver: Annotated[
         str | None,
@@ -87,6 +91,8 @@ def gap(
         str | None, typer.Option("--format", help="Format of the problem file; default: recognised.")
     ] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write all columns.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables of --schedule.")] = None,
+    latex: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables of --schedule.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the gap over time of every run.")] = None,
     runs: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep rows in run folders here, and read those that are there.")
@@ -99,15 +105,34 @@ def gap(
     """Measure how far a heuristic is from the best: heuristic, refined, bound, and who proved it.
 
     STUDY...: the study's heuristic over seeds, time limits and its options. STUDY --design: designs of your own.
-    PROBLEM --solution: a solution of your own. --suite NAME: a shipped table of studies.
+    PROBLEM --solution: a solution of your own. --suite NAME: a shipped table of studies. --schedule SOLVER,…: solvers
+    of operator schedules on every phase of studies or a suite.
     """
     given: dict[str, Any] = {"set": overrides, "option": option, "seeds": seeds, "seconds": seconds, "method": method}
     given |= {"workers": workers, "models": models, "metrics": metrics, "solver": solver, "format": file_format}
-    given |= {"runs": runs, "again": again or None}
-    form = _form(targets or [], solution, design, suite, given)
-    _check_outputs(csv_file, plot)
+    given |= {"runs": runs, "again": again or None, "plot": plot, "markdown": markdown, "latex": latex}
+    form = _form(targets or [], solution, design, suite, given, schedule)
+    _check_outputs(plot, csv_file, markdown, latex)
     numbers = [int(word) for word in _numbers("seeds", seeds, int)]
     limits = _numbers("seconds", seconds, float)
+    if schedule is not None:
+        from accmine.questions.gap.schedules.command import LIMIT_S, Tables, measure_schedules
+        from accmine.questions.gap.schedules.measure import Measurement
+
+        tables = Tables(csv_file, markdown, latex, as_json)
+        measurement = Measurement(
+            methods=_words(schedule),
+            seeds=numbers or (0,),
+            limits_s=limits or (LIMIT_S,),
+            workers=workers or 1,
+            runs=runs,
+            again=again,
+        )
+        with progress(quiet, verbose, as_json, "what is measured by now") as shown:
+            studies = targets or [], suite, _words(models), overrides or []
+            code = measure_schedules(tables, measurement, *studies, _one("design", design or []), shown)
+        tables.show()
+        raise typer.Exit(code or tables.code())
     rows: list[GapRow] = []
     code = 0
     try:
@@ -127,8 +152,8 @@ def gap(
     raise typer.Exit(code or _code(rows))
 
 
-def _check_outputs(csv_file: Path | None, plot: Path | None) -> None:
-    for file in (csv_file, plot):
+def _check_outputs(plot: Path | None, *others: Path | None) -> None:
+    for file in (plot, *others):
         writable(file)
     if plot is not None and plot.suffix.lower() != ".svg":
         raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")
@@ -140,6 +165,7 @@ def _form(
     design: Sequence[str] | None,
     suite: str | None,
     given: dict[str, Any],
+    schedule: str | None = None,
 ) -> str:
     """Which of the forms is meant.
 
@@ -149,6 +175,8 @@ def _form(
         If it is none, or an option would have no effect on it.
     """
     modes = {"gap --solution": solution, "gap --design": design or None, "gap --suite": suite}
+    if schedule is not None:  # on the design, and the models of the suite, that the other options name
+        modes = {"gap --schedule": schedule, "gap --solution": solution}
     chosen = [name for name, value in modes.items() if value is not None]
     if len(chosen) > 1:
         raise InputError(f"{' and '.join(name.removeprefix('gap ') for name in chosen)} exclude each other")
@@ -158,8 +186,10 @@ def _form(
         raise InputError(f"needs {wanted}, got {len(targets)}", where=form)
     if form == "gap STUDY" and not targets:
         raise InputError("needs at least one study, or --suite NAME", where=form)
-    if form == "gap --suite" and targets:
-        raise InputError(f"takes no studies, got {', '.join(targets)}", where=form)
+    if suite is not None and targets:
+        raise InputError(f"takes no studies, got {', '.join(targets)}", where="gap --suite")
+    if form == "gap --schedule" and suite is None and (not targets or given["models"] is not None):
+        raise InputError("needs at least one study, or --suite NAME, whose --models may be chosen", where=form)
     wrong = [name for name, value in given.items() if value is not None and name not in _FORMS[form]]
     if wrong:
         allowed = ", ".join(f"--{name}" for name in sorted(_FORMS[form]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,11 +54,16 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Find the best design of a study, and print it with its certificate and why it won."""
-    from accmine.study import load_study
+    from accmine.study import block_of, load_study, read_document
 
     changes = list(overrides or [])
     changes += [] if seconds is None else [f"budget.seconds={seconds!r}"]
     changes += [] if workers is None else [f"budget.workers={workers}"]
+    if block := block_of(read_document(study, changes)[0]):
+        if design is not None:
+            raise InputError(f"has no effect on a document with a block {block}", field="--design")
+        more = {"again": again, "runs": runs, "quiet": quiet, "verbose": verbose, "as_json": as_json}
+        return handed_on(block)(study, changes, **more)
     loaded = load_study(study, changes, design=design)
     budget = loaded.study.budget
     seconds = None if budget.deterministic else budget.seconds
@@ -73,6 +80,12 @@ def run(
     else:
         typer.echo(_render(report), nl=False)
     raise typer.Exit(exit_code(report.status, report.stop))
+
+
+def handed_on(block: str) -> Callable[..., None]:
+    """The command that runs a document with a block of its own, by the name of its question."""
+    found: Callable[..., None] = import_module(f"accmine.questions.{block}.command").COMMANDS[block]
+    return found
 
 
 def _run(loaded: LoadedStudy, runs: Path, again: bool, shown: Progress) -> Any:

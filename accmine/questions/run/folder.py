@@ -42,6 +42,7 @@ __all__ = [
     "list_runs",
     "open_run",
     "run_hash",
+    "slug",
     "solver_versions",
     "task_key",
 ]
@@ -49,8 +50,8 @@ __all__ = [
 RUN_FILES = ("study.yaml", "result.json", "design.yaml", "trace.jsonl", "schedule.json", "report.html")
 """What a finished run holds beside its state; a pipeline's designs are further ``design-*.yaml``."""
 
-PLACEMENT_FILES = ("placement.yaml", "placement.json")
-"""What a run that decides a placement holds as well."""
+OTHER_FILES = ("placement.yaml", "placement.json", "front.csv")
+"""What a run that decides a placement, or finds a front, holds as well."""
 
 _PACKAGES = ("accmine", "accmine.models", "accmine.solvers", "accmine.configs")
 _SOURCES = (".py", ".yaml", ".csv")
@@ -133,7 +134,8 @@ def task_key(**parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A name as part of that of a folder."""
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:60] or "study"
 
 
@@ -224,8 +226,9 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run left in the folder; files of others stay."""
-        own = [self.path / name for name in (_STATE, *RUN_FILES, *PLACEMENT_FILES)]
+        own = [self.path / name for name in (_STATE, *RUN_FILES, *OTHER_FILES)]
         own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json"), self.path / "stability.json"]
+        own.append(self.path / "sensitivity.json")
         own.append(self.path / _PARTS)
         for path in own:  # the state first: a half-cleared folder is not a finished run
             path.unlink(missing_ok=True)
@@ -353,7 +356,7 @@ def _task_file(key: str) -> str:
 
 def open_run(runs: Path, study: Study, content: Mapping[str, str] | None = None) -> RunFolder:
     """The folder of a run of ``study`` below ``runs``; nothing is written yet. ``content`` as in ``run_hash``."""
-    return RunFolder(Path(runs) / f"{_slug(study.name)}-{run_hash(study, content)}")
+    return RunFolder(Path(runs) / f"{slug(study.name)}-{run_hash(study, content)}")
 
 
 def list_runs(runs: Path) -> tuple[RunFolder, ...]:

@@ -49,8 +49,10 @@ COLUMNS: tuple[Column, ...] = (
 def row_of(result: Mapping[str, Any]) -> Row:
     """The row of what a run's ``result.json`` holds; a column that does not apply is ``None``."""
     certificate = result.get("certificate") or {}
-    workloads = result.get("workloads") or ()
-    alone = workloads[0] if len(workloads) == 1 else result if "samples_per_s" in result else {}
+    workloads = list(result.get("workloads") or ())
+    alone: Mapping[str, Any] = result if "samples_per_s" in result else {}
+    if len(workloads) == 1:
+        (alone,) = workloads
     gap = certificate.get("gap")
     designs = result.get("designs") or ()
     seconds = result.get("seconds") or {}

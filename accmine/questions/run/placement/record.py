@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.record import ChosenDesign, LimitRow, Outcome
 from accmine.report import to_json
 
@@ -279,5 +280,5 @@ class PlacementOutcome:
         return to_json(self)
 
 
-AnyOutcome = Outcome | PlacementOutcome
-"""Of a study whose placement is given, or decided."""
+AnyOutcome = Outcome | PlacementOutcome | FrontOutcome
+"""Of a study whose placement is given, or decided, or of one with two objectives."""

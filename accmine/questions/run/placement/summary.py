@@ -18,6 +18,7 @@ from accmine.problems.design_placement import Problem, Proof, Solution
 from accmine.problems.design_placement.rules import makespans
 from accmine.problems.design_placement.times import microbatches_of, placed_problem
 from accmine.questions.run.caveats import behind, of_bubble, unused
+from accmine.questions.run.pictures.collect import heavy_parts, parts_of
 from accmine.questions.run.placement.explain import placement_lanes, stage_rows, step_parts
 from accmine.questions.run.placement.files import megatron_flags
 from accmine.questions.run.placement.nearby import longer_parts
@@ -146,6 +147,7 @@ def _chosen(plan: PlacementPlan, design: Design) -> ChosenDesign:
         area_mm2=area_mm2(design, plan.problem.technology),
         tdp_w=tdp_w(design, plan.problem.technology),
         peak_tflops=design.peak_flops_per_s / 1e12,
+        **parts_of(design, plan.problem.technology),
     )
 
 
@@ -276,6 +278,7 @@ def _warnings(found: Found, step_s: float, parts: StepParts, baselines: Sequence
     yield from of_bubble(plan.workload.name, parts.bubble_s / step_s)
     yield from behind("throughput", [(row.name, row.ratio) for row in baselines])
     yield from unused([found.solution.design], plan.problem.technology)
+    yield from heavy_parts([_chosen(plan, found.solution.design)])
 
 
 def trace_lanes(found: Found) -> list[Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.record import Outcome
+from accmine.questions.run.several.front_record import FrontOutcome
 
 __all__ = ["outcome_of", "page", "render"]
 
@@ -31,9 +31,9 @@ def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
 
 def render(outcome: AnyOutcome, *, width: int = 110, color: bool = False) -> str:
     """The report as text."""
-    from accmine.questions.run.front.report import sections as front
     from accmine.questions.run.placement.report import sections as placed
     from accmine.questions.run.report import render as whole
+    from accmine.questions.run.several.front_report import sections as front
     from accmine.report import render as text
 
     if isinstance(outcome, Outcome):
@@ -44,9 +44,9 @@ def render(outcome: AnyOutcome, *, width: int = 110, color: bool = False) -> str
 
 def page(outcome: AnyOutcome) -> str:
     """The report as an HTML page."""
-    from accmine.questions.run.front.report import page as front
     from accmine.questions.run.placement.report import page as placed
     from accmine.questions.run.report import page as whole
+    from accmine.questions.run.several.front_report import page as front
 
     if isinstance(outcome, Outcome):
         return whole(outcome)

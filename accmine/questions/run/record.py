@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from accmine.questions.run.several.regret_record import Regret
 from accmine.report import to_json
 
 __all__ = [
@@ -345,6 +346,8 @@ class Outcome:
     tdp_error: float | None = None
     """As ``area_error``, around every TDP."""
     chips: int | None = None
+    regret: Regret | None = None
+    """Of a study with mixes of workloads."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; infinities become ``None``."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.record import ChosenDesign, LimitRow, Outcome
+from accmine.questions.run.several.front_record import FrontOutcome
 from accmine.report import to_json
 
 __all__ = [

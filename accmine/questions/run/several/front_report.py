@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from accmine.questions.run.front.record import FrontOutcome, FrontPoint
 from accmine.questions.run.report import proof
+from accmine.questions.run.several.front_record import FrontOutcome, FrontPoint
 from accmine.report import BULLET, UNKNOWN, Section, figures, number, percent, texts
 from accmine.report.charts.front import front_chart
 from accmine.report.csv import render as csv

@@ -7,7 +7,6 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -138,7 +137,9 @@ def _type(hint: Any) -> str:
         return f"object of {_type(inner[1])}"
     if inner:
         return " or ".join(_type(part) for part in inner)
-    return f"[{hint.__name__}](#{hint.__name__.lower()})" if is_dataclass(hint) else _WORDS.get(hint, str(hint))
+    if isinstance(hint, type) and is_dataclass(hint):
+        return f"[{hint.__name__}](#{hint.__name__.lower()})"
+    return _WORDS.get(hint, str(hint))
 
 
 def _summary(kind: type[Any]) -> str:
@@ -150,7 +151,6 @@ def _inner(hint: Any) -> str:
     return " ".join(_summary(kind) for kind in _records(hint))
 
 
-@cache
 def _described(kind: type[Any]) -> dict[str, str]:
     """Field -> its words, of the docstring's attributes and of the texts below fields."""
     found: dict[str, str] = {}

@@ -16,8 +16,8 @@ from accmine.plan import make_plan, under_limits
 from accmine.problems.design_search import TIE, Evaluation
 from accmine.problems.limits import within
 from accmine.questions.run.flow import find
-from accmine.questions.run.front.flow import next_limit, solve_front
-from accmine.questions.run.front.record import FrontOutcome
+from accmine.questions.run.several.front import next_limit, solve_front
+from accmine.questions.run.several.front_record import FrontOutcome
 from accmine.questions.run.summary import Findings
 from accmine.report import Watch
 from accmine.search import Kept, Store, search_problem

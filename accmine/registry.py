@@ -1,16 +1,18 @@
 """Which problems, models and solvers exist: plain tables, imported when named.
 
 Other packages add rows through the entry-point groups ``accmine.problems``, ``accmine.models`` and
-``accmine.solvers``; the name of an entry point is ``kind/name`` and its value ``module:object``. Executors, on which
-sweeps run, are of the group ``accmine.executors``, by their name alone.
+``accmine.solvers``; the name of an entry point is ``kind/name`` and its value ``module:object``. Readers of workloads
+are in the group ``accmine.importers``, by the suffix of their files without its dot; executors, on which sweeps run, in
+``accmine.executors``, by their name alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, cast
 
 from accmine.errors import InputError
@@ -25,6 +27,7 @@ __all__ = [
     "WHY_NOT",
     "executors",
     "explainer",
+    "importer_of",
     "kind_of",
     "make_executor",
     "make_model",
@@ -127,6 +130,15 @@ def _rows(group: str) -> dict[tuple[str, str], str]:
 def _load(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)
+
+
+def importer_of(suffix: str) -> Callable[[Path], Mapping[str, Any]] | None:
+    """What another package reads files of workloads with that end in ``suffix``, such as ``.csv``; ``None``: nothing.
+
+    It is called with the file, and returns the keys and values that a description of a model has.
+    """
+    target = _rows("importers").get((suffix.removeprefix(".").lower(), ""))
+    return None if target is None else cast(Any, _load(target))
 
 
 def problem_module(kind: str) -> Kind:

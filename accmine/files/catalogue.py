@@ -7,10 +7,21 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from accmine.errors import InputError
 
-__all__ = ["KINDS", "did_you_mean", "entry_name", "find_file", "is_file_reference", "names", "path_of", "resolve"]
+__all__ = [
+    "KINDS",
+    "did_you_mean",
+    "entry_name",
+    "find_file",
+    "is_file_reference",
+    "names",
+    "path_of",
+    "reference_schema",
+    "resolve",
+]
 
 KINDS = ("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites")
 """Folders of the catalogue."""
@@ -23,6 +34,12 @@ def _folder(kind: str) -> Path:
         raise InputError(f"unknown catalogue {kind!r}; {did_you_mean(kind, KINDS)}known: {', '.join(KINDS)}")
     # A package of plain files on disk: the project is never installed zipped.
     return Path(str(files("accmine.configs"))) / kind
+
+
+def reference_schema(kind: str) -> dict[str, Any]:
+    """JSON schema of what ``resolve`` takes: a name of the catalogue, or a file."""
+    file = {"type": "string", "pattern": r"[/\\]|\.(yaml|yml|json)$", "description": "a file"}
+    return {"anyOf": [{"enum": list(names(kind))}, file]}
 
 
 @cache

@@ -110,7 +110,7 @@ def selection_problem(
             None if plan.area_mm2 == inf else plan.area_mm2, None if plan.tdp_w == inf else plan.tdp_w
         ),
         mode=mode,
-        objective=plan.study.objective,
+        objective=plan.study.minimised,
         aggregate=plan.study.aggregate,
         deployment=plan.study.deployment,
         floor=selection_floor(plan),

@@ -40,7 +40,7 @@ FLOAT = 1e-12
 
 def objective_of(plan: Plan) -> Objective:
     """What a study minimises."""
-    return OBJECTIVES[plan.study.objective]
+    return OBJECTIVES[plan.study.minimised]
 
 
 def study_value(plan: Plan, phase_s: Sequence[Sequence[Sequence[Any]]], tdp_w: Any, *, exact: bool = True) -> Any:

@@ -25,6 +25,8 @@ from accmine.files import (
     resolve,
     validate,
 )
+from accmine.hardware import design_of, read_accelerator
+from accmine.study.front import Front, OneOrFront
 from accmine.study.parallel import Parallel, System, is_placed, placement_complaints
 from accmine.study.parts import (
     AcceleratorSpace,
@@ -85,8 +87,10 @@ class Study(Part):
     parallel: Parallel = Field(default=Parallel(), description="How a workload is spread over the devices.")
     limits: Limits = Field(default=Limits(), description="Limits of all devices together.")
     device_limits: DeviceLimits = Field(default=DeviceLimits(), description="Limits of each device.")
-    objective: Literal["throughput", "bottleneck", "throughput-per-tdp"] = Field(
-        default="throughput", description="Step time, time of the slowest stage, or samples per second over TDP."
+    objective: OneOrFront = Field(
+        default="throughput",
+        description="Step time, time of the slowest stage, or samples per second over TDP; {pareto: [throughput, tdp]} "
+        "or [throughput, area]: the front of both.",
     )
     floor: Annotated[float, Field(ge=0)] | None = Field(
         default_factory=derived(lambda data: 1.0 if data["objective"] == "throughput-per-tdp" else None),
@@ -174,6 +178,16 @@ class Study(Part):
         return is_placed(self.workloads, self.parallel)
 
     @property
+    def front(self) -> Front | None:
+        """The two objectives, where there are two."""
+        return self.objective if isinstance(self.objective, Front) else None
+
+    @property
+    def minimised(self) -> str:
+        """What a run under one set of limits minimises, by its word."""
+        return self.objective.pareto[0] if isinstance(self.objective, Front) else self.objective
+
+    @property
     def devices(self) -> int:
         """Devices of a workload."""
         return self.system.devices or self.parallel.least
@@ -193,8 +207,9 @@ class LoadedStudy:
         return self.path.parent
 
 
-BLOCKS = {"sweep": "accmine sweep", "compare": "accmine compare"}
-"""Keys of a document beside those of its study, which ask for more than one run of it, and the command of each."""
+BLOCKS = ("sweep", "compare")
+"""Keys of a document beside those of its study, which ask for more than one run of it; the command of each is called
+so."""
 
 
 def block_of(document: Document) -> str:
@@ -209,6 +224,7 @@ def read_document(
     path = resolve("studies", name_or_path)
     if design is not None:
         use = str(resolve("accelerators", design)) if is_file_reference(design) else str(design)
+        design_of(read_accelerator(use))
         overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
     shown = str(name_or_path) if is_file_reference(name_or_path) else None
     document = load_yaml(path, name=shown, overrides=overrides)
@@ -240,7 +256,7 @@ def load_study(
     overrides
         ``key.key=value`` each, applied before validation.
     design
-        A design file or name: study this one design instead of the accelerator's space.
+        A design file or name: study this one design instead of the accelerator's space. A template is refused.
 
     Raises
     ------
@@ -249,7 +265,7 @@ def load_study(
     """
     document, path = read_document(name_or_path, overrides, design=design)
     if block := block_of(document):
-        message = f"asks for more than one run, which is for `{BLOCKS[block]} {name_or_path}` or `accmine run`"
+        message = f"asks for more than one run, which is for `accmine {block} {name_or_path}` or `accmine run`"
         raise InputError(message, document.locate((block,), key=True), block)
     return study_in(document, path)
 

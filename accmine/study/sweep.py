@@ -40,6 +40,11 @@ Settings = Annotated[dict[str, Any], Field(min_length=1)]
 class SweepBlock(Part):
     """The points of a sweep: every combination of a variant, a row of the list, one of zip and values of the grid."""
 
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.2,
+        description="Of budget.seconds, for a point whose graphs an earlier point has: it begins with the baseline, "
+        "costs and designs of that. Deterministic points have their whole budget.",
+    )
     variants: Annotated[dict[str, dict[str, Any]], Field(min_length=1)] | None = Field(
         default=None, description="Named variants: name -> keys with their values; may be empty."
     )
@@ -146,6 +151,8 @@ class LoadedSweep:
         ``key.key=value`` of the command line, which the document has already.
     content
         File -> SHA-256 (hex) of its content, of the user's files that the points name.
+    share
+        Of the seconds of the study, for a point whose graphs an earlier one has.
     """
 
     name: str
@@ -154,6 +161,7 @@ class LoadedSweep:
     dimensions: tuple[tuple[Option, ...], ...]
     overrides: tuple[str, ...] = ()
     content: Mapping[str, str] = field(default_factory=dict)
+    share: float = 1.0
 
     @property
     def count(self) -> int:
@@ -250,7 +258,7 @@ def sweep_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> L
         raise InputError(message, where=document.name)
     block = validate(document, _Whole).sweep
     name = str(document.data.get("name", path.stem))
-    return LoadedSweep(name, document, path, tuple(_dimensions(block)), tuple(overrides))
+    return LoadedSweep(name, document, path, tuple(_dimensions(block)), tuple(overrides), share=block.share)
 
 
 def _dimensions(block: SweepBlock) -> Iterator[tuple[Option, ...]]:

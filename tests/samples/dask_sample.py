@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,6 +117,23 @@ def cluster(nursery: Nursery, workers: int = 2) -> Iterator[Cluster]:
     finally:
         for address in list(made.processes):
             made.kill(address)
+
+
+def done(executor: Executor, function: Callable[[Any], Any], jobs: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Name and value or error of jobs, as they end."""
+    futures = {executor.submit(function, job): key for key, job in jobs.items()}
+    for future in as_completed(futures, timeout=60):
+        yield futures[future], future.exception() or future.result()
+
+
+def jobs(log: Path, count: int, **more: Any) -> dict[str, dict[str, Any]]:
+    """Arguments of ``noted`` by name."""
+    return {f"p{key}": {"key": key, "log": str(log), **more} for key in range(count)}
+
+
+def squares(count: int) -> dict[str, Any]:
+    """What ``done`` comes to with ``noted`` and so many ``jobs``."""
+    return {f"p{key}": {"key": key, "square": key**2} for key in range(count)}
 
 
 def noted(argument: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine.errors import CheckError, Complaint, InputError
-from accmine.questions.options import RUNS, Json, Runs, echo_json
+from accmine.questions.options import RUNS, Json, Runs, echo_json, echo_text
 
 if TYPE_CHECKING:
     from accmine.questions.export.comparison import Comparison
@@ -221,17 +221,18 @@ def _print(
     tool: Tool, answer: RunAnswer, output: Path, written: Sequence[Path], comparisons: Sequence[Comparison] | None
 ) -> None:
     from accmine.questions.export.readme import operator_table
+    from accmine.report import asked_width
 
     for winner in answer.winners:
-        typer.echo(f"{winner.name}  {winner.design.name}  ({', '.join(winner.devices)})\n")
-        typer.echo(operator_table(winner))
-    typer.echo(f"{len(written)} files in {output}; how to run {tool.value}, and what it models differently: README.txt")
+        echo_text(f"{winner.name}  {winner.design.name}  ({', '.join(winner.devices)})\n")
+        echo_text(operator_table(winner, width=asked_width()) + "\n")
+    echo_text(f"{len(written)} files in {output}; how to run {tool.value}, and what it models differently: README.txt")
     if comparisons is None:
         return
     typer.echo("")
     for comparison in comparisons:
         for line in _lines(comparison):
-            typer.echo(line)
+            echo_text(line)
     wrong = [comparison for comparison in comparisons if not comparison.ok]
     must = sum(comparison.equal for comparison in comparisons)
     if must:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine.errors import CheckError, Complaint, InfeasibleError, InputError, NothingFoundError
-from accmine.questions.options import INTERRUPTED, Json, Quiet, Verbose, Workers, progress, writable
+from accmine.questions.completion import of_catalogue, of_solvers
+from accmine.questions.options import INTERRUPTED, Json, Quiet, Verbose, Workers, echo_text, progress, writable
 
 if TYPE_CHECKING:
     from accmine.questions.gap.record import GapRow
@@ -33,7 +33,11 @@ _FORMS: dict[str, frozenset[str]] = {
 
 Designs = Annotated[
     list[str] | None,
-    typer.Option(metavar="DESIGN", help="Rate this design, name or file; once, or once per device."),
+    typer.Option(
+        metavar="DESIGN",
+        help="Rate this design, name or file; once, or once per device.",
+        autocompletion=of_catalogue("accelerators"),
+    ),
 ]
 Numbers = Annotated[str | None, typer.Option(metavar="N,N", help="Seeds; default: the study's, with --schedule 0.")]
 Limits = Annotated[
@@ -49,34 +53,52 @@ Options = Annotated[
 ]
 Method = Annotated[
     str | None,
-    typer.Option(metavar="SOLVER", help="A registered solver of design searches instead of the study's heuristic."),
+    typer.Option(
+        metavar="SOLVER",
+        help="A registered solver of design searches instead of the study's heuristic.",
+        autocompletion=of_solvers("design-search"),
+    ),
 ]
 Schedule = Annotated[
     str | None,
     typer.Option(metavar="SOLVER,…", help="Measure these solvers on the operator schedules of studies or a suite."),
+]
+Suite = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Measure a shipped suite, such as wham.", autocompletion=of_catalogue("suites")),
+]
+Models = Annotated[
+    str | None,
+    typer.Option(metavar="M,M", help="Models of the suite; default: all.", autocompletion=of_catalogue("workloads")),
 ]
 Table = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables of --schedule.")]
 
 
 def gap(
     targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[STUDY|PROBLEM]...", help="Studies, or one problem file.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[STUDY|PROBLEM]...", help="Studies, or one problem file.", autocompletion=of_catalogue("studies")
+        ),
     ] = None,
     solution: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Rate this solution of the problem file.")
     ] = None,
     design: Designs = None,
-    suite: Annotated[str | None, typer.Option(metavar="NAME", help="Measure a shipped suite, such as wham.")] = None,
+    suite: Suite = None,
     overrides: Changes = None,
     option: Options = None,
     method: Method = None,
     seeds: Numbers = None,
     seconds: Limits = None,
     workers: Workers = None,
-    models: Annotated[str | None, typer.Option(metavar="M,M", help="Models of the suite; default: all.")] = None,
+    models: Models = None,
     schedule: Schedule = None,
     metrics: Annotated[str | None, typer.Option(metavar="M,M", help="Metrics of the suite; default: all.")] = None,
-    solver: Annotated[str | None, typer.Option(help="Solver of the problem file; default: that of its kind.")] = None,
+    solver: Annotated[
+        str | None,
+        typer.Option(help="Solver of the problem file; default: that of its kind.", autocompletion=of_solvers()),
+    ] = None,
     file_format: Annotated[
         str | None, typer.Option("--format", help="Format of the problem file; default: recognised.")
     ] = None,
@@ -306,7 +328,7 @@ def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path
     from accmine.files import write_atomic
     from accmine.questions.gap import chart
     from accmine.questions.gap import report as gap_table
-    from accmine.report import terminal_width
+    from accmine.report import asked_width, colored
 
     if csv_file is not None and rows:
         write_atomic(csv_file, gap_table.as_csv(rows))
@@ -319,14 +341,14 @@ def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path
     if as_json:
         typer.echo(json.dumps(gap_table.as_json(rows), indent=1, ensure_ascii=False, allow_nan=False))
         return
-    width, color = terminal_width(), sys.stdout.isatty()
+    width, color = asked_width(), colored()
     if form == "gap --solution":
         text = "".join(gap_table.solution_text(row) for row in rows)
     elif form == "gap --suite":
         text = gap_table.suite_text(rows, width=width, color=color)
     else:
         text = gap_table.study_text(rows, width=width, color=color)
-    typer.echo(text, nl=False)
+    echo_text(text)
 
 
 def _code(rows: Sequence[GapRow]) -> int:

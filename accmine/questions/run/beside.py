@@ -1,4 +1,4 @@
-"""What runs of one sweep have for each other: graphs, costs, schedules of the baseline, designs and verified answers."""
+"""What runs of one sweep have for each other: graphs, costs, schedules of the baseline, designs and answers."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ __all__ = [
 RUN_FILES = ("study.yaml", "result.json", "design.yaml", "trace.jsonl", "schedule.json", "report.html")
 """What a finished run holds beside its state; a pipeline's designs are further ``design-*.yaml``."""
 
-PLACEMENT_FILES = ("placement.yaml", "placement.json")
-"""What a run that decides a placement holds as well."""
+OTHER_FILES = ("placement.yaml", "placement.json", "front.csv")
+"""What a run that decides a placement, or finds a front, holds as well."""
 
 _PACKAGES = ("accmine", "accmine.models", "accmine.solvers", "accmine.configs")
 _SOURCES = (".py", ".yaml", ".csv")
@@ -234,8 +234,9 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what an earlier run left in the folder; files of others stay."""
-        own = [self.path / name for name in (_STATE, *RUN_FILES, *PLACEMENT_FILES)]
+        own = [self.path / name for name in (_STATE, *RUN_FILES, *OTHER_FILES)]
         own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json"), self.path / "stability.json"]
+        own.append(self.path / "sensitivity.json")
         own.append(self.path / _PARTS)
         for path in own:  # the state first: a half-cleared folder is not a finished run
             path.unlink(missing_ok=True)

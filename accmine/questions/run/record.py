@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from accmine.questions.run.pictures.record import DeviceRoof, EvaluatedDesign
 from accmine.questions.run.row import FORMAT, Answer
 
 __all__ = [
@@ -157,7 +158,15 @@ class WorkloadRow:
 
 @dataclass(frozen=True)
 class ChosenDesign:
-    """A design of the answer and the devices that are built as it."""
+    """A design of the answer and the devices that are built as it.
+
+    Attributes
+    ----------
+    area_parts, tdp_parts
+        mm² and W by part of the technology, adding up to area and TDP; empty in results of older versions.
+    tensor_cores, vector_cores
+        How many of each the parts are of.
+    """
 
     name: str
     yaml: str
@@ -165,6 +174,10 @@ class ChosenDesign:
     area_mm2: float
     tdp_w: float
     peak_tflops: float
+    area_parts: dict[str, float] = field(default_factory=dict)
+    tdp_parts: dict[str, float] = field(default_factory=dict)
+    tensor_cores: int = 0
+    vector_cores: int = 0
 
 
 @dataclass(frozen=True)
@@ -350,3 +363,7 @@ class Outcome(Answer):
     """When the run ended that this answer was read from, in UTC; empty: it was computed for this call."""
     reference_s: tuple[float, ...] = ()
     """Step time of each workload with the baseline on every device: what values are relative to."""
+    evaluated: tuple[EvaluatedDesign, ...] = ()
+    """Designs that were scheduled, the best of all for each area and TDP among them; of very many a part."""
+    roofs: tuple[DeviceRoof, ...] = ()
+    """One for each device; devices of equal design and schedule once."""

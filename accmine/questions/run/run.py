@@ -18,6 +18,9 @@ from accmine.problems.conflict import located
 from accmine.questions.run.beside import Beside
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
+from accmine.questions.run.front.flow import solve_front
+from accmine.questions.run.front.record import FrontOutcome
+from accmine.questions.run.front.report import front_csv
 from accmine.questions.run.placement.files import placement_files
 from accmine.questions.run.placement.flow import solve_placement
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
@@ -26,9 +29,9 @@ from accmine.questions.run.record import Outcome
 from accmine.questions.run.row import FORMAT
 from accmine.report import Watch
 from accmine.result import Status
-from accmine.study import LoadedStudy, read_inputs
+from accmine.study import Inputs, LoadedStudy, Study, read_inputs
 
-__all__ = ["place", "run", "run_study"]
+__all__ = ["front", "place", "run", "run_study"]
 
 
 def run(loaded: LoadedStudy, **how: Any) -> Outcome:
@@ -57,6 +60,21 @@ def place(loaded: LoadedStudy, **how: Any) -> PlacementOutcome:
         raise InputError("the placement of this study is given: nothing of it is open", field="parallel")
     outcome = run_study(loaded, **how)
     assert isinstance(outcome, PlacementOutcome)
+    return outcome
+
+
+def front(loaded: LoadedStudy, **how: Any) -> FrontOutcome:
+    """As ``run_study``, of a study with two objectives.
+
+    Raises
+    ------
+    InputError
+        If it has one.
+    """
+    if loaded.study.front is None:
+        raise InputError("this study has one objective; a front needs {pareto: [throughput, tdp]}", field="objective")
+    outcome = run_study(loaded, **how)
+    assert isinstance(outcome, FrontOutcome)
     return outcome
 
 
@@ -98,7 +116,7 @@ def run_study(
     known = None if again else _known(folder)
     try:
         with placed(loaded.document):
-            plan = (make_placement if loaded.study.placed else beside.plan)(loaded.study, inputs)
+            plan = _planned(loaded.study, inputs, beside)
     except InfeasibleError as error:
         _begin(folder, loaded, again)
         raise _refused(error, loaded, folder) from None
@@ -106,7 +124,7 @@ def run_study(
     try:
         first = [*_designs(known, loaded), *beside.designs]
         more: dict[str, Any] = {"first": first, "began": began, "watch": watch}
-        outcome, lanes = _solved(plan, folder, on_progress or (lambda *_: None), beside, **more)
+        outcome, lanes = _solved(loaded.study, plan, folder, on_progress or (lambda *_: None), beside, **more)
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
@@ -124,12 +142,25 @@ def run_study(
     return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known, loaded.study.budget.deterministic)
 
 
+def _planned(study: Study, inputs: Inputs, beside: Beside) -> Plan | PlacementPlan:
+    if study.placed:
+        return make_placement(study, inputs)
+    return beside.plan(study.model_copy(update={"objective": study.minimised}), inputs)
+
+
 def _solved(
-    plan: Plan | PlacementPlan, folder: RunFolder, on_progress: Incumbent, beside: Beside, **more: Any
+    study: Study,
+    plan: Plan | PlacementPlan,
+    folder: RunFolder,
+    on_progress: Incumbent,
+    beside: Beside,
+    **more: Any,
 ) -> tuple[AnyOutcome, list[Any]]:
-    """The answer of either kind of study."""
+    """The answer of any kind of study."""
     if isinstance(plan, PlacementPlan):
         return solve_placement(plan, on_progress, **more)
+    if study.front is not None:
+        return solve_front(plan, study.front, folder, on_progress, **more)
     return solve_study(plan, beside.store(folder), on_progress, **beside.shared(plan), **more)
 
 
@@ -204,14 +235,17 @@ def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
     from accmine.report import perfetto
 
     # Without indents: it is large, and these take most of the time to write it.
-    folder.write_text("schedule.json", json.dumps(perfetto(lanes), allow_nan=False))
+    trace = perfetto(lanes)
+    folder.write_text("schedule.json", json.dumps(trace, allow_nan=False))
     for row in outcome.trace:
         folder.append_trace(dict(zip(("seconds", "objective", "bound"), row, strict=True)))
     single = len(outcome.designs) == 1
     names = ["design.yaml"] if single else [f"design-{number}.yaml" for number in range(len(outcome.designs))]
     for name, design in zip(names, outcome.designs, strict=True):
         folder.write_text(name, design.yaml)
-    folder.write_text("report.html", page(outcome))
+    folder.write_text("report.html", page(outcome, trace, (folder.path / "study.yaml").read_text(encoding="utf-8")))
+    if isinstance(outcome, FrontOutcome):
+        folder.write_text("front.csv", front_csv(outcome))
     for name, text in placement_files(outcome).items() if isinstance(outcome, PlacementOutcome) else ():
         folder.write_text(name, text)
     folder.write_json("result.json", outcome.to_json())

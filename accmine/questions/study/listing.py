@@ -9,7 +9,7 @@ from typing import Any
 from accmine.errors import InputError
 from accmine.files import KINDS, did_you_mean, load_yaml, names, resolve
 
-__all__ = ["LISTS", "rows"]
+__all__ = ["LISTS", "file_rows", "rows"]
 
 LISTS = (*KINDS, "solvers", "runs")
 """What can be listed."""
@@ -93,3 +93,14 @@ def rows(what: str, runs: Path = Path("runs")) -> list[dict[str, Any]]:
         return _solvers()
     row = {"workloads": _workload, "accelerators": _accelerator}.get(what) or _described(what)
     return [row(name) for name in names(what)]
+
+
+def file_rows(what: str) -> list[dict[str, Any]]:
+    """Name and file of every entry of a folder of the catalogue.
+
+    Raises
+    ------
+    InputError
+        If ``what`` is no such folder: solvers are in no file of the catalogue.
+    """
+    return [{"name": name, "file": str(resolve(what, name))} for name in names(what)]

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from accmine.errors import AccmineError, InputError, WorkersGoneError
@@ -49,24 +49,21 @@ class _Job:
 
 @dataclass(eq=False)
 class _Worker:
-    """A worker and the jobs it has; none are given before ``accepted``."""
+    """A worker and the job that it has; it is given none before it is ``accepted``."""
 
-    threads: int
     question: Any = None
     accepted: bool = False
-    jobs: set[_Job] = field(default_factory=set)
+    job: _Job | None = None
 
 
 class DaskExecutor(Executor):
-    """The workers of a Dask cluster.
+    """The workers of a Dask cluster, each with one job at a time.
 
     Parameters
     ----------
     address
         Of the scheduler, ``tcp://host:port``; empty: the one of Dask's own configuration, e.g. of the environment
         variable ``DASK_SCHEDULER_ADDRESS``.
-    threads
-        Threads that a job takes: a worker of n threads has n / threads of them at a time, and at least one.
     say
         Told of workers that are lost or refused.
 
@@ -76,7 +73,7 @@ class DaskExecutor(Executor):
         If Dask is not installed, or no scheduler answers.
     """
 
-    def __init__(self, address: str = "", *, threads: int = 1, say: Callable[[str], None] = _LOG.warning) -> None:
+    def __init__(self, address: str = "", say: Callable[[str], None] = _LOG.warning) -> None:
         try:
             import dask
             import distributed
@@ -88,10 +85,11 @@ class DaskExecutor(Executor):
         try:
             with _silent():
                 self._client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False, name="accmine")
+                self._count = len(self._client.nthreads())
         except (OSError, ValueError, TimeoutError) as error:
             message = f"no Dask scheduler answers at {address}: {error!s:.200}; start one: dask scheduler"
             raise InputError(message, field="--cluster") from None
-        self._address, self._jobs_per, self._say = address, threads, say
+        self._address, self._say = address, say
         self._ours = identity()
         self._waiting: deque[_Job] = deque()
         self._workers: dict[str, _Worker] = {}
@@ -101,6 +99,11 @@ class DaskExecutor(Executor):
         self._seen = self._served = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="accmine-dask", daemon=True)
         self._thread.start()
+
+    @property
+    def width(self) -> int:
+        """The workers, and one job that is ready when one of them is."""
+        return self._count + 1
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         if kwargs:
@@ -131,7 +134,7 @@ class DaskExecutor(Executor):
             except Exception as error:  # noqa: BLE001 - told by every job that is left
                 end = error if isinstance(error, AccmineError) else WorkersGoneError(f"{type(error).__name__}: {error}")
             self._closed = True
-            jobs = [*self._waiting, *(job for worker in self._workers.values() for job in worker.jobs)]
+            jobs = [*self._waiting, *(worker.job for worker in self._workers.values() if worker.job is not None)]
             with suppress(queue.Empty):
                 while True:
                     late = self._events.get_nowait()
@@ -163,33 +166,33 @@ class DaskExecutor(Executor):
                 else:
                     self._ended(*event)
             self._hand_out()
-            if ending and not self._waiting and not any(worker.jobs for worker in self._workers.values()):
+            if ending and not self._waiting and all(worker.job is None for worker in self._workers.values()):
                 return
 
     def _look(self) -> None:
         """Which workers are there; jobs of those that are not are begun again."""
-        there: dict[str, int] | None = None
+        there: set[str] | None = None
         if self._client.status == "running":
             with suppress(OSError, TimeoutError):
-                there = dict(self._client.nthreads())
+                there = set(self._client.nthreads())
         now = time.monotonic()
         if there is None:
             if self._client.status in ("closing", "closed") or now - self._seen > GONE_S:
                 raise WorkersGoneError(f"the Dask scheduler at {self._address} went away, with jobs left to do")
             return
-        self._seen = now
-        for address in self._workers.keys() - there.keys():
+        self._seen, self._count = now, len(there)
+        for address in self._workers.keys() - there:
             self._lose(address)
-        for address in self._refused.keys() - there.keys():
+        for address in self._refused.keys() - there:
             del self._refused[address]
-        for address in there.keys() - self._workers.keys() - self._refused.keys():
-            worker = self._workers[address] = _Worker(there[address])
+        for address in there - self._workers.keys() - self._refused.keys():
+            worker = self._workers[address] = _Worker()
             worker.question = self._ask(address, identity)
         if any(worker.accepted for worker in self._workers.values()) or not self._waiting:
             self._served = now
-        if there and self._refused.keys() >= there.keys():
+        if there and self._refused.keys() >= there:
             listed = "; ".join(self._refused[address] for address in sorted(there))
-            raise InputError(f"no worker at {self._address} may take jobs: {listed}; install the same there")
+            raise WorkersGoneError(f"no worker at {self._address} may take jobs: {listed}; install the same there")
         if now - self._served > LONELY_S:
             raise WorkersGoneError(f"the cluster at {self._address} has had no worker for {LONELY_S:.0f} s")
 
@@ -201,9 +204,9 @@ class DaskExecutor(Executor):
         return future
 
     def _lose(self, address: str) -> None:
-        worker = self._workers.pop(address)
-        self._say(f"lost the worker {address}" + (f" with {len(worker.jobs)} jobs" if worker.jobs else ""))
-        for job in worker.jobs:
+        job = self._workers.pop(address).job
+        self._say(f"lost the worker {address}" + (" in the midst of a job" if job is not None else ""))
+        if job is not None:
             self._client.cancel([job.dask], reason="worker lost")
             self._again(job, address)
 
@@ -224,10 +227,10 @@ class DaskExecutor(Executor):
             worker.question = None
             self._answered(address, worker, dask)
             return
-        job = next((job for job in worker.jobs if job.dask is dask), None)
-        if job is None:  # begun again in the meantime
+        job = worker.job
+        if job is None or job.dask is not dask:  # of one that was begun again in the meantime
             return
-        worker.jobs.discard(job)
+        worker.job = None
         if dask.status == "finished":
             try:
                 value = dask.result(timeout=CONNECT_S)
@@ -258,11 +261,11 @@ class DaskExecutor(Executor):
 
     def _hand_out(self) -> None:
         for address, worker in self._workers.items():
-            while worker.accepted and self._waiting and len(worker.jobs) < max(1, worker.threads // self._jobs_per):
+            while worker.accepted and self._waiting and worker.job is None:
                 job = self._waiting.popleft()
                 if job.lost == 0 and not job.future.set_running_or_notify_cancel():
                     continue
-                worker.jobs.add(job)
+                worker.job = job
                 job.dask = self._ask(address, job.function, *job.arguments)
 
 

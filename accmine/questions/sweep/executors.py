@@ -10,18 +10,16 @@ from __future__ import annotations
 import os
 import platform
 import socket
-import traceback
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from accmine.errors import AccmineError, InputError, WorkersGoneError
+from accmine.errors import InputError, WorkersGoneError
 from accmine.questions.run.folder import code_hash, solver_versions
 from accmine.registry import make_executor
 
-__all__ = ["Answer", "Job", "answers", "differences", "identity", "opened", "perform"]
+__all__ = ["Checked", "Job", "differences", "identity", "opened", "perform"]
 
 Job = Callable[[Any], Any]
 """A function of a module, of one JSON value; returns one."""
@@ -29,25 +27,8 @@ Job = Callable[[Any], Any]
 TRIES = 5
 """How often a job is sent before it is given up because every worker that takes it is refused."""
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What a job came to.
-
-    Attributes
-    ----------
-    value
-        What the function returned; ``None`` with an error.
-    error
-        What it raised, or how its worker was lost; empty when it returned.
-    detail
-        The traceback there; empty for errors that accmine raises on purpose.
-    """
-
-    key: str
-    value: Any = None
-    error: str = ""
-    detail: str = ""
+MANY = 100
+"""Points that are given at a time to an executor that does not tell how many workers it has."""
 
 
 def identity() -> dict[str, str]:
@@ -70,83 +51,95 @@ def differences(theirs: Any, ours: Mapping[str, str]) -> str:
 
 
 def perform(function: Job, argument: Any, ours: Mapping[str, str]) -> dict[str, Any]:
-    """Do a job in a worker; what it raises is told, never raised: what is raised is then the executor's."""
+    """Do a job in a worker, unless it holds another accmine; what the job raises is in the answer too.
+
+    So what the future raises is the executor's.
+    """
     if found := differences(identity(), ours):
         return {"refused": f"process {os.getpid()} on {socket.gethostname()} has {found}"}
     try:
         return {"value": function(argument)}
-    except AccmineError as error:
-        return {"error": str(error), "detail": ""}
-    except Exception as error:  # noqa: BLE001 - whatever a job raises is a row of the table
-        said = " ".join(str(error).split())[:300]
-        return {"error": f"{type(error).__name__}: {said}", "detail": traceback.format_exc()}
+    except Exception as error:  # noqa: BLE001 - raised again by the future of whoever asked
+        return {"error": error}
 
 
-def answers(
-    executor: Executor, function: Job, jobs: Mapping[str, Any], say: Callable[[str], None] = lambda _: None
-) -> Iterator[Answer]:
-    """Do ``function`` for every argument in ``jobs``; yields as they end, in whatever order.
+class Checked(Executor):
+    """An executor whose jobs are done by workers that hold the same accmine as this process.
 
-    A job whose worker is lost is an answer with an error, as one that raises. A worker that holds another accmine is
-    named to ``say`` and its job sent again. What has not ended when the iterator is closed is cancelled.
-
-    Raises
-    ------
-    InputError
-        If a job is refused by every worker that takes it, or the executor says so of all.
-    WorkersGoneError
-        If the executor cannot go on.
+    A worker that does not is named to ``say``, and its job sent again. A future raises what its job raised, and
+    ``WorkersGoneError`` where the executor cannot go on, or every worker that takes the job is refused.
     """
-    ours, told = identity(), set()
-    pending: dict[Future[dict[str, Any]], tuple[str, int]] = {}
 
-    def send(key: str, tries: int) -> None:
+    def __init__(self, inner: Executor, say: Callable[[str], None] = lambda _: None) -> None:
+        self._inner, self._say, self._ours = inner, say, identity()
+        self._told: set[str] = set()
+
+    @property
+    def width(self) -> int:
+        """Jobs that are worth giving at a time."""
+        return self._inner.width if isinstance(self._inner, Wide) else MANY
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        (argument,) = args
+        if kwargs:
+            raise TypeError("jobs take one positional argument")
+        future: Future[Any] = Future()
+        self._send(future, fn, argument, 1)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._inner.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+    def _send(self, future: Future[Any], function: Job, argument: Any, tries: int) -> None:
         try:
-            pending[executor.submit(perform, function, jobs[key], ours)] = key, tries
+            inner = self._inner.submit(perform, function, argument, self._ours)
         except (BrokenExecutor, RuntimeError) as error:
-            raise _gone(error) from None
+            future.set_exception(_gone(error))
+        else:
+            inner.add_done_callback(lambda done: self._ended(future, done, function, argument, tries))
 
-    try:
-        for key in jobs:
-            send(key, 1)
-        while pending:
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                key, tries = pending.pop(future)
-                found = _result(future)
-                refused = found.get("refused")
-                if refused is None:
-                    yield Answer(key, **found)
-                    continue
-                if refused not in told:
-                    told.add(refused)
-                    say(f"refused a worker: {refused}")
-                if tries == TRIES:
-                    raise InputError(f"no worker of the executor may take the jobs: {refused}; install the same there")
-                send(key, tries + 1)
-    finally:
-        for future in pending:
-            future.cancel()
+    def _ended(self, future: Future[Any], done: Future[Any], function: Job, argument: Any, tries: int) -> None:
+        try:
+            found = done.result()
+        except (BrokenExecutor, CancelledError) as error:
+            future.set_exception(_gone(error))
+        except BaseException as error:  # noqa: BLE001 - of the executor: this job could not be done
+            future.set_exception(error)
+        else:
+            if "value" in found:
+                future.set_result(found["value"])
+            elif "error" in found:
+                future.set_exception(found["error"])
+            else:
+                self._refuse(found["refused"])
+                if tries < TRIES:
+                    self._send(future, function, argument, tries + 1)
+                else:
+                    message = f"every worker that took a job was refused: {found['refused']}; install the same there"
+                    future.set_exception(WorkersGoneError(message))
+
+    def _refuse(self, who: str) -> None:
+        if who not in self._told:
+            self._told.add(who)
+            self._say(f"refused a worker: {who}")
 
 
-def _result(future: Future[dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return future.result()
-    except InputError:  # a job's own is told by its answer
-        raise
-    except (WorkersGoneError, BrokenExecutor, CancelledError) as error:
-        raise _gone(error) from None
-    except Exception as error:  # noqa: BLE001 - of the executor: this job could not be done
-        return {"error": str(error) if isinstance(error, AccmineError) else f"{type(error).__name__}: {error!s:.300}"}
+@runtime_checkable
+class Wide(Protocol):
+    """What an executor may have: ``width``, how many jobs are worth giving it at a time."""
+
+    @property
+    def width(self) -> int:
+        """At this moment."""
+        ...
 
 
 def _gone(error: BaseException) -> WorkersGoneError:
-    if isinstance(error, WorkersGoneError):
-        return error
     return WorkersGoneError(f"the executor cannot go on: {type(error).__name__}: {error!s:.300}")
 
 
 @contextmanager
-def opened(name: str, *arguments: Any) -> Iterator[Executor]:
+def opened(name: str, *arguments: Any, say: Callable[[str], None] = lambda _: None) -> Iterator[Checked]:
     """The executor that is registered as ``name``; what waits in it is cancelled at the end.
 
     Raises
@@ -159,6 +152,6 @@ def opened(name: str, *arguments: Any) -> Iterator[Executor]:
         found = f"{type(executor).__module__}.{type(executor).__qualname__}"
         raise InputError(f"the executor {name!r} is a {found}; it must be a concurrent.futures.Executor")
     try:
-        yield executor
+        yield Checked(executor, say)
     finally:
         executor.shutdown(wait=False, cancel_futures=True)

@@ -1,7 +1,8 @@
-"""A sweep: its points run side by side, each beginning with what others found, until nothing that one knows helps another.
+"""A sweep: its points run side by side, each beginning with what others found.
 
-Points go from tight limits to loose ones, so an answer is there when a looser point begins; what a later point finds,
-and every bound, is handed on when all are done (``settle``).
+Of those that share graphs the one with the loosest limits has the whole budget; its designs, costs and bound serve the
+others, which take a share of it. Those go from tight limits to loose ones, so an answer is there when a looser point
+begins; what a later point finds, and every bound, is handed on when all are done (``settle``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,9 @@ GROUPS = 50
 
 HELD = 256
 """Points that wait for the first one with their graphs while others are looked for."""
+
+SETTLED = 0.2
+"""Of the share of a point: for one that the answer of a looser point fits, whose bound holds for it as well."""
 
 ROUNDS = 5
 """Times that answers are handed on: an answer seldom goes farther than to the points it fits at once."""
@@ -121,6 +126,7 @@ class _Sweep:
         self.points = Points(loaded)
         self.records: dict[int, PointRecord] = {}
         self.groups: dict[str, dict[int, PointRecord]] = {}
+        self.graphs: set[str] = set()
         self.more: dict[str, Any] = {}
         self.began, self.ran, self.left = time.monotonic(), 0, 0
 
@@ -140,6 +146,7 @@ class _Sweep:
     def _know(self, record: PointRecord) -> None:
         self.records[record.number] = record
         self.groups.setdefault(record.like, {})[record.number] = record
+        self.graphs |= {record.graphs} if record.answered else set()
 
     def run(self, pool: Executor, jobs: int, numbers: Iterator[int]) -> None:
         """Run points; one with new graphs goes alone among its like, as it schedules the baseline of all."""
@@ -156,8 +163,7 @@ class _Sweep:
 
     def _next(self, numbers: Iterator[int], held: list[Asked], running: Mapping[Any, Asked]) -> Asked | None:
         """The next point that may run."""
-        known = {record.graphs for group in self.groups.values() for record in group.values()} if running else set()
-        busy = {asked.graphs for asked in running.values()} - known
+        busy = {asked.graphs for asked in running.values()} - self.graphs
         for asked in held:
             if asked.graphs not in busy:
                 held.remove(asked)
@@ -173,19 +179,25 @@ class _Sweep:
             held.append(asked)
         return None
 
-    def _spec(self, asked: Asked, **more: Any) -> Spec:
-        """The point with what others found; a deterministic one is first run by itself."""
+    def _spec(self, asked: Asked) -> Spec:
+        """The point with what others found; a deterministic one is first run by itself, with its whole budget."""
         given: dict[str, Any] = {}
         if not asked.study.budget.deterministic:
-            given = {"designs": self._designs(asked), "answers": self._best(asked)}
+            best, share = self._best(asked), 1.0
+            if asked.graphs in self.graphs:
+                share = self.loaded.share
+                if best is not None and all(best.limits.get(key, inf) >= own for key, own in asked.limits.items()):
+                    share *= SETTLED
+            answers = [] if best is None else [str(best.row["folder"])]
+            given = {"designs": self._designs(asked), "answers": answers, "share": share}
         own = {"like": asked.like, "graphs": asked.graphs, "limits": asked.limits}
-        return point_spec(self.loaded, asked.number, self.folder.path, self.runs, **self.more, **given, **own, **more)
+        return point_spec(self.loaded, asked.number, self.folder.path, self.runs, **self.more, **given, **own)
 
-    def _best(self, asked: Asked) -> list[str]:
-        """Run folder of the best answer that meets the limits of a point."""
+    def _best(self, asked: Asked) -> PointRecord | None:
+        """The point whose answer is the best one that meets the limits of another."""
         fitting = [r for r in self.groups.get(asked.like, {}).values() if r.fits(asked.limits)]
         best = min(fitting, key=lambda record: (record.best, record.number), default=None)
-        return [] if best is None or best.number == asked.number else [str(best.row["folder"])]
+        return None if best is None or best.number == asked.number else best
 
     def _designs(self, asked: Asked) -> list[str]:
         """The best designs that meet the limits, of points that cannot be compared: those of the same graphs first."""

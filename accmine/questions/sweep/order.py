@@ -1,4 +1,4 @@
-"""In which order the points of a sweep are run: those that share graphs one after the other, tight limits first."""
+"""In which order the points of a sweep are run: those that share graphs one after the other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 from math import inf
 
 from accmine.errors import AccmineError, InputError
@@ -101,16 +101,19 @@ class Points:
     def numbers(self) -> Iterator[int]:
         """Numbers of all points in the order in which they are run.
 
-        With the options of every limit sorted this goes from tight to loose: no point comes before one with tighter
-        limits that is equal otherwise.
+        Of those that are equal but for their limits the loosest comes first, then all from tight to loose: no other
+        one comes before one with tighter limits.
         """
         dimensions = self.loaded.dimensions
         limits = [i for i, options in enumerate(dimensions) if all(option.limits for option in options)]
         others = [i for i in range(len(dimensions)) if i not in limits]
-        order = [*others, *limits]
-        for choice in product(*(self._ranks[i] for i in order)):
-            indices = dict(zip(order, choice, strict=True))
-            yield self.loaded.number_of([indices[i] for i in range(len(dimensions))])
+        loosest = tuple(self._ranks[i][-1] for i in limits)
+        for choice in product(*(self._ranks[i] for i in others)):
+            own = dict(zip(others, choice, strict=True))
+            for tried in chain([loosest], product(*(self._ranks[i] for i in limits))):
+                indices = own | dict(zip(limits, tried, strict=True))
+                if tried is loosest or tried != loosest:
+                    yield self.loaded.number_of([indices[i] for i in range(len(dimensions))])
 
 
 def complaint(error: AccmineError) -> str:

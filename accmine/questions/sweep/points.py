@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from accmine.questions.sweep.record import FAILED, PointRecord
 from accmine.result import Status
 from accmine.study import LoadedStudy, LoadedSweep, SweepPoint, sweep_in
 from accmine.study.inputs import content_of
+from accmine.workers import workers
 
 __all__ = ["measure_point", "point_spec", "refused"]
 
@@ -32,6 +33,9 @@ Spec = dict[str, Any]
 
 _GRAPHS = Graphs()
 """Of the points that this process has run."""
+
+_POOLS: list[AbstractContextManager[Any]] = []
+"""The pool that keeps the workers of this process alive; they end with it."""
 
 
 def point_spec(loaded: LoadedSweep, number: int, folder: Path, runs: Path, **more: Any) -> Spec:
@@ -42,9 +46,10 @@ def point_spec(loaded: LoadedSweep, number: int, folder: Path, runs: Path, **mor
     folder, runs
         Of the sweep, and of the runs.
     more
-        ``workers`` of the point. ``again``: compute also what is there. ``designs`` (texts) and ``answers`` (run
-        folders) of other points: candidates, which are checked. ``reopen``: go on with what has ended, and with the parts of the
-        run ``earlier``. ``like``, ``graphs`` and ``limits`` of the record; ``source`` of the answers.
+        ``workers`` of the point, which stay for the next one. ``share`` of the seconds of the study. ``again``: compute
+        also what is there. ``designs`` (texts) and ``answers`` (run folders) of other points: candidates, which are
+        checked. ``reopen``: go on with what has ended, and with the parts of the run ``earlier``. ``like``, ``graphs``
+        and ``limits`` of the record; ``source`` of the answers.
     """
     document = loaded.document
     return {
@@ -96,7 +101,7 @@ def _measured(
     runs, status = Path(spec["runs"]), FAILED
     study: LoadedStudy | None = None
     try:
-        study = _with_workers(loaded.study(point), spec.get("workers"))
+        study = _budgeted(loaded.study(point), spec.get("workers"), spec.get("share", 1.0))
         beside = Beside(
             designs=tuple(map(design_in, spec.get("designs", ()))),
             answers=tuple(_answers(spec.get("answers", ()))),
@@ -124,12 +129,23 @@ def _measured(
     return replace(record, row=row)
 
 
-def _with_workers(loaded: LoadedStudy, workers: int | None) -> LoadedStudy:
-    """A study with as many processes as are left for a point of a sweep."""
-    if workers is None or loaded.study.budget.workers <= workers:
-        return loaded
-    budget = loaded.study.budget.model_copy(update={"workers": workers})
-    return replace(loaded, study=loaded.study.model_copy(update={"budget": budget}))
+def _budgeted(loaded: LoadedStudy, workers: int | None, share: float) -> LoadedStudy:
+    """A study with as many processes as are left for a point of a sweep, and its share of the seconds."""
+    budget, changes = loaded.study.budget, dict[str, Any]()
+    if workers is not None:
+        changes["workers"] = min(workers, budget.workers)
+        _stay(changes["workers"])
+    if share < 1 and budget.seconds is not None and not budget.deterministic:
+        changes["seconds"] = share * budget.seconds
+    return replace(loaded, study=loaded.study.model_copy(update={"budget": budget.model_copy(update=changes)}))
+
+
+def _stay(count: int) -> None:
+    """Keep worker processes for the points to come: to start them takes longer than many a point."""
+    if count > 1 and not _POOLS:
+        pool = workers(count, [])
+        pool.__enter__()
+        _POOLS.append(pool)
 
 
 def _answers(folders: list[str]) -> list[Mapping[str, Any]]:

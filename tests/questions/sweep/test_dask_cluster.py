@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from accmine.errors import InputError, WorkersGoneError
 from accmine.questions.sweep import dask_cluster
 from accmine.questions.sweep.dask_cluster import DaskExecutor
-from accmine.questions.sweep.executors import answers
+from accmine.questions.sweep.executors import Checked, opened
 from accmine.version import __version__
-from tests.samples.dask_sample import Cluster, Nursery, cluster, deadly, noted, starts
+from tests.samples.dask_sample import Cluster, Nursery, cluster, deadly, done, jobs, noted, squares, starts
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,6 @@ def executor(shared: Cluster, said: list[str]) -> Iterator[DaskExecutor]:
     made.shutdown(cancel_futures=True)
 
 
-def jobs(log: Path, count: int, **more: Any) -> dict[str, dict[str, Any]]:
-    return {f"p{key}": {"key": key, "log": str(log), **more} for key in range(count)}
-
-
 def until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + 20
     while not true():
@@ -60,29 +56,25 @@ def test_a_worker_killed_midway_loses_nothing(
 ) -> None:
     log, victim, found = tmp_path / "log", shared.workers[0], []
     pid = shared.processes[victim]
-    for answer in answers(executor, noted, jobs(log, 8, seconds=0.2)):
+    for answer in done(Checked(executor), noted, jobs(log, 8, seconds=0.2)):
         found.append(answer)
         if len(found) == 2:
             until(lambda: starts(log)[-1][1] == pid)  # it is in the midst of a job
             shared.kill(victim)
-    assert {answer.key: answer.value for answer in found} == {
-        f"p{key}": {"key": key, "square": key**2} for key in range(8)
-    }
+    assert dict(found) == squares(8)
     began = [key for key, _ in starts(log)]
     assert sorted({*began}) == list(range(8))
     assert len(began) == 9, "the one that was lost in its midst was begun again, and nothing else"
-    assert said == [f"lost the worker {victim} with 1 jobs"]
+    assert said == [f"lost the worker {victim} in the midst of a job"]
     shared.worker()
 
 
 def test_a_worker_of_another_version_is_refused_by_name(shared: Cluster, said: list[str], tmp_path: Path) -> None:
     old = shared.worker("0.0.1")
-    executor = DaskExecutor(shared.address, say=said.append)
-    try:
-        found = list(answers(executor, noted, jobs(tmp_path / "log", 6, seconds=0.05), said.append))
-    finally:
-        executor.shutdown()
-    assert [answer.error for answer in found] == [""] * 6
+    with opened("dask", shared.address, said.append, say=said.append) as executor:
+        found = dict(done(executor, noted, jobs(tmp_path / "log", 6, seconds=0.05)))
+        assert executor.width == 4, "three workers, one of which is refused, and one job that is ready"
+    assert found == squares(6)
     assert shared.processes[old] not in {pid for _, pid in starts(tmp_path / "log")}
     assert said == [f"refused a worker: {old} has accmine 0.0.1 (here {__version__})"]
     shared.kill(old)
@@ -109,8 +101,8 @@ def test_what_a_job_raises_is_raised(executor: DaskExecutor, tmp_path: Path) -> 
     future = executor.submit(noted, {"key": 1, "log": str(tmp_path / "log"), "raises": "this"})
     with pytest.raises(ValueError, match=r"^this$"):
         future.result(timeout=30)
-    (answer,) = answers(executor, noted, {"p": {"key": 1, "log": str(tmp_path / "log"), "raises": "this"}})
-    assert answer.error == "ValueError: this"
+    with pytest.raises(ValueError, match=r"^this$"):
+        Checked(executor).submit(noted, {"key": 1, "log": str(tmp_path / "log"), "raises": "this"}).result(timeout=30)
 
 
 def test_jobs_that_wait_are_cancelled_at_the_end(shared: Cluster, tmp_path: Path) -> None:
@@ -132,12 +124,12 @@ def test_a_scheduler_that_goes_away_is_told(nursery: Nursery, tmp_path: Path, mo
     monkeypatch.setattr(dask_cluster, "GONE_S", 0.5)
     with cluster(nursery, workers=1) as made:
         executor = DaskExecutor(made.address)
-        got = answers(executor, noted, jobs(tmp_path / "log", 50, seconds=0.05))
-        finished = [next(got), next(got)]
+        futures = [executor.submit(noted, job) for job in jobs(tmp_path / "log", 50, seconds=0.05).values()]
+        assert futures[1].result(timeout=30) == {"key": 1, "square": 1}
         made.kill(made.address)
         with pytest.raises(WorkersGoneError, match=f"^the Dask scheduler at {made.address} went away, with jobs left"):
-            finished += got
-        assert finished[0].value == {"key": 0, "square": 0}
+            futures[-1].result(timeout=30)
+        assert all(future.done() for future in futures)
         executor.shutdown()
         monkeypatch.setattr(dask_cluster, "CONNECT_S", 0.2)
         with pytest.raises(InputError, match=f"^--cluster: no Dask scheduler answers at {made.address}: "):
@@ -154,8 +146,8 @@ def test_all_workers_refused_or_none_at_all(nursery: Nursery, tmp_path: Path, mo
         monkeypatch.setattr(dask_cluster, "LONELY_S", 60.0)
         old = made.worker("0.0.1")
         executor = DaskExecutor(made.address, say=lambda _: None)
-        with pytest.raises(InputError, match=f"^no worker at .* may take jobs: {old} has accmine 0.0.1 "):
-            list(answers(executor, noted, jobs(tmp_path / "log", 2)))
+        with pytest.raises(WorkersGoneError, match=f"^no worker at .* may take jobs: {old} has accmine 0.0.1 "):
+            list(map(Future.result, [executor.submit(noted, job) for job in jobs(tmp_path / "log", 2).values()]))
         executor.shutdown()
     assert starts(tmp_path / "log") == []
 

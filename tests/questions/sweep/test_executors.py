@@ -18,9 +18,9 @@ import pytest
 from accmine import registry
 from accmine.errors import InputError, WorkerLostError, WorkersGoneError
 from accmine.questions.sweep import executors
-from accmine.questions.sweep.executors import Answer, answers, differences, identity, opened
+from accmine.questions.sweep.executors import Checked, differences, identity, opened
 from accmine.version import __version__
-from tests.samples.dask_sample import deadly, noted, starts
+from tests.samples.dask_sample import deadly, done, jobs, noted, squares, starts
 
 
 class Odd(Executor):
@@ -45,35 +45,19 @@ class Odd(Executor):
         self.shut = True
 
 
-def jobs(log: Path, count: int, **more: Any) -> dict[str, dict[str, Any]]:
-    return {f"p{key}": {"key": key, "log": str(log), **more} for key in range(count)}
-
-
 @pytest.mark.parametrize("make", [Odd, lambda: ThreadPoolExecutor(3)], ids=["at once", "threads"])
 def test_every_job_is_done_once_and_answered(make: Callable[[], Executor], tmp_path: Path) -> None:
-    with make() as executor:
-        found = {answer.key: answer for answer in answers(executor, noted, jobs(tmp_path / "log", 9))}
-    assert found == {f"p{key}": Answer(f"p{key}", {"key": key, "square": key**2}) for key in range(9)}
+    with Checked(make()) as executor:
+        assert dict(done(executor, noted, jobs(tmp_path / "log", 9))) == squares(9)
     assert sorted(key for key, _ in starts(tmp_path / "log")) == list(range(9))
 
 
-def test_what_a_job_raises_is_its_answer(tmp_path: Path) -> None:
+def test_what_a_job_raises_is_raised(tmp_path: Path) -> None:
     wrong = jobs(tmp_path / "log", 2)
-    wrong["p0"]["raises"] = "no\nsuch thing"
-    raised, fine = sorted(answers(Odd(), noted, wrong), key=lambda answer: answer.key)
-    assert raised.error == "ValueError: no such thing"
-    assert raised.detail.endswith("ValueError: no\nsuch thing\n")
-    assert fine.value == {"key": 1, "square": 1}
-
-
-def test_what_accmine_raises_on_purpose_is_told_without_a_traceback() -> None:
-    (answer,) = answers(Odd(), refuses, {"p": None})
-    assert answer == Answer("p", error="f.yaml:1:2: limits.area: not this")
-
-
-def refuses(argument: Any) -> Any:
-    del argument
-    raise InputError("not this", "f.yaml:1:2", "limits.area")
+    wrong["p0"]["raises"] = "no such thing"
+    found = dict(done(Checked(Odd()), noted, wrong))
+    assert repr(found["p0"]) == "ValueError('no such thing')"
+    assert found["p1"] == {"key": 1, "square": 1}
 
 
 def test_a_worker_that_differs_is_told_by_name() -> None:
@@ -96,8 +80,7 @@ def test_a_job_of_a_refused_worker_is_sent_again(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(executors, "identity", sometimes_another)
     said: list[str] = []
-    found = list(answers(Odd(), noted, jobs(tmp_path / "log", 4), said.append))
-    assert [answer.error for answer in found] == [""] * 4
+    assert dict(done(Checked(Odd(), said.append), noted, jobs(tmp_path / "log", 4))) == squares(4)
     assert len(starts(tmp_path / "log")) == 4
     assert len(said) == 1
     assert said[0].startswith(f"refused a worker: process {os.getpid()} on ")
@@ -105,11 +88,9 @@ def test_a_job_of_a_refused_worker_is_sent_again(tmp_path: Path, monkeypatch: py
 
 
 def test_when_every_worker_is_refused_the_jobs_are_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = identity()
     monkeypatch.setattr(executors, "perform", lambda *_: {"refused": "process 1 on there has accmine 9.9"})
-    with pytest.raises(InputError, match=r"^no worker of the executor may .*has accmine 9\.9; install the same there"):
-        list(answers(Odd(), noted, {"p": None}))
-    assert identity() == ours
+    with pytest.raises(WorkersGoneError, match=r"^every worker that took .*has accmine 9\.9; install the same there"):
+        Checked(Odd()).submit(noted, None).result()
 
 
 def broken(function: Any, given: tuple[Any, ...]) -> Any:
@@ -123,57 +104,44 @@ def lost(function: Any, given: tuple[Any, ...]) -> Any:
     return function(*given)
 
 
-def test_a_lost_worker_is_one_row_and_a_broken_executor_the_end(tmp_path: Path) -> None:
-    found = {answer.key: answer for answer in answers(Odd(lost), noted, jobs(tmp_path / "log", 3))}
-    assert found["p1"].error.startswith("the worker process of noted was ended by SIGKILL")
-    assert found["p0"].error == found["p2"].error == ""
+def test_a_lost_worker_is_one_job_and_a_broken_executor_the_end(tmp_path: Path) -> None:
+    found = dict(done(Checked(Odd(lost)), noted, jobs(tmp_path / "log", 3)))
+    assert str(found.pop("p1")).startswith("the worker process of noted was ended by SIGKILL")
+    assert found.items() <= squares(3).items()
     with pytest.raises(WorkersGoneError, match=r"^the executor cannot go on: BrokenExecutor: a child ended"):
-        list(answers(Odd(broken), noted, jobs(tmp_path / "log", 3)))
+        Checked(Odd(broken)).submit(noted, None).result()
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    with pytest.raises(WorkersGoneError, match=r"^the executor cannot go on: RuntimeError: cannot schedule new"):
+        Checked(pool).submit(noted, None).result()
 
 
 @pytest.mark.full
 def test_a_process_pool_whose_child_is_killed_is_the_end(tmp_path: Path) -> None:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        one = {"p": {"key": 1, "log": str(tmp_path / "log")}}
-        assert [answer.value for answer in answers(pool, noted, one)] == [{"key": 1, "square": 1}]
+    with Checked(ProcessPoolExecutor(1, mp_context=get_context("spawn"))) as pool:
+        assert dict(done(pool, noted, jobs(tmp_path / "log", 1))) == squares(1)
         with pytest.raises(WorkersGoneError, match="BrokenProcessPool"):
-            list(answers(pool, deadly, one))
+            pool.submit(deadly, jobs(tmp_path / "log", 1)["p0"]).result()
 
 
-def test_what_is_no_longer_waited_for_is_cancelled() -> None:
+def test_what_waits_at_the_end_is_cancelled() -> None:
     gate = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        blocked = pool.submit(gate.wait)
-        asked = answers(pool, noted, {"p": None})
-        waiter = threading.Timer(0.05, gate.set)
-        waiter.start()
-        (answer,) = asked
-        assert "TypeError" in answer.error
-        assert blocked.result()
-        gate.clear()
-        blocked = pool.submit(gate.wait)
-        several = answers(Half(pool), noted, {"now": None, "later": None})
-        assert next(several).key == "now"
-        several.close()
-        assert Half.later.cancelled()
-        gate.set()
+    pool = ThreadPoolExecutor(1)
+    blocked = pool.submit(gate.wait)
+    waits = Checked(pool).submit(noted, None)
+    Checked(pool).shutdown(wait=False, cancel_futures=True)
+    with pytest.raises(WorkersGoneError, match="CancelledError"):
+        waits.result(timeout=5)
+    gate.set()
+    assert blocked.result(timeout=5)
 
 
-class Half(Odd):
-    """Does the first job at once, and leaves the others to a pool."""
+def test_how_many_jobs_an_executor_is_worth() -> None:
+    class Two(Odd):
+        width = 2
 
-    later: Future[Any]
-
-    def __init__(self, pool: Executor) -> None:
-        super().__init__()
-        self.pool, self.first = pool, True
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        if self.first:
-            self.first = False
-            return super().submit(fn, *args)
-        Half.later = self.pool.submit(fn, *args, **kwargs)
-        return Half.later
+    assert Checked(Two()).width == 2
+    assert Checked(Odd()).width == executors.MANY
 
 
 def test_an_executor_comes_from_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,8 +155,8 @@ def test_an_executor_comes_from_an_entry_point(monkeypatch: pytest.MonkeyPatch) 
     try:
         assert registry.executors() == ["away", "dask", "number", "odd"]
         with opened("odd") as executor:
-            assert type(executor).__name__ == "Odd"
-        assert executor.shut  # type: ignore[attr-defined]
+            assert type(executor._inner).__name__ == "Odd"
+        assert executor._inner.shut  # type: ignore[attr-defined]
         with pytest.raises(InputError, match=r"^the executor 'number' is a builtins\.int; it must be a concurrent"):
             opened("number").__enter__()
         with pytest.raises(InputError, match=r"'away' cannot be loaded from no_such_module:Pool: No module"):

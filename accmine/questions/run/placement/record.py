@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.record import ChosenDesign, LimitRow, Outcome
 from accmine.questions.run.row import FORMAT, Answer
 
@@ -278,5 +279,5 @@ class PlacementOutcome(Answer):
         return (self.design,)
 
 
-AnyOutcome = Outcome | PlacementOutcome
-"""Of a study whose placement is given, or decided."""
+AnyOutcome = Outcome | PlacementOutcome | FrontOutcome
+"""Of a study whose placement is given, or decided, or of one with two objectives."""

@@ -17,6 +17,7 @@ from accmine.problems import device_placement
 from accmine.problems.design_placement import Problem, Proof, Solution
 from accmine.problems.design_placement.rules import makespans
 from accmine.problems.design_placement.times import microbatches_of, placed_problem
+from accmine.questions.run.pictures.collect import heavy_parts, parts_of
 from accmine.questions.run.placement.explain import placement_lanes, stage_rows, step_parts
 from accmine.questions.run.placement.files import megatron_flags
 from accmine.questions.run.placement.nearby import longer_parts
@@ -143,6 +144,7 @@ def _chosen(plan: PlacementPlan, design: Design) -> ChosenDesign:
         area_mm2=area_mm2(design, plan.problem.technology),
         tdp_w=tdp_w(design, plan.problem.technology),
         peak_tflops=design.peak_flops_per_s / 1e12,
+        **parts_of(design, plan.problem.technology),
     )
 
 
@@ -270,6 +272,7 @@ def _warnings(found: Found) -> Iterator[str]:
     if used < plan.problem.devices:
         yield f"{plan.problem.devices - used} of {plan.problem.devices} devices are idle; MFU and HFU count them"
     yield from plan.inputs.left_out
+    yield from heavy_parts([_chosen(plan, found.solution.design)])
 
 
 def trace_lanes(found: Found) -> list[Any]:

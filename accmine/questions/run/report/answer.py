@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from accmine.questions.run.placement.record import AnyOutcome
+from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.record import LimitRow, Outcome, WorkloadRow
 from accmine.questions.run.report.labels import design_labels, legend
 from accmine.report import BULLET, UNKNOWN, Column, Section, each, figures, number, percent, seconds, si, texts
@@ -162,7 +162,7 @@ def contention(outcome: Outcome) -> list[str]:
 _ACTIVE = "A limit is active when one more core no longer fits, or when the selection would be better without it."
 
 
-def limits(outcome: AnyOutcome) -> Section:
+def limits(outcome: Outcome | PlacementOutcome) -> Section:
     """Every limit: used, slack, and whether it binds."""
     rows = tuple(_limit_row(row) for row in outcome.limits)
     marked = tuple(i for i, row in enumerate(outcome.limits) if row.active)

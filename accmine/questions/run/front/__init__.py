@@ -1,0 +1,1 @@
+"""A run of two objectives: its flow, outcome and report."""

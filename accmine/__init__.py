@@ -41,29 +41,41 @@ if TYPE_CHECKING:
     from accmine.questions.measures import stability as stability
     from accmine.questions.ready import ReadyStudy as ReadyStudy
     from accmine.questions.ready import load as load
+    from accmine.questions.ready import load_sweep as load_sweep
 
 _HOMES = {
-    "ready": ("ReadyStudy", "load"),
+    "ready": ("ReadyStudy", "load", "load_sweep"),
     "api": ("compare", "list", "results", "run", "schema", "show", "sweep", "validate"),
-    "measures": (
-        "calibrate",
-        "check",
-        "cost",
-        "export",
-        "gap",
-        "ledger",
-        "report",
-        "sensitivity",
-        "solve",
-        "stability",
-    ),
 }
-"""File of ``accmine.questions`` -> its names."""
+"""File of ``accmine.questions`` -> its names; the others are in ``measures``."""
 
 _FOLDERS = ("cost", "report")
 """Commands that are folders as well."""
 
-__all__ = ["__version__", *(name for names in _HOMES.values() for name in names)]
+__all__ = [
+    "ReadyStudy",
+    "__version__",
+    "calibrate",
+    "check",
+    "compare",
+    "cost",
+    "export",
+    "gap",
+    "ledger",
+    "list",
+    "load",
+    "load_sweep",
+    "report",
+    "results",
+    "run",
+    "schema",
+    "sensitivity",
+    "show",
+    "solve",
+    "stability",
+    "sweep",
+    "validate",
+]
 
 if find_spec("accmine.models") is None:
     # Python in a checkout finds this folder before an installed accmine; models, solvers and configs lie beside it.
@@ -73,7 +85,7 @@ if find_spec("accmine.models") is None:
 
 
 def _function(name: str) -> Any:
-    home = next(home for home, names in _HOMES.items() if name in names)
+    home = next((home for home, names in _HOMES.items() if name in names), "measures")
     return getattr(import_module(f"accmine.questions.{home}"), name)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from accmine.errors import InputError
-from accmine.questions.ready import Overrides, ReadyStudy, StudyLike, document_of, load, loaded_study
+from accmine.questions.ready import Overrides, ReadyStudy, StudyLike, load, load_sweep, loaded_study
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from accmine.questions.run.placement.record import AnyOutcome
     from accmine.questions.sweep.record import PointRecord, SweepResult
     from accmine.report.records import Records
+    from accmine.study import LoadedSweep
 
 __all__ = [
     "ReadyStudy",
     "compare",
     "list",
     "load",
+    "load_sweep",
     "results",
     "run",
     "schema",
@@ -207,7 +209,7 @@ def compare(*targets: str | Path, **options: Any) -> Differences | Records:
 
 
 def sweep(
-    study: StudyLike,
+    study: str | Path | Mapping[str, Any] | LoadedSweep,
     overrides: Overrides = (),
     *,
     seconds: float | None = None,
@@ -225,7 +227,7 @@ def sweep(
     Parameters
     ----------
     study
-        As of ``load``; the block may be a keyword: ``sweep={"grid": {"limits.area": ["400 mm^2", "600 mm^2"]}}``.
+        As of ``load_sweep``, or what it gives; the block may be a keyword: ``sweep={"grid": {"limits.area": ["400 mm^2", "600 mm^2"]}}``.
     seconds, workers
         Wall-clock limit of each point, and processes of all together.
     jobs
@@ -242,15 +244,16 @@ def sweep(
     KeyboardInterrupt
         Never: what is finished is returned, ``complete`` says whether that is all.
     """
-    from accmine.files import dump, load_yaml
     from accmine.questions.sweep.measure import run_sweep
-    from accmine.study import sweep_in
+    from accmine.study import LoadedSweep
 
-    if isinstance(study, ReadyStudy):
-        raise InputError("a study that was loaded has no sweep: give its name, file or keys", field="study")
-    document, path = document_of(study, overrides, **_patience(keys, seconds, workers))
-    text = dump(document.data, flow=None)  # with all changes: workers elsewhere read it again
-    loaded = sweep_in(load_yaml(text=text, name=document.name), path)
+    changes = _patience(keys, seconds, workers)
+    if isinstance(study, LoadedSweep):
+        if overrides or changes:
+            raise InputError("a sweep that was loaded takes no changes: give them to load_sweep", field="overrides")
+        loaded = study
+    else:
+        loaded = load_sweep(study, overrides, **changes)
     return run_sweep(
         loaded,
         runs_dir=Path(runs),

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from accmine.ports import Incumbent
     from accmine.questions.run.placement.record import PlacementOutcome
     from accmine.questions.run.record import Outcome
-    from accmine.study import LoadedStudy, Study
+    from accmine.study import LoadedStudy, LoadedSweep, Study
 
-__all__ = ["Overrides", "ReadyStudy", "StudyLike", "document_of", "load", "loaded_study"]
+__all__ = ["Overrides", "ReadyStudy", "StudyLike", "document_of", "load", "load_sweep", "loaded_study"]
 
 Overrides = Sequence[str] | Mapping[str, Any]
 """``key.key=value`` each, as ``--set`` takes them; or dotted keys with their values."""
@@ -138,6 +138,18 @@ def load(study: StudyLike, overrides: Overrides = (), *, design: str | Path | No
         With everything that is wrong, each with its key.
     """
     return ReadyStudy(loaded_study(study, overrides, design=design, **keys))
+
+
+def load_sweep(study: str | Path | Mapping[str, Any], overrides: Overrides = (), **keys: Any) -> LoadedSweep:
+    """Read and check a study with a block ``sweep``, which may be a keyword; parameters and errors as of ``load``."""
+    from accmine.files import dump, load_yaml
+    from accmine.study import load_sweep, sweep_in
+
+    if not isinstance(study, Mapping) and not isinstance(overrides, Mapping) and not keys:
+        return load_sweep(study, overrides)
+    document, path = document_of(study, overrides, **keys)
+    text = dump(document.data, flow=None)  # with all changes: workers elsewhere read it again
+    return sweep_in(load_yaml(text=text, name=document.name), path)
 
 
 def loaded_study(

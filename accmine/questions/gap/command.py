@@ -63,6 +63,14 @@ Schedule = Annotated[
     str | None,
     typer.Option(metavar="SOLVER,…", help="Measure these solvers on the operator schedules of studies or a suite."),
 ]
+Suite = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Measure a shipped suite, such as wham.", autocompletion=of_catalogue("suites")),
+]
+Models = Annotated[
+    str | None,
+    typer.Option(metavar="M,M", help="Models of the suite; default: all.", autocompletion=of_catalogue("workloads")),
+]
 Table = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables of --schedule.")]
 
 
@@ -77,24 +85,14 @@ def gap(
         Path | None, typer.Option(metavar="FILE", help="Rate this solution of the problem file.")
     ] = None,
     design: Designs = None,
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Measure a shipped suite, such as wham.", autocompletion=of_catalogue("suites")
-        ),
-    ] = None,
+    suite: Suite = None,
     overrides: Changes = None,
     option: Options = None,
     method: Method = None,
     seeds: Numbers = None,
     seconds: Limits = None,
     workers: Workers = None,
-    models: Annotated[
-        str | None,
-        typer.Option(
-            metavar="M,M", help="Models of the suite; default: all.", autocompletion=of_catalogue("workloads")
-        ),
-    ] = None,
+    models: Models = None,
     schedule: Schedule = None,
     metrics: Annotated[str | None, typer.Option(metavar="M,M", help="Metrics of the suite; default: all.")] = None,
     solver: Annotated[

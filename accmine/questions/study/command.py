@@ -67,13 +67,13 @@ def list_entries(
         typer.Argument(
             help="workloads, accelerators, technologies, clusters, stacks, studies, suites, solvers, runs.",
             autocompletion=of_words(
-                *("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites", "solvers"),
-                "runs",
+                *("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites"),
+                *("solvers", "runs"),
             ),
         ),
     ],
-    paths: Annotated[bool, typer.Option("--paths", help="Print the file of each entry instead.")] = False,
     runs: Runs = RUNS,
+    paths: Annotated[bool, typer.Option("--paths", help="Print the file of each entry instead.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the catalogue, or the runs below --runs with the newest last."""

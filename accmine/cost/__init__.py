@@ -94,5 +94,6 @@ __all__ = [
     "total_of",
     "unstated",
     "vector_costs",
+    "vector_operations",
     "whole",
 ]

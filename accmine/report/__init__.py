@@ -1,8 +1,8 @@
 """Reports: what a run found as text, HTML, Gantt chart and Perfetto trace."""
 
 from accmine.report.as_json import from_json, to_json
-from accmine.report.charts.chain import critical_labels
 from accmine.report.charts.bars import stacked_bars
+from accmine.report.charts.chain import critical_labels
 from accmine.report.charts.svg import Frame
 from accmine.report.charts.trace import core_lanes, link_lanes, operator_labels, perfetto, timeline_lanes
 from accmine.report.figure import Figure, Table

@@ -17,7 +17,9 @@ def report(
     names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders, or the starts of their names.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="The page. Default: report.html, of one run in its folder."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="The page. Default: report.html, of one run in its folder."
+        ),
     ] = None,
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="DIR", help="Write the data of every figure there as well.")

@@ -13,7 +13,7 @@ from accmine.questions.run.placement import report as placed
 from accmine.questions.run.placement.record import AnyOutcome
 from accmine.questions.run.reading import outcome_of, page
 from accmine.questions.run.record import Outcome
-from accmine.questions.run.report import whole
+from accmine.questions.run.report import answer, whole
 from accmine.questions.run.row import Row, row_of
 from accmine.questions.sensitivity.measure import Sensitivity
 from accmine.questions.stability.record import Stability
@@ -57,7 +57,7 @@ class LoadedRun:
     def headline(self) -> str:
         """Its answer in a sentence."""
         own = self.outcome
-        return whole.answer.headline(own) if isinstance(own, Outcome) else placed.headline(own)
+        return answer.headline(own) if isinstance(own, Outcome) else placed.headline(own)
 
     def page(self) -> str:
         """Its page."""
@@ -89,9 +89,8 @@ def load_run(runs: Path, name: str) -> LoadedRun:
         raise InputError(f"{folder.path} has no answer to report: it is {result['status']}; accmine show says why")
     with folder.using("result.json"):
         outcome = outcome_of(result)
-    study = folder.path / "study.yaml"
-    text = study.read_text(encoding="utf-8") if study.is_file() else ""
-    return LoadedRun(folder.path, outcome, folder.read_json("schedule.json"), text, tuple(_more(folder)))
+    trace, study = folder.read_json("schedule.json"), folder.text_of("study.yaml")
+    return LoadedRun(folder.path, outcome, trace, study, tuple(_more(folder)))
 
 
 def _more(folder: RunFolder) -> Sequence[Section]:

@@ -114,7 +114,9 @@ def _finite(trace: Trace, column: int) -> list[tuple[float, float]]:
     return found
 
 
-def svg(width: float, height: float, title: str, parts: Sequence[str], *, kind: str = "chart", role: str = "img") -> str:
+def svg(
+    width: float, height: float, title: str, parts: Sequence[str], *, kind: str = "chart", role: str = "img"
+) -> str:
     """A picture of this size in pixels, which shrinks to the page; ``title`` is what a screen reader says."""
     return (
         f'<svg role="{role}" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '

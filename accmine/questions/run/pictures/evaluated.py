@@ -51,7 +51,17 @@ def _figure(
         cells.append((*own, *(more.get(name) for name in TUNABLES)))
     for row in baselines:
         rate = row.samples_per_s[0] if len(row.samples_per_s) == 1 else nan
-        own = (row.name, "baseline", group, mine.relative / row.ratio, rate, row.area_mm2, row.tdp_w, not row.note, False)
+        own = (
+            row.name,
+            "baseline",
+            group,
+            mine.relative / row.ratio,
+            rate,
+            row.area_mm2,
+            row.tdp_w,
+            not row.note,
+            False,
+        )
         cells.append((*own, *(None for _ in TUNABLES)))
     column = _COLUMNS.index("samples_per_s" if rates else "relative")
     title = "samples/s" if rates else "throughput relative to the baseline"
@@ -65,8 +75,8 @@ def _figure(
     )
     beyond = inside.count(False)
     text = (
-        f"{len(rows):,} designs for {group}, {sum(on_front):,} of them on the front: no other one that fits has at least "
-        "its throughput with no more area and TDP, and is better in one of them."
+        f"{len(rows):,} designs for {group}, {sum(on_front):,} of them on the front: no other one that fits has "
+        "at least its throughput with no more area and TDP, and is better in one of them."
         + (f" {beyond:,} do not fit the limits of a device (rings)." if beyond else "")
     )
     options = {

@@ -37,7 +37,7 @@ def front(points: Sequence[tuple[float, ...]]) -> list[bool]:
     kept: list[bool] = []
     values = np.array(points, dtype=np.float64).reshape(len(points), -1)
     for i, own in enumerate(values):
-        no_worse, better = (values <= own).all(axis=1), (values < own).any(axis=1)
+        no_worse, better = np.all(values <= own, axis=1), np.any(values < own, axis=1)
         kept.append(not ((no_worse & better).any() or no_worse[:i].any()))
     return kept
 

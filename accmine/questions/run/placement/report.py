@@ -65,7 +65,11 @@ def headline(outcome: PlacementOutcome) -> str:
     value = f"{number(outcome.samples_per_s)} samples/s on {outcome.devices:,} devices"
     if outcome.certificate.gap == 0:
         return f"{value}: {best}"
-    return f"{value}: how far from {best} is not known" if distance == UNKNOWN else f"{value}: at most {distance} below {best}"
+    return (
+        f"{value}: how far from {best} is not known"
+        if distance == UNKNOWN
+        else f"{value}: at most {distance} below {best}"
+    )
 
 
 def _answer(outcome: PlacementOutcome) -> Section:

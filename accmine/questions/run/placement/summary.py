@@ -17,6 +17,7 @@ from accmine.problems import device_placement
 from accmine.problems.design_placement import Problem, Proof, Solution
 from accmine.problems.design_placement.rules import makespans
 from accmine.problems.design_placement.times import microbatches_of, placed_problem
+from accmine.questions.run.pictures.collect import heavy_parts, parts_of
 from accmine.questions.run.placement.explain import placement_lanes, stage_rows, step_parts
 from accmine.questions.run.placement.files import megatron_flags
 from accmine.questions.run.placement.nearby import longer_parts
@@ -27,7 +28,6 @@ from accmine.questions.run.placement.record import (
     PlacementRow,
     PlanNearby,
 )
-from accmine.questions.run.pictures.collect import heavy_parts, parts_of
 from accmine.questions.run.record import ChosenDesign, LimitRow
 from accmine.result import Result, Status
 from accmine.solving import versions

@@ -46,7 +46,9 @@ def render(outcome: Outcome, *, width: int = 110, color: bool = False) -> str:
     return text.render(sections(outcome), width=width, color=color)
 
 
-def page(outcome: Outcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()) -> str:
+def page(
+    outcome: Outcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()
+) -> str:
     """The report as an HTML page.
 
     Parameters
@@ -88,7 +90,11 @@ def drawn(outcome: Outcome, trace: Mapping[str, Any] | None = None) -> dict[str,
     table = Table(
         ("device", "busy_s", *(field for field, _, _ in why.PARTS)),
         [
-            (why.stage_name(outcome, stage), stage.busy_s, *(float(getattr(stage.time_split, f)) for f, _, _ in why.PARTS))
+            (
+                why.stage_name(outcome, stage),
+                stage.busy_s,
+                *(float(getattr(stage.time_split, f)) for f, _, _ in why.PARTS),
+            )
             for stage in outcome.stages
         ],
     )

@@ -246,7 +246,7 @@ def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
     names = ["design.yaml"] if single else [f"design-{number}.yaml" for number in range(len(outcome.designs))]
     for name, design in zip(names, outcome.designs, strict=True):
         folder.write_text(name, design.yaml)
-    folder.write_text("report.html", page(outcome, trace, (folder.path / "study.yaml").read_text(encoding="utf-8")))
+    folder.write_text("report.html", page(outcome, trace, folder.text_of("study.yaml")))
     if isinstance(outcome, FrontOutcome):
         folder.write_text("front.csv", front_csv(outcome))
     for name, text in placement_files(outcome).items() if isinstance(outcome, PlacementOutcome) else ():

@@ -419,6 +419,7 @@ MAY_READ = (
     "accmine.questions.accuracy.",  # shipped tables and files of its command
     "accmine.questions.cost.measure",  # a design and a technology that its command names
     "accmine.questions.gap.design",  # designs that its command names
+    "accmine.questions.gap.schedules.problems",  # a design that its command names
     "accmine.questions.export.",  # run folders
     "accmine.questions.run.folder",
     "accmine.questions.run.process",  # /proc

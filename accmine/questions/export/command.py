@@ -102,7 +102,7 @@ def _check_form(given: set[str]) -> None:
         raise InputError(f"needs {', '.join(missing)}; or STUDY --problem DIR", where="export")
 
 
-_NEEDED = {"name": "RUN", "tool": "--to TOOL", "output": "-o DIR"}
+_NEEDED = {"name": "RUN", "tool": "--to TOOL", "output": "--output DIR"}
 
 
 def _problems(

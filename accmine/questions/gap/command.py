@@ -15,6 +15,7 @@ from accmine.questions.options import INTERRUPTED, Json, Quiet, Verbose, Workers
 
 if TYPE_CHECKING:
     from accmine.questions.gap.record import GapRow
+    from accmine.questions.gap.schedules.command import Tables
     from accmine.report import Progress
 
 __all__ = ["COMMANDS", "gap"]
@@ -30,73 +31,88 @@ _FORMS: dict[str, frozenset[str]] = {
 """Options of each form beside those for output; another one would have no effect and is refused."""
 
 
+Designs = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="DESIGN",
+        help="Rate this design, name or file; once, or once per device.",
+        autocompletion=of_catalogue("accelerators"),
+    ),
+]
+Numbers = Annotated[str | None, typer.Option(metavar="N,N", help="Seeds; default: the study's, with --schedule 0.")]
+Limits = Annotated[
+    str | None, typer.Option(metavar="S,S", help="Wall-clock limits; default: the study's, with --schedule 5.")
+]
+Folders = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Keep rows in run folders here, and read those that are there.")
+]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of every study.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=V,V", help="Values of an option of the heuristic; all combinations are measured."),
+]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOLVER",
+        help="A registered solver of design searches instead of the study's heuristic.",
+        autocompletion=of_solvers("design-search"),
+    ),
+]
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOLVER,…",
+        help="Measure these solvers on the operator schedules of studies or a suite.",
+        autocompletion=of_solvers("operator-schedule"),
+    ),
+]
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[STUDY|PROBLEM]...", help="Studies, or one problem file.", autocompletion=of_catalogue("studies")
+    ),
+]
+Suite = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Measure a shipped suite, such as wham.", autocompletion=of_catalogue("suites")),
+]
+Models = Annotated[
+    str | None,
+    typer.Option(metavar="M,M", help="Models of the suite; default: all.", autocompletion=of_catalogue("workloads")),
+]
+Solver = Annotated[
+    str | None,
+    typer.Option(help="Solver of the problem file; default: that of its kind.", autocompletion=of_solvers()),
+]
+Table = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables of --schedule.")]
+
+
 def gap(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[STUDY|PROBLEM]...", help="Studies, or one problem file.", autocompletion=of_catalogue("studies")
-        ),
-    ] = None,
+    targets: Targets = None,
     solution: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Rate this solution of the problem file.")
     ] = None,
-    design: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DESIGN",
-            help="Rate this design, name or file; once, or once per device.",
-            autocompletion=of_catalogue("accelerators"),
-        ),
-    ] = None,
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Measure a shipped suite, such as wham.", autocompletion=of_catalogue("suites")
-        ),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of every study.")
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=V,V", help="Values of an option of the heuristic; all combinations are measured."),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SOLVER",
-            help="A registered solver of design searches instead of the study's heuristic.",
-            autocompletion=of_solvers("design-search"),
-        ),
-    ] = None,
-    seeds: Annotated[str | None, typer.Option(metavar="N,N", help="Seeds; default: the study's.")] = None,
-    seconds: Annotated[str | None, typer.Option(metavar="S,S", help="Wall-clock limits; default: the study's.")] = None,
+    design: Designs = None,
+    suite: Suite = None,
+    overrides: Changes = None,
+    option: Options = None,
+    method: Method = None,
+    seeds: Numbers = None,
+    seconds: Limits = None,
     workers: Workers = None,
-    models: Annotated[
-        str | None,
-        typer.Option(
-            metavar="M,M", help="Models of the suite; default: all.", autocompletion=of_catalogue("workloads")
-        ),
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(metavar="SOLVER,…", help="Measure these solvers on the operator schedules of studies or a suite."),
-    ] = None,
+    models: Models = None,
+    schedule: Schedule = None,
     metrics: Annotated[str | None, typer.Option(metavar="M,M", help="Metrics of the suite; default: all.")] = None,
-    solver: Annotated[
-        str | None,
-        typer.Option(help="Solver of the problem file; default: that of its kind.", autocompletion=of_solvers()),
-    ] = None,
+    solver: Solver = None,
     file_format: Annotated[
         str | None, typer.Option("--format", help="Format of the problem file; default: recognised.")
     ] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write all columns.")] = None,
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables of --schedule.")] = None,
-    latex: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables of --schedule.")] = None,
+    markdown: Table = None,
+    latex: Table = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the gap over time of every run.")] = None,
-    runs: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep rows in run folders here, and read those that are there.")
-    ] = None,
+    runs: Folders = None,
     again: Annotated[bool, typer.Option("--again", help="Measure also what the run folders hold.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -116,21 +132,10 @@ def gap(
     numbers = [int(word) for word in _numbers("seeds", seeds, int)]
     limits = _numbers("seconds", seconds, float)
     if schedule is not None:
-        from accmine.questions.gap.schedules.command import LIMIT_S, Tables, measure_schedules
-        from accmine.questions.gap.schedules.measure import Measurement
-
-        tables = Tables(csv_file, markdown, latex, as_json)
-        measurement = Measurement(
-            methods=_words(schedule),
-            seeds=numbers or (0,),
-            limits_s=limits or (LIMIT_S,),
-            workers=workers or 1,
-            runs=runs,
-            again=again,
-        )
+        studies = (targets or [], suite, _words(models), overrides or [], _one("design", design or []))
+        files, limited = (csv_file, markdown, latex, as_json), (numbers, limits, workers or 1, runs, again)
         with progress(quiet, verbose, as_json, "what is measured by now") as shown:
-            studies = targets or [], suite, _words(models), overrides or []
-            code = measure_schedules(tables, measurement, *studies, _one("design", design or []), shown)
+            tables, code = _schedules(_words(schedule), studies, limited, files, shown)
         tables.show()
         raise typer.Exit(code or tables.code())
     rows: list[GapRow] = []
@@ -150,6 +155,23 @@ def gap(
         typer.echo(f"interrupted: {len(rows)} rows are done", err=True)
     _output(rows, form, csv_file, plot, as_json)
     raise typer.Exit(code or _code(rows))
+
+
+def _schedules(
+    methods: Sequence[str],
+    what: tuple[Sequence[str], str | None, Sequence[str], Sequence[str], str | None],
+    how: tuple[Sequence[int], Sequence[float], int, Path | None, bool],
+    files: tuple[Path | None, Path | None, Path | None, bool],
+    shown: Progress,
+) -> tuple[Tables, int]:
+    """Solvers of operator schedules on studies, and the exit code if they were interrupted."""
+    from accmine.questions.gap.schedules.command import LIMIT_S, Tables, measure_schedules
+    from accmine.questions.gap.schedules.measure import Measurement
+
+    seeds, limits, workers, runs, again = how
+    tables = Tables(*files)
+    measurement = Measurement(methods, seeds or (0,), limits or (LIMIT_S,), workers, runs, again)
+    return tables, measure_schedules(tables, measurement, *what, shown)
 
 
 def _check_outputs(plot: Path | None, *others: Path | None) -> None:

@@ -11,8 +11,8 @@ from accmine.cost.interval import worth_of
 from accmine.hardware import Calibration, dump_design
 from accmine.hardware.technology import area_mm2, idle_w, tdp_w
 from accmine.plan import Plan
-from accmine.questions.run.caveats import behind, of_bubble, unused
 from accmine.problems.design_search import Evaluation
+from accmine.questions.run.caveats import behind, of_bubble, unused
 from accmine.questions.run.explain import limit_rows, nearest, time_split
 from accmine.questions.run.pictures.collect import evaluated_designs, heavy_parts, parts_of
 from accmine.questions.run.pictures.record import DeviceRoof

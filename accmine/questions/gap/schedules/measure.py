@@ -7,7 +7,6 @@ else was measured.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import CheckError, InputError, WorkerLostError
-from accmine.files import did_you_mean
+from accmine.files import content_hash, did_you_mean
 from accmine.ports import Stop
 from accmine.problems.operator_schedule import KIND, Problem
 from accmine.questions.gap.schedules.problems import PhaseProblem, phase_problems
@@ -219,7 +218,7 @@ def _answer(own: PhaseProblem, job: _Job, values: dict[str, Any]) -> Bound | Sch
 
 @cache
 def _code_of(method: str) -> str:
-    """Of a solver of another package: SHA-256 of all its modules; run folders know the code of accmine."""
+    """Of a solver of another package: a digest of all its modules; run folders know the code of accmine."""
     module = place_of(KIND, method).partition(":")[0]
     if module.startswith(_OWN):
         return ""
@@ -228,10 +227,7 @@ def _code_of(method: str) -> str:
         return module
     roots = [Path(root) for root in spec.submodule_search_locations or ()]
     files = [file for root in roots for file in root.rglob("*.py")] or ([Path(spec.origin)] if spec.origin else [])
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return task_key(code=[content_hash(file) for file in sorted(files)])
 
 
 def _key(job: _Job, own: PhaseProblem) -> str:

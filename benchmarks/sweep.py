@@ -51,7 +51,7 @@ def overhead(folder: Path, points: int, seconds: float) -> None:
     areas = [f"{500 + i} mm^2" for i in range(points)]
     loaded = _sweep(folder, STUDY.replace("SECONDS", str(seconds)).replace("AREAS", json.dumps(areas)))
     began = time.monotonic()
-    result = accmine.sweep(loaded, runs_dir=folder / "runs")
+    result = accmine.sweep(loaded, runs=folder / "runs")
     wall = time.monotonic() - began
     inside = sum(point.seconds for point in result.points)
     steps = sum(float(point.row["seconds"] or 0) for point in result.points)
@@ -70,7 +70,7 @@ def sharing(folder: Path, seconds: float) -> None:
     one = accmine.load(folder / "one.yaml", changes).run(runs_dir=folder / "one")
     alone = time.monotonic() - began
     began = time.monotonic()
-    result = accmine.sweep("limits-sweep", [f"budget.seconds={seconds}"], runs_dir=folder / "runs")
+    result = accmine.sweep("limits-sweep", [f"budget.seconds={seconds}"], runs=folder / "runs")
     together = time.monotonic() - began
     print(f"one: {alone:.1f} s, {one.certificate.objective:.4g}; gap {100 * one.certificate.gap:.2f} %")
     for row in result.rows:
@@ -101,7 +101,7 @@ def table(folder: Path) -> None:
         i, j = divmod(number, b)
         limits = {"limits.area": 500.0 + i, "limits.tdp": 200.0 + j}
         sweep.write(replace(record, number=number, values=dict(loaded.point(number).values), limits=limits))
-    result = timed("table", lambda: accmine.sweep(loaded, runs_dir=folder / "runs"))
+    result = timed("table", lambda: accmine.sweep(loaded, runs=folder / "runs"))
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{result!r}; {most:.2f} GiB at most; {_load()}")
 

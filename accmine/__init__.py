@@ -177,6 +177,4 @@ def sweep(
     from accmine.study.sweep import LoadedSweep
 
     loaded = asked if isinstance(asked, LoadedSweep) else load_sweep(asked, overrides)
-    return run_sweep(
-        loaded, runs_dir=Path(runs_dir), jobs=jobs, again=again, retry=retry, on_point=on_point
-    )
+    return run_sweep(loaded, runs_dir=Path(runs_dir), jobs=jobs, again=again, retry=retry, on_point=on_point)

@@ -18,6 +18,7 @@ __all__ = [
     "INTERRUPTED",
     "RUNS",
     "Json",
+    "Latest",
     "Quiet",
     "RunName",
     "Runs",
@@ -45,6 +46,7 @@ Set = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Seconds = Annotated[float | None, typer.Option(min=0, help="Wall-clock limit.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes or threads.")]
+Latest = Annotated[bool, typer.Option("--latest", help="Of several runs whose names begin so, the newest.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
 RUNS = Path("runs")
 RunName = Annotated[

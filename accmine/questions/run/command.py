@@ -14,6 +14,7 @@ from accmine.questions.completion import of_catalogue
 from accmine.questions.options import (
     RUNS,
     Json,
+    Latest,
     Quiet,
     RunName,
     Runs,
@@ -105,13 +106,14 @@ def show(
     name: RunName,
     runs: Runs = RUNS,
     gantt: Annotated[Path | None, typer.Option(help="Draw the schedule into this PNG file.")] = None,
+    latest: Latest = False,
     as_json: Json = False,
 ) -> None:
     """Print the report of a run again."""
     from accmine.questions.run.folder import find_run
 
     writable(gantt)
-    folder = find_run(runs, name)
+    folder = find_run(runs, name, latest=latest)
     result = folder.read_json("result.json")
     if result is None:
         raise InputError(f"{folder.path} has no result; its state is: {folder.state}")
@@ -128,7 +130,7 @@ def show(
             outcome = outcome_of(result)
         typer.echo(_render(outcome), nl=False)
     if gantt is not None:
-        from accmine.questions.run.chart import draw_run
+        from accmine.questions.run.pictures.chart import draw_run
 
         draw_run(folder, gantt)
 

@@ -29,6 +29,7 @@ from accmine.errors import InputError
 from accmine.files import did_you_mean, load_yaml, write_atomic
 from accmine.problems.files import located
 from accmine.questions.run.process import alive, process
+from accmine.questions.run.row import refuse_newer
 from accmine.result import Status
 from accmine.study import Study, effective, study_hash
 from accmine.version import __version__
@@ -173,6 +174,13 @@ class RunFolder:
         return RunState.INTERRUPTED if status is RunState.RUNNING and not alive(recorded) else status
 
     @property
+    def when(self) -> str:
+        """When the state was written last, in UTC: the end of a run that has one; empty while there is none."""
+        with suppress(OSError):
+            return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime((self.path / _STATE).stat().st_mtime))
+        return ""
+
+    @property
     def elsewhere(self) -> bool:
         """Whether another process is computing the run."""
         recorded: dict[str, Any] = {}
@@ -242,6 +250,11 @@ class RunFolder:
         """Write JSON atomically (NaN and infinities are refused); returns its path."""
         return self.write_text(name, _json_text(value))
 
+    def text_of(self, name: str) -> str:
+        """A file of the run as it stands; empty when it is missing."""
+        path = self.path / name
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
     def read_json(self, name: str) -> Any:
         """Content of a JSON file of the run; ``None`` when it is missing.
 
@@ -262,6 +275,8 @@ class RunFolder:
             raise InputError(f"cannot be read: {error!s:.80}; {again}", str(path)) from None
         if not isinstance(value, dict):
             raise InputError(f"needs an object, got {value!r:.60}; {again}", str(path))
+        if name == "result.json":
+            refuse_newer(value, str(path))
         return value
 
     @contextmanager
@@ -365,20 +380,25 @@ def list_runs(runs: Path) -> tuple[RunFolder, ...]:
     return tuple(RunFolder(path) for path in sorted(folders, key=lambda p: ((p / _STATE).stat().st_mtime, p.name)))
 
 
-def find_run(runs: Path, name: str) -> RunFolder:
-    """The run that ``name`` means: a folder, or the start of the name of one below ``runs`` (the newest).
+def find_run(runs: Path, name: str, *, latest: bool | None = None) -> RunFolder:
+    """The run that ``name`` means: a folder, or the start of the name of one below ``runs``.
+
+    Of several, ``latest`` takes the newest; ``None`` is ``False`` where there is no option to name.
 
     Raises
     ------
     InputError
-        If there is none; names those that are there.
+        If there is none, or if there are several; names them.
     """
     if (Path(name) / _STATE).is_file():
         return RunFolder(Path(name))
-    known = list_runs(runs)
-    matches = [run for run in known if run.path.name.startswith(name)]
+    known = {run.path.name: run for run in list_runs(runs)}
+    matches = [name] if name in known else [own for own in known if own.startswith(name)]
     if not matches:
-        names = [run.path.name for run in known]
-        listed = ", ".join(names) if names else f"none in {runs}"
-        raise InputError(f"no run {name!r}; {did_you_mean(name, names)}known: {listed}")
-    return matches[-1]
+        listed = ", ".join(known) if known else f"none in {runs}"
+        raise InputError(f"no run {name!r}; {did_you_mean(name, known)}known: {listed}")
+    if len(matches) > 1 and not latest:
+        several = ", ".join(f"{own} ({known[own].when})" for own in matches)
+        more = "give more of the name" + (", or --latest" if latest is not None else "")
+        raise InputError(f"{name!r} is the start of {len(matches)} runs, oldest first: {several}; {more}")
+    return known[matches[-1]]

@@ -18,14 +18,16 @@ from accmine.problems.conflict import located
 from accmine.questions.run.beside import Beside
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
-from accmine.questions.run.front.flow import solve_front
-from accmine.questions.run.front.record import FrontOutcome
-from accmine.questions.run.front.report import front_csv
 from accmine.questions.run.placement.files import placement_files
 from accmine.questions.run.placement.flow import solve_placement
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.reading import design_in, outcome_of, page
 from accmine.questions.run.record import Outcome
+from accmine.questions.run.row import FORMAT
+from accmine.questions.run.several.front import solve_front
+from accmine.questions.run.several.front_record import FrontOutcome
+from accmine.questions.run.several.front_report import front_csv
+from accmine.questions.run.several.regret import solve_regret
 from accmine.report import Watch
 from accmine.result import Status
 from accmine.study import Inputs, LoadedStudy, Study, read_inputs
@@ -109,7 +111,7 @@ def run_study(
     inputs, beside = read_inputs(loaded), beside or Beside()
     folder = replace(open_run(runs_dir, loaded.study, beside.content(loaded.study, inputs)), say=watch.say)
     if not (again or beside.reopen) and folder.state is not None and folder.answers(loaded.study):
-        return _read(folder, loaded)
+        return _read(folder, loaded, watch)
     if folder.elsewhere:
         watch.say(f"{folder.path} is being computed by another process as well")
     known = None if again else _known(folder)
@@ -128,7 +130,8 @@ def run_study(
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
         if known is None:  # else an earlier try found something
-            folder.write_json("result.json", {"status": "unknown", "message": str(error), "bound": error.bound})
+            table = {"status": "unknown", "message": str(error), "bound": error.bound}
+            folder.write_json("result.json", _without_answer(loaded, table))
         folder.end(RunState.FAILED, error.exit_code, str(error))
         raise
     except KeyboardInterrupt:
@@ -143,7 +146,7 @@ def run_study(
 def _planned(study: Study, inputs: Inputs, beside: Beside) -> Plan | PlacementPlan:
     if study.placed:
         return make_placement(study, inputs)
-    return beside.plan(study.model_copy(update={"objective": study.minimised}), inputs)
+    return beside.plan(study.one_run, inputs)
 
 
 def _solved(
@@ -159,6 +162,8 @@ def _solved(
         return solve_placement(plan, on_progress, **more)
     if study.front is not None:
         return solve_front(plan, study.front, folder, on_progress, **more)
+    if study.robust:
+        return solve_regret(plan, study.mix_rows, folder, on_progress, **more)
     return solve_study(plan, beside.store(folder), on_progress, **beside.shared(plan), **more)
 
 
@@ -169,12 +174,13 @@ def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
     folder.start(loaded.study)
 
 
-def _read(folder: RunFolder, loaded: LoadedStudy) -> AnyOutcome:
-    """The outcome of a finished run, or the error that it ended with."""
+def _read(folder: RunFolder, loaded: LoadedStudy, watch: Watch) -> AnyOutcome:
+    """The outcome of a finished run, or the error that it ended with; which is said."""
     known = folder.read_json("result.json") or {}
+    watch.say(f"the answer of an earlier run, which ended {folder.when} UTC; --again computes it anew: {folder.path}")
     with folder.using("result.json"):
         if known.get("status") != Status.INFEASIBLE.value:
-            return outcome_of(known)
+            return replace(outcome_of(known), earlier_run=folder.when)
         error = InfeasibleError.from_json(known)
     raise located(error, loaded.document)
 
@@ -191,6 +197,7 @@ def _saved(
         if known is None or known.value >= outcome.value or (repeats and not interrupted):
             _write(folder, outcome, lanes)
         else:
+            folder.say("the answer is that of an earlier try of this run: this one found nothing better")
             outcome = replace(known, stop=outcome.stop)
             if not interrupted:
                 folder.write_json("result.json", outcome.to_json())
@@ -216,9 +223,14 @@ def _designs(outcome: AnyOutcome | None, loaded: LoadedStudy) -> list[Design]:
 def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) -> InfeasibleError:
     """The error with the places of its limits, once it is written as the result of the run."""
     error = located(unplaced, loaded.document)
-    folder.write_json("result.json", error.to_json())
+    folder.write_json("result.json", _without_answer(loaded, error.to_json()))
     folder.end(RunState.FINISHED, error.exit_code, str(error))
     return error
+
+
+def _without_answer(loaded: LoadedStudy, table: dict[str, Any]) -> dict[str, Any]:
+    """The result of a run that has none: what it is of, and why."""
+    return {"format": FORMAT, "study": loaded.study.name, **table}
 
 
 def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
@@ -234,7 +246,7 @@ def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
     names = ["design.yaml"] if single else [f"design-{number}.yaml" for number in range(len(outcome.designs))]
     for name, design in zip(names, outcome.designs, strict=True):
         folder.write_text(name, design.yaml)
-    folder.write_text("report.html", page(outcome, trace, (folder.path / "study.yaml").read_text(encoding="utf-8")))
+    folder.write_text("report.html", page(outcome, trace, folder.text_of("study.yaml")))
     if isinstance(outcome, FrontOutcome):
         folder.write_text("front.csv", front_csv(outcome))
     for name, text in placement_files(outcome).items() if isinstance(outcome, PlacementOutcome) else ():

@@ -8,7 +8,7 @@ import typer
 
 from accmine.errors import InputError
 from accmine.questions.completion import of_words
-from accmine.questions.options import Json, Set, StudyName, echo_json
+from accmine.questions.options import RUNS, Json, Runs, Set, StudyName, echo_json
 
 __all__ = ["COMMANDS", "list_entries", "schema", "validate"]
 
@@ -65,25 +65,31 @@ def list_entries(
     what: Annotated[
         str,
         typer.Argument(
-            help="workloads, accelerators, technologies, clusters, stacks, studies, suites, solvers.",
+            help="workloads, accelerators, technologies, clusters, stacks, studies, suites, solvers, runs.",
             autocompletion=of_words(
-                *("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites", "solvers")
+                *("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites"),
+                *("solvers", "runs"),
             ),
         ),
     ],
+    runs: Runs = RUNS,
     paths: Annotated[bool, typer.Option("--paths", help="Print the file of each entry instead.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the catalogue."""
+    """List the catalogue, or the runs below --runs with the newest last."""
     from accmine.questions.study.listing import file_rows, rows
 
-    entries = (file_rows if paths else rows)(what)
+    if what != "runs" and runs != RUNS:
+        raise InputError("has no effect but on runs", f"list {what}", "--runs")
+    entries = file_rows(what) if paths else rows(what, runs)
     if as_json:
         echo_json(entries)
     elif entries:
         from accmine.report import asked_width, of_records, table
 
         typer.echo(table(of_records(what, what, entries), asked_width()))
+    elif what == "runs":
+        typer.echo(f"no runs in {runs}", err=True)
 
 
 COMMANDS = {"validate": validate, "schema": schema, "list": list_entries}

@@ -43,7 +43,12 @@ def test_the_site_is_built_and_fetches_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)],
         cwd=ROOT,
-        env={"PATH": "", "HOME": str(tmp_path), "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
+        env={
+            "PATH": "",
+            "HOME": str(tmp_path),
+            "http_proxy": "http://127.0.0.1:9",
+            "https_proxy": "http://127.0.0.1:9",
+        },
         capture_output=True,
         text=True,
         timeout=300,
@@ -52,9 +57,13 @@ def test_the_site_is_built_and_fetches_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > len(PAGES)
-    loads = re.compile(r"<(?:script|link|img|iframe|source|video)\b[^>]*?\b(?:src|href)=[\"']?((?:https?:)?//[^\"'\s>]+)")
+    loads = re.compile(
+        r"<(?:script|link|img|iframe|source|video)\b[^>]*?\b(?:src|href)=[\"']?((?:https?:)?//[^\"'\s>]+)"
+    )
     found = {url for page in pages for url in loads.findall(page.read_text(encoding="utf-8"))}
-    styles = {url for file in site.rglob("*.css") for url in re.findall(r"url\([\"']?((?:https?:)?//[^)]*)", file.read_text())}
+    styles = {
+        url for file in site.rglob("*.css") for url in re.findall(r"url\([\"']?((?:https?:)?//[^)]*)", file.read_text())
+    }
     assert found | styles == set()
     assert "accmine sweep" in (site / "commands/index.html").read_text(encoding="utf-8")
     assert "raise_bound" in (site / "python/index.html").read_text(encoding="utf-8"), "the reference has the members"

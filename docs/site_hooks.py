@@ -1,6 +1,6 @@
 """What ``mkdocs build`` does beside its plugins: a page of all commands, and no pages that a checkout lacks.
 
-Anchors are those of the files as they are read on a code host: letters, digits and hyphens, so that one link works there
+Anchors are those of the files as a code host makes them, letters, digits and hyphens, so that one link works there
 and on the site.
 """
 
@@ -18,7 +18,7 @@ GENERATED = ("commands.md",)
 def on_config(config: Any) -> Any:
     """Leave out pages that are not there, and make anchors as code hosts do."""
     folder = Path(config["docs_dir"])
-    config["nav"] = [entry for entry in map(lambda entry: _there(entry, folder), config["nav"]) if entry]
+    config["nav"] = [entry for entry in (_there(entry, folder) for entry in config["nav"]) if entry]
     config["mdx_configs"].setdefault("toc", {})["slugify"] = slug
     return config
 
@@ -39,7 +39,7 @@ def _commands() -> str:
         text = CliRunner().invoke(app, [*words, "--help"], prog_name="accmine", env={"COLUMNS": "100"}).output
         return f"```text\n{text.strip()}\n```\n"
 
-    names = list(getattr(get_command(app), "commands"))
+    names = list(get_command(app).commands)  # type: ignore[attr-defined]
     pages = [f"## {name}\n\n{said(name)}" for name in names]
     return "\n".join(["# Commands\n", "What `accmine --help` and `accmine COMMAND --help` print.\n", said(), *pages])
 

@@ -1,7 +1,7 @@
 """Tables of pages from files: ``python docs/tables.py`` writes them again, between their marks.
 
-``<!-- table: data/NAME.csv -->`` stands before a table of a CSV file, whose first row are its heads; columns of numbers are
-not told apart. ``<!-- ledger: data/ledger.json -->`` stands before what ``accmine ledger`` prints, from what it writes with
+``<!-- table: data/NAME.csv -->`` stands before a table of a CSV file, whose first row are its heads.
+``<!-- ledger: data/ledger.json -->`` stands before what ``accmine ledger`` prints, from what it writes with
 ``--data DATA --json``. A blank line, or the end of the fence, ends either.
 """
 

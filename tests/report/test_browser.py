@@ -155,7 +155,8 @@ def test_it_fits_and_can_be_read(browser: Any, file: Path, width: int, scheme: s
 
 CONTRAST = """(() => {
   const read = text => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
   const below = at => { for (; at; at = at.parentElement) { const c = read(getComputedStyle(at).backgroundColor);
     if (c[3] > 0) return c; } return [255, 255, 255, 1]; };

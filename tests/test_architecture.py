@@ -519,6 +519,7 @@ ACROSS = {
     "problems/device_placement/test_oracle.py",
     "problems/operator_schedule/test_zero_durations.py",
     "questions/run/test_resume.py",
+    "report/test_browser.py",
     "search/test_causes.py",
     "search/test_why_not.py",
     "solvers/schedule_bounds/test_bound_validity.py",

@@ -9,7 +9,8 @@ import typer
 
 from accmine.errors import InputError
 from accmine.questions.accuracy.training.command import NO_RUNS, calibrate_stack
-from accmine.questions.options import Json, echo_json, writable
+from accmine.questions.completion import of_catalogue
+from accmine.questions.options import Json, echo_json, echo_text, writable
 
 __all__ = ["calibrate"]
 
@@ -17,7 +18,12 @@ _HALF, _KERNEL = 0.5, "kernel"
 
 
 def calibrate(
-    accelerator: Annotated[str, typer.Option(help="Name or file of the chip they were measured on.")],
+    accelerator: Annotated[
+        str,
+        typer.Option(
+            help="Name or file of the chip they were measured on.", autocompletion=of_catalogue("accelerators")
+        ),
+    ],
     tables: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[CSV…]", help="Measured operators; docs/measurements.md has the columns."),
@@ -27,7 +33,11 @@ def calibrate(
         typer.Option(help="Measured training steps (docs/measurements.md): makes a stack of software from 20 of them."),
     ] = None,
     cluster: Annotated[
-        str | None, typer.Option(help="With --runs: name or file of what connects the chips. Default: dgx-a100.")
+        str | None,
+        typer.Option(
+            help="With --runs: name or file of what connects the chips. Default: dgx-a100.",
+            autocompletion=of_catalogue("clusters"),
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the accelerator with its calibration to this file.")
@@ -88,7 +98,7 @@ def _operators(
     from accmine.questions.accuracy.fit import Predictor
     from accmine.questions.accuracy.report import calibration_text, source_text
     from accmine.questions.accuracy.samples import chosen, read_samples
-    from accmine.report import to_json
+    from accmine.report import asked_width, to_json
 
     document, design = read_accelerator(accelerator), load_accelerator(accelerator)
     samples = chosen([sample for table in tables for sample in read_samples(table, design, clock)], kind)
@@ -110,7 +120,7 @@ def _operators(
         values = {"tables": list(map(str, tables)), "accelerator": accelerator, "rows": len(samples)}
         echo_json(values | {**to_json(found), "source": source, "output": said})
         return
-    typer.echo(calibration_text(found))
+    echo_text(calibration_text(found, asked_width()))
     typer.echo(f"\nwritten: {output}" if output is not None else "\nnothing is written without -o FILE")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,11 +53,11 @@ def compare(
 
     STUDY: a study, or a document with a compare: block such as wham-table. RUN RUN...: finished runs.
     """
-    if _are_runs(targets, runs):
-        _differences(targets, runs, as_json)
+    if len(targets) > 1:
+        from accmine.questions.results.differences import show
+
+        show(targets, runs, as_json=as_json)
         return
-    if len(targets) != 1:
-        raise InputError(f"needs one study, or runs alone, got {', '.join(targets)}", where="compare")
     given: dict[str, Any] = {
         "methods": _words(methods),
         "models": _words(models),
@@ -73,33 +72,6 @@ def compare(
 
 def _words(text: str | None) -> list[str] | None:
     return None if text is None else [word.strip() for word in text.split(",")]
-
-
-def _are_runs(targets: Sequence[str], runs: Path) -> bool:
-    """Whether all targets are finished runs rather than a study."""
-    if len(targets) < 2:
-        return False
-    from accmine.questions.run.folder import find_run
-
-    try:
-        for name in targets:
-            find_run(runs, name)
-    except InputError:
-        return False
-    return True
-
-
-def _differences(targets: Sequence[str], runs: Path, as_json: bool) -> None:
-    """What changed between runs, which the question ``results`` answers."""
-    module = "accmine.questions.results.differences"
-    if find_spec(module) is None:
-        raise InputError(
-            "runs side by side are not there in this version; show each: accmine show RUN", where="compare"
-        )
-    from importlib import import_module
-
-    show: Callable[..., Any] = import_module(module).show
-    show(targets, runs, as_json=as_json)
 
 
 def compare_document(

@@ -60,9 +60,9 @@ def claims(rows: Sequence[CompareRow]) -> list[Versus]:
     return found
 
 
-def text(rows: Sequence[CompareRow], gains: Sequence[Gain], *, width: int = 110, color: bool = False) -> str:
+def text(rows: Sequence[CompareRow], gains: Sequence[Gain], *, width: int | None = 110, color: bool = False) -> str:
     """All tables."""
-    return render(sections(rows, gains), width=width, color=color, whole=True)
+    return render(sections(rows, gains), width=width, color=color)
 
 
 def as_markdown(rows: Sequence[CompareRow], gains: Sequence[Gain]) -> str:

@@ -61,7 +61,7 @@ def cases_of(loaded: LoadedComparison, overrides: Sequence[str] = ()) -> list[Ca
         return cases([given_study(loaded.loaded)])
     assert block.suite is not None
     found = suite_cases(block.suite, block.models, block.metrics, overrides=overrides)
-    return [case if case.study is None else replace(case, metric=case.study.objective) for case in found]
+    return [case if case.study is None else replace(case, metric=case.study.minimised) for case in found]
 
 
 class _Study:
@@ -151,7 +151,7 @@ def rows_of(
             yield from _gain(own, found)
         except InfeasibleError as error:
             note = f"infeasible: {'; '.join(str(error).splitlines())}"
-            yield CompareRow(case.name, case.study.objective, note=note)
+            yield CompareRow(case.name, case.study.minimised, note=note)
 
 
 def _searches(own: _Study, workers: int, on_case: Callable[[str], None]) -> Iterator[CompareRow]:

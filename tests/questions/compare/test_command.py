@@ -16,9 +16,9 @@ from tests.samples.gap_sample import study_text, write
 METHODS = ("--methods", "wham-like,random", "--seeds", "2", "--evaluations", "5", "--fixed", "tpuv2-like")
 
 
-def call(*arguments: str | Path) -> int:
+def call(*arguments: str | Path, command: str = "compare") -> int:
     with pytest.raises(SystemExit) as caught:
-        cli.main(["compare", *(str(argument) for argument in arguments)])
+        cli.main([command, *(str(argument) for argument in arguments)])
     return int(caught.value.code or 0)
 
 
@@ -54,6 +54,13 @@ def test_a_document_says_what_is_compared(here: Path, capsys: pytest.CaptureFixt
     assert [(row["metric"], row["seed"]) for row in found] == [("throughput-per-tdp", s) for s in (0, 1)]
 
 
+def test_run_hands_a_document_with_a_block_on(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("block.yaml", "--json", "--set", "compare.seeds=2", command="run") == 0
+    assert [row["seed"] for row in json.loads(capsys.readouterr().out)["rows"]] == [0, 1]
+    assert call("block.yaml", "--seconds", "3", command="run") == 2
+    assert "has no effect on a comparison" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_floor_that_nothing_reaches_exits_with_nothing_found(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keys = ("--set", "objective=throughput-per-tdp", "--set", "floor=1e6")
     assert call("tiny.yaml", *METHODS, *keys) == 4
@@ -78,6 +85,7 @@ def test_nothing_fits_exits_with_infeasible(here: Path, capsys: pytest.CaptureFi
         (("nosuchstudy",), "unknown study"),
         (("tiny.yaml", "--set", "compare.seeds=0"), "seeds"),
         (("tiny.yaml", "--set", "compare.colour=red"), "colour"),
+        (("tiny.yaml", "--set", "budget.seconds=3"), "has no effect on a comparison; allowed: compare.seconds"),
     ],
 )
 def test_what_is_wrong_is_said(

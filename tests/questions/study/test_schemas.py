@@ -39,6 +39,9 @@ def test_what_is_shipped_is_valid(what: str) -> None:
     checker = Draft202012Validator(table)
     for file in files:
         data = load_yaml(file).data
+        if what == "study" and "workloads" not in data:
+            assert data["compare"]["suite"]  # whose rows are the studies
+            continue
         for block in ("sweep", "compare"):  # of the questions that take them out
             data.pop(block, None)
         assert [f"{file.name}: {error.json_path}: {error.message}" for error in checker.iter_errors(data)] == []

@@ -170,10 +170,13 @@ def _output(rows: Sequence[CompareRow], gains: Sequence[Gain], files: dict[str, 
 
 def _code(rows: Sequence[CompareRow]) -> int:
     """A proof that there is nothing weighs most, then a study on which no search found anything."""
+    from accmine.questions.compare.record import SEARCH
+
     if any(row.note.startswith("infeasible") for row in rows):
         return InfeasibleError.exit_code
-    found = {(row.study, row.metric) for row in rows if row.value is not None or row.note.startswith("needs ")}
-    return 0 if all((row.study, row.metric) in found for row in rows) else NothingFoundError.exit_code
+    searches = [row for row in rows if row.kind == SEARCH]
+    found = {(row.study, row.metric) for row in searches if row.value is not None or row.note.startswith("needs ")}
+    return 0 if all((row.study, row.metric) in found for row in searches) else NothingFoundError.exit_code
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {"compare": compare}

@@ -190,7 +190,7 @@ def _to_quality(found: Sequence[Summary]) -> Section:
         "Reached: studies where half of the runs got as good as the best other method's median at the end; medians "
         "over those studies alone, so a method that reaches few is not the faster for it.",
     )
-    return Section("to-quality", "To the best other's final quality", columns, tuple(table), notes)
+    return Section("to-quality", "To the best other's final quality", columns, tuple(table), notes if table else ())
 
 
 def _median(values: Iterable[float | None]) -> float | None:

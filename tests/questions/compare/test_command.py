@@ -62,9 +62,14 @@ def test_run_hands_a_document_with_a_block_on(here: Path, capsys: pytest.Capture
 
 
 def test_a_floor_that_nothing_reaches_exits_with_nothing_found(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    keys = ("--set", "objective=throughput-per-tdp", "--set", "floor=1e6")
-    assert call("tiny.yaml", *METHODS, *keys) == 4
-    assert "reaches the floor of throughput" in " ".join(capsys.readouterr().out.split())
+    keys = ("--set", "objective=throughput-per-tdp", "--set")
+    assert call("tiny.yaml", *METHODS, *keys, "floor=1e6") == 1
+    assert "infeasible: no design reaches the floor: proven" in " ".join(capsys.readouterr().out.split())
+    few = ("--methods", "tpu-scaled", "--evaluations", "1", "--fixed", "tpuv2-like")
+    assert call("tiny.yaml", *few, *keys, "floor=1.2") == 4
+    found = " ".join(capsys.readouterr().out.split())
+    assert "tpu-scaled" in found
+    assert "nothing found: none of 1 designs reaches the floor of throughput" in found
 
 
 def test_nothing_fits_exits_with_infeasible(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

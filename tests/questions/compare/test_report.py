@@ -34,7 +34,7 @@ def test_several_studies_have_a_table_and_losses_stand_in_it() -> None:
     found = words(ROWS, [GAIN])
     assert "Gap to the bound: throughput" in found
     assert "s 50 % 60 % –" in found, "random found nothing"
-    assert "wham-like gp-features seconds native 15.0 15.0 15.0 2 0 0 31" in found
+    assert "wham-like gp-features seconds native 15 15 15 2 0 0 31" in found
     lost = words([SLOW, run("wham-like", (1, 1.0, 2.9))], [])
     assert "wham-like gp-features seconds native 0 0 0 1 1 0 31" in lost
 

@@ -43,7 +43,7 @@ def test_every_run_has_a_row_then_chips_then_the_gain() -> None:
     assert isinstance(gain, Gain)
     assert gain.steps[0].samples_per_s > 0
     best = min(r.value for r in rows if isinstance(r, CompareRow) and r.kind == SEARCH and r.value)
-    assert gain.gain == pytest.approx(1 / best - 1)
+    assert 1 / best - 1.001 < gain.gain < 1.01 / best - 1, "list schedules of a step more than a search makes"
     product = 1.0
     for _, factor in gain.factors():
         product *= factor

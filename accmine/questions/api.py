@@ -227,7 +227,8 @@ def sweep(
     Parameters
     ----------
     study
-        As of ``load_sweep``, or what it gives; the block may be a keyword: ``sweep={"grid": {"limits.area": ["400 mm^2", "600 mm^2"]}}``.
+        As of ``load_sweep``, or what it gives; the block may be a keyword:
+        ``sweep={"grid": {"limits.area": ["400 mm^2", "600 mm^2"]}}``.
     seconds, workers
         Wall-clock limit of each point, and processes of all together.
     jobs

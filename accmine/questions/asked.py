@@ -18,7 +18,7 @@ from accmine.questions.options import INTERRUPTED
 
 __all__ = ["ask"]
 
-_WRONG = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+_WRONG: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """What typer says of words that are wrong: of the click that it uses, which may be its own."""
 
 _HIDDEN = frozenset({"as_json", "quiet", "verbose", "help"})
@@ -65,7 +65,7 @@ def _call(command: Any, words: list[str], name: str) -> None:
     try:
         code = command.main(words, prog_name=f"accmine {name}", standalone_mode=False)
     except _WRONG as error:
-        raise InputError(str(error.format_message()), where=name) from None  # type: ignore[attr-defined]
+        raise InputError(str(error.format_message()), where=name) from None
     except typer.Abort:
         raise KeyboardInterrupt from None
     if code == INTERRUPTED:
@@ -74,7 +74,7 @@ def _call(command: Any, words: list[str], name: str) -> None:
 
 def _word(parameter: Any) -> str:
     """An option as a keyword: its long name."""
-    return max(parameter.opts, key=len).lstrip("-").replace("-", "_")
+    return str(max(parameter.opts, key=len)).lstrip("-").replace("-", "_")
 
 
 def _words(parameter: Any, value: Any) -> list[str]:

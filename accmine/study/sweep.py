@@ -19,7 +19,7 @@ from accmine.study.inputs import referenced_files
 from accmine.study.precision import Part
 from accmine.study.study import BLOCKS, LoadedStudy, read_document, study_in
 
-__all__ = ["LoadedSweep", "SweepBlock", "SweepPoint", "load_sweep", "sweep_in"]
+__all__ = ["LoadedSweep", "SweepBlock", "SweepPoint", "checked_sweep", "load_sweep", "sweep_in"]
 
 VARIANT = "variant"
 """Column of the name of a variant."""
@@ -234,7 +234,11 @@ def load_sweep(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Loade
         With everything that is wrong.
     """
     document, path = read_document(name_or_path, overrides)
-    loaded = sweep_in(document, path, overrides)
+    return checked_sweep(sweep_in(document, path, overrides))
+
+
+def checked_sweep(loaded: LoadedSweep) -> LoadedSweep:
+    """A sweep whose values were tried, each in some point; errors as of ``load_sweep``."""
     return replace(loaded, content=_checked(loaded))
 
 

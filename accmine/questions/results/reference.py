@@ -7,11 +7,11 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Any, get_args, get_origin, get_type_hints
 
 from accmine.questions.results.table import RESULT_COLUMNS
+from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.row import FORMAT
@@ -99,7 +99,7 @@ def results_reference() -> str:
     lines = ["## Columns of `accmine results`", "", "| column | unit | what it holds |", "|---|---|---|"]
     lines += [f"| `{column.name}` | {column.unit} | {column.description} |" for column in RESULT_COLUMNS]
     lines += ["", f"## Keys of `result.json`, format {FORMAT}", ""]
-    for kind in _nested(Outcome, PlacementOutcome):
+    for kind in _nested(Outcome, PlacementOutcome, FrontOutcome):
         lines += [f"### {kind.__name__}", "", _summary(kind), "", "| key | type | what it holds |", "|---|---|---|"]
         described = _described(kind)
         hints = get_type_hints(kind)
@@ -138,7 +138,8 @@ def _type(hint: Any) -> str:
         return f"object of {_type(inner[1])}"
     if inner:
         return " or ".join(_type(part) for part in inner)
-    return f"[{hint.__name__}](#{hint.__name__.lower()})" if is_dataclass(hint) else _WORDS.get(hint, str(hint))
+    own = [kind.__name__ for kind in _records(hint)]
+    return f"[{own[0]}](#{own[0].lower()})" if own else _WORDS.get(hint, str(hint))
 
 
 def _summary(kind: type[Any]) -> str:
@@ -150,7 +151,6 @@ def _inner(hint: Any) -> str:
     return " ".join(_summary(kind) for kind in _records(hint))
 
 
-@cache
 def _described(kind: type[Any]) -> dict[str, str]:
     """Field -> its words, of the docstring's attributes and of the texts below fields."""
     found: dict[str, str] = {}

@@ -438,6 +438,7 @@ def test_only_inputs_read_what_a_study_names(name: str) -> None:
 
 OWN_FILES = {
     "accmine.cost.arrays.compiled",  # its own sources, which machine code is kept for
+    "accmine.report.html",  # its own style and script
     "accmine.questions.run.folder",  # of runs
     "accmine.questions.run.process",  # what the system says of a process
     "accmine.questions.export.folder",  # of exports

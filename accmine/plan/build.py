@@ -111,6 +111,15 @@ def _refuse_placed(study: Study) -> None:
 
 
 def _refuse_several(study: Study) -> None:
+    """Several runs are no plan, but each of them is one (``Study.one_run``)."""
+    if study.robust:
+        raise InputError(
+            "the regret over mixes is found by `accmine run`; allowed here: worst, mean", field="aggregate"
+        )
+    _refuse_front(study)
+
+
+def _refuse_front(study: Study) -> None:
     if study.front is not None:
         message = (
             f"{study.front} is a front, which `accmine run` finds; allowed here: throughput, or another one of them"
@@ -128,7 +137,7 @@ def given_study(loaded: LoadedStudy) -> Study:
     """
     with placed(loaded.document):
         _refuse_placed(loaded.study)
-        _refuse_several(loaded.study)
+        _refuse_front(loaded.study)
     return loaded.study
 
 

@@ -74,7 +74,8 @@ def _call(command: Any, words: list[str], name: str) -> None:
 
 def _word(parameter: Any) -> str:
     """An option as a keyword: its long name."""
-    return str(max(parameter.opts, key=len)).lstrip("-").replace("-", "_")
+    longest: str = max(parameter.opts, key=len)
+    return longest.lstrip("-").replace("-", "_")
 
 
 def _words(parameter: Any, value: Any) -> list[str]:

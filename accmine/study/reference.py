@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from accmine.files import plain_annotation
 from accmine.study import values as fields
 from accmine.study.front import ObjectiveWord, OneOrFront, Pair, Points
+from accmine.study.mixes import Shares
 from accmine.study.study import Study
 from accmine.system import SCHEDULES
 
@@ -29,6 +30,7 @@ _ALIASES: tuple[tuple[Any, str], ...] = (
     (fields.AreaLimit, "quantity, `baseline` or `none`"),
     (fields.PowerLimit, "quantity, `baseline` or `none`"),
     (OneOrFront, f"{', '.join(f'`{word}`' for word in get_args(ObjectiveWord))}, or mapping"),
+    (Shares, "mapping of workloads to numbers"),
     (Pair, "`[throughput, tdp]` or `[throughput, area]`"),
     (Points, "whole number or `all`"),
     (fields.Degrees, "number, list or `auto`"),

@@ -76,7 +76,7 @@ class _Totals:
         lanes = design.vector_cores * design.vector.lanes * design.vector.ops_per_lane * clock
         peaks = np.array([macs, lanes, design.hbm_bytes_per_s], float)
         times = [float((row / peaks).max()) / t0 for row, t0 in zip(self.rows, self.problem.reference_s, strict=True)]
-        return float(aggregate(times, self.problem.weights, self.problem.aggregate))
+        return float(aggregate(self.problem, times))
 
 
 def features(problem: Problem, designs: Sequence[Design], totals: _Totals | None = None) -> FloatArray:
@@ -110,7 +110,7 @@ class GaussianProcess:
 
     name = "gp-features"
 
-    def __init__(self, *, startup: int = 10) -> None:
+    def __init__(self, *, startup: int = 5) -> None:
         self.startup = startup
         self._process = needed("sklearn.gaussian_process", self.name)
         self._kernels = needed("sklearn.gaussian_process.kernels", self.name)
@@ -143,7 +143,7 @@ class _Model:
         """The design of the pool that is expected to improve most on the best."""
         self._describe(code for code in self.looks.known if code not in self.values)
         best = sorted(self.values, key=lambda code: (self.values[code], code))
-        pool = {self.looks.new() for _ in range(_POOL)} if len(self.looks.known) < self.looks.space.size else set()
+        pool = self.looks.space.several(self.looks.random, self.looks.known, _POOL)
         near = {self.looks.moved(best[i % min(5, len(best))], 0.2) for i in range(_NEAR)}
         codes = sorted((pool | near) - self.looks.known.keys())
         chosen = list(dict.fromkeys([*best[:_MOST], *list(self.values)[-_MOST:]]))

@@ -62,7 +62,7 @@ class Space:
         types = [tuple(place[v] for place, v in zip(places, row, strict=True)) for row in rows]
         self._places = places
         self._block = {code: i for i, code in enumerate(types)}
-        self._types = np.array(types, dtype=np.int64).reshape(len(types), -1)
+        self._types = np.array(types, dtype=np.int64).reshape(len(types), len(values))
         self._ends = np.cumsum([int(block.fits.sum()) for block in self.blocks], dtype=np.int64)
         counts = [max((b.fits.shape[k] for b in self.blocks), default=0) for k in (0, 1)]
         self.sizes: tuple[int, ...] = (*map(len, values), *counts)
@@ -108,6 +108,12 @@ class Space:
                 return code
         left = [code for code in map(self.at, range(self.size)) if code not in seen]
         return left[int(random.integers(len(left)))]
+
+    def several(self, random: Generator, seen: Collection[Code], count: int) -> set[Code]:
+        """About ``count`` that are not among ``seen``; all there are where these are few."""
+        if self.size - len(seen) <= 2 * count:
+            return {code for code in map(self.at, range(self.size)) if code not in seen}
+        return {self.unseen(random, seen) for _ in range(count)}
 
     def repaired(self, wanted: Sequence[int]) -> Code:
         """The nearest core types that have a feasible design, and as many of the wanted cores as fit."""

@@ -15,7 +15,7 @@ from .space import Code, Looks, Space, guide
 
 __all__ = ["Tpe", "needed"]
 
-_KNOWN = 20
+_KNOWN = 5
 """Proposals in a row that may be known already before a design is drawn at random."""
 
 

@@ -71,7 +71,9 @@ def test_a_reader_of_workloads_of_another_package(installed: Path, tmp_path: Pat
     assert bare.returncode == 2, "nothing reads it where the package is not installed"
 
 
-@pytest.mark.parametrize("name", ["accmine_plugin_sample/longest_tail.py", "accmine_plugin_sample/mlp.py", "pyproject.toml"])
+@pytest.mark.parametrize(
+    "name", ["accmine_plugin_sample/longest_tail.py", "accmine_plugin_sample/mlp.py", "pyproject.toml"]
+)
 def test_the_page_shows_what_was_installed(name: str) -> None:
     blocks = re.findall(r"^```\w+\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     assert (PLUGIN / name).read_text(encoding="utf-8") in blocks

@@ -15,7 +15,18 @@ from hypothesis import strategies as st
 from accmine.errors import InputError
 from accmine.files import dump, load_yaml, names, resolve, validate
 from accmine.hardware import dump_design, load_accelerator
-from accmine.study import LoadedStudy, Study, as_mapping, effective, load_study, schema, study_hash, study_reference
+from accmine.study import (
+    LoadedStudy,
+    Study,
+    as_mapping,
+    effective,
+    load_study,
+    read_document,
+    schema,
+    study_hash,
+    study_in,
+    study_reference,
+)
 from accmine.study.inputs import referenced_files
 
 MINIMAL = "name: t\nworkloads: [{use: bert-large, batch: 64}]\naccelerator: {use: wham}\n"
@@ -34,7 +45,7 @@ def complaint(text: str, *overrides: str) -> str:
 
 @pytest.mark.parametrize("name", names("studies"))
 def test_shipped_studies_are_valid(name: str) -> None:
-    loaded = load_study(name)
+    loaded = study_in(*read_document(name))
     assert loaded.study.name == name
     assert loaded.study.description
     assert validate(load_yaml(text=effective(loaded.study)), Study) == loaded.study

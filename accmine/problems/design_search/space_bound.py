@@ -318,7 +318,7 @@ def relative_value(problem: Problem) -> Value:
             / reference
             for task, own, reference in zip(problem.tasks, seconds, problem.reference_s, strict=True)
         ]
-        return cast(FloatArray, value_of(problem, aggregate(relative, problem.weights, problem.aggregate), block.tdp_w))
+        return cast(FloatArray, value_of(problem, aggregate(problem, relative), block.tdp_w))
 
     return value
 

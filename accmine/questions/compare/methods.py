@@ -20,8 +20,8 @@ SPOTLIGHT = "gp-features"
 BLACK_BOXES = (SPOTLIGHT, "tpe", "ga", "random")
 """Searches that see the value of a design alone."""
 
-_WITHOUT_SEED = ("wham-like", "largest", "tpu-scaled", "given")
-"""Nothing in them is drawn: one run stands for every seed."""
+_WITHOUT_SEED = ("wham-like", "best-first", "largest", "tpu-scaled", "given")
+"""No design is drawn in them (of ``best-first`` a seed changes schedules alone): one run stands for every seed."""
 
 _SINGLY = {"best-first": 3}
 """List schedules of a phase that a method counts singly where the common evaluator counts three as one."""

@@ -142,7 +142,7 @@ def cost_step(
     plain = tuple(workload.model_copy(update={"dtype": "bf16"}) for workload in study.workloads)
     inputs = read_inputs(study.model_copy(update={"workloads": plain}))
     try:
-        plan = make_plan(study, replace(inputs, template=template_of(design)))
+        plan = make_plan(study.one_run, replace(inputs, template=template_of(design)))
     except InputError as error:
         found = [Complaint(c.where, _option(c.field) if c.field else "", c.message) for c in error.complaints]
         raise InputError(found) from None

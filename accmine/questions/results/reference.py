@@ -138,8 +138,9 @@ def _type(hint: Any) -> str:
         return f"object of {_type(inner[1])}"
     if inner:
         return " or ".join(_type(part) for part in inner)
-    own = [kind.__name__ for kind in _records(hint)]
-    return f"[{own[0]}](#{own[0].lower()})" if own else _WORDS.get(hint, str(hint))
+    if isinstance(hint, type) and is_dataclass(hint):
+        return f"[{hint.__name__}](#{hint.__name__.lower()})"
+    return _WORDS.get(hint, str(hint))
 
 
 def _summary(kind: type[Any]) -> str:

@@ -250,6 +250,11 @@ class RunFolder:
         """Write JSON atomically (NaN and infinities are refused); returns its path."""
         return self.write_text(name, _json_text(value))
 
+    def text_of(self, name: str) -> str:
+        """A file of the run as it stands; empty when it is missing."""
+        path = self.path / name
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
     def read_json(self, name: str) -> Any:
         """Content of a JSON file of the run; ``None`` when it is missing.
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from accmine.files import load_yaml
 from accmine.hardware import Design, DesignSpace, template_of
-from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.row import refuse_newer
+from accmine.questions.run.several.front_record import FrontOutcome
 
 if TYPE_CHECKING:
     from accmine.report import Figure
@@ -69,7 +69,7 @@ def drawings(outcome: AnyOutcome, trace: Mapping[str, Any] | None = None) -> lis
 def _report(outcome: AnyOutcome) -> Any:
     """What reports on this kind of outcome: a module with ``sections``, ``headline``, ``hero``, ``drawn``, ``page``."""
     if isinstance(outcome, FrontOutcome):
-        from accmine.questions.run.front import report as front
+        from accmine.questions.run.several import front_report as front
 
         return front
     if isinstance(outcome, PlacementOutcome):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from accmine.questions.run.pictures.record import DeviceRoof, EvaluatedDesign
 from accmine.questions.run.row import FORMAT, Answer
+from accmine.questions.run.several.regret_record import Regret
 
 __all__ = [
     "BaselineRow",
@@ -367,3 +368,5 @@ class Outcome(Answer):
     """Designs that were scheduled, the best of all for each area and TDP among them; of very many a part."""
     roofs: tuple[DeviceRoof, ...] = ()
     """One for each device; devices of equal design and schedule once."""
+    regret: Regret | None = None
+    """Of a study with mixes of workloads."""

@@ -18,15 +18,16 @@ from accmine.problems.conflict import located
 from accmine.questions.run.beside import Beside
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
-from accmine.questions.run.front.flow import solve_front
-from accmine.questions.run.front.record import FrontOutcome
-from accmine.questions.run.front.report import front_csv
 from accmine.questions.run.placement.files import placement_files
 from accmine.questions.run.placement.flow import solve_placement
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.reading import design_in, outcome_of, page
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.row import FORMAT
+from accmine.questions.run.several.front import solve_front
+from accmine.questions.run.several.front_record import FrontOutcome
+from accmine.questions.run.several.front_report import front_csv
+from accmine.questions.run.several.regret import solve_regret
 from accmine.report import Watch
 from accmine.result import Status
 from accmine.study import Inputs, LoadedStudy, Study, read_inputs
@@ -145,7 +146,7 @@ def run_study(
 def _planned(study: Study, inputs: Inputs, beside: Beside) -> Plan | PlacementPlan:
     if study.placed:
         return make_placement(study, inputs)
-    return beside.plan(study.model_copy(update={"objective": study.minimised}), inputs)
+    return beside.plan(study.one_run, inputs)
 
 
 def _solved(
@@ -161,6 +162,8 @@ def _solved(
         return solve_placement(plan, on_progress, **more)
     if study.front is not None:
         return solve_front(plan, study.front, folder, on_progress, **more)
+    if study.robust:
+        return solve_regret(plan, study.mix_rows, folder, on_progress, **more)
     return solve_study(plan, beside.store(folder), on_progress, **beside.shared(plan), **more)
 
 
@@ -243,7 +246,7 @@ def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
     names = ["design.yaml"] if single else [f"design-{number}.yaml" for number in range(len(outcome.designs))]
     for name, design in zip(names, outcome.designs, strict=True):
         folder.write_text(name, design.yaml)
-    folder.write_text("report.html", page(outcome, trace, (folder.path / "study.yaml").read_text(encoding="utf-8")))
+    folder.write_text("report.html", page(outcome, trace, folder.text_of("study.yaml")))
     if isinstance(outcome, FrontOutcome):
         folder.write_text("front.csv", front_csv(outcome))
     for name, text in placement_files(outcome).items() if isinstance(outcome, PlacementOutcome) else ():

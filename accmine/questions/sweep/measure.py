@@ -269,7 +269,8 @@ class _Sweep:
                 record, donor = pair
                 asked = self.points.asked(record.number)
                 given = {"answers": [str(donor.row["folder"])], "designs": list(donor.designs), "reopen": True}
-                own = {"like": asked.like, "graphs": asked.graphs, "limits": asked.limits}
+                own: dict[str, Any] = {"like": asked.like, "graphs": asked.graphs, "limits": asked.limits}
+                own["share"] = self.loaded.share * SETTLED  # what it kept had at least as much
                 spec = point_spec(self.loaded, record.number, self.folder.path, self.runs, **self.more | given, **own)
                 spec |= {"source": str(donor.number), "earlier": str(record.row["folder"]), "again": False}
                 running[pool.submit(measure_point, spec)] = record

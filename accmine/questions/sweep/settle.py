@@ -17,7 +17,7 @@ from accmine.errors import CheckError, InputError
 from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.reading import outcome_of, page
 from accmine.questions.run.row import row_of
-from accmine.questions.sweep.record import PointRecord
+from accmine.questions.sweep.record import FAILED, PointRecord
 from accmine.result import Status
 
 __all__ = ["donors", "tightened"]
@@ -39,7 +39,7 @@ def donors(group: Sequence[PointRecord]) -> Iterator[tuple[PointRecord, PointRec
         answers.setdefault((record.row["area_mm2"], record.row["tdp_w"], record.reference_s), record)
     ranked = list(answers.values())
     for record in group:
-        if record.status == Status.INFEASIBLE.value:
+        if record.status in (Status.INFEASIBLE.value, FAILED):
             continue
         for donor in ranked:
             if not donor.better(record):

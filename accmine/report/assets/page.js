@@ -168,7 +168,7 @@
       });
       rows.forEach((own, i) => {
         const y = TOP + i * ROW, spans = {}, near = .5 / scale;
-        parts.push(node("text", { x: left - 6, y: y + 15, "text-anchor": "end" }, data.rows_of[i].slice(-12)));
+        parts.push(node("text", { x: left - 6, y: y + 15, "text-anchor": "end" }, data.short[i]));
         parts.push(node("text", { x: right + 6, y: y + 15 }, figure(100 * data.busy[i]).toPrecision(3) + " %"));
         for (const s of own) {
           const a = Math.max(low, start.get(s)), b = Math.min(high, start.get(s) + length.get(s));
@@ -178,7 +178,7 @@
             if (end && a - end[1] < near) end[1] = Math.max(end[1], b); else known.push([a, b]);
           }
         }
-        for (const [kind, own] of Object.entries(spans)) {
+        for (const [kind, own] of Object.entries(spans).sort((a, b) => (a[0] === "chain") - (b[0] === "chain"))) {
           const chain = kind === "chain";
           parts.push(node("path", { class: kind, d: path(own, y + (chain ? 16 : 3), chain ? 3 : 16) }));
         }

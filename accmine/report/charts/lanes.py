@@ -116,6 +116,7 @@ def gantt(device: Device, key: str, title: str) -> Figure:
     legend = "".join(f'<li><i class="{COLOURS[phase]}"></i>{escape(phase or "other")}</li>' for phase in kinds)
     options = {
         "rows_of": list(rows),
+        "short": [_short(name) for name in rows],
         "busy": list(busy.values()),
         "views": views,
         "colours": COLOURS,
@@ -178,7 +179,7 @@ def _picture(
         parts.append(f'<text x="{x:.1f}" y="{_TOP - 9}" text-anchor="{anchor}">{text}</text>')
     for i, (name, own) in enumerate(rows.items()):
         y = _TOP + i * _ROW
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 15}" text-anchor="end">{escape(name[-12:])}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 15}" text-anchor="end">{escape(_short(name))}</text>')
         parts.append(f'<text x="{right + 6}" y="{y + 15}">{percent(busy[name])}</text>')
         spans: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         for one in own:
@@ -186,10 +187,16 @@ def _picture(
                 kinds = [COLOURS.get(one.phase, COLOURS[""]), *(["chain"] if one.critical else [])]
                 for kind in kinds:
                     spans[kind].append((one.start, min(one.end, high)))
-        for kind, pairs in spans.items():
+        for kind, pairs in sorted(spans.items(), key=lambda item: item[0] == "chain"):  # on top of the others
             path = _path(pairs, low, scale, y + (16 if kind == "chain" else 3), 3 if kind == "chain" else 16)
             parts.append(f'<path class="{kind}" d="{path}"/>')
     return svg(_WIDTH, bottom + 6, label, parts, kind="chart lanes")
+
+
+def _short(name: str) -> str:
+    """What fits beside a row: of a stage without its workload."""
+    name = name.rsplit("/", maxsplit=1)[-1]
+    return name if len(name) <= 13 else f"…{name[-12:]}"
 
 
 def _path(spans: Sequence[tuple[float, float]], low: float, scale: float, y: float, height: float) -> str:

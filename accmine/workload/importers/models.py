@@ -3,8 +3,8 @@
 A description is one YAML file: ``family`` with the numbers of a transformer (``bert``, ``gpt2``, ``opt``,
 ``llama``; keys in ``accmine.workload.importers.transformer_config``) or of a recurrent translator (``gnmt``), or
 ``family: convnet`` with a list of layers (``accmine.workload.importers.layer_list``). The zoo is written in the same
-language: ``configs/workloads``. A file with ``model_type`` is read as a Hugging Face configuration. Files of other kinds
-are read by what other packages register in the entry-point group ``accmine.importers``.
+language: ``configs/workloads``. A file with ``model_type`` is read as a Hugging Face configuration, one of another
+kind by what a package registers for its suffix in the entry-point group ``accmine.importers``.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.record import ChosenDesign, LimitRow, Outcome
 from accmine.questions.run.row import FORMAT, Answer
+from accmine.questions.run.several.front_record import FrontOutcome
 
 __all__ = [
     "AnyOutcome",

@@ -28,6 +28,7 @@ def sections(outcome: Outcome) -> list[Section]:
         answer.throughput(outcome),
         answer.limits(outcome),
         answer.baselines(outcome),
+        answer.regret(outcome),
         answer.modes(outcome),
         why.changes(outcome),
         why.time_split(outcome),

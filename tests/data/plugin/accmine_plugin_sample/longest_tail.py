@@ -15,7 +15,7 @@ class LongestTail:
         problem = record.problem
         neighbours, tail = order(problem), tails(problem)
         speed = np.where(problem.fits, problem.modes.duration, 1 << 62)
-        fastest = [np.argmin(speed[at : at + n]) for at, n in zip(problem.first_mode, problem.mode_count)]
+        fastest = [np.argmin(speed[at : at + n]) for at, n in zip(problem.first_mode, problem.mode_count, strict=True)]
         mode = np.array(fastest, dtype=np.int64)[problem.mode_set]
         row = problem.first_mode[problem.mode_set] + mode
         length, uses = problem.modes.duration[row], problem.modes.uses[row]

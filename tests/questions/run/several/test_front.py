@@ -16,8 +16,8 @@ from accmine.plan import make_plan, under_limits
 from accmine.problems.design_search import TIE, Evaluation
 from accmine.problems.limits import within
 from accmine.questions.run.flow import find
-from accmine.questions.run.front.flow import next_limit, solve_front
-from accmine.questions.run.front.record import FrontOutcome
+from accmine.questions.run.several.front import next_limit, solve_front
+from accmine.questions.run.several.front_record import FrontOutcome
 from accmine.questions.run.summary import Findings
 from accmine.report import Watch
 from accmine.search import Kept, Store, search_problem
@@ -26,7 +26,7 @@ from tests.samples.search_sample import everything, pipeline, study
 
 KEYS: dict[str, Any] = {
     "space": {"tensor_cores": [1, 2], "tensor_dim": [4, 8], "vector_cores": [1, 2], "vector_lanes": [8]},
-    "budget": {"work": 10, "deterministic": True},
+    "budget": {"work": 4, "deterministic": True},
     "search": {"refine": "none", "top_k": 3, "shares": 1},
 }
 CASES: dict[str, dict[str, Any]] = {

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from accmine.questions.run.front.record import FrontOutcome, FrontPoint
 from accmine.questions.run.pictures.place import in_place
 from accmine.questions.run.report import proof
+from accmine.questions.run.several.front_record import FrontOutcome, FrontPoint
 from accmine.report import BULLET, UNKNOWN, Section, figures, number, percent, texts
 from accmine.report.charts.front import front_chart
 from accmine.report.csv import render as csv

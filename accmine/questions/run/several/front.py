@@ -17,9 +17,9 @@ from accmine.interrupts import held
 from accmine.plan import Limit, Plan, StudyLimits, under_limits
 from accmine.ports import Incumbent
 from accmine.problems.limits import widened
-from accmine.questions.run.front.record import FrontOutcome
-from accmine.questions.run.front.summary import Point, summarize
-from accmine.questions.run.series import fitting, run_of_series
+from accmine.questions.run.several.front_record import FrontOutcome
+from accmine.questions.run.several.front_summary import Point, summarize
+from accmine.questions.run.several.series import fitting, run_of_series
 from accmine.questions.run.summary import Findings, trace_lanes
 from accmine.report import Watch, number
 from accmine.search import RUN, Budget, Session, Store, metric, opened

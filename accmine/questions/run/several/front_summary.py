@@ -9,8 +9,8 @@ from math import inf, nan
 from accmine.errors import CheckError
 from accmine.plan import Limit
 from accmine.problems.limits import Cost, within
-from accmine.questions.run.front.record import BoundStep, FrontOutcome, FrontPoint
 from accmine.questions.run.record import ChosenDesign, Outcome
+from accmine.questions.run.several.front_record import BoundStep, FrontOutcome, FrontPoint
 from accmine.questions.run.summary import Findings
 from accmine.questions.run.summary import summarize as summarize_run
 from accmine.result import Status

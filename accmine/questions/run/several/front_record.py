@@ -115,7 +115,7 @@ class FrontOutcome(Answer):
     folder: str = ""
     area_error: float | None = None
     tdp_error: float | None = None
-    kind: str = "front"
-    """Tells it from the outcome of a study with one objective."""
     earlier_run: str = field(default="", compare=False)
     """When the run ended that this answer was read from, in UTC; empty: it was computed for this call."""
+    kind: str = "front"
+    """Tells it from the outcome of a study with one objective."""

@@ -1,1 +1,0 @@
-"""A run of two objectives: its flow, outcome and report."""

@@ -63,17 +63,20 @@ def run(
 ) -> AnyOutcome:
     """Find the best design of a study: ``run("quickstart", seconds=5, limits={"area": "580 mm^2"})``.
 
-    Parameters as of ``load`` and ``ReadyStudy.run``, also of a study whose placement is decided with the design.
+    Parameters as of ``load`` and ``ReadyStudy.run``; studies of every kind.
 
     Raises
     ------
     InputError, InfeasibleError, NothingFoundError, CheckError, KeyboardInterrupt
         As of ``ReadyStudy.run``.
     """
-    changes = _patience(keys, seconds, workers)
-    ready = ReadyStudy(loaded_study(study, overrides, design=design, **changes))
-    find = ready.place if ready.study.placed else ready.run
-    return find(runs_dir=runs, again=again, on_progress=on_progress, on_interrupt=on_interrupt)
+    from accmine.questions.run.run import run_study
+
+    loaded = loaded_study(study, overrides, design=design, **_patience(keys, seconds, workers))
+    outcome = run_study(loaded, runs_dir=Path(runs), again=again, on_progress=on_progress)
+    if outcome.stop == "interrupted" and on_interrupt == "raise":
+        raise KeyboardInterrupt
+    return outcome
 
 
 def _folder(run: str | Path, runs: str | Path, latest: bool) -> RunFolder:

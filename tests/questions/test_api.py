@@ -148,7 +148,7 @@ def test_answers_show_themselves() -> None:
 def test_functions_are_those_of_the_commands() -> None:
     from accmine import cli
 
-    commands = {command.name for command in cli.app.registered_commands}
+    commands = {str(command.name) for command in cli.app.registered_commands}
     assert commands - {"completion"} <= set(accmine.__all__)
     for name in commands & set(accmine.__all__):
         assert callable(getattr(accmine, name)), name

@@ -6,10 +6,10 @@ import re
 from dataclasses import fields
 
 from accmine.questions.results.reference import results_reference
-from accmine.questions.run.front.record import FrontOutcome
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.record import Certificate, Outcome, StageRow
 from accmine.questions.run.row import COLUMNS
+from accmine.questions.run.several.front_record import FrontOutcome
 
 
 def sections() -> dict[str, dict[str, tuple[str, str]]]:

@@ -183,9 +183,7 @@ class RunFolder:
     @property
     def elsewhere(self) -> bool:
         """Whether another process is computing the run."""
-        recorded: dict[str, Any] = {}
-        with suppress(InputError):
-            recorded = self.read_json(_STATE) or {}
+        recorded = self._recorded()
         return recorded.get("status") == RunState.RUNNING and recorded.get("pid") != os.getpid() and alive(recorded)
 
     @property
@@ -205,10 +203,7 @@ class RunFolder:
 
     def start(self, study: Study) -> None:
         """Write the effective study and the state ``running``; finished parts stay, and the result of a shorter run."""
-        recorded: Any = None
-        with suppress(InputError):
-            recorded = self.read_json(_STATE)
-        recorded = recorded or {}
+        recorded = self._recorded()
         if not self.elsewhere:
             for path in (*self.path.glob(".*.tmp"), *self.path.glob("tasks/.*.tmp")):
                 path.unlink(missing_ok=True)  # what a killed process was writing
@@ -219,9 +214,7 @@ class RunFolder:
 
     def end(self, status: RunState, exit_code: int = 0, message: str = "") -> None:
         """Record how the run ended; call it after everything else is written."""
-        recorded: dict[str, Any] = {}
-        with suppress(InputError):
-            recorded = self.read_json(_STATE) or {}
+        recorded = self._recorded()
         earlier, now = recorded.get("started"), time.time()
         started = earlier if isinstance(earlier, int | float) else now
         budget, done = recorded.get("budget"), recorded.get("done")
@@ -229,15 +222,19 @@ class RunFolder:
         record = {"started": started, "seconds": round(now - started, 3), "exit_code": exit_code, "message": message}
         self._record(status, **record, budget=budget, done=done)
 
+    def _recorded(self) -> dict[str, Any]:
+        with suppress(InputError):
+            return self.read_json(_STATE) or {}
+        return {}
+
     def _record(self, status: RunState, **more: Any) -> None:
         self.write_json(_STATE, {"status": status.value, "version": __version__, **more})
 
     def clear(self) -> None:
         """Remove what an earlier run left in the folder; files of others stay."""
         own = [self.path / name for name in (_STATE, *RUN_FILES, *OTHER_FILES)]
-        own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json"), self.path / "stability.json"]
-        own.append(self.path / "sensitivity.json")
-        own.append(self.path / _PARTS)
+        own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json")]
+        own += [self.path / name for name in ("stability.json", "sensitivity.json", _PARTS)]
         for path in own:  # the state first: a half-cleared folder is not a finished run
             path.unlink(missing_ok=True)
 

@@ -75,10 +75,6 @@ class RunState(StrEnum):
     """Ended by an error."""
 
 
-def _json_text(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 @cache
 def code_hash() -> str:
     """SHA-256 (hex) of the installed accmine: its modules and its catalogue, equal for wheel and checkout."""
@@ -245,7 +241,7 @@ class RunFolder:
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write JSON atomically (NaN and infinities are refused); returns its path."""
-        return self.write_text(name, _json_text(value))
+        return self.write_text(name, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     def text_of(self, name: str) -> str:
         """A file of the run as it stands; empty when it is missing."""
@@ -396,6 +392,7 @@ def find_run(runs: Path, name: str, *, latest: bool | None = None) -> RunFolder:
         raise InputError(f"no run {name!r}; {did_you_mean(name, known)}known: {listed}")
     if len(matches) > 1 and not latest:
         several = ", ".join(f"{own} ({known[own].when})" for own in matches)
-        more = "give more of the name" + (", or --latest" if latest is not None else "")
-        raise InputError(f"{name!r} is the start of {len(matches)} runs, oldest first: {several}; {more}")
+        more = "" if latest is None else ", or --latest"
+        message = f"{name!r} is the start of {len(matches)} runs, oldest first: {several}; give more of the name{more}"
+        raise InputError(message)
     return known[matches[-1]]

@@ -123,8 +123,7 @@ def run_study(
         raise _refused(error, loaded, folder) from None
     _begin(folder, loaded, again)
     try:
-        first = [*_designs(known, loaded), *beside.designs]
-        more: dict[str, Any] = {"first": first, "began": began, "watch": watch}
+        more: dict[str, Any] = {"first": [*_designs(known, loaded), *beside.designs], "began": began, "watch": watch}
         outcome, lanes = _solved(loaded.study, plan, folder, on_progress or (lambda *_: None), beside, **more)
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None

@@ -8,6 +8,7 @@ raised.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -218,10 +219,13 @@ def sweep(
     seconds: float | None = None,
     workers: int | None = None,
     jobs: int = 1,
+    shard: str | None = None,
+    merge: bool = False,
+    cluster: str | None = None,
+    executor: str | Executor | None = None,
     retry: bool = False,
     again: bool = False,
     runs: str | Path = RUNS,
-    executor: Executor | None = None,
     on_point: Callable[[PointRecord], None] | None = None,
     **keys: Any,
 ) -> SweepResult:
@@ -236,8 +240,11 @@ def sweep(
         Wall-clock limit of each point, and processes of all together.
     jobs
         Points at a time.
-    executor
-        Runs the points in the place of processes of this machine.
+    shard, merge
+        ``"2/8"``: only the second eighth of the points; and, once all shards are done, the table of all of them.
+    cluster, executor
+        Address of a Dask scheduler; or a ``concurrent.futures.Executor``, or the name of one that is registered. They
+        run the points in the place of processes of this machine.
     on_point
         Told each point as it is finished.
 
@@ -248,9 +255,13 @@ def sweep(
     KeyboardInterrupt
         Never: what is finished is returned, ``complete`` says whether that is all.
     """
+    from accmine.questions.sweep.executors import opened
     from accmine.questions.sweep.measure import run_sweep
+    from accmine.questions.sweep.shards import shard_of
     from accmine.study import LoadedSweep
 
+    if (shard is not None and merge) or (cluster is not None and executor is not None):
+        raise InputError("shard and merge exclude each other, and so do cluster and executor")
     changes = _patience(keys, seconds, workers)
     if isinstance(study, LoadedSweep):
         if overrides or changes:
@@ -258,12 +269,10 @@ def sweep(
         loaded = study
     else:
         loaded = load_sweep(study, overrides, **changes)
-    return run_sweep(
-        loaded,
-        runs_dir=Path(runs),
-        jobs=jobs,
-        again=again,
-        retry=retry,
-        executor=executor,
-        on_point=on_point,
-    )
+    how: dict[str, Any] = {"jobs": jobs, "merge": merge, "again": again, "retry": retry, "on_point": on_point}
+    part = None if shard is None else shard_of(shard)
+    with ExitStack() as open_ones:
+        if cluster is not None or isinstance(executor, str):
+            name = ("dask", cluster) if cluster is not None else (str(executor),)
+            executor = open_ones.enter_context(opened(*name))
+        return run_sweep(loaded, runs_dir=Path(runs), shard=part, executor=executor, **how)

@@ -10,7 +10,7 @@ from distributed import LocalCluster
 import accmine
 
 STUDY = Path(__file__).parent / "study.yaml"
-POINTS = {"grid": {"limits.area": ["500 mm^2", "550 mm^2", "600 mm^2"]}}
+POINTS = {"grid": {"limits.area": ["500 mm^2", "600 mm^2"]}}
 
 
 def main(runs="runs"):

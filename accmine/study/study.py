@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -25,6 +25,7 @@ from accmine.files import (
     resolve,
     validate,
 )
+from accmine.hardware import design_of, read_accelerator
 from accmine.study.front import Front, OneOrFront
 from accmine.study.mixes import Mix, mix_complaints, mix_rows
 from accmine.study.parallel import Parallel, System, is_placed, placement_complaints
@@ -41,6 +42,7 @@ from accmine.study.parts import (
 from accmine.study.values import AcceleratorName, TechnologyName, Text
 
 __all__ = [
+    "BLOCKS",
     "AcceleratorSpace",
     "Budget",
     "Cost",
@@ -53,9 +55,12 @@ __all__ = [
     "StudyWorkload",
     "System",
     "as_mapping",
+    "block_of",
     "effective",
     "load_study",
+    "read_document",
     "schema",
+    "study_in",
 ]
 
 Mode = Literal["heterogeneous", "homogeneous", "common"]
@@ -247,6 +252,42 @@ class LoadedStudy:
         return self.path.parent
 
 
+BLOCKS = ("sweep", "compare")
+"""Keys of a document beside those of its study, which ask for more than one run of it; the command of each is called
+so."""
+
+
+def block_of(document: Document) -> str:
+    """Which of ``BLOCKS`` a document has; empty for none."""
+    return next((key for key in BLOCKS if isinstance(document.data, dict) and key in document.data), "")
+
+
+def read_document(
+    name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str | Path | None = None
+) -> tuple[Document, Path]:
+    """The document of a study, and its file; parameters and errors as of ``load_study``."""
+    path = resolve("studies", name_or_path)
+    if design is not None:
+        use = str(resolve("accelerators", design)) if is_file_reference(design) else str(design)
+        design_of(read_accelerator(use))
+        overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
+    shown = str(name_or_path) if is_file_reference(name_or_path) else None
+    document = load_yaml(path, name=shown, overrides=overrides)
+    known = looks_like(document.text, path)
+    if known is not None and (not isinstance(document.data, dict) or "workloads" not in document.data):
+        raise InputError(f"is no study; it looks like {known}", where=document.name)
+    return document, path
+
+
+def study_in(document: Document, path: Path) -> LoadedStudy:
+    """The study of a document, whatever more it asks for."""
+    data = document.data
+    if isinstance(data, dict):
+        data = {key: value for key, value in data.items() if key not in BLOCKS}
+    document = replace(document, data=data)
+    return LoadedStudy(validate(document, Study, context={"folder": path.parent}), document, path)
+
+
 def load_study(
     name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str | Path | None = None
 ) -> LoadedStudy:
@@ -260,23 +301,18 @@ def load_study(
     overrides
         ``key.key=value`` each, applied before validation.
     design
-        A design file or name: study this one design instead of the accelerator's space.
+        A design file or name: study this one design instead of the accelerator's space. A template is refused.
 
     Raises
     ------
     InputError
-        With everything that is wrong.
+        With everything that is wrong; also for a document that asks for more than one study.
     """
-    path = resolve("studies", name_or_path)
-    if design is not None:
-        use = str(resolve("accelerators", design)) if is_file_reference(design) else str(design)
-        overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
-    shown = str(name_or_path) if is_file_reference(name_or_path) else None
-    document = load_yaml(path, name=shown, overrides=overrides)
-    known = looks_like(document.text, path)
-    if known is not None and (not isinstance(document.data, dict) or "workloads" not in document.data):
-        raise InputError(f"is no study; it looks like {known}", where=document.name)
-    return LoadedStudy(validate(document, Study, context={"folder": path.parent}), document, path)
+    document, path = read_document(name_or_path, overrides, design=design)
+    if block := block_of(document):
+        message = f"asks for more than one run, which is for `accmine {block} {name_or_path}` or `accmine run`"
+        raise InputError(message, document.locate((block,), key=True), block)
+    return study_in(document, path)
 
 
 def as_mapping(study: BaseModel) -> dict[str, Any]:

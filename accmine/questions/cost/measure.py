@@ -11,7 +11,7 @@ from accmine.cost import OperatorTable, pace, resolve_timing, unstated
 from accmine.cost.interval import Worth, worth_of
 from accmine.cost.operator_table import operator_table
 from accmine.errors import Complaint, InputError
-from accmine.files import Document, validate
+from accmine.files import Document, entry_name, validate
 from accmine.hardware import (
     Design,
     chosen,
@@ -155,7 +155,7 @@ def cost_step(
     table = operator_table(task, library, design, energies=not no_energy)
     return CostedStep(
         workload=pipeline.name,
-        accelerator=Path(accelerator).stem,
+        accelerator=entry_name(accelerator),
         design=design,
         technology=constants.name,
         settings=_settings(study, inputs.models[0], given),

@@ -16,10 +16,11 @@ from accmine.hardware import Design
 from accmine.interrupts import held
 from accmine.plan import Plan
 from accmine.ports import Incumbent, Stop
-from accmine.problems.design_search import fits, ranked
+from accmine.problems.design_search import Evaluation, fits, ranked
 from accmine.problems.limits import within
 from accmine.questions.run.baselines import baseline_rows, binding_limits, change_rows, variant_sentence
 from accmine.questions.run.contention import contentions
+from accmine.questions.run.pictures.collect import roofs
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.summary import Findings, summarize, trace_lanes
 from accmine.report import Watch
@@ -92,6 +93,7 @@ def find(
     compare: bool = True,
     began: float | None = None,
     watch: Watch | None = None,
+    **shared: Any,
 ) -> Findings:
     """What the steps of a run find.
 
@@ -112,11 +114,18 @@ def find(
         Value of ``time.monotonic()`` from which the budget counts; default: now.
     watch
         Told each step as it begins, the unit of the study once it is known, and sentences for the user.
+    shared
+        What other runs of the same tasks have: ``library``, ``cycles`` and ``answers`` of a session.
     """
     budget = Budget.of(plan.study.budget, RUN, steps=steps_of(plan, compare), began=began)
-    more = {"store": store, "first": tuple(first), "on_progress": on_progress, "watch": watch or Watch()}
+    more: dict[str, Any] = {
+        "store": store,
+        "first": tuple(first),
+        "on_progress": on_progress,
+        "watch": watch or Watch(),
+    }
     more["limits"] = plan.study.budget
-    with opened(plan, budget, **more) as session:
+    with opened(plan, budget, **shared, **more) as session:
         return find_in(session, compare=compare)
 
 
@@ -148,6 +157,7 @@ class _Found:
     first: Selection
     answer: Answer
     whole: WholeBound | None
+    searched: tuple[Evaluation, ...] = ()
 
 
 def _solve_in(session: Session, compare: bool) -> Findings:
@@ -204,6 +214,7 @@ def _search(session: Session, mode: str) -> _Found:
         first = _select(session, mode, groups[mode])
         session.progress(first.value, None)
     answer: Answer | None = None
+    searched: tuple[Evaluation, ...] = ()
     if not session.interrupted:
         with session.step("refine"), session.interruptible():
             for answer in refine(session, first):
@@ -214,11 +225,12 @@ def _search(session: Session, mode: str) -> _Found:
     if whole is not None and not session.interrupted and provable(session, mode):
         with session.step("prove"), session.interruptible():
             proof = _proof(session, answer, whole)
+            searched = tuple(proof.mined.pool)
             whole = proof.whole  # it holds, whatever interrupts what follows
             answer = _with_proof(session, answer, proof)
     answer = not_worse(session, answer)
     keep_answer(session, answer, last=True)
-    return _Found(groups, first, answer, whole)
+    return _Found(groups, first, answer, whole, searched)
 
 
 def _modes(plan: Plan) -> tuple[str, ...]:
@@ -345,6 +357,8 @@ def _findings(session: Session, found: _Found, whole: WholeBound, own: float) ->
         interrupted=session.interrupted,
         seconds=session.seconds,
         trace=(),
+        searched=found.searched,
+        roofs=roofs(found.answer.final, session.library),
     )
 
 
@@ -361,7 +375,7 @@ def _compared(session: Session, found: _Found, findings: Findings) -> Iterator[F
             0.5 * len(plan.study.baselines) + 0.25,
             lambda stop: {"baselines": baseline_rows(session, chosen, designs, stop)},
         ),
-        "changes from the baseline": (3, lambda _: {"changes": change_rows(session, chosen, designs)}),
+        "changes from the baseline": (3, lambda _: {"changes": change_rows(session, chosen.step_s, designs)}),
         "the cost of sharing the HBM": (0.5, lambda _: {"contention": contentions(session, final)}),
     }
     skipped = list(parts)

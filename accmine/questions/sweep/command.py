@@ -2,10 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import itertools
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-__all__ = ["COMMANDS"]
+import typer
 
-COMMANDS: dict[str, Callable[..., Any]] = {}
+from accmine.errors import InputError
+from accmine.questions.options import (
+    INTERRUPTED,
+    RUNS,
+    Json,
+    Quiet,
+    Runs,
+    Set,
+    StudyName,
+    Verbose,
+    Workers,
+    echo_json,
+    progress,
+    writable,
+)
+
+if TYPE_CHECKING:
+    from accmine.study import LoadedSweep
+
+__all__ = ["COMMANDS", "sweep"]
+
+MOST_UNASKED = 100_000
+"""Points of a sweep that nobody has to confirm."""
+
+MOST_LISTED = 100_000
+
+
+def sweep(
+    study: StudyName,
+    overrides: Set = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Wall-clock limit of each point.")] = None,
+    workers: Workers = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Points at a time; they share the workers.")] = 1,
+    retry: Annotated[bool, typer.Option("--retry", help="Run points again that failed or found nothing.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Compute also what is there already.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Print the points; run nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=f"Run more than {MOST_UNASKED:,} points.")] = False,
+    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table as CSV.")] = None,
+    runs: Runs = RUNS,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Run a study at every point of its block `sweep`, and print the table."""
+    from accmine.questions.sweep.measure import run_sweep
+    from accmine.questions.sweep.report import line_of, render
+    from accmine.report import csv, terminal_width
+    from accmine.study import load_sweep
+
+    changes = list(overrides or [])
+    changes += [] if seconds is None else [f"budget.seconds={seconds!r}"]
+    changes += [] if workers is None else [f"budget.workers={workers}"]
+    loaded = load_sweep(study, changes)
+    if listed:
+        _list(loaded, as_json)
+        return
+    writable(csv_file, "--csv")
+    if loaded.count > MOST_UNASKED and not yes:
+        message = f"has {loaded.count:,} points, more than {MOST_UNASKED:,}; give --yes to run them all"
+        raise InputError(message, loaded.document.locate(("sweep",), key=True), "sweep")
+    with progress(quiet, verbose, as_json, "every finished point") as shown:
+        found = run_sweep(
+            loaded,
+            runs_dir=runs,
+            jobs=jobs,
+            again=again,
+            retry=retry,
+            watch=shown,
+            on_point=lambda record: shown.say(line_of(record)),
+        )
+    if csv_file is not None:
+        csv_file.write_text(csv.render(found.rows), encoding="utf-8")
+    if as_json:
+        echo_json(found.to_json())
+    else:
+        typer.echo(render(found, width=terminal_width(), color=sys.stdout.isatty()), nl=False)
+    raise typer.Exit(0 if found.complete else INTERRUPTED)
+
+
+def _list(loaded: LoadedSweep, as_json: bool) -> None:
+    """Print the points, as far as anybody reads on."""
+    from accmine.questions.sweep.report import value_text
+
+    points = (loaded.point(number) for number in itertools.islice(itertools.count(), min(loaded.count, MOST_LISTED)))
+    if as_json:
+        rows = [{"point": point.number, **point.values} for point in points]
+        echo_json({"sweep": loaded.name, "points": loaded.count, "columns": list(loaded.columns), "rows": rows})
+        return
+    typer.echo(f"{loaded.name}: {loaded.count:,} points")
+    for point in points:
+        typer.echo(f"{point.number:>6}  " + "  ".join(f"{key}={value_text(v)}" for key, v in point.values.items()))
+    if loaded.count > MOST_LISTED:
+        typer.echo(f"… and {loaded.count - MOST_LISTED:,} more")
+
+
+COMMANDS = {"sweep": sweep}
 """Commands by name."""

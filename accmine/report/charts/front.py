@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from math import isfinite
 
-from accmine.report.charts.svg import Frame, drawing
+from accmine.report.charts.svg import Frame, svg
 from accmine.report.numbers import number
 
 __all__ = ["front_chart"]
@@ -65,7 +65,8 @@ def front_chart(
         at = _RIGHT - 290 + 130 * i
         parts.append(f'<path class="{kind}" d="M{at} 10H{at + 22}"/><text x="{at + 27}" y="14">{name}</text>')
     side = "above" if more_is_better else "below"
-    return drawing(_BOTTOM + 40, f"{value} over {cost}: verified designs, and the bound that nothing is {side}", parts)
+    title = f"{value} over {cost}: verified designs, and the bound that nothing is {side}"
+    return svg(_RIGHT + 12, _BOTTOM + 40, title, parts)
 
 
 def _axes(frame: Frame, low_x: float, cost: str) -> list[str]:

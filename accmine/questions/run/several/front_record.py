@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from accmine.questions.run.record import Certificate, ChosenDesign
-from accmine.report import to_json
+from accmine.questions.run.row import FORMAT, Answer
 
 __all__ = ["BoundStep", "FrontOutcome", "FrontPoint"]
 
@@ -69,8 +68,8 @@ class BoundStep:
     bound_value: float
 
 
-@dataclass(frozen=True)
-class FrontOutcome:
+@dataclass(frozen=True, repr=False)
+class FrontOutcome(Answer):
     """What ``accmine run`` reports of a study with two objectives.
 
     Attributes
@@ -93,6 +92,8 @@ class FrontOutcome:
         Of the point without a further limit; its scope and assumptions are those of all points.
     """
 
+    format: int = field(default=FORMAT, kw_only=True)
+    """Version of these keys; a newer one than the reader's is refused."""
     study: str
     status: str
     stop: str
@@ -114,9 +115,7 @@ class FrontOutcome:
     folder: str = ""
     area_error: float | None = None
     tdp_error: float | None = None
+    earlier_run: str = field(default="", compare=False)
+    """When the run ended that this answer was read from, in UTC; empty: it was computed for this call."""
     kind: str = "front"
     """Tells it from the outcome of a study with one objective."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; infinities become ``None``."""
-        return to_json(self)

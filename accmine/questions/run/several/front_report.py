@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
+from accmine.questions.run.pictures.place import in_place
 from accmine.questions.run.report import proof
 from accmine.questions.run.several.front_record import FrontOutcome, FrontPoint
 from accmine.report import BULLET, UNKNOWN, Section, figures, number, percent, texts
 from accmine.report.charts.front import front_chart
 from accmine.report.csv import render as csv
+from accmine.report.figure import Figure, Table
 from accmine.report.html import page as html
 
-__all__ = ["front_csv", "page", "sections"]
+__all__ = ["drawn", "front_csv", "headline", "hero", "page", "sections"]
 
 
 def sections(outcome: FrontOutcome) -> list[Section]:
@@ -33,11 +36,7 @@ def _unit(outcome: FrontOutcome) -> str:
 
 
 def _front(outcome: FrontOutcome) -> Section:
-    own = [point for point in outcome.points if point.on_front]
     rows = tuple(_row(outcome, point) for point in outcome.points)
-    ends = sorted((point.tdp_w, point.area_mm2, point.objective) for point in own)
-    word = "design is" if len(own) == 1 else "designs are"
-    (cool, small, slow), (hot, large, fast) = ends[0], ends[-1]
     return Section(
         "answer",
         f"Front: {outcome.study}",
@@ -47,8 +46,7 @@ def _front(outcome: FrontOutcome) -> Section:
         ),
         rows,
         (
-            f"{len(own)} {word} on the front of {outcome.objective}: {number(slow)} to {number(fast)} {_unit(outcome)} "
-            f"at {number(cool)} to {number(hot)} W and {number(small)} to {number(large)} mm².",
+            f"{headline(outcome)}.",
             f"A row is the best verified answer under that {outcome.limit}, and what no design under it is better "
             "than; a design number is that of its file.",
             f"Status {outcome.status}, stopped: {outcome.stop}.",
@@ -101,14 +99,47 @@ def _certificate(outcome: FrontOutcome) -> Section:
     return Section("certificate", "Certificate", notes=tuple(notes))
 
 
-def page(outcome: FrontOutcome) -> str:
-    """The report as an HTML page."""
+def page(
+    outcome: FrontOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()
+) -> str:
+    """The report as an HTML page; parameters as of ``accmine.questions.run.report.page``."""
+    found = drawn(outcome, trace)
+    shown = in_place([*sections(outcome), *more], found, study)
+    own = [section for section in shown if section.key != "warnings"]
+    return html(outcome.study, own, found, lead=f"{headline(outcome)}.", warnings=outcome.warnings)
+
+
+def headline(outcome: FrontOutcome) -> str:
+    """The answer in a sentence."""
+    own = sorted((p.tdp_w, p.area_mm2, p.objective) for p in outcome.points if p.on_front)
+    (cool, small, slow), (hot, large, fast) = own[0], own[-1]
+    word = "design is" if len(own) == 1 else "designs are"
+    return (
+        f"{len(own)} {word} on the front of {outcome.objective}: {number(slow)} to {number(fast)} {_unit(outcome)} "
+        f"at {number(cool)} to {number(hot)} W and {number(small)} to {number(large)} mm²"
+    )
+
+
+def hero(_: FrontOutcome) -> list[Figure]:
+    """What stands above the fold: the front is a figure of the answer."""
+    return []
+
+
+def drawn(outcome: FrontOutcome, _: Mapping[str, Any] | None = None) -> dict[str, list[Figure]]:
+    """The figures of the sections, by their keys."""
+    return {"answer": [_figure(outcome)]}
+
+
+def _figure(outcome: FrontOutcome) -> Figure:
     name = "tdp_w" if outcome.cost_unit == "W" else "area_mm2"
     points = [(float(getattr(p, name)), p.objective) for p in outcome.points if p.on_front]
     bounds = [(step.above, step.most, step.bound) for step in outcome.curve]
     cost = f"{'TDP' if outcome.cost_unit == 'W' else 'area'} of all devices, {outcome.cost_unit}"
-    chart = front_chart(points, bounds, cost, _unit(outcome), more_is_better=outcome.certificate.sense == "maximize")
-    return html(outcome.study, sections(outcome), {"answer": chart})
+    more_is_better = outcome.certificate.sense == "maximize"
+    chart = front_chart(points, bounds, cost, _unit(outcome), more_is_better=more_is_better)
+    side = "above" if more_is_better else "below"
+    text = f"Verified designs over {cost}, and the proven bound that no design is {side}."
+    return Figure("front", "Front", chart, text, Table((name, "objective"), points))
 
 
 def front_csv(outcome: FrontOutcome) -> str:

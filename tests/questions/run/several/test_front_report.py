@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from accmine import cli
+from accmine import cli, load
 from accmine.errors import InputError
 from accmine.questions.run.folder import list_runs
 from accmine.questions.run.reading import outcome_of, page, render
@@ -54,7 +54,8 @@ def test_a_front_leaves_files_and_is_shown_again(tmp_path: Path, capsys: pytest.
     assert call("show", "tiny", "--runs", runs) == 0
     assert capsys.readouterr().out == printed
     assert call("run", study, "--runs", runs, "--json") == 0  # read from its folder
-    assert json.loads(capsys.readouterr().out) == table
+    again = json.loads(capsys.readouterr().out)
+    assert again == table | {"earlier_run": again["earlier_run"]}
     count = len(outcome.designs)
     names = [f"design-{i}.yaml" for i in range(count)] if count > 1 else ["design.yaml"]
     assert sorted(path.name for path in folder.path.glob("design*.yaml")) == names
@@ -66,7 +67,7 @@ def test_a_front_leaves_files_and_is_shown_again(tmp_path: Path, capsys: pytest.
 
 
 def test_text_and_page_say_the_front_and_its_bound(tmp_path: Path) -> None:
-    outcome = front(load_study(write(tmp_path, **FRONT)), runs_dir=tmp_path / "runs")
+    outcome = load(write(tmp_path, **FRONT)).front(runs_dir=tmp_path / "runs")
     text = " ".join(render(outcome).split())
     own = sum(point.on_front for point in outcome.points)
     assert f"{own} designs are on the front of {{pareto: [throughput, tdp]}}" in text
@@ -104,7 +105,9 @@ def test_a_regret_is_a_run_with_a_section_of_its_own(tmp_path: Path) -> None:
     outcome = run(study, runs_dir=tmp_path / "runs")
     assert isinstance(outcome, Outcome)
     assert outcome.regret is not None
-    assert outcome.to_json() == run(study, runs_dir=tmp_path / "runs").to_json()  # read from its folder
+    again = run(study, runs_dir=tmp_path / "runs")  # read from its folder
+    assert again.earlier_run
+    assert again.to_json() == outcome.to_json() | {"earlier_run": again.earlier_run}
     text = " ".join(render(outcome).split())
     assert "Regret over mixes, in step times relative to the baseline" in text
     assert "In its worst mix the answer loses" in text

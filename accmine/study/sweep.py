@@ -19,7 +19,7 @@ from accmine.study.inputs import referenced_files
 from accmine.study.precision import Part
 from accmine.study.study import BLOCKS, LoadedStudy, read_document, study_in
 
-__all__ = ["LoadedSweep", "SweepBlock", "SweepPoint", "checked_sweep", "load_sweep", "sweep_in"]
+__all__ = ["LoadedSweep", "SweepBlock", "SweepPoint", "load_sweep", "sweep_in"]
 
 VARIANT = "variant"
 """Column of the name of a variant."""

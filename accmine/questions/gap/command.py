@@ -85,14 +85,6 @@ Solver = Annotated[
     str | None,
     typer.Option(help="Solver of the problem file; default: that of its kind.", autocompletion=of_solvers()),
 ]
-Suite = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Measure a shipped suite, such as wham.", autocompletion=of_catalogue("suites")),
-]
-Models = Annotated[
-    str | None,
-    typer.Option(metavar="M,M", help="Models of the suite; default: all.", autocompletion=of_catalogue("workloads")),
-]
 Table = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables of --schedule.")]
 
 

@@ -17,12 +17,15 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from accmine.errors import AccmineError, InputError
+from accmine.errors import AccmineError, InputError, WorkersGoneError
+from accmine.questions.sweep.executors import Wide
 from accmine.questions.sweep.folder import SweepFolder, finished, open_sweep, patience_of
+from accmine.questions.sweep.lock import claimed
 from accmine.questions.sweep.order import Asked, Points, complaint
 from accmine.questions.sweep.points import Spec, measure_point, point_spec, refused
 from accmine.questions.sweep.record import FAILED, PointRecord, SweepResult
 from accmine.questions.sweep.settle import donors, tightened
+from accmine.questions.sweep.shards import Shard
 from accmine.report import Watch, from_json
 from accmine.result import Status
 from accmine.study import LoadedSweep
@@ -62,8 +65,8 @@ def run_sweep(
     jobs: int = 1,
     again: bool = False,
     retry: bool = False,
-    numbers: Iterable[int] | None = None,
-    settle: bool = True,
+    shard: Shard | None = None,
+    merge: bool = False,
     executor: Executor | None = None,
     watch: Watch | None = None,
     on_point: Told | None = None,
@@ -78,17 +81,21 @@ def run_sweep(
         Points at a time. Each has an equal share of the processes of the study's budget.
     again
         Compute also what is there; ``retry``: only points that failed, or found nothing.
-    numbers
-        Points to run; default: all. ``settle``: whether answers and bounds are handed on when they are done.
+    shard
+        Part to run; its points begin with what is kept of others, but nothing is handed on, and there is no table.
+    merge
+        Run no point, hand on what the shards have found.
     executor
-        Runs ``measure_point``, ``jobs`` at a time; default: processes of this machine.
+        Runs ``measure_point``, ``jobs`` at a time, or as many as it has ``width``; default: processes of this machine.
     watch, on_point
         Told how far the sweep is, and each point as it is finished.
 
     Raises
     ------
     InputError
-        If there are more jobs than processes.
+        If there are more jobs than processes, another process runs any of the points, or, to merge, one is missing.
+    WorkersGoneError
+        If the executor cannot go on; what is finished is kept.
     """
     total = workers_of(loaded)
     if executor is None and jobs > total:
@@ -97,16 +104,25 @@ def run_sweep(
     folder = open_sweep(runs_dir, loaded)
     watch = watch or Watch()
     folder = replace(folder, say=watch.say)
-    folder.begin(loaded)
+    jobs = executor.width if isinstance(executor, Wide) else jobs
     sweep = _Sweep(loaded, folder, Path(runs_dir), watch, on_point or (lambda _: None))
     sweep.more = {"again": again, "workers": None if executor is not None else max(1, total // jobs)}
-    with suppress(KeyboardInterrupt), ExitStack() as stack:
+    with (
+        claimed(folder.path, shard, watch.say) as sweep.still_ours,
+        suppress(KeyboardInterrupt),
+        ExitStack() as stack,
+    ):
+        folder.begin(loaded)
         sweep.pool = cache(lambda: executor or stack.enter_context(workers(jobs, [], apart=True)))
-        sweep.run(jobs, sweep.open_points(numbers, again, retry))
-        if settle:
+        todo = sweep.open_points(shard, again, retry)
+        if merge:
+            sweep.refuse_missing(todo)
+        sweep.run(jobs, todo)
+        if shard is None:
             sweep.settle(jobs)
-    result = sweep.result()
-    folder.finish(result)
+    result = sweep.result(shard)
+    if shard is None:
+        folder.finish(result)
     return result
 
 
@@ -121,22 +137,43 @@ class _Sweep:
         self.graphs: set[str] = set()
         self.more: dict[str, Any] = {}
         self.pool: Callable[[], Executor | None] = lambda: None  # made when the first point is run
+        self.still_ours: Callable[[], None] = lambda: None
         self.began, self.ran, self.left = time.monotonic(), 0, 0
 
-    def open_points(self, numbers: Iterable[int] | None, again: bool, retry: bool) -> Iterator[int]:
+    def open_points(self, shard: Shard | None, again: bool, retry: bool) -> Iterator[int]:
         """Numbers of the points to be run, in their order; what is finished is read."""
         patience, kept = patience_of(self.loaded.document.data), set() if again else set(self.folder.numbers())
-        wanted = None if numbers is None else set(numbers)
         for number in sorted(kept):
             record = self.folder.read(number)
             if record is not None and finished(record, patience, retry):
                 self._know(record)
-        self.left = (self.loaded.count if wanted is None else len(wanted)) - len(self.records)
-        if wanted is None and not self.left:
+        self.left = self.loaded.count - len(self.records)
+        if shard is None and not self.left:
             return
-        for number in self.points.numbers():
-            if number not in self.records and (wanted is None or number in wanted):
+        order: Iterable[int] = self.points.numbers()
+        if shard is not None:
+            order = [number for number in shard.of(list(order)) if number not in self.records]
+            self.left = len(order)
+        for number in order:
+            if number not in self.records:
                 yield number
+
+    def refuse_missing(self, todo: Iterable[int]) -> None:
+        """Say which points are missing, and who may be about to run them.
+
+        Raises
+        ------
+        InputError
+            If any is.
+        """
+        missing = sorted(todo)
+        if missing:
+            some = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")
+            raise InputError(
+                f"{len(missing)} of {self.loaded.count} points are not finished: {some}; run the shards that they are "
+                f"of again, or the sweep without --merge (--list names the points)",
+                str(self.folder.path),
+            )
 
     def _know(self, record: PointRecord) -> None:
         self.records[record.number] = record
@@ -229,7 +266,7 @@ class _Sweep:
         error = future.exception()
         if error is None:
             return from_json(PointRecord, future.result())
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt | WorkersGoneError):
             raise error
         why = str(error) if isinstance(error, AccmineError | OSError) else f"{type(error).__name__}: {error}"
         failed = self._failed(asked.number, why)
@@ -245,6 +282,7 @@ class _Sweep:
         return record
 
     def _finished(self, record: PointRecord) -> None:
+        self.still_ours()
         self._know(record)
         self.ran, self.left = self.ran + 1, self.left - 1
         self.told(record)
@@ -298,7 +336,8 @@ class _Sweep:
                 else:  # it was not one of this point after all
                     self.folder.write(before)
 
-    def result(self) -> SweepResult:
+    def result(self, shard: Shard | None = None) -> SweepResult:
         """The table of what is finished."""
-        points = tuple(self.records[number] for number in sorted(self.records))
-        return SweepResult(self.loaded.name, self.loaded.columns, points, self.loaded.count, self.folder.path)
+        own = list(self.points.numbers()) if shard is None else shard.of(list(self.points.numbers()))
+        points = tuple(self.records[number] for number in sorted(own) if number in self.records)
+        return SweepResult(self.loaded.name, self.loaded.columns, points, len(own), self.folder.path)

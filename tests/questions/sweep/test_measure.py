@@ -17,6 +17,7 @@ from accmine.questions.run.record import Outcome
 from accmine.questions.sweep import measure
 from accmine.questions.sweep.measure import run_sweep
 from accmine.questions.sweep.record import PointRecord, SweepResult
+from accmine.questions.sweep.shards import Shard
 from accmine.report import Watch
 from accmine.study import load_sweep
 from tests.samples import sweep_sample
@@ -200,11 +201,11 @@ def test_points_share_what_was_found(tmp_path: Path) -> None:
     assert len(begun) == 1, "the baseline is scheduled once"
 
 
-def test_numbers_and_settle_are_for_shards(tmp_path: Path) -> None:
+def test_what_shards_found_is_handed_on_by_the_merge(tmp_path: Path) -> None:
     sweep = loaded(tmp_path, {"grid": LIMITS})
-    for part in (range(0, 9, 2), range(1, 9, 2)):
-        run_sweep(sweep, runs_dir=tmp_path / "runs", executor=Inline(), numbers=part, settle=False)
+    for number in (1, 2):
+        run_sweep(sweep, runs_dir=tmp_path / "runs", executor=Inline(), shard=Shard(number, 2))
     pool = Inline()
-    whole = run_sweep(sweep, runs_dir=tmp_path / "runs", executor=pool)
+    whole = run_sweep(sweep, runs_dir=tmp_path / "runs", executor=pool, merge=True)
     assert all(job.get("reopen") for job in pool.jobs), "only answers are handed on"
     assert assert_lawful(whole.points) == 27

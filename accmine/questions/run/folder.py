@@ -75,10 +75,6 @@ class RunState(StrEnum):
     """Ended by an error."""
 
 
-def _json_text(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 @cache
 def code_hash() -> str:
     """SHA-256 (hex) of the installed accmine: its modules and its catalogue, equal for wheel and checkout."""
@@ -119,9 +115,8 @@ def solver_versions() -> dict[str, str]:
 def run_hash(study: Study, content: Mapping[str, str] | None = None) -> str:
     """First 12 hex digits of the SHA-256 of everything that decides the result of ``study`` but its patience.
 
-    The limits of a run by the clock, and its workers, are none of it: with more of them the same run goes on. Those of
-    a deterministic run are, as its answer has to repeat. ``content`` is that of its files where they were read already,
-    as in ``study_hash``.
+    Limits by the clock and workers are none of it: with more of them the same run goes on. Those of a deterministic run
+    are, as its answer has to repeat. ``content`` as in ``study_hash``.
     """
     patience = {"workers": 1} if study.budget.deterministic else {"seconds": None, "work": None, "workers": 1}
     study = study.model_copy(update={"budget": study.budget.model_copy(update=patience)})
@@ -248,7 +243,7 @@ class RunFolder:
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write JSON atomically (NaN and infinities are refused); returns its path."""
-        return self.write_text(name, _json_text(value))
+        return self.write_text(name, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     def text_of(self, name: str) -> str:
         """A file of the run as it stands; empty when it is missing."""

@@ -178,7 +178,7 @@ ORDER = (
 """Rooms of ``accmine/`` from left to right: a room imports what stands in an earlier entry, or itself."""
 
 LEFT_OF = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms.split()}
-QUESTIONS = ("run", "cost", "accuracy", "gap", "sensitivity", "stability", "export", "problem", "study")
+QUESTIONS = ("run", "cost", "accuracy", "gap", "compare", "sensitivity", "stability", "export", "problem", "study")
 """A question may use those to its left."""
 
 MOST_FILES, MOST_LINES, MOST_FUNCTION = 14, 400, 60
@@ -519,6 +519,7 @@ ACROSS = {
     "problems/device_placement/test_oracle.py",
     "problems/operator_schedule/test_zero_durations.py",
     "questions/run/test_resume.py",
+    "report/test_browser.py",
     "search/test_causes.py",
     "search/test_why_not.py",
     "solvers/schedule_bounds/test_bound_validity.py",

@@ -143,13 +143,13 @@ def load(study: StudyLike, overrides: Overrides = (), *, design: str | Path | No
 def load_sweep(study: str | Path | Mapping[str, Any], overrides: Overrides = (), **keys: Any) -> LoadedSweep:
     """Read and check a study with a block ``sweep``, which may be a keyword; parameters and errors as of ``load``."""
     from accmine.files import dump, load_yaml
-    from accmine.study.sweep import checked_sweep, load_sweep, sweep_in
+    from accmine.study import load_sweep, sweep_in
 
     if not isinstance(study, Mapping) and not isinstance(overrides, Mapping) and not keys:
         return load_sweep(study, overrides)
     document, path = document_of(study, overrides, **keys)
     text = dump(document.data, flow=None)  # with all changes: workers elsewhere read it again
-    return checked_sweep(sweep_in(load_yaml(text=text, name=document.name), path))
+    return sweep_in(load_yaml(text=text, name=document.name), path)
 
 
 def loaded_study(

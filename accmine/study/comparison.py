@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from accmine.errors import InputError
-from accmine.files import Document, FieldsError, is_file_reference, load_yaml, resolve, validate
+from accmine.files import Document, FieldsError, validate
 from accmine.study.precision import Part
-from accmine.study.study import LoadedStudy, Study
+from accmine.study.study import LoadedStudy, Study, block_of, read_document, study_in
 from accmine.study.values import AcceleratorName, Text
 
-__all__ = ["BLOCK", "Comparison", "LoadedComparison", "is_comparison", "load_comparison"]
+__all__ = ["BLOCK", "Comparison", "LoadedComparison", "load_comparison"]
 
 BLOCK = "compare"
 """Key of the block in a document."""
@@ -72,7 +72,7 @@ class _OverSuite(Part):
     compare: Comparison
 
 
-class _Beside(Part):
+class _Alone(Part):
     """The block alone, whatever stands beside it."""
 
     compare: Comparison = Comparison()
@@ -91,11 +91,6 @@ class LoadedComparison:
     name: str
     compare: Comparison
     loaded: LoadedStudy | None
-
-
-def is_comparison(document: Document) -> bool:
-    """Whether a document has the block."""
-    return isinstance(document.data, dict) and BLOCK in document.data
 
 
 def _over_suite(document: Document) -> bool:
@@ -121,24 +116,17 @@ def load_comparison(
     InputError
         With everything that is wrong.
     """
-    path = resolve("studies", name_or_path)
-    shown = str(name_or_path) if is_file_reference(name_or_path) else None
-    document = load_yaml(path, name=shown, overrides=overrides)
+    document, path = read_document(name_or_path, overrides)
     if not _over_suite(document):
-        document = load_yaml(path, name=shown, overrides=[*overrides, *study])
+        document, path = read_document(name_or_path, [*overrides, *study])
+        own = {BLOCK: document.data[BLOCK]} if block_of(document) == BLOCK else {}
+        compare = validate(replace(document, data=own), _Alone).compare
+        loaded = study_in(document, path)
+        return LoadedComparison(loaded.study.name, compare, loaded)
     data = document.data
-    if not isinstance(data, dict):
-        raise InputError("is no study", where=document.name)
-    if _over_suite(document):
-        own = {key: value for key, value in data.items() if key not in Study.model_fields or key in _BESIDE}
-        found = validate(replace(document, data=own), _OverSuite)
-        beside = [key for key in data if key not in own]
-        if beside:
-            message = f"has no effect beside compare.suite, whose studies are given; allowed: {', '.join(_BESIDE)}"
-            raise InputError(message, document.locate((beside[0],), key=True), beside[0])
-        return LoadedComparison(found.name, found.compare, None)
-    compare = validate(replace(document, data={BLOCK: data[BLOCK]} if BLOCK in data else {}), _Beside).compare
-    rest: dict[str, Any] = {key: value for key, value in data.items() if key != BLOCK}
-    alone = replace(document, data=rest)
-    found_study = validate(alone, Study, context={"folder": path.parent})
-    return LoadedComparison(found_study.name, compare, LoadedStudy(found_study, alone, path))
+    beside = [key for key in data if key in Study.model_fields and key not in _BESIDE]
+    if beside:
+        message = f"has no effect beside compare.suite, whose studies are given; allowed: {', '.join(_BESIDE)}"
+        raise InputError(message, document.locate((beside[0],), key=True), beside[0])
+    found = validate(document, _OverSuite)
+    return LoadedComparison(found.name, found.compare, None)

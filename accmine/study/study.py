@@ -274,7 +274,8 @@ def read_document(
     shown = str(name_or_path) if is_file_reference(name_or_path) else None
     document = load_yaml(path, name=shown, overrides=overrides)
     known = looks_like(document.text, path)
-    if known is not None and (not isinstance(document.data, dict) or "workloads" not in document.data):
+    keys = ("workloads", *BLOCKS) if isinstance(document.data, dict) else ()
+    if known is not None and not any(key in document.data for key in keys):
         raise InputError(f"is no study; it looks like {known}", where=document.name)
     return document, path
 

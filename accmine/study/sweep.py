@@ -19,7 +19,7 @@ from accmine.study.inputs import referenced_files
 from accmine.study.precision import Part
 from accmine.study.study import BLOCKS, LoadedStudy, read_document, study_in
 
-__all__ = ["LoadedSweep", "SweepBlock", "SweepPoint", "checked_sweep", "load_sweep", "sweep_in"]
+__all__ = ["LoadedSweep", "SweepBlock", "SweepPoint", "load_sweep", "sweep_in"]
 
 VARIANT = "variant"
 """Column of the name of a variant."""
@@ -234,16 +234,11 @@ def load_sweep(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Loade
         With everything that is wrong.
     """
     document, path = read_document(name_or_path, overrides)
-    return checked_sweep(sweep_in(document, path, overrides))
+    return sweep_in(document, path, overrides)
 
 
-def checked_sweep(loaded: LoadedSweep) -> LoadedSweep:
-    """A sweep whose values were tried, each in some point; errors as of ``load_sweep``."""
-    return replace(loaded, content=_checked(loaded))
-
-
-def sweep_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> LoadedSweep:
-    """The sweep of a document, the values of whose points are not looked at yet.
+def sweep_in(document: Document, path: Path, overrides: Sequence[str] = (), *, check: bool = True) -> LoadedSweep:
+    """The sweep of a document.
 
     Parameters
     ----------
@@ -251,18 +246,21 @@ def sweep_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> L
         The file that it is of; files named in it lie beside it.
     overrides
         Those that the document has.
+    check
+        Whether the values of its points are looked at, as ``load_sweep`` does.
 
     Raises
     ------
     InputError
-        If its block ``sweep`` is missing or wrong.
+        If its block ``sweep`` is missing, or anything in it is wrong.
     """
     if not isinstance(document.data, dict) or "sweep" not in document.data:
         message = "has no block `sweep`; give one, such as sweep: {grid: {limits.area: [400 mm^2, 600 mm^2]}}"
         raise InputError(message, where=document.name)
     block = validate(document, _Whole).sweep
     name = str(document.data.get("name", path.stem))
-    return LoadedSweep(name, document, path, tuple(_dimensions(block)), tuple(overrides), share=block.share)
+    loaded = LoadedSweep(name, document, path, tuple(_dimensions(block)), tuple(overrides), share=block.share)
+    return replace(loaded, content=_checked(loaded)) if check else loaded
 
 
 def _dimensions(block: SweepBlock) -> Iterator[tuple[Option, ...]]:

@@ -25,6 +25,9 @@ def compare(
     targets: Annotated[
         list[str], typer.Argument(metavar="STUDY|RUN...", help="One study or comparison; or two runs and more.")
     ],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of every study.")
+    ] = None,
     methods: Annotated[str | None, typer.Option(metavar="M,M", help="Solvers of design searches.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds: 0, 1, …")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.001, help="Wall-clock limit of every search.")] = None,
@@ -32,9 +35,6 @@ def compare(
     fixed: Annotated[str | None, typer.Option(metavar="C,C", help="Chips that are rows beside the searches.")] = None,
     models: Annotated[str | None, typer.Option(metavar="M,M", help="Models of the suite; default: all.")] = None,
     metrics: Annotated[str | None, typer.Option(metavar="M,M", help="Metrics of the suite; default: all.")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of every study.")
-    ] = None,
     workers: Annotated[
         int, typer.Option(min=1, help="Runs at a time; they slow each other down, and so their seconds.")
     ] = 1,
@@ -53,6 +53,7 @@ def compare(
 
     STUDY: a study, or a document with a compare: block such as wham-table. RUN RUN...: finished runs.
     """
+    targets = [targets] if isinstance(targets, str) else targets  # `accmine run` hands on one name
     if len(targets) > 1:
         from accmine.questions.results.differences import show
 
@@ -128,6 +129,10 @@ def _asked(name: str, overrides: Sequence[str], given: dict[str, Any]) -> Loaded
     """The document with what the command line says of its block."""
     from accmine.study.comparison import BLOCK, load_comparison
 
+    for text in overrides:
+        if text.strip().startswith("budget."):
+            message = "has no effect on a comparison; allowed: compare.seconds, compare.evaluations, --workers"
+            raise InputError(message, where=f"--set {text}", field=text.partition("=")[0])
     changes = [f"{BLOCK}.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
     own = [text for text in overrides if text.partition(".")[0] == BLOCK]
     return load_comparison(name, [*own, *changes], study=[text for text in overrides if text not in own])
@@ -165,10 +170,13 @@ def _output(rows: Sequence[CompareRow], gains: Sequence[Gain], files: dict[str, 
 
 def _code(rows: Sequence[CompareRow]) -> int:
     """A proof that there is nothing weighs most, then a study on which no search found anything."""
+    from accmine.questions.compare.record import SEARCH
+
     if any(row.note.startswith("infeasible") for row in rows):
         return InfeasibleError.exit_code
-    found = {(row.study, row.metric) for row in rows if row.value is not None or row.note.startswith("needs ")}
-    return 0 if all((row.study, row.metric) in found for row in rows) else NothingFoundError.exit_code
+    searches = [row for row in rows if row.kind == SEARCH]
+    found = {(row.study, row.metric) for row in searches if row.value is not None or row.note.startswith("needs ")}
+    return 0 if all((row.study, row.metric) in found for row in searches) else NothingFoundError.exit_code
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {"compare": compare}

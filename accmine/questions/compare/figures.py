@@ -175,6 +175,7 @@ class Versus:
     what
         ``seconds``: theirs to their own final quality / ours to the same, 0 where ours never reached it.
         ``throughput``: their value / ours when the first of both was ended by its limits, in charged seconds.
+        ``throughput at the end``: the same of the ends of both, whatever they took.
     charge
         Seconds charged per evaluation.
     studies
@@ -205,18 +206,20 @@ def versus(rows: Sequence[CompareRow], ours: str, theirs: str | None) -> list[Ve
     """Both ratios at every charge; ``theirs`` of ``None`` is the best black-box search of each study."""
     table = searches(rows)
     found = []
-    for what, ratio in (("seconds", _faster), ("throughput", _better)):
-        for charge in CHARGES:
-            studies, silent = {}, 0
-            for key, by_method in table.items():
-                name = theirs or best_black_box(by_method)
-                if ours not in by_method or (name is not None and name not in by_method):
-                    continue
-                value = None if name is None else _ratio(by_method[ours], by_method[name], charge, ratio)
-                silent += value is None
-                if value is not None:
-                    studies[key] = value
-            found.append(Versus(ours, theirs or "the best black-box search", what, charge, studies, silent))
+    ratios = [
+        (what, charge, ratio) for what, ratio in (("seconds", _faster), ("throughput", _better)) for charge in CHARGES
+    ]
+    for what, charge, ratio in [*ratios, ("throughput at the end", 0.0, _at_the_end)]:
+        studies, silent = {}, 0
+        for key, by_method in table.items():
+            name = theirs or best_black_box(by_method)
+            if ours not in by_method or (name is not None and name not in by_method):
+                continue
+            value = None if name is None else _ratio(by_method[ours], by_method[name], charge, ratio)
+            silent += value is None
+            if value is not None:
+                studies[key] = value
+        found.append(Versus(ours, theirs or "the best black-box search", what, charge, studies, silent))
     return found
 
 
@@ -244,6 +247,14 @@ def _better(ours: CompareRow, theirs: CompareRow, charge: float) -> float:
     ends = [end(row, charge) for row in (ours, theirs) if not row.finished]
     moment = min(ends, default=inf)
     mine, other = (value_at(row, moment, charge) for row in (ours, theirs))
-    if mine == inf:
-        return 0.0
-    return other / mine
+    return _over(other, mine)
+
+
+def _at_the_end(ours: CompareRow, theirs: CompareRow, charge: float) -> float:
+    del charge
+    return _over(_final(theirs), _final(ours))
+
+
+def _over(theirs: float, ours: float) -> float:
+    """1 where neither has anything yet."""
+    return (1.0 if theirs == inf else 0.0) if ours == inf else theirs / ours

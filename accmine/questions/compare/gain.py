@@ -73,5 +73,6 @@ def gain_of(terms: Terms, tunables: Mapping[str, Any]) -> Gain:
     design, plan = Design.from_table(dict(tunables)), terms.plan
     session = Session(plan, terms.problem.library, Budget(RUN, Stop()))
     rows = change_rows(session, None, [design] * len(plan.tasks))
-    steps = tuple(Step(row.what, row.samples_per_s[0], row.within_limits) for row in rows)
+    first = 0 if plan.study.operator_split == "none" else 1  # one core per operator is another rule
+    steps = tuple(Step(row.what, row.samples_per_s[0], row.within_limits) for row in rows[first:])
     return Gain(terms.name, plan.study.baseline, design.name, steps)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from math import inf, isclose
 from typing import Any
 
-from accmine.errors import CheckError, InputError
+from accmine.errors import CheckError, InfeasibleError, InputError
 from accmine.hardware import Design
 from accmine.plan import Plan, exceeded, plan_of
 from accmine.ports import Solver, Stop
@@ -26,6 +26,7 @@ from accmine.questions.compare.record import CHIP, CompareRow, Moment
 from accmine.questions.run.baselines import library_for
 from accmine.record import Record
 from accmine.registry import make_solver
+from accmine.report import to_json
 from accmine.result import Result, Status, StopReason
 from accmine.search import FLOAT, by_stage, require_feasible, schedule_task, search_problem
 from accmine.solving import solve
@@ -111,6 +112,10 @@ def terms_of(name: str, study: Study, chips: Sequence[str] = ()) -> Terms:
     library = library_for(plan, problem.library, study.operator_split, list(found.values()), list(found.values()))
     valued = replace(problem, library=library)
     bound = scan(problem).value
+    if bound == inf:
+        raise InfeasibleError(
+            "no design reaches the floor: proven by the bound of every design", [f"floor: {plan.floor:g}"]
+        )
     terms = Terms(name, plan, valued, bound, 0.0, found)
     return replace(terms, baseline=_unlimited(problem, terms.value(plan.baseline)))
 
@@ -213,7 +218,7 @@ def _found(
         own=own,
         bound=bound,
         design=best.name,
-        tunables=asdict(best),
+        tunables=to_json(best),
         area_mm2=found.area_mm2,
         tdp_w=found.tdp_w,
         trace=tuple(trace),
@@ -237,7 +242,7 @@ def measure_chip(terms: Terms, name: str) -> CompareRow:
         value=value,
         own=value,
         design=design.name,
-        tunables=asdict(design),
+        tunables=to_json(design),
         area_mm2=found.area_mm2,
         tdp_w=found.tdp_w,
         note="; ".join(notes),

@@ -187,10 +187,10 @@ def _to_quality(found: Sequence[Summary]) -> Section:
         counts = number(_median(own.to_evaluations for own in there))
         table.append((method, str(len(mine)), str(len(there)), counts, *(number(value, 3) for value in times)))
     notes = (
-        "Reached: studies where half of the runs got as good as the best other method's median at the end; medians over "
-        "those studies alone, so a method that reaches few is not the faster for it.",
+        "Reached: studies where half of the runs got as good as the best other method's median at the end; medians "
+        "over those studies alone, so a method that reaches few is not the faster for it.",
     )
-    return Section("to-quality", "To the best other's final quality", columns, tuple(table), notes)
+    return Section("to-quality", "To the best other's final quality", columns, tuple(table), notes if table else ())
 
 
 def _median(values: Iterable[float | None]) -> float | None:
@@ -216,13 +216,18 @@ def _chips(rows: Sequence[CompareRow]) -> Section:
         own = [row for row in rows if (row.study, row.metric) == key]
         by_name = {row.method: row for row in own if row.kind == CHIP}
         best = max((_times(row) or 0.0 for row in own if row.kind != CHIP), default=0.0)
-        cells = [f"{number(_times(by_name[name]), 3)}{'*' if by_name[name].note else ''}" for name in chips]
+        cells = [_chip(by_name.get(name)) for name in chips]
         table.append((*key, *cells, number(best or None, 3)))
         notes += [f"{BULLET}{key[0]}, {key[1]}: {row.method} {row.note}" for row in by_name.values() if row.note]
     columns = (*texts("model", "metric"), *figures(*chips, "best search"))
     said = f"Times the baseline; *: {'see below' if len(notes) <= 6 else 'outside the limits, or see --json'}."
     short = tuple(notes) if len(notes) <= 6 else ()
     return Section("chips", "Fixed chips", columns, tuple(table), (said, *short))
+
+
+def _chip(row: CompareRow | None) -> str:
+    """``None``: the comparison was interrupted before it."""
+    return UNKNOWN if row is None else f"{number(_times(row), 3)}{'*' if row.note else ''}"
 
 
 def _claims(rows: Sequence[CompareRow]) -> Section:
@@ -242,7 +247,8 @@ def _claims(rows: Sequence[CompareRow]) -> Section:
         )
     notes = (
         "seconds: those of the other search to its own final quality / those of ours to the same, 0 where ours never "
-        "reached it. throughput: value of the other / ours when a limit ended the first of both.",
+        "reached it. throughput: value of the other / ours when a limit ended the first of both; at the end: each at "
+        "its own, whatever that took.",
         "lost: studies with less than 1; silent: studies where the other found nothing, left out of the ratios.",
         "The paper (arXiv 2404.14632) claims 31 and 12 against Spotlight, each search on an evaluator of its own; here "
         "all have one evaluator.",

@@ -30,6 +30,7 @@ from accmine.questions.options import (
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from accmine.questions.sweep.record import SweepResult
     from accmine.questions.sweep.shards import Shard
     from accmine.report import Progress
     from accmine.study import LoadedSweep
@@ -68,8 +69,7 @@ def sweep(
 ) -> None:
     """Run a study at every point of its block `sweep`, and print the table."""
     from accmine.questions.sweep.measure import run_sweep
-    from accmine.questions.sweep.report import line_of, render
-    from accmine.report import csv, terminal_width
+    from accmine.questions.sweep.report import line_of
     from accmine.study import load_sweep
 
     changes = list(overrides or [])
@@ -100,13 +100,21 @@ def sweep(
             watch=shown,
             on_point=lambda record: shown.say(line_of(record)),
         )
+    _print(found, csv_file, as_json)
+    raise typer.Exit(0 if found.complete else INTERRUPTED)
+
+
+def _print(found: SweepResult, csv_file: Path | None, as_json: bool) -> None:
+    """The table on stdout, and in a file."""
+    from accmine.questions.sweep.report import render
+    from accmine.report import csv, terminal_width
+
     if csv_file is not None:
         csv_file.write_text(csv.render(found.rows), encoding="utf-8")
     if as_json:
         echo_json(found.to_json())
     else:
         typer.echo(render(found, width=terminal_width(), color=sys.stdout.isatty()), nl=False)
-    raise typer.Exit(0 if found.complete else INTERRUPTED)
 
 
 def _part(shard: str | None, merge: bool) -> Shard | None:

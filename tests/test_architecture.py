@@ -439,6 +439,7 @@ OWN_FILES = {
     "accmine.cost.arrays.compiled",  # its own sources, which machine code is kept for
     "accmine.questions.run.folder",  # of runs
     "accmine.questions.run.process",  # what the system says of a process
+    "accmine.questions.sweep.lock",  # of sweeps
     "accmine.questions.export.folder",  # of exports
     "accmine.questions.export.scalesim",  # what the tool wrote a moment ago
 }
@@ -517,6 +518,7 @@ ACROSS = {
     "problems/device_placement/test_oracle.py",
     "problems/operator_schedule/test_zero_durations.py",
     "questions/run/test_resume.py",
+    "questions/sweep/test_kills.py",
     "search/test_causes.py",
     "search/test_why_not.py",
     "solvers/schedule_bounds/test_bound_validity.py",

@@ -74,7 +74,8 @@ class InfeasibleError(AccmineError):
     conflict
         The limits in conflict, in the words of the input: ``key: value`` each.
     remedy
-        The least change that helps, ``key: change``: one line for each limit, then further ones.
+        The least change that helps, ``key: change``: one line for each limit, then further ones. These are enough by
+        themselves, and come first in the message.
     places, where
         Of each limit: keys and indices that lead to it in its document, and ``file:line:column``, empty
         while it is not known; both empty if the limits stand in no document.
@@ -99,7 +100,8 @@ class InfeasibleError(AccmineError):
         for i, (limit, place) in enumerate(zip(self.conflict, self.where, strict=bool(self.places))):
             if place:
                 lines[i] = f"{limit} ({place}) -> {self.remedy[i].partition(': ')[2]}"
-        super().__init__("\n".join([message, *lines]))
+        limits = len(self.conflict)
+        super().__init__("\n".join([message, *lines[limits:], *lines[:limits]]))
 
     @classmethod
     def from_json(cls, data: Any) -> InfeasibleError:

@@ -1,16 +1,18 @@
 """Which problems, models and solvers exist: plain tables, imported when named.
 
 Other packages add rows through the entry-point groups ``accmine.problems``, ``accmine.models`` and
-``accmine.solvers``; the name of an entry point is ``kind/name`` and its value ``module:object``. Executors, on which
-sweeps run, are of the group ``accmine.executors``, by their name alone.
+``accmine.solvers``; the name of an entry point is ``kind/name`` and its value ``module:object``. Readers of workloads
+are in the group ``accmine.importers``, by the suffix of their files without its dot; executors, on which sweeps run, in
+``accmine.executors``, by their name alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, cast
 
 from accmine.errors import InputError
@@ -25,10 +27,12 @@ __all__ = [
     "WHY_NOT",
     "executors",
     "explainer",
+    "importer_of",
     "kind_of",
     "make_executor",
     "make_model",
     "make_solver",
+    "place_of",
     "problem_module",
     "solvers_of",
 ]
@@ -68,11 +72,20 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("operator-schedule", "critical-path"): "accmine.solvers.operator_schedule.critical_path:CriticalPath",
     ("operator-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("operator-schedule", "cp-sat-windows"): "accmine.solvers.operator_schedule.cpsat_windows:CpSatWindows",
+    ("operator-schedule", "strong-bound"): "accmine.solvers.operator_schedule.proof_only:ProofOnly",
     ("pipeline-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("schedule-window", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("design-placement", "best-first"): "accmine.solvers.design_placement.best_first:BestFirst",
     ("design-search", "wham-like"): "accmine.solvers.design_search.wham_like:WhamLike",
     ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
+    ("design-search", "random"): "accmine.solvers.design_search.random_search:RandomSearch",
+    ("design-search", "ga"): "accmine.solvers.design_search.genetic:Genetic",
+    ("design-search", "tpe"): "accmine.solvers.design_search.tpe:Tpe",
+    ("design-search", "gp-features"): "accmine.solvers.design_search.gaussian_process:GaussianProcess",
+    ("design-search", "largest"): "accmine.solvers.design_search.rules:Largest",
+    ("design-search", "tpu-scaled"): "accmine.solvers.design_search.rules:TpuScaled",
+    ("design-search", "best-of-1000"): "accmine.solvers.design_search.rules:BestOf1000",
+    ("design-search", "given"): "accmine.solvers.design_search.rules:Given",
     ("device-partition", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("device-placement", "chain"): "accmine.solvers.device_placement.chain:Chain",
     ("device-placement", "cp-sat"): "accmine.solvers.device_placement.graphs:Graphs",
@@ -119,6 +132,15 @@ def _load(target: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
+def importer_of(suffix: str) -> Callable[[Path], Mapping[str, Any]] | None:
+    """What another package reads files of workloads with that end in ``suffix``, such as ``.csv``; ``None``: nothing.
+
+    It is called with the file, and returns the keys and values that a description of a model has.
+    """
+    target = _rows("importers").get((suffix.removeprefix(".").lower(), ""))
+    return None if target is None else cast(Any, _load(target))
+
+
 def problem_module(kind: str) -> Kind:
     """The module that defines problem ``kind``.
 
@@ -154,6 +176,11 @@ def explainer(kind: str) -> Callable[[Any], tuple[tuple[str, ...], tuple[str, ..
 def solvers_of(kind: str) -> list[str]:
     """Names of the solvers of problem ``kind``."""
     return sorted(name for k, name in SOLVERS | _rows("solvers") if k == kind)
+
+
+def place_of(kind: str, name: str) -> str:
+    """Where a solver stands, ``module:object``; empty for none."""
+    return (SOLVERS | _rows("solvers")).get((kind, name), "")
 
 
 def make_solver(kind: str, name: str, **options: Any) -> Any:

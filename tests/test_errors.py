@@ -76,9 +76,9 @@ def test_the_place_of_a_limit_stands_beside_its_remedy() -> None:
     error = InfeasibleError("impossible", conflict, remedy, places, ["f.yaml:2:9", ""])
     assert str(error).splitlines() == [
         "impossible",
+        "or less",
         "limits.area: 5 mm2 (f.yaml:2:9) -> 9 mm2",
         "limits.tdp: 4 W",
-        "or less",
     ]
 
 

@@ -16,7 +16,7 @@ from accmine.cost.memory import NOMINAL, MemorySystem, memory_of
 from accmine.cost.mode_table import HBM_SHARES, RESOURCES, ModeTable
 from accmine.cost.modes import CostLibrary, hbm_capacity, splits_for
 from accmine.cost.operator_costs import LEVELS, binding
-from accmine.cost.operator_table import OperatorRow, OperatorTable, Total, total_of
+from accmine.cost.operator_table import OperatorRow, OperatorTable, Total, total_of, vector_operations
 from accmine.cost.table import (
     INVALID,
     OperatorCosts,
@@ -94,5 +94,6 @@ __all__ = [
     "total_of",
     "unstated",
     "vector_costs",
+    "vector_operations",
     "whole",
 ]

@@ -32,6 +32,7 @@ __all__ = [
     "least_tile_bytes",
     "operator_table",
     "total_of",
+    "vector_operations",
 ]
 
 LAUNCH = "launch"
@@ -218,7 +219,7 @@ def operator_table(task: Task, library: CostLibrary, design: Design, *, energies
         modes=_fastest(library, design),
         roofs={dtype: roofline(design, dtype) for dtype in {work.dtype for work in library.works}},
         launch=library.costs(design).corrections.launch_cycles,
-        operations=_vector_operations(library.works),
+        operations=vector_operations(library.works),
         energies=energies and library.costs(design).energy_pj is not None,
     )
     found = [bench.row(group) for group in _groups(task, library)]
@@ -293,7 +294,7 @@ def _fastest(library: CostLibrary, design: Design) -> tuple[ModeTable, ...]:
     return tuple(table.take([0]) for table in modes)
 
 
-def _vector_operations(works: Sequence[Work]) -> IntArray:
+def vector_operations(works: Sequence[Work]) -> IntArray:
     """Operations of the vector lanes of each work; shape (works,)."""
     parts = vector_parts([work.vector for work in works], [work.dtype for work in works])
     operations = np.zeros(len(works), dtype=np.int64)

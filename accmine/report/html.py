@@ -1,92 +1,80 @@
-"""Sections as one HTML file that needs nothing else."""
+"""Sections and figures as one HTML file that needs nothing else: no network, no library, and no script to be read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from html import escape
+from importlib.resources import files
 
-from accmine.errors import InputError
+from accmine.report.figure import Figure, packed
 from accmine.report.section import BULLET, Section
 
 __all__ = ["page"]
 
-_STYLE = """
-:root{color-scheme:light dark;--fg:#1c1e21;--bg:#fff;--soft:#5d646d;--line:#d8dce1;--mark:#fff4d6;--link:#0b57a4;
---c0:#4a94d8;--c1:#9ad0ee;--c2:#009e73;--c3:#e69f00;--c4:#cc79a7;--c5:#a9afb6;--in:#000}
-@media (prefers-color-scheme:dark){:root{--fg:#e6e8eb;--bg:#16181b;--soft:#a0a7b0;--line:#363b42;--mark:#3c3312;
---link:#7db8f0}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--fg);background:var(--bg);max-width:1100px;margin:2rem auto;
-padding:0 1rem}
-h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem}
-nav{color:var(--soft);margin:.6rem 0 0}nav a{color:var(--link);text-decoration:none;margin-right:.8rem}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{text-align:left;vertical-align:top;padding:.25rem .9rem .25rem 0;border-bottom:1px solid var(--line)}
-th{color:var(--soft);font-weight:600}.n{text-align:right;white-space:nowrap}
-td.w{overflow-wrap:anywhere;min-width:3rem}tr.marked td{background:var(--mark)}
-p,ul{margin:.5rem 0;max-width:62rem}pre{overflow-x:auto;background:var(--line);padding:.6rem;border-radius:4px}
-.chart{max-width:100%;height:auto;margin:.7rem 0;font:12px system-ui,sans-serif;display:block}
-.chart text{fill:var(--fg)}.chart text.in{fill:var(--in)}.axis{stroke:var(--line)}
-.c0{fill:var(--c0)}.c1{fill:var(--c1)}.c2{fill:var(--c2)}.c3{fill:var(--c3)}.c4{fill:var(--c4)}.c5{fill:var(--c5)}
-.objective{fill:none;stroke:var(--c0);stroke-width:2}
-.bound{fill:none;stroke:var(--c3);stroke-width:2;stroke-dasharray:5 3}
-.given{background:#fff;padding:.5rem;overflow-x:auto}.given svg{max-width:100%;height:auto}
-"""
+
+@cache
+def _asset(name: str) -> str:
+    return files("accmine.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def page(
     title: str,
     sections: Sequence[Section],
-    charts: Mapping[str, str] | None = None,
-    drawings: Mapping[str, str] | None = None,
+    figures: Mapping[str, Sequence[Figure]] | None = None,
+    *,
+    lead: str = "",
+    hero: Sequence[Figure] = (),
+    warnings: Sequence[str] = (),
 ) -> str:
-    """Sections as an HTML page: style and charts are inside, scripts and links to elsewhere are not.
+    """Sections as an HTML page: style, script and data are inside, links to elsewhere are not.
 
     Parameters
     ----------
-    charts
-        SVG by the key of the section that it belongs to, below the table; of ``accmine.report.charts.svg``.
-    drawings
-        SVG by title, each in a section of its own behind the others, e.g. a Gantt chart saved as SVG. They are put in
-        as they are, so they have to come from a trusted source.
-
-    Raises
-    ------
-    InputError
-        If a drawing holds no ``<svg`` element.
+    figures
+        By the key of the section that they belong to, below its table.
+    lead
+        The answer in a sentence, below the title; of several runs a line each.
+    hero
+        Figures beside one another below it.
+    warnings
+        What a reader has to know first.
     """
-    body = [_section(section, (charts or {}).get(section.key, "")) for section in sections]
-    links = [(section.key, section.title.split(":")[0].split(",")[0]) for section in sections[1:]]
-    for name, svg in (drawings or {}).items():
-        key = escape(name.lower().replace(" ", "-"))
-        body.append(f'<section id="{key}"><h2>{escape(name)}</h2><div class="given">{_element(svg)}</div></section>')
-        links.append((key, name))
+    known = figures or {}
+    body = [_section(section, known.get(section.key, ())) for section in sections]
+    links = [(section.key, _short(section.title)) for section in sections]
     titles = [name for _, name in links]
     nav = "".join(
-        f'<a href="#{key}">{escape(name)}</a>' for i, (key, name) in enumerate(links) if name not in titles[:i]
+        f'<a href="#{escape(key)}">{escape(name)}</a>' for i, (key, name) in enumerate(links) if name not in titles[:i]
     )
+    told = "".join(f"<li>{escape(text)}</li>" for text in warnings)
+    many = " many" if "\n" in lead else ""
+    top = f'<p class="lead{many}">{escape(lead)}</p>' if lead else ""
+    top += f'<div class="hero">{"".join(map(_figure, hero))}</div>' if hero else ""
+    top += f'<div class="warn" id="warnings" role="note"><b>Warnings</b><ul>{told}</ul></div>' if told else ""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>accmine: {escape(title)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><header><h1>{escape(title)}</h1><nav>{nav}</nav></header>\n<main>\n"
+        f"<title>accmine: {escape(title)}</title><style>{_asset('page.css')}</style></head>\n"
+        f'<body><a class="skip" href="#main">To the sections</a><header><h1>{escape(title)}</h1>{top}'
+        f'<nav aria-label="Sections">{nav}</nav></header>\n<main id="main">\n'
         + "\n".join(body)
-        + "\n</main></body></html>\n"
+        + '\n</main><div id="tip" role="status" aria-live="polite" hidden></div>'
+        + f"<script>{_asset('page.js')}</script></body></html>\n"
     )
 
 
-def _element(svg: str) -> str:
-    """Without the XML prologue, which names a DTD at another site and has no place inside HTML."""
-    start = svg.find("<svg")
-    if start < 0:
-        raise InputError("svg holds no <svg element", field="svg")
-    return svg[start:]
+def _short(title: str) -> str:
+    """What a section is called in a list of them."""
+    title = title.removeprefix("Why: ").split(":")[0].split(",")[0]
+    return title[:1].upper() + title[1:]
 
 
-def _section(section: Section, chart: str) -> str:
+def _section(section: Section, figures: Sequence[Figure]) -> str:
     parts = [f'<section id="{escape(section.key)}"><h2>{escape(section.title)}</h2>']
     if section.rows:
         parts.append(_table(section))
-    parts.append(chart)
+    parts += map(_figure, figures)
     items: list[str] = []
     for note in section.notes:
         if note.startswith(BULLET):
@@ -94,11 +82,44 @@ def _section(section: Section, chart: str) -> str:
             continue
         parts += [_list(items), f"<p>{escape(note)}</p>"]
         items = []
-    files = [
+    texts = [
         f"<details><summary>{escape(name)} as a file</summary><pre>{escape(text)}</pre></details>"
         for name, text in section.files
     ]
-    return "".join([*parts, _list(items), *files, "</section>"])
+    return "".join([*parts, _list(items), *texts, "</section>"])
+
+
+def _figure(figure: Figure) -> str:
+    """A picture with its caption, its table and its data; nothing where there is no picture."""
+    if not figure.picture:
+        return ""
+    key = escape(figure.key)
+    lanes = (
+        '<div class="tools" hidden>'
+        + "".join(
+            f'<button type="button" data-do="{do}"{more}>{name}</button>'
+            for do, name, more in (
+                ("in", "zoom in", ""),
+                ("out", "zoom out", ""),
+                ("left", "earlier", ""),
+                ("right", "later", ""),
+                ("all", "all", ""),
+                ("chain", "critical path only", ' aria-pressed="false"'),
+            )
+        )
+        + "</div>"
+        if figure.kind == "lanes"
+        else ""
+    )
+    panel = f'<div class="panel" id="panel-{key}" aria-live="polite"></div>' if figure.kind else ""
+    return (
+        f'<figure id="fig-{key}" data-kind="{figure.kind}"><figcaption><b>{escape(figure.title)}</b> '
+        f"{escape(figure.text)}</figcaption>{lanes}"
+        f'<div class="view"><div class="pictures">{figure.picture}</div>{panel}</div>'
+        f'<div class="data"><button type="button" data-csv="{key}" hidden>CSV</button>'
+        f'<details data-table="{key}"><summary>Data of: {escape(figure.title)}</summary></details></div>'
+        f'<script type="application/json" id="data-{key}">{packed(figure)}</script></figure>'
+    )
 
 
 def _list(items: list[str]) -> str:
@@ -115,4 +136,7 @@ def _table(section: Section) -> str:
     for index, row in enumerate(section.rows):
         cells = "".join(f'<td class="{kind}">{escape(cell)}</td>' for kind, cell in zip(kinds, row, strict=True))
         rows.append(f"{'<tr class=marked>' if index in section.marked else '<tr>'}{cells}</tr>")
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(section.title)}"><table><thead><tr>{head}'
+        f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )

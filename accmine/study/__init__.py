@@ -17,7 +17,7 @@ from accmine.study.study import (
     schema,
     study_in,
 )
-from accmine.study.suite import load_suite
+from accmine.study.suite import load_suite, overridden
 from accmine.study.sweep import LoadedSweep, SweepPoint, load_sweep, sweep_in
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "load_study",
     "load_suite",
     "load_sweep",
+    "overridden",
     "read_document",
     "read_inputs",
     "schema",

@@ -234,12 +234,11 @@ def load_sweep(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Loade
         With everything that is wrong.
     """
     document, path = read_document(name_or_path, overrides)
-    loaded = sweep_in(document, path, overrides)
-    return replace(loaded, content=_checked(loaded))
+    return sweep_in(document, path, overrides)
 
 
-def sweep_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> LoadedSweep:
-    """The sweep of a document, the values of whose points are not looked at yet.
+def sweep_in(document: Document, path: Path, overrides: Sequence[str] = (), *, check: bool = True) -> LoadedSweep:
+    """The sweep of a document.
 
     Parameters
     ----------
@@ -247,18 +246,21 @@ def sweep_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> L
         The file that it is of; files named in it lie beside it.
     overrides
         Those that the document has.
+    check
+        Whether the values of its points are looked at, as ``load_sweep`` does.
 
     Raises
     ------
     InputError
-        If its block ``sweep`` is missing or wrong.
+        If its block ``sweep`` is missing, or anything in it is wrong.
     """
     if not isinstance(document.data, dict) or "sweep" not in document.data:
         message = "has no block `sweep`; give one, such as sweep: {grid: {limits.area: [400 mm^2, 600 mm^2]}}"
         raise InputError(message, where=document.name)
     block = validate(document, _Whole).sweep
     name = str(document.data.get("name", path.stem))
-    return LoadedSweep(name, document, path, tuple(_dimensions(block)), tuple(overrides), share=block.share)
+    loaded = LoadedSweep(name, document, path, tuple(_dimensions(block)), tuple(overrides), share=block.share)
+    return replace(loaded, content=_checked(loaded)) if check else loaded
 
 
 def _dimensions(block: SweepBlock) -> Iterator[tuple[Option, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -11,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine.errors import InfeasibleError, InputError
+from accmine.questions.completion import of_catalogue
 from accmine.questions.options import (
     RUNS,
     Json,
+    Latest,
     Quiet,
+    RunName,
     Runs,
     Seconds,
     Set,
@@ -40,7 +42,11 @@ def run(
     seconds: Seconds = None,
     workers: Workers = None,
     design: Annotated[
-        str | None, typer.Option(help="Study this design (name or file) instead of searching for one.")
+        str | None,
+        typer.Option(
+            help="Study this design (name or file) instead of searching for one.",
+            autocompletion=of_catalogue("accelerators"),
+        ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Compute also what is there already.")] = False,
     runs: Runs = RUNS,
@@ -91,22 +97,23 @@ def _run(loaded: LoadedStudy, runs: Path, again: bool, shown: Progress) -> Any:
 
 def _render(report: Any) -> str:
     from accmine.questions.run.reading import render
-    from accmine.report import terminal_width
+    from accmine.report import colored, terminal_width
 
-    return render(report, width=terminal_width(), color=sys.stdout.isatty())
+    return render(report, width=terminal_width(), color=colored())
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or the start of the name of one.")],
+    name: RunName,
     runs: Runs = RUNS,
     gantt: Annotated[Path | None, typer.Option(help="Draw the schedule into this PNG file.")] = None,
+    latest: Latest = False,
     as_json: Json = False,
 ) -> None:
     """Print the report of a run again."""
     from accmine.questions.run.folder import find_run
 
     writable(gantt)
-    folder = find_run(runs, name)
+    folder = find_run(runs, name, latest=latest)
     result = folder.read_json("result.json")
     if result is None:
         raise InputError(f"{folder.path} has no result; its state is: {folder.state}")
@@ -123,7 +130,7 @@ def show(
             outcome = outcome_of(result)
         typer.echo(_render(outcome), nl=False)
     if gantt is not None:
-        from accmine.questions.run.chart import draw_run
+        from accmine.questions.run.pictures.chart import draw_run
 
         draw_run(folder, gantt)
 

@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from accmine.errors import InfeasibleError, InputError
-from accmine.questions.options import INTERRUPTED, Json, Quiet, Set, StudyName, Verbose, echo_json, progress
+from accmine.questions.options import (
+    INTERRUPTED,
+    RUNS,
+    Json,
+    Quiet,
+    Runs,
+    Set,
+    StudyName,
+    Verbose,
+    echo_json,
+    echo_text,
+    progress,
+)
 
 __all__ = ["COMMANDS", "sensitivity"]
 
@@ -16,6 +28,7 @@ def sensitivity(
     study: StudyName,
     overrides: Set = None,
     percent: Annotated[float, typer.Option(help="By how much each limit, bandwidth and SRAM grows.")] = 1.0,
+    runs: Runs = RUNS,
     seconds: Annotated[
         float | None,
         typer.Option(
@@ -28,9 +41,13 @@ def sensitivity(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Print what 1 % more area, TDP, HBM bandwidth or SRAM buys, and what is proven about it."""
+    """Print what 1 % more area, TDP, HBM bandwidth or SRAM buys, and what is proven about it.
+
+    Where the study was run, it is kept in that folder as well, and accmine report shows it.
+    """
     from accmine.plan import plan_of
     from accmine.problems.conflict import located
+    from accmine.questions.run.folder import open_run
     from accmine.questions.sensitivity.measure import sensitivity as measure
     from accmine.questions.sensitivity.report import render
     from accmine.study import load_study
@@ -46,10 +63,13 @@ def sensitivity(
             found = measure(plan, percent, seconds, lambda row: shown.say(f"{row.key}: {row.verdict}"))
     except InfeasibleError as error:
         raise located(error, loaded.document) from None
+    folder = open_run(runs, loaded.study)
+    if folder.state is not None:
+        folder.write_json("sensitivity.json", found.to_json())
     if as_json:
         echo_json(found.to_json())
     else:
-        typer.echo(render(found))
+        echo_text(render(found))
     raise typer.Exit(INTERRUPTED if found.interrupted else 0)
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import cache
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from accmine.questions.sweep.record import FAILED, PointRecord, SweepResult
 from accmine.questions.sweep.settle import donors, tightened
 from accmine.questions.sweep.shards import Shard
 from accmine.report import Watch, from_json
+from accmine.result import Status
 from accmine.study import LoadedSweep
 from accmine.workers import workers
 
@@ -105,30 +107,23 @@ def run_sweep(
     jobs = executor.width if isinstance(executor, Wide) else jobs
     sweep = _Sweep(loaded, folder, Path(runs_dir), watch, on_point or (lambda _: None))
     sweep.more = {"again": again, "workers": None if executor is not None else max(1, total // jobs)}
-    with claimed(folder.path, shard, watch.say) as sweep.still_ours, suppress(KeyboardInterrupt):
+    with (
+        claimed(folder.path, shard, watch.say) as sweep.still_ours,
+        suppress(KeyboardInterrupt),
+        ExitStack() as stack,
+    ):
         folder.begin(loaded)
-        with _executor(executor, jobs) as pool:
-            todo = sweep.open_points(shard, again, retry)
-            if merge:
-                sweep.refuse_missing(todo)
-            sweep.run(pool, jobs, todo)
-            if shard is None:
-                sweep.settle(pool, jobs)
+        sweep.pool = cache(lambda: executor or stack.enter_context(workers(jobs, [], apart=True)))
+        todo = sweep.open_points(shard, again, retry)
+        if merge:
+            sweep.refuse_missing(todo)
+        sweep.run(jobs, todo)
+        if shard is None:
+            sweep.settle(jobs)
     result = sweep.result(shard)
     if shard is None:
         folder.finish(result)
     return result
-
-
-@contextmanager
-def _executor(executor: Executor | None, jobs: int) -> Iterator[Executor]:
-    """The executor, or processes of this machine: one as well, so that a point that crashes leaves the sweep alone."""
-    if executor is not None:
-        yield executor
-        return
-    with workers(jobs, [], apart=True) as pool:
-        assert pool is not None
-        yield pool
 
 
 class _Sweep:
@@ -141,6 +136,7 @@ class _Sweep:
         self.groups: dict[str, dict[int, PointRecord]] = {}
         self.graphs: set[str] = set()
         self.more: dict[str, Any] = {}
+        self.pool: Callable[[], Executor | None] = lambda: None  # made when the first point is run
         self.still_ours: Callable[[], None] = lambda: None
         self.began, self.ran, self.left = time.monotonic(), 0, 0
 
@@ -152,6 +148,8 @@ class _Sweep:
             if record is not None and finished(record, patience, retry):
                 self._know(record)
         self.left = self.loaded.count - len(self.records)
+        if shard is None and not self.left:
+            return
         order: Iterable[int] = self.points.numbers()
         if shard is not None:
             order = [number for number in shard.of(list(order)) if number not in self.records]
@@ -182,22 +180,38 @@ class _Sweep:
         self.groups.setdefault(record.like, {})[record.number] = record
         self.graphs |= {record.graphs} if record.answered else set()
 
-    def run(self, pool: Executor, jobs: int, numbers: Iterator[int]) -> None:
-        """Run points; one with new graphs goes alone among its like, as it schedules the baseline of all."""
-        running: dict[Future[Any], Asked] = {}
+    def _submit(self, spec: Spec) -> Future[Any]:
+        pool = self.pool()
+        assert pool is not None
+        return pool.submit(measure_point, spec)
+
+    def run(self, jobs: int, numbers: Iterator[int]) -> None:
+        """Run points; one with new graphs goes alone among its like, as it schedules the baseline of all.
+
+        One that finds nothing in its share of the seconds has the whole budget.
+        """
+        running: dict[Future[Any], tuple[Asked, Spec]] = {}
         held: list[Asked] = []
         while True:
             while len(running) < jobs and (asked := self._next(numbers, held, running)) is not None:
                 spec = self._spec(asked)
-                running[pool.submit(measure_point, spec)] = asked
+                running[self._submit(spec)] = asked, spec
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                self._finished(self._record(running.pop(future), future))
+                asked, spec = running.pop(future)
+                record = self._record(asked, future)
+                if record.status == Status.UNKNOWN.value and spec.get("share", 1.0) < 1:
+                    spec |= {"share": 1.0, "again": False}
+                    running[self._submit(spec)] = asked, spec
+                else:
+                    self._finished(record)
 
-    def _next(self, numbers: Iterator[int], held: list[Asked], running: Mapping[Any, Asked]) -> Asked | None:
+    def _next(
+        self, numbers: Iterator[int], held: list[Asked], running: Mapping[Any, tuple[Asked, Spec]]
+    ) -> Asked | None:
         """The next point that may run."""
-        busy = {asked.graphs for asked in running.values()} - self.graphs
+        busy = {asked.graphs for asked, _ in running.values()} - self.graphs
         for asked in held:
             if asked.graphs not in busy:
                 held.remove(asked)
@@ -229,7 +243,8 @@ class _Sweep:
 
     def _best(self, asked: Asked) -> PointRecord | None:
         """The point whose answer is the best one that meets the limits of another."""
-        fitting = [r for r in self.groups.get(asked.like, {}).values() if r.fits(asked.limits)]
+        group = self.groups.get(asked.like, {}) if asked.like else {}
+        fitting = [r for r in group.values() if r.fits(asked.limits)]
         best = min(fitting, key=lambda record: (record.best, record.number), default=None)
         return None if best is None or best.number == asked.number else best
 
@@ -277,7 +292,7 @@ class _Sweep:
         left = f", about {each * self.left:.0f} s left" if self.left > 0 else ""
         self.watch.step(f"{len(self.records)} of {self.loaded.count} points{more}{left}")
 
-    def settle(self, pool: Executor, jobs: int) -> None:
+    def settle(self, jobs: int) -> None:
         """Hand on answers to all points they fit, and bounds to all they hold for, until nothing changes."""
         tried: set[tuple[int, int, float]] = set()
         for _ in range(ROUNDS):
@@ -290,13 +305,13 @@ class _Sweep:
             if not wanted:
                 break
             self.watch.step(f"hand on {len(wanted)} answers")
-            self._hand_on(pool, jobs, wanted)
+            self._hand_on(jobs, wanted)
         for group in self.groups.values():
             for record in tightened(list(group.values())):
                 self.folder.write(record)
                 self._know(record)
 
-    def _hand_on(self, pool: Executor, jobs: int, wanted: list[tuple[PointRecord, PointRecord]]) -> None:
+    def _hand_on(self, jobs: int, wanted: list[tuple[PointRecord, PointRecord]]) -> None:
         """Run points again that the answer of another fits, with what they kept and that answer."""
         queue, running = iter(wanted), dict[Future[Any], PointRecord]()
         while True:
@@ -304,10 +319,11 @@ class _Sweep:
                 record, donor = pair
                 asked = self.points.asked(record.number)
                 given = {"answers": [str(donor.row["folder"])], "designs": list(donor.designs), "reopen": True}
-                own = {"like": asked.like, "graphs": asked.graphs, "limits": asked.limits}
+                own: dict[str, Any] = {"like": asked.like, "graphs": asked.graphs, "limits": asked.limits}
+                own["share"] = self.loaded.share * SETTLED  # what it kept had at least as much
                 spec = point_spec(self.loaded, record.number, self.folder.path, self.runs, **self.more | given, **own)
                 spec |= {"source": str(donor.number), "earlier": str(record.row["folder"]), "again": False}
-                running[pool.submit(measure_point, spec)] = record
+                running[self._submit(spec)] = record
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:

@@ -12,6 +12,7 @@ from typing import Any
 
 from accmine.questions.run.row import COLUMNS, Row
 from accmine.report import to_json
+from accmine.report.records import Records, records
 from accmine.result import Status
 
 __all__ = ["FAILED", "PointRecord", "SweepResult", "status_line"]
@@ -161,9 +162,27 @@ class SweepResult:
         head = {"sweep": self.name, "folder": str(self.folder), "points": self.count, "columns": list(self.columns)}
         return {**head, "rows": self.rows}
 
+    def records(self) -> Records:
+        """The rows as a table, for programs and notebooks."""
+        return records(self.rows)
+
+    def to_pandas(self) -> Any:
+        """The rows as a ``pandas.DataFrame``.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed; names the extra.
+        """
+        return self.records().to_pandas()
+
     def __repr__(self) -> str:
         """Name and what became of the points."""
         return f"SweepResult({self.name!r}, {status_line(self.points, self.count)})"
+
+    def _repr_html_(self) -> str:
+        """The rows, for notebooks."""
+        return self.records()._repr_html_()
 
 
 def status_line(points: Sequence[PointRecord], count: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from accmine.errors import CheckError, InputError
 from accmine.questions.run.folder import RunFolder
 from accmine.questions.run.reading import outcome_of, page
 from accmine.questions.run.row import row_of
-from accmine.questions.sweep.record import PointRecord
+from accmine.questions.sweep.record import FAILED, PointRecord
 from accmine.result import Status
 
 __all__ = ["donors", "tightened"]
@@ -39,7 +39,7 @@ def donors(group: Sequence[PointRecord]) -> Iterator[tuple[PointRecord, PointRec
         answers.setdefault((record.row["area_mm2"], record.row["tdp_w"], record.reference_s), record)
     ranked = list(answers.values())
     for record in group:
-        if record.status == Status.INFEASIBLE.value:
+        if record.status in (Status.INFEASIBLE.value, FAILED):
             continue
         for donor in ranked:
             if not donor.better(record):
@@ -57,19 +57,20 @@ def tightened(group: Sequence[PointRecord]) -> Iterator[PointRecord]:
     CheckError
         If an answer is better than a bound that holds for it: one of them is wrong.
     """
+    ranked = sorted(group, key=lambda record: -record.bound)  # the best bound first
+    bounds = np.array([record.bound for record in ranked])
     keys = sorted({key for record in group for key in record.limits})
-    limits = np.array([[r.limits.get(key, inf) for key in keys] for r in group]).reshape(len(group), len(keys))
-    bounds = np.array([record.bound for record in group])
-    order = np.argsort(-bounds, kind="stable")  # the best bound first
-    for record, own in zip(group, limits, strict=True):
-        looser = np.all(limits[order] >= own * (1 - _EQUAL), axis=1) & (bounds[order] > record.bound)
-        for index in order[looser]:
-            donor = group[index]
-            if donor.comparable(record) and donor.bound > record.bound + _EQUAL * abs(record.bound):
-                found = _with_bound(record, donor)
-                if found is not None:
-                    yield found
-                break
+    limits = {key: np.array([record.limits.get(key, inf) for record in ranked]) for key in keys}
+    for record in group:
+        margin = _EQUAL * abs(record.bound) if isfinite(record.bound) else 0.0
+        better = int(np.searchsorted(-bounds, -(record.bound + margin)))
+        looser = np.ones(better, dtype=bool)
+        for key in keys if better else ():
+            looser &= limits[key][:better] >= record.limits.get(key, inf) * (1 - _EQUAL)
+        donor = next((ranked[i] for i in np.flatnonzero(looser) if ranked[i].comparable(record)), None)
+        found = None if donor is None else _with_bound(record, donor)
+        if found is not None:
+            yield found
 
 
 def _with_bound(record: PointRecord, donor: PointRecord) -> PointRecord | None:

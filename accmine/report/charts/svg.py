@@ -1,6 +1,6 @@
 """Small charts as inline SVG, made by hand so that an HTML report needs no other file and no library.
 
-Colours are CSS classes (``c0`` … ``c5``, ``axis``, ``objective``, ``bound``) of the page around them.
+Colours are CSS classes (``axis``, ``objective``, ``bound``) of the page around them.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from accmine.report.numbers import number, percent, seconds
+from accmine.report.numbers import number, seconds
 
-__all__ = ["Frame", "progress", "stacked_bars"]
+__all__ = ["TEXT", "Frame", "progress", "svg"]
 
-_WIDTH = 760
-_TEXT = 7.2  # width of a character at the font size of the page's charts, px
+_WIDTH = 480
+TEXT = 7.2
+"""Width of a character at the font size of the page's charts, px."""
 
 Trace = Sequence[tuple[float, float | None, float | None]]
 
@@ -70,47 +71,6 @@ class Frame:
         return "".join([*path, *(f"H{self.x(moment):.1f}V{self.y(value):.1f}" for moment, value in rest)])
 
 
-def stacked_bars(rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str]) -> str:
-    """One bar of full width per row, divided by shares.
-
-    Parameters
-    ----------
-    rows
-        (label, shares 0 to 1 that sum to at most 1) per bar; shares as long as ``names``.
-    names
-        Of the parts, for the legend and the tooltips.
-    """
-    left = 12 + _TEXT * max((len(label) for label, _ in rows), default=0)
-    span, top, step = _WIDTH - left - 4, 28, 26
-    parts = [_legend(names)]
-    for i, (label, shares) in enumerate(rows):
-        y, x = top + i * step, left
-        parts.append(f'<text x="{left - 8:.1f}" y="{y + 14}" text-anchor="end">{escape(label)}</text>')
-        for part, (name, share) in enumerate(zip(names, shares, strict=True)):
-            width = span * share
-            if width <= 0:
-                continue
-            text = percent(share)
-            parts.append(
-                f'<rect class="c{part}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="20">'
-                f"<title>{escape(label)}, {escape(name)}: {escape(text)}</title></rect>"
-            )
-            if width > _TEXT * len(text) + 4:
-                middle = x + width / 2
-                parts.append(f'<text class="in" x="{middle:.1f}" y="{y + 14}" text-anchor="middle">{text}</text>')
-            x += width
-    return _svg(top + step * len(rows), "time split of every device", parts)
-
-
-def _legend(names: Sequence[str]) -> str:
-    x, parts = 4.0, []
-    for i, name in enumerate(names):
-        parts.append(f'<rect class="c{i}" x="{x:.1f}" y="4" width="12" height="12"/>')
-        parts.append(f'<text x="{x + 17:.1f}" y="14">{escape(name)}</text>')
-        x += 34 + _TEXT * len(name)
-    return "".join(parts)
-
-
 def progress(trace: Trace, label: str) -> str:
     """Objective and bound over time as steps; empty when fewer than two moments have a value that can be drawn.
 
@@ -131,7 +91,7 @@ def progress(trace: Trace, label: str) -> str:
     low, high = low - room, high + room
     if not math.isfinite(high - low):
         return ""
-    left, right, top, bottom = 76.0, _WIDTH - 12.0, 28.0, 196.0
+    left, right, top, bottom = 76.0, _WIDTH - 12.0, 44.0, 212.0
     frame = Frame(left, right, top, bottom, end, low, high, room=24.0)  # room to see the last value
     marks = [(value, number(value)) for value in (low + room, low / 2 + high / 2, high - room)]
     parts = [f'<text x="4" y="14">{escape(label)}</text>', *frame.axes(marks)]
@@ -140,9 +100,9 @@ def progress(trace: Trace, label: str) -> str:
             parts.append(f'<path class="{name}" d="{frame.steps(line)}H{right:.1f}"/>')
     for i, (name, line) in enumerate(zip(("objective", "bound"), lines, strict=True)):
         if line:
-            x = right - 190 + 100 * i
-            parts.append(f'<path class="{name}" d="M{x} 10H{x + 22}"/><text x="{x + 27}" y="14">{name}</text>')
-    return _svg(bottom + 22, f"{label}: objective and bound over time", parts)
+            x = left + 110 * i
+            parts.append(f'<path class="{name}" d="M{x} 28H{x + 22}"/><text x="{x + 27}" y="32">{name}</text>')
+    return svg(_WIDTH, bottom + 22, f"{label}: objective and bound over time", parts)
 
 
 def _finite(trace: Trace, column: int) -> list[tuple[float, float]]:
@@ -154,8 +114,11 @@ def _finite(trace: Trace, column: int) -> list[tuple[float, float]]:
     return found
 
 
-def _svg(height: float, title: str, parts: Sequence[str]) -> str:
+def svg(
+    width: float, height: float, title: str, parts: Sequence[str], *, kind: str = "chart", role: str = "img"
+) -> str:
+    """A picture of this size in pixels, which shrinks to the page; ``title`` is what a screen reader says."""
     return (
-        f'<svg role="img" viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" height="{height:.0f}" class="chart" '
-        f'aria-label="{escape(title)}">{"".join(parts)}</svg>'
+        f'<svg role="{role}" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
+        f'class="{kind}" aria-label="{escape(title)}">{"".join(parts)}</svg>'
     )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import isfinite
+from typing import Any
 
+from accmine.questions.run.pictures import figures as pictures
+from accmine.questions.run.pictures.place import in_place
 from accmine.questions.run.placement.record import PlacementCertificate, PlacementOutcome, StepParts
 from accmine.questions.run.report import answer, proof
 from accmine.report import (
     BULLET,
     UNKNOWN,
+    Figure,
     Section,
+    Table,
     count,
     figures,
     gibibytes,
@@ -19,10 +25,9 @@ from accmine.report import (
     stacked_bars,
     texts,
 )
-from accmine.report.charts.svg import progress
 from accmine.report.html import page as html
 
-__all__ = ["PARTS", "page", "sections"]
+__all__ = ["PARTS", "drawn", "headline", "hero", "page", "sections"]
 
 PARTS: tuple[tuple[str, str, str], ...] = (
     ("compute_s", "compute", "operators of forward and backward passes"),
@@ -53,17 +58,22 @@ def sections(outcome: PlacementOutcome) -> list[Section]:
     return [section for section in found if section]
 
 
-def _answer(outcome: PlacementOutcome) -> Section:
-    design, placement, known = outcome.design, outcome.placement, outcome.certificate
-    distance = percent(known.gap)
+def headline(outcome: PlacementOutcome) -> str:
+    """The answer in one sentence."""
+    distance = percent(outcome.certificate.gap)
     best = "the best possible in this space under this cost model"
     value = f"{number(outcome.samples_per_s)} samples/s on {outcome.devices:,} devices"
-    if known.gap == 0:
-        sentence = f"{value}: {best}."
-    elif distance == UNKNOWN:
-        sentence = f"{value}: how far from {best} is not known."
-    else:
-        sentence = f"{value}: at most {distance} below {best}."
+    if outcome.certificate.gap == 0:
+        return f"{value}: {best}"
+    return (
+        f"{value}: how far from {best} is not known"
+        if distance == UNKNOWN
+        else f"{value}: at most {distance} below {best}"
+    )
+
+
+def _answer(outcome: PlacementOutcome) -> Section:
+    design, placement = outcome.design, outcome.placement
     return Section(
         "answer",
         f"Answer: {outcome.study}",
@@ -79,7 +89,7 @@ def _answer(outcome: PlacementOutcome) -> Section:
         ),
         (
             f"Placement: {placement.to_line()}.",
-            sentence,
+            f"{headline(outcome)}.",
             f"Ranks, innermost first: {', '.join(placement.order)}. {placement.microbatches:,} microbatches of "
             f"{placement.microbatch} in each replica; {placement.devices:,} of {outcome.devices:,} devices are used.",
             f"Status {outcome.status}, stopped: {outcome.stop}.",
@@ -234,14 +244,44 @@ def _certificate(known: PlacementCertificate) -> Section:
     )
 
 
-def page(outcome: PlacementOutcome) -> str:
-    """The report as an HTML page."""
-    bars = [("step", _shares(outcome.parts))]
-    charts = {
-        "parts": stacked_bars(bars, [short for _, short, _ in PARTS]),
-        "certificate": progress(outcome.trace, "seconds of a step, lower is better"),
+def page(
+    outcome: PlacementOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()
+) -> str:
+    """The report as an HTML page; parameters as of ``accmine.questions.run.report.page``."""
+    shown, found = [*sections(outcome), *more], drawn(outcome, trace)
+    return html(
+        outcome.study,
+        [section for section in in_place(shown, found, study) if section.key != "warnings"],
+        found,
+        lead=f"{headline(outcome)}.",
+        hero=hero(outcome),
+        warnings=outcome.warnings,
+    )
+
+
+def hero(outcome: PlacementOutcome) -> list[Figure]:
+    """What stands above the fold: the certificate and the design."""
+    own = outcome.certificate
+    return [
+        pictures.certificate_figure("Throughput", "samples/s", None, own.objective, own.bound, own.gap),
+        pictures.design_figure(outcome.designs, [""]),
+    ]
+
+
+def drawn(outcome: PlacementOutcome, trace: Mapping[str, Any] | None = None) -> dict[str, list[Figure]]:
+    """The figures of the sections, by their keys."""
+    step = stacked_bars([("step", _shares(outcome.parts))], [short for _, short, _ in PARTS], "parts of the step")
+    rows = [(short, float(getattr(outcome.parts, field))) for field, short, _ in PARTS]
+    _, lines = pictures.trace_figures(trace)
+    return {
+        "parts": [
+            Figure("step", "Where the step goes", step, "Shares of the step.", Table(("part", "seconds"), rows)),
+            *pictures.part_figures(outcome.designs, ["design"]),
+        ],
+        "limits": [pictures.limits_figure(outcome.limits)],
+        "certificate": [pictures.progress_figure(outcome.trace, "seconds of a step, lower is better")],
+        "timeline": lines,
     }
-    return html(outcome.study, sections(outcome), charts)
 
 
 def _shares(parts: StepParts) -> tuple[float, ...]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from accmine.questions.run.pictures import figures as pictures
+from accmine.questions.run.pictures.evaluated import evaluated_figures
+from accmine.questions.run.pictures.place import in_place
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.report import answer, proof, why
-from accmine.report import Section, html, stacked_bars, text
-from accmine.report.charts.svg import progress
+from accmine.questions.run.report.answer import headline
+from accmine.questions.run.report.labels import design_labels
+from accmine.report import Figure, Section, Table, html, stacked_bars, text
 
-__all__ = ["page", "render", "sections"]
+__all__ = ["drawn", "headline", "hero", "page", "render", "sections"]
 
 
 def sections(outcome: Outcome) -> list[Section]:
@@ -21,6 +28,7 @@ def sections(outcome: Outcome) -> list[Section]:
         answer.throughput(outcome),
         answer.limits(outcome),
         answer.baselines(outcome),
+        answer.regret(outcome),
         answer.modes(outcome),
         why.changes(outcome),
         why.time_split(outcome),
@@ -40,18 +48,70 @@ def render(outcome: Outcome, *, width: int = 110, color: bool = False) -> str:
     return text.render(sections(outcome), width=width, color=color)
 
 
-def page(outcome: Outcome, *, svg: str | None = None) -> str:
-    """The report as an HTML page; ``svg`` is a chart to show as the schedule, from a trusted source.
+def page(
+    outcome: Outcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()
+) -> str:
+    """The report as an HTML page.
 
-    Raises
-    ------
-    InputError
-        If ``svg`` holds no ``<svg`` element.
+    Parameters
+    ----------
+    trace
+        The schedule, as ``accmine.report.perfetto`` makes it.
+    study
+        Text of the effective study.
+    more
+        Further sections, such as sensitivities.
     """
+    shown, found = [*sections(outcome), *more], drawn(outcome, trace)
+    return html.page(
+        outcome.study,
+        [section for section in in_place(shown, found, study) if section.key != "warnings"],
+        found,
+        lead=f"{answer.headline(outcome)}.",
+        hero=hero(outcome),
+        warnings=outcome.warnings,
+    )
+
+
+def hero(outcome: Outcome) -> list[Figure]:
+    """What stands above the fold: the certificate and the designs."""
+    own = outcome.certificate
+    metric = own.metric[:1].upper() + own.metric[1:]
+    labels = design_labels(outcome)
+    return [
+        pictures.certificate_figure(metric, own.unit, own.heuristic, own.objective, own.bound, own.gap),
+        pictures.design_figure(outcome.designs, [labels[design.name] for design in outcome.designs]),
+    ]
+
+
+def drawn(outcome: Outcome, trace: Mapping[str, Any] | None = None) -> dict[str, list[Figure]]:
+    """The figures of the sections, by their keys."""
+    labels = design_labels(outcome)
     bars = [(why.stage_name(outcome, stage), why.split_shares(stage)) for stage in outcome.stages]
-    charts = {
-        "time": stacked_bars(bars, [name for _, name, _ in why.PARTS]),
+    names = [name for _, name, _ in why.PARTS]
+    table = Table(
+        ("device", "busy_s", *(field for field, _, _ in why.PARTS)),
+        [
+            (
+                why.stage_name(outcome, stage),
+                stage.busy_s,
+                *(float(getattr(stage.time_split, f)) for f, _, _ in why.PARTS),
+            )
+            for stage in outcome.stages
+        ],
+    )
+    time = Figure("time", "Where the time goes", stacked_bars(bars, names, "busy time"), "Shares of busy time.", table)
+    devices, lines = pictures.trace_figures(trace)
+    return {
+        "time": [time],
+        "parts": pictures.part_figures(outcome.designs, [labels[design.name] for design in outcome.designs]),
+        "limits": [pictures.limits_figure(outcome.limits)],
         # The values of the trace are those of ``Outcome.value``, which is minimised, not of the certificate's metric.
-        "certificate": progress(outcome.trace, f"value of the objective {outcome.objective}, lower is better"),
+        "certificate": [
+            pictures.progress_figure(outcome.trace, f"value of the objective {outcome.objective}, lower is better")
+        ],
+        "evaluated": evaluated_figures(outcome),
+        "gantt": devices,
+        "timeline": lines,
+        "roofline": pictures.roof_figures(outcome.roofs),
     }
-    return html.page(outcome.study, sections(outcome), charts, {} if svg is None else {"Schedule": svg})

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from accmine.errors import InputError
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.report import page, render, sections
 from accmine.report import BULLET
@@ -82,7 +81,7 @@ def test_text_is_escaped() -> None:
     odd = '<script>alert("1")</script>&'
     outcome = replace(single(), study=odd, warnings=(odd,), versions={odd: odd}, stages=_named(odd))
     found = Page(page(outcome))
-    assert "script" not in found.tags
+    assert found.tags.count("script") == Page(page(single())).tags.count("script")
     assert odd in found.text
 
 
@@ -103,11 +102,3 @@ def test_any_outcome_has_a_page(outcome: Outcome) -> None:
 def test_page_draws_the_progress_of_the_objective() -> None:
     assert "value of the objective throughput, lower is better" in Page(page(single())).text
     assert "value of the objective" not in page(common())  # no trace was kept
-
-
-def test_a_given_schedule_is_shown() -> None:
-    assert '<section id="schedule"><h2>Schedule</h2><div class="given"><svg id="g"></svg>' in page(
-        single(), svg='<svg id="g"></svg>'
-    )
-    with pytest.raises(InputError, match="no <svg element"):
-        page(single(), svg="<p>no chart</p>")

@@ -30,7 +30,8 @@ class Asked:
     Attributes
     ----------
     like
-        Equal for points whose answers and bounds can be compared, empty where nothing can; ``graphs`` for those that share graphs and costs.
+        Equal for points whose answers and bounds can be compared, empty where nothing can; ``graphs`` for those that
+        share graphs and costs.
     limits
         Key -> limit in mm² or W.
     """

@@ -445,6 +445,7 @@ OWN_FILES = {
     "accmine.questions.sweep.folder",  # of sweeps
     "accmine.questions.sweep.lock",  # who runs them
     "accmine.questions.run.process",  # what the system says of a process
+    "accmine.questions.sweep.lock",  # of sweeps
     "accmine.questions.export.folder",  # of exports
     "accmine.questions.export.scalesim",  # what the tool wrote a moment ago
 }
@@ -523,6 +524,7 @@ ACROSS = {
     "problems/device_placement/test_oracle.py",
     "problems/operator_schedule/test_zero_durations.py",
     "questions/run/test_resume.py",
+    "questions/sweep/test_kills.py",
     "report/test_browser.py",
     "search/test_causes.py",
     "search/test_why_not.py",

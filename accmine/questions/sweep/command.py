@@ -42,6 +42,12 @@ MOST_UNASKED = 100_000
 
 MOST_LISTED = 100_000
 
+PartOf = Annotated[
+    str | None, typer.Option("--shard", metavar="I/N", help="Run part I of N; all share --runs, then --merge.")
+]
+Address = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run the points on a Dask cluster.")]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="Run the points on this executor.")]
+
 
 def sweep(
     study: StudyName,
@@ -49,14 +55,10 @@ def sweep(
     seconds: Annotated[float | None, typer.Option(min=0, help="Wall-clock limit of each point.")] = None,
     workers: Workers = None,
     jobs: Annotated[int, typer.Option(min=1, help="Points at a time; they share the workers.")] = 1,
-    shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Run part I of N; all parts share --runs, then --merge.")
-    ] = None,
+    shard: PartOf = None,
     merge: Annotated[bool, typer.Option("--merge", help="Make the table of what the shards have run.")] = False,
-    cluster: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Run the points on the workers of a Dask scheduler.")
-    ] = None,
-    executor: Annotated[str | None, typer.Option(metavar="NAME", help="Run the points on this executor.")] = None,
+    cluster: Address = None,
+    executor: Name = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run points again that failed or found nothing.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Compute also what is there already.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Print the points; run nothing.")] = False,

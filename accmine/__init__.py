@@ -1,27 +1,81 @@
 """accmine: accelerators for distributed DNN training, designed by constrained optimisation with certificates.
 
+Every command is a function of its name, which returns what the command prints:
+
 >>> import accmine
->>> outcome = accmine.load("quickstart", ["limits.area=580 mm^2"]).run()  # doctest: +SKIP
+>>> outcome = accmine.run("quickstart", limits={"area": "580 mm^2"}, seconds=5)  # doctest: +SKIP
 >>> outcome.certificate.gap  # doctest: +SKIP
+
+Nothing is imported before it is used. ``accmine.cost`` and ``accmine.report`` are folders of the source as well, and
+can be called all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from accmine.version import __version__
 
 if TYPE_CHECKING:
-    from accmine.ports import Incumbent
-    from accmine.questions.run.placement.record import PlacementOutcome
-    from accmine.questions.run.record import Outcome
-    from accmine.study.study import LoadedStudy, Study
+    from accmine.questions.api import compare as compare
+    from accmine.questions.api import list as list
+    from accmine.questions.api import results as results
+    from accmine.questions.api import run as run
+    from accmine.questions.api import schema as schema
+    from accmine.questions.api import show as show
+    from accmine.questions.api import sweep as sweep
+    from accmine.questions.api import validate as validate
+    from accmine.questions.measures import calibrate as calibrate
+    from accmine.questions.measures import check as check
+    from accmine.questions.measures import export as export
+    from accmine.questions.measures import gap as gap
+    from accmine.questions.measures import ledger as ledger
+    from accmine.questions.measures import sensitivity as sensitivity
+    from accmine.questions.measures import solve as solve
+    from accmine.questions.measures import stability as stability
+    from accmine.questions.ready import ReadyStudy as ReadyStudy
+    from accmine.questions.ready import load as load
+    from accmine.questions.ready import load_sweep as load_sweep
 
-__all__ = ["ReadyStudy", "__version__", "load"]
+_HOMES = {
+    "ready": ("ReadyStudy", "load", "load_sweep"),
+    "api": ("compare", "list", "results", "run", "schema", "show", "sweep", "validate"),
+}
+"""File of ``accmine.questions`` -> its names; the others are in ``measures``."""
+
+_FOLDERS = ("cost", "report")
+"""Commands that are folders as well."""
+
+__all__ = [
+    "ReadyStudy",
+    "__version__",
+    "calibrate",
+    "check",
+    "compare",
+    "cost",
+    "export",
+    "gap",
+    "ledger",
+    "list",
+    "load",
+    "load_sweep",
+    "report",
+    "results",
+    "run",
+    "schema",
+    "sensitivity",
+    "show",
+    "solve",
+    "stability",
+    "sweep",
+    "validate",
+]
 
 if find_spec("accmine.models") is None:
     # Python in a checkout finds this folder before an installed accmine; models, solvers and configs lie beside it.
@@ -30,104 +84,41 @@ if find_spec("accmine.models") is None:
         __path__.append(str(_checkout))
 
 
-@dataclass(frozen=True)
-class ReadyStudy:
-    """A valid study that can be run.
-
-    Attributes
-    ----------
-    loaded
-        The study with the document and the file it was read from.
-    """
-
-    loaded: LoadedStudy
-
-    @property
-    def study(self) -> Study:
-        """Every key with its value, as checked objects."""
-        return self.loaded.study
-
-    def effective(self) -> str:
-        """The study with every default written out, as YAML; itself a valid study."""
-        from accmine.study.study import effective
-
-        return effective(self.loaded.study)
-
-    def run(
-        self,
-        *,
-        runs_dir: str | Path = "runs",
-        again: bool = False,
-        on_progress: Incumbent | None = None,
-        on_interrupt: Literal["raise", "return"] = "raise",
-    ) -> Outcome:
-        """Find the best design; the same as ``accmine run``.
-
-        Parameters
-        ----------
-        runs_dir
-            Folder of the run folders. A finished run of the same study, code and solvers and of as large a budget is
-            read from there; one of a smaller budget goes on.
-        again
-            Compute also what is there already.
-        on_progress
-            Called with (seconds, objective, bound) whenever one of the two moves.
-        on_interrupt
-            What Ctrl-C does once the best verified answer is saved: ``raise``, or ``return`` it, its ``stop``
-            ``interrupted``.
-
-        Raises
-        ------
-        InputError
-            If a file that the study names is wrong; nothing is written.
-        InfeasibleError
-            If no design meets the limits; says which, and the smallest value that works.
-        CheckError
-            If a solution fails its check.
-        KeyboardInterrupt
-            At Ctrl-C, once what is verified is saved; before anything is, whatever ``on_interrupt`` says.
-        """
-        from accmine.questions.run.run import run
-
-        outcome = run(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
-        if outcome.stop == "interrupted" and on_interrupt == "raise":
-            raise KeyboardInterrupt
-        return outcome
-
-    def place(
-        self,
-        *,
-        runs_dir: str | Path = "runs",
-        again: bool = False,
-        on_progress: Incumbent | None = None,
-        on_interrupt: Literal["raise", "return"] = "raise",
-    ) -> PlacementOutcome:
-        """As ``run``, of a study whose placement is decided with the design."""
-        from accmine.questions.run.run import place
-
-        outcome = place(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
-        if outcome.stop == "interrupted" and on_interrupt == "raise":
-            raise KeyboardInterrupt
-        return outcome
+def _function(name: str) -> Any:
+    home = next((home for home, names in _HOMES.items() if name in names), "measures")
+    return getattr(import_module(f"accmine.questions.{home}"), name)
 
 
-def load(name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str | Path | None = None) -> ReadyStudy:
-    """Read and check a study.
+def _attribute(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'accmine' has no attribute {name!r}")
+    if name in _FOLDERS:
+        return import_module(f"accmine.{name}")
+    return _function(name)
 
-    Parameters
-    ----------
-    name_or_path
-        Name of a shipped study, or a file.
-    overrides
-        ``key.key=value`` each, as ``--set`` takes them.
-    design
-        A design (name or file) to study instead of the accelerator's space, as ``--design`` takes it.
 
-    Raises
-    ------
-    InputError
-        With everything that is wrong.
-    """
-    from accmine.study.study import load_study
+if not TYPE_CHECKING:  # else every name that is misspelt would be taken for one that is there
+    __getattr__ = _attribute
 
-    return ReadyStudy(load_study(name_or_path, overrides, design=design))
+
+def __dir__() -> Iterable[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Command(ModuleType):
+    """A folder that is called as the command of its name."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return _function(self.__name__.rpartition(".")[2])(*arguments, **options)
+
+
+class _Accmine(ModuleType):
+    """Makes the folders that are commands callable, as the import of one puts it here."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FOLDERS and type(value) is ModuleType:
+            value.__class__ = _Command
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Accmine

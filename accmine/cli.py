@@ -5,14 +5,16 @@ Everything heavy is imported by the command that needs it, so that the rest star
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from accmine.errors import DEFECT, AccmineError, CheckError, InfeasibleError, InputError
 from accmine.interrupts import terminable
@@ -40,13 +42,45 @@ QUESTIONS = (
 )
 """Folders of ``accmine.questions`` with commands; a folder and its line here are all that there is of a question."""
 
+
+def _functions() -> dict[str, Callable[..., Any]]:
+    """What each command calls, in the order of ``QUESTIONS``."""
+    found: dict[str, Callable[..., Any]] = {}
+    for question in QUESTIONS:
+        found |= import_module(f"accmine.questions.{question}.command").COMMANDS
+    return found
+
+
+class Commands(TyperGroup):
+    """Commands that are built when one is called: for the help page, names and first lines are enough."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.functions = _functions()
+        self.commands = {name: TyperCommand(name, help=inspect.getdoc(call)) for name, call in self.functions.items()}
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command with its options; ``None`` for an unknown one."""
+        if cmd_name not in self.functions:
+            return None
+        one = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        one.command(cmd_name)(self.functions[cmd_name])
+        return typer.main.get_command(one)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Names and first lines."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(200)) for name, one in self.commands.items()])
+
+
 app = typer.Typer(
     name="accmine",
+    cls=Commands,
     help="Designs accelerators for distributed DNN training, with certificates.\n\n"
     "Exit codes: 0 solved; 1 proven infeasible; 2 bad input; 3 a solution failed its check; "
     "4 nothing found in time; 70 a defect of accmine; 130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -100,8 +134,3 @@ def _common(
     ] = False,
 ) -> None:
     pass
-
-
-for _question in QUESTIONS:
-    for _name, _command in import_module(f"accmine.questions.{_question}.command").COMMANDS.items():
-        app.command(_name)(_command)

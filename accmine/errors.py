@@ -16,6 +16,7 @@ __all__ = [
     "InputError",
     "NothingFoundError",
     "WorkerLostError",
+    "WorkersGoneError",
 ]
 
 
@@ -73,7 +74,8 @@ class InfeasibleError(AccmineError):
     conflict
         The limits in conflict, in the words of the input: ``key: value`` each.
     remedy
-        The least change that helps, ``key: change``: one line for each limit, then further ones.
+        The least change that helps, ``key: change``: one line for each limit, then further ones. These are enough by
+        themselves, and come first in the message.
     places, where
         Of each limit: keys and indices that lead to it in its document, and ``file:line:column``, empty
         while it is not known; both empty if the limits stand in no document.
@@ -98,7 +100,8 @@ class InfeasibleError(AccmineError):
         for i, (limit, place) in enumerate(zip(self.conflict, self.where, strict=bool(self.places))):
             if place:
                 lines[i] = f"{limit} ({place}) -> {self.remedy[i].partition(': ')[2]}"
-        super().__init__("\n".join([message, *lines]))
+        limits = len(self.conflict)
+        super().__init__("\n".join([message, *lines[limits:], *lines[:limits]]))
 
     @classmethod
     def from_json(cls, data: Any) -> InfeasibleError:
@@ -176,3 +179,9 @@ class WorkerLostError(AccmineError):
 
     def __reduce__(self) -> tuple[type[WorkerLostError], tuple[str, int]]:
         return type(self), (self.job, self.code)
+
+
+class WorkersGoneError(AccmineError):
+    """What runs the jobs went away, with jobs left to do (exit code 4); what had ended is kept."""
+
+    exit_code = 4

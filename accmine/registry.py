@@ -1,15 +1,18 @@
 """Which problems, models and solvers exist: plain tables, imported when named.
 
 Other packages add rows through the entry-point groups ``accmine.problems``, ``accmine.models`` and
-``accmine.solvers``; the name of an entry point is ``kind/name`` and its value ``module:object``.
+``accmine.solvers``; the name of an entry point is ``kind/name`` and its value ``module:object``. Readers of workloads
+are in the group ``accmine.importers``, by the suffix of their files without its dot; executors, on which sweeps run, in
+``accmine.executors``, by their name alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, cast
 
 from accmine.errors import InputError
@@ -17,14 +20,19 @@ from accmine.ports import Kind, Model, Problem
 
 __all__ = [
     "DEFAULT_SOLVER",
+    "EXECUTORS",
     "MODELS",
     "PROBLEMS",
     "SOLVERS",
     "WHY_NOT",
+    "executors",
     "explainer",
+    "importer_of",
     "kind_of",
+    "make_executor",
     "make_model",
     "make_solver",
+    "place_of",
     "problem_module",
     "solvers_of",
 ]
@@ -64,11 +72,20 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("operator-schedule", "critical-path"): "accmine.solvers.operator_schedule.critical_path:CriticalPath",
     ("operator-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("operator-schedule", "cp-sat-windows"): "accmine.solvers.operator_schedule.cpsat_windows:CpSatWindows",
+    ("operator-schedule", "strong-bound"): "accmine.solvers.operator_schedule.proof_only:ProofOnly",
     ("pipeline-schedule", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("schedule-window", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("design-placement", "best-first"): "accmine.solvers.design_placement.best_first:BestFirst",
     ("design-search", "wham-like"): "accmine.solvers.design_search.wham_like:WhamLike",
     ("design-search", "best-first"): "accmine.solvers.design_search.best_first:BestFirst",
+    ("design-search", "random"): "accmine.solvers.design_search.random_search:RandomSearch",
+    ("design-search", "ga"): "accmine.solvers.design_search.genetic:Genetic",
+    ("design-search", "tpe"): "accmine.solvers.design_search.tpe:Tpe",
+    ("design-search", "gp-features"): "accmine.solvers.design_search.gaussian_process:GaussianProcess",
+    ("design-search", "largest"): "accmine.solvers.design_search.rules:Largest",
+    ("design-search", "tpu-scaled"): "accmine.solvers.design_search.rules:TpuScaled",
+    ("design-search", "best-of-1000"): "accmine.solvers.design_search.rules:BestOf1000",
+    ("design-search", "given"): "accmine.solvers.design_search.rules:Given",
     ("device-partition", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("device-placement", "chain"): "accmine.solvers.device_placement.chain:Chain",
     ("device-placement", "cp-sat"): "accmine.solvers.device_placement.graphs:Graphs",
@@ -95,6 +112,11 @@ DEFAULT_SOLVER: dict[str, str] = {
 }
 """Solver that ``accmine solve`` takes when none is named."""
 
+EXECUTORS: dict[str, str] = {
+    "dask": "accmine.questions.sweep.dask_cluster:DaskExecutor",
+}
+"""Name -> what returns a ``concurrent.futures.Executor``; called with no argument, ``dask`` also with an address."""
+
 
 @cache  # reading what is installed takes milliseconds, and solvers are made thousands of times
 def _rows(group: str) -> dict[tuple[str, str], str]:
@@ -108,6 +130,15 @@ def _rows(group: str) -> dict[tuple[str, str], str]:
 def _load(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)
+
+
+def importer_of(suffix: str) -> Callable[[Path], Mapping[str, Any]] | None:
+    """What another package reads files of workloads with that end in ``suffix``, such as ``.csv``; ``None``: nothing.
+
+    It is called with the file, and returns the keys and values that a description of a model has.
+    """
+    target = _rows("importers").get((suffix.removeprefix(".").lower(), ""))
+    return None if target is None else cast(Any, _load(target))
 
 
 def problem_module(kind: str) -> Kind:
@@ -147,6 +178,11 @@ def solvers_of(kind: str) -> list[str]:
     return sorted(name for k, name in SOLVERS | _rows("solvers") if k == kind)
 
 
+def place_of(kind: str, name: str) -> str:
+    """Where a solver stands, ``module:object``; empty for none."""
+    return (SOLVERS | _rows("solvers")).get((kind, name), "")
+
+
 def make_solver(kind: str, name: str, **options: Any) -> Any:
     """A new solver ``name`` for problem ``kind``, with the options its class takes.
 
@@ -175,3 +211,26 @@ def make_model(kind: str, name: str) -> Model:
     if (kind, name) not in table:
         raise InputError(f"no model of {kind} for {name!r}; known: {', '.join(n for k, n in table if k == kind)}")
     return cast(Model, _load(table[kind, name])())
+
+
+def executors() -> list[str]:
+    """Names of the executors."""
+    return sorted(EXECUTORS | {name: value for (name, _), value in _rows("executors").items()})
+
+
+def make_executor(name: str, *arguments: Any) -> Any:
+    """A new executor ``name``, which whoever asked for it shuts down.
+
+    Raises
+    ------
+    InputError
+        If none is registered under this name, or what is cannot be imported.
+    """
+    table = EXECUTORS | {name: value for (name, _), value in _rows("executors").items()}
+    if name not in table:
+        raise InputError(f"unknown executor {name!r}; known: {', '.join(sorted(table))}")
+    try:
+        made = _load(table[name])
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"the executor {name!r} cannot be loaded from {table[name]}: {error}") from None
+    return made(*arguments)

@@ -266,7 +266,7 @@ class _Pool(Executor):
 
 
 @contextmanager
-def workers(count: int, inherited: Sequence[Any]) -> Iterator[Executor | None]:
+def workers(count: int, inherited: Sequence[Any], *, apart: bool = False) -> Iterator[Executor | None]:
     """A pool of ``count`` processes; ``None`` for one, whose work is then done in this process.
 
     A pool opened while another one is idle works with the processes of that one.
@@ -275,6 +275,8 @@ def workers(count: int, inherited: Sequence[Any]) -> Iterator[Executor | None]:
     ----------
     inherited
         Objects that jobs may name in their arguments and results without being sent each time: tasks, cost tables.
+    apart
+        One process as well is a pool: what crashes it leaves this process alone.
 
     Raises
     ------
@@ -283,7 +285,7 @@ def workers(count: int, inherited: Sequence[Any]) -> Iterator[Executor | None]:
     WorkerLostError
         By the future of a job whose worker ended twice without a result.
     """
-    if count == 1:
+    if count == 1 and not apart:
         yield None
         return
     pool = _Pool(count, inherited)

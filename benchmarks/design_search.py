@@ -23,26 +23,24 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
-
-import numpy as np
 
 from accmine.hardware import Design
 from accmine.plan import Plan, plan_of
 from accmine.ports import Stop
-from accmine.problems.design_search import Evaluation, Problem, best, by_value, evaluate, fits
-from accmine.problems.design_search.space_bound import Block, block_of, blocks, phase_bounds, relative_value
+from accmine.problems.design_search import Evaluation, Problem, best, by_value, evaluate
+from accmine.problems.design_search.space_bound import batches, blocks
 from accmine.result import gap
 from accmine.search import by_stage, schedule_task, search_problem
 from accmine.solvers.design_search.design_job import work_on
 from accmine.solvers.design_search.design_table import DesignTable
+from accmine.solvers.design_search.rules import bounds_of, largest, random_designs, tpu_shaped
+from accmine.solvers.design_search.space import Space
 from accmine.solving import solve
 from accmine.study import Study, load_suite
 from accmine.study.suite import Entry
 
-RANDOM = 1000
 SEED = 0
 
 
@@ -66,83 +64,16 @@ def scheduled(problem: Problem, design: Design, seconds: float) -> Evaluation:
     return evaluate(problem, design, [[p.cycles or 0 for p in row] for row in outcome.parts])
 
 
-def largest(found: Sequence[Block]) -> Design:
-    """The feasible design of largest area."""
-    block = max(found, key=lambda b: float(b.area_mm2[b.fits].max()))
-    return block.design(int(np.where(block.fits, block.area_mm2, -inf).argmax()))
-
-
-def tpu_shaped(problem: Problem, baseline: Design) -> Design | None:
-    """The baseline's core types, or the nearest in the template, and as many cores in its ratio as fit."""
-    space = problem.template
-
-    def near(values: Sequence[int], wanted: int) -> int:
-        return min(values, key=lambda v: (abs(np.log(v / wanted)), v))
-
-    tensor, vector = baseline.tensor, baseline.vector
-    types = replace(
-        baseline,
-        tensor=replace(
-            tensor,
-            rows=near(space.tensor_rows, tensor.rows),
-            cols=near(space.tensor_cols, tensor.cols),
-            sram_bytes=near(space.tensor_sram_bytes, tensor.sram_bytes),
-            dataflow=tensor.dataflow if tensor.dataflow in space.dataflow else space.dataflow[0],
-        ),
-        vector=replace(
-            vector,
-            lanes=near(space.vector_lanes, vector.lanes),
-            ops_per_lane=near(space.vector_ops_per_lane, vector.ops_per_lane),
-            sram_bytes=near(space.vector_sram_bytes, vector.sram_bytes),
-        ),
-        hbm_bytes=min((v for v in space.hbm_bytes if v >= problem.memory_bytes), default=space.hbm_bytes[-1]),
-        hbm_bytes_per_s=near(space.hbm_bytes_per_s, baseline.hbm_bytes_per_s),
-        frequency_hz=near(space.frequency_hz, baseline.frequency_hz),
-        shared_sram_bytes=space.shared_sram_bytes[0],
-        port_bytes_per_s=space.port_bytes_per_s[0],
-        calibration=space.calibration,
-    )
-    ratio = baseline.vector_cores / baseline.tensor_cores
-    fitting = [
-        d
-        for n in space.tensor_cores
-        if fits(problem, d := replace(types, tensor_cores=n, vector_cores=near(space.vector_cores, max(1, n * ratio))))
-    ]
-    return fitting[-1] if fitting else None
-
-
-def random_designs(found: Sequence[Block]) -> list[Design]:
-    """``RANDOM`` feasible designs, each as likely as any other."""
-    sizes = np.cumsum([int(block.fits.sum()) for block in found])
-    numbers = np.random.default_rng(SEED).choice(int(sizes[-1]), size=min(RANDOM, int(sizes[-1])), replace=False)
-    rows = []
-    for number in numbers.tolist():
-        i = int(np.searchsorted(sizes, number, side="right"))
-        offset = number - (int(sizes[i - 1]) if i else 0)
-        rows.append(found[i].design(int(np.flatnonzero(found[i].fits)[offset])))
-    return rows
-
-
-def bound_of(problem: Problem, design: Design) -> float:
-    """The bound of the value of one design, with longest paths."""
-    block = block_of(problem, design)
-    value = relative_value(problem)(phase_bounds(problem, block, paths=True), block)
-    at = (
-        block.tensor_counts.tolist().index(design.tensor_cores),
-        block.vector_counts.tolist().index(design.vector_cores),
-    )
-    return float(value[at])
-
-
-def best_random(problem: Problem, found: Sequence[Block], seconds: float) -> float:
+def best_random(problem: Problem, seconds: float) -> float:
     """The value of the best of the random designs; in the time given, else that of the best scheduled."""
     began = time.monotonic()
-    ordered = sorted((bound_of(problem, design), n, design) for n, design in enumerate(random_designs(found)))
+    designs = random_designs(Space(problem), SEED)
+    bounds = [bound for part in batches(designs) for bound in bounds_of(problem, part)]
     least = inf
-    for bound, _, design in ordered:
+    for bound, number in sorted(zip(bounds, range(len(designs)), strict=True)):
         if bound >= least or (least < inf and time.monotonic() - began > seconds):
             break
-        least = min(least, scheduled(problem, design, 10.0).value)
+        least = min(least, scheduled(problem, designs[number], 10.0).value)
     return least
 
 
@@ -160,7 +91,7 @@ def row(entry: Entry, seconds: float, workers: int, rules: bool) -> dict[str, ob
         values["area"] = scheduled(problem, largest(found), 10.0).value
         # Below the floor of throughput a value is infinite and has no gap: "none" in the table.
         values["tpu"] = inf if tpu is None else scheduled(problem, tpu, 10.0).value
-        values["random"] = best_random(problem, found, seconds)
+        values["random"] = best_random(problem, seconds)
         wham = solve(problem, "wham-like", stop=Stop(seconds=seconds))
         values["wham own schedule"] = inf if wham.objective is None else float(wham.objective)
         if (proposed := best(wham.pool)) is not None:

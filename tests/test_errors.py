@@ -19,6 +19,7 @@ from accmine.errors import (
     InputError,
     NothingFoundError,
     WorkerLostError,
+    WorkersGoneError,
 )
 
 LINE = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=12)
@@ -32,6 +33,7 @@ def test_exit_codes_are_those_that_are_promised() -> None:
         CheckError("x"): 3,
         NothingFoundError("x"): 4,
         WorkerLostError("job", 1): 4,
+        WorkersGoneError("x"): 4,
     }
     assert all(error.exit_code == code and isinstance(error, AccmineError) for error, code in codes.items())
 
@@ -74,9 +76,9 @@ def test_the_place_of_a_limit_stands_beside_its_remedy() -> None:
     error = InfeasibleError("impossible", conflict, remedy, places, ["f.yaml:2:9", ""])
     assert str(error).splitlines() == [
         "impossible",
+        "or less",
         "limits.area: 5 mm2 (f.yaml:2:9) -> 9 mm2",
         "limits.tdp: 4 W",
-        "or less",
     ]
 
 

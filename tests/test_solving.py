@@ -171,7 +171,7 @@ def test_decimals_of_files_are_exact(tmp_path: Path) -> None:
 
 def test_unknown_solvers_and_things_that_are_no_problem() -> None:
     problem = solving.load_problem(TEXT)
-    known = "auto, cp-sat, cp-sat-windows, critical-path"
+    known = "auto, cp-sat, cp-sat-windows, critical-path, strong-bound"
     with pytest.raises(InputError, match=f"unknown solver 'magic' for operator-schedule; known: {known}"):
         solving.solve(problem, "magic")
     with pytest.raises(InputError, match="is not a problem"):

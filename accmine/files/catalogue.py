@@ -7,10 +7,21 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from accmine.errors import InputError
 
-__all__ = ["KINDS", "did_you_mean", "find_file", "is_file_reference", "names", "path_of", "resolve"]
+__all__ = [
+    "KINDS",
+    "did_you_mean",
+    "entry_name",
+    "find_file",
+    "is_file_reference",
+    "names",
+    "path_of",
+    "reference_schema",
+    "resolve",
+]
 
 KINDS = ("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites")
 """Folders of the catalogue."""
@@ -23,6 +34,12 @@ def _folder(kind: str) -> Path:
         raise InputError(f"unknown catalogue {kind!r}; {did_you_mean(kind, KINDS)}known: {', '.join(KINDS)}")
     # A package of plain files on disk: the project is never installed zipped.
     return Path(str(files("accmine.configs"))) / kind
+
+
+def reference_schema(kind: str) -> dict[str, Any]:
+    """JSON schema of what ``resolve`` takes: a name of the catalogue, or a file."""
+    file = {"type": "string", "pattern": r"[/\\]|\.(yaml|yml|json)$", "description": "a file"}
+    return {"anyOf": [{"enum": list(names(kind))}, file]}
 
 
 @cache
@@ -41,6 +58,11 @@ def is_file_reference(name_or_path: str | Path) -> bool:
     """Whether this is a file rather than a name: it holds a slash or ends in .yaml, .yml or .json."""
     text = str(name_or_path)
     return isinstance(name_or_path, Path) or "/" in text or "\\" in text or text.lower().endswith(_FILE_SUFFIXES)
+
+
+def entry_name(name_or_path: str | Path) -> str:
+    """The name of what a study uses: that of a file without its ending, else as it is (``opt-1.3b`` has no ending)."""
+    return Path(name_or_path).stem if is_file_reference(name_or_path) else str(name_or_path)
 
 
 def path_of(text: str | Path) -> Path:

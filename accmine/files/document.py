@@ -24,7 +24,7 @@ from accmine.files.complaints import complaints_of
 from accmine.files.reading import read_text
 from accmine.files.tree import child, index_of, value_of, where
 
-__all__ = ["Document", "Place", "is_json", "load_yaml", "parse", "parse_value", "placed", "validate"]
+__all__ = ["Document", "Place", "is_json", "load_yaml", "overridden", "parse", "parse_value", "placed", "validate"]
 
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[str | int, ...]
@@ -55,7 +55,7 @@ class Document:
     path
         The file, or ``None`` for text from elsewhere.
     overrides
-        (place, ``--set`` text) of every override, in order.
+        (place, where it stands) of every override, in order: ``--set KEY=VALUE``, or a place in a file.
     """
 
     data: Any
@@ -79,9 +79,9 @@ class Document:
         A value that does not exist is located at its nearest existing parent; one that an override
         set is located at the override.
         """
-        for target, text in reversed(self.overrides):
+        for target, own in reversed(self.overrides):
             if tuple(map(str, place[: len(target)])) == tuple(map(str, target)):
-                return f"--set {text}"
+                return own
         node = self._root
         if node is None:
             return self.name
@@ -149,7 +149,7 @@ def load_yaml(
         text = read_text(file, name)
     assert text is not None
     document = parse(text, name, file)
-    return _override(document, overrides) if overrides else document
+    return overridden(document, [(text, f"--set {text}") for text in overrides]) if overrides else document
 
 
 def parse(text: str, name: str = "<text>", path: Path | None = None, *, exact: bool = False) -> Document:
@@ -186,23 +186,34 @@ def _yaml(text: str, name: str, exact: bool = False) -> Any:
     return value_of(yaml_text.compose(text, name), name, exact)
 
 
-def _override(document: Document, overrides: Sequence[str]) -> Document:
+def overridden(document: Document, overrides: Sequence[tuple[str, str]]) -> Document:
+    """A document with further values.
+
+    Parameters
+    ----------
+    overrides
+        ``key.key=value`` and where it stands, as complaints name it.
+
+    Raises
+    ------
+    InputError
+        With everything that cannot be applied.
+    """
     data = copy.deepcopy(document.data)
     places: list[tuple[Place, str]] = []
     complaints: list[Complaint] = []
-    for text in overrides:
+    for text, own in overrides:
         key, equals, value = text.partition("=")
         if not equals or not _KEY.match(key.strip()):
             message = "must have the form key.key=value, for example limits.area=400 mm^2"
-            complaints.append(Complaint(f"--set {text}", "", message))
+            complaints.append(Complaint(own, "", message))
             continue
         try:
-            parsed = parse_value(value, f"--set {text}")
-            place = _assign(data, key.strip().split("."), parsed)
+            place = _assign(data, key.strip().split("."), parse_value(value, own))
         except InputError as error:
-            complaints += [Complaint(f"--set {text}", key.strip(), c.message) for c in error.complaints]
+            complaints += [Complaint(own, key.strip(), c.message) for c in error.complaints]
             continue
-        places.append((place, text))
+        places.append((place, own))
     if complaints:
         raise InputError(complaints)
     return Document(data, document.name, document.text, document.path, (*document.overrides, *places))

@@ -109,6 +109,7 @@ _TEXTS: tuple[tuple[str, Callable[[_Look], object]], ...] = (
     ("the result of a run, which accmine show prints", lambda look: look.has("status", "stop", "certificate")),
     ("a stack of software, which accmine calibrate writes", lambda look: look.has("factor", "band")),
     ("a problem of accmine, which accmine solve reads", lambda look: look.has("kind")),
+    ("a study over a suite, which accmine compare reads", lambda look: look.has("name", "compare")),
     ("a study, which accmine run reads", lambda look: look.has("workloads", "accelerator")),
     ("a description of a model, which a study names under workloads", lambda look: look.has("family")),
     (

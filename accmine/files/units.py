@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from accmine.errors import InputError
 
-__all__ = ["DIMENSIONS", "allowed_units", "format_quantity", "parse_quantity"]
+__all__ = ["DIMENSIONS", "allowed_units", "format_quantity", "parse_quantity", "quantity_pattern"]
 
 _BYTES: dict[str, Fraction] = {
     "B": Fraction(1),
@@ -45,6 +45,14 @@ _LONGEST = 400  # digits and exponents beyond any float are refused before they 
 def allowed_units(dimension: str) -> str:
     """The units of ``dimension`` as words, smallest first, for messages."""
     return ", ".join(sorted(DIMENSIONS[dimension], key=lambda unit: (DIMENSIONS[dimension][unit], unit)))
+
+
+def quantity_pattern(dimension: str) -> str:
+    """Regular expression (ECMA 262, for JSON schemas) of the quantities of a dimension that are not negative."""
+    spelled = {unit.replace(plain, other) for unit in DIMENSIONS[dimension] for other, plain in _SPELLINGS.items()}
+    spelled |= {unit.replace("^", "") for unit in DIMENSIONS[dimension]}
+    units = "|".join(re.escape(unit) for unit in sorted(spelled | set(DIMENSIONS[dimension])))
+    return rf"^\s*\+?(\d[\d_]*\.?\d*|\.\d+)([eE][+-]?\d+)?\s*({units})\s*$"
 
 
 def _units(dimension: str) -> dict[str, Fraction]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from accmine.errors import Complaint, InputError
+from accmine.errors import InputError
 from accmine.files import Document, dump, format_quantity
 from accmine.hardware.calibration import Calibration
 from accmine.hardware.calibration_file import calibration_section
@@ -66,8 +66,13 @@ def design_of(document: Document) -> Design:
     template = template_of(document)
     if template.size == 1:
         return next(iter(DesignSpace(template)))
-    message = "a design needs one value here; this file is a template"
-    raise InputError([Complaint(document.locate((key,)), key, message) for key in open_keys(document)])
+    keys = open_keys(document)
+    message = (
+        f"a design needs one value here; this file is a template of {template.size:,} designs, which leaves "
+        f"{', '.join(keys)} open: name a design (accmine list accelerators), or choose from the template with "
+        "accelerator: {use: …} in a study"
+    )
+    raise InputError(message, where=document.locate(keys[:1]), field=keys[0])
 
 
 def dump_design(design: Design, description: str = "") -> str:

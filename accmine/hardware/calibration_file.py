@@ -16,7 +16,7 @@ __all__ = ["calibration_section", "read_calibration"]
 _FLAT = ("launch", "array_efficiency", "vector_efficiency", "hbm_efficiency")
 """Keys that the section of a chip without kinds has to have."""
 
-_UNITS: dict[str, tuple[str, str]] = {
+UNITS: dict[str, tuple[str, str]] = {
     "launch": ("launch_s", "seconds"),
     "host_launch": ("host_launch_s", "seconds"),
     "hbm_ramp": ("hbm_ramp_bytes", "bytes"),
@@ -24,7 +24,7 @@ _UNITS: dict[str, tuple[str, str]] = {
 }
 """Keys of quantities: the field, and its dimension; the other keys are numbers named as their fields."""
 
-_FIELD_OF = {field: key for key, (field, _) in _UNITS.items()}
+_FIELD_OF = {field: key for key, (field, _) in UNITS.items()}
 CONSTANTS = tuple(_FIELD_OF.get(item.name, item.name) for item in fields(Constants))
 TILES = tuple(_FIELD_OF.get(item.name, item.name) for item in fields(Tiles))
 _SHAPE = re.compile(r"([1-9]\d{0,5})\s*x\s*([1-9]\d{0,5})")
@@ -59,7 +59,7 @@ class _Reader:
         for key in keys:
             if key not in data:
                 continue
-            field, dimension = _UNITS.get(key, (key, ""))
+            field, dimension = UNITS.get(key, (key, ""))
             try:
                 value = _value(key, data[key], dimension)
                 check(**{field: value})
@@ -171,7 +171,7 @@ def _key(field: str) -> str:
 
 def _text(field: str, value: Any) -> Any:
     if field in _FIELD_OF:
-        return format_quantity(value, _UNITS[_FIELD_OF[field]][1])
+        return format_quantity(value, UNITS[_FIELD_OF[field]][1])
     if field == "interval":
         return list(value)
     return value

@@ -81,6 +81,7 @@ def make_plan(study: Study, inputs: Inputs) -> Plan:
     """
     template = inputs.template
     _refuse_placed(study)
+    _refuse_several(study)
     if study.residency != "none" and max(template.shared_sram_bytes) == 0:
         raise InputError("shared-sram: no design has a shared SRAM; give accelerator.shared_sram", field="residency")
     rows = enumerate(zip(study.workloads, inputs.models, strict=True))
@@ -109,16 +110,34 @@ def _refuse_placed(study: Study) -> None:
         raise InputError("the placement of this study is to be decided, which `accmine run` does", field="parallel")
 
 
+def _refuse_several(study: Study) -> None:
+    """Several runs are no plan, but each of them is one (``Study.one_run``)."""
+    if study.robust:
+        raise InputError(
+            "the regret over mixes is found by `accmine run`; allowed here: worst, mean", field="aggregate"
+        )
+    _refuse_front(study)
+
+
+def _refuse_front(study: Study) -> None:
+    if study.front is not None:
+        message = (
+            f"{study.front} is a front, which `accmine run` finds; allowed here: throughput, or another one of them"
+        )
+        raise InputError(message, field="objective")
+
+
 def given_study(loaded: LoadedStudy) -> Study:
-    """The study, whose placement has to be given.
+    """The study, whose placement has to be given and which has one objective.
 
     Raises
     ------
     InputError
-        If it is to be decided.
+        If the placement is to be decided, or there are two objectives.
     """
     with placed(loaded.document):
         _refuse_placed(loaded.study)
+        _refuse_front(loaded.study)
     return loaded.study
 
 

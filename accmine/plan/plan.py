@@ -97,6 +97,9 @@ class Plan:
     reference_s, reference_busy_s
         Step time of each pipeline with the baseline on every device, and the busy time of each of its
         stages; empty until the baseline is scheduled.
+    mixes
+        Weights of the relative steps of the pipelines, one row for each mix: the largest sum counts, in the place of
+        the aggregate of the study. Empty: that aggregate.
     """
 
     study: Study
@@ -110,6 +113,7 @@ class Plan:
     limits: tuple[Limit, ...]
     reference_s: tuple[float, ...] = ()
     reference_busy_s: tuple[tuple[float, ...], ...] = ()
+    mixes: tuple[tuple[float, ...], ...] = ()
 
     def limit(self, key: str) -> float:
         """The value of the limit of this key; ``inf`` where there is none."""

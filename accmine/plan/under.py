@@ -11,11 +11,12 @@ from accmine.errors import InputError
 from accmine.hardware import Design
 from accmine.hardware.technology import Technology, area_mm2, tdp_w
 from accmine.plan.build import baseline_costs
-from accmine.plan.limits import COSTS, KEYS, Limit, digits
+from accmine.plan.limits import COSTS, KEYS, Limit, digits, limits_of
 from accmine.plan.plan import Plan
 from accmine.problems.limits import within
+from accmine.study import Study
 
-__all__ = ["Excess", "costs_of", "exceeded", "for_throughput", "under_limits", "under_technology"]
+__all__ = ["Excess", "costs_of", "exceeded", "for_throughput", "of_study", "under_limits", "under_technology"]
 
 
 def under_technology(plan: Plan, technology: Technology) -> Plan:
@@ -36,6 +37,16 @@ def under_limits(plan: Plan, values: Mapping[str, float]) -> Plan:
     known = {limit.key: limit for limit in plan.limits}
     known |= {key: known.get(key, Limit.of(key, value)).at(value) for key, value in values.items()}
     return replace(plan, limits=tuple(known[key] for key in KEYS if key in known and known[key].value < inf))
+
+
+def of_study(plan: Plan, study: Study) -> Plan:
+    """The plan of another study of the same graphs, accelerators and technology, whose baseline is not scheduled yet.
+
+    What it may change are limits, objective, floor, aggregate, search, budget, name and description.
+    """
+    own = baseline_costs(plan.baseline, plan.technology)
+    limits = limits_of(study, own, plan.devices)
+    return replace(plan, study=study, limits=limits, reference_s=(), reference_busy_s=())
 
 
 def for_throughput(plan: Plan) -> Plan:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine.errors import InfeasibleError, InputError, NothingFoundError
+from accmine.questions.completion import of_catalogue, of_runs
 
 if TYPE_CHECKING:
     from accmine.report import Progress
@@ -17,7 +18,9 @@ __all__ = [
     "INTERRUPTED",
     "RUNS",
     "Json",
+    "Latest",
     "Quiet",
+    "RunName",
     "Runs",
     "Seconds",
     "Set",
@@ -25,6 +28,7 @@ __all__ = [
     "Verbose",
     "Workers",
     "echo_json",
+    "echo_text",
     "exit_code",
     "progress",
     "writable",
@@ -32,7 +36,9 @@ __all__ = [
 
 INTERRUPTED = 130
 
-StudyName = Annotated[str, typer.Argument(help="Name of a shipped study, or a YAML file.")]
+StudyName = Annotated[
+    str, typer.Argument(help="Name of a shipped study, or a YAML file.", autocompletion=of_catalogue("studies"))
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the study, e.g. limits.area='400 mm^2'."),
@@ -40,8 +46,13 @@ Set = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Seconds = Annotated[float | None, typer.Option(min=0, help="Wall-clock limit.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes or threads.")]
+Latest = Annotated[bool, typer.Option("--latest", help="Of several runs whose names begin so, the newest.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
 RUNS = Path("runs")
+RunName = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="Run folder, or the start of the name of one.", autocompletion=of_runs(RUNS)),
+]
 KEPT = "the best verified result of this moment, if there is one,"
 Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Each step with its seconds, and log messages.")]
@@ -59,6 +70,13 @@ def exit_code(status: str, stop: str) -> int:
 def echo_json(value: Any) -> None:
     """Print JSON for people and programs: indented, characters as they are."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def echo_text(text: str) -> None:
+    """Print text that fits the terminal: tables in it were made for ``asked_width`` already, sentences are broken."""
+    from accmine.report import asked_width, fitted
+
+    typer.echo(fitted(text, asked_width()), nl=not text.endswith("\n"))
 
 
 def progress(quiet: bool, verbose: bool, as_json: bool, kept: str = KEPT, *, seconds: float | None = None) -> Progress:

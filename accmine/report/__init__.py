@@ -9,7 +9,7 @@ from accmine.report.figure import Figure, Table
 from accmine.report.numbers import UNKNOWN, cell, count, each, gibibytes, number, percent, seconds, si
 from accmine.report.progress import Progress, Watch
 from accmine.report.section import BULLET, Column, Section, figures, of_records, texts
-from accmine.report.text import render, table, terminal_width
+from accmine.report.text import asked_width, colored, escapes, fitted, render, table, terminal_width
 
 __all__ = [
     "BULLET",
@@ -21,12 +21,16 @@ __all__ = [
     "Section",
     "Table",
     "Watch",
+    "asked_width",
     "cell",
+    "colored",
     "core_lanes",
     "count",
     "critical_labels",
     "each",
+    "escapes",
     "figures",
+    "fitted",
     "from_json",
     "gibibytes",
     "link_lanes",

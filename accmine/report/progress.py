@@ -16,6 +16,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from accmine.report.numbers import UNKNOWN, number
+from accmine.report.text import escapes
 
 __all__ = ["Progress", "Watch"]
 
@@ -64,7 +65,7 @@ class Progress(Watch):
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, seconds: float | None = None, kept: str) -> None:
         self._quiet, self._verbose, self._seconds, self._kept = quiet, verbose, seconds, kept
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._began = self._step_began = self._written = time.monotonic()
         self._step = ""
         self._objective: Value = None
@@ -166,7 +167,7 @@ class Progress(Watch):
 
     def _write_on(self) -> None:
         """What the thread does, until the block ends."""
-        clear = "\r\x1b[2K" if self._terminal else ""
+        clear = _clear() if self._terminal else ""
         while not self._over.wait(_TICK_S):
             text = self._lines(clear)
             if self._terminal:
@@ -193,6 +194,11 @@ class _Log(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._say(f"{record.name}: {record.getMessage()}")
+
+
+def _clear() -> str:
+    """What empties the line of a terminal; blanks where no escape codes are wanted."""
+    return "\r\x1b[2K" if escapes() else f"\r{' ' * (shutil.get_terminal_size().columns - 1)}\r"
 
 
 def _clock(seconds: float) -> str:

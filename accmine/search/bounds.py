@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.cost import Share, share
-from accmine.hardware import UNCALIBRATED, Calibration
+from accmine.hardware import UNCALIBRATED, Calibration, Design
 from accmine.plan import Plan
 from accmine.problems import design_search
 from accmine.problems.design_search.lower_front import LowerCandidate, lower_front
@@ -77,11 +77,14 @@ class WholeBound:
         Designs within the limits, summed over the groups.
     method
         How it was proved.
+    near
+        A design within the limits of low bound, where one design is searched.
     """
 
     value: float
     feasible: int
     method: str
+    near: Design | None = None
 
 
 def bound_whole(session: Session, mode: str, groups: Sequence[GroupCandidates]) -> WholeBound:
@@ -98,6 +101,7 @@ def bound_whole(session: Session, mode: str, groups: Sequence[GroupCandidates]) 
         found.feasible,
         "scan of every feasible design: longest path, work per core and bytes per bandwidth, of the graph and of "
         "its pieces between barriers; simulated timeline",
+        found.design,
     )
 
 
@@ -106,7 +110,8 @@ def bound_from_json(row: Mapping[str, Any]) -> WholeBound:
     value = float(row["value"])
     if not 0 <= value < inf:
         raise ValueError(f"no bound: {value}")
-    return WholeBound(value, int(row["feasible"]), str(row["method"]))
+    near = row.get("near")
+    return WholeBound(value, int(row["feasible"]), str(row["method"]), Design.from_table(near) if near else None)
 
 
 def stronger(whole: WholeBound, kept: WholeBound | None) -> WholeBound:

@@ -109,6 +109,7 @@ def search_problem(
         objective=search_objective(plan),
         aggregate=plan.study.aggregate if alone else "worst",
         floor=plan.floor if alone else 0.0,
+        mixes=plan.mixes,
         shares=() if one_design else _share_limits(plan, group, area, tdp),
     )
 

@@ -52,8 +52,10 @@ def explain(limits: StudyLimits) -> InfeasibleError:
                 members[name] = ConflictingLimit(
                     name, limits.value(name), remedy, limits.place(name), limits.where(name)
                 )
-    more = [*_together(limits, found), *_deeper(limits, members)]
-    return infeasible(_message(limits, found, members), list(members.values()), more)
+    more = [*_deeper(limits, members), *_together(limits, found)]
+    # what makes room comes before the limits, which somebody has set for a reason
+    ordered = sorted(members.values(), key=lambda limit: (limit.name != limits.hbm, limit.name in limits.limits))
+    return infeasible(_message(limits, found, members), ordered, more)
 
 
 def _message(limits: StudyLimits, found: Sequence[Sequence[str]], members: Mapping[str, ConflictingLimit]) -> str:
@@ -64,7 +66,7 @@ def _message(limits: StudyLimits, found: Sequence[Sequence[str]], members: Mappi
         text = _memory_message(limits.plan)
     if len(found) > 1:
         sets = "; ".join(" with ".join(own) for own in found)
-        return f"{text}; {len(found)} conflicts, and each needs a change: {sets}"
+        return f"{text}; {len(found)} conflicts, and each needs a change: {sets}. What helps:"
     return text if count == 1 else f"{text}; the change of any one of them is enough"
 
 

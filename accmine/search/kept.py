@@ -64,7 +64,7 @@ def _key(*values: Any) -> str:
 
 def reference_key(plan: Plan) -> str:
     """Of the step times that values are relative to: a bound of a value is one of these units only."""
-    return _key(plan.reference_s, plan.reference_busy_s)
+    return _key(plan.reference_s, plan.reference_busy_s, *plan.mixes)
 
 
 def schedule_key(problems: Sequence[Problem], repeats: Sequence[int], *effort: Any) -> str:

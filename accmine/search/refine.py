@@ -17,11 +17,11 @@ from accmine.problems.design_search import Evaluation, by_value
 from accmine.problems.limits import within
 from accmine.result import StopReason
 from accmine.search.budget import ROUND
-from accmine.search.candidates import GroupCandidates
+from accmine.search.candidates import GroupCandidates, problems_of
 from accmine.search.kept import schedule_tasks, schedules_from_json, schedules_to_json
 from accmine.search.schedules import TaskSchedule, schedule_task
 from accmine.search.selection import PhaseSeconds, Selection, break_ties, select, settle, totals
-from accmine.search.session import Member, Session
+from accmine.search.session import UNREADABLE, Member, Session
 from accmine.search.value import FLOAT, by_stage, study_value
 
 __all__ = [
@@ -230,31 +230,55 @@ def verified(session: Session, chosen: Selection) -> Answer:
 
 
 def keep_answer(session: Session, answer: Answer, *, last: bool = False) -> None:
-    """Keep an answer if it is the best one yet; the ``last`` one of a run that ends by itself whatever it is."""
-    if not session.repeats and (answer.value < session.best or (last and not session.interrupted)):
+    """Keep an answer if it is the best one yet; the ``last`` one of a run that ends by itself whatever it is.
+
+    A run that has to repeat keeps that one alone, for others: it never begins with it.
+    """
+    ended = last and not session.interrupted
+    if ended or (answer.value < session.best and not session.repeats):
         session.best = answer.value
         session.keep(ANSWER, {"value": answer.value, "schedules": schedules_to_json(answer.final)})
 
 
 def restore(session: Session) -> None:
-    """Begin with the best answer that an earlier try verified; its schedules are checked again.
+    """Begin with the best answer that an earlier try or another run verified; its schedules are checked again.
 
-    A run that has to repeat does not: its answer would depend on when the earlier try ended.
+    A run that has to repeat takes none of its own: its answer would depend on when the earlier try ended.
     """
-    if session.repeats:
-        return
-    found = session.known(ANSWER, lambda row: schedules_from_json(session, row["schedules"]))
+    found: list[dict[Member, TaskSchedule]] = []
+    if not session.repeats:
+        own = session.known(ANSWER, lambda row: schedules_from_json(session, row["schedules"]))
+        found += [] if own is None else [own.value]
+    for row in session.answers:
+        try:
+            found.append(schedules_from_json(session, row["schedules"]))
+        except UNREADABLE as error:
+            session.watch.say(f"an answer of another run is not used: {' '.join(str(error).split())[:200]}")
     devices = [(w, s) for w, pipeline in enumerate(session.plan.pipelines) for s in range(len(pipeline.tasks))]
-    if found is None or sorted(found.value) != devices:
-        return
-    for member, schedule in found.value.items():
-        known = session.schedules.get((member, schedule.design))
-        if known is None or schedule.busy_s < known.busy_s:
-            session.schedules[member, schedule.design] = schedule
-        session.cycles.setdefault((schedule.task, schedule.design), tuple(phase.cycles for phase in schedule.phases))
-        session.earlier[member] = schedule.design
-    session.first = tuple(dict.fromkeys([*session.earlier.values(), *session.first]))
-    session.best = answer_of(session.plan, found.value).value
+    answers = [answer_of(session.plan, own) for own in found if sorted(own) == devices]
+    for answer in sorted(answers, key=lambda answer: -answer.value):  # the best one last
+        if not _fits(session, answer):
+            continue
+        for member, schedule in answer.final.items():
+            known = session.schedules.get((member, schedule.design))
+            if known is None or schedule.busy_s < known.busy_s:
+                session.schedules[member, schedule.design] = schedule
+            cycles = tuple(phase.cycles for phase in schedule.phases)
+            session.cycles.setdefault((schedule.task, schedule.design), cycles)
+            session.earlier[member] = schedule.design
+        session.first = tuple(dict.fromkeys([*session.earlier.values(), *session.first]))
+        session.best = answer.value
+
+
+def _fits(session: Session, answer: Answer) -> bool:
+    """Whether an answer is one of the plan: within its limits and its space, with one design for each group."""
+    plan = session.plan
+    if not (within(answer.area_mm2, plan.area_mm2) and within(answer.tdp_w, plan.tdp_w)):
+        return False
+    groups = plan.groups(plan.study.mode)
+    designs = [{answer.final[member].design for member in group.members} for group in groups]
+    problems = problems_of(session, plan.study.mode)
+    return all(len(own) == 1 and design_search.fits(p, *own) for p, own in zip(problems, designs, strict=True))
 
 
 def not_worse(session: Session, answer: Answer) -> Answer:
@@ -263,17 +287,15 @@ def not_worse(session: Session, answer: Answer) -> Answer:
     if selection is None or not earlier:
         return answer
     before = answer_of(plan, {member: session.schedules[member, design] for member, design in earlier.items()})
-    fits = within(before.area_mm2, plan.area_mm2) and within(before.tdp_w, plan.tdp_w)
+    if not _fits(session, before) or before.value >= answer.value:
+        return answer
     groups, chosen = [], []
     for g in selection.groups:
         design = earlier[g.group.members[0]]
-        fits = fits and design_search.fits(g.problem, design) and {earlier[m] for m in g.group.members} == {design}
         cycles = [[phase.cycles for phase in before.final[member].phases] for member in g.group.members]
         chosen.append(design_search.evaluate(g.problem, design, cycles))
         rest = [e for e in with_schedules(session, g).candidates if e.design != design]
         groups.append(replace(g, candidates=tuple(by_value([*rest, chosen[-1]]))))
-    if not fits or before.value >= answer.value:
-        return answer
     area, tdp = before.area_mm2, before.tdp_w
     found = replace(selection, groups=tuple(groups), chosen=tuple(chosen), area_mm2=area, tdp_w=tdp)
     return verified(session, found)

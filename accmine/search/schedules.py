@@ -29,8 +29,8 @@ __all__ = [
     "task_schedule",
 ]
 
-LIST_PASSES, FULL_PASSES = 4, 24
-"""List schedules that the quick effort makes per graph, and those of the whole portfolio."""
+LIST_PASSES, FULL_PASSES = 4, 30
+"""Schedules that the quick effort makes per graph, and those of the whole plan of ``critical-path``."""
 
 PLACED, _OVERHEAD = 200_000, 200
 """Operations that list schedules place in a unit of work (the rate of the solver ``auto``), and operations that the

@@ -83,6 +83,8 @@ def selection_problem(
     plan: Plan, mode: str, options: Mapping[Member, Sequence[tuple[str, tuple[float, ...], float, float]]]
 ) -> stage_selection.Problem:
     """The selection among (design, phase times, area, TDP) of each (pipeline, stage)."""
+    if plan.mixes:
+        return _among_mixes(plan, mode, options)
     pipelines = []
     for w, pipeline in enumerate(plan.pipelines):
         stages = []
@@ -106,14 +108,44 @@ def selection_problem(
         )
     return stage_selection.Problem(
         pipelines=tuple(pipelines),
-        limits=stage_selection.Limits(
-            None if plan.area_mm2 == inf else plan.area_mm2, None if plan.tdp_w == inf else plan.tdp_w
-        ),
+        limits=_limits(plan),
         mode=mode,
-        objective=plan.study.objective,
+        objective=plan.study.minimised,
         aggregate=plan.study.aggregate,
         deployment=plan.study.deployment,
         floor=selection_floor(plan),
+    )
+
+
+def _limits(plan: Plan) -> stage_selection.Limits:
+    return stage_selection.Limits(*(None if most == inf else most for most in (plan.area_mm2, plan.tdp_w)))
+
+
+def _among_mixes(
+    plan: Plan, mode: str, options: Mapping[Member, Sequence[tuple[str, tuple[float, ...], float, float]]]
+) -> stage_selection.Problem:
+    """The selection of one design for workloads that take turns on one device: a mix is a pipeline of one stage.
+
+    Its step is the weighted sum of those of the workloads; the worst of them counts.
+    """
+    rows = list(zip(*(options[w, 0] for w in range(len(plan.pipelines))), strict=True))
+    pipelines = []
+    for m, weights in enumerate(plan.mixes):
+        candidates = []
+        for own in rows:  # one design, with the phase times of each workload
+            steps = [float(p.step_s([phase_s])) for p, (_, phase_s, _, _) in zip(plan.pipelines, own, strict=True)]
+            mixed = sum(w * t / t0 for w, t, t0 in zip(weights, steps, plan.reference_s, strict=True))
+            design, _, area, tdp = own[0]
+            candidates.append(stage_selection.Candidate(design, mixed, 0.0, 0.0, area, tdp))
+        stage = stage_selection.Stage("device", tuple(candidates))
+        pipelines.append(stage_selection.Pipeline(f"mix {m}", (stage,), microbatches=1, reference_s=1.0))
+    return stage_selection.Problem(
+        pipelines=tuple(pipelines),
+        limits=_limits(plan),
+        mode=mode,
+        objective=plan.study.minimised,
+        aggregate=plan.study.aggregate,
+        deployment=plan.study.deployment,
     )
 
 

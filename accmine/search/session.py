@@ -22,7 +22,7 @@ from accmine.study.parts import Budget as Limits
 from accmine.workers import stop_workers, workers
 from accmine.workload import Task
 
-__all__ = ["Event", "Found", "Kept", "Member", "Session", "Store", "opened"]
+__all__ = ["UNREADABLE", "Event", "Found", "Kept", "Member", "Session", "Store", "opened"]
 
 T = TypeVar("T")
 
@@ -82,7 +82,8 @@ class Found(Generic[T]):
     final: bool
 
 
-_UNREADABLE = (AccmineError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+UNREADABLE = (AccmineError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What reading a part that was kept may raise: it is then not used."""
 
 
 def _nobody(*_: Any) -> None:
@@ -113,8 +114,11 @@ class Session:
         The budget of the study, where finished parts are kept and read; ``None``: they are not.
     on_bound
         Told each bound of the study as it rises.
+    answers
+        Kept answers of other runs of the same tasks, as JSON values: claims, which are checked before they count.
     earlier
-        Designs of the best answer that an earlier try verified; ``best`` is the least value that is kept.
+        Designs of the best answer that an earlier try, or another run, verified; ``best`` is the least value that is
+        kept.
     interrupted
         Whether Ctrl-C was heard: from then on nothing is searched or refined.
     list_s
@@ -137,6 +141,7 @@ class Session:
     list_s: float = 0.0
     limits: Limits | None = None
     on_bound: Callable[[float], Any] = _nobody
+    answers: tuple[Mapping[str, Any], ...] = ()
     earlier: dict[Member, Design] = field(default_factory=dict)
     best: float = inf
 
@@ -180,7 +185,7 @@ class Session:
         try:
             found = Found(read(row["part"]), self.limits.covered_by(row["limits"]))
             left = [float(work) for work in row["left"]]
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             self.watch.say(f"kept of an earlier try but not used: {key} ({' '.join(str(error).split())[:200]})")
             return None
         if self.repeats:
@@ -264,8 +269,8 @@ class Session:
 
 
 @contextmanager
-def opened(plan: Plan, budget: Budget, **more: Any) -> Iterator[Session]:
+def opened(plan: Plan, budget: Budget, library: CostLibrary | None = None, **more: Any) -> Iterator[Session]:
     """A session with its cost library and its workers, which end with the block."""
-    library = plan.library()
+    library = library or plan.library()
     with workers(budget.workers, [*plan.tasks, library]) as executor:
         yield Session(plan, library, budget, executor, **more)

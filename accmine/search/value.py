@@ -40,7 +40,7 @@ FLOAT = 1e-12
 
 def objective_of(plan: Plan) -> Objective:
     """What a study minimises."""
-    return OBJECTIVES[plan.study.objective]
+    return OBJECTIVES[plan.study.minimised]
 
 
 def study_value(plan: Plan, phase_s: Sequence[Sequence[Sequence[Any]]], tdp_w: Any, *, exact: bool = True) -> Any:
@@ -57,7 +57,7 @@ def study_value(plan: Plan, phase_s: Sequence[Sequence[Sequence[Any]]], tdp_w: A
         links, count = pipeline.transfer_s, pipeline.microbatches
         step = objective.step(pipeline.schedule, (forward, backward, update), links, count, exact=exact)
         relative.append(step / reference)
-    total = AGGREGATES[plan.study.aggregate].of_relative(relative, [p.weight for p in plan.pipelines])
+    total = AGGREGATES[plan.study.aggregate].of_relative(relative, [p.weight for p in plan.pipelines], plan.mixes)
     value = objective.valued(total, tdp_w)
     if not objective.power or plan.floor <= 0:
         return value
@@ -140,6 +140,8 @@ class Metric:
 def metric(plan: Plan) -> Metric:
     """The metric of a study: samples/s of one workload, else relative to the baseline."""
     own = objective_of(plan)
+    if plan.mixes:
+        return Metric("step time of the worst mix relative to the best known for it", "", "minimize")
     if len(plan.pipelines) > 1:
         return Metric(f"{plan.study.aggregate} {own.relative}", "W" if own.power else "", "minimize")
     (pipeline,) = plan.pipelines

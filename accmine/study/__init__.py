@@ -3,22 +3,45 @@
 from accmine.study.inputs import Inputs, read_inputs, study_hash
 from accmine.study.parts import HEURISTIC_OPTIONS
 from accmine.study.reference import study_reference
-from accmine.study.study import LoadedStudy, Search, Study, StudyWorkload, as_mapping, effective, load_study, schema
-from accmine.study.suite import load_suite
+from accmine.study.study import (
+    BLOCKS,
+    LoadedStudy,
+    Search,
+    Study,
+    StudyWorkload,
+    as_mapping,
+    block_of,
+    effective,
+    load_study,
+    read_document,
+    schema,
+    study_in,
+)
+from accmine.study.suite import load_suite, overridden
+from accmine.study.sweep import LoadedSweep, SweepPoint, load_sweep, sweep_in
 
 __all__ = [
+    "BLOCKS",
     "HEURISTIC_OPTIONS",
     "Inputs",
     "LoadedStudy",
+    "LoadedSweep",
     "Search",
     "Study",
     "StudyWorkload",
+    "SweepPoint",
     "as_mapping",
+    "block_of",
     "effective",
     "load_study",
     "load_suite",
+    "load_sweep",
+    "overridden",
+    "read_document",
     "read_inputs",
     "schema",
     "study_hash",
+    "study_in",
     "study_reference",
+    "sweep_in",
 ]

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import inf
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.config import JsonDict
 
-from accmine.files import FieldsError, derived, parse_quantity
+from accmine.files import FieldsError, derived, entry_name, parse_quantity
 from accmine.study.choices import choices
 from accmine.study.precision import PURE_BF16, Part, Precision, PrecisionWord
 from accmine.study.values import (
@@ -61,7 +60,7 @@ class StudyWorkload(Part):
 
     use: WorkloadName = Field(description="Model of the catalogue, a YAML file, or a Hugging Face config.json.")
     name: Text = Field(
-        default_factory=derived(lambda data: Path(data["use"]).stem),
+        default_factory=derived(lambda data: entry_name(data["use"])),
         description="Name in tables; default: that of the model.",
     )
     sequence: PositiveCount | None = Field(

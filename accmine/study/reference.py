@@ -10,6 +10,8 @@ from pydantic.fields import FieldInfo
 
 from accmine.files import plain_annotation
 from accmine.study import values as fields
+from accmine.study.front import ObjectiveWord, OneOrFront, Pair, Points
+from accmine.study.mixes import Shares
 from accmine.study.study import Study
 from accmine.system import SCHEDULES
 
@@ -27,6 +29,10 @@ of a list. A quantity is a number and a unit, such as `400 mm^2`, `1.2 TB/s`, `3
 _ALIASES: tuple[tuple[Any, str], ...] = (
     (fields.AreaLimit, "quantity, `baseline` or `none`"),
     (fields.PowerLimit, "quantity, `baseline` or `none`"),
+    (OneOrFront, f"{', '.join(f'`{word}`' for word in get_args(ObjectiveWord))}, or mapping"),
+    (Shares, "mapping of workloads to numbers"),
+    (Pair, "`[throughput, tdp]` or `[throughput, area]`"),
+    (Points, "whole number or `all`"),
     (fields.Degrees, "number, list or `auto`"),
     (fields.MicrobatchList, "number or list"),
     (fields.ChunkList, "number or list"),
@@ -61,7 +67,10 @@ def _rows(model: type[BaseModel], prefix: str) -> list[str]:
         below, repeated = _model_in(annotation)
         path = f"{prefix}{name}"
         if below is not None:
-            lines.append(f"| `{path}` | {'list of mappings' if repeated else 'mapping'} | | {info.description} |\n")
+            either = next((words for alias, words in _ALIASES if annotation == alias), "mapping")
+            default = "" if either == "mapping" else f"{_default(info)} "
+            what = "list of mappings" if repeated else either
+            lines.append(f"| `{path}` | {what} | {default}| {info.description} |\n")
             lines += _rows(below, f"{path}.0." if repeated else f"{path}.")
         else:
             lines.append(f"| `{path}` | {_words(annotation)} | {_default(info)} | {_meaning(info)} |\n")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -25,6 +25,9 @@ from accmine.files import (
     resolve,
     validate,
 )
+from accmine.hardware import design_of, read_accelerator
+from accmine.study.front import Front, OneOrFront
+from accmine.study.mixes import Mix, mix_complaints, mix_rows
 from accmine.study.parallel import Parallel, System, is_placed, placement_complaints
 from accmine.study.parts import (
     AcceleratorSpace,
@@ -39,6 +42,7 @@ from accmine.study.parts import (
 from accmine.study.values import AcceleratorName, TechnologyName, Text
 
 __all__ = [
+    "BLOCKS",
     "AcceleratorSpace",
     "Budget",
     "Cost",
@@ -51,9 +55,12 @@ __all__ = [
     "StudyWorkload",
     "System",
     "as_mapping",
+    "block_of",
     "effective",
     "load_study",
+    "read_document",
     "schema",
+    "study_in",
 ]
 
 Mode = Literal["heterogeneous", "homogeneous", "common"]
@@ -81,15 +88,23 @@ class Study(Part):
     parallel: Parallel = Field(default=Parallel(), description="How a workload is spread over the devices.")
     limits: Limits = Field(default=Limits(), description="Limits of all devices together.")
     device_limits: DeviceLimits = Field(default=DeviceLimits(), description="Limits of each device.")
-    objective: Literal["throughput", "bottleneck", "throughput-per-tdp"] = Field(
-        default="throughput", description="Step time, time of the slowest stage, or samples per second over TDP."
+    objective: OneOrFront = Field(
+        default="throughput",
+        description="Step time, time of the slowest stage, or samples per second over TDP; {pareto: [throughput, tdp]} "
+        "or [throughput, area]: the front of both.",
     )
     floor: Annotated[float, Field(ge=0)] | None = Field(
         default_factory=derived(lambda data: 1.0 if data["objective"] == "throughput-per-tdp" else None),
         description="Least throughput under throughput-per-tdp, relative to the baseline's; default: 1; 0: none.",
     )
-    aggregate: Literal["worst", "mean"] = Field(
-        default="worst", description="How step times of several workloads are joined."
+    aggregate: Literal["worst", "mean", "regret"] = Field(
+        default="worst",
+        description="How step times of several workloads are joined: the worst, their mean, or over mixes of them the "
+        "most that is lost to the best design for the mix.",
+    )
+    mixes: Annotated[tuple[Mix, ...], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Mixes under aggregate: regret. Default: each workload alone, and equal shares.",
     )
     mode: Mode = Field(
         default_factory=derived(_default_mode),
@@ -129,8 +144,13 @@ class Study(Part):
         for index, workload in enumerate(self.workloads):
             if workload.name in names[:index]:
                 errors.append((("workloads", index, "name"), f"{workload.name!r} is taken; give each workload a name"))
-            if workload.weight != 1.0 and self.aggregate == "worst":
-                errors.append((("workloads", index, "weight"), "has no effect under aggregate: worst; allowed: 1"))
+            if workload.weight != 1.0 and self.aggregate != "mean":
+                message = f"has no effect under aggregate: {self.aggregate}; allowed: 1"
+                errors.append((("workloads", index, "weight"), message))
+        if self.robust:
+            errors += [*mix_complaints(self.mixes or (), names), *self._beside_regret()]
+        elif self.mixes is not None:
+            errors.append((("mixes",), f"belong to aggregate: regret, not to aggregate: {self.aggregate}"))
         errors += placement_complaints(self.workloads, self.system, self.parallel)
         errors += self._beside_placement() if self.placed else []
         if self.deployment == "time-shared" and self.mode != "common":
@@ -141,6 +161,23 @@ class Study(Part):
         if errors:
             raise FieldsError(errors)
         return self
+
+    def _beside_regret(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """Keys under which a regret over mixes is not there."""
+        allowed: tuple[tuple[tuple[str, ...], Any, bool, str], ...] = (
+            (("aggregate",), self.aggregate, len(self.workloads) > 1, "worst or mean, or several workloads"),
+            (("objective",), self.objective, self.objective == "throughput", "throughput"),
+            (("parallel", "pipeline"), self.parallel.depth, self.parallel.depth == 1, "1"),
+            (("mode",), self.mode, self.mode == "common", "common"),
+            (("deployment",), self.deployment, self.deployment == "time-shared", "time-shared"),
+        )
+        return [
+            (place, f"{got} is not there beside aggregate: regret; allowed: {words}")
+            if place != ("aggregate",)
+            else (place, f"regret is over mixes of several workloads, and there is one; allowed: {words}")
+            for place, got, fine, words in allowed
+            if not fine
+        ]
 
     def _beside_placement(self) -> list[tuple[tuple[str | int, ...], str]]:
         """Keys that say something which a search for placements does not do."""
@@ -170,6 +207,32 @@ class Study(Part):
         return is_placed(self.workloads, self.parallel)
 
     @property
+    def front(self) -> Front | None:
+        """The two objectives, where there are two."""
+        return self.objective if isinstance(self.objective, Front) else None
+
+    @property
+    def robust(self) -> bool:
+        """Whether the worst regret over mixes of workloads is minimised."""
+        return self.aggregate == "regret"
+
+    @property
+    def mix_rows(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
+        """Name and shares of each mix (``accmine.study.mixes.mix_rows``)."""
+        return mix_rows(self.mixes, [workload.name for workload in self.workloads])
+
+    @property
+    def one_run(self) -> Study:
+        """The study with one objective and no mixes: a run of it, under other limits or weights, is one of several."""
+        own: dict[str, Any] = {"aggregate": "worst", "mixes": None} if self.robust else {}
+        return self.model_copy(update={"objective": self.minimised, **own})
+
+    @property
+    def minimised(self) -> str:
+        """What a run under one set of limits minimises, by its word."""
+        return self.objective.pareto[0] if isinstance(self.objective, Front) else self.objective
+
+    @property
     def devices(self) -> int:
         """Devices of a workload."""
         return self.system.devices or self.parallel.least
@@ -189,6 +252,43 @@ class LoadedStudy:
         return self.path.parent
 
 
+BLOCKS = ("sweep", "compare")
+"""Keys of a document beside those of its study, which ask for more than one run of it; the command of each is called
+so."""
+
+
+def block_of(document: Document) -> str:
+    """Which of ``BLOCKS`` a document has; empty for none."""
+    return next((key for key in BLOCKS if isinstance(document.data, dict) and key in document.data), "")
+
+
+def read_document(
+    name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str | Path | None = None
+) -> tuple[Document, Path]:
+    """The document of a study, and its file; parameters and errors as of ``load_study``."""
+    path = resolve("studies", name_or_path)
+    if design is not None:
+        use = str(resolve("accelerators", design)) if is_file_reference(design) else str(design)
+        design_of(read_accelerator(use))
+        overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
+    shown = str(name_or_path) if is_file_reference(name_or_path) else None
+    document = load_yaml(path, name=shown, overrides=overrides)
+    known = looks_like(document.text, path)
+    keys = ("workloads", *BLOCKS) if isinstance(document.data, dict) else ()
+    if known is not None and not any(key in document.data for key in keys):
+        raise InputError(f"is no study; it looks like {known}", where=document.name)
+    return document, path
+
+
+def study_in(document: Document, path: Path) -> LoadedStudy:
+    """The study of a document, whatever more it asks for."""
+    data = document.data
+    if isinstance(data, dict):
+        data = {key: value for key, value in data.items() if key not in BLOCKS}
+    document = replace(document, data=data)
+    return LoadedStudy(validate(document, Study, context={"folder": path.parent}), document, path)
+
+
 def load_study(
     name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str | Path | None = None
 ) -> LoadedStudy:
@@ -202,23 +302,18 @@ def load_study(
     overrides
         ``key.key=value`` each, applied before validation.
     design
-        A design file or name: study this one design instead of the accelerator's space.
+        A design file or name: study this one design instead of the accelerator's space. A template is refused.
 
     Raises
     ------
     InputError
-        With everything that is wrong.
+        With everything that is wrong; also for a document that asks for more than one study.
     """
-    path = resolve("studies", name_or_path)
-    if design is not None:
-        use = str(resolve("accelerators", design)) if is_file_reference(design) else str(design)
-        overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
-    shown = str(name_or_path) if is_file_reference(name_or_path) else None
-    document = load_yaml(path, name=shown, overrides=overrides)
-    known = looks_like(document.text, path)
-    if known is not None and (not isinstance(document.data, dict) or "workloads" not in document.data):
-        raise InputError(f"is no study; it looks like {known}", where=document.name)
-    return LoadedStudy(validate(document, Study, context={"folder": path.parent}), document, path)
+    document, path = read_document(name_or_path, overrides, design=design)
+    if block := block_of(document):
+        message = f"asks for more than one run, which is for `accmine {block} {name_or_path}` or `accmine run`"
+        raise InputError(message, document.locate((block,), key=True), block)
+    return study_in(document, path)
 
 
 def as_mapping(study: BaseModel) -> dict[str, Any]:

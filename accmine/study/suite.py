@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from accmine.files import is_file_reference, load_yaml, resolve, validate
+from accmine.files import entry_name, load_yaml, resolve, validate
 from accmine.study.parallel import Parallel, System
 from accmine.study.precision import Part
-from accmine.study.study import Study
+from accmine.study.study import Study, effective
 
-__all__ = ["Entry", "load_suite"]
+__all__ = ["Entry", "load_suite", "overridden"]
 
 Metric = Literal["throughput", "throughput-per-tdp"]
 
@@ -87,8 +87,15 @@ def load_suite(name: str | Path, changes: Mapping[str, Any] | None = None) -> tu
     return tuple(_entry(suite, row, metric, changes or {}) for row in suite.rows for metric in suite.metrics)
 
 
+def overridden(study: Study, overrides: Sequence[str]) -> Study:
+    """The study with keys changed as ``--set`` does; raises ``InputError`` for a change that is wrong."""
+    if not overrides:
+        return study
+    return validate(load_yaml(text=effective(study), name=study.name, overrides=overrides), Study)
+
+
 def _entry(suite: _Suite, row: _Row, metric: str, changes: Mapping[str, Any]) -> Entry:
-    name = Path(row.model).stem if is_file_reference(row.model) else row.model
+    name = entry_name(row.model)
     accelerator = dict(suite.study.get("accelerator", {})) | ({"hbm": row.hbm} if row.hbm else {})
     table = {
         **suite.study,

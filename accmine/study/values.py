@@ -11,7 +11,16 @@ from pydantic import AfterValidator, Field, PlainValidator, StringConstraints, W
 from pydantic_core.core_schema import ValidationInfo
 
 from accmine.errors import InputError
-from accmine.files import allowed_units, find_file, format_quantity, is_file_reference, parse_quantity, resolve
+from accmine.files import (
+    allowed_units,
+    find_file,
+    format_quantity,
+    is_file_reference,
+    parse_quantity,
+    quantity_pattern,
+    reference_schema,
+    resolve,
+)
 from accmine.hardware import DATAFLOW_CHOICES
 from accmine.study.choices import AUTO
 from accmine.system import SCHEDULES
@@ -87,7 +96,8 @@ def _limit(value: Any, dimension: str) -> str | None:
 
 def _limit_schema(dimension: str) -> WithJsonSchema:
     words = f"number with a unit ({allowed_units(dimension)}), baseline, or none"
-    return WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}], "description": words})
+    quantity = {"type": "string", "pattern": quantity_pattern(dimension)}
+    return WithJsonSchema({"anyOf": [quantity, {"enum": ["baseline", "none", None]}], "description": words})
 
 
 def _count(value: Any) -> int:
@@ -201,7 +211,8 @@ def _one_or_list(one: dict[str, Any], *more: dict[str, Any]) -> WithJsonSchema:
 
 
 def _quantity_schema(dimension: str) -> WithJsonSchema:
-    return _one_or_list({"type": "string", "description": f"number with a unit: {allowed_units(dimension)}"})
+    words = f"number with a unit: {allowed_units(dimension)}"
+    return _one_or_list({"type": "string", "pattern": quantity_pattern(dimension), "description": words})
 
 
 def _reference(value: str, info: ValidationInfo, kind: str) -> str:
@@ -222,11 +233,11 @@ def _read(function: Callable[..., Any], argument: Any) -> Callable[[Any], Any]:
     return lambda value: function(value, argument)
 
 
-def _name_of(kind: str) -> AfterValidator:
+def _name_of(kind: str) -> tuple[AfterValidator, WithJsonSchema]:
     def read(value: str, info: ValidationInfo) -> str:
         return _reference(value, info, kind)
 
-    return AfterValidator(read)
+    return AfterValidator(read), WithJsonSchema(reference_schema(kind))
 
 
 def _csv(value: str, info: ValidationInfo) -> str:
@@ -296,12 +307,12 @@ RateAxis = Annotated[Axis | None, PlainValidator(_read(_quantity_axis, "bytes/s"
 HertzAxis = Annotated[Axis | None, PlainValidator(_read(_quantity_axis, "hertz")), _quantity_schema("hertz")]
 """As ``BytesAxis``, in hertz."""
 
-WorkloadName = Annotated[Text, _name_of("workloads")]
+WorkloadName = Annotated[Text, *_name_of("workloads")]
 """Name in the catalogue, or a file: it is made absolute. A relative file is looked for in the folder
 of the study (``info.context["folder"]``), then in the current one."""
-AcceleratorName = Annotated[Text, _name_of("accelerators")]
+AcceleratorName = Annotated[Text, *_name_of("accelerators")]
 """As ``WorkloadName``."""
-TechnologyName = Annotated[Text, _name_of("technologies")]
+TechnologyName = Annotated[Text, *_name_of("technologies")]
 """As ``WorkloadName``."""
-ClusterName = Annotated[Text, _name_of("clusters")]
+ClusterName = Annotated[Text, *_name_of("clusters")]
 """As ``WorkloadName``."""

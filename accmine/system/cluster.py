@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import AfterValidator, BeforeValidator, Field, StrictStr
+from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, TypeAdapter, WithJsonSchema
 
 from accmine.errors import Complaint, InputError
-from accmine.files import Document, load_yaml, parse_quantity, resolve, validate
+from accmine.files import Document, load_yaml, parse_quantity, quantity_pattern, resolve, validate
 from accmine.workload.importers.values import Part, Size
 
-__all__ = ["TOPOLOGIES", "Cluster", "Level", "load_cluster", "read_cluster"]
+__all__ = ["TOPOLOGIES", "Cluster", "Level", "cluster_schema", "load_cluster", "read_cluster"]
 
 TOPOLOGIES = ("switch", "fat-tree", "ring", "point-to-point")
 """What joins the parts of a level (devices, or blocks of the level inside).
@@ -276,9 +276,13 @@ def _topology(word: str) -> str:
     return word
 
 
-_Rate = Annotated[float, _quantity("bytes/s")]
-_Time = Annotated[float, _quantity("seconds")]
-_Topology = Annotated[StrictStr, AfterValidator(_topology)]
+def _written(dimension: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": quantity_pattern(dimension)})
+
+
+_Rate = Annotated[float, _quantity("bytes/s"), _written("bytes/s")]
+_Time = Annotated[float, _quantity("seconds"), _written("seconds")]
+_Topology = Annotated[StrictStr, AfterValidator(_topology), WithJsonSchema({"enum": list(TOPOLOGIES)})]
 _Text = Annotated[StrictStr, Field(min_length=1)]
 
 
@@ -308,6 +312,12 @@ class _OneLevel(Part):
     latency: _Time
     topology: _Topology = "ring"
     source: StrictStr = ""
+
+
+def cluster_schema() -> dict[str, Any]:
+    """JSON schema of a cluster's file."""
+    found: dict[str, Any] = TypeAdapter(_Levels | _OneLevel).json_schema()
+    return found
 
 
 def read_cluster(document: Document) -> Cluster:

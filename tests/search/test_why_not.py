@@ -57,7 +57,7 @@ def test_the_words_of_an_infeasible_study(here: Path, capsys: pytest.CaptureFixt
     table = json.loads(result.read_text())
     assert table["status"] == "infeasible"
     assert len(table["conflict"]) == len(table["where"])
-    assert table["where"][0] == "study.yaml:10:9"
+    assert table["where"][1] == "study.yaml:10:9"
     assert call("run", "study.yaml", "--json") == 1
     assert json.loads(capsys.readouterr().out) == table
 

@@ -22,11 +22,11 @@ from accmine.hardware.technology.technology import SourcedConstant, Technology
 
 __all__ = ["files_read", "load_technology"]
 
-_LAWS: dict[str, type[PartsArea] | type[PhazeArea]] = {"parts": PartsArea, "phaze": PhazeArea}
+LAWS: dict[str, type[PartsArea] | type[PhazeArea]] = {"parts": PartsArea, "phaze": PhazeArea}
 _TOP = ("name", "description", "node_nm", "area", "power")
 _CONSTANT = ("value", "unit", "source")
 _ALLOWED = (*_CONSTANT, "band")
-_TABLES = ("l2_um2", "glb_um2")
+TABLES = ("l2_um2", "glb_um2")
 
 
 @dataclass
@@ -102,7 +102,7 @@ class _Reader:
             self.complain((*place, "source"), "must say where the value comes from")
         band = self.band(entry["band"], (*place, "band")) if "band" in entry else math.nan
         self.constants.append(SourcedConstant(".".join(place), unit, str(entry["source"]), band))
-        read = self.table if name in _TABLES else self.number
+        read = self.table if name in TABLES else self.number
         return read(entry["value"], (*place, "value"))
 
     def section(self, data: Any, place: tuple[str, ...], kind: type, extra: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -121,11 +121,11 @@ class _Reader:
 
 def _area(reader: _Reader, data: Mapping[str, Any]) -> tuple[type[PartsArea] | type[PhazeArea], dict[str, Any]] | None:
     section = data.get("area")
-    if not isinstance(section, Mapping) or str(section.get("law")) not in _LAWS:
+    if not isinstance(section, Mapping) or str(section.get("law")) not in LAWS:
         place = ("area", "law") if isinstance(section, Mapping) else ("area",)
-        reader.complain(place, f"needs a section area with law: {' or '.join(_LAWS)}")
+        reader.complain(place, f"needs a section area with law: {' or '.join(LAWS)}")
         return None
-    kind = _LAWS[section["law"]]
+    kind = LAWS[section["law"]]
     return kind, reader.section(section, ("area",), kind, ("law",))
 
 

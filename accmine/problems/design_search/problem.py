@@ -4,6 +4,8 @@ Value of a design with step times T_i for tasks with references T0_i (step times
 
     r = max_i T_i/T0_i  (aggregate worst)   or   Σ w_i T_i/T0_i / Σ w_i  (aggregate mean)
 
+or, with mixes m of the tasks, r = max_m Σ w_mi T_i/T0_i, whatever the aggregate.
+
 ``throughput`` minimises r; ``throughput-per-tdp`` minimises r · TDP subject to r ≤ 1/floor. References
 make workloads comparable; for one task they change no order.
 """
@@ -81,6 +83,8 @@ class Problem:
         by several chips, and the best designs at the whole budget would leave nothing to select.
     floor
         Least throughput relative to the references, for ``throughput-per-tdp``; 0 switches it off.
+    mixes
+        Weights of the tasks, a row for each mix; empty: the aggregate counts.
     first
         Designs to look at before all others, such as the baseline; those that do not fit are left out.
     """
@@ -100,6 +104,7 @@ class Problem:
     floor: float = 0.0
     shares: tuple[tuple[float, float], ...] = ()
     first: tuple[Design, ...] = ()
+    mixes: tuple[tuple[float, ...], ...] = ()
 
     @property
     def per_tdp(self) -> bool:
@@ -109,7 +114,7 @@ class Problem:
     @property
     def weighted(self) -> bool:
         """Whether the tasks' times are added up; else the slowest counts."""
-        return AGGREGATES[self.aggregate].weighted
+        return AGGREGATES[self.aggregate].weighted or bool(self.mixes)
 
     @property
     def memory_bytes(self) -> int:
@@ -166,9 +171,11 @@ class Solution:
     schedules: Schedules
 
 
-def aggregate(relative: Sequence[Any], weights: Sequence[float], how: str) -> Any:
-    """Aggregate relative step times of tasks (numbers, or arrays over designs)."""
-    return AGGREGATES[how].of_relative(relative, weights)
+def aggregate(
+    relative: Sequence[Any], weights: Sequence[float], how: str, mixes: Sequence[Sequence[float]] = ()
+) -> Any:
+    """Aggregate relative step times of tasks (numbers, or arrays over designs); ``mixes`` as of a ``Problem``."""
+    return AGGREGATES[how].of_relative(relative, weights, mixes)
 
 
 def value_of(problem: Problem, relative: Any, tdp: Any) -> Any:
@@ -187,11 +194,8 @@ def evaluate(problem: Problem, design: Design, cycles: Sequence[Sequence[int]]) 
         sum(phase.repeats * c for phase, c in zip(task.phases, own, strict=True)) / design.frequency_hz
         for task, own in zip(problem.tasks, cycles, strict=True)
     )
-    relative = float(
-        aggregate(
-            [t / t0 for t, t0 in zip(step_s, problem.reference_s, strict=True)], problem.weights, problem.aggregate
-        )
-    )
+    each = [t / t0 for t, t0 in zip(step_s, problem.reference_s, strict=True)]
+    relative = float(aggregate(each, problem.weights, problem.aggregate, problem.mixes))
     tdp = tdp_w(design, problem.technology)
     return Evaluation(
         design,

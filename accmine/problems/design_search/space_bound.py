@@ -104,7 +104,7 @@ class SpaceBound:
     value
         No feasible design has a lower value; ``inf`` if there is none.
     design
-        The design whose bound that is; ``None`` if there is none, or the time was over.
+        The design whose bound that is, or where the time was over one of low bound; ``None`` if there is none.
     feasible
         Designs within the limits.
     """
@@ -137,8 +137,7 @@ def blocks(problem: Problem) -> Iterator[Block]:
 
 def _cropped(block: Block) -> Block:
     """The block without counts that never fit: mostly a small part is left, and bounds cost what is left."""
-    a = int(np.flatnonzero(block.fits.any(axis=1))[-1]) + 1
-    b = int(np.flatnonzero(block.fits.any(axis=0))[-1]) + 1
+    a, b = (int(np.flatnonzero(block.fits.any(axis=axis))[-1]) + 1 for axis in (1, 0))
     area, tdp = block.area_mm2[:a, :b], block.tdp_w[:a, :b]
     return Block(block.types, block.tensor_counts[:a], block.vector_counts[:b], area, tdp, block.fits[:a, :b])
 
@@ -153,8 +152,7 @@ def phase_bounds(problem: Problem, block: Block, *, paths: bool) -> list[list[Fl
 
 def phase_bounds_of(problem: Problem, several: Sequence[Block], *, paths: bool) -> list[list[list[FloatArray]]]:
     """``phase_bounds`` of several blocks at once: the passes over the graphs are shared."""
-    terms = _Terms(problem, several)
-    cache: dict[OperatorGraph, list[FloatArray]] = {}
+    terms, cache = _Terms(problem, several), dict[OperatorGraph, list[FloatArray]]()
     for task in problem.tasks:
         for phase in task.phases:
             graph = phase.graph
@@ -262,8 +260,8 @@ class _Sides:
 
 def sides_of(library: CostLibrary, types: Design) -> _Sides:
     """The sides of every work on some core types."""
-    costs, bandwidth = library.costs(types), hbm_capacity(types)
-    own, alone, least = costs.corrections, [], costs.compulsory_bytes
+    costs, bandwidth, alone = library.costs(types), hbm_capacity(types), []
+    own, least = costs.corrections, costs.compulsory_bytes
     useful = useful_splits(costs, library.works)
     for side, mask in zip((costs.tensor, costs.vector), useful, strict=True):
         valid = mask & (side.cycles != INVALID)
@@ -314,12 +312,13 @@ def relative_value(problem: Problem) -> Value:
     """The objective of a design search as a ``Value``: monotone in phase times, so a bound of it."""
 
     def value(seconds: PhaseSeconds, block: Block) -> FloatArray:
-        relative = [
+        each = [
             sum((phase.repeats * s for phase, s in zip(task.phases, own, strict=True)), np.zeros_like(block.area_mm2))
             / reference
             for task, own, reference in zip(problem.tasks, seconds, problem.reference_s, strict=True)
         ]
-        return cast(FloatArray, value_of(problem, aggregate(relative, problem.weights, problem.aggregate), block.tdp_w))
+        relative = aggregate(each, problem.weights, problem.aggregate, problem.mixes)
+        return cast(FloatArray, value_of(problem, relative, block.tdp_w))
 
     return value
 
@@ -385,7 +384,8 @@ def scan(
         if not near:
             break
         if clock.over():
-            return SpaceBound(min(least, rows[0][0]), None, feasible)
+            known = design or near[0].design(int(np.where(near[0].fits, near[0].tdp_w, -inf).argmax()))
+            return SpaceBound(min(least, rows[0][0]), known, feasible)
         for block, seconds in zip(near, phase_bounds_of(problem, near, paths=True), strict=True):
             full = np.where(block.fits, value(seconds, block), inf)
             at = int(full.argmin())

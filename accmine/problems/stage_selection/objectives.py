@@ -128,17 +128,30 @@ class Aggregate:
             return np.sum(steps, axis=0) if self.weighted else np.maximum.reduce(steps)
         return sum(steps) if self.weighted else max(steps)
 
-    def of_relative(self, relative: Sequence[Any], weights: Sequence[float]) -> Any:
-        """Of relative steps and their weights: numbers, or arrays."""
-        if self.weighted:
-            total = weights[0] * relative[0]
-            for w, r in zip(weights[1:], relative[1:], strict=True):
-                total = total + w * r
-            return total / sum(weights)
-        worst = relative[0]
-        for other in relative[1:]:
-            worst = np.maximum(worst, other)
-        return worst
+    def of_relative(
+        self, relative: Sequence[Any], weights: Sequence[float], mixes: Sequence[Sequence[float]] = ()
+    ) -> Any:
+        """Of relative steps and their weights: numbers, or arrays.
+
+        Where there are ``mixes``, rows of weights, the largest of their sums, whatever the aggregate.
+        """
+        if mixes:
+            return _largest([_sum(row, relative) for row in mixes])
+        return _sum(weights, relative) / sum(weights) if self.weighted else _largest(relative)
+
+
+def _sum(weights: Sequence[float], relative: Sequence[Any]) -> Any:
+    total = weights[0] * relative[0]
+    for w, r in zip(weights[1:], relative[1:], strict=True):
+        total = total + w * r
+    return total
+
+
+def _largest(values: Sequence[Any]) -> Any:
+    worst = values[0]
+    for other in values[1:]:
+        worst = np.maximum(worst, other)
+    return worst
 
 
 AGGREGATES: dict[str, Aggregate] = {own.name: own for own in (Aggregate("worst", False), Aggregate("mean", True))}

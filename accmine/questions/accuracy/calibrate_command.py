@@ -9,15 +9,36 @@ import typer
 
 from accmine.errors import InputError
 from accmine.questions.accuracy.training.command import NO_RUNS, calibrate_stack
-from accmine.questions.options import Json, echo_json, writable
+from accmine.questions.completion import of_catalogue
+from accmine.questions.options import Json, echo_json, echo_text, writable
 
 __all__ = ["calibrate"]
 
 _HALF, _KERNEL = 0.5, "kernel"
 
+_Chip = Annotated[
+    str,
+    typer.Option(help="Name or file of the chip they were measured on.", autocompletion=of_catalogue("accelerators")),
+]
+_Cluster = Annotated[
+    str | None,
+    typer.Option(
+        help="With --runs: name or file of what connects the chips. Default: dgx-a100.",
+        autocompletion=of_catalogue("clusters"),
+    ),
+]
+_Fit = Annotated[
+    str | None,
+    typer.Option(
+        help="Constants to fit, separated by commas: launch, array_efficiency, vector_efficiency, hbm_efficiency, "
+        "hbm_ramp, sustained, host_launch; of tiles fill, edge, split_launch, split_traffic. "
+        "Default: those that a kind of operator can tell."
+    ),
+]
+
 
 def calibrate(
-    accelerator: Annotated[str, typer.Option(help="Name or file of the chip they were measured on.")],
+    accelerator: _Chip,
     tables: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[CSV…]", help="Measured operators; docs/measurements.md has the columns."),
@@ -26,22 +47,13 @@ def calibrate(
         Path | None,
         typer.Option(help="Measured training steps (docs/measurements.md): makes a stack of software from 20 of them."),
     ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(help="With --runs: name or file of what connects the chips. Default: dgx-a100.")
-    ] = None,
+    cluster: _Cluster = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the accelerator with its calibration to this file.")
     ] = None,
     holdout: Annotated[float, typer.Option(help="Share of the rows that are scored on and not fitted on.")] = _HALF,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw of these rows.")] = 0,
-    fit: Annotated[
-        str | None,
-        typer.Option(
-            help="Constants to fit, separated by commas: launch, array_efficiency, vector_efficiency, hbm_efficiency, "
-            "hbm_ramp, sustained, host_launch; of tiles fill, edge, split_launch, split_traffic. "
-            "Default: those that a kind of operator can tell."
-        ),
-    ] = None,
+    fit: _Fit = None,
     kind: Annotated[
         list[str] | None, typer.Option(help="Kind of operator to calibrate; may be repeated. Default: all measured.")
     ] = None,
@@ -88,7 +100,7 @@ def _operators(
     from accmine.questions.accuracy.fit import Predictor
     from accmine.questions.accuracy.report import calibration_text, source_text
     from accmine.questions.accuracy.samples import chosen, read_samples
-    from accmine.report import to_json
+    from accmine.report import asked_width, to_json
 
     document, design = read_accelerator(accelerator), load_accelerator(accelerator)
     samples = chosen([sample for table in tables for sample in read_samples(table, design, clock)], kind)
@@ -110,7 +122,7 @@ def _operators(
         values = {"tables": list(map(str, tables)), "accelerator": accelerator, "rows": len(samples)}
         echo_json(values | {**to_json(found), "source": source, "output": said})
         return
-    typer.echo(calibration_text(found))
+    echo_text(calibration_text(found, asked_width()))
     typer.echo(f"\nwritten: {output}" if output is not None else "\nnothing is written without -o FILE")
 
 

@@ -9,7 +9,7 @@ import typer
 
 from accmine.errors import CheckError, InputError
 from accmine.questions.accuracy.calibrate_command import calibrate
-from accmine.questions.options import Json, echo_json
+from accmine.questions.options import Json, echo_json, echo_text
 
 __all__ = ["COMMANDS", "ledger"]
 
@@ -34,6 +34,7 @@ def ledger(
     """Compare the models with published and measured values; exit code 3 if one is out of its band."""
     from accmine.questions.accuracy.report import rows_text, summary_text
     from accmine.questions.accuracy.suites import rows, summary
+    from accmine.report import asked_width
 
     if without:
         _ablation(suite, data, as_json)
@@ -42,13 +43,13 @@ def ledger(
     if as_json:
         echo_json(entries)
     else:
-        typer.echo(summary_text(entries) if suite is None else rows_text(entries))
+        echo_text((summary_text if suite is None else rows_text)(entries, asked_width()))
     raise typer.Exit(CheckError.exit_code if any(entry["ok"] is False for entry in entries) else 0)
 
 
 def _ablation(suite: str | None, data: Path | None, as_json: bool) -> None:
     from accmine.questions.accuracy.training.ablation import ablation, ablation_text
-    from accmine.report import to_json
+    from accmine.report import asked_width, to_json
 
     if suite not in (None, "training"):
         raise InputError(f"is about the suite training, not {suite}", field="--ablation")
@@ -58,7 +59,7 @@ def _ablation(suite: str | None, data: Path | None, as_json: bool) -> None:
     if as_json:
         echo_json([to_json(item) for item in found])
     else:
-        typer.echo(ablation_text(found))
+        typer.echo(ablation_text(found, asked_width()))
 
 
 COMMANDS = {"ledger": ledger, "calibrate": calibrate}

@@ -30,9 +30,9 @@ def _cell(entry: dict[str, Any], key: str) -> Any:
     return "" if key in ("at_least", "at_most") and (entry["at_most"] or 0) >= _NO_BAND else cell(entry[key])
 
 
-def rows_text(entries: Sequence[dict[str, Any]]) -> str:
-    """The rows of a suite as a table."""
-    return table(suite(entries))
+def rows_text(entries: Sequence[dict[str, Any]], width: int | None = None) -> str:
+    """The rows of a suite as a table; ``width`` as ``accmine.report.table``."""
+    return table(suite(entries), width)
 
 
 def summary(entries: Sequence[dict[str, Any]]) -> Section:
@@ -54,10 +54,10 @@ def summary(entries: Sequence[dict[str, Any]]) -> Section:
     return Section("accuracy", "Accuracy", (*texts("suite", "quantity"), *numbers, *texts("ok")), tuple(rows))
 
 
-def summary_text(entries: Sequence[dict[str, Any]]) -> str:
+def summary_text(entries: Sequence[dict[str, Any]], width: int | None = None) -> str:
     """One line for each suite and quantity as a table, and what it means."""
     return (
-        f"{table(summary(entries))}\n\n"
+        f"{table(summary(entries), width)}\n\n"
         "within: rows inside the band of their quantity; MAPE, bias, worst: mean of |model / published - 1|, mean and\n"
         "largest of it; rank: Spearman's. The rows and their bands: accmine ledger --suite NAME."
     )
@@ -82,29 +82,46 @@ def source_text(found: Calibrated, tables: Sequence[str], rows: int, seed: int, 
     return text + (f". Before: {before}" if before else "")
 
 
-def calibration_text(found: Calibrated) -> str:
-    """The constants of both directions, the scores and the warnings, as text."""
+def _constants(found: Calibrated) -> Section:
+    """The constants of each kind, of both directions."""
     first, second = found.part, found.swapped
-    other = [""] if second is None else [f"on the {second.fitted.rows} others"]
-    lines = [f"{'kind':<13}{'constant':<20}{f'fitted on {first.fitted.rows} rows':>22}{other[0]:>20}"]
+    rows = []
     for i, own in enumerate(first.kinds):
         swapped = None if second is None else second.kinds[i]
         for j, (name, value) in enumerate(own.constants):
-            there = "" if swapped is None else _constant(swapped, name, swapped.constants[j][1])
-            lines.append(f"{own.kind:<13}{name:<20}{_constant(own, name, value):>22}{there:>20}")
-    lines += ["", f"{'score':<52}{'rows':>6}{'MAPE':>9}{'bias':>9}{'worst':>9}{'rank':>8}"]
-    lines.append(_score("nothing fitted, held-out rows", found.uncorrected))
-    lines.append(_score("launch alone, held-out rows", found.launch.held_out))
+            there = () if swapped is None else (_constant(swapped, name, swapped.constants[j][1]),)
+            rows.append((own.kind, name, _constant(own, name, value), *there))
+    heads = [
+        f"fitted on {first.fitted.rows} rows",
+        *([] if second is None else [f"on the {second.fitted.rows} others"]),
+    ]
+    return Section("constants", "Constants", (*texts("kind", "constant"), *figures(*heads)), tuple(rows))
+
+
+def _scores(found: Calibrated) -> Section:
+    """How far predictions are off, on which rows."""
+    first, second = found.part, found.swapped
+    rows = [
+        _score("nothing fitted, held-out rows", found.uncorrected),
+        _score("launch alone, held-out rows", found.launch.held_out),
+    ]
     for own in first.kinds:
-        lines += [
+        rows += [
             _score(f"{own.kind}, rows of the fit", own.fitted),
             _score(f"{own.kind}, held-out rows", own.held_out),
         ]
     if len(first.kinds) > 1:
-        lines.append(_score("all kinds, held-out rows", first.held_out))
+        rows.append(_score("all kinds, held-out rows", first.held_out))
     if second is not None:
-        lines.append(_score("all kinds, held-out rows, parts exchanged", second.held_out))
-    lines.append("")
+        rows.append(_score("all kinds, held-out rows, parts exchanged", second.held_out))
+    heads = (*texts("score"), *figures("rows", "MAPE", "bias", "worst", "rank"))
+    return Section("scores", "Scores", heads, tuple(rows))
+
+
+def calibration_text(found: Calibrated, width: int | None = None) -> str:
+    """The constants of both directions, the scores and the warnings, as text; ``width`` as ``accmine.report.table``."""
+    first = found.part
+    lines = [table(_constants(found), width), "", table(_scores(found), width), ""]
     for own in first.kinds:
         low, high = own.interval
         text = f"{own.kind}: 9 of 10 held-out rows take {low:.3f} to {high:.3f} times the modelled time"
@@ -121,7 +138,7 @@ def _constant(part: KindPart, name: str, value: float) -> str:
     return f"{1e6 * value:.4g} us" if name.endswith("launch") else f"{value:.4g}"
 
 
-def _score(name: str, found: Score) -> str:
+def _score(name: str, found: Score) -> tuple[str, ...]:
     rank = "" if found.rank is None else f"{found.rank:.3f}"
-    percents = f"{100 * found.mape:>7.1f} %{100 * found.bias:>+7.1f} %{100 * found.worst:>7.1f} %"
-    return f"{name:<52}{found.rows:>6}{percents}{rank:>8}"
+    percents = (_percent(found.mape), _percent(found.bias, sign=True), _percent(found.worst))
+    return (name, str(found.rows), *percents, rank)

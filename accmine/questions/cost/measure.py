@@ -11,7 +11,7 @@ from accmine.cost import OperatorTable, pace, resolve_timing, unstated
 from accmine.cost.interval import Worth, worth_of
 from accmine.cost.operator_table import operator_table
 from accmine.errors import Complaint, InputError
-from accmine.files import Document, validate
+from accmine.files import Document, entry_name, validate
 from accmine.hardware import (
     Design,
     chosen,
@@ -142,7 +142,7 @@ def cost_step(
     plain = tuple(workload.model_copy(update={"dtype": "bf16"}) for workload in study.workloads)
     inputs = read_inputs(study.model_copy(update={"workloads": plain}))
     try:
-        plan = make_plan(study, replace(inputs, template=template_of(design)))
+        plan = make_plan(study.one_run, replace(inputs, template=template_of(design)))
     except InputError as error:
         found = [Complaint(c.where, _option(c.field) if c.field else "", c.message) for c in error.complaints]
         raise InputError(found) from None
@@ -155,7 +155,7 @@ def cost_step(
     table = operator_table(task, library, design, energies=not no_energy)
     return CostedStep(
         workload=pipeline.name,
-        accelerator=Path(accelerator).stem,
+        accelerator=entry_name(accelerator),
         design=design,
         technology=constants.name,
         settings=_settings(study, inputs.models[0], given),

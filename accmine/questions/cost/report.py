@@ -41,9 +41,13 @@ COLUMNS = (
 _WORDS = 4  # columns of words before those of numbers
 
 
-def render(step: CostedStep, *, everything: bool = False) -> str:
-    """Table, totals, roofline and notes as text; unless ``everything``, the ``LONGEST`` rows and one of all others."""
-    blocks = [_header(step), text_of(operators(step, everything=everything)), text_of(totals(step)), _roofline(step)]
+def render(step: CostedStep, *, everything: bool = False, width: int | None = None) -> str:
+    """Table, totals, roofline and notes as text; unless ``everything``, the ``LONGEST`` rows and one of all others.
+
+    ``width`` as ``accmine.report.table``.
+    """
+    tables = [text_of(section, width) for section in (operators(step, everything=everything), totals(step))]
+    blocks = [_header(step), *tables, _roofline(step)]
     blocks.append("\n".join(_notes(step)))
     return "\n\n".join(blocks) + "\n"
 

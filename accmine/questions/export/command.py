@@ -1,4 +1,4 @@
-"""``accmine export``: a run for other tools: designs and longest operators, or its placement; and what those say."""
+"""``accmine export``: a run for other tools, and what those say; or the operator schedules of a study as files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accmine.errors import CheckError, InputError
-from accmine.questions.options import RUNS, Json, Runs, echo_json
+from accmine.errors import CheckError, Complaint, InputError
+from accmine.questions.options import RUNS, Json, Runs, echo_json, echo_text
 
 if TYPE_CHECKING:
     from accmine.questions.export.comparison import Comparison
@@ -34,9 +34,27 @@ class Tool(StrEnum):
 
 
 def export(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or the start of the name of one.")],
-    tool: Annotated[Tool, typer.Option("--to", help="The tool whose formats to write.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Write the files into this folder.")],
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN|STUDY", help="Run folder, or the start of its name; with --problem a study."),
+    ] = None,
+    tool: Annotated[Tool | None, typer.Option("--to", help="The tool whose formats to write.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write the files into this folder.")
+    ] = None,
+    problem: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the operator-schedule problems of a study into this folder."),
+    ] = None,
+    design: Annotated[
+        str | None, typer.Option(metavar="DESIGN", help="Of the problems, name or file; default: the baseline.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(metavar="NAME", help="The problems of all models of a suite.")] = None,
+    models: Annotated[str | None, typer.Option(metavar="M,M", help="Models of the suite; default: all.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of every study.")
+    ] = None,
     stage: Annotated[
         int | None, typer.Option(min=0, help="Only design-N.yaml of a run that chose several; default: all.")
     ] = None,
@@ -47,11 +65,78 @@ def export(
     runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Write the designs of a run and their ten longest operators, or its placement, in the formats of another tool.
+    """Write a run in the formats of another tool, or the operator schedules of a study as problem files.
 
-    With --verify the tool is run, and each figure stands beside accmine's with the reasons why they differ; exit code 3
-    if two figures that have to be equal are not.
+    RUN --to TOOL -o DIR: its designs and their ten longest operators, or its placement. With --verify the tool is run,
+    and each figure stands beside accmine's with the reasons why they differ; exit code 3 if two figures that have to be
+    equal are not.
+
+    STUDY --problem DIR, or --suite NAME --problem DIR: every phase of every device on one design, for accmine solve.
     """
+    given = {key for key in context.params if str(context.get_parameter_source(key)).endswith("COMMANDLINE")}
+    _check_form(given)
+    if problem is not None:
+        _problems(name, suite, models, overrides or [], design, problem, again, as_json)
+    elif name is not None and tool is not None and output is not None:
+        _run(runs, name, tool, output, stage, verify, again, as_json)
+
+
+_OF_PROBLEMS = {"design", "suite", "models", "overrides"}
+_OF_RUNS = {"tool", "output", "stage", "verify", "runs"}
+
+
+def _check_form(given: set[str]) -> None:
+    """Refuse what would have no effect, and name what is missing."""
+    spelled = {"tool": "--to", "overrides": "--set"}
+    form, wrong = ("--problem", _OF_RUNS) if "problem" in given else ("--to", _OF_PROBLEMS)
+    if unfit := sorted(given & wrong):
+        what = "a study" if "problem" in given else "problems of a study"
+        told = f"has no effect {'on' if 'problem' in given else 'without --problem, which writes the'} {what}"
+        raise InputError([Complaint(form, spelled.get(key, f"--{key}"), told) for key in unfit])
+    if "problem" in given:
+        if ("name" in given) == ("suite" in given):
+            raise InputError("needs one study, or --suite NAME", where=form)
+        if "models" in given and "suite" not in given:
+            raise InputError("has no effect without --suite", where=form, field="--models")
+    elif missing := [text for key, text in _NEEDED.items() if key not in given]:
+        raise InputError(f"needs {', '.join(missing)}; or STUDY --problem DIR", where="export")
+
+
+_NEEDED = {"name": "RUN", "tool": "--to TOOL", "output": "--output DIR"}
+
+
+def _problems(
+    name: str | None,
+    suite: str | None,
+    models: str | None,
+    overrides: Sequence[str],
+    design: str | None,
+    folder: Path,
+    again: bool,
+    as_json: bool,
+) -> None:
+    """The operator schedules of a study or a suite."""
+    from accmine.questions.export.folder import check_export, write_export
+    from accmine.questions.gap.schedules.problems import INDEX, files, phase_problems, studies_of
+
+    check_export(folder, [], again=again)  # before graphs are built for a minute
+    words = [word.strip() for word in models.split(",")] if models else []
+    studies = studies_of([name] if name else [], suite, words, overrides)
+    texts = files(own for title, study, _ in studies for own in phase_problems(title, study, design))
+    written = write_export(folder, texts, again=again)
+    rows = json.loads(texts[INDEX])["problems"]
+    if as_json:
+        echo_json({"problems": rows, "files": [str(path) for path in written]})
+        return
+    for row in rows:
+        typer.echo(f"{row['operations']:>7,} operations  {row['file']}")
+    typer.echo(f"{len(rows)} problems in {folder}; what each is: {INDEX}; accmine solve reads them")
+
+
+def _run(
+    runs: Path, name: str, tool: Tool, output: Path, stage: int | None, verify: bool, again: bool, as_json: bool
+) -> None:
+    """A run in the formats of a tool."""
     from accmine.questions.export.folder import check_export, write_export
     from accmine.questions.export.operators import read_run
     from accmine.questions.run.folder import find_run
@@ -136,17 +221,18 @@ def _print(
     tool: Tool, answer: RunAnswer, output: Path, written: Sequence[Path], comparisons: Sequence[Comparison] | None
 ) -> None:
     from accmine.questions.export.readme import operator_table
+    from accmine.report import asked_width
 
     for winner in answer.winners:
-        typer.echo(f"{winner.name}  {winner.design.name}  ({', '.join(winner.devices)})\n")
-        typer.echo(operator_table(winner))
-    typer.echo(f"{len(written)} files in {output}; how to run {tool.value}, and what it models differently: README.txt")
+        echo_text(f"{winner.name}  {winner.design.name}  ({', '.join(winner.devices)})\n")
+        echo_text(operator_table(winner, width=asked_width()) + "\n")
+    echo_text(f"{len(written)} files in {output}; how to run {tool.value}, and what it models differently: README.txt")
     if comparisons is None:
         return
     typer.echo("")
     for comparison in comparisons:
         for line in _lines(comparison):
-            typer.echo(line)
+            echo_text(line)
     wrong = [comparison for comparison in comparisons if not comparison.ok]
     must = sum(comparison.equal for comparison in comparisons)
     if must:

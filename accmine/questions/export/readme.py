@@ -24,13 +24,17 @@ def heading(tool: str, version: str, answer: RunAnswer, winner: Winner) -> str:
     )
 
 
-def operator_table(winner: Winner, column: str = "", values: Mapping[str, str] | None = None) -> str:
+def operator_table(
+    winner: Winner, column: str = "", values: Mapping[str, str] | None = None, *, width: int | None = None
+) -> str:
     """The exported operators, longest first, and what was left out.
 
     Parameters
     ----------
     column, values
         A further column by the labels of the operators.
+    width
+        As of ``accmine.report.table``.
     """
     head = ["label", "operator", "m", "k", "n", "batch", "dtype", "per step", "cores", "cycles", "share of step"]
     head += [column] if values else []
@@ -45,7 +49,7 @@ def operator_table(winner: Winner, column: str = "", values: Mapping[str, str] |
         rows.append(cells + ([values[operator.label]] if values else []))
     words = ("label", "operator", "dtype")
     columns = tuple(Column(name, numeric=name not in words) for name in head)
-    text = table(Section("operators", winner.name, columns, tuple(map(tuple, rows)))) + "\n\n"
+    text = table(Section("operators", winner.name, columns, tuple(map(tuple, rows))), width) + "\n\n"
     text += (
         f"These take {100 * winner.share:.1f} % of the operator time of a step: cycles of the fastest mode with the\n"
         "whole HBM bandwidth × how often a step runs it. Operators overlap in a schedule, so a step is shorter than\n"

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from accmine.errors import Complaint, InfeasibleError, InputError, NothingFoundError
-from accmine.files import complaints_of, did_you_mean, load_yaml, parse_value, validate
+from accmine.files import complaints_of, did_you_mean, parse_value
 from accmine.hardware.technology import tdp_w
 from accmine.problems.design_search import KIND
 from accmine.questions.gap.measure import First, Ground, Measured
@@ -27,7 +27,7 @@ from accmine.registry import solvers_of
 from accmine.report import from_json
 from accmine.search import Answer, Member, excess, objective_of, stage_value
 from accmine.search import metric as metric_of
-from accmine.study import HEURISTIC_OPTIONS, Search, Study, effective, load_suite
+from accmine.study import HEURISTIC_OPTIONS, Search, Study, load_suite, overridden
 from accmine.study.study import Budget
 
 __all__ = ["INFEASIBLE", "Case", "cases", "options_of", "rows_of", "suite_cases", "sweep"]
@@ -171,10 +171,7 @@ def suite_cases(
         if entry.needs:
             found.append(Case(entry.model, None, metric=entry.metric, note=f"needs {entry.needs}"))
             continue
-        study = entry.study
-        if overrides:
-            document = load_yaml(text=effective(study), name=study.name, overrides=overrides)
-            study = validate(document, Study)
+        study = overridden(entry.study, overrides)
         found += [replace(case, name=entry.model) for case in cases([study], seeds, seconds, options)]
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,62 +10,109 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine.errors import CheckError, Complaint, InfeasibleError, InputError, NothingFoundError
-from accmine.questions.options import INTERRUPTED, Json, Quiet, Verbose, Workers, progress, writable
+from accmine.questions.completion import of_catalogue, of_solvers
+from accmine.questions.options import INTERRUPTED, Json, Quiet, Verbose, Workers, echo_text, progress, writable
 
 if TYPE_CHECKING:
     from accmine.questions.gap.record import GapRow
+    from accmine.questions.gap.schedules.command import Tables
     from accmine.report import Progress
 
 __all__ = ["COMMANDS", "gap"]
 
+_SEARCH = frozenset({"set", "seconds", "seeds", "option", "workers", "runs", "again", "method", "plot"})
 _FORMS: dict[str, frozenset[str]] = {
-    "gap --solution": frozenset({"seconds", "seeds", "workers", "solver", "format"}),
-    "gap --design": frozenset({"set", "seconds", "seeds", "workers"}),
-    "gap --suite": frozenset(
-        {"set", "seconds", "seeds", "option", "models", "metrics", "workers", "runs", "again", "method"}
-    ),
-    "gap STUDY": frozenset({"set", "seconds", "seeds", "option", "workers", "runs", "again", "method"}),
+    "gap --solution": frozenset({"seconds", "seeds", "workers", "solver", "format", "plot"}),
+    "gap --design": frozenset({"set", "seconds", "seeds", "workers", "plot"}),
+    "gap --suite": _SEARCH | {"models", "metrics"},
+    "gap --schedule": frozenset({"set", "seconds", "seeds", "models", "workers", "runs", "again", "markdown", "latex"}),
+    "gap STUDY": _SEARCH,
 }
 """Options of each form beside those for output; another one would have no effect and is refused."""
 
 
+Designs = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="DESIGN",
+        help="Rate this design, name or file; once, or once per device.",
+        autocompletion=of_catalogue("accelerators"),
+    ),
+]
+Numbers = Annotated[str | None, typer.Option(metavar="N,N", help="Seeds; default: the study's, with --schedule 0.")]
+Limits = Annotated[
+    str | None, typer.Option(metavar="S,S", help="Wall-clock limits; default: the study's, with --schedule 5.")
+]
+Folders = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Keep rows in run folders here, and read those that are there.")
+]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of every study.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=V,V", help="Values of an option of the heuristic; all combinations are measured."),
+]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOLVER",
+        help="A registered solver of design searches instead of the study's heuristic.",
+        autocompletion=of_solvers("design-search"),
+    ),
+]
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOLVER,…",
+        help="Measure these solvers on the operator schedules of studies or a suite.",
+        autocompletion=of_solvers("operator-schedule"),
+    ),
+]
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[STUDY|PROBLEM]...", help="Studies, or one problem file.", autocompletion=of_catalogue("studies")
+    ),
+]
+Suite = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Measure a shipped suite, such as wham.", autocompletion=of_catalogue("suites")),
+]
+Models = Annotated[
+    str | None,
+    typer.Option(metavar="M,M", help="Models of the suite; default: all.", autocompletion=of_catalogue("workloads")),
+]
+Solver = Annotated[
+    str | None,
+    typer.Option(help="Solver of the problem file; default: that of its kind.", autocompletion=of_solvers()),
+]
+Table = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables of --schedule.")]
+
+
 def gap(
-    targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[STUDY|PROBLEM]...", help="Studies, or one problem file.")
-    ] = None,
+    targets: Targets = None,
     solution: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Rate this solution of the problem file.")
     ] = None,
-    design: Annotated[
-        list[str] | None,
-        typer.Option(metavar="DESIGN", help="Rate this design, name or file; once, or once per device."),
-    ] = None,
-    suite: Annotated[str | None, typer.Option(metavar="NAME", help="Measure a shipped suite, such as wham.")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of every study.")
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=V,V", help="Values of an option of the heuristic; all combinations are measured."),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(metavar="SOLVER", help="A registered solver of design searches instead of the study's heuristic."),
-    ] = None,
-    seeds: Annotated[str | None, typer.Option(metavar="N,N", help="Seeds; default: the study's.")] = None,
-    seconds: Annotated[str | None, typer.Option(metavar="S,S", help="Wall-clock limits; default: the study's.")] = None,
+    design: Designs = None,
+    suite: Suite = None,
+    overrides: Changes = None,
+    option: Options = None,
+    method: Method = None,
+    seeds: Numbers = None,
+    seconds: Limits = None,
     workers: Workers = None,
-    models: Annotated[str | None, typer.Option(metavar="M,M", help="Models of the suite; default: all.")] = None,
+    models: Models = None,
+    schedule: Schedule = None,
     metrics: Annotated[str | None, typer.Option(metavar="M,M", help="Metrics of the suite; default: all.")] = None,
-    solver: Annotated[str | None, typer.Option(help="Solver of the problem file; default: that of its kind.")] = None,
+    solver: Solver = None,
     file_format: Annotated[
         str | None, typer.Option("--format", help="Format of the problem file; default: recognised.")
     ] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write all columns.")] = None,
+    markdown: Table = None,
+    latex: Table = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the gap over time of every run.")] = None,
-    runs: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep rows in run folders here, and read those that are there.")
-    ] = None,
+    runs: Folders = None,
     again: Annotated[bool, typer.Option("--again", help="Measure also what the run folders hold.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -75,15 +121,23 @@ def gap(
     """Measure how far a heuristic is from the best: heuristic, refined, bound, and who proved it.
 
     STUDY...: the study's heuristic over seeds, time limits and its options. STUDY --design: designs of your own.
-    PROBLEM --solution: a solution of your own. --suite NAME: a shipped table of studies.
+    PROBLEM --solution: a solution of your own. --suite NAME: a shipped table of studies. --schedule SOLVER,…: solvers
+    of operator schedules on every phase of studies or a suite.
     """
     given: dict[str, Any] = {"set": overrides, "option": option, "seeds": seeds, "seconds": seconds, "method": method}
     given |= {"workers": workers, "models": models, "metrics": metrics, "solver": solver, "format": file_format}
-    given |= {"runs": runs, "again": again or None}
-    form = _form(targets or [], solution, design, suite, given)
-    _check_outputs(csv_file, plot)
+    given |= {"runs": runs, "again": again or None, "plot": plot, "markdown": markdown, "latex": latex}
+    form = _form(targets or [], solution, design, suite, given, schedule)
+    _check_outputs(plot, csv_file, markdown, latex)
     numbers = [int(word) for word in _numbers("seeds", seeds, int)]
     limits = _numbers("seconds", seconds, float)
+    if schedule is not None:
+        studies = (targets or [], suite, _words(models), overrides or [], _one("design", design or []))
+        files, limited = (csv_file, markdown, latex, as_json), (numbers, limits, workers or 1, runs, again)
+        with progress(quiet, verbose, as_json, "what is measured by now") as shown:
+            tables, code = _schedules(_words(schedule), studies, limited, files, shown)
+        tables.show()
+        raise typer.Exit(code or tables.code())
     rows: list[GapRow] = []
     code = 0
     try:
@@ -103,8 +157,25 @@ def gap(
     raise typer.Exit(code or _code(rows))
 
 
-def _check_outputs(csv_file: Path | None, plot: Path | None) -> None:
-    for file in (csv_file, plot):
+def _schedules(
+    methods: Sequence[str],
+    what: tuple[Sequence[str], str | None, Sequence[str], Sequence[str], str | None],
+    how: tuple[Sequence[int], Sequence[float], int, Path | None, bool],
+    files: tuple[Path | None, Path | None, Path | None, bool],
+    shown: Progress,
+) -> tuple[Tables, int]:
+    """Solvers of operator schedules on studies, and the exit code if they were interrupted."""
+    from accmine.questions.gap.schedules.command import LIMIT_S, Tables, measure_schedules
+    from accmine.questions.gap.schedules.measure import Measurement
+
+    seeds, limits, workers, runs, again = how
+    tables = Tables(*files)
+    measurement = Measurement(methods, seeds or (0,), limits or (LIMIT_S,), workers, runs, again)
+    return tables, measure_schedules(tables, measurement, *what, shown)
+
+
+def _check_outputs(plot: Path | None, *others: Path | None) -> None:
+    for file in (plot, *others):
         writable(file)
     if plot is not None and plot.suffix.lower() != ".svg":
         raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")
@@ -116,6 +187,7 @@ def _form(
     design: Sequence[str] | None,
     suite: str | None,
     given: dict[str, Any],
+    schedule: str | None = None,
 ) -> str:
     """Which of the forms is meant.
 
@@ -125,6 +197,8 @@ def _form(
         If it is none, or an option would have no effect on it.
     """
     modes = {"gap --solution": solution, "gap --design": design or None, "gap --suite": suite}
+    if schedule is not None:  # on the design, and the models of the suite, that the other options name
+        modes = {"gap --schedule": schedule, "gap --solution": solution}
     chosen = [name for name, value in modes.items() if value is not None]
     if len(chosen) > 1:
         raise InputError(f"{' and '.join(name.removeprefix('gap ') for name in chosen)} exclude each other")
@@ -134,8 +208,10 @@ def _form(
         raise InputError(f"needs {wanted}, got {len(targets)}", where=form)
     if form == "gap STUDY" and not targets:
         raise InputError("needs at least one study, or --suite NAME", where=form)
-    if form == "gap --suite" and targets:
-        raise InputError(f"takes no studies, got {', '.join(targets)}", where=form)
+    if suite is not None and targets:
+        raise InputError(f"takes no studies, got {', '.join(targets)}", where="gap --suite")
+    if form == "gap --schedule" and suite is None and (not targets or given["models"] is not None):
+        raise InputError("needs at least one study, or --suite NAME, whose --models may be chosen", where=form)
     wrong = [name for name, value in given.items() if value is not None and name not in _FORMS[form]]
     if wrong:
         allowed = ", ".join(f"--{name}" for name in sorted(_FORMS[form]))
@@ -258,7 +334,7 @@ def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path
     from accmine.files import write_atomic
     from accmine.questions.gap import chart
     from accmine.questions.gap import report as gap_table
-    from accmine.report import terminal_width
+    from accmine.report import asked_width, colored
 
     if csv_file is not None and rows:
         write_atomic(csv_file, gap_table.as_csv(rows))
@@ -271,14 +347,14 @@ def _output(rows: Sequence[GapRow], form: str, csv_file: Path | None, plot: Path
     if as_json:
         typer.echo(json.dumps(gap_table.as_json(rows), indent=1, ensure_ascii=False, allow_nan=False))
         return
-    width, color = terminal_width(), sys.stdout.isatty()
+    width, color = asked_width(), colored()
     if form == "gap --solution":
         text = "".join(gap_table.solution_text(row) for row in rows)
     elif form == "gap --suite":
         text = gap_table.suite_text(rows, width=width, color=color)
     else:
         text = gap_table.study_text(rows, width=width, color=color)
-    typer.echo(text, nl=False)
+    echo_text(text)
 
 
 def _code(rows: Sequence[GapRow]) -> int:

@@ -69,11 +69,11 @@ def as_json(rows: Sequence[GapRow]) -> dict[str, Any]:
     return {"rows": [row.to_json() for row in rows], "heuristic_range": ranges}
 
 
-def study_text(rows: Sequence[GapRow], *, width: int = 110, color: bool = False) -> str:
+def study_text(rows: Sequence[GapRow], *, width: int | None = 110, color: bool = False) -> str:
     """A table for every study, one line per stage and for the whole of every run, and the range over the options."""
     studies = dict.fromkeys(row.study for row in rows)
     sections = [_study([row for row in rows if row.study == study]) for study in studies]
-    return render(sections, width=width, color=color, whole=True)
+    return render(sections, width=width, color=color)
 
 
 def _study(rows: Sequence[GapRow]) -> Section:
@@ -180,7 +180,7 @@ def _ranges(rows: Sequence[GapRow]) -> list[str]:
     return found
 
 
-def suite_text(rows: Sequence[GapRow], *, width: int = 110, color: bool = False) -> str:
+def suite_text(rows: Sequence[GapRow], *, width: int | None = 110, color: bool = False) -> str:
     """One line per model and metric: the heuristic's range over its options, the best known, and its gap."""
     groups: dict[tuple[str, str], list[GapRow]] = {}
     for row in _wholes(rows):
@@ -205,7 +205,7 @@ def suite_text(rows: Sequence[GapRow], *, width: int = 110, color: bool = False)
             span = f"{percent(min(gaps))} and {percent(max(gaps))}"
             notes.append(f"{methods}, {over}, on {on}: gap between {span} ({metric}, {_counted(len(gaps), 'run')}).")
     section = Section("suite", "Gap of the suite", columns, tuple(table), tuple(notes))
-    return render([section], width=width, color=color, whole=True)
+    return render([section], width=width, color=color)
 
 
 def _counted(number_of: int, what: str) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from accmine.errors import CheckError, InputError
+from accmine.questions.completion import of_solvers, of_words
 from accmine.questions.options import Json, Seconds, Workers, echo_json, exit_code, progress, writable
 
 __all__ = ["COMMANDS", "check", "solve"]
@@ -19,6 +20,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         help="Format of the problem file: accmine, psplib, phaze, dnn-partitioning or pipedream; default: recognised.",
+        autocompletion=of_words("accmine", "psplib", "phaze", "dnn-partitioning", "pipedream"),
     ),
 ]
 Semantics = Annotated[
@@ -29,7 +31,9 @@ Semantics = Annotated[
 
 def solve(
     problem: Annotated[Path, typer.Argument(help="Problem file: JSON, YAML, or .sm and .mm of PSPLIB.")],
-    solver: Annotated[str | None, typer.Option(help="Solver; accmine list solvers names them.")] = None,
+    solver: Annotated[
+        str | None, typer.Option(help="Solver; accmine list solvers names them.", autocompletion=of_solvers())
+    ] = None,
     seconds: Seconds = None,
     work: Annotated[float | None, typer.Option(min=0, help="Deterministic limit, in the solver's unit.")] = None,
     gap: Annotated[float, typer.Option(min=0, max=1, help="Relative gap that is good enough.")] = 0.0,

@@ -9,11 +9,8 @@ from typing import Any
 
 from accmine.errors import InputError
 from accmine.questions.run.folder import RunFolder, find_run
-from accmine.questions.run.placement import report as placed
 from accmine.questions.run.placement.record import AnyOutcome
-from accmine.questions.run.reading import outcome_of, page
-from accmine.questions.run.record import Outcome
-from accmine.questions.run.report import answer, whole
+from accmine.questions.run.reading import drawings, headline, outcome_of, page
 from accmine.questions.run.row import Row, row_of
 from accmine.questions.sensitivity.measure import Sensitivity
 from accmine.questions.stability.record import Stability
@@ -56,8 +53,7 @@ class LoadedRun:
     @property
     def headline(self) -> str:
         """Its answer in a sentence."""
-        own = self.outcome
-        return answer.headline(own) if isinstance(own, Outcome) else placed.headline(own)
+        return headline(self.outcome)
 
     def page(self) -> str:
         """Its page."""
@@ -65,12 +61,7 @@ class LoadedRun:
 
     def figures(self) -> list[Figure]:
         """All figures of its page."""
-        own = self.outcome
-        if isinstance(own, Outcome):
-            hero, rest = whole.hero(own), whole.drawn(own, self.trace)
-        else:
-            hero, rest = placed.hero(own), placed.drawn(own, self.trace)
-        return [*hero, *(figure for found in rest.values() for figure in found)]
+        return drawings(self.outcome, self.trace)
 
 
 def load_run(runs: Path, name: str) -> LoadedRun:

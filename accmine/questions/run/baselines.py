@@ -31,7 +31,7 @@ from accmine.search import (
     study_value,
 )
 
-__all__ = ["baseline_rows", "binding_limits", "change_rows", "variant_sentence"]
+__all__ = ["baseline_rows", "binding_limits", "change_rows", "library_for", "variant_sentence"]
 
 
 def _steps(plan: Plan, rows: Sequence[TaskSchedule]) -> tuple[float, ...]:
@@ -41,7 +41,7 @@ def _steps(plan: Plan, rows: Sequence[TaskSchedule]) -> tuple[float, ...]:
     )
 
 
-def _library(
+def library_for(
     plan: Plan, own: CostLibrary, split: str, designs: Sequence[Design], whole: Sequence[Design] = ()
 ) -> CostLibrary:
     """Costs under a rule for splitting; calibrated designs of ``whole`` have all their cores as a split."""
@@ -65,7 +65,7 @@ def baseline_rows(
     effort = plan.study.search.refine
     rows: list[BaselineRow] = []
     for number, split in enumerate(splits):
-        costs = _library(plan, session.library, split, [*references, *designs], references)
+        costs = library_for(plan, session.library, split, [*references, *designs], references)
         fleets = [*([reference] * len(plan.tasks) for reference in references)]
         if split != plan.study.operator_split:
             fleets.append(list(designs))
@@ -116,19 +116,20 @@ def _row(
     )
 
 
-def change_rows(session: Session, chosen: Selection, designs: Sequence[Design]) -> tuple[Change, ...]:
+def change_rows(session: Session, step_s: tuple[float, ...] | None, designs: Sequence[Design]) -> tuple[Change, ...]:
     """From the baseline to the answer, one change at a time; list schedules until the last row.
 
-    Splitting comes first: with one core per operator more cores than a graph is wide look useless.
+    Splitting comes first: with one core per operator more cores than a graph is wide look useless. ``step_s`` are the
+    refined step times of the answer; ``None``: list schedules to the end.
     """
     plan, library = session.plan, session.library
     start = tuple(plan.baseline for _ in designs)
     final = tuple(designs)
-    whole = _library(plan, library, "none", [plan.baseline, *designs])
+    whole = library_for(plan, library, "none", [plan.baseline, *designs])
     path = [(f"{plan.study.baseline}, one core per operator", start, whole)]
     rule = plan.study.operator_split
     if rule != "none":
-        whole = _library(plan, library, rule, [plan.baseline, *designs])
+        whole = library_for(plan, library, rule, [plan.baseline, *designs])
         path.append(("operators split evenly over cores", start, whole))
     path += [(what, fleet, whole) for what, fleet in change_designs(plan.baseline, designs)]
     rows: list[tuple[str, tuple[Design, ...]]] = []
@@ -138,8 +139,9 @@ def change_rows(session: Session, chosen: Selection, designs: Sequence[Design]) 
         done = schedule_tasks(session, jobs, "list", Stop())
         rows.append((what, fleet))
         steps.append(_steps(plan, done))
-    rows.append(("schedule refined", final))
-    steps.append(chosen.step_s)
+    if step_s is not None:
+        rows.append(("schedule refined", final))
+        steps.append(step_s)
     return changes(plan, rows, steps)
 
 

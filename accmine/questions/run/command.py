@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from accmine.errors import InfeasibleError, InputError
+from accmine.questions.completion import of_catalogue
 from accmine.questions.options import (
     RUNS,
     Json,
+    Latest,
     Quiet,
+    RunName,
     Runs,
     Seconds,
     Set,
@@ -38,7 +42,11 @@ def run(
     seconds: Seconds = None,
     workers: Workers = None,
     design: Annotated[
-        str | None, typer.Option(help="Study this design (name or file) instead of searching for one.")
+        str | None,
+        typer.Option(
+            help="Study this design (name or file) instead of searching for one.",
+            autocompletion=of_catalogue("accelerators"),
+        ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Compute also what is there already.")] = False,
     runs: Runs = RUNS,
@@ -47,11 +55,16 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Find the best design of a study, and print it with its certificate and why it won."""
-    from accmine.study import load_study
+    from accmine.study import block_of, load_study, read_document
 
     changes = list(overrides or [])
     changes += [] if seconds is None else [f"budget.seconds={seconds!r}"]
     changes += [] if workers is None else [f"budget.workers={workers}"]
+    if block := block_of(read_document(study, changes)[0]):
+        if design is not None:
+            raise InputError(f"has no effect on a document with a block {block}", field="--design")
+        more = {"again": again, "runs": runs, "quiet": quiet, "verbose": verbose, "as_json": as_json}
+        return handed_on(block)(study, changes, **more)
     loaded = load_study(study, changes, design=design)
     budget = loaded.study.budget
     seconds = None if budget.deterministic else budget.seconds
@@ -70,6 +83,12 @@ def run(
     raise typer.Exit(exit_code(report.status, report.stop))
 
 
+def handed_on(block: str) -> Callable[..., None]:
+    """The command that runs a document with a block of its own, by the name of its question."""
+    found: Callable[..., None] = import_module(f"accmine.questions.{block}.command").COMMANDS[block]
+    return found
+
+
 def _run(loaded: LoadedStudy, runs: Path, again: bool, shown: Progress) -> Any:
     from accmine.questions.run.run import run_study
 
@@ -78,22 +97,23 @@ def _run(loaded: LoadedStudy, runs: Path, again: bool, shown: Progress) -> Any:
 
 def _render(report: Any) -> str:
     from accmine.questions.run.reading import render
-    from accmine.report import terminal_width
+    from accmine.report import colored, terminal_width
 
-    return render(report, width=terminal_width(), color=sys.stdout.isatty())
+    return render(report, width=terminal_width(), color=colored())
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or the start of the name of one.")],
+    name: RunName,
     runs: Runs = RUNS,
     gantt: Annotated[Path | None, typer.Option(help="Draw the schedule into this PNG file.")] = None,
+    latest: Latest = False,
     as_json: Json = False,
 ) -> None:
     """Print the report of a run again."""
     from accmine.questions.run.folder import find_run
 
     writable(gantt)
-    folder = find_run(runs, name)
+    folder = find_run(runs, name, latest=latest)
     result = folder.read_json("result.json")
     if result is None:
         raise InputError(f"{folder.path} has no result; its state is: {folder.state}")
@@ -110,7 +130,7 @@ def show(
             outcome = outcome_of(result)
         typer.echo(_render(outcome), nl=False)
     if gantt is not None:
-        from accmine.questions.run.chart import draw_run
+        from accmine.questions.run.pictures.chart import draw_run
 
         draw_run(folder, gantt)
 

@@ -16,7 +16,7 @@ from accmine.hardware import Design
 from accmine.interrupts import held
 from accmine.plan import Plan
 from accmine.ports import Incumbent, Stop
-from accmine.problems.design_search import Evaluation, ranked
+from accmine.problems.design_search import Evaluation, fits, ranked
 from accmine.problems.limits import within
 from accmine.questions.run.baselines import baseline_rows, binding_limits, change_rows, variant_sentence
 from accmine.questions.run.contention import contentions
@@ -48,6 +48,7 @@ from accmine.search import (
     only_design,
     opened,
     own_bound,
+    problems_of,
     promising_designs,
     propose,
     provable,
@@ -62,7 +63,7 @@ from accmine.search import (
 )
 from accmine.search.refine import refine, with_schedules
 
-__all__ = ["find", "solve_study"]
+__all__ = ["find", "find_in", "solve_study", "steps_of"]
 
 MODES = ("common", "homogeneous", "heterogeneous")
 
@@ -92,6 +93,7 @@ def find(
     compare: bool = True,
     began: float | None = None,
     watch: Watch | None = None,
+    **shared: Any,
 ) -> Findings:
     """What the steps of a run find.
 
@@ -112,22 +114,28 @@ def find(
         Value of ``time.monotonic()`` from which the budget counts; default: now.
     watch
         Told each step as it begins, the unit of the study once it is known, and sentences for the user.
+    shared
+        What other runs of the same tasks have: ``library``, ``cycles`` and ``answers`` of a session.
     """
-    budget = Budget.of(plan.study.budget, RUN, steps=_steps(plan, compare), began=began)
-    more = {"store": store, "first": tuple(first), "on_progress": on_progress, "watch": watch or Watch()}
-    more["limits"] = plan.study.budget
-    with opened(plan, budget, **more) as session:
-        try:
-            return _solve_in(session, compare)
-        except KeyboardInterrupt:
-            if session.interrupted or not session.plan.reference_s:
-                raise  # the second one, or before anything is verified
-            session.interrupt()
-            session.budget.end()
-        return _solve_in(session, compare)  # it came between two searches: with what is there
+    budget = Budget.of(plan.study.budget, RUN, steps=steps_of(plan, compare), began=began)
+    more: dict[str, Any] = {"store": store, "first": tuple(first), "on_progress": on_progress, **shared}
+    with opened(plan, budget, watch=watch or Watch(), limits=plan.study.budget, **more) as session:
+        return find_in(session, compare=compare)
 
 
-def _steps(plan: Plan, compare: bool) -> list[str]:
+def find_in(session: Session, *, compare: bool) -> Findings:
+    """As ``find``, in a session whose budget has begun."""
+    try:
+        return _solve_in(session, compare)
+    except KeyboardInterrupt:
+        if session.interrupted or not session.plan.reference_s:
+            raise  # the second one, or before anything is verified
+        session.interrupt()
+        session.budget.end()
+    return _solve_in(session, compare)  # it came between two searches: with what is there
+
+
+def steps_of(plan: Plan, compare: bool) -> list[str]:
     """The steps of a run in their order: one design is bounded first, several need the integer program for it."""
     one = len(plan.groups(plan.study.mode)) == 1
     steps = [*([] if plan.reference_s else ["baseline"]), *(["bound"] if one else [])]
@@ -195,7 +203,7 @@ def _search(session: Session, mode: str) -> _Found:
             if whole.value == inf:
                 raise _nothing(session, mode, alone, "proven by the bound of every design", whole)
         session.progress(None, whole.value)
-    groups = _candidates(session)
+    groups = _candidates(session, None if whole is None else whole.near)
     with session.step("select"):
         first = _select(session, mode, groups[mode])
         session.progress(first.value, None)
@@ -227,10 +235,12 @@ def _modes(plan: Plan) -> tuple[str, ...]:
     return MODES if len(plan.pipelines) > 1 else ("common", "heterogeneous")
 
 
-def _candidates(session: Session) -> dict[str, list[GroupCandidates]]:
-    """Candidates of every mode that is selected."""
+def _candidates(session: Session, near: Design | None) -> dict[str, list[GroupCandidates]]:
+    """Candidates of every mode that is selected; ``near`` is one where no design that is known meets the limits."""
     modes = _modes(session.plan)
     begin = [session.plan.baseline, *session.first]
+    if near is not None and not any(fits(problems_of(session, modes[0])[0], design) for design in begin):
+        begin.append(near)
     mined: dict[str, list[Mined]] = {}
     top_k = session.plan.study.search.top_k
     firsts = {}
@@ -359,7 +369,7 @@ def _compared(session: Session, found: _Found, findings: Findings) -> Iterator[F
             0.5 * len(plan.study.baselines) + 0.25,
             lambda stop: {"baselines": baseline_rows(session, chosen, designs, stop)},
         ),
-        "changes from the baseline": (3, lambda _: {"changes": change_rows(session, chosen, designs)}),
+        "changes from the baseline": (3, lambda _: {"changes": change_rows(session, chosen.step_s, designs)}),
         "the cost of sharing the HBM": (0.5, lambda _: {"contention": contentions(session, final)}),
     }
     skipped = list(parts)

@@ -29,6 +29,7 @@ from accmine.errors import InputError
 from accmine.files import did_you_mean, load_yaml, write_atomic
 from accmine.problems.files import located
 from accmine.questions.run.process import alive, process
+from accmine.questions.run.row import refuse_newer
 from accmine.result import Status
 from accmine.study import Study, effective, study_hash
 from accmine.version import __version__
@@ -42,6 +43,7 @@ __all__ = [
     "list_runs",
     "open_run",
     "run_hash",
+    "slug",
     "solver_versions",
     "task_key",
 ]
@@ -49,8 +51,8 @@ __all__ = [
 RUN_FILES = ("study.yaml", "result.json", "design.yaml", "trace.jsonl", "schedule.json", "report.html")
 """What a finished run holds beside its state; a pipeline's designs are further ``design-*.yaml``."""
 
-PLACEMENT_FILES = ("placement.yaml", "placement.json")
-"""What a run that decides a placement holds as well."""
+OTHER_FILES = ("placement.yaml", "placement.json", "front.csv")
+"""What a run that decides a placement, or finds a front, holds as well."""
 
 _PACKAGES = ("accmine", "accmine.models", "accmine.solvers", "accmine.configs")
 _SOURCES = (".py", ".yaml", ".csv")
@@ -71,10 +73,6 @@ class RunState(StrEnum):
     """Stopped by the user, with the best verified solution kept, or ended without a word (killed)."""
     FAILED = "failed"
     """Ended by an error."""
-
-
-def _json_text(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 @cache
@@ -117,9 +115,8 @@ def solver_versions() -> dict[str, str]:
 def run_hash(study: Study, content: Mapping[str, str] | None = None) -> str:
     """First 12 hex digits of the SHA-256 of everything that decides the result of ``study`` but its patience.
 
-    The limits of a run by the clock, and its workers, are none of it: with more of them the same run goes on. Those of
-    a deterministic run are, as its answer has to repeat. ``content`` is that of its files where they were read already,
-    as in ``study_hash``.
+    Limits by the clock and workers are none of it: with more of them the same run goes on. Those of a deterministic run
+    are, as its answer has to repeat. ``content`` as in ``study_hash``.
     """
     patience = {"workers": 1} if study.budget.deterministic else {"seconds": None, "work": None, "workers": 1}
     study = study.model_copy(update={"budget": study.budget.model_copy(update=patience)})
@@ -133,7 +130,8 @@ def task_key(**parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A name as part of that of a folder."""
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:60] or "study"
 
 
@@ -171,11 +169,16 @@ class RunFolder:
         return RunState.INTERRUPTED if status is RunState.RUNNING and not alive(recorded) else status
 
     @property
+    def when(self) -> str:
+        """When the state was written last, in UTC: the end of a run that has one; empty while there is none."""
+        with suppress(OSError):
+            return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime((self.path / _STATE).stat().st_mtime))
+        return ""
+
+    @property
     def elsewhere(self) -> bool:
         """Whether another process is computing the run."""
-        recorded: dict[str, Any] = {}
-        with suppress(InputError):
-            recorded = self.read_json(_STATE) or {}
+        recorded = self._recorded()
         return recorded.get("status") == RunState.RUNNING and recorded.get("pid") != os.getpid() and alive(recorded)
 
     @property
@@ -195,10 +198,7 @@ class RunFolder:
 
     def start(self, study: Study) -> None:
         """Write the effective study and the state ``running``; finished parts stay, and the result of a shorter run."""
-        recorded: Any = None
-        with suppress(InputError):
-            recorded = self.read_json(_STATE)
-        recorded = recorded or {}
+        recorded = self._recorded()
         if not self.elsewhere:
             for path in (*self.path.glob(".*.tmp"), *self.path.glob("tasks/.*.tmp")):
                 path.unlink(missing_ok=True)  # what a killed process was writing
@@ -209,9 +209,7 @@ class RunFolder:
 
     def end(self, status: RunState, exit_code: int = 0, message: str = "") -> None:
         """Record how the run ended; call it after everything else is written."""
-        recorded: dict[str, Any] = {}
-        with suppress(InputError):
-            recorded = self.read_json(_STATE) or {}
+        recorded = self._recorded()
         earlier, now = recorded.get("started"), time.time()
         started = earlier if isinstance(earlier, int | float) else now
         budget, done = recorded.get("budget"), recorded.get("done")
@@ -219,15 +217,19 @@ class RunFolder:
         record = {"started": started, "seconds": round(now - started, 3), "exit_code": exit_code, "message": message}
         self._record(status, **record, budget=budget, done=done)
 
+    def _recorded(self) -> dict[str, Any]:
+        with suppress(InputError):
+            return self.read_json(_STATE) or {}
+        return {}
+
     def _record(self, status: RunState, **more: Any) -> None:
         self.write_json(_STATE, {"status": status.value, "version": __version__, **more})
 
     def clear(self) -> None:
         """Remove what an earlier run left in the folder; files of others stay."""
-        own = [self.path / name for name in (_STATE, *RUN_FILES, *PLACEMENT_FILES)]
-        own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json"), self.path / "stability.json"]
-        own.append(self.path / "sensitivity.json")
-        own.append(self.path / _PARTS)
+        own = [self.path / name for name in (_STATE, *RUN_FILES, *OTHER_FILES)]
+        own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json")]
+        own += [self.path / name for name in ("stability.json", "sensitivity.json", _PARTS)]
         for path in own:  # the state first: a half-cleared folder is not a finished run
             path.unlink(missing_ok=True)
 
@@ -238,7 +240,7 @@ class RunFolder:
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write JSON atomically (NaN and infinities are refused); returns its path."""
-        return self.write_text(name, _json_text(value))
+        return self.write_text(name, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     def text_of(self, name: str) -> str:
         """A file of the run as it stands; empty when it is missing."""
@@ -265,6 +267,8 @@ class RunFolder:
             raise InputError(f"cannot be read: {error!s:.80}; {again}", str(path)) from None
         if not isinstance(value, dict):
             raise InputError(f"needs an object, got {value!r:.60}; {again}", str(path))
+        if name == "result.json":
+            refuse_newer(value, str(path))
         return value
 
     @contextmanager
@@ -359,7 +363,7 @@ def _task_file(key: str) -> str:
 
 def open_run(runs: Path, study: Study, content: Mapping[str, str] | None = None) -> RunFolder:
     """The folder of a run of ``study`` below ``runs``; nothing is written yet. ``content`` as in ``run_hash``."""
-    return RunFolder(Path(runs) / f"{_slug(study.name)}-{run_hash(study, content)}")
+    return RunFolder(Path(runs) / f"{slug(study.name)}-{run_hash(study, content)}")
 
 
 def list_runs(runs: Path) -> tuple[RunFolder, ...]:
@@ -368,20 +372,26 @@ def list_runs(runs: Path) -> tuple[RunFolder, ...]:
     return tuple(RunFolder(path) for path in sorted(folders, key=lambda p: ((p / _STATE).stat().st_mtime, p.name)))
 
 
-def find_run(runs: Path, name: str) -> RunFolder:
-    """The run that ``name`` means: a folder, or the start of the name of one below ``runs`` (the newest).
+def find_run(runs: Path, name: str, *, latest: bool | None = None) -> RunFolder:
+    """The run that ``name`` means: a folder, or the start of the name of one below ``runs``.
+
+    Of several, ``latest`` takes the newest; ``None`` is ``False`` where there is no option to name.
 
     Raises
     ------
     InputError
-        If there is none; names those that are there.
+        If there is none, or if there are several; names them.
     """
     if (Path(name) / _STATE).is_file():
         return RunFolder(Path(name))
-    known = list_runs(runs)
-    matches = [run for run in known if run.path.name.startswith(name)]
+    known = {run.path.name: run for run in list_runs(runs)}
+    matches = [name] if name in known else [own for own in known if own.startswith(name)]
     if not matches:
-        names = [run.path.name for run in known]
-        listed = ", ".join(names) if names else f"none in {runs}"
-        raise InputError(f"no run {name!r}; {did_you_mean(name, names)}known: {listed}")
-    return matches[-1]
+        listed = ", ".join(known) if known else f"none in {runs}"
+        raise InputError(f"no run {name!r}; {did_you_mean(name, known)}known: {listed}")
+    if len(matches) > 1 and not latest:
+        several = ", ".join(f"{own} ({known[own].when})" for own in matches)
+        more = "" if latest is None else ", or --latest"
+        message = f"{name!r} is the start of {len(matches)} runs, oldest first: {several}; give more of the name{more}"
+        raise InputError(message)
+    return known[matches[-1]]

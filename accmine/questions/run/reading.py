@@ -1,14 +1,21 @@
-"""The outcome of either kind of study, read back and shown."""
+"""The outcome of any kind of study, read back and shown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from accmine.files import load_yaml
+from accmine.hardware import Design, DesignSpace, template_of
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.record import Outcome
+from accmine.questions.run.row import refuse_newer
+from accmine.questions.run.several.front_record import FrontOutcome
 
-__all__ = ["outcome_of", "page", "render"]
+if TYPE_CHECKING:
+    from accmine.report import Figure
+
+__all__ = ["design_in", "drawings", "headline", "outcome_of", "page", "render"]
 
 
 def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
@@ -21,25 +28,54 @@ def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
     """
     from accmine.report import from_json
 
+    refuse_newer(table)
+    if table.get("kind") == FrontOutcome.kind:
+        return from_json(FrontOutcome, table)
     if table.get("kind") == PlacementOutcome.kind:
         return from_json(PlacementOutcome, table)
     return from_json(Outcome, table)
 
 
-def render(outcome: AnyOutcome, *, width: int = 110, color: bool = False) -> str:
+def design_in(text: str) -> Design:
+    """The design that a ``design.yaml`` holds."""
+    return next(iter(DesignSpace(template_of(load_yaml(text=text)))))
+
+
+def render(outcome: AnyOutcome, *, width: int | None = 110, color: bool = False) -> str:
     """The report as text."""
-    from accmine.questions.run.placement.report import sections
-    from accmine.questions.run.report import render as whole
     from accmine.report import render as text
 
-    if isinstance(outcome, Outcome):
-        return whole(outcome, width=width, color=color)
-    return text(sections(outcome), width=width, color=color)
+    return text(_report(outcome).sections(outcome), width=width, color=color)
 
 
 def page(outcome: AnyOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Any] = ()) -> str:
     """The report as an HTML page; parameters as of ``accmine.questions.run.report.page``."""
-    from accmine.questions.run.placement.report import page as placed
-    from accmine.questions.run.report import page as whole
+    text: str = _report(outcome).page(outcome, trace, study, more)
+    return text
 
-    return whole(outcome, trace, study, more) if isinstance(outcome, Outcome) else placed(outcome, trace, study, more)
+
+def headline(outcome: AnyOutcome) -> str:
+    """The answer in a sentence."""
+    text: str = _report(outcome).headline(outcome)
+    return text
+
+
+def drawings(outcome: AnyOutcome, trace: Mapping[str, Any] | None = None) -> list[Figure]:
+    """All figures of the page."""
+    own = _report(outcome)
+    return [*own.hero(outcome), *(figure for found in own.drawn(outcome, trace).values() for figure in found)]
+
+
+def _report(outcome: AnyOutcome) -> Any:
+    """What reports on this kind of outcome: a module with ``sections``, ``headline``, ``hero``, ``drawn``, ``page``."""
+    if isinstance(outcome, FrontOutcome):
+        from accmine.questions.run.several import front_report as front
+
+        return front
+    if isinstance(outcome, PlacementOutcome):
+        from accmine.questions.run.placement import report as placed
+
+        return placed
+    from accmine.questions.run.report import whole
+
+    return whole

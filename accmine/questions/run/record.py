@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from accmine.questions.run.pictures.record import DeviceRoof, EvaluatedDesign
-from accmine.report import to_json
+from accmine.questions.run.row import FORMAT, Answer
+from accmine.questions.run.several.regret_record import Regret
 
 __all__ = [
     "BaselineRow",
@@ -312,8 +312,8 @@ class Certificate:
     assumptions: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, repr=False)
+class Outcome(Answer):
     """What ``accmine run`` reports.
 
     Attributes
@@ -330,6 +330,8 @@ class Outcome:
         Devices that count against the limits: workloads that take turns share theirs. ``None``: not known.
     """
 
+    format: int = field(default=FORMAT, kw_only=True)
+    """Version of these keys; a newer one than the reader's is refused."""
     study: str
     status: str
     stop: str
@@ -358,11 +360,13 @@ class Outcome:
     tdp_error: float | None = None
     """As ``area_error``, around every TDP."""
     chips: int | None = None
+    earlier_run: str = field(default="", compare=False)
+    """When the run ended that this answer was read from, in UTC; empty: it was computed for this call."""
+    reference_s: tuple[float, ...] = ()
+    """Step time of each workload with the baseline on every device: what values are relative to."""
     evaluated: tuple[EvaluatedDesign, ...] = ()
     """Designs that were scheduled, the best of all for each area and TDP among them; of very many a part."""
     roofs: tuple[DeviceRoof, ...] = ()
     """One for each device; devices of equal design and schedule once."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; infinities become ``None``."""
-        return to_json(self)
+    regret: Regret | None = None
+    """Of a study with mixes of workloads."""

@@ -1,12 +1,20 @@
-"""What a run came to as one flat row: the columns of sweeps, comparisons and tables of results."""
+"""What a run came to as one flat row: the columns of sweeps, comparisons and tables of results.
+
+Also what both kinds of outcome have in common beside their row: the format of ``result.json``, and how they show
+themselves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
-__all__ = ["COLUMNS", "Column", "Row", "row_of"]
+from accmine.errors import InputError
+from accmine.report import to_json
+
+__all__ = ["COLUMNS", "FORMAT", "Answer", "Column", "Row", "refuse_newer", "row_of", "shown"]
 
 Row = dict[str, float | int | str | None]
 
@@ -19,6 +27,11 @@ class Column:
     unit: str
     description: str
 
+    @property
+    def numeric(self) -> bool:
+        """Whether it holds numbers."""
+        return bool(self.unit)
+
 
 COLUMNS: tuple[Column, ...] = (
     Column("study", "", "Name of the study."),
@@ -26,7 +39,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("stop", "", "Why the run ended: proved, finished, time, interrupted; empty where it has no answer."),
     Column("metric", "", "What heuristic, best and bound measure."),
     Column("unit", "", "Unit of heuristic, best and bound."),
-    Column("sense", "", "max or min."),
+    Column("sense", "", "maximize or minimize."),
     Column("heuristic", "unit", "Value of the critical-path heuristic alone."),
     Column("best", "unit", "Value of the best verified answer."),
     Column("bound", "unit", "No design of the space is better."),
@@ -42,6 +55,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("seconds", "s", "Seconds of all steps of the run."),
     Column("message", "", "Why there is no answer."),
     Column("folder", "", "Folder of the run."),
+    Column("placement", "", "How the workload is spread, where that was decided with the design."),
 )
 """Columns of ``row_of`` in their order; stable names, new ones are added at the end."""
 
@@ -49,29 +63,98 @@ COLUMNS: tuple[Column, ...] = (
 def row_of(result: Mapping[str, Any]) -> Row:
     """The row of what a run's ``result.json`` holds; a column that does not apply is ``None``."""
     certificate = result.get("certificate") or {}
-    workloads = result.get("workloads") or ()
-    alone = workloads[0] if len(workloads) == 1 else result if "samples_per_s" in result else {}
     gap = certificate.get("gap")
-    designs = result.get("designs") or ()
     seconds = result.get("seconds") or {}
-    found: Row = {
-        "study": result.get("study"),
-        "status": result.get("status"),
-        "stop": result.get("stop") or "",
-        **{name: certificate.get(name) for name in ("metric", "unit", "sense", "heuristic")},
-        "best": certificate.get("objective"),
-        "bound": certificate.get("bound"),
-        "gap": None if gap is None else 100 * gap,
-        "value": result.get("value"),
-        "samples_per_s": alone.get("samples_per_s"),
-        "step_s": alone.get("step_s"),
-        "area_mm2": result.get("area_mm2"),
-        "tdp_w": result.get("tdp_w"),
-        "designs": "; ".join(design["name"] for design in designs),
-        "feasible_designs": certificate.get("feasible_designs"),
-        "evaluated_designs": certificate.get("evaluated_designs"),
-        "seconds": sum(seconds.values()) if isinstance(seconds, Mapping) else seconds,
-        "message": result.get("message") or "",
-        "folder": result.get("folder") or "",
+    found: Row = dict.fromkeys(column.name for column in COLUMNS)
+    found |= {name: result.get(name) for name in ("study", "status", "value", "area_mm2", "tdp_w")}
+    found |= {name: result.get(name) or "" for name in ("stop", "message", "folder")}
+    found |= {
+        name: certificate.get(name)
+        for name in ("metric", "unit", "sense", "heuristic", "bound", "feasible_designs", "evaluated_designs")
     }
-    return {column.name: found[column.name] for column in COLUMNS}
+    found["best"] = certificate.get("objective")
+    found["gap"] = None if gap is None else 100 * gap
+    found["seconds"] = sum(seconds.values())
+    return found | (_placed(result) if "placement" in result else _given(result))
+
+
+def _given(result: Mapping[str, Any]) -> Row:
+    """What only the outcome of a study whose placement is given says in its way."""
+    workloads = result.get("workloads") or ()
+    alone = next(iter(workloads)) if len(workloads) == 1 else {}
+    designs = "; ".join(design["name"] for design in result.get("designs") or ())
+    return {"samples_per_s": alone.get("samples_per_s"), "step_s": alone.get("step_s"), "designs": designs}
+
+
+def _placed(result: Mapping[str, Any]) -> Row:
+    """What only the outcome of a study whose placement is decided says in its way."""
+    design, placement, devices = result["design"], result["placement"], result["devices"]
+    degrees = (f"{kind} {placement[kind]}" for kind in ("tensor", "pipeline", "data", "expert"))
+    return {
+        "metric": "throughput",
+        "unit": "samples/s",
+        "sense": "maximize",
+        "samples_per_s": result["samples_per_s"],
+        "step_s": result["value"],
+        "area_mm2": devices * design["area_mm2"],
+        "tdp_w": devices * design["tdp_w"],
+        "designs": design["name"],
+        "placement": f"{' × '.join(degrees)}, microbatch {placement['microbatch']}",
+    }
+
+
+def shown(row: Mapping[str, Any]) -> str:
+    """Best value and gap of a row in words; empty where it has none."""
+    if not isinstance(row["best"], int | float):
+        return ""
+    gap = row["gap"]
+    proof = "" if gap is None else f" (gap {gap:.3g} %)"
+    return f"{row['best']:.5g} {row['unit'] or row['metric']}{proof}"
+
+
+FORMAT = 1
+"""Version of the keys of ``result.json``: raised when one goes or changes its meaning, not when one is added."""
+
+
+def refuse_newer(result: Mapping[str, Any], where: str = "") -> None:
+    """Refuse what a later version wrote; a result without a format is of the versions before there was one.
+
+    Raises
+    ------
+    InputError
+        If its format is above ``FORMAT``, or none.
+    """
+    found = result.get("format", FORMAT)
+    if type(found) is not int or found < 1:
+        raise InputError(f"must be a whole number of at least 1, got {found!r:.40}", where, "format")
+    if found > FORMAT:
+        message = f"{found} is of a newer accmine; this one reads up to {FORMAT}: update it, or compute with --again"
+        raise InputError(message, where, "format")
+
+
+class Answer:
+    """What both kinds of outcome have: a JSON form, a row, and short forms for a prompt and a notebook."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; infinities become ``None``."""
+        return to_json(self)
+
+    def to_row(self) -> Row:
+        """One flat row: the columns of ``accmine.questions.run.row``."""
+        return row_of(self.to_json())
+
+    def __repr__(self) -> str:
+        """The answer in a line; ``to_json`` has all of it."""
+        row = self.to_row()
+        said = [f"{row['study']}: {row['status']}", shown(row), f"{row['area_mm2']:.5g} mm², {row['tdp_w']:.4g} W"]
+        return f"<{type(self).__name__} {', '.join(part for part in said if part)}, {row['designs']}>"
+
+    def _repr_html_(self) -> str:
+        """The row as a table, for notebooks."""
+        row = {key: value for key, value in self.to_row().items() if value not in (None, "")}
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{escape(key)}</th><td style='text-align:left'>"
+            f"{escape(f'{value:.6g}' if isinstance(value, float) else str(value))}</td></tr>"
+            for key, value in row.items()
+        )
+        return f"<table>{cells}</table>"

@@ -9,24 +9,30 @@ from typing import Any
 
 from accmine.cost import ready
 from accmine.errors import DEFECT, AccmineError, InfeasibleError, InputError, NothingFoundError
-from accmine.files import load_yaml, placed
-from accmine.hardware import Design, DesignSpace, template_of
+from accmine.files import placed
+from accmine.hardware import Design
 from accmine.interrupts import held
-from accmine.plan import PlacementPlan, Plan, given_study, make_placement, make_plan
+from accmine.plan import PlacementPlan, Plan, given_study, make_placement
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
+from accmine.questions.run.beside import Beside
 from accmine.questions.run.flow import solve_study
 from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.placement.files import placement_files
 from accmine.questions.run.placement.flow import solve_placement
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
-from accmine.questions.run.reading import outcome_of, page
+from accmine.questions.run.reading import design_in, outcome_of, page
 from accmine.questions.run.record import Outcome
+from accmine.questions.run.row import FORMAT
+from accmine.questions.run.several.front import solve_front
+from accmine.questions.run.several.front_record import FrontOutcome
+from accmine.questions.run.several.front_report import front_csv
+from accmine.questions.run.several.regret import solve_regret
 from accmine.report import Watch
 from accmine.result import Status
-from accmine.study import LoadedStudy, read_inputs
+from accmine.study import Inputs, LoadedStudy, Study, read_inputs
 
-__all__ = ["place", "run", "run_study"]
+__all__ = ["front", "place", "run", "run_study"]
 
 
 def run(loaded: LoadedStudy, **how: Any) -> Outcome:
@@ -58,6 +64,21 @@ def place(loaded: LoadedStudy, **how: Any) -> PlacementOutcome:
     return outcome
 
 
+def front(loaded: LoadedStudy, **how: Any) -> FrontOutcome:
+    """As ``run_study``, of a study with two objectives.
+
+    Raises
+    ------
+    InputError
+        If it has one.
+    """
+    if loaded.study.front is None:
+        raise InputError("this study has one objective; a front needs {pareto: [throughput, tdp]}", field="objective")
+    outcome = run_study(loaded, **how)
+    assert isinstance(outcome, FrontOutcome)
+    return outcome
+
+
 def run_study(
     loaded: LoadedStudy,
     *,
@@ -65,12 +86,13 @@ def run_study(
     again: bool = False,
     on_progress: Incumbent | None = None,
     watch: Watch | None = None,
+    beside: Beside | None = None,
 ) -> AnyOutcome:
     """Run a study; a finished run of as large a budget is read from its folder unless ``again``.
 
     What an earlier try left there is where this one begins: finished parts, and the best answer (not if deterministic).
-    The budget counts from here, once the search for tiles is compiled; files and graphs count. ``watch`` is told each
-    step, and when what cannot be cut off takes longer than the budget.
+    The budget counts from here, once the search for tiles is compiled. ``watch`` is told each step, ``beside`` is what
+    other runs have for this one.
 
     Raises
     ------
@@ -83,31 +105,30 @@ def run_study(
     CheckError
         If a solution fails its check.
     """
-    watch = watch or Watch()
+    watch, beside = watch or Watch(), beside or Beside()
     ready(watch.say)
-    began = watch.begin()
-    inputs = read_inputs(loaded)
-    folder = replace(open_run(runs_dir, loaded.study, inputs.content), say=watch.say)
-    if not again and folder.state is not None and folder.answers(loaded.study):
-        return _read(folder, loaded)
+    began, inputs = watch.begin(), read_inputs(loaded)
+    folder = replace(open_run(runs_dir, loaded.study, beside.content(loaded.study, inputs)), say=watch.say)
+    if not (again or beside.reopen) and folder.state is not None and folder.answers(loaded.study):
+        return _read(folder, loaded, watch)
     if folder.elsewhere:
         watch.say(f"{folder.path} is being computed by another process as well")
     known = None if again else _known(folder)
     try:
         with placed(loaded.document):
-            plan = (make_placement if loaded.study.placed else make_plan)(loaded.study, inputs)
+            plan = _planned(loaded.study, inputs, beside)
     except InfeasibleError as error:
         _begin(folder, loaded, again)
         raise _refused(error, loaded, folder) from None
     _begin(folder, loaded, again)
     try:
-        more: dict[str, Any] = {"first": _designs(known, loaded), "began": began, "watch": watch}
-        outcome, lanes = _solved(plan, folder, on_progress or (lambda *_: None), **more)
+        more: dict[str, Any] = {"first": [*_designs(known, loaded), *beside.designs], "began": began, "watch": watch}
+        outcome, lanes = _solved(loaded.study, plan, folder, on_progress or (lambda *_: None), beside, **more)
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
         if known is None:  # else an earlier try found something
-            folder.write_json("result.json", {"status": "unknown", "message": str(error), "bound": error.bound})
+            _write_none(folder, loaded, {"status": "unknown", "message": str(error), "bound": error.bound})
         folder.end(RunState.FAILED, error.exit_code, str(error))
         raise
     except KeyboardInterrupt:
@@ -119,13 +140,28 @@ def run_study(
     return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known, loaded.study.budget.deterministic)
 
 
+def _planned(study: Study, inputs: Inputs, beside: Beside) -> Plan | PlacementPlan:
+    if study.placed:
+        return make_placement(study, inputs)
+    return beside.plan(study.one_run, inputs)
+
+
 def _solved(
-    plan: Plan | PlacementPlan, folder: RunFolder, on_progress: Incumbent, **more: Any
+    study: Study,
+    plan: Plan | PlacementPlan,
+    folder: RunFolder,
+    on_progress: Incumbent,
+    beside: Beside,
+    **more: Any,
 ) -> tuple[AnyOutcome, list[Any]]:
-    """The answer of either kind of study."""
+    """The answer of any kind of study."""
     if isinstance(plan, PlacementPlan):
         return solve_placement(plan, on_progress, **more)
-    return solve_study(plan, folder, on_progress, **more)
+    if study.front is not None:
+        return solve_front(plan, study.front, folder, on_progress, **more)
+    if study.robust:
+        return solve_regret(plan, study.mix_rows, folder, on_progress, **more)
+    return solve_study(plan, beside.store(folder), on_progress, **beside.shared(plan), **more)
 
 
 def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
@@ -135,12 +171,13 @@ def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
     folder.start(loaded.study)
 
 
-def _read(folder: RunFolder, loaded: LoadedStudy) -> AnyOutcome:
-    """The outcome of a finished run, or the error that it ended with."""
+def _read(folder: RunFolder, loaded: LoadedStudy, watch: Watch) -> AnyOutcome:
+    """The outcome of a finished run, or the error that it ended with; which is said."""
     known = folder.read_json("result.json") or {}
+    watch.say(f"the answer of an earlier run, which ended {folder.when} UTC; --again computes it anew: {folder.path}")
     with folder.using("result.json"):
         if known.get("status") != Status.INFEASIBLE.value:
-            return outcome_of(known)
+            return replace(outcome_of(known), earlier_run=folder.when)
         error = InfeasibleError.from_json(known)
     raise located(error, loaded.document)
 
@@ -157,6 +194,7 @@ def _saved(
         if known is None or known.value >= outcome.value or (repeats and not interrupted):
             _write(folder, outcome, lanes)
         else:
+            folder.say("the answer is that of an earlier try of this run: this one found nothing better")
             outcome = replace(known, stop=outcome.stop)
             if not interrupted:
                 folder.write_json("result.json", outcome.to_json())
@@ -176,15 +214,20 @@ def _known(folder: RunFolder) -> AnyOutcome | None:
 def _designs(outcome: AnyOutcome | None, loaded: LoadedStudy) -> list[Design]:
     """The designs of an outcome that a run may begin with."""
     chosen = () if outcome is None or loaded.study.budget.deterministic else outcome.designs
-    return [next(iter(DesignSpace(template_of(load_yaml(text=design.yaml))))) for design in chosen]
+    return [design_in(design.yaml) for design in chosen]
 
 
 def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) -> InfeasibleError:
     """The error with the places of its limits, once it is written as the result of the run."""
     error = located(unplaced, loaded.document)
-    folder.write_json("result.json", error.to_json())
+    _write_none(folder, loaded, error.to_json())
     folder.end(RunState.FINISHED, error.exit_code, str(error))
     return error
+
+
+def _write_none(folder: RunFolder, loaded: LoadedStudy, why: dict[str, Any]) -> None:
+    """The result of a run that has no answer: what it is of, and why."""
+    folder.write_json("result.json", {"format": FORMAT, "study": loaded.study.name, **why})
 
 
 def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
@@ -201,6 +244,8 @@ def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
     for name, design in zip(names, outcome.designs, strict=True):
         folder.write_text(name, design.yaml)
     folder.write_text("report.html", page(outcome, trace, folder.text_of("study.yaml")))
+    if isinstance(outcome, FrontOutcome):
+        folder.write_text("front.csv", front_csv(outcome))
     for name, text in placement_files(outcome).items() if isinstance(outcome, PlacementOutcome) else ():
         folder.write_text(name, text)
     folder.write_json("result.json", outcome.to_json())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
 from typing import Any
@@ -12,6 +12,7 @@ from accmine.hardware import Calibration, dump_design
 from accmine.hardware.technology import area_mm2, idle_w, tdp_w
 from accmine.plan import Plan
 from accmine.problems.design_search import Evaluation
+from accmine.questions.run.caveats import behind, of_bubble, unused
 from accmine.questions.run.explain import limit_rows, nearest, time_split
 from accmine.questions.run.pictures.collect import evaluated_designs, heavy_parts, parts_of
 from accmine.questions.run.pictures.record import DeviceRoof
@@ -28,7 +29,7 @@ from accmine.questions.run.record import (
     WorkloadRow,
 )
 from accmine.result import Status
-from accmine.search import Member, Selection, TaskSchedule, WholeBound, assumptions_of, metric, scope_of
+from accmine.search import Member, Selection, TaskSchedule, WholeBound, assumptions_of, metric, objective_of, scope_of
 from accmine.solving import versions
 from accmine.system import simulate
 from accmine.workload.work import Work
@@ -72,7 +73,7 @@ def summarize(f: Findings) -> Outcome:
         study=plan.study.name,
         status=(Status.OPTIMAL if proven else Status.FEASIBLE).value,
         stop="interrupted" if f.interrupted else "proved" if proven else _stop(chosen),
-        objective=plan.study.objective,
+        objective=plan.study.minimised,
         value=chosen.value,
         designs=_designs(f),
         workloads=workloads,
@@ -83,6 +84,7 @@ def summarize(f: Findings) -> Outcome:
         area_error=plan.technology.area_error,
         tdp_error=plan.technology.tdp_error,
         chips=plan.devices,
+        reference_s=plan.reference_s,
         evaluated=evaluated_designs(plan, chosen, f.searched),
         roofs=f.roofs,
         limits=limit_rows(plan, chosen, devices, f.binding),
@@ -92,7 +94,7 @@ def summarize(f: Findings) -> Outcome:
         nearest=nearest(plan, chosen),
         certificate=certificate,
         variant=f.variant,
-        warnings=_warnings(f),
+        warnings=_warnings(f, workloads),
         seconds={name: round(value, 3) for name, value in f.seconds.items()},
         trace=f.trace,
         versions=dict(versions()),
@@ -244,7 +246,7 @@ def _near(f: Findings) -> int:
     return len(near)
 
 
-def _warnings(f: Findings) -> tuple[str, ...]:
+def _warnings(f: Findings, workloads: Sequence[WorkloadRow]) -> tuple[str, ...]:
     """What a reader has to know of this run beside its numbers."""
     found = []
     if f.interrupted:
@@ -254,6 +256,13 @@ def _warnings(f: Findings) -> tuple[str, ...]:
     if f.skipped and not f.interrupted:
         found.append(f"not compared: no time left for {', '.join(f.skipped)}")
     found += f.plan.inputs.left_out
+    for row in workloads:
+        found += of_bubble(row.name, row.bubble)
+    per_tdp = objective_of(f.plan).power
+    own = [row for row in f.baselines if row.operator_split == f.plan.study.operator_split]
+    rates = [(row.name, row.ratio_per_tdp if per_tdp else row.ratio) for row in own]
+    found += behind("throughput per TDP" if per_tdp else "throughput", rates)
+    found += unused((f.final[member].design for member in sorted(f.final)), f.plan.technology)
     found += heavy_parts(_designs(f))
     references = [f.plan.baseline, *(design for _, design in f.plan.inputs.baselines)]
     if any(design.calibration != f.plan.template.calibration for design in references):

@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from accmine.errors import InfeasibleError, InputError
-from accmine.questions.options import INTERRUPTED, RUNS, Json, Quiet, Runs, Set, StudyName, Verbose, echo_json, progress
+from accmine.questions.options import (
+    INTERRUPTED,
+    RUNS,
+    Json,
+    Quiet,
+    Runs,
+    Set,
+    StudyName,
+    Verbose,
+    echo_json,
+    echo_text,
+    progress,
+)
 
 __all__ = ["COMMANDS", "sensitivity"]
 
@@ -57,7 +69,7 @@ def sensitivity(
     if as_json:
         echo_json(found.to_json())
     else:
-        typer.echo(render(found))
+        echo_text(render(found))
     raise typer.Exit(INTERRUPTED if found.interrupted else 0)
 
 

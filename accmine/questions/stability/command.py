@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from accmine.questions.options import INTERRUPTED, RUNS, Json, Quiet, Runs, Set, StudyName, Verbose, echo_json, progress
+from accmine.questions.options import (
+    INTERRUPTED,
+    RUNS,
+    Json,
+    Quiet,
+    Runs,
+    Set,
+    StudyName,
+    Verbose,
+    echo_json,
+    echo_text,
+    progress,
+)
 
 __all__ = ["COMMANDS", "stability"]
 
@@ -40,6 +52,7 @@ def stability(
     from accmine.questions.stability.measure import require
     from accmine.questions.stability.measure import stability as measure
     from accmine.questions.stability.report import render
+    from accmine.report import asked_width
     from accmine.study import load_study
 
     require(draws, seed, tolerance)
@@ -62,7 +75,7 @@ def stability(
     if as_json:
         echo_json(found.to_json())
     else:
-        typer.echo(render(found))
+        echo_text(render(found, asked_width()))
     raise typer.Exit(INTERRUPTED if found.interrupted else 0)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import inf
+from textwrap import indent
 
 from accmine.questions.stability.cases import MORE
 from accmine.questions.stability.record import ConstantRow, Stability, Winner
-from accmine.report import number, percent
+from accmine.report import Section, figures, number, percent, table, texts
 
 __all__ = ["render"]
 
@@ -17,14 +18,14 @@ SHOWN = 8
 _LIMITS = {"area": "the area limit", "tdp": "the TDP limit", "floor": "the throughput floor"}
 
 
-def render(found: Stability) -> str:
-    """The report as text."""
+def render(found: Stability, width: int | None = None) -> str:
+    """The report as text; ``width`` as ``accmine.report.table``."""
     lines = [
         *_answer(found),
         "",
-        *_winners(found),
+        *_winners(found, width),
         "",
-        *_constants(found),
+        *_constants(found, width),
         "",
         *_certificate(found),
         "",
@@ -74,14 +75,15 @@ def _answer(found: Stability) -> Iterator[str]:
         yield f"  With the constants as they are, scheduled like the draws, it is {percent(behind)} behind the best."
 
 
-def _winners(found: Stability) -> Iterator[str]:
+def _winners(found: Stability, width: int | None) -> Iterator[str]:
     yield "── Best in the draws ──"
     near = any(winner.near is not None for winner in found.winners)
-    yield f"  {'best in':>8}  {'near in' if near else '':>8}  {'area mm²':>9}  {'TDP W':>7}  design"
     most = SHOWN if len(found.pool) == 1 else SHOWN // 2
     listed = [w for i, w in enumerate(found.winners) if i < most or w.chosen or w.share == 0]
-    for winner in listed:
-        yield from _winner(winner, near)
+    heads = (*figures("best in", *(["near in"] if near else []), "area mm²", "TDP W"), *texts("design"))
+    yield _indented(
+        Section("winners", "Best in the draws", heads, tuple(r for w in listed for r in _winner(w, near))), width
+    )
     left = len(found.winners) - len(listed)
     if left:
         yield f"  … and {left} more"
@@ -99,15 +101,15 @@ def _winners(found: Stability) -> Iterator[str]:
             )
 
 
-def _winner(winner: Winner, near: bool) -> Iterator[str]:
-    share = percent(winner.near) if near else ""
+def _winner(winner: Winner, near: bool) -> Iterator[tuple[str, ...]]:
+    shares = (percent(winner.share), *([percent(winner.near)] if near else []))
     for i, (name, area, tdp) in enumerate(zip(winner.designs, winner.area_mm2, winner.tdp_w, strict=True)):
-        first = (percent(winner.share), share) if i == 0 else ("", "")
+        first = shares if i == 0 else ("",) * len(shares)
         mark = "  (the answer)" if winner.chosen and i == 0 else ""
-        yield f"  {first[0]:>8}  {first[1]:>8}  {number(area):>9}  {number(tdp):>7}  {name}{mark}"
+        yield (*first, number(area), number(tdp), name + mark)
 
 
-def _constants(found: Stability) -> Iterator[str]:
+def _constants(found: Stability, width: int | None) -> Iterator[str]:
     yield "── What flips it: each constant at both ends of its band, all others nominal ──"
     flipping = [row for row in found.constants if row.flips]
     matter = [row for row in found.constants if row.matters]
@@ -118,10 +120,9 @@ def _constants(found: Stability) -> Iterator[str]:
         yield (
             "  No constant flips it alone: only several together do." if found.share < 1 else "  No constant flips it."
         )
-    yield f"  {'constant':<34}{'band':>15}  {'behind at low':>14}  {'behind at high':>14}  {'rank corr.':>10}"
     ordered = [*flipping, *sorted((r for r in matter if not r.flips), key=lambda r: -abs(r.correlation))]
-    for row in ordered[:SHOWN]:
-        yield _constant(row)
+    heads = (*texts("constant"), *figures("band", "behind at low", "behind at high", "rank corr."))
+    yield _indented(Section("constants", "What flips it", heads, tuple(map(_constant, ordered[:SHOWN]))), width)
     left = len(matter) - len(ordered[:SHOWN])
     if left > 0:
         yield f"  … and {left} more that change a time, an area or a TDP."
@@ -137,11 +138,15 @@ def _constants(found: Stability) -> Iterator[str]:
     )
 
 
-def _constant(row: ConstantRow) -> str:
+def _indented(section: Section, width: int | None) -> str:
+    return indent(table(section, None if width is None else width - 2), "  ")
+
+
+def _constant(row: ConstantRow) -> tuple[str, ...]:
     timing = row.name.startswith("timing.")
     band = f"{number(row.low, 3)} … {number(row.high, 3)}" if timing else f"× {row.low:.2f} … {row.high:.2f}"
     ends = [_behind(row, i) for i in range(2)]
-    return f"  {row.name:<34}{band:>15}  {ends[0]:>14}  {ends[1]:>14}  {row.correlation:>+10.2f}"
+    return (row.name, band, *ends, f"{row.correlation:+.2f}")
 
 
 def _behind(row: ConstantRow, end: int) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from accmine.errors import InputError
-from accmine.questions.options import Json, Set, StudyName, echo_json
-
-if TYPE_CHECKING:
-    pass
+from accmine.questions.completion import of_words
+from accmine.questions.options import RUNS, Json, Runs, Set, StudyName, echo_json
 
 __all__ = ["COMMANDS", "list_entries", "schema", "validate"]
 
@@ -35,38 +33,63 @@ def validate(
 
 
 def schema(
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of all keys instead.")] = False,
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="study (default), workload, technology, cluster, or design, which is that of templates too.",
+            autocompletion=of_words("study", "workload", "technology", "cluster", "design"),
+        ),
+    ] = "study",
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the reference of all keys of a study instead.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; the default.")] = False,
 ) -> None:
-    """Print the JSON Schema of a study, for editors."""
+    """Print the JSON Schema of a kind of file, for editors."""
+    from accmine.questions.study.schemas import schema_of
+
     if markdown and as_json:
         raise InputError("--markdown and --json exclude each other")
-    if markdown:
+    table = schema_of(what)
+    if not markdown:
+        echo_json(table)
+    elif what == "study":
         from accmine.study import study_reference
 
         typer.echo(study_reference(), nl=False)
     else:
-        from accmine.study import schema as study_schema
-
-        echo_json(study_schema())
+        raise InputError(f"is about studies, not about {what}", field="--markdown")
 
 
 def list_entries(
     what: Annotated[
-        str, typer.Argument(help="workloads, accelerators, technologies, clusters, stacks, studies, suites, solvers.")
+        str,
+        typer.Argument(
+            help="workloads, accelerators, technologies, clusters, stacks, studies, suites, solvers, runs.",
+            autocompletion=of_words(
+                *("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites"),
+                *("solvers", "runs"),
+            ),
+        ),
     ],
+    runs: Runs = RUNS,
+    paths: Annotated[bool, typer.Option("--paths", help="Print the file of each entry instead.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the catalogue."""
-    from accmine.questions.study.listing import rows
+    """List the catalogue, or the runs below --runs with the newest last."""
+    from accmine.questions.study.listing import file_rows, rows
 
-    entries = rows(what)
+    if what != "runs" and runs != RUNS:
+        raise InputError("has no effect but on runs", f"list {what}", "--runs")
+    entries = file_rows(what) if paths else rows(what, runs)
     if as_json:
         echo_json(entries)
     elif entries:
-        from accmine.report import of_records, table
+        from accmine.report import asked_width, of_records, table
 
-        typer.echo(table(of_records(what, what, entries)))
+        typer.echo(table(of_records(what, what, entries), asked_width()))
+    elif what == "runs":
+        typer.echo(f"no runs in {runs}", err=True)
 
 
 COMMANDS = {"validate": validate, "schema": schema, "list": list_entries}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from accmine.errors import InputError
 from accmine.files import KINDS, did_you_mean, load_yaml, names, resolve
 
-__all__ = ["LISTS", "rows"]
+__all__ = ["LISTS", "file_rows", "rows"]
 
-LISTS = (*KINDS, "solvers")
+LISTS = (*KINDS, "solvers", "runs")
 """What can be listed."""
 
 
@@ -67,13 +68,15 @@ def _solvers() -> list[dict[str, Any]]:
     ]
 
 
-def rows(what: str) -> list[dict[str, Any]]:
-    """One row of JSON values per entry of ``what``, sorted by name.
+def rows(what: str, runs: Path = Path("runs")) -> list[dict[str, Any]]:
+    """One row of JSON values per entry of ``what``, sorted by name; runs by time, the newest last.
 
     Parameters
     ----------
     what
         One of ``LISTS``.
+    runs
+        Folder of the run folders.
 
     Raises
     ------
@@ -82,7 +85,22 @@ def rows(what: str) -> list[dict[str, Any]]:
     """
     if what not in LISTS:
         raise InputError(f"cannot list {what!r}; {did_you_mean(what, LISTS)}allowed: {', '.join(LISTS)}")
+    if what == "runs":
+        from accmine.questions.results.table import list_rows
+
+        return list_rows(runs)
     if what == "solvers":
         return _solvers()
     row = {"workloads": _workload, "accelerators": _accelerator}.get(what) or _described(what)
     return [row(name) for name in names(what)]
+
+
+def file_rows(what: str) -> list[dict[str, Any]]:
+    """Name and file of every entry of a folder of the catalogue.
+
+    Raises
+    ------
+    InputError
+        If ``what`` is no such folder: solvers are in no file of the catalogue.
+    """
+    return [{"name": name, "file": str(resolve(what, name))} for name in names(what)]

@@ -3,7 +3,8 @@
 A description is one YAML file: ``family`` with the numbers of a transformer (``bert``, ``gpt2``, ``opt``,
 ``llama``; keys in ``accmine.workload.importers.transformer_config``) or of a recurrent translator (``gnmt``), or
 ``family: convnet`` with a list of layers (``accmine.workload.importers.layer_list``). The zoo is written in the same
-language: ``configs/workloads``. A file with ``model_type`` is read as a Hugging Face configuration.
+language: ``configs/workloads``. A file with ``model_type`` is read as a Hugging Face configuration, one of another
+kind by what a package registers for its suffix in the entry-point group ``accmine.importers``.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, WithJsonSchema
 
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, did_you_mean, load_yaml, looks_like, names, resolve, validate
+from accmine.registry import importer_of
 from accmine.workload.forward.convnet import ConvnetConfig
 from accmine.workload.forward.recurrent import RecurrentConfig
 from accmine.workload.graph import MOST_BYTES
@@ -27,10 +29,20 @@ from accmine.workload.importers import transformer_config
 from accmine.workload.importers.description import DTYPES, ModelDescription, forward_graph, refuse_many, summary
 from accmine.workload.importers.huggingface import guess, read_huggingface
 from accmine.workload.importers.layer_list import read_layers
+from accmine.workload.importers.layer_options import LAYERS
 from accmine.workload.importers.transformer_config import TransformerConfig
 from accmine.workload.importers.values import Part, Size
 
-__all__ = ["DTYPES", "FAMILIES", "ModelDescription", "forward_graph", "list_models", "load_model", "summary"]
+__all__ = [
+    "DTYPES",
+    "FAMILIES",
+    "ModelDescription",
+    "forward_graph",
+    "list_models",
+    "load_model",
+    "model_schema",
+    "summary",
+]
 
 FAMILIES = (*transformer_config.FAMILIES, "gnmt", "convnet")
 
@@ -64,12 +76,22 @@ class _Recurrent(_Described, RecurrentConfig):
     sequence: Size = 50
 
 
+_LAYER = {"anyOf": [{"enum": sorted(LAYERS)}, {"type": "string"}, {"type": "object"}]}
+"""A shipped layer by name, a block by name, or either with options."""
+
+
 class _Convnet(_Described):
     family: Literal["convnet"] = "convnet"
     image: Size
     channels: Size = 3
-    blocks: Any = None
-    layers: Any
+    blocks: Annotated[Any, WithJsonSchema({"type": "object"})] = None
+    layers: Annotated[Any, WithJsonSchema({"type": "array", "items": _LAYER, "minItems": 1})]
+
+
+def model_schema() -> dict[str, Any]:
+    """JSON schema of a description of a model."""
+    found: dict[str, Any] = TypeAdapter(_Transformer | _Recurrent | _Convnet).json_schema()
+    return found
 
 
 def list_models() -> tuple[str, ...]:
@@ -84,7 +106,7 @@ def load_model(name_or_path: str | Path) -> ModelDescription:
     ----------
     name_or_path
         A name of ``list_models()``; or a YAML description; or a Hugging Face ``config.json`` (or the
-        folder that holds one).
+        folder that holds one); or a file with a suffix that an importer of another package reads.
 
     Raises
     ------
@@ -93,9 +115,12 @@ def load_model(name_or_path: str | Path) -> ModelDescription:
     """
     text = os.fspath(name_or_path)
     path = Path(text)
-    looks_like_path = path.suffix in {".yaml", ".yml", ".json"} or os.sep in text
+    reader = importer_of(path.suffix)
+    looks_like_path = path.suffix in {".yaml", ".yml", ".json"} or os.sep in text or reader is not None
     if isinstance(name_or_path, str) and not looks_like_path and (text in list_models() or not path.exists()):
         return _load_zoo(text)
+    if reader is not None:
+        return _load(Document(dict(reader(path)), text, "", path))
     return _load(load_yaml(path / "config.json" if path.is_dir() else path))
 
 

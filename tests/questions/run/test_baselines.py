@@ -132,7 +132,7 @@ def test_workers_change_nothing() -> None:
 @pytest.mark.parametrize("split", ["even", "none"])
 def test_the_way_from_the_baseline_to_the_answer(case: dict[str, Any], split: str) -> None:
     plan, library, chosen = settled(**case, operator_split=split, limits={"area": "835 mm^2"})
-    rows = change_rows(session(plan, library), chosen, fleet(plan, chosen))
+    rows = change_rows(session(plan, library), chosen.step_s, fleet(plan, chosen))
     assert "one core per operator" in rows[0].what
     assert rows[0].area_mm2 == pytest.approx(plan.devices * area_mm2(plan.baseline, plan.technology))
     last = rows[-1]

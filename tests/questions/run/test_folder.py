@@ -322,7 +322,14 @@ def test_finding_runs(tmp_path: Path) -> None:
         os.utime(folder.path / "state.json", (1000 + index, 1000 + index))
     newest = open_run(tmp_path, study("one", 1))
     assert [run.path.name for run in list_runs(tmp_path)][-1] == newest.path.name
-    assert find_run(tmp_path, "one") == newest
+    assert find_run(tmp_path, "one", latest=True) == newest
+    assert find_run(tmp_path, newest.path.name[:-1]) == newest
+    for latest, offer in ((None, ""), (False, ", or --latest")):
+        with pytest.raises(InputError) as caught:
+            find_run(tmp_path, "one", latest=latest)
+        said = str(caught.value)
+        assert said.startswith("'one' is the start of 2 runs, oldest first: one-")
+        assert said.endswith(f"{newest.path.name} (1970-01-01 00:16:41); give more of the name{offer}")
     assert find_run(tmp_path, str(newest.path)) == newest
     with pytest.raises(InputError, match="known: one-"):
         find_run(tmp_path, "two")

@@ -16,7 +16,7 @@ def test_it_says_how_often_and_what_flips_it() -> None:
     assert "Interrupted: 250 of 300 draws are counted." in text
     assert "breaks a limit in 25 of 250 draws, counted as not within (the area limit in 25)" in text
     assert "Alone it is flipped by area.sram." in text
-    assert "over area" in next(line for line in lines if line.startswith("  area.sram   "))
+    assert "over area" in next(line for line in lines if line.startswith("  area.sram  "))
     assert "area.sram at its high end: other instead" in text
     assert "nothing compared here depends on it: area.link." in text
     assert "The safer choice among these: other is near the best in 90 %" in text

@@ -22,9 +22,14 @@ from accmine.problems.operator_schedule import (
     objective,
     problem_from_json,
 )
+from accmine.questions.gap.schedules.problems import phase_problems, studies_of
 from accmine.registry import make_solver
 from accmine.result import Status, StopReason
-from accmine.solvers.operator_schedule.critical_path import PORTFOLIO, CriticalPath, quick, slack
+from accmine.search.schedules import FULL_PASSES
+from accmine.solvers.operator_schedule.critical_path import PASSES, PORTFOLIO, CriticalPath, quick, slack
+from accmine.solvers.operator_schedule.insertion import Inserter
+from accmine.solvers.operator_schedule.list_schedule import ListScheduler
+from accmine.solvers.operator_schedule.portfolio import schedule_work
 from accmine.solving import solve
 
 
@@ -114,7 +119,7 @@ def test_limits_are_kept_and_one_pass_is_always_made() -> None:
     assert passes == [1] * 5
 
 
-def test_work_counts_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_counts_schedules_of_both_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     from accmine.solvers.operator_schedule import critical_path
 
     made: list[str] = []
@@ -124,12 +129,43 @@ def test_work_counts_passes(monkeypatch: pytest.MonkeyPatch) -> None:
         made.append(name)
         return real(scheduler, name, *rest)
 
+    inserted: Callable[..., Solution] = critical_path.Inserter.run
+
+    def spy_on_insertion(self: Any, *rest: Any, reverse: bool = False, **more: Any) -> Solution:
+        made.append("insertion")
+        return inserted(self, *rest, reverse=reverse, **more)
+
     monkeypatch.setattr(critical_path, "_one_pass", spy)
+    monkeypatch.setattr(critical_path.Inserter, "run", spy_on_insertion)
     solve(hard(), CriticalPath(), stop=Stop(work=3))
     assert made == list(PORTFOLIO[:3])
     made.clear()
-    solve(hard(), CriticalPath(), stop=Stop(work=33))
-    assert len(made) == 33
+    solve(hard(), CriticalPath(), stop=Stop(work=PASSES + 3))
+    assert len(made) == PASSES + 3
+    assert made.count("insertion") == 6
+    made.clear()
+    solve(hard(), CriticalPath(), stop=Stop())
+    assert len(made) == PASSES == FULL_PASSES
+
+
+def idle_pays() -> Problem:
+    """One core, one unit of memory traffic: c, long and with slack, is ready at 0, when critical b is not yet."""
+    operations = [
+        {"name": "a", "duration": 2},
+        {"name": "b", "duration": 10, "uses": {"core": 1}, "after": ["a"]},
+        {"name": "d", "duration": 10, "after": ["b"]},
+        {"name": "c", "duration": 9, "uses": {"core": 1}},
+    ]
+    return problem_from_json({"resources": {"core": 1}, "operations": operations})
+
+
+def test_waits_for_a_critical_operation_where_list_schedules_do_not() -> None:
+    problem = idle_pays()
+    assert objective(problem, ListScheduler(problem).run()) == 29
+    inserted = Inserter(problem).run()
+    assert objective(problem, inserted) == 22
+    result = solve(problem, CriticalPath())
+    assert result.objective == 22 == result.bound
 
 
 def test_same_seed_same_result_and_seeds_differ() -> None:
@@ -190,3 +226,30 @@ def test_quick_refuses_nothing_and_the_unknown() -> None:
     with pytest.raises(InputError, match="unknown policy 'slow'"):
         quick(hard(), ["slow/reverse"])
     assert objective(hard(), quick(hard(), ["fair"])) == 20
+
+
+MODELS = (
+    *("mobilenet-v3-large", "resnet-18", "inception-v3", "resnext-101", "vgg-16", "gnmt-4"),
+    *("bert-base", "bert-large", "opt-1.3b", "gpt2-xl", "gpt-3-175b"),
+)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("model", MODELS)
+def test_neither_it_nor_auto_loses_to_textbook_rules(model: str) -> None:
+    ((name, study, _),) = studies_of([], "wham", [model])
+    # Of a pipeline the first stage: the others differ in the number of layers.
+    found = [own for own in phase_problems(name, study) if own.phase != "update" and own.stages[:1] in ((), (0,))]
+    assert [own.phase for own in found] in (["step"], ["forward", "backward"])
+    for problem in (own.problem for own in found):
+        rules = [ListScheduler(problem).run(), Inserter(problem).run()]
+        rule = min(objective(problem, solution) for solution in rules)
+        few = Stop(work=80 * schedule_work(problem))  # 5 s on an idle machine are more for all of them
+        for solver, stop in (("critical-path", Stop()), ("auto", few)):
+            result = solve(problem, solver, stop=stop)
+            assert result.objective is not None
+            assert result.objective <= rule, (solver, result.objective, rule)
+
+
+def test_the_suite_has_these_models() -> None:
+    assert tuple(name for name, _, _ in studies_of([], "wham")) == MODELS

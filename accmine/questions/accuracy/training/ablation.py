@@ -65,7 +65,7 @@ def ablation(data: Path) -> tuple[Ablation, ...]:
     return tuple(scored(term) for term in ("", *WITHOUT))
 
 
-def ablation_text(found: Sequence[Ablation]) -> str:
+def ablation_text(found: Sequence[Ablation], width: int | None = None) -> str:
     """A table: mean errors, and their change in points where a term is left out."""
     whole = found[0]
     rows = [("nothing", _percent(whole.sc21.mape), "", _percent(whole.table5.mape), "")]
@@ -73,7 +73,7 @@ def ablation_text(found: Sequence[Ablation]) -> str:
         changes = [_points(new.mape - old.mape) for new, old in ((own.sc21, whole.sc21), (own.table5, whole.table5))]
         rows.append((WITHOUT[own.term], _percent(own.sc21.mape), changes[0], _percent(own.table5.mape), changes[1]))
     columns = (*texts("left out"), *figures("SC'21 Table 1", "points", "recompute Table 5", "points "))
-    return table(Section("ablation", "Ablation", columns, tuple(rows)))
+    return table(Section("ablation", "Ablation", columns, tuple(rows)), width)
 
 
 def _percent(value: float) -> str:

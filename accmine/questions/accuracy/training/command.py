@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
-from accmine.questions.options import echo_json
+from accmine.questions.options import echo_json, echo_text
 
 __all__ = ["NO_RUNS", "calibrate_stack"]
 
@@ -47,4 +45,4 @@ def calibrate_stack(
             f"{100 * found.covered:.0f} % within the band"
         )
     lines.append(f"\nwritten: {output}" if output is not None else "\nnothing is written without -o FILE")
-    typer.echo("\n".join(lines))
+    echo_text("\n".join(lines))

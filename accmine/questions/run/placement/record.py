@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from accmine.questions.run.record import ChosenDesign, LimitRow, Outcome
-from accmine.report import to_json
+from accmine.questions.run.row import FORMAT, Answer
+from accmine.questions.run.several.front_record import FrontOutcome
 
 __all__ = [
     "AnyOutcome",
@@ -224,8 +224,8 @@ class PlacementCertificate:
     assumptions: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class PlacementOutcome:
+@dataclass(frozen=True, repr=False)
+class PlacementOutcome(Answer):
     """What ``accmine run`` reports of a study whose placement is decided.
 
     Attributes
@@ -240,6 +240,8 @@ class PlacementOutcome:
         Options of Megatron-LM that run the placement.
     """
 
+    format: int = field(default=FORMAT, kw_only=True)
+    """Version of these keys; a newer one than the reader's is refused."""
     study: str
     status: str
     stop: str
@@ -268,16 +270,14 @@ class PlacementOutcome:
     tdp_error: float | None = None
     kind: str = "design-placement"
     """Tells it from the outcome of a study whose placement is given."""
+    earlier_run: str = field(default="", compare=False)
+    """When the run ended that this answer was read from, in UTC; empty: it was computed for this call."""
 
     @property
     def designs(self) -> tuple[ChosenDesign, ...]:
         """The one design."""
         return (self.design,)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; infinities become ``None``."""
-        return to_json(self)
 
-
-AnyOutcome = Outcome | PlacementOutcome
-"""Of a study whose placement is given, or decided."""
+AnyOutcome = Outcome | PlacementOutcome | FrontOutcome
+"""Of a study whose placement is given, or decided, or of one with two objectives."""

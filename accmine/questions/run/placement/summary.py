@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf, nan
 from typing import Any
@@ -17,6 +17,7 @@ from accmine.problems import device_placement
 from accmine.problems.design_placement import Problem, Proof, Solution
 from accmine.problems.design_placement.rules import makespans
 from accmine.problems.design_placement.times import microbatches_of, placed_problem
+from accmine.questions.run.caveats import behind, of_bubble, unused
 from accmine.questions.run.pictures.collect import heavy_parts, parts_of
 from accmine.questions.run.placement.explain import placement_lanes, stage_rows, step_parts
 from accmine.questions.run.placement.files import megatron_flags
@@ -27,6 +28,7 @@ from accmine.questions.run.placement.record import (
     PlacementOutcome,
     PlacementRow,
     PlanNearby,
+    StepParts,
 )
 from accmine.questions.run.record import ChosenDesign, LimitRow
 from accmine.result import Result, Status
@@ -70,6 +72,7 @@ def summarize(found: Found) -> PlacementOutcome:
     plan, result, solution = found.plan, found.result, found.solution
     problem, placed, step_s = plan.problem, found.placed, float(result.objective or nan)
     interrupted = found.interrupted or result.interrupted
+    parts, baselines = step_parts(placed, solution.placement), tuple(_baselines(found, step_s))
     peak = step_s * problem.devices * solution.design.peak_macs_per_s * _rate(plan, solution.design)
     proven = result.status is Status.OPTIMAL
     return PlacementOutcome(
@@ -86,12 +89,12 @@ def summarize(found: Found) -> PlacementOutcome:
         mfu=plan.model_macs / peak,
         hfu=_hardware_macs(problem, solution) / peak,
         stages=stage_rows(placed, solution.placement),
-        parts=step_parts(placed, solution.placement),
+        parts=parts,
         nearby=tuple(_nearby(found)),
-        baselines=tuple(_baselines(found, step_s)),
+        baselines=baselines,
         limits=tuple(_limits(plan, solution.design)),
         certificate=_certificate(found, step_s),
-        warnings=tuple(_warnings(found)),
+        warnings=tuple(_warnings(found, step_s, parts, baselines)),
         seconds={name: round(value, 3) for name, value in found.seconds.items()},
         megatron=megatron_flags(plan, solution, placement_row(problem, solution)),
         trace=result.trace,
@@ -263,7 +266,7 @@ def _experts(classes: Any) -> bool:
     return any(c.memory.expert_weights for c in classes)
 
 
-def _warnings(found: Found) -> Iterator[str]:
+def _warnings(found: Found, step_s: float, parts: StepParts, baselines: Sequence[PlacedBaseline]) -> Iterator[str]:
     plan, used = found.plan, placement_row(found.plan.problem, found.solution).devices
     if found.interrupted or found.result.interrupted:
         yield "interrupted: the best verified so far; references were not all compared"
@@ -272,6 +275,9 @@ def _warnings(found: Found) -> Iterator[str]:
     if used < plan.problem.devices:
         yield f"{plan.problem.devices - used} of {plan.problem.devices} devices are idle; MFU and HFU count them"
     yield from plan.inputs.left_out
+    yield from of_bubble(plan.workload.name, parts.bubble_s / step_s)
+    yield from behind("throughput", [(row.name, row.ratio) for row in baselines])
+    yield from unused([found.solution.design], plan.problem.technology)
     yield from heavy_parts([_chosen(plan, found.solution.design)])
 
 

@@ -7,7 +7,7 @@ microbatches, smaller shards), of ZeRO stages the highest, so these alone are lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil, inf
 from typing import Any
 
@@ -153,8 +153,9 @@ def _cost(plan: PlacementPlan, costs: np.ndarray[tuple[int, int], np.dtype[np.fl
 
 
 def _memory(plan: PlacementPlan, need: float) -> Iterator[ConflictingLimit]:
-    """What each other way to run the model would do, as far as the study does not allow it already."""
+    """More devices, more HBM, then other ways to run the model, as far as the study does not allow them already."""
     study, most = plan.study, max(plan.problem.template.hbm_bytes)
+    yield from _working(plan, most, [_devices(study)])
     hbm = format_quantity(float(ceil(need / MIB) * MIB), "bytes")
     stack = plan.problem.template.hbm_stack
     if stack is None:
@@ -164,7 +165,16 @@ def _memory(plan: PlacementPlan, need: float) -> Iterator[ConflictingLimit]:
     else:
         fewest = ceil(need / stack[0])
         yield ConflictingLimit("accelerator.hbm_stacks", str(most // stack[0]), f"at least {fewest}", STACKS)
-    for place, value, values, changed in _changes(study):
+    yield from _working(plan, most, _changes(study))
+
+
+_Change = tuple[tuple[str | int, ...], object, Sequence[Any], Callable[[Any], Study]]
+"""Place of a key, its value, other values in the order of what they cost, and the study with one of them."""
+
+
+def _working(plan: PlacementPlan, most: int, changes: Iterable[_Change]) -> Iterator[ConflictingLimit]:
+    """Of each change the first value with which a placement fits into so much HBM."""
+    for place, value, values, changed in changes:
         for other in values:
             try:
                 if least_bytes(make_placement(changed(other), plan.inputs).problem) <= most:
@@ -174,8 +184,17 @@ def _memory(plan: PlacementPlan, need: float) -> Iterator[ConflictingLimit]:
                 continue
 
 
-def _changes(study: Study) -> Iterator[tuple[tuple[str | int, ...], object, Sequence[Any], Callable[[Any], Study]]]:
-    """Place of a key, its value, other values in the order of what they cost, and the study with one of them."""
+def _devices(study: Study) -> _Change:
+    """More of them, doubled up to 64 times: each holds less."""
+
+    def changed(value: int) -> Study:
+        return study.model_copy(update={"system": study.system.model_copy(update={"devices": value})})
+
+    return ("system", "devices"), study.devices, [study.devices << k for k in range(1, 7)], changed
+
+
+def _changes(study: Study) -> Iterator[_Change]:
+    """What trains on as many devices with less memory."""
     workload, parallel = study.workloads[0], study.parallel
 
     def of_workload(key: str) -> Callable[[Any], Study]:

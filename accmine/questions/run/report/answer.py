@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from accmine.questions.run.placement.record import AnyOutcome
+from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.record import LimitRow, Outcome, WorkloadRow
 from accmine.questions.run.report.labels import design_labels, legend
 from accmine.report import BULLET, UNKNOWN, Column, Section, each, figures, number, percent, seconds, si, texts
@@ -17,6 +17,7 @@ __all__ = [
     "headline",
     "limits",
     "modes",
+    "regret",
     "throughput",
     "workload_order",
 ]
@@ -162,7 +163,7 @@ def contention(outcome: Outcome) -> list[str]:
 _ACTIVE = "A limit is active when one more core no longer fits, or when the selection would be better without it."
 
 
-def limits(outcome: AnyOutcome) -> Section:
+def limits(outcome: Outcome | PlacementOutcome) -> Section:
     """Every limit: used, slack, and whether it binds."""
     rows = tuple(_limit_row(row) for row in outcome.limits)
     marked = tuple(i for i, row in enumerate(outcome.limits) if row.active)
@@ -233,6 +234,39 @@ def baselines(outcome: Outcome) -> Section:
 def _times(ratio: float) -> str:
     text = number(ratio)
     return text if text == UNKNOWN else f"{text}×"
+
+
+def regret(outcome: Outcome) -> Section:
+    """What the design loses in each mix to the best design for it."""
+    known = outcome.regret
+    if known is None:
+        return Section("regret", "Regret")
+    rows = tuple(
+        (
+            row.name,
+            " / ".join(percent(share) for share in row.shares),
+            number(row.answer),
+            number(row.best),
+            number(row.bound),
+            percent(row.regret),
+            percent(row.regret_at_most),
+        )
+        for row in known.mixes
+    )
+    worst = max(range(len(rows)), key=lambda i: known.mixes[i].regret)
+    return Section(
+        "regret",
+        "Regret over mixes, in step times relative to the baseline",
+        (*texts("mix"), *figures("shares", "answer", "best known", "bound", "loses", "at most")),
+        rows,
+        (
+            f"In its worst mix the answer loses {percent(known.value)} to the best design that is known for the mix, "
+            f"and at most {percent(known.at_most)} to any there can be; no design of the space loses less than "
+            f"{percent(known.at_least)}.",
+            *workload_order(outcome),
+        ),
+        (worst,),
+    )
 
 
 def modes(outcome: Outcome) -> Section:

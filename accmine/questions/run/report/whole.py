@@ -10,10 +10,11 @@ from accmine.questions.run.pictures.evaluated import evaluated_figures
 from accmine.questions.run.pictures.place import in_place
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.report import answer, proof, why
+from accmine.questions.run.report.answer import headline
 from accmine.questions.run.report.labels import design_labels
 from accmine.report import Figure, Section, Table, html, stacked_bars, text
 
-__all__ = ["drawn", "hero", "page", "render", "sections"]
+__all__ = ["drawn", "headline", "hero", "page", "render", "sections"]
 
 
 def sections(outcome: Outcome) -> list[Section]:
@@ -27,6 +28,7 @@ def sections(outcome: Outcome) -> list[Section]:
         answer.throughput(outcome),
         answer.limits(outcome),
         answer.baselines(outcome),
+        answer.regret(outcome),
         answer.modes(outcome),
         why.changes(outcome),
         why.time_split(outcome),

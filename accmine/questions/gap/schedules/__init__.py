@@ -1,0 +1,1 @@
+"""Solvers of operator schedules side by side: the problems of studies, measurements, records and tables."""

@@ -1,0 +1,1 @@
+"""A package beside accmine: a solver and a reader of workloads."""

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from accmine.questions.results.table import RESULT_COLUMNS
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.record import Outcome
+from accmine.questions.run.several.front_record import FrontOutcome
 from accmine.questions.run.row import FORMAT
 from accmine.questions.run.several.front_record import FrontOutcome
 
@@ -95,7 +96,7 @@ _EVERYWHERE = {
 
 
 def results_reference() -> str:
-    """Markdown: columns of ``accmine results``, and keys of ``result.json`` of either kind of study."""
+    """Markdown: columns of ``accmine results``, and keys of ``result.json`` of every kind of study."""
     lines = ["## Columns of `accmine results`", "", "| column | unit | what it holds |", "|---|---|---|"]
     lines += [f"| `{column.name}` | {column.unit} | {column.description} |" for column in RESULT_COLUMNS]
     lines += ["", f"## Keys of `result.json`, format {FORMAT}", ""]

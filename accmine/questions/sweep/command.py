@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +68,7 @@ def sweep(
     """Run a study at every point of its block `sweep`, and print the table."""
     from accmine.questions.sweep.measure import run_sweep
     from accmine.questions.sweep.report import line_of, render
-    from accmine.report import csv, terminal_width
+    from accmine.report import colored, csv, terminal_width
     from accmine.study import load_sweep
 
     changes = list(overrides or [])
@@ -105,7 +104,7 @@ def sweep(
     if as_json:
         echo_json(found.to_json())
     else:
-        typer.echo(render(found, width=terminal_width(), color=sys.stdout.isatty()), nl=False)
+        typer.echo(render(found, width=terminal_width(), color=colored()), nl=False)
     raise typer.Exit(0 if found.complete else INTERRUPTED)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from accmine.ports import Incumbent
     from accmine.questions.run.placement.record import PlacementOutcome
     from accmine.questions.run.record import Outcome
+    from accmine.questions.run.several.front_record import FrontOutcome
     from accmine.study import LoadedStudy, LoadedSweep, Study
 
 __all__ = ["Overrides", "ReadyStudy", "StudyLike", "document_of", "load", "load_sweep", "loaded_study"]
@@ -110,6 +111,22 @@ class ReadyStudy:
             raise KeyboardInterrupt
         return outcome
 
+    def front(
+        self,
+        *,
+        runs_dir: str | Path = "runs",
+        again: bool = False,
+        on_progress: Incumbent | None = None,
+        on_interrupt: Literal["raise", "return"] = "raise",
+    ) -> FrontOutcome:
+        """As ``run``, of a study with two objectives."""
+        from accmine.questions.run.run import front
+
+        outcome = front(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
+        if outcome.stop == "interrupted" and on_interrupt == "raise":
+            raise KeyboardInterrupt
+        return outcome
+
 
 StudyLike = str | Path | Mapping[str, Any] | ReadyStudy
 """Name of a shipped study, a file, its keys as a mapping, or one that was loaded."""
@@ -143,7 +160,7 @@ def load(study: StudyLike, overrides: Overrides = (), *, design: str | Path | No
 def load_sweep(study: str | Path | Mapping[str, Any], overrides: Overrides = (), **keys: Any) -> LoadedSweep:
     """Read and check a study with a block ``sweep``, which may be a keyword; parameters and errors as of ``load``."""
     from accmine.files import dump, load_yaml
-    from accmine.study import load_sweep, sweep_in
+    from accmine.study.sweep import load_sweep, sweep_in
 
     if not isinstance(study, Mapping) and not isinstance(overrides, Mapping) and not keys:
         return load_sweep(study, overrides)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accmine.errors import InputError
+from accmine.errors import InputError, WorkersGoneError
 from accmine.questions.options import (
     INTERRUPTED,
     RUNS,
@@ -129,7 +129,10 @@ def _executor(cluster: str | None, name: str | None, shown: Progress) -> Iterato
         return
     arguments = () if cluster is None else (cluster, shown.say)
     with opened("dask" if name is None else name, *arguments, say=shown.say) as found:
-        yield found
+        try:
+            yield found
+        except WorkersGoneError as error:
+            raise WorkersGoneError(f"{error}; what is finished is kept, and the same command goes on") from None
 
 
 def _list(loaded: LoadedSweep, as_json: bool) -> None:

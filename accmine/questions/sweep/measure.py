@@ -243,7 +243,8 @@ class _Sweep:
 
     def _best(self, asked: Asked) -> PointRecord | None:
         """The point whose answer is the best one that meets the limits of another."""
-        fitting = [r for r in self.groups.get(asked.like, {}).values() if r.fits(asked.limits)]
+        group = self.groups.get(asked.like, {}) if asked.like else {}
+        fitting = [r for r in group.values() if r.fits(asked.limits)]
         best = min(fitting, key=lambda record: (record.best, record.number), default=None)
         return None if best is None or best.number == asked.number else best
 

@@ -30,9 +30,7 @@ class Asked:
     Attributes
     ----------
     like
-        Equal for points whose answers and bounds can be compared; ``graphs`` for those that share graphs and costs.
-    space
-        Equal for points that choose from the same accelerators.
+        Equal for points whose answers and bounds can be compared, empty where nothing can; ``graphs`` for those that share graphs and costs.
     limits
         Key -> limit in mm² or W.
     """
@@ -41,7 +39,6 @@ class Asked:
     study: Study
     like: str
     graphs: str
-    space: str
     limits: dict[str, float]
 
 
@@ -62,9 +59,10 @@ class Points:
         """
         loaded = self.loaded.study(self.loaded.point(number))
         study = loaded.study
-        space = json.dumps([study.accelerator.mapping(), study.technology], sort_keys=True, default=str)
         like, graphs = (likeness(study, {}, loose) for loose in (_SEARCHED, LOOSE))
-        return Asked(number, study, like, graphs, space, self._limits(loaded))
+        if study.front is not None or study.aggregate == "regret":  # no value, or one relative to what the limits allow
+            like = ""
+        return Asked(number, study, like, graphs, self._limits(loaded))
 
     def _limits(self, loaded: LoadedStudy) -> dict[str, float]:
         study = loaded.study

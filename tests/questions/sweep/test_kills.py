@@ -28,8 +28,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes
 
 GRID = {"limits.area": ["413 mm^2", "450 mm^2"], "limits.tdp": ["73 W", "80 W"]}
 TINY: dict[str, Any] = {"models": ("mlp",), "budget": {**REPEATS, "work": 0.005}}
-INLINE = "accmine.registry.EXECUTORS['inline'] = 'tests.samples.sweep_sample:Inline'\n"
-INLINE += "import accmine.questions.sweep.measure, tests.samples.sweep_sample"
+INLINE = "accmine.registry.EXECUTORS['inline'] = 'tests.samples.inline_sample:Inline'; import accmine.study.sweep\n"
+INLINE += "import accmine.questions.sweep.measure, accmine.questions.sweep.report, tests.samples.inline_sample"
 KILLS, TRIES = 30, 4
 
 

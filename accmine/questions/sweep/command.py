@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,14 +108,14 @@ def sweep(
 def _print(found: SweepResult, csv_file: Path | None, as_json: bool) -> None:
     """The table on stdout, and in a file."""
     from accmine.questions.sweep.report import render
-    from accmine.report import csv, terminal_width
+    from accmine.report import colored, csv, terminal_width
 
     if csv_file is not None:
         csv_file.write_text(csv.render(found.rows), encoding="utf-8")
     if as_json:
         echo_json(found.to_json())
     else:
-        typer.echo(render(found, width=terminal_width(), color=sys.stdout.isatty()), nl=False)
+        typer.echo(render(found, width=terminal_width(), color=colored()), nl=False)
 
 
 def _part(shard: str | None, merge: bool) -> Shard | None:

@@ -416,6 +416,7 @@ MAY_READ = (
     "accmine.cost.measured.",  # its reader; and the cache of ZigZag, which a run writes as well
     "accmine.problems.files",
     "accmine.solving",  # solutions
+    "accmine.solvers.design_search.rules",  # a shipped chip, by its name
     "accmine.questions.accuracy.",  # shipped tables and files of its command
     "accmine.questions.cost.measure",  # a design and a technology that its command names
     "accmine.questions.gap.design",  # designs that its command names
@@ -445,7 +446,6 @@ OWN_FILES = {
     "accmine.questions.sweep.folder",  # of sweeps
     "accmine.questions.sweep.lock",  # who runs them
     "accmine.questions.run.process",  # what the system says of a process
-    "accmine.questions.sweep.lock",  # of sweeps
     "accmine.questions.export.folder",  # of exports
     "accmine.questions.export.scalesim",  # what the tool wrote a moment ago
 }

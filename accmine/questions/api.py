@@ -243,8 +243,7 @@ def sweep(
     shard, merge
         ``"2/8"``: only the second eighth of the points; and, once all shards are done, the table of all of them.
     cluster, executor
-        Address of a Dask scheduler; or a ``concurrent.futures.Executor``, or the name of one that is registered. They
-        run the points in the place of processes of this machine.
+        What runs the points: address of a Dask scheduler; a ``concurrent.futures.Executor``, or the name of one.
     on_point
         Told each point as it is finished.
 
@@ -263,12 +262,9 @@ def sweep(
     if (shard is not None and merge) or (cluster is not None and executor is not None):
         raise InputError("shard and merge exclude each other, and so do cluster and executor")
     changes = _patience(keys, seconds, workers)
-    if isinstance(study, LoadedSweep):
-        if overrides or changes:
-            raise InputError("a sweep that was loaded takes no changes: give them to load_sweep", field="overrides")
-        loaded = study
-    else:
-        loaded = load_sweep(study, overrides, **changes)
+    if isinstance(study, LoadedSweep) and (overrides or changes):
+        raise InputError("a sweep that was loaded takes no changes: give them to load_sweep", field="overrides")
+    loaded = study if isinstance(study, LoadedSweep) else load_sweep(study, overrides, **changes)
     how: dict[str, Any] = {"jobs": jobs, "merge": merge, "again": again, "retry": retry, "on_point": on_point}
     part = None if shard is None else shard_of(shard)
     with ExitStack() as open_ones:

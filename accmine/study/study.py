@@ -233,6 +233,11 @@ class Study(Part):
         return self.objective.pareto[0] if isinstance(self.objective, Front) else self.objective
 
     @property
+    def by_throughput(self) -> bool:
+        """Whether the step time alone is minimised."""
+        return self.objective == "throughput"
+
+    @property
     def devices(self) -> int:
         """Devices of a workload."""
         return self.system.devices or self.parallel.least

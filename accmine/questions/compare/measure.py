@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from math import inf, isclose
 from typing import Any
 
-from accmine.errors import CheckError, InfeasibleError, InputError
+from accmine.errors import CheckError, InputError
 from accmine.hardware import Design
 from accmine.plan import Plan, exceeded, plan_of
 from accmine.ports import Solver, Stop
+from accmine.problems.conflict import ConflictingLimit, infeasible
 from accmine.problems.design_search import KIND, Evaluation, Problem
 from accmine.problems.design_search.space_bound import scan
 from accmine.problems.limits import within
@@ -113,9 +114,8 @@ def terms_of(name: str, study: Study, chips: Sequence[str] = ()) -> Terms:
     valued = replace(problem, library=library)
     bound = scan(problem).value
     if bound == inf:
-        raise InfeasibleError(
-            "no design reaches the floor: proven by the bound of every design", [f"floor: {plan.floor:g}"]
-        )
+        floor = ConflictingLimit("floor", f"{plan.floor:g}", "a lower one", ("floor",))
+        raise infeasible("no design reaches the floor: proven by the bound of every design", [floor])
     terms = Terms(name, plan, valued, bound, 0.0, found)
     return replace(terms, baseline=_unlimited(problem, terms.value(plan.baseline)))
 

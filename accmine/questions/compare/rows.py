@@ -189,7 +189,7 @@ def _chips(own: _Study) -> Iterator[CompareRow]:
 def _gain(own: _Study, rows: Sequence[CompareRow]) -> Iterator[Gain]:
     """From the baseline to the best design, for studies whose throughput is that of one workload."""
     best = min((row for row in rows if row.value is not None), key=lambda row: row.value or 0.0, default=None)
-    if best is None or own.study.objective != "throughput" or len(own.study.workloads) > 1:
+    if best is None or not own.study.by_throughput or len(own.study.workloads) > 1:
         return
     key = f"compare-gain-{task_key(design=best.design)[:12]}"
     found = own.kept(key)

@@ -118,6 +118,7 @@ def test_killed_shards_resume_and_merge_to_the_table_of_a_single_run(nursery: Nu
     assert command("--merge", "--shard", "1/2") == 2
 
 
+@pytest.mark.full
 def test_a_sweep_on_a_cluster_whose_worker_is_killed_is_complete(tmp_path: Path) -> None:
     study, runs = write(tmp_path, {"grid": GRID}, **TINY), tmp_path / "runs"
     whole = table(run_sweep(load_sweep(study), runs_dir=tmp_path / "whole", executor=Inline()))

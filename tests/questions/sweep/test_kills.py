@@ -67,16 +67,16 @@ def kept(runs: Path) -> dict[str, tuple[int, int]]:
 def test_no_kill_of_a_sweep_loses_or_repeats_a_point(nursery: Nursery, tmp_path: Path) -> None:
     rng, kills, codes = random.Random("kills of a sweep"), 0, []
     study, runs = write(tmp_path, {"grid": GRID}, **TINY), tmp_path / "runs"
-    for _ in range(2):  # the first one makes machine code
-        shutil.rmtree(tmp_path / "whole", ignore_errors=True)
-        began = time.monotonic()
-        whole = table(run_sweep(load_sweep(study), runs_dir=tmp_path / "whole", executor=Inline()))
-        lasts = time.monotonic() - began
+    whole = table(run_sweep(load_sweep(study), runs_dir=tmp_path / "whole", executor=Inline()))
+    arguments = ["sweep", str(study), "--runs", str(runs), "--executor", "inline", "--quiet"]
+    began = time.monotonic()
+    assert nursery.run(arguments, lambda: False, signal.SIGKILL)[1] == 0
+    lasts = time.monotonic() - began
+    shutil.rmtree(runs)
     while kills < KILLS:
         for attempt in range(TRIES + 1):
             before = kept(runs)
             end = time.monotonic() + (rng.uniform(0.0, 1.0) * lasts if attempt < TRIES else 60)
-            arguments = ["sweep", str(study), "--runs", str(runs), "--executor", "inline", "--quiet"]
             codes.append(nursery.run(arguments, partial(over, end), signal.SIGKILL)[1])
             after = kept(runs)
             assert before.items() <= after.items(), "what was finished is, and was not begun again"
@@ -118,6 +118,7 @@ def test_killed_shards_resume_and_merge_to_the_table_of_a_single_run(nursery: Nu
     assert command("--merge", "--shard", "1/2") == 2
 
 
+@pytest.mark.full
 def test_a_sweep_on_a_cluster_whose_worker_is_killed_is_complete(tmp_path: Path) -> None:
     study, runs = write(tmp_path, {"grid": GRID}, **TINY), tmp_path / "runs"
     whole = table(run_sweep(load_sweep(study), runs_dir=tmp_path / "whole", executor=Inline()))

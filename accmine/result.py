@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from html import escape
 from typing import Any, Generic, TypeVar
 
 __all__ = ["Result", "Sense", "Status", "StopReason", "gap"]
@@ -58,7 +59,7 @@ def gap(objective: float | None, bound: float | None, sense: Sense = Sense.MINIM
     return min(1.0, (worse - better) / abs(worse)) if worse else 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(Generic[S]):
     """What one solver call found and proved.
 
@@ -120,6 +121,18 @@ class Result(Generic[S]):
     def gap(self) -> float | None:
         """Relative gap, 0 to 1; ``None`` when objective or bound is unknown."""
         return gap(self.objective, self.bound, self.sense)
+
+    def __repr__(self) -> str:
+        """What is known, in a line."""
+        gap = "" if self.gap is None else f" (gap {100 * self.gap:.3g} %)"
+        found = f"{self.kind}: {self.status}, {self.objective} of bound {self.bound}{gap}"
+        return f"<Result {found}, {self.solver}, {self.seconds:.2f} s, {self.stop}>"
+
+    def _repr_html_(self) -> str:
+        """The header as a table, for notebooks."""
+        rows = ((key, value) for key, value in self.header().items() if key not in ("trace", "versions"))
+        cells = "".join(f"<tr><th>{escape(key)}</th><td>{escape(str(value))}</td></tr>" for key, value in rows)
+        return f"<table>{cells}</table>"
 
     def header(self) -> dict[str, Any]:
         """Everything but the solution, as plain JSON values in the order of the file format."""

@@ -1,8 +1,8 @@
 """What a sweep costs beside its points, what sharing saves, and how fast a table of many points is there.
 
-    python benchmarks/sweep.py overhead   # 200 points: wall-clock beside the time of the points
-    python benchmarks/sweep.py sharing    # 3 limits of area x 3 of TDP against one run with the same budget
-    python benchmarks/sweep.py table      # 10,000 finished points: seconds and memory of listing and of the table
+python benchmarks/sweep.py overhead   # 200 points: wall-clock beside the time of the points
+python benchmarks/sweep.py sharing    # 3 limits of area x 3 of TDP against one run with the same budget
+python benchmarks/sweep.py table      # 10,000 finished points: seconds and memory of listing and of the table
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ MANY = (100, 100)
 
 STUDY = """
 name: overhead
-workloads: [{use: bert-base, sequence: 32, batch: 8, microbatch: 8}]
-accelerator: {use: wham, hbm_stacks: [1]}
+workloads: [{use: bert-large, sequence: 32, batch: 8, microbatch: 8}]
+accelerator: {use: wham}
 baselines: [tpuv2-like]
 budget: {seconds: SECONDS, workers: 1}
 sweep: {share: 1, grid: {limits.area: AREAS}}
@@ -51,11 +51,13 @@ def overhead(folder: Path, points: int, seconds: float) -> None:
     areas = [f"{500 + i} mm^2" for i in range(points)]
     loaded = _sweep(folder, STUDY.replace("SECONDS", str(seconds)).replace("AREAS", json.dumps(areas)))
     began = time.monotonic()
-    result = accmine.sweep(loaded, runs_dir=folder / "runs")
+    result = accmine.sweep(loaded, runs=folder / "runs")
     wall = time.monotonic() - began
     inside = sum(point.seconds for point in result.points)
     steps = sum(float(point.row["seconds"] or 0) for point in result.points)
-    print(f"{points} points, {wall:.1f} s; in points {inside:.1f} s, in the steps of their runs {steps:.1f} s; {_load()}")
+    print(
+        f"{points} points, {wall:.1f} s; in points {inside:.1f} s, in the steps of their runs {steps:.1f} s; {_load()}"
+    )
     print(f"beside the points {100 * (wall / inside - 1):.1f} %; beside the steps {100 * (wall / steps - 1):.1f} %")
 
 
@@ -68,7 +70,7 @@ def sharing(folder: Path, seconds: float) -> None:
     one = accmine.load(folder / "one.yaml", changes).run(runs_dir=folder / "one")
     alone = time.monotonic() - began
     began = time.monotonic()
-    result = accmine.sweep("limits-sweep", [f"budget.seconds={seconds}"], runs_dir=folder / "runs")
+    result = accmine.sweep("limits-sweep", [f"budget.seconds={seconds}"], runs=folder / "runs")
     together = time.monotonic() - began
     print(f"one: {alone:.1f} s, {one.certificate.objective:.4g}; gap {100 * one.certificate.gap:.2f} %")
     for row in result.rows:
@@ -83,9 +85,9 @@ def table(folder: Path) -> None:
     text = STUDY.partition("sweep:")[0].replace("SECONDS", "60") + f"sweep: {json.dumps({'grid': grid})}\n"
 
     def timed(name: str, function: Callable[[], object]) -> object:
-        began = time.monotonic()
+        began, worked = time.monotonic(), time.process_time()
         value = function()
-        print(f"{name}: {time.monotonic() - began:.2f} s")
+        print(f"{name}: {time.monotonic() - began:.2f} s, {time.process_time() - worked:.2f} s of a core")
         return value
 
     loaded = timed("read and checked", lambda: _sweep(folder, text))
@@ -99,7 +101,7 @@ def table(folder: Path) -> None:
         i, j = divmod(number, b)
         limits = {"limits.area": 500.0 + i, "limits.tdp": 200.0 + j}
         sweep.write(replace(record, number=number, values=dict(loaded.point(number).values), limits=limits))
-    result = timed("table", lambda: accmine.sweep(loaded, runs_dir=folder / "runs"))
+    result = timed("table", lambda: accmine.sweep(loaded, runs=folder / "runs"))
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{result!r}; {most:.2f} GiB at most; {_load()}")
 

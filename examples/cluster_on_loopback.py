@@ -8,27 +8,22 @@ from pathlib import Path
 from distributed import LocalCluster
 
 import accmine
-from accmine.questions.sweep.executors import opened
 
 STUDY = Path(__file__).parent / "study.yaml"
-POINTS = {"grid": {"limits.area": ["500 mm^2", "550 mm^2", "600 mm^2"]}}
+POINTS = {"grid": {"limits.area": ["500 mm^2", "600 mm^2"]}}
 
 
 def main(runs="runs"):
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
-        opened("dask", cluster.scheduler_address, say=print) as workers,
-    ):
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0") as cluster:
         found = accmine.sweep(
             STUDY,
             seconds=1,
             sweep=POINTS,
-            jobs=2,
-            executor=workers,
+            cluster=cluster.scheduler_address,
             runs=Path(runs).resolve(),  # workers see the same folder
             on_point=lambda point: print(f"point {point.number}: {point.status}"),
         )
-    print(found.records())
+    print(found.to_pandas()[["limits.area", "status", "samples_per_s", "gap"]])
     return found
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +138,105 @@ def test_python_m_accmine() -> None:
 def test_every_question_with_commands_is_registered(accmine: Any) -> None:
     folders = {file.parent.name for file in Path(options.__file__).parent.glob("*/command.py")}
     assert set(cli.QUESTIONS) == folders
-    names = [command.name for command in cli.app.registered_commands]
+    tables = [import_module(f"accmine.questions.{name}.command").COMMANDS for name in cli.QUESTIONS]
+    names = [name for table in tables for name in table]
+    assert {"run", "sweep", "compare", "gap", "list"} < set(names)
     assert len(names) == len(set(names))
     for name in names:
-        assert f"Usage: accmine {name} " in accmine(name, "--help").out
+        said = accmine(name, "--help").out
+        assert f"Usage: accmine {name} " in said
+        assert accmine(name, "-h").out == said
+
+
+def test_a_command_that_is_nearly_one(accmine: Any) -> None:
+    said = accmine("rum")
+    assert said.code == 2
+    assert "No such command 'rum'" in said.err
+
+
+def test_help_takes_little_more_than_its_library() -> None:
+    """CPU seconds of the help page beside those of importing what reads options: 0.2 s on a quick machine."""
+
+    def cpu(code: str) -> float:
+        script = f"import resource, sys; sys.argv = ['accmine', '--help']\ntry:\n {code}\nexcept SystemExit: pass\n"
+        script += "sys.stderr.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_utime))"
+        done = [
+            subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+            for _ in range(3)
+        ]
+        return min(float(one.stderr) for one in done)
+
+    library, whole = cpu("import typer"), cpu("from accmine.cli import main; main()")
+    assert whole < 2.5 * library + 0.05
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("run quick", ["quickstart"]),
+        ("validate gpt3", ["gpt3-1024"]),
+        ("cost bert", ["bert-base", "bert-large"]),
+        ("cost bert-large --design tpuv4", ["tpuv4", "tpuv4-like", "tpuv4i-like"]),
+        ("cost bert-large --technology phaze", ["phaze-22nm"]),
+        ("gap --suite wh", ["wham"]),
+        ("gap --models bert-large,gpt2", ["bert-large,gpt2-xl"]),
+        ("gap --method best-f", ["best-first"]),
+        ("solve problem.json --solver brute", ["brute-force"]),
+        ("list technol", ["technologies"]),
+        ("schema clu", ["cluster"]),
+        ("show mine-", ["mine-1234"]),
+        ("sensi", ["sensitivity"]),
+    ],
+)
+def test_what_a_shell_completes(
+    words: str, offered: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runs/mine-1234").mkdir(parents=True)
+    (tmp_path / "runs/mine-1234/state.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("_ACCMINE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"accmine {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code in (0, None)
+    assert out.getvalue().split() == offered
+
+
+def test_completion_imports_nothing_slow() -> None:
+    script = (
+        "import sys, os\nos.environ |= {'_ACCMINE_COMPLETE': 'complete_bash', 'COMP_WORDS': 'accmine run q'}\n"
+        "os.environ['COMP_CWORD'] = '2'\n"
+        "from accmine.cli import main\ntry:\n main([])\nexcept SystemExit: pass\n"
+        "print([name for name in ('numpy', 'ortools', 'numba', 'yaml', 'networkx', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["quickstart", "[]"]
+
+
+@pytest.mark.parametrize("what", ["workloads", "accelerators", "technologies", "clusters", "studies", "solvers"])
+def test_lists_fit_a_narrow_terminal(accmine: Any, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = accmine("list", what).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    monkeypatch.delenv("COLUMNS")
+    whole = accmine("list", what).out.splitlines()
+    assert len(whole) <= len(lines), "in a pipe a row is a line"
+
+
+def test_the_ledger_fits_a_narrow_terminal(accmine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("ACCMINE_DATA", raising=False)
+    for arguments in (["ledger", "--suite", "anchors"], ["ledger", "--suite", "chips"]):
+        assert max(map(len, accmine(*arguments).out.splitlines())) <= 80
+
+
+def test_where_the_catalogue_is(accmine: Any) -> None:
+    rows = accmine("list", "clusters", "--paths", "--json").json
+    assert "dgx-a100" in [row["name"] for row in rows]
+    assert all(Path(row["file"]).name == f"{row['name']}.yaml" and Path(row["file"]).is_file() for row in rows)
+    assert accmine("list", "solvers", "--paths").code == 2
 
 
 def test_a_question_goes_with_its_folder_and_its_line() -> None:

@@ -8,6 +8,7 @@ raised.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,17 +64,20 @@ def run(
 ) -> AnyOutcome:
     """Find the best design of a study: ``run("quickstart", seconds=5, limits={"area": "580 mm^2"})``.
 
-    Parameters as of ``load`` and ``ReadyStudy.run``, also of a study whose placement is decided with the design.
+    Parameters as of ``load`` and ``ReadyStudy.run``; studies of every kind.
 
     Raises
     ------
     InputError, InfeasibleError, NothingFoundError, CheckError, KeyboardInterrupt
         As of ``ReadyStudy.run``.
     """
-    changes = _patience(keys, seconds, workers)
-    ready = ReadyStudy(loaded_study(study, overrides, design=design, **changes))
-    find = ready.place if ready.study.placed else ready.run
-    return find(runs_dir=runs, again=again, on_progress=on_progress, on_interrupt=on_interrupt)
+    from accmine.questions.run.run import run_study
+
+    loaded = loaded_study(study, overrides, design=design, **_patience(keys, seconds, workers))
+    outcome = run_study(loaded, runs_dir=Path(runs), again=again, on_progress=on_progress)
+    if outcome.stop == "interrupted" and on_interrupt == "raise":
+        raise KeyboardInterrupt
+    return outcome
 
 
 def _folder(run: str | Path, runs: str | Path, latest: bool) -> RunFolder:
@@ -128,7 +132,7 @@ def validate(study: StudyLike, overrides: Overrides = (), **keys: Any) -> dict[s
     from accmine.study import as_mapping
 
     loaded = loaded_study(study, overrides, **keys)
-    _ = placement_of(loaded) if loaded.study.placed else plan_of(loaded)
+    _ = placement_of(loaded) if loaded.study.placed else plan_of(loaded.one_run)
     return as_mapping(loaded.study)
 
 
@@ -215,10 +219,13 @@ def sweep(
     seconds: float | None = None,
     workers: int | None = None,
     jobs: int = 1,
+    shard: str | None = None,
+    merge: bool = False,
+    cluster: str | None = None,
+    executor: str | Executor | None = None,
     retry: bool = False,
     again: bool = False,
     runs: str | Path = RUNS,
-    executor: Executor | None = None,
     on_point: Callable[[PointRecord], None] | None = None,
     **keys: Any,
 ) -> SweepResult:
@@ -227,13 +234,17 @@ def sweep(
     Parameters
     ----------
     study
-        As of ``load_sweep``, or what it gives; the block may be a keyword: ``sweep={"grid": {"limits.area": ["400 mm^2", "600 mm^2"]}}``.
+        As of ``load_sweep``, or what it gives; the block may be a keyword:
+        ``sweep={"grid": {"limits.area": ["400 mm^2", "600 mm^2"]}}``.
     seconds, workers
         Wall-clock limit of each point, and processes of all together.
     jobs
         Points at a time.
-    executor
-        Runs the points in the place of processes of this machine.
+    shard, merge
+        ``"2/8"``: only the second eighth of the points; and, once all shards are done, the table of all of them.
+    cluster, executor
+        Address of a Dask scheduler; or a ``concurrent.futures.Executor``, or the name of one that is registered. They
+        run the points in the place of processes of this machine.
     on_point
         Told each point as it is finished.
 
@@ -244,9 +255,13 @@ def sweep(
     KeyboardInterrupt
         Never: what is finished is returned, ``complete`` says whether that is all.
     """
+    from accmine.questions.sweep.executors import opened
     from accmine.questions.sweep.measure import run_sweep
+    from accmine.questions.sweep.shards import shard_of
     from accmine.study import LoadedSweep
 
+    if (shard is not None and merge) or (cluster is not None and executor is not None):
+        raise InputError("shard and merge exclude each other, and so do cluster and executor")
     changes = _patience(keys, seconds, workers)
     if isinstance(study, LoadedSweep):
         if overrides or changes:
@@ -254,12 +269,10 @@ def sweep(
         loaded = study
     else:
         loaded = load_sweep(study, overrides, **changes)
-    return run_sweep(
-        loaded,
-        runs_dir=Path(runs),
-        jobs=jobs,
-        again=again,
-        retry=retry,
-        executor=executor,
-        on_point=on_point,
-    )
+    how: dict[str, Any] = {"jobs": jobs, "merge": merge, "again": again, "retry": retry, "on_point": on_point}
+    part = None if shard is None else shard_of(shard)
+    with ExitStack() as open_ones:
+        if cluster is not None or isinstance(executor, str):
+            name = ("dask", cluster) if cluster is not None else (str(executor),)
+            executor = open_ones.enter_context(opened(*name))
+        return run_sweep(loaded, runs_dir=Path(runs), shard=part, executor=executor, **how)

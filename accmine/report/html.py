@@ -34,7 +34,7 @@ def page(
     figures
         By the key of the section that they belong to, below its table.
     lead
-        The answer in a sentence, below the title.
+        The answer in a sentence, below the title; of several runs a line each.
     hero
         Figures beside one another below it.
     warnings
@@ -42,13 +42,14 @@ def page(
     """
     known = figures or {}
     body = [_section(section, known.get(section.key, ())) for section in sections]
-    links = [(section.key, section.title.split(":")[0].split(",")[0]) for section in sections]
+    links = [(section.key, _short(section.title)) for section in sections]
     titles = [name for _, name in links]
     nav = "".join(
         f'<a href="#{escape(key)}">{escape(name)}</a>' for i, (key, name) in enumerate(links) if name not in titles[:i]
     )
     told = "".join(f"<li>{escape(text)}</li>" for text in warnings)
-    top = f'<p class="lead">{escape(lead)}</p>' if lead else ""
+    many = " many" if "\n" in lead else ""
+    top = f'<p class="lead{many}">{escape(lead)}</p>' if lead else ""
     top += f'<div class="hero">{"".join(map(_figure, hero))}</div>' if hero else ""
     top += f'<div class="warn" id="warnings" role="note"><b>Warnings</b><ul>{told}</ul></div>' if told else ""
     return (
@@ -61,6 +62,12 @@ def page(
         + '\n</main><div id="tip" role="status" aria-live="polite" hidden></div>'
         + f"<script>{_asset('page.js')}</script></body></html>\n"
     )
+
+
+def _short(title: str) -> str:
+    """What a section is called in a list of them."""
+    title = title.removeprefix("Why: ").split(":")[0].split(",")[0]
+    return title[:1].upper() + title[1:]
 
 
 def _section(section: Section, figures: Sequence[Figure]) -> str:
@@ -107,7 +114,8 @@ def _figure(figure: Figure) -> str:
     panel = f'<div class="panel" id="panel-{key}" aria-live="polite"></div>' if figure.kind else ""
     return (
         f'<figure id="fig-{key}" data-kind="{figure.kind}"><figcaption><b>{escape(figure.title)}</b> '
-        f'{escape(figure.text)}</figcaption>{lanes}<div class="view"><div class="pictures">{figure.picture}</div>{panel}</div>'
+        f"{escape(figure.text)}</figcaption>{lanes}"
+        f'<div class="view"><div class="pictures">{figure.picture}</div>{panel}</div>'
         f'<div class="data"><button type="button" data-csv="{key}" hidden>CSV</button>'
         f'<details data-table="{key}"><summary>Data of: {escape(figure.title)}</summary></details></div>'
         f'<script type="application/json" id="data-{key}">{packed(figure)}</script></figure>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -19,6 +20,7 @@ MIN_WIDTH = 40
 _WIDTH = 110  # of reports that go to no terminal
 _NARROWEST_WORDS, _NARROWEST_NAMES = 8, 24  # characters of columns of words, and of the first, that stay
 _MOST_LINES = 3  # of a cell of words, before columns go into another part
+_PIECES = re.compile(r"\s+|(?<=[_\-/,])")  # between parts of a cell that are broken only where no room is
 _BETWEEN = 2  # spaces between columns
 _INDENT = "  "
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -124,7 +126,9 @@ def _least(section: Section, index: int, width: int) -> int:
     column, natural = section.columns[index], _natural(section, index)
     heading = max(map(len, column.title.split()), default=0)
     if not column.numeric:
-        wanted = max(heading, _NARROWEST_WORDS if index else _NARROWEST_NAMES, natural // _MOST_LINES)
+        pieces = (piece for row in section.rows for piece in _PIECES.split(row[index]))
+        whole = max(map(len, pieces), default=0)
+        wanted = max(heading, whole, _NARROWEST_WORDS if index else _NARROWEST_NAMES, natural // _MOST_LINES)
         return min(natural, wanted, width // _MOST_LINES)
     return max([heading, *(len(row[index]) for row in section.rows)])
 

@@ -19,7 +19,7 @@ from accmine.study.inputs import referenced_files
 from accmine.study.precision import Part
 from accmine.study.study import BLOCKS, LoadedStudy, read_document, study_in
 
-__all__ = ["LoadedSweep", "SweepBlock", "SweepPoint", "load_sweep", "sweep_in"]
+__all__ = ["LoadedSweep", "Option", "SweepBlock", "SweepPoint", "load_sweep", "sweep_in"]
 
 VARIANT = "variant"
 """Column of the name of a variant."""
@@ -111,13 +111,6 @@ class Option:
 
     settings: tuple[tuple[str, Any, Place], ...]
     name: str = ""
-
-    @property
-    def limits(self) -> bool:
-        """Whether it sets limits alone."""
-        return bool(self.settings) and all(
-            key.split(".")[0] in ("limits", "device_limits") for key, *_ in self.settings
-        )
 
 
 @dataclass(frozen=True)
@@ -234,12 +227,11 @@ def load_sweep(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Loade
         With everything that is wrong.
     """
     document, path = read_document(name_or_path, overrides)
-    loaded = sweep_in(document, path, overrides)
-    return replace(loaded, content=_checked(loaded))
+    return sweep_in(document, path, overrides)
 
 
-def sweep_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> LoadedSweep:
-    """The sweep of a document, the values of whose points are not looked at yet.
+def sweep_in(document: Document, path: Path, overrides: Sequence[str] = (), *, check: bool = True) -> LoadedSweep:
+    """The sweep of a document.
 
     Parameters
     ----------
@@ -247,18 +239,21 @@ def sweep_in(document: Document, path: Path, overrides: Sequence[str] = ()) -> L
         The file that it is of; files named in it lie beside it.
     overrides
         Those that the document has.
+    check
+        Whether the values of its points are looked at, as ``load_sweep`` does.
 
     Raises
     ------
     InputError
-        If its block ``sweep`` is missing or wrong.
+        If its block ``sweep`` is missing, or anything in it is wrong.
     """
     if not isinstance(document.data, dict) or "sweep" not in document.data:
         message = "has no block `sweep`; give one, such as sweep: {grid: {limits.area: [400 mm^2, 600 mm^2]}}"
         raise InputError(message, where=document.name)
     block = validate(document, _Whole).sweep
     name = str(document.data.get("name", path.stem))
-    return LoadedSweep(name, document, path, tuple(_dimensions(block)), tuple(overrides), share=block.share)
+    loaded = LoadedSweep(name, document, path, tuple(_dimensions(block)), tuple(overrides), share=block.share)
+    return replace(loaded, content=_checked(loaded)) if check else loaded
 
 
 def _dimensions(block: SweepBlock) -> Iterator[tuple[Option, ...]]:

@@ -1,6 +1,6 @@
 """Operator schedules of any size: schedules and bounds in turn, until they meet or the time is up.
 
-1. One list schedule, and the bounds that need no search.
+1. One list schedule, and the bounds that need no search; where operations have modes, the plan of ``critical-path``.
 2. The portfolio (``portfolio``): list and insertion schedules, modules, staggered copies.
 3. Stronger bounds (``strong_bound``), with what is left to prove.
 4. Up to some hundred operations CP-SAT on the whole problem, from the best schedule; above, where operations
@@ -20,6 +20,7 @@ from accmine.registry import make_solver
 from accmine.result import StopReason
 
 from ..schedule_bounds.strong_bound import tighten
+from .critical_path import PASSES, CriticalPath
 from .portfolio import Portfolio, schedule_work
 
 __all__ = ["Auto"]
@@ -29,6 +30,9 @@ _CONE_SECONDS = 2e-4
 
 _BEFORE_CP_SAT, _BEFORE_WINDOWS = (0.1, 0.25), (0.3, 0.45)
 """Shares of the limits after which schedules and bounds leave the turn to CP-SAT on the whole or on windows."""
+
+_CRITICAL_PATH = 0.4
+"""Share of the limits that the plan of ``critical-path`` may take; it seldom takes as much."""
 
 _WINDOW_WORK = 0.05
 _LISTS_PER_WINDOW = 10
@@ -82,6 +86,8 @@ class Auto:
         if (reason := record.over()) is not None:
             return reason
         self._cones(record, portfolio)
+        if not portfolio.single:
+            self._critical_path(record, portfolio)
         small = len(record.problem) <= self.exact
         # CP-SAT needs time where it decides; elsewhere the portfolio does, and goes on behind the bounds.
         share, until = self.schedules, self.bounds
@@ -109,6 +115,19 @@ class Auto:
         found = cones(record.problem)
         record.raise_bound(found.bound, METHOD)
         portfolio.know(found.head, found.tail)
+
+    @staticmethod
+    def _critical_path(record: Record[Solution], portfolio: Portfolio) -> None:
+        """The plan of ``critical-path``, so that this solver is never the worse one; its best is improved with the rest."""
+        each, work = schedule_work(record.problem), record.stop.work
+        passes = PASSES if work is None else min(PASSES, int(_CRITICAL_PATH * work / each))
+        if passes < 1:
+            return
+        part = record.part("critical-path", _CRITICAL_PATH, work=passes)
+        CriticalPath(bounds=False).search(part)
+        record.work += each * part.work
+        if record.best is not None:
+            portfolio.take(record.best)
 
     def _schedule(self, record: Record[Solution], portfolio: Portfolio, steps: Iterator[None], share: float) -> None:
         """Passes of the portfolio up to a share of the limits."""

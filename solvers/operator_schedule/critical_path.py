@@ -128,8 +128,8 @@ def quick(problem: Problem, policies: Sequence[str] = _QUICK) -> Solution:
 class _Search:
     """The passes of one call; their number is the work."""
 
-    def __init__(self, record: Record[Solution]) -> None:
-        self.record = record
+    def __init__(self, record: Record[Solution], bounds: bool) -> None:
+        self.record, self.bounds = record, bounds
         self.problem: Problem = record.problem
         self.scheduler = ListScheduler(self.problem)
         record.raise_bound(self.scheduler.bound, self.scheduler.bound_method)
@@ -139,7 +139,7 @@ class _Search:
 
     def tighten(self) -> None:
         """Take the better bound, once there is a solution, if the time allows it."""
-        if _BOUND_SECONDS * len(self.problem) <= self.record.left():
+        if self.bounds and _BOUND_SECONDS * len(self.problem) <= self.record.left():
             self.record.raise_bound(*bound(self.problem))
 
     def plan(self, seed: int) -> Iterator[Solution]:
@@ -204,9 +204,17 @@ class CriticalPath:
 
     ``stop.work`` counts schedules; at least one is made, also with no time. With only ``stop.seconds`` the search may
     end early: it stops when its plan of ``PASSES`` is done.
+
+    Parameters
+    ----------
+    bounds
+        Whether to compute the better bound, which a solver around this one may know.
     """
 
     name = "critical-path"
+
+    def __init__(self, *, bounds: bool = True) -> None:
+        self.bounds = bounds
 
     def search(self, record: Record[Solution]) -> StopReason:
         """Passes until something says stop.
@@ -216,6 +224,6 @@ class CriticalPath:
         InputError
             If an operation fits in no mode, or the precedences hold a cycle.
         """
-        search = _Search(record)
+        search = _Search(record, self.bounds)
         reason = record.closed()
         return reason if reason is StopReason.PROVED else search.run()

@@ -129,6 +129,10 @@ class Portfolio:
         """Hand a schedule to the record; its makespan."""
         self.record.work += schedule_work(self.problem)
         self.record.offer(solution)
+        return self.take(solution)
+
+    def take(self, solution: Solution) -> int:
+        """Keep a schedule to be improved, if it is among the best; its makespan."""
         value = objective(self.problem, solution)
         if all(value != other for other, _ in self.pool):
             self.pool = sorted([*self.pool, (value, solution)], key=lambda row: row[0])[:_KEPT]

@@ -21,6 +21,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stderr, which is another one while a test is set up, looks like a terminal."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -28,6 +30,23 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1", "TERM": "xterm"}, {"TERM": "dumb"}])
+def test_no_escape_codes_where_none_are_wanted(
+    monkeypatch: pytest.MonkeyPatch, capsys: Err, variables: dict[str, str]
+) -> None:
+    terminal(monkeypatch)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with Progress(kept="x", verbose=True) as shown:
+        shown.step("mine")
+        time.sleep(0.5)
+        shown.say("a line that stays")
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    assert "a line that stays" in said
+    assert ("\r" in said) is ("NO_COLOR" in variables), "a dumb terminal has lines only"
 
 
 def test_the_line_has_step_clock_values_and_gap() -> None:

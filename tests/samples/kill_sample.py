@@ -28,6 +28,7 @@ from accmine.registry import SOLVERS, make_solver
 for kind, name in SOLVERS:
     make_solver(kind, name)
 import accmine.solvers.engines.cpsat, accmine.solvers.engines.highs
+%s
 for line in sys.stdin:
     pid = os.fork()
     if pid == 0:
@@ -41,10 +42,10 @@ for line in sys.stdin:
 
 
 class Nursery:
-    """A process that has imported everything, from which runs of the command line begin at once."""
+    """A process that has imported everything, ``more`` as well, from which runs of the command line begin at once."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-c", _NURSERY]
+    def __init__(self, more: str = "") -> None:
+        command = [sys.executable, "-c", _NURSERY % more]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 
     def run(self, arguments: list[str], until: Callable[[], bool], number: int) -> tuple[int, int]:

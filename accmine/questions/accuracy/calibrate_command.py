@@ -16,14 +16,29 @@ __all__ = ["calibrate"]
 
 _HALF, _KERNEL = 0.5, "kernel"
 
+_Chip = Annotated[
+    str,
+    typer.Option(help="Name or file of the chip they were measured on.", autocompletion=of_catalogue("accelerators")),
+]
+_Cluster = Annotated[
+    str | None,
+    typer.Option(
+        help="With --runs: name or file of what connects the chips. Default: dgx-a100.",
+        autocompletion=of_catalogue("clusters"),
+    ),
+]
+_Fit = Annotated[
+    str | None,
+    typer.Option(
+        help="Constants to fit, separated by commas: launch, array_efficiency, vector_efficiency, hbm_efficiency, "
+        "hbm_ramp, sustained, host_launch; of tiles fill, edge, split_launch, split_traffic. "
+        "Default: those that a kind of operator can tell."
+    ),
+]
+
 
 def calibrate(
-    accelerator: Annotated[
-        str,
-        typer.Option(
-            help="Name or file of the chip they were measured on.", autocompletion=of_catalogue("accelerators")
-        ),
-    ],
+    accelerator: _Chip,
     tables: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[CSV…]", help="Measured operators; docs/measurements.md has the columns."),
@@ -32,26 +47,13 @@ def calibrate(
         Path | None,
         typer.Option(help="Measured training steps (docs/measurements.md): makes a stack of software from 20 of them."),
     ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            help="With --runs: name or file of what connects the chips. Default: dgx-a100.",
-            autocompletion=of_catalogue("clusters"),
-        ),
-    ] = None,
+    cluster: _Cluster = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the accelerator with its calibration to this file.")
     ] = None,
     holdout: Annotated[float, typer.Option(help="Share of the rows that are scored on and not fitted on.")] = _HALF,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw of these rows.")] = 0,
-    fit: Annotated[
-        str | None,
-        typer.Option(
-            help="Constants to fit, separated by commas: launch, array_efficiency, vector_efficiency, hbm_efficiency, "
-            "hbm_ramp, sustained, host_launch; of tiles fill, edge, split_launch, split_traffic. "
-            "Default: those that a kind of operator can tell."
-        ),
-    ] = None,
+    fit: _Fit = None,
     kind: Annotated[
         list[str] | None, typer.Option(help="Kind of operator to calibrate; may be repeated. Default: all measured.")
     ] = None,

@@ -22,19 +22,30 @@ _OPTIONS = (
 
 _Masked = Annotated[float | None, typer.Option(help="Share of tokens that a masked-LM head works on. Default: 0.15.")]
 
+_Workload = Annotated[
+    str,
+    typer.Argument(
+        help="Model of the catalogue, a YAML file, or a Hugging Face config.json.",
+        autocompletion=of_catalogue("workloads"),
+    ),
+]
+_Design = Annotated[
+    str,
+    typer.Option(help="Design: a name of the catalogue or a file.", autocompletion=of_catalogue("accelerators")),
+]
+_Technology = Annotated[str | None, typer.Option(help=_TECHNOLOGY, autocompletion=of_catalogue("technologies"))]
+_Operators = Annotated[
+    str | None,
+    typer.Option(help="even (default): an operator takes as many cores as make it fastest; none: one."),
+]
+_Residency = Annotated[
+    str | None, typer.Option(help="none (default) or shared-sram: tensors stay in half of the shared SRAM.")
+]
+
 
 def cost(
-    workload: Annotated[
-        str,
-        typer.Argument(
-            help="Model of the catalogue, a YAML file, or a Hugging Face config.json.",
-            autocompletion=of_catalogue("workloads"),
-        ),
-    ],
-    design: Annotated[
-        str,
-        typer.Option(help="Design: a name of the catalogue or a file.", autocompletion=of_catalogue("accelerators")),
-    ],
+    workload: _Workload,
+    design: _Design,
     batch: Annotated[int | None, typer.Option(help="Samples of a step. Default: 32, or 4 microbatches.")] = None,
     microbatch: Annotated[int | None, typer.Option(help="Samples run together. Default: a divisor up to 8.")] = None,
     sequence: Annotated[int | None, typer.Option(help="Sequence length in tokens. Default: the model's own.")] = None,
@@ -49,17 +60,10 @@ def cost(
         str | None, typer.Option(help="Materialised attention per heads (default), samples, none.")
     ] = None,
     fusion: Annotated[str | None, typer.Option(help="practical (default), elementwise, paired or none.")] = None,
-    technology: Annotated[
-        str | None, typer.Option(help=_TECHNOLOGY, autocompletion=of_catalogue("technologies"))
-    ] = None,
+    technology: _Technology = None,
     timing: Annotated[str | None, typer.Option(help="tpu-like (default), rtl-simple, scalesim3, ….")] = None,
-    operator_split: Annotated[
-        str | None,
-        typer.Option(help="even (default): an operator takes as many cores as make it fastest; none: one."),
-    ] = None,
-    residency: Annotated[
-        str | None, typer.Option(help="none (default) or shared-sram: tensors stay in half of the shared SRAM.")
-    ] = None,
+    operator_split: _Operators = None,
+    residency: _Residency = None,
     everything: Annotated[bool, typer.Option("--all", help="Print all rows, not only the 25 longest.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write all rows to this CSV file.")] = None,
     graph: Annotated[Path | None, typer.Option(help="Write the operator graph of a step to this GraphML file.")] = None,

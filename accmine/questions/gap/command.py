@@ -61,7 +61,17 @@ Method = Annotated[
 ]
 Schedule = Annotated[
     str | None,
-    typer.Option(metavar="SOLVER,…", help="Measure these solvers on the operator schedules of studies or a suite."),
+    typer.Option(
+        metavar="SOLVER,…",
+        help="Measure these solvers on the operator schedules of studies or a suite.",
+        autocompletion=of_solvers("operator-schedule"),
+    ),
+]
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[STUDY|PROBLEM]...", help="Studies, or one problem file.", autocompletion=of_catalogue("studies")
+    ),
 ]
 Suite = Annotated[
     str | None,
@@ -71,16 +81,15 @@ Models = Annotated[
     str | None,
     typer.Option(metavar="M,M", help="Models of the suite; default: all.", autocompletion=of_catalogue("workloads")),
 ]
+Solver = Annotated[
+    str | None,
+    typer.Option(help="Solver of the problem file; default: that of its kind.", autocompletion=of_solvers()),
+]
 Table = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the tables of --schedule.")]
 
 
 def gap(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[STUDY|PROBLEM]...", help="Studies, or one problem file.", autocompletion=of_catalogue("studies")
-        ),
-    ] = None,
+    targets: Targets = None,
     solution: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Rate this solution of the problem file.")
     ] = None,
@@ -95,10 +104,7 @@ def gap(
     models: Models = None,
     schedule: Schedule = None,
     metrics: Annotated[str | None, typer.Option(metavar="M,M", help="Metrics of the suite; default: all.")] = None,
-    solver: Annotated[
-        str | None,
-        typer.Option(help="Solver of the problem file; default: that of its kind.", autocompletion=of_solvers()),
-    ] = None,
+    solver: Solver = None,
     file_format: Annotated[
         str | None, typer.Option("--format", help="Format of the problem file; default: recognised.")
     ] = None,

@@ -80,9 +80,8 @@ def load_run(runs: Path, name: str) -> LoadedRun:
         raise InputError(f"{folder.path} has no answer to report: it is {result['status']}; accmine show says why")
     with folder.using("result.json"):
         outcome = outcome_of(result)
-    study = folder.path / "study.yaml"
-    text = study.read_text(encoding="utf-8") if study.is_file() else ""
-    return LoadedRun(folder.path, outcome, folder.read_json("schedule.json"), text, tuple(_more(folder)))
+    trace, study = folder.read_json("schedule.json"), folder.text_of("study.yaml")
+    return LoadedRun(folder.path, outcome, trace, study, tuple(_more(folder)))
 
 
 def _more(folder: RunFolder) -> Sequence[Section]:

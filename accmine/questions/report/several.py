@@ -17,14 +17,18 @@ from accmine.report import Column, Figure, Section, Table, html, number, percent
 
 __all__ = ["page", "side_figures", "side_sections"]
 
-_TEXTS = ("study", "status", "stop", "metric", "unit", "designs")
-_LOWER, _HIGHER = ("gap", "value", "step_s", "area_mm2", "tdp_w"), ("best", "samples_per_s")
+_NAMED = {
+    "samples_per_s": ("throughput", "samples/s"),
+    "step_s": ("step", "s"),
+    "area_mm2": ("area", "mm²"),
+    "tdp_w": ("TDP", "W"),
+}
 
 
 def page(runs: Sequence[LoadedRun]) -> str:
     """The page of several runs; the differences are those from the first one."""
     names = letters(runs)
-    lead = " · ".join(f"{letter}: {run.headline}" for letter, run in zip(names, runs, strict=True))
+    lead = "\n".join(f"{letter}: {run.headline}" for letter, run in zip(names, runs, strict=True))
     hero, found = side_figures(runs)
     warnings = [f"{letter}: {text}" for letter, run in zip(names, runs, strict=True) for text in run.outcome.warnings]
     return html.page(f"{len(runs)} runs", side_sections(runs), found, lead=lead, hero=hero, warnings=warnings)
@@ -48,7 +52,7 @@ def side_sections(runs: Sequence[LoadedRun]) -> list[Section]:
             (*legend, "In brackets: the difference from A."),
         ),
         _differing(
-            "studies", "What differs in the studies", columns, [_flat(load_yaml(text=run.study)) for run in runs]
+            "studies", "What differs in the studies", columns, [_flat(load_yaml(text=run.study).data) for run in runs]
         ),
         _differing("tunables", "What differs in the designs", columns, [_tunables(run) for run in runs]),
         Section("parts", "Where area and power go", notes=("Of one device.",)),
@@ -71,7 +75,8 @@ def _results(runs: Sequence[LoadedRun]) -> list[tuple[str, ...]]:
         unit = (units.pop() if len(units) == 1 else "") if column.unit == "unit" else column.unit
         if column.unit == "unit" and unit:
             units.add(unit)
-        found.append((column.name.replace("_", " "), unit.replace("1/s", "samples/s"), *_cells(cells)))
+        name, unit = _NAMED.get(column.name, (column.name.replace("_", " "), unit if unit != "1" else ""))
+        found.append((name, unit, *_cells(cells)))
     return found
 
 
@@ -158,9 +163,11 @@ def _certificates(runs: Sequence[LoadedRun]) -> list[Figure]:
     known = [run.row for run in runs]
     alike = len({(row["metric"], row["unit"]) for row in known}) == 1
     values = [float(v) for row in known for v in (row["heuristic"], row["best"], row["bound"]) if isinstance(v, float)]
-    span = (min(values), max(values)) if alike and values and all(map(isfinite, values)) else None
+    # Values too far apart would leave nothing to see of the smaller ones.
+    near = bool(values) and all(map(isfinite, values)) and 0 < max(values) < 10 * min(values)
+    span = (min(values), max(values)) if alike and near else None
     found = []
-    for letter, run, row in zip(letters(runs), runs, known, strict=True):
+    for letter, row in zip(letters(runs), known, strict=True):
         heuristic, best, bound = (
             float(v) if isinstance(v, int | float) else float("nan")
             for v in (row["heuristic"], row["best"], row["bound"])

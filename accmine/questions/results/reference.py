@@ -14,6 +14,7 @@ from accmine.questions.results.table import RESULT_COLUMNS
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.row import FORMAT
+from accmine.questions.run.several.front_record import FrontOutcome
 
 __all__ = ["results_reference"]
 
@@ -94,11 +95,11 @@ _EVERYWHERE = {
 
 
 def results_reference() -> str:
-    """Markdown: columns of ``accmine results``, and keys of ``result.json`` of either kind of study."""
+    """Markdown: columns of ``accmine results``, and keys of ``result.json`` of every kind of study."""
     lines = ["## Columns of `accmine results`", "", "| column | unit | what it holds |", "|---|---|---|"]
     lines += [f"| `{column.name}` | {column.unit} | {column.description} |" for column in RESULT_COLUMNS]
     lines += ["", f"## Keys of `result.json`, format {FORMAT}", ""]
-    for kind in _nested(Outcome, PlacementOutcome):
+    for kind in _nested(Outcome, PlacementOutcome, FrontOutcome):
         lines += [f"### {kind.__name__}", "", _summary(kind), "", "| key | type | what it holds |", "|---|---|---|"]
         described = _described(kind)
         hints = get_type_hints(kind)

@@ -130,7 +130,7 @@ def show(
             outcome = outcome_of(result)
         typer.echo(_render(outcome), nl=False)
     if gantt is not None:
-        from accmine.questions.run.chart import draw_run
+        from accmine.questions.run.pictures.chart import draw_run
 
         draw_run(folder, gantt)
 

@@ -75,10 +75,6 @@ class RunState(StrEnum):
     """Ended by an error."""
 
 
-def _json_text(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 @cache
 def code_hash() -> str:
     """SHA-256 (hex) of the installed accmine: its modules and its catalogue, equal for wheel and checkout."""
@@ -119,9 +115,8 @@ def solver_versions() -> dict[str, str]:
 def run_hash(study: Study, content: Mapping[str, str] | None = None) -> str:
     """First 12 hex digits of the SHA-256 of everything that decides the result of ``study`` but its patience.
 
-    The limits of a run by the clock, and its workers, are none of it: with more of them the same run goes on. Those of
-    a deterministic run are, as its answer has to repeat. ``content`` is that of its files where they were read already,
-    as in ``study_hash``.
+    Limits by the clock and workers are none of it: with more of them the same run goes on. Those of a deterministic run
+    are, as its answer has to repeat. ``content`` as in ``study_hash``.
     """
     patience = {"workers": 1} if study.budget.deterministic else {"seconds": None, "work": None, "workers": 1}
     study = study.model_copy(update={"budget": study.budget.model_copy(update=patience)})
@@ -183,9 +178,7 @@ class RunFolder:
     @property
     def elsewhere(self) -> bool:
         """Whether another process is computing the run."""
-        recorded: dict[str, Any] = {}
-        with suppress(InputError):
-            recorded = self.read_json(_STATE) or {}
+        recorded = self._recorded()
         return recorded.get("status") == RunState.RUNNING and recorded.get("pid") != os.getpid() and alive(recorded)
 
     @property
@@ -205,10 +198,7 @@ class RunFolder:
 
     def start(self, study: Study) -> None:
         """Write the effective study and the state ``running``; finished parts stay, and the result of a shorter run."""
-        recorded: Any = None
-        with suppress(InputError):
-            recorded = self.read_json(_STATE)
-        recorded = recorded or {}
+        recorded = self._recorded()
         if not self.elsewhere:
             for path in (*self.path.glob(".*.tmp"), *self.path.glob("tasks/.*.tmp")):
                 path.unlink(missing_ok=True)  # what a killed process was writing
@@ -219,9 +209,7 @@ class RunFolder:
 
     def end(self, status: RunState, exit_code: int = 0, message: str = "") -> None:
         """Record how the run ended; call it after everything else is written."""
-        recorded: dict[str, Any] = {}
-        with suppress(InputError):
-            recorded = self.read_json(_STATE) or {}
+        recorded = self._recorded()
         earlier, now = recorded.get("started"), time.time()
         started = earlier if isinstance(earlier, int | float) else now
         budget, done = recorded.get("budget"), recorded.get("done")
@@ -229,15 +217,19 @@ class RunFolder:
         record = {"started": started, "seconds": round(now - started, 3), "exit_code": exit_code, "message": message}
         self._record(status, **record, budget=budget, done=done)
 
+    def _recorded(self) -> dict[str, Any]:
+        with suppress(InputError):
+            return self.read_json(_STATE) or {}
+        return {}
+
     def _record(self, status: RunState, **more: Any) -> None:
         self.write_json(_STATE, {"status": status.value, "version": __version__, **more})
 
     def clear(self) -> None:
         """Remove what an earlier run left in the folder; files of others stay."""
         own = [self.path / name for name in (_STATE, *RUN_FILES, *OTHER_FILES)]
-        own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json"), self.path / "stability.json"]
-        own.append(self.path / "sensitivity.json")
-        own.append(self.path / _PARTS)
+        own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json")]
+        own += [self.path / name for name in ("stability.json", "sensitivity.json", _PARTS)]
         for path in own:  # the state first: a half-cleared folder is not a finished run
             path.unlink(missing_ok=True)
 
@@ -248,7 +240,12 @@ class RunFolder:
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write JSON atomically (NaN and infinities are refused); returns its path."""
-        return self.write_text(name, _json_text(value))
+        return self.write_text(name, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def text_of(self, name: str) -> str:
+        """A file of the run as it stands; empty when it is missing."""
+        path = self.path / name
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
     def read_json(self, name: str) -> Any:
         """Content of a JSON file of the run; ``None`` when it is missing.
@@ -394,6 +391,7 @@ def find_run(runs: Path, name: str, *, latest: bool | None = None) -> RunFolder:
         raise InputError(f"no run {name!r}; {did_you_mean(name, known)}known: {listed}")
     if len(matches) > 1 and not latest:
         several = ", ".join(f"{own} ({known[own].when})" for own in matches)
-        more = "give more of the name" + (", or --latest" if latest is not None else "")
-        raise InputError(f"{name!r} is the start of {len(matches)} runs, oldest first: {several}; {more}")
+        more = "" if latest is None else ", or --latest"
+        message = f"{name!r} is the start of {len(matches)} runs, oldest first: {several}; give more of the name{more}"
+        raise InputError(message)
     return known[matches[-1]]

@@ -43,7 +43,7 @@ def run(loaded: LoadedStudy, **how: Any) -> Outcome:
     InputError
         If it is to be decided.
     """
-    given_study(loaded)
+    given_study(loaded.one_run if loaded.study.robust else loaded)
     outcome = run_study(loaded, **how)
     assert isinstance(outcome, Outcome)
     return outcome
@@ -91,8 +91,8 @@ def run_study(
     """Run a study; a finished run of as large a budget is read from its folder unless ``again``.
 
     What an earlier try left there is where this one begins: finished parts, and the best answer (not if deterministic).
-    The budget counts from here, once the search for tiles is compiled; files and graphs count. ``watch`` is told each
-    step, and when what cannot be cut off takes longer than the budget. ``beside`` is what other runs have for this one.
+    The budget counts from here, once the search for tiles is compiled. ``watch`` is told each step, ``beside`` is what
+    other runs have for this one.
 
     Raises
     ------
@@ -105,10 +105,9 @@ def run_study(
     CheckError
         If a solution fails its check.
     """
-    watch = watch or Watch()
+    watch, beside = watch or Watch(), beside or Beside()
     ready(watch.say)
-    began = watch.begin()
-    inputs, beside = read_inputs(loaded), beside or Beside()
+    began, inputs = watch.begin(), read_inputs(loaded)
     folder = replace(open_run(runs_dir, loaded.study, beside.content(loaded.study, inputs)), say=watch.say)
     if not (again or beside.reopen) and folder.state is not None and folder.answers(loaded.study):
         return _read(folder, loaded, watch)
@@ -123,15 +122,13 @@ def run_study(
         raise _refused(error, loaded, folder) from None
     _begin(folder, loaded, again)
     try:
-        first = [*_designs(known, loaded), *beside.designs]
-        more: dict[str, Any] = {"first": first, "began": began, "watch": watch}
+        more: dict[str, Any] = {"first": [*_designs(known, loaded), *beside.designs], "began": began, "watch": watch}
         outcome, lanes = _solved(loaded.study, plan, folder, on_progress or (lambda *_: None), beside, **more)
     except InfeasibleError as error:
         raise _refused(error, loaded, folder) from None
     except NothingFoundError as error:
         if known is None:  # else an earlier try found something
-            table = {"status": "unknown", "message": str(error), "bound": error.bound}
-            folder.write_json("result.json", _without_answer(loaded, table))
+            _write_none(folder, loaded, {"status": "unknown", "message": str(error), "bound": error.bound})
         folder.end(RunState.FAILED, error.exit_code, str(error))
         raise
     except KeyboardInterrupt:
@@ -223,14 +220,14 @@ def _designs(outcome: AnyOutcome | None, loaded: LoadedStudy) -> list[Design]:
 def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) -> InfeasibleError:
     """The error with the places of its limits, once it is written as the result of the run."""
     error = located(unplaced, loaded.document)
-    folder.write_json("result.json", _without_answer(loaded, error.to_json()))
+    _write_none(folder, loaded, error.to_json())
     folder.end(RunState.FINISHED, error.exit_code, str(error))
     return error
 
 
-def _without_answer(loaded: LoadedStudy, table: dict[str, Any]) -> dict[str, Any]:
-    """The result of a run that has none: what it is of, and why."""
-    return {"format": FORMAT, "study": loaded.study.name, **table}
+def _write_none(folder: RunFolder, loaded: LoadedStudy, why: dict[str, Any]) -> None:
+    """The result of a run that has no answer: what it is of, and why."""
+    folder.write_json("result.json", {"format": FORMAT, "study": loaded.study.name, **why})
 
 
 def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
@@ -246,7 +243,7 @@ def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:
     names = ["design.yaml"] if single else [f"design-{number}.yaml" for number in range(len(outcome.designs))]
     for name, design in zip(names, outcome.designs, strict=True):
         folder.write_text(name, design.yaml)
-    folder.write_text("report.html", page(outcome, trace, (folder.path / "study.yaml").read_text(encoding="utf-8")))
+    folder.write_text("report.html", page(outcome, trace, folder.text_of("study.yaml")))
     if isinstance(outcome, FrontOutcome):
         folder.write_text("front.csv", front_csv(outcome))
     for name, text in placement_files(outcome).items() if isinstance(outcome, PlacementOutcome) else ():

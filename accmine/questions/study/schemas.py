@@ -13,8 +13,13 @@ __all__ = ["SCHEMAS", "schema_of"]
 
 def _study() -> dict[str, Any]:
     from accmine.study import schema
+    from accmine.study.sweep import SweepBlock
 
-    return schema()
+    table = schema()
+    blocks = {"sweep": SweepBlock.model_json_schema(), "compare": {"type": "object"}}
+    # a comparison may name a suite in the place of workloads and accelerator
+    needed = [{"required": table.pop("required")}, {"required": ["compare"]}]
+    return table | {"properties": table["properties"] | blocks, "anyOf": needed}
 
 
 def _workload() -> dict[str, Any]:

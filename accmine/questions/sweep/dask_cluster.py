@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import socket
 import threading
 import time
 from collections import deque
@@ -29,10 +30,14 @@ LOOK_S = 0.5
 """Between two looks at which workers there are."""
 GONE_S = 10.0
 """A scheduler that is away for longer is gone; one that is back sooner goes on with the jobs."""
+CLOSE_S = 2.0
+"""After that a connection that does not close is left alone."""
 LONELY_S = 300.0
 """Without any worker that may take jobs for longer, nothing is waited for."""
 
 _CLOSE = object()
+_ABANDONED: list[Any] = []
+"""Clients that do not close: collected as garbage they would be closed once more, by whatever thread that is."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -84,6 +89,9 @@ class DaskExecutor(Executor):
             raise InputError("no address of a Dask scheduler is given; allowed: tcp://host:port", field="--cluster")
         try:
             with _silent():
+                # A client that failed would be closed by the garbage collector, at times while it holds its own lock.
+                host, port = distributed.comm.get_address_host_port(address)
+                socket.create_connection((host, port), CONNECT_S).close()
                 self._client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False, name="accmine")
                 self._count = len(self._client.nthreads())
         except (OSError, ValueError, TimeoutError) as error:
@@ -139,15 +147,21 @@ class DaskExecutor(Executor):
                 while True:
                     late = self._events.get_nowait()
                     jobs += [late] if isinstance(late, _Job) else []
-            with suppress(Exception):  # of a cluster that is gone
-                self._client.cancel([job.dask for job in jobs if job.dask is not None])
+            closing = threading.Thread(target=self._disconnect, daemon=True)
+            closing.start()
+            closing.join(CLOSE_S)
+            if closing.is_alive():
+                _ABANDONED.append(self._client)
             for job in jobs:
                 if end is None and job.future.cancel():
                     job.future.set_running_or_notify_cancel()  # wakes up who waits for it
                 elif not job.future.done():
                     job.future.set_exception(end or CancelledError())
-            with suppress(Exception):
-                self._client.close(timeout=2)
+
+    def _disconnect(self) -> None:
+        """Close the connection, by which the scheduler forgets what was asked of it; without an answer for ever."""
+        with suppress(Exception):
+            self._client.close(timeout=CLOSE_S)
 
     def _serve(self) -> None:
         ending, next_look = False, 0.0

@@ -19,7 +19,7 @@ from accmine.errors import InputError, WorkersGoneError
 from accmine.questions.run.folder import code_hash, solver_versions
 from accmine.registry import make_executor
 
-__all__ = ["Checked", "Job", "differences", "identity", "opened", "perform"]
+__all__ = ["Checked", "Job", "Wide", "differences", "identity", "opened", "perform"]
 
 Job = Callable[[Any], Any]
 """A function of a module, of one JSON value; returns one."""

@@ -10,19 +10,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import cache
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from accmine.errors import AccmineError, InputError
+from accmine.errors import AccmineError, InputError, WorkersGoneError
+from accmine.questions.sweep.executors import Wide
 from accmine.questions.sweep.folder import SweepFolder, finished, open_sweep, patience_of
+from accmine.questions.sweep.lock import claimed
 from accmine.questions.sweep.order import Asked, Points, complaint
 from accmine.questions.sweep.points import Spec, measure_point, point_spec, refused
 from accmine.questions.sweep.record import FAILED, PointRecord, SweepResult
 from accmine.questions.sweep.settle import donors, tightened
+from accmine.questions.sweep.shards import Shard
 from accmine.report import Watch, from_json
+from accmine.result import Status
 from accmine.study import LoadedSweep
 from accmine.workers import workers
 
@@ -60,8 +65,8 @@ def run_sweep(
     jobs: int = 1,
     again: bool = False,
     retry: bool = False,
-    numbers: Iterable[int] | None = None,
-    settle: bool = True,
+    shard: Shard | None = None,
+    merge: bool = False,
     executor: Executor | None = None,
     watch: Watch | None = None,
     on_point: Told | None = None,
@@ -76,46 +81,43 @@ def run_sweep(
         Points at a time. Each has an equal share of the processes of the study's budget.
     again
         Compute also what is there; ``retry``: only points that failed, or found nothing.
-    numbers
-        Points to run; default: all. ``settle``: whether answers and bounds are handed on when they are done.
+    shard
+        Part to run; its points begin with what is kept of others, but nothing is handed on, and there is no table.
+    merge
+        Run no point, hand on what the shards have found.
     executor
-        Runs ``measure_point``, ``jobs`` at a time; default: processes of this machine.
+        Runs ``measure_point``, ``jobs`` at a time, or as many as it has ``width``; default: processes of this machine.
     watch, on_point
         Told how far the sweep is, and each point as it is finished.
 
     Raises
     ------
     InputError
-        If there are more jobs than processes.
+        If there are more jobs than processes, another process runs any of the points, or, to merge, one is missing.
+    WorkersGoneError
+        If the executor cannot go on; what is finished is kept.
     """
-    total = workers_of(loaded)
+    total, watch = workers_of(loaded), watch or Watch()
     if executor is None and jobs > total:
         message = f"{jobs} points at a time need as many processes; budget.workers is {total}: give more, or fewer jobs"
         raise InputError(message, field="--jobs")
-    folder = open_sweep(runs_dir, loaded)
-    watch = watch or Watch()
-    folder = replace(folder, say=watch.say)
-    folder.begin(loaded)
+    folder = replace(open_sweep(runs_dir, loaded), say=watch.say)
+    jobs = executor.width if isinstance(executor, Wide) else jobs
     sweep = _Sweep(loaded, folder, Path(runs_dir), watch, on_point or (lambda _: None))
     sweep.more = {"again": again, "workers": None if executor is not None else max(1, total // jobs)}
-    with suppress(KeyboardInterrupt), _executor(executor, jobs) as pool:
-        sweep.run(pool, jobs, sweep.open_points(numbers, again, retry))
-        if settle:
-            sweep.settle(pool, jobs)
-    result = sweep.result()
-    folder.finish(result)
+    with claimed(folder.path, shard, watch.say) as sweep.still_ours, suppress(KeyboardInterrupt), ExitStack() as stack:
+        folder.begin(loaded)
+        sweep.pool = cache(lambda: executor or stack.enter_context(workers(jobs, [], apart=True)))
+        todo = sweep.open_points(shard, again, retry)
+        if merge:
+            sweep.refuse_missing(todo)
+        sweep.run(jobs, todo)
+        if shard is None:
+            sweep.settle(jobs)
+    result = sweep.result(shard)
+    if shard is None:
+        folder.finish(result)
     return result
-
-
-@contextmanager
-def _executor(executor: Executor | None, jobs: int) -> Iterator[Executor]:
-    """The executor, or processes of this machine: one as well, so that a point that crashes leaves the sweep alone."""
-    if executor is not None:
-        yield executor
-        return
-    with workers(jobs, [], apart=True) as pool:
-        assert pool is not None
-        yield pool
 
 
 class _Sweep:
@@ -128,42 +130,82 @@ class _Sweep:
         self.groups: dict[str, dict[int, PointRecord]] = {}
         self.graphs: set[str] = set()
         self.more: dict[str, Any] = {}
+        self.pool: Callable[[], Executor | None] = lambda: None  # made when the first point is run
+        self.still_ours: Callable[[], None] = lambda: None
         self.began, self.ran, self.left = time.monotonic(), 0, 0
 
-    def open_points(self, numbers: Iterable[int] | None, again: bool, retry: bool) -> Iterator[int]:
+    def open_points(self, shard: Shard | None, again: bool, retry: bool) -> Iterator[int]:
         """Numbers of the points to be run, in their order; what is finished is read."""
         patience, kept = patience_of(self.loaded.document.data), set() if again else set(self.folder.numbers())
-        wanted = None if numbers is None else set(numbers)
         for number in sorted(kept):
             record = self.folder.read(number)
             if record is not None and finished(record, patience, retry):
                 self._know(record)
-        self.left = (self.loaded.count if wanted is None else len(wanted)) - len(self.records)
-        for number in self.points.numbers():
-            if number not in self.records and (wanted is None or number in wanted):
+        self.left = self.loaded.count - len(self.records)
+        if shard is None and not self.left:
+            return
+        order: Iterable[int] = self.points.numbers()
+        if shard is not None:
+            order = [number for number in shard.of(list(order)) if number not in self.records]
+            self.left = len(order)
+        for number in order:
+            if number not in self.records:
                 yield number
+
+    def refuse_missing(self, todo: Iterable[int]) -> None:
+        """Say which points are missing, and who may be about to run them.
+
+        Raises
+        ------
+        InputError
+            If any is.
+        """
+        missing = sorted(todo)
+        if missing:
+            some = ", ".join(map(str, missing[:10])) + (", …" if len(missing) > 10 else "")
+            raise InputError(
+                f"{len(missing)} of {self.loaded.count} points are not finished: {some}; run the shards that they are "
+                f"of again, or the sweep without --merge (--list names the points)",
+                str(self.folder.path),
+            )
 
     def _know(self, record: PointRecord) -> None:
         self.records[record.number] = record
         self.groups.setdefault(record.like, {})[record.number] = record
         self.graphs |= {record.graphs} if record.answered else set()
 
-    def run(self, pool: Executor, jobs: int, numbers: Iterator[int]) -> None:
-        """Run points; one with new graphs goes alone among its like, as it schedules the baseline of all."""
-        running: dict[Future[Any], Asked] = {}
+    def _submit(self, spec: Spec) -> Future[Any]:
+        pool = self.pool()
+        assert pool is not None
+        return pool.submit(measure_point, spec)
+
+    def run(self, jobs: int, numbers: Iterator[int]) -> None:
+        """Run points; one with new graphs goes alone among its like, as it schedules the baseline of all.
+
+        One that finds nothing in its share of the seconds has the whole budget.
+        """
+        running: dict[Future[Any], tuple[Asked, Spec]] = {}
         held: list[Asked] = []
         while True:
             while len(running) < jobs and (asked := self._next(numbers, held, running)) is not None:
                 spec = self._spec(asked)
-                running[pool.submit(measure_point, spec)] = asked
+                running[self._submit(spec)] = asked, spec
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                self._finished(self._record(running.pop(future), future))
+                asked, spec = running.pop(future)
+                record = self._record(asked, future)
+                if record.status == Status.UNKNOWN.value and spec.get("share", 1.0) < 1:
+                    spec |= {"share": 1.0, "again": False}
+                    running[self._submit(spec)] = asked, spec
+                else:
+                    self._finished(record)
 
-    def _next(self, numbers: Iterator[int], held: list[Asked], running: Mapping[Any, Asked]) -> Asked | None:
+    def _next(
+        self, numbers: Iterator[int], held: list[Asked], running: Mapping[Any, tuple[Asked, Spec]]
+    ) -> Asked | None:
         """The next point that may run."""
-        busy = {asked.graphs for asked in running.values()} - self.graphs
+        busy = {asked.graphs for asked, _ in running.values()} - self.graphs
         for asked in held:
             if asked.graphs not in busy:
                 held.remove(asked)
@@ -195,7 +237,8 @@ class _Sweep:
 
     def _best(self, asked: Asked) -> PointRecord | None:
         """The point whose answer is the best one that meets the limits of another."""
-        fitting = [r for r in self.groups.get(asked.like, {}).values() if r.fits(asked.limits)]
+        group = self.groups.get(asked.like, {}) if asked.like else {}
+        fitting = [r for r in group.values() if r.fits(asked.limits)]
         best = min(fitting, key=lambda record: (record.best, record.number), default=None)
         return None if best is None or best.number == asked.number else best
 
@@ -217,7 +260,7 @@ class _Sweep:
         error = future.exception()
         if error is None:
             return from_json(PointRecord, future.result())
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt | WorkersGoneError):
             raise error
         why = str(error) if isinstance(error, AccmineError | OSError) else f"{type(error).__name__}: {error}"
         failed = self._failed(asked.number, why)
@@ -233,6 +276,7 @@ class _Sweep:
         return record
 
     def _finished(self, record: PointRecord) -> None:
+        self.still_ours()
         self._know(record)
         self.ran, self.left = self.ran + 1, self.left - 1
         self.told(record)
@@ -242,7 +286,7 @@ class _Sweep:
         left = f", about {each * self.left:.0f} s left" if self.left > 0 else ""
         self.watch.step(f"{len(self.records)} of {self.loaded.count} points{more}{left}")
 
-    def settle(self, pool: Executor, jobs: int) -> None:
+    def settle(self, jobs: int) -> None:
         """Hand on answers to all points they fit, and bounds to all they hold for, until nothing changes."""
         tried: set[tuple[int, int, float]] = set()
         for _ in range(ROUNDS):
@@ -255,13 +299,13 @@ class _Sweep:
             if not wanted:
                 break
             self.watch.step(f"hand on {len(wanted)} answers")
-            self._hand_on(pool, jobs, wanted)
+            self._hand_on(jobs, wanted)
         for group in self.groups.values():
             for record in tightened(list(group.values())):
                 self.folder.write(record)
                 self._know(record)
 
-    def _hand_on(self, pool: Executor, jobs: int, wanted: list[tuple[PointRecord, PointRecord]]) -> None:
+    def _hand_on(self, jobs: int, wanted: list[tuple[PointRecord, PointRecord]]) -> None:
         """Run points again that the answer of another fits, with what they kept and that answer."""
         queue, running = iter(wanted), dict[Future[Any], PointRecord]()
         while True:
@@ -269,11 +313,11 @@ class _Sweep:
                 record, donor = pair
                 asked = self.points.asked(record.number)
                 given = {"answers": [str(donor.row["folder"])], "designs": list(donor.designs), "reopen": True}
-                own = {"like": asked.like, "graphs": asked.graphs, "limits": asked.limits}
+                own: dict[str, Any] = {"like": asked.like, "graphs": asked.graphs, "limits": asked.limits}
                 own["share"] = self.loaded.share * SETTLED  # what it kept had at least as much
                 spec = point_spec(self.loaded, record.number, self.folder.path, self.runs, **self.more | given, **own)
                 spec |= {"source": str(donor.number), "earlier": str(record.row["folder"]), "again": False}
-                running[pool.submit(measure_point, spec)] = record
+                running[self._submit(spec)] = record
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -286,7 +330,8 @@ class _Sweep:
                 else:  # it was not one of this point after all
                     self.folder.write(before)
 
-    def result(self) -> SweepResult:
+    def result(self, shard: Shard | None = None) -> SweepResult:
         """The table of what is finished."""
-        points = tuple(self.records[number] for number in sorted(self.records))
-        return SweepResult(self.loaded.name, self.loaded.columns, points, self.loaded.count, self.folder.path)
+        own = list(self.points.numbers()) if shard is None else shard.of(list(self.points.numbers()))
+        points = tuple(self.records[number] for number in sorted(own) if number in self.records)
+        return SweepResult(self.loaded.name, self.loaded.columns, points, len(own), self.folder.path)

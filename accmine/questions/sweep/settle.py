@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 
 import numpy as np
@@ -57,19 +57,20 @@ def tightened(group: Sequence[PointRecord]) -> Iterator[PointRecord]:
     CheckError
         If an answer is better than a bound that holds for it: one of them is wrong.
     """
+    ranked = sorted(group, key=lambda record: -record.bound)  # the best bound first
+    bounds = np.array([record.bound for record in ranked])
     keys = sorted({key for record in group for key in record.limits})
-    limits = np.array([[r.limits.get(key, inf) for key in keys] for r in group]).reshape(len(group), len(keys))
-    bounds = np.array([record.bound for record in group])
-    order = np.argsort(-bounds, kind="stable")  # the best bound first
-    for record, own in zip(group, limits, strict=True):
-        looser = np.all(limits[order] >= own * (1 - _EQUAL), axis=1) & (bounds[order] > record.bound)
-        for index in order[looser]:
-            donor = group[index]
-            if donor.comparable(record) and donor.bound > record.bound + _EQUAL * abs(record.bound):
-                found = _with_bound(record, donor)
-                if found is not None:
-                    yield found
-                break
+    limits = {key: np.array([record.limits.get(key, inf) for record in ranked]) for key in keys}
+    for record in group:
+        margin = _EQUAL * abs(record.bound) if isfinite(record.bound) else 0.0
+        better = int(np.searchsorted(-bounds, -(record.bound + margin)))
+        looser = np.ones(better, dtype=bool)
+        for key in keys if better else ():
+            looser &= limits[key][:better] >= record.limits.get(key, inf) * (1 - _EQUAL)
+        donor = next((ranked[i] for i in np.flatnonzero(looser) if ranked[i].comparable(record)), None)
+        found = None if donor is None else _with_bound(record, donor)
+        if found is not None:
+            yield found
 
 
 def _with_bound(record: PointRecord, donor: PointRecord) -> PointRecord | None:

@@ -156,7 +156,7 @@
     }).join("");
     const draw = () => {
       const width = Math.max(300, Math.min(1100, svg.parentElement.clientWidth));
-      left = width < 600 ? 66 : 92; right = width - (width < 600 ? 46 : 62); scale = (right - left) / (high - low);
+      left = width < 600 ? 66 : 92; right = width - (width < 600 ? 56 : 62); scale = (right - left) / (high - low);
       const bottom = TOP + ROW * rows.length, parts = [];
       svg.setAttribute("viewBox", `0 0 ${width} ${bottom + 6}`);
       svg.setAttribute("width", width); svg.setAttribute("height", bottom + 6);
@@ -168,7 +168,7 @@
       });
       rows.forEach((own, i) => {
         const y = TOP + i * ROW, spans = {}, near = .5 / scale;
-        parts.push(node("text", { x: left - 6, y: y + 15, "text-anchor": "end" }, data.rows_of[i].slice(-12)));
+        parts.push(node("text", { x: left - 6, y: y + 15, "text-anchor": "end" }, data.short[i]));
         parts.push(node("text", { x: right + 6, y: y + 15 }, figure(100 * data.busy[i]).toPrecision(3) + " %"));
         for (const s of own) {
           const a = Math.max(low, start.get(s)), b = Math.min(high, start.get(s) + length.get(s));
@@ -178,7 +178,7 @@
             if (end && a - end[1] < near) end[1] = Math.max(end[1], b); else known.push([a, b]);
           }
         }
-        for (const [kind, own] of Object.entries(spans)) {
+        for (const [kind, own] of Object.entries(spans).sort((a, b) => (a[0] === "chain") - (b[0] === "chain"))) {
           const chain = kind === "chain";
           parts.push(node("path", { class: kind, d: path(own, y + (chain ? 16 : 3), chain ? 3 : 16) }));
         }

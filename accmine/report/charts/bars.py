@@ -42,7 +42,7 @@ def stacked_bars(
             if share > 0:
                 text = f"{name} {percent(share)}"
                 told.append(text)
-                inside = percent(share, 2) if share >= _NAMED else ""
+                inside = percent(share) if share >= _NAMED else ""
                 parts.append(
                     f'<span class="{kind}" style="flex:{share:.6f} 0 0" title="{escape(title)}, {escape(text)}">'
                     f"{inside}</span>"
@@ -55,4 +55,5 @@ def stacked_bars(
             f'<div class="bar"><b>{escape(title)}</b><div class="parts" role="img" aria-label="{said}">'
             f"{''.join(parts)}</div></div>"
         )
-    return f'<div class="bars" role="group" aria-label="{escape(label)}"><ul class="legend">{legend}</ul>{"".join(bars)}</div>'
+    inside = f'<ul class="legend">{legend}</ul>{"".join(bars)}'
+    return f'<div class="bars" role="group" aria-label="{escape(label)}">{inside}</div>'

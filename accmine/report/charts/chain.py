@@ -18,8 +18,8 @@ def critical_chain(problem: Problem, solution: Solution) -> list[int]:
     """Operations that make the schedule as long as it is, first to last.
 
     From an operation that ends last, each time to one that ends when it starts: a predecessor, or else one that held a
-    resource it needs. Where nothing ends then, the schedule waits for no reason; the chain goes on with the predecessor,
-    or else the holder of a resource, that ends last before.
+    resource it needs. Where nothing ends then, the schedule waits for no reason, and the chain goes on with the
+    predecessor, or else the holder of a resource, that ends last before.
     """
     if not len(problem):
         return []

@@ -181,5 +181,6 @@ def _label(box: _Box, text: str, scale: float) -> str:
         return f'<text class="tag" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle">{escape(text)}</text>'
     if height > long and width > 16:
         turn = f"rotate(-90 {x:.1f} {y:.1f})"
-        return f'<text class="tag" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle" transform="{turn}">{escape(text)}</text>'
+        place = f'x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle" transform="{turn}"'
+        return f'<text class="tag" {place}>{escape(text)}</text>'
     return ""

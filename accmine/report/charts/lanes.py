@@ -22,7 +22,7 @@ COLOURS = {"forward": "s0", "backward": "s3", "weight": "s4", "update": "s2", ""
 """CSS class of a slice by its phase; the last one of all others."""
 
 MOST_SLICES = 12_000
-"""Slices of a figure; of more, neighbours of a row and colour are shown as one."""
+"""Slices of a figure; of more, neighbours of a row are shown as one."""
 
 _WIDTH, _LEFT, _ROW, _TOP = 1040.0, 92.0, 22.0, 24.0
 _BUSY = 62.0  # room for the shares on the right
@@ -93,7 +93,7 @@ def gantt(device: Device, key: str, title: str) -> Figure:
     path. A timeline much longer than its slices has a second axis for its beginning.
     """
     start, end = device.start, device.end
-    rows = {name: _merged(own, device) for name, own in device.rows.items()}
+    rows = _merged(device)
     busy = {name: sum(one.length for one in own) / (end - start) for name, own in device.rows.items()}
     table = Table(
         ("row", "name", "phase", "kind", "start_s", "seconds", "critical"),
@@ -116,6 +116,7 @@ def gantt(device: Device, key: str, title: str) -> Figure:
     legend = "".join(f'<li><i class="{COLOURS[phase]}"></i>{escape(phase or "other")}</li>' for phase in kinds)
     options = {
         "rows_of": list(rows),
+        "short": [_short(name) for name in rows],
         "busy": list(busy.values()),
         "views": views,
         "colours": COLOURS,
@@ -137,30 +138,32 @@ def _beginning(device: Device) -> float:
     return (2 * len(device.rows) + 10) * median(lengths) if not device.cores else device.end - device.start
 
 
-def _merged(row: Sequence[Slice], device: Device) -> list[Slice]:
-    """The slices of a row, in order; where the figure has too many, near ones of a colour as one."""
-    ordered = sorted(row, key=lambda one: one.start)
-    count = sum(map(len, device.rows.values()))
-    if count <= MOST_SLICES:
-        return ordered
-    least = (device.end - device.start) * len(device.rows) / MOST_SLICES
-    found: list[list[Slice]] = []
-    for one in ordered:
-        last = found[-1] if found else []
-        alike = last and (last[0].phase, last[0].critical) == (one.phase, one.critical)
-        if alike and one.end - last[0].start < least:
-            last.append(one)
+def _merged(device: Device) -> dict[str, list[Slice]]:
+    """The slices of every row, in order; where there are too many, those that lie within a short time as one."""
+    rows = {name: sorted(own, key=lambda one: one.start) for name, own in device.rows.items()}
+    least = (device.end - device.start) * len(rows) / MOST_SLICES
+    found = rows
+    while sum(map(len, found.values())) > MOST_SLICES:
+        found = {name: _joined(own, least) for name, own in rows.items()}
+        least *= 2
+    return found
+
+
+def _joined(row: Sequence[Slice], least: float) -> list[Slice]:
+    """Slices that begin and end within ``least`` seconds as one, which looks like the longest of them."""
+    groups: list[list[Slice]] = []
+    for one in row:
+        if groups and one.end - groups[-1][0].start < least:
+            groups[-1].append(one)
         else:
-            found.append([one])
-    return [_joined(group) for group in found]
-
-
-def _joined(group: Sequence[Slice]) -> Slice:
-    first = group[0]
-    if len(group) == 1:
-        return first
-    name = f"{len(group)} from {first.name}"
-    return Slice(name, first.phase, "", first.start, group[-1].end - first.start, first.critical)
+            groups.append([one])
+    found = []
+    for group in groups:
+        first, longest = group[0], max(group, key=lambda one: one.length)
+        name = first.name if len(group) == 1 else f"{len(group)} from {first.name}"
+        length = group[-1].end - first.start
+        found.append(Slice(name, longest.phase, longest.kind, first.start, length, any(s.critical for s in group)))
+    return found
 
 
 def _picture(
@@ -178,7 +181,7 @@ def _picture(
         parts.append(f'<text x="{x:.1f}" y="{_TOP - 9}" text-anchor="{anchor}">{text}</text>')
     for i, (name, own) in enumerate(rows.items()):
         y = _TOP + i * _ROW
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 15}" text-anchor="end">{escape(name[-12:])}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 15}" text-anchor="end">{escape(_short(name))}</text>')
         parts.append(f'<text x="{right + 6}" y="{y + 15}">{percent(busy[name])}</text>')
         spans: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         for one in own:
@@ -186,10 +189,16 @@ def _picture(
                 kinds = [COLOURS.get(one.phase, COLOURS[""]), *(["chain"] if one.critical else [])]
                 for kind in kinds:
                     spans[kind].append((one.start, min(one.end, high)))
-        for kind, pairs in spans.items():
+        for kind, pairs in sorted(spans.items(), key=lambda item: item[0] == "chain"):  # on top of the others
             path = _path(pairs, low, scale, y + (16 if kind == "chain" else 3), 3 if kind == "chain" else 16)
             parts.append(f'<path class="{kind}" d="{path}"/>')
     return svg(_WIDTH, bottom + 6, label, parts, kind="chart lanes")
+
+
+def _short(name: str) -> str:
+    """What fits beside a row: of a stage without its workload."""
+    name = name.rsplit("/", maxsplit=1)[-1]
+    return name if len(name) <= 13 else f"…{name[-12:]}"
 
 
 def _path(spans: Sequence[tuple[float, float]], low: float, scale: float, y: float, height: float) -> str:

@@ -8,7 +8,6 @@ from html import escape
 from math import ceil, floor, isfinite, log10
 
 from accmine.report.charts.svg import svg
-from accmine.report.numbers import number
 
 __all__ = ["Axis", "Dot", "Line", "scatter"]
 
@@ -21,7 +20,7 @@ class Axis:
 
     title: str
     log: bool = False
-    shown: Callable[[float], str] = number
+    shown: Callable[[float], str] = "{:g}".format
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,8 @@ def _axes(across: _Scale, up: _Scale, x: Axis, y: Axis) -> list[str]:
     for value in across.ticks:
         at = across(value)
         parts.append(f'<line class="axis" x1="{at:.1f}" y1="{_TOP}" x2="{at:.1f}" y2="{_BOTTOM}"/>')
-        parts.append(f'<text x="{at:.1f}" y="{_BOTTOM + 16}" text-anchor="middle">{escape(x.shown(value))}</text>')
+        anchor = "end" if at > _RIGHT - 16 else "middle"
+        parts.append(f'<text x="{at:.1f}" y="{_BOTTOM + 16}" text-anchor="{anchor}">{escape(x.shown(value))}</text>')
     for value in up.ticks:
         at = up(value)
         parts.append(f'<line class="axis" x1="{_LEFT}" y1="{at:.1f}" x2="{_RIGHT}" y2="{at:.1f}"/>')

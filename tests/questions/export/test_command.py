@@ -13,6 +13,7 @@ from accmine import cli
 from accmine.questions.export import calculon, scalesim, zigzag
 from accmine.questions.export.comparison import Comparison
 from tests.samples.export_sample import baseline, listing, make_run, manifest, without
+from tests.samples.gap_sample import write
 from tests.samples.search_sample import pipeline
 
 
@@ -167,3 +168,40 @@ def test_bad_arguments_are_refused(accmine: Any, run: Path, arguments: list[str]
     code, _, err = accmine(*arguments)
     assert code == 2
     assert words in err.lower()
+
+
+def test_problems_of_a_study(accmine: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def call(command: str, *arguments: str | Path) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.main([command, *map(str, arguments)])
+        said = capsys.readouterr()
+        return int(caught.value.code or 0), said.out, said.err
+
+    study, out = write(tmp_path), tmp_path / "out"
+    code, said, _ = call("export", study, "--problem", out)
+    assert code == 0
+    rows = json.loads((out / "problems.json").read_text())["problems"]
+    assert [row["phase"] for row in rows] == ["step", "update"]
+    assert set(listing(out)) == {*(row["file"] for row in rows), "problems.json", "export.json"}
+    assert f"2 problems in {out}" in " ".join(said.split())
+    assert call("solve", out / rows[0]["file"], "--solver", "critical-path", "--json")[0] == 0
+    assert call("export", study, "--problem", out)[0] == 2  # a used folder
+    assert call("export", study, "--problem", out, "--set", "workloads.0.batch=64", "--again")[0] == 0
+    code, said, _ = call("export", "--suite", "wham", "--models", "vgg-16", "--problem", tmp_path / "suite", "--json")
+    assert code == 0
+    assert [row["file"] for row in json.loads(said)["problems"]] == [
+        "vgg-16.step.tpuv2-like.json",
+        "vgg-16.update.tpuv2-like.json",
+    ]
+    for arguments, words in (
+        (("--problem", "x"), "needs one study, or --suite NAME"),
+        ((study, "--suite", "wham", "--problem", "x"), "needs one study, or --suite NAME"),
+        ((study, "--models", "vgg-16", "--problem", "x"), "has no effect without --suite"),
+        ((study, "--problem", "x", "--to", "zigzag"), "--to: has no effect"),
+        ((study, "--problem", "x", "--runs", "runs"), "--runs: has no effect"),
+        (("run", "--to", "zigzag", "--output", "x", "--design", "tpuv2-like"), "--design: has no effect"),
+    ):
+        code, _, said = call("export", *arguments)
+        assert code == 2
+        assert words in " ".join(said.split())

@@ -31,9 +31,9 @@ def test_keys_with_both_values_and_columns_with_their_ratio(tmp_path: Path) -> N
     ]
     answer = {row.name: row for row in found.answer}
     assert answer["best"].values == (44.017, 88.034)
-    assert answer["best"].ratios == (pytest.approx(2.0),)
+    assert answer["best"].ratios == pytest.approx((2.0,))
     assert answer["best"].unit == "samples/s"
-    assert answer["area_mm2"].ratios == (pytest.approx(1.5),)
+    assert answer["area_mm2"].ratios == pytest.approx((1.5,))
     assert answer["status"].ratios == (None,)
     assert [row.name for row in found.answer if not row.same] == ["best", "area_mm2"]
     assert "folder" not in answer
@@ -62,7 +62,7 @@ def test_versions_that_decide_are_told(tmp_path: Path) -> None:
 def test_three_runs_and_equal_ones(tmp_path: Path) -> None:
     found = differences([*two(tmp_path), finished(tmp_path, "three", study=FIRST)])
     assert found.study[0].values == ("333 mm^2", "500 mm^2", "333 mm^2")
-    assert {row.name: row for row in found.answer}["best"].ratios == (pytest.approx(2.0), 1.0)
+    assert {row.name: row for row in found.answer}["best"].ratios == pytest.approx((2.0, 1.0))
     assert "three / first" in render(found, width=200)
     same = differences([finished(tmp_path, "three", study=FIRST)] * 2)
     assert same.study == ()

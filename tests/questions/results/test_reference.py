@@ -9,6 +9,7 @@ from accmine.questions.results.reference import results_reference
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.record import Certificate, Outcome, StageRow
 from accmine.questions.run.row import COLUMNS
+from accmine.questions.run.several.front_record import FrontOutcome
 
 
 def sections() -> dict[str, dict[str, tuple[str, str]]]:
@@ -20,7 +21,7 @@ def sections() -> dict[str, dict[str, tuple[str, str]]]:
 def test_every_column_and_key_is_there() -> None:
     found = sections()
     assert list(found["Columns of `accmine results`"])[3:] == [column.name for column in COLUMNS]
-    for kind in (Outcome, PlacementOutcome, Certificate, StageRow):
+    for kind in (Outcome, PlacementOutcome, FrontOutcome, Certificate, StageRow):
         assert list(found[kind.__name__]) == [field.name for field in fields(kind)]
     assert [
         (title, key) for title, keys in found.items() for key, (_, words) in keys.items() if not words.strip()

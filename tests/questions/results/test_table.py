@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from accmine.errors import InputError
+from accmine.files import write_atomic
 from accmine.questions.results.table import RESULT_COLUMNS, list_rows, results
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.row import COLUMNS, row_of
+from accmine.questions.sweep.folder import SweepFolder
+from accmine.questions.sweep.record import FAILED, PointRecord
 from tests.questions.run.placement.test_report import outcome as placed
 from tests.samples.report_sample import common, pipeline, single
-from tests.samples.runs_sample import every_state
+from tests.samples.runs_sample import every_state, finished
 
 
 def test_every_run_is_a_row_and_what_is_wrong_is_its_message(tmp_path: Path) -> None:
@@ -51,6 +54,31 @@ def test_folders_are_runs_or_hold_runs(tmp_path: Path) -> None:
         results([tmp_path / "nothing"])
 
 
+def test_points_of_a_sweep_stand_for_their_runs(tmp_path: Path) -> None:
+    finished(tmp_path, "alone-1")
+    run = finished(tmp_path, "point-2")
+    sweep = SweepFolder(tmp_path / "area-sweep-3")
+    write_atomic(sweep.path / "sweep.yaml", "name: area\n")
+    better = {**row_of(single().to_json()), "best": 50.0, "folder": str(run.path)}  # handed on by another point
+    sweep.write(PointRecord(0, {"limits.area": "1 mm^2", "budget": {"seconds": 5}}, better))
+    wrong = row_of({"study": "area", "status": FAILED, "message": "unknown unit"})
+    sweep.write(PointRecord(1, {"limits.area": "1 parsec", "budget": None}, wrong))
+    write_atomic(sweep.path / "points" / "2.json", "{")
+    table = results(runs=tmp_path)
+    assert table.columns[-4:] == ("sweep", "point", "limits.area", "budget")
+    assert sorted(table.column("run")) == ["", "", "alone-1", "point-2"]
+    rows = results([sweep.path])
+    assert [(row["point"], row["state"], row["status"], row["best"]) for row in rows] == [
+        (0, "finished", "feasible", 50.0),
+        (1, "failed", "failed", None),
+        (2, "damaged", None, None),
+    ]
+    assert (rows[0]["limits.area"], rows[0]["budget"]) == ("1 mm^2", '{"seconds": 5}')
+    assert rows[0]["when"] == run.when
+    assert rows[1]["message"] == "unknown unit"
+    assert "2.json is not as it was written" in rows[2]["message"]
+
+
 def test_the_list_of_runs(tmp_path: Path) -> None:
     every_state(tmp_path)
     rows = {row["name"]: row for row in list_rows(tmp_path)}
@@ -71,7 +99,8 @@ def test_the_list_of_runs(tmp_path: Path) -> None:
 def test_the_row_of_an_outcome() -> None:
     row = single().to_row()
     assert list(row) == [column.name for column in COLUMNS]
-    assert (row["best"], row["unit"], row["gap"]) == (44.017, "samples/s", pytest.approx(6.76))
+    assert (row["best"], row["unit"]) == (44.017, "samples/s")
+    assert row["gap"] == pytest.approx(6.76)
     assert (row["samples_per_s"], row["step_s"], row["placement"]) == (44.017, 0.727, None)
     assert pipeline().to_row()["designs"] == "; ".join(design.name for design in pipeline().designs)
     several = common().to_row()

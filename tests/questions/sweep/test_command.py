@@ -41,7 +41,7 @@ def test_a_sweep_is_run_listed_and_read_again(tmp_path: Path, call: Any) -> None
     assert found.code == 0
     assert found.json["rows"][1]["best"] == float(rows[1]["best"])
     assert call("show", rows[1]["folder"], "--runs", runs).code == 0
-    result = accmine.sweep(study, runs_dir=runs)
+    result = accmine.sweep(study, runs=runs)
     assert [row["best"] for row in result.rows] == [None, float(rows[1]["best"])]
     assert repr(result).startswith("SweepResult('tiny', 2 of 2 points")
 

@@ -5,28 +5,13 @@ from __future__ import annotations
 import math
 from xml.etree import ElementTree as ET
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accmine.report.charts import svg
 from tests.samples.report_sample import single
 
-shares = st.lists(st.floats(0, 1), min_size=3, max_size=3).map(lambda x: [v / max(1.0, sum(x)) for v in x])
 number = st.none() | st.floats(allow_nan=True, allow_infinity=True)
-
-
-@given(st.lists(st.tuples(st.text(st.characters(categories=("L", "P")), max_size=20), shares), max_size=5))
-def test_bars_are_as_long_as_their_shares(rows: list[tuple[str, list[float]]]) -> None:
-    chart = ET.fromstring(svg.stacked_bars(rows, ["a", "b<", "c"]))
-    bars = [rect for rect in chart.iter("rect") if rect.get("height") == "20"]
-    width, left = 760.0, 12 + 7.2 * max((len(label) for label, _ in rows), default=0)
-    for i, (_, row) in enumerate(rows):
-        mine = [rect for rect in bars if rect.get("y") == str(28 + 26 * i)]
-        assert len(mine) == sum(share > 0 for share in row)
-        total = sum(float(rect.get("width", "")) for rect in mine)
-        assert total == pytest.approx((width - left - 4) * sum(row), abs=0.2)
-        assert all(float(rect.get("x", "")) + float(rect.get("width", "")) <= width for rect in mine)
 
 
 def test_progress_shows_what_is_known() -> None:

@@ -22,12 +22,14 @@ from accmine.problems.operator_schedule import (
     objective,
     problem_from_json,
 )
+from accmine.questions.gap.schedules.problems import phase_problems, studies_of
 from accmine.registry import make_solver
 from accmine.result import Status, StopReason
 from accmine.search.schedules import FULL_PASSES
 from accmine.solvers.operator_schedule.critical_path import PASSES, PORTFOLIO, CriticalPath, quick, slack
 from accmine.solvers.operator_schedule.insertion import Inserter
 from accmine.solvers.operator_schedule.list_schedule import ListScheduler
+from accmine.solvers.operator_schedule.portfolio import schedule_work
 from accmine.solving import solve
 
 
@@ -224,3 +226,30 @@ def test_quick_refuses_nothing_and_the_unknown() -> None:
     with pytest.raises(InputError, match="unknown policy 'slow'"):
         quick(hard(), ["slow/reverse"])
     assert objective(hard(), quick(hard(), ["fair"])) == 20
+
+
+MODELS = (
+    *("mobilenet-v3-large", "resnet-18", "inception-v3", "resnext-101", "vgg-16", "gnmt-4"),
+    *("bert-base", "bert-large", "opt-1.3b", "gpt2-xl", "gpt-3-175b"),
+)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("model", MODELS)
+def test_neither_it_nor_auto_loses_to_textbook_rules(model: str) -> None:
+    ((name, study, _),) = studies_of([], "wham", [model])
+    # Of a pipeline the first stage: the others differ in the number of layers.
+    found = [own for own in phase_problems(name, study) if own.phase != "update" and own.stages[:1] in ((), (0,))]
+    assert [own.phase for own in found] in (["step"], ["forward", "backward"])
+    for problem in (own.problem for own in found):
+        rules = [ListScheduler(problem).run(), Inserter(problem).run()]
+        rule = min(objective(problem, solution) for solution in rules)
+        few = Stop(work=80 * schedule_work(problem))  # 5 s on an idle machine are more for all of them
+        for solver, stop in (("critical-path", Stop()), ("auto", few)):
+            result = solve(problem, solver, stop=stop)
+            assert result.objective is not None
+            assert result.objective <= rule, (solver, result.objective, rule)
+
+
+def test_the_suite_has_these_models() -> None:
+    assert tuple(name for name, _, _ in studies_of([], "wham")) == MODELS

@@ -75,8 +75,8 @@ def _figure(
     )
     beyond = inside.count(False)
     text = (
-        f"{len(rows):,} designs for {group}, {sum(on_front):,} of them on the front: no other one that fits has at least "
-        "its throughput with no more area and TDP, and is better in one of them."
+        f"{len(rows):,} designs for {group}, {sum(on_front):,} of them on the front: no other one that fits has "
+        "at least its throughput with no more area and TDP, and is better in one of them."
         + (f" {beyond:,} do not fit the limits of a device (rings)." if beyond else "")
     )
     options = {

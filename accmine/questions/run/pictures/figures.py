@@ -89,12 +89,12 @@ def design_figure(designs: Sequence[ChosenDesign], names: Sequence[str], key: st
     )
     picture = f'{"".join(dies)}<ul class="legend">{legend}</ul>' if dies else ""
     cores = "; ".join(
-        f"{f'{name}: ' if len(known) > 1 else ''}{design.tensor_cores:,} tensor and {design.vector_cores:,} vector cores, "
-        f"{number(design.area_mm2)} mm², {number(design.tdp_w)} W"
+        f"{f'{name}: ' if len(known) > 1 else ''}{design.tensor_cores:,} tensor and {design.vector_cores:,} vector "
+        f"cores, {number(design.area_mm2)} mm², {number(design.tdp_w)} W"
         for name, design in known
     )
-    title = "The design, to scale of area" if len(known) == 1 else "The designs, to one scale of area"
-    return Figure(key, title, picture, f"{cores}. No floor plan.", table)
+    title = "The design" if len(known) == 1 else "The designs, to one scale"
+    return Figure(key, title, picture, f"{cores}. Drawn to scale; not a floor plan.", table)
 
 
 def part_figures(designs: Sequence[ChosenDesign], names: Sequence[str]) -> list[Figure]:
@@ -134,7 +134,7 @@ def limits_figure(limits: Sequence[LimitRow]) -> Figure:
     rows = [(r.name, r.used, r.limit, r.limit - r.used, r.unit, r.active, r.least_step) for r in limits]
     table = Table(("limit", "used", "limit_value", "slack", "unit", "active", "least_step"), rows)
     text = "What is left of a bar is slack."
-    return Figure("limits", "Limits", stacked_bars(bars, ["used"], "limits") if bars else "", text, table)
+    return Figure("limits", "Use of each limit", stacked_bars(bars, ["used"], "limits") if bars else "", text, table)
 
 
 def progress_figure(trace: Trace, label: str, key: str = "progress") -> Figure:
@@ -202,9 +202,9 @@ def _roof(roof: DeviceRoof, key: str) -> Figure:
         if any(o.bound_by == kind for o in roof.operators)
     )
     text = (
-        f"Arrays {si(roof.tensor_flops_per_s, 'FLOP/s', 3)} (line), vector lanes {si(roof.vector_flops_per_s, 'op/s', 3)} "
-        f"(broken line), HBM {si(roof.hbm_bytes_per_s, 'B/s', 3)}. The area of a point is its share of "
-        f"{seconds(whole)}, the sum of all operators one after the other."
+        f"Arrays {si(roof.tensor_flops_per_s, 'FLOP/s', 3)} (line), vector lanes "
+        f"{si(roof.vector_flops_per_s, 'op/s', 3)} (broken line), HBM {si(roof.hbm_bytes_per_s, 'B/s', 3)}. The area "
+        f"of a point is its share of {seconds(whole)}, the sum of all operators one after the other."
     )
     options = {"tell": ["operator", "kind", "count", "seconds", "flops_per_s", "bound_by"]}
     whole_picture = f'<ul class="legend">{legend}</ul>{picture}' if picture else ""

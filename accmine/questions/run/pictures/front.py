@@ -35,9 +35,9 @@ def front(points: Sequence[tuple[float, ...]]) -> list[bool]:
         As many values each; shape (points, values).
     """
     kept: list[bool] = []
-    values = np.array(points, dtype=np.float64).reshape(len(points), -1)
-    for i in range(len(values)):
-        no_worse, better = (values <= values[i]).all(axis=1), (values < values[i]).any(axis=1)
+    values = np.array(points, dtype=np.float64)
+    for i, own in enumerate(values):
+        no_worse, better = np.all(values <= own, axis=1), np.any(values < own, axis=1)
         kept.append(not ((no_worse & better).any() or no_worse[:i].any()))
     return kept
 

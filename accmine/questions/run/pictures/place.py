@@ -9,7 +9,12 @@ from accmine.report import Figure, Section
 __all__ = ["in_place"]
 
 _AFTER: tuple[tuple[str, str, str, str], ...] = (
-    ("evaluated", "throughput", "Everything evaluated", "Choose a point to see the design and its file."),
+    (
+        "evaluated",
+        "throughput",
+        "Everything evaluated",
+        "Of each design the best schedule that was found for it; only those near the answer were refined.",
+    ),
     ("parts", "time", "Why: where area and power go", "Of one device, by the technology of the study."),
     ("gantt", "parts", "Schedule", "A row is a core; its share on the right is the time in which it computes."),
     (
@@ -24,7 +29,7 @@ _AFTER: tuple[tuple[str, str, str, str], ...] = (
 
 
 def in_place(sections: Sequence[Section], figures: Mapping[str, Sequence[Figure]], study: str = "") -> list[Section]:
-    """The sections with those of figures that there are, each behind the one it belongs to, and the study at the end."""
+    """The sections with those of figures that there are, each behind the one it belongs to; the study is the last."""
     found = list(sections)
     for key, after, title, note in _AFTER:
         keys = [section.key for section in found]

@@ -26,7 +26,7 @@ from tests.samples.search_sample import everything, pipeline, study
 
 KEYS: dict[str, Any] = {
     "space": {"tensor_cores": [1, 2], "tensor_dim": [4, 8], "vector_cores": [1, 2], "vector_lanes": [8]},
-    "budget": {"work": 10, "deterministic": True},
+    "budget": {"work": 4, "deterministic": True},
     "search": {"refine": "none", "top_k": 3, "shares": 1},
 }
 CASES: dict[str, dict[str, Any]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from math import isinf
 from statistics import median
 from typing import Any
 
@@ -34,15 +35,21 @@ def as_json(rows: Sequence[CompareRow], gains: Sequence[Gain]) -> dict[str, Any]
         "charges_s": list(CHARGES),
         "summaries": [to_json(own) for own in summaries(rows)],
         "claims": [
-            {**_plain(own), "median": own.middle, "lost": own.lost, "claimed": _claimed(own)} for own in claims(rows)
+            {**_plain(own), "median": _finite(own.middle), "lost": own.lost, "claimed": _claimed(own)}
+            for own in claims(rows)
         ],
         "gains": [{**to_json(own), "gain": own.gain, "claimed": GAIN} for own in gains],
     }
 
 
 def _plain(own: Versus) -> dict[str, Any]:
-    studies = [{"study": s, "metric": m, "ratio": value} for (s, m), value in own.studies.items()]
+    studies = [{"study": s, "metric": m, "ratio": _finite(value)} for (s, m), value in own.studies.items()]
     return asdict(own) | {"studies": studies}
+
+
+def _finite(value: float | None) -> float | None:
+    """A ratio; ``None`` for an infinite one, where the other search had nothing yet."""
+    return None if value is None or isinf(value) else value
 
 
 def _claimed(own: Versus) -> float:
@@ -87,13 +94,25 @@ def sections(rows: Sequence[CompareRow], gains: Sequence[Gain]) -> list[Section]
     studies = list(dict.fromkeys((own.study, own.metric) for own in found))
     parts = [_one(own, found) for own in studies] if len(studies) == 1 else _several(found)
     parts += [_to_quality(found), _chips(rows), _claims(rows), _gains(gains)]
-    notes = tuple(f"{BULLET}{_note(row)}" for row in rows if row.note and row.kind != CHIP)
+    notes = _missing([row for row in rows if row.note and row.kind != CHIP])
     return [part for part in (*parts, Section("notes", "What is missing", notes=notes)) if part]
 
 
-def _note(row: CompareRow) -> str:
-    who = ", ".join(str(word) for word in (row.study, row.metric, row.method) if word)
-    return f"{who}{f', seed {row.seed}' if row.method and row.seed is not None else ''}: {row.note}"
+def _missing(rows: Sequence[CompareRow]) -> tuple[str, ...]:
+    """A sentence for each method and reason, with the studies and how many runs."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for row in rows:
+        studies = found.setdefault((row.method, row.note), {})
+        where = f"{row.study}, {row.metric}"
+        studies[where] = studies.get(where, 0) + 1
+    return tuple(
+        f"{BULLET}{f'{method}: ' if method else ''}{note} ({'; '.join(_counted(*own) for own in studies.items())})"
+        for (method, note), studies in found.items()
+    )
+
+
+def _counted(where: str, runs: int) -> str:
+    return where if runs == 1 else f"{where}: {runs} runs"
 
 
 def _one(study: tuple[str, str], found: Sequence[Summary]) -> Section:
@@ -220,7 +239,7 @@ def _chips(rows: Sequence[CompareRow]) -> Section:
         table.append((*key, *cells, number(best or None, 3)))
         notes += [f"{BULLET}{key[0]}, {key[1]}: {row.method} {row.note}" for row in by_name.values() if row.note]
     columns = (*texts("model", "metric"), *figures(*chips, "best search"))
-    said = f"Times the baseline; *: {'see below' if len(notes) <= 6 else 'outside the limits, or see --json'}."
+    said = "Times the baseline" + ("" if not notes else "; *: see below" if len(notes) <= 6 else "; *: see --csv") + "."
     short = tuple(notes) if len(notes) <= 6 else ()
     return Section("chips", "Fixed chips", columns, tuple(table), (said, *short))
 

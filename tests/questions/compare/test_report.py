@@ -82,4 +82,14 @@ def test_markdown_is_made_of_tables() -> None:
 
 def test_notes_are_listed() -> None:
     row = CompareRow("big", "throughput", note="needs tensor parallel")
-    assert "big, throughput: needs tensor parallel" in words([*ROWS, row], [])
+    assert "needs tensor parallel (big, throughput)" in words([*ROWS, row], [])
+    nothing = [run("ga", seed=seed, note="nothing found") for seed in (0, 1)]
+    assert "ga: nothing found (s, throughput: 2 runs)" in words([*ROWS, *nothing], [])
+
+
+def test_an_infinite_ratio_is_no_number_in_json() -> None:
+    late = run("gp-features", (10, 30.0, 2.5), finished=False, seconds=40.0)
+    early = run("wham-like", (1, 0.5, 3.0), finished=False, seconds=1.0)
+    found = json.loads(json.dumps(as_json([early, late], []), allow_nan=False))
+    ratios = [c for c in found["claims"] if (c["what"], c["charge"]) == ("throughput", 0.0)]
+    assert ratios[0]["median"] is None

@@ -15,6 +15,7 @@ from accmine.questions.run.record import ChosenDesign, Outcome
 from accmine.questions.run.run import run
 from accmine.report.charts.lanes import devices_of
 from accmine.study import load_study
+from tests.samples.page_sample import Page
 from tests.samples.run_sample import known
 from tests.samples.search_sample import SPACE, study_text
 
@@ -63,6 +64,14 @@ def test_the_operators_of_a_roofline_are_those_of_the_schedule(done: tuple[Outco
     whole = sum(o.seconds for o in roof.operators)
     assert whole >= sum(once.values()) * (1 - 1e-6)
     assert any(s.critical for row in device.rows.values() for s in row)
+
+
+def test_the_page_of_a_run_shows_all_of_it(done: tuple[Outcome, Path]) -> None:
+    path = list_runs(done[1] / "runs")[0].path / "report.html"
+    assert {
+        *("fig-certificate", "fig-design", "fig-evaluated", "fig-time", "fig-area", "fig-power", "fig-limits"),
+        *("fig-gantt-0", "fig-roofline-0", "study"),
+    } <= set(Page(path.read_text(encoding="utf-8")).ids)
 
 
 def design(area: dict[str, float], power: dict[str, float]) -> ChosenDesign:

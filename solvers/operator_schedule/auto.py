@@ -118,7 +118,7 @@ class Auto:
 
     @staticmethod
     def _critical_path(record: Record[Solution], portfolio: Portfolio) -> None:
-        """The plan of ``critical-path``: this solver is never the worse one; its best is improved with the rest."""
+        """The plan of ``critical-path``, as much of it as its share allows; the best is improved with the rest."""
         each, work = schedule_work(record.problem), record.stop.work
         passes = PASSES if work is None else min(PASSES, int(_CRITICAL_PATH * work / each))
         if passes < 1:

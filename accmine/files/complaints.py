@@ -145,7 +145,7 @@ def _message(detail: ErrorDetails, cause: Exception | None) -> str:
     if family in _KINDS and kind.partition("_")[2] in ("type", "parsing", "from_float", "attributes_type"):
         return f"must be {_KINDS[family]}, got {_show(value)}"
     text = re.sub(r" after validation, not \d+", "", detail["msg"])
-    text = re.sub(r"\b(Input|Tuple|List|String|Value) should\b", "must", text)
+    text = re.sub(r"\b(Input|Tuple|List|Dictionary|String|Value) should\b", "must", text)
     return f"{text}, got {_show(value)}"
 
 

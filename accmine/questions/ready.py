@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from accmine.ports import Incumbent
     from accmine.questions.run.placement.record import PlacementOutcome
     from accmine.questions.run.record import Outcome
+    from accmine.questions.run.several.front_record import FrontOutcome
     from accmine.study import LoadedStudy, LoadedSweep, Study
 
 __all__ = ["Overrides", "ReadyStudy", "StudyLike", "document_of", "load", "load_sweep", "loaded_study"]
@@ -106,6 +107,22 @@ class ReadyStudy:
         from accmine.questions.run.run import place
 
         outcome = place(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
+        if outcome.stop == "interrupted" and on_interrupt == "raise":
+            raise KeyboardInterrupt
+        return outcome
+
+    def front(
+        self,
+        *,
+        runs_dir: str | Path = "runs",
+        again: bool = False,
+        on_progress: Incumbent | None = None,
+        on_interrupt: Literal["raise", "return"] = "raise",
+    ) -> FrontOutcome:
+        """As ``run``, of a study with two objectives."""
+        from accmine.questions.run.run import front
+
+        outcome = front(self.loaded, runs_dir=Path(runs_dir), again=again, on_progress=on_progress)
         if outcome.stop == "interrupted" and on_interrupt == "raise":
             raise KeyboardInterrupt
         return outcome

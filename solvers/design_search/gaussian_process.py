@@ -76,7 +76,7 @@ class _Totals:
         lanes = design.vector_cores * design.vector.lanes * design.vector.ops_per_lane * clock
         peaks = np.array([macs, lanes, design.hbm_bytes_per_s], float)
         times = [float((row / peaks).max()) / t0 for row, t0 in zip(self.rows, self.problem.reference_s, strict=True)]
-        return float(aggregate(self.problem, times))
+        return float(aggregate(times, self.problem.weights, self.problem.aggregate, self.problem.mixes))
 
 
 def features(problem: Problem, designs: Sequence[Design], totals: _Totals | None = None) -> FloatArray:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from accmine.errors import InputError
-from accmine.report import Section, asked_width, colored, figures, fitted, render, table, terminal_width, texts
+from accmine.report import Section, asked_width, colored, figures, fitted, render, table, terminal_width, text, texts
 from accmine.report.text import MIN_WIDTH
 
 WORDS = "a long text of many words that has to be broken into lines"
@@ -97,6 +99,13 @@ def test_no_escape_codes_where_none_are_wanted(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert colored() is coloured
+
+
+def test_nobody_else_asks_whether_there_is_a_terminal() -> None:
+    """Else NO_COLOR and TERM=dumb would be forgotten there."""
+    folder = Path(text.__file__).parents[1]
+    asking = {file.name for file in folder.rglob("*.py") if "isatty" in file.read_text(encoding="utf-8")}
+    assert asking == {"text.py", "progress.py"}
 
 
 def test_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

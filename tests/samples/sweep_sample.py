@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
 from accmine.questions.sweep.points import measure_point
 from accmine.study import LoadedSweep, load_sweep
+from tests.samples.inline_sample import Inline
 from tests.samples.search_sample import study_text
+
+__all__ = ["BUDGET", "LIMITS", "REPEATS", "Inline", "crashing", "loaded", "write"]
 
 LIMITS = {"limits.area": ["413 mm^2", "baseline", "450 mm^2"], "limits.tdp": ["73 W", "74 W", "80 W"]}
 """Limits that bind for the designs of the tiny studies: the smallest of them takes 412.92 mm^2 and 72.90 W."""
 
 BUDGET = {"seconds": 2, "workers": 1}
 REPEATS = {"deterministic": True, "work": 0.05, "workers": 1}
-
-
-class Inline(Executor):
-    """Does every job at once, in this process."""
-
-    def __init__(self) -> None:
-        self.jobs: list[Any] = []
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        self.jobs.append(args[0])
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - as every executor
-            future.set_exception(error)
-        return future
 
 
 def write(folder: Path, sweep: dict[str, Any], name: str = "tiny.yaml", **keys: Any) -> Path:

@@ -16,10 +16,11 @@ def paths(node: dict[str, Any], defs: dict[str, Any], prefix: str = "") -> list[
     found = []
     for name, below in node.get("properties", {}).items():
         found.append(f"{prefix}{name}")
-        options = [below, *below.get("anyOf", []), below.get("items", {})]
-        for option in options:
+        options = [below, *below.get("anyOf", []), *below.get("oneOf", [])]
+        items = [option["items"] for option in options if "items" in option]
+        for option in (*options, *items):
             if "$ref" in option:
-                step = f"{prefix}{name}.0." if option is below.get("items") else f"{prefix}{name}."
+                step = f"{prefix}{name}.0." if option in items else f"{prefix}{name}."
                 found += paths(defs[option["$ref"].rpartition("/")[2]], defs, step)
     return found
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from accmine.errors import InputError
-from accmine.study import load_study, load_sweep
+from accmine.files import load_yaml
+from accmine.study import load_study, load_sweep, sweep_in
 from tests.samples.search_sample import folder, study_text
 from tests.samples.sweep_sample import loaded
 
@@ -140,3 +141,11 @@ def test_overrides_change_every_point_and_the_sweep_itself(tmp_path: Path) -> No
     assert found.count == 3
     study = found.study(found.point(2)).study
     assert (study.limits.area, study.budget.seed) == ("450 mm^2", 9)
+
+
+def test_a_document_that_was_read_elsewhere_is_checked_alike(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    text = study_text()[:-1] + ', "sweep": {"grid": {"limits.aera": [1]}}}'
+    with pytest.raises(InputError, match="aera"):
+        sweep_in(load_yaml(text=text, name="tiny.yaml"), path)
+    assert sweep_in(load_yaml(text=text, name="tiny.yaml"), path, check=False).count == 1

@@ -171,9 +171,11 @@ class Solution:
     schedules: Schedules
 
 
-def aggregate(problem: Problem, relative: Sequence[Any]) -> Any:
-    """Aggregate relative step times of the tasks of a problem (numbers, or arrays over designs)."""
-    return AGGREGATES[problem.aggregate].of_relative(relative, problem.weights, problem.mixes)
+def aggregate(
+    relative: Sequence[Any], weights: Sequence[float], how: str, mixes: Sequence[Sequence[float]] = ()
+) -> Any:
+    """Aggregate relative step times of tasks (numbers, or arrays over designs); ``mixes`` as of a ``Problem``."""
+    return AGGREGATES[how].of_relative(relative, weights, mixes)
 
 
 def value_of(problem: Problem, relative: Any, tdp: Any) -> Any:
@@ -192,7 +194,8 @@ def evaluate(problem: Problem, design: Design, cycles: Sequence[Sequence[int]]) 
         sum(phase.repeats * c for phase, c in zip(task.phases, own, strict=True)) / design.frequency_hz
         for task, own in zip(problem.tasks, cycles, strict=True)
     )
-    relative = float(aggregate(problem, [t / t0 for t, t0 in zip(step_s, problem.reference_s, strict=True)]))
+    each = [t / t0 for t, t0 in zip(step_s, problem.reference_s, strict=True)]
+    relative = float(aggregate(each, problem.weights, problem.aggregate, problem.mixes))
     tdp = tdp_w(design, problem.technology)
     return Evaluation(
         design,

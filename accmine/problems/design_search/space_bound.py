@@ -137,8 +137,7 @@ def blocks(problem: Problem) -> Iterator[Block]:
 
 def _cropped(block: Block) -> Block:
     """The block without counts that never fit: mostly a small part is left, and bounds cost what is left."""
-    a = int(np.flatnonzero(block.fits.any(axis=1))[-1]) + 1
-    b = int(np.flatnonzero(block.fits.any(axis=0))[-1]) + 1
+    a, b = (int(np.flatnonzero(block.fits.any(axis=axis))[-1]) + 1 for axis in (1, 0))
     area, tdp = block.area_mm2[:a, :b], block.tdp_w[:a, :b]
     return Block(block.types, block.tensor_counts[:a], block.vector_counts[:b], area, tdp, block.fits[:a, :b])
 
@@ -313,12 +312,13 @@ def relative_value(problem: Problem) -> Value:
     """The objective of a design search as a ``Value``: monotone in phase times, so a bound of it."""
 
     def value(seconds: PhaseSeconds, block: Block) -> FloatArray:
-        relative = [
+        each = [
             sum((phase.repeats * s for phase, s in zip(task.phases, own, strict=True)), np.zeros_like(block.area_mm2))
             / reference
             for task, own, reference in zip(problem.tasks, seconds, problem.reference_s, strict=True)
         ]
-        return cast(FloatArray, value_of(problem, aggregate(problem, relative), block.tdp_w))
+        relative = aggregate(each, problem.weights, problem.aggregate, problem.mixes)
+        return cast(FloatArray, value_of(problem, relative, block.tdp_w))
 
     return value
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accmine.errors import InfeasibleError, InputError, NothingFoundError
+from accmine.questions.completion import of_solvers
 from accmine.questions.options import INTERRUPTED, RUNS, Json, Quiet, Runs, Verbose, progress, writable
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "compare", "compare_document"]
 
+Methods = Annotated[
+    str | None,
+    typer.Option(metavar="M,M", help="Solvers of design searches.", autocompletion=of_solvers("design-search")),
+]
+
 
 def compare(
     targets: Annotated[
@@ -28,7 +33,7 @@ def compare(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of every study.")
     ] = None,
-    methods: Annotated[str | None, typer.Option(metavar="M,M", help="Solvers of design searches.")] = None,
+    methods: Methods = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds: 0, 1, …")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.001, help="Wall-clock limit of every search.")] = None,
     evaluations: Annotated[int | None, typer.Option(min=1, help="Evaluations that every search may make.")] = None,
@@ -150,7 +155,7 @@ def _output(rows: Sequence[CompareRow], gains: Sequence[Gain], files: dict[str, 
     """Print the tables, and write the files that were asked for."""
     from accmine.files import write_atomic
     from accmine.questions.compare import chart, report
-    from accmine.report import terminal_width
+    from accmine.report import colored, terminal_width
 
     if (file := files.get("csv")) is not None and rows:
         write_atomic(file, report.as_csv(rows))
@@ -165,7 +170,7 @@ def _output(rows: Sequence[CompareRow], gains: Sequence[Gain], files: dict[str, 
     if as_json:
         typer.echo(json.dumps(report.as_json(rows, gains), indent=1, ensure_ascii=False, allow_nan=False))
         return
-    typer.echo(report.text(rows, gains, width=terminal_width(), color=sys.stdout.isatty()), nl=False)
+    typer.echo(report.text(rows, gains, width=terminal_width(), color=colored()), nl=False)
 
 
 def _code(rows: Sequence[CompareRow]) -> int:

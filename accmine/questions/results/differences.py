@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from accmine.questions.options import echo_json
 from accmine.questions.results.table import row_of_run
 from accmine.questions.run.folder import RunFolder, find_run
 from accmine.questions.run.row import COLUMNS
-from accmine.report import Column, Section, cell, terminal_width
+from accmine.report import Column, Section, cell, colored, terminal_width
 from accmine.report import render as text
 
 __all__ = ["AnswerColumn", "Differences", "StudyKey", "differences", "render", "show"]
@@ -167,7 +166,7 @@ def show(names: Sequence[str], runs: Path, *, as_json: bool = False) -> None:
     if as_json:
         echo_json(found.to_json())
     else:
-        typer.echo(render(found, width=terminal_width(), color=sys.stdout.isatty()), nl=False)
+        typer.echo(render(found, width=terminal_width(), color=colored()), nl=False)
 
 
 def render(found: Differences, *, width: int = 110, color: bool = False) -> str:

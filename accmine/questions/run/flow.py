@@ -118,14 +118,8 @@ def find(
         What other runs of the same tasks have: ``library``, ``cycles`` and ``answers`` of a session.
     """
     budget = Budget.of(plan.study.budget, RUN, steps=steps_of(plan, compare), began=began)
-    more: dict[str, Any] = {
-        "store": store,
-        "first": tuple(first),
-        "on_progress": on_progress,
-        "watch": watch or Watch(),
-    }
-    more["limits"] = plan.study.budget
-    with opened(plan, budget, **shared, **more) as session:
+    more: dict[str, Any] = {"store": store, "first": tuple(first), "on_progress": on_progress, **shared}
+    with opened(plan, budget, watch=watch or Watch(), limits=plan.study.budget, **more) as session:
         return find_in(session, compare=compare)
 
 

@@ -115,9 +115,8 @@ def solver_versions() -> dict[str, str]:
 def run_hash(study: Study, content: Mapping[str, str] | None = None) -> str:
     """First 12 hex digits of the SHA-256 of everything that decides the result of ``study`` but its patience.
 
-    The limits of a run by the clock, and its workers, are none of it: with more of them the same run goes on. Those of
-    a deterministic run are, as its answer has to repeat. ``content`` is that of its files where they were read already,
-    as in ``study_hash``.
+    Limits by the clock and workers are none of it: with more of them the same run goes on. Those of a deterministic run
+    are, as its answer has to repeat. ``content`` as in ``study_hash``.
     """
     patience = {"workers": 1} if study.budget.deterministic else {"seconds": None, "work": None, "workers": 1}
     study = study.model_copy(update={"budget": study.budget.model_copy(update=patience)})

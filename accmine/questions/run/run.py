@@ -43,7 +43,7 @@ def run(loaded: LoadedStudy, **how: Any) -> Outcome:
     InputError
         If it is to be decided.
     """
-    given_study(loaded)
+    given_study(loaded.one_run if loaded.study.robust else loaded)
     outcome = run_study(loaded, **how)
     assert isinstance(outcome, Outcome)
     return outcome
@@ -91,8 +91,8 @@ def run_study(
     """Run a study; a finished run of as large a budget is read from its folder unless ``again``.
 
     What an earlier try left there is where this one begins: finished parts, and the best answer (not if deterministic).
-    The budget counts from here, once the search for tiles is compiled; files and graphs count. ``watch`` is told each
-    step, and when what cannot be cut off takes longer than the budget. ``beside`` is what other runs have for this one.
+    The budget counts from here, once the search for tiles is compiled. ``watch`` is told each step, ``beside`` is what
+    other runs have for this one.
 
     Raises
     ------
@@ -105,10 +105,9 @@ def run_study(
     CheckError
         If a solution fails its check.
     """
-    watch = watch or Watch()
+    watch, beside = watch or Watch(), beside or Beside()
     ready(watch.say)
-    began = watch.begin()
-    inputs, beside = read_inputs(loaded), beside or Beside()
+    began, inputs = watch.begin(), read_inputs(loaded)
     folder = replace(open_run(runs_dir, loaded.study, beside.content(loaded.study, inputs)), say=watch.say)
     if not (again or beside.reopen) and folder.state is not None and folder.answers(loaded.study):
         return _read(folder, loaded, watch)

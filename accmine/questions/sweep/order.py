@@ -10,14 +10,17 @@ from itertools import chain, product
 from math import inf
 
 from accmine.errors import AccmineError, InputError
-from accmine.plan import baseline_costs, limits_of
+from accmine.plan import KEYS, baseline_costs, limits_of
 from accmine.questions.run.beside import LOOSE, likeness
 from accmine.study import LoadedStudy, LoadedSweep, Study, read_inputs
+from accmine.study.sweep import Option
 
 __all__ = ["Asked", "Points"]
 
 _SEARCHED = ("name", "description", "limits", "device_limits", "search", "budget", "baselines")
 """Keys that decide how a point is searched and how it is limited, but not what a value of it means."""
+
+_LIMITS = {key.partition(".")[0] for key in KEYS}
 
 _MOST_SORTED = 2000
 """Options of limits that are sorted; where there are more, they stay in the order of the document."""
@@ -30,9 +33,8 @@ class Asked:
     Attributes
     ----------
     like
-        Equal for points whose answers and bounds can be compared; ``graphs`` for those that share graphs and costs.
-    space
-        Equal for points that choose from the same accelerators.
+        Equal for points whose answers and bounds can be compared, empty where nothing can; ``graphs`` for those that
+        share graphs and costs.
     limits
         Key -> limit in mm² or W.
     """
@@ -41,7 +43,6 @@ class Asked:
     study: Study
     like: str
     graphs: str
-    space: str
     limits: dict[str, float]
 
 
@@ -62,9 +63,10 @@ class Points:
         """
         loaded = self.loaded.study(self.loaded.point(number))
         study = loaded.study
-        space = json.dumps([study.accelerator.mapping(), study.technology], sort_keys=True, default=str)
         like, graphs = (likeness(study, {}, loose) for loose in (_SEARCHED, LOOSE))
-        return Asked(number, study, like, graphs, space, self._limits(loaded))
+        if study.front is not None or study.aggregate == "regret":  # no value, or one relative to what the limits allow
+            like = ""
+        return Asked(number, study, like, graphs, self._limits(loaded))
 
     def _limits(self, loaded: LoadedStudy) -> dict[str, float]:
         study = loaded.study
@@ -82,7 +84,7 @@ class Points:
         ranks = []
         for at, options in enumerate(self.loaded.dimensions):
             order = list(range(len(options)))
-            if all(option.limits for option in options) and len(options) <= _MOST_SORTED:
+            if all(map(_only_limits, options)) and len(options) <= _MOST_SORTED:
                 order.sort(key=[self._tightness(at, index) for index in order].__getitem__)
             ranks.append(order)
         return ranks
@@ -105,7 +107,7 @@ class Points:
         one comes before one with tighter limits.
         """
         dimensions = self.loaded.dimensions
-        limits = [i for i, options in enumerate(dimensions) if all(option.limits for option in options)]
+        limits = [i for i, options in enumerate(dimensions) if all(map(_only_limits, options))]
         others = [i for i in range(len(dimensions)) if i not in limits]
         loosest = tuple(self._ranks[i][-1] for i in limits)
         for choice in product(*(self._ranks[i] for i in others)):
@@ -114,6 +116,11 @@ class Points:
                 indices = own | dict(zip(limits, tried, strict=True))
                 if tried is loosest or tried != loosest:
                     yield self.loaded.number_of([indices[i] for i in range(len(dimensions))])
+
+
+def _only_limits(option: Option) -> bool:
+    """Whether an option sets limits and nothing else."""
+    return bool(option.settings) and all(key.partition(".")[0] in _LIMITS for key, *_ in option.settings)
 
 
 def complaint(error: AccmineError) -> str:

@@ -61,4 +61,6 @@ def render(result: SweepResult, *, width: int = 110, color: bool = False) -> str
         text = render_sections([section], width=width, color=color)
     else:
         text = "\n".join([section.title, table(section), *section.notes]) + "\n"
-    return f"{text}\n{result.folder}/table.csv has every column; `accmine show RUN` prints a point again\n"
+    whole = (result.folder / "table.csv").is_file()  # not of a shard
+    table_csv = f"{result.folder}/table.csv has every column" if whole else "--merge makes the table"
+    return f"{text}\n{table_csv}; `accmine show RUN` prints a point again\n"

@@ -268,3 +268,17 @@ def test_the_best_stands_first_and_the_others_by_value(pool: list[Evaluation], c
     assert len(found) == min(count, len(pool))
     assert [e for e in by_value(pool) if e != found[0]][: count - 1] == found[1:]
     assert ranked([evaluation(inf, 1, 1)], 3) == []
+
+
+@given(RATIOS)
+def test_mixes_are_the_worst_of_weighted_sums(ratios: list[float]) -> None:
+    n = len(ratios)
+    alone = [[float(i == j) for j in range(n)] for i in range(n)]
+    even = [1.0 / n] * n
+    ones = [1.0] * n
+    assert aggregate(ratios, ones, "mean", alone) == aggregate(ratios, ones, "worst")
+    assert aggregate(ratios, ones, "worst", [even]) == pytest.approx(aggregate(ratios, ones, "mean"))
+    assert aggregate(ratios, ones, "mean", [*alone, even]) == max(ratios)
+    arrays = [np.array([r, 2 * r]) for r in ratios]
+    found = aggregate(arrays, ones, "worst", [even, *alone])
+    assert found.tolist() == [max(ratios), 2 * max(ratios)]

@@ -6,6 +6,7 @@ import csv
 import json
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,13 +104,14 @@ def test_what_is_wrong_is_said(
 def test_an_interrupt_leaves_the_rows_that_are_done(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    true, done = module.measure, []
+    true: Any = vars(module)["measure"]
+    done: list[object] = []
 
     def once(*arguments: object) -> object:
         if done:
             raise KeyboardInterrupt
         done.append(arguments)
-        return true(*arguments)  # type: ignore[arg-type]
+        return true(*arguments)
 
     monkeypatch.setattr(module, "measure", once)
     assert call("tiny.yaml", *METHODS, "--json") == 130

@@ -137,7 +137,8 @@ def test_a_chip_is_a_row_whatever_it_violates() -> None:
     base = str(folder() / "base.yaml")
     own = terms()
     row = measure_chip(own, base)
-    assert (row.kind, row.value, row.note) == (CHIP, pytest.approx(1.0), "")
+    assert (row.kind, row.note) == (CHIP, "")
+    assert row.value == pytest.approx(1.0)
     assert measure_chip(terms(limits={"area": "413.1 mm^2"}), base).note == "outside the limits"
     below = measure_chip(terms(objective="throughput-per-tdp", floor=1.2), base)
     assert below.note == "below the floor"

@@ -75,13 +75,14 @@ def test_other_limits_or_seeds_are_other_rows(tmp_path: Path) -> None:
 
 def test_a_killed_comparison_goes_on(tmp_path: Path) -> None:
     """What was kept before the process died is not measured again."""
-    begun = rows_of([case()], ASKED, runs=tmp_path)
-    next(begun), next(begun)
-    begun.close()
+    first = rows_of([case()], ASKED, runs=tmp_path)
+    next(first), next(first)
+    del first
     rows = [r for r in rows_of([case()], ASKED, runs=tmp_path) if isinstance(r, CompareRow)]
     assert [r.reused for r in rows if r.kind == SEARCH] == [True, True, False]
 
 
+@pytest.mark.full
 def test_in_processes_of_their_own_the_rows_are_the_same() -> None:
     assert bare(list(rows_of([case()], ASKED, workers=2))) == bare(list(rows_of([case()], ASKED)))
 

@@ -122,3 +122,9 @@ def test_a_rated_solution() -> None:
     wrong = solution_text(replace(row, heuristic=None, gap_before=None, best=None, violations=("at 1: too many",)))
     assert "verified    no" in wrong
     assert "violated    at 1: too many" in wrong
+
+
+@pytest.mark.parametrize("case", sorted(KEYS))
+def test_tables_fit_a_narrow_terminal(case: str) -> None:
+    for text in (study_text(rows(case), width=80), suite_text(rows(case), width=80)):
+        assert max(map(len, text.splitlines())) <= 80

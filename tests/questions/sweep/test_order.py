@@ -52,3 +52,15 @@ def test_what_changes_the_question_is_not_compared(tmp_path: Path) -> None:
         "aggregate": (False, True),
         "operator_split": (False, False),
     }
+
+
+def test_a_front_and_a_regret_are_compared_with_nothing(tmp_path: Path) -> None:
+    """A front has no value, and a regret is relative to the best that the limits allow."""
+    front = {"grid": {"objective": ["throughput", {"pareto": ["throughput", "tdp"]}]}}
+    points = Points(loaded(tmp_path, front))
+    assert points.asked(0).like
+    assert points.asked(1).like == ""
+    regret = {"grid": {"aggregate": ["worst", "regret"]}}
+    points = Points(loaded(tmp_path, regret, models=("mlp", "gpt")))
+    assert points.asked(0).like
+    assert points.asked(1).like == ""

@@ -85,14 +85,16 @@ def test_below_the_floor_the_guide_points_back_to_it() -> None:
     problem = replace(tiny(), objective="throughput-per-tdp", floor=2.0)
 
     def at(relative: float, value: float) -> float:
-        return guide(problem, Evaluation(design(), (), (), 1.0, 10.0, relative, value))
+        found: float = guide(problem, Evaluation(design(), (), (), 1.0, 10.0, relative, value))
+        return found
 
     assert at(0.5, 5.0) == pytest.approx(log(5.0))
     assert at(0.5, 5.0) < at(0.6, inf) < at(0.7, inf) < at(5.0, inf)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("objective", ["throughput", "throughput-per-tdp"])
+@pytest.mark.parametrize(
+    ("method", "objective"), [*((method, "throughput-per-tdp") for method in METHODS), ("random", "throughput")]
+)
 def test_the_best_of_a_small_space_is_found_each_design_once(method: str, objective: str) -> None:
     problem = tiny(objective=objective)
     result = found(problem, method)
@@ -101,6 +103,7 @@ def test_the_best_of_a_small_space_is_found_each_design_once(method: str, object
     assert result.stop is StopReason.FINISHED
     assert len(result.pool) == len(values) == result.work, "one schedule for each design of one phase"
     assert all(fits(problem, e.design) for e in result.pool)
+    assert result.solution is not None
     assert check(problem, result.solution) == ()
     low, _ = bound_of(problem)
     assert low is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +42,7 @@ class Tables:
     def show(self) -> None:
         """Print the rows, and write the files that were asked for."""
         from accmine.files import write_atomic
-        from accmine.report import render, terminal_width
+        from accmine.report import colored, render, terminal_width
         from accmine.report.tables import latex, markdown
 
         rows = self.found.rows()
@@ -57,7 +56,7 @@ class Tables:
         if self.as_json:
             echo_json(report.as_json(rows))
         elif rows:
-            typer.echo(render(sections, width=terminal_width(), color=sys.stdout.isatty()), nl=False)
+            typer.echo(render(sections, width=terminal_width(), color=colored()), nl=False)
 
     def code(self) -> int:
         """Of the exit."""

@@ -102,3 +102,9 @@ def test_any_outcome_has_a_page(outcome: Outcome) -> None:
 def test_page_draws_the_progress_of_the_objective() -> None:
     assert "value of the objective throughput, lower is better" in Page(page(single())).text
     assert "value of the objective" not in page(common())  # no trace was kept
+
+
+@pytest.mark.parametrize("outcome", [single, pipeline, common])
+@pytest.mark.parametrize("width", [80, 110])
+def test_the_report_fits_a_narrow_terminal(outcome: Callable[[], Outcome], width: int) -> None:
+    assert max(map(len, render(outcome(), width=width).splitlines())) <= width

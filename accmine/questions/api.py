@@ -257,14 +257,10 @@ def sweep(
     from accmine.questions.sweep.executors import opened
     from accmine.questions.sweep.measure import run_sweep
     from accmine.questions.sweep.shards import shard_of
-    from accmine.study import LoadedSweep
 
     if (shard is not None and merge) or (cluster is not None and executor is not None):
         raise InputError("shard and merge exclude each other, and so do cluster and executor")
-    changes = _patience(keys, seconds, workers)
-    if isinstance(study, LoadedSweep) and (overrides or changes):
-        raise InputError("a sweep that was loaded takes no changes: give them to load_sweep", field="overrides")
-    loaded = study if isinstance(study, LoadedSweep) else load_sweep(study, overrides, **changes)
+    loaded = _sweep_of(study, overrides, _patience(keys, seconds, workers))
     how: dict[str, Any] = {"jobs": jobs, "merge": merge, "again": again, "retry": retry, "on_point": on_point}
     part = None if shard is None else shard_of(shard)
     with ExitStack() as open_ones:
@@ -272,3 +268,15 @@ def sweep(
             name = ("dask", cluster) if cluster is not None else (str(executor),)
             executor = open_ones.enter_context(opened(*name))
         return run_sweep(loaded, runs_dir=Path(runs), shard=part, executor=executor, **how)
+
+
+def _sweep_of(
+    study: str | Path | Mapping[str, Any] | LoadedSweep, overrides: Overrides, changes: dict[str, Any]
+) -> LoadedSweep:
+    from accmine.study import LoadedSweep
+
+    if not isinstance(study, LoadedSweep):
+        return load_sweep(study, overrides, **changes)
+    if overrides or changes:
+        raise InputError("a sweep that was loaded takes no changes: give them to load_sweep", field="overrides")
+    return study

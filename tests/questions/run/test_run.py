@@ -276,8 +276,10 @@ def test_a_finished_run_is_not_repeated(tmp_path: Path, monkeypatch: pytest.Monk
     first = outcome_of(tmp_path)
     loaded = load_study(tmp_path / "tiny.yaml")
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "make_plan", lambda *_: pytest.fail("computed again"))
-        assert run(loaded, runs_dir=tmp_path / "runs").to_json() == first.to_json()
+        patch.setattr(run_module, "_planned", lambda *_: pytest.fail("computed again"))
+        found = run(loaded, runs_dir=tmp_path / "runs")
+    assert found.earlier_run == only_run(tmp_path).when
+    assert found.to_json() == first.to_json() | {"earlier_run": found.earlier_run}
     lines = len(only_run(tmp_path).read_trace())
     again = run(loaded, runs_dir=tmp_path / "runs", again=True)
     assert without_times(again) == without_times(first)
@@ -747,7 +749,9 @@ def test_the_command_prints_and_shows_the_same(tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().out == printed
     assert (tmp_path / "g.png").read_bytes().startswith(b"\x89PNG")
     assert call("run", path, "--runs", tmp_path / "runs", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == only_run(tmp_path).read_json("result.json")
+    table = known(only_run(tmp_path), "result.json")
+    assert table["earlier_run"] == ""
+    assert json.loads(capsys.readouterr().out) == table | {"earlier_run": only_run(tmp_path).when}
 
 
 def test_progress_is_told(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 from accmine.questions.results.table import RESULT_COLUMNS
 from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.record import Outcome
-from accmine.questions.run.several.front_record import FrontOutcome
 from accmine.questions.run.row import FORMAT
+from accmine.questions.run.several.front_record import FrontOutcome
 
 __all__ = ["results_reference"]
 

@@ -248,8 +248,7 @@ def _candidates(session: Session, near: Design | None) -> dict[str, list[GroupCa
     if near is not None and not any(fits(problems_of(session, modes[0])[0], design) for design in begin):
         begin.append(near)
     mined: dict[str, list[Mined]] = {}
-    top_k = session.plan.study.search.top_k
-    firsts = {}
+    top_k, firsts = session.plan.study.search.top_k, {}
     with session.step("propose"):
         begin += promising_designs(session)
         for number, mode in enumerate(modes):
@@ -315,8 +314,7 @@ def _nothing(
 
 def _proof(session: Session, answer: Answer, whole: WholeBound) -> Proof:
     """Search every design with a proof, those that are known to be good first."""
-    selection = answer.selection
-    assert selection is not None
+    assert (selection := answer.selection) is not None
     (g,) = selection.groups
     first = [*(e.design for e in selection.chosen), *(e.design for e in g.candidates[:REFINED])]
     proof = proved(session, g.problem, whole, first)
@@ -327,8 +325,7 @@ def _proof(session: Session, answer: Answer, whole: WholeBound) -> Proof:
 
 def _with_proof(session: Session, answer: Answer, proof: Proof) -> Answer:
     """The answer once what the proof search found has joined the candidates, with its schedules."""
-    selection = answer.selection
-    assert selection is not None
+    assert (selection := answer.selection) is not None
     (g,) = selection.groups
     more = joined(session, g, proof)
     if len(more.candidates) > len(g.candidates) or more.candidates[0].value < g.candidates[0].value:

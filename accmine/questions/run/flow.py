@@ -237,13 +237,11 @@ def _modes(plan: Plan) -> tuple[str, ...]:
 
 def _candidates(session: Session, near: Design | None) -> dict[str, list[GroupCandidates]]:
     """Candidates of every mode that is selected; ``near`` is one where no design that is known meets the limits."""
-    modes = _modes(session.plan)
-    begin = [session.plan.baseline, *session.first]
+    modes, begin = _modes(session.plan), [session.plan.baseline, *session.first]
     if near is not None and not any(fits(problems_of(session, modes[0])[0], design) for design in begin):
         begin.append(near)
     mined: dict[str, list[Mined]] = {}
-    top_k = session.plan.study.search.top_k
-    firsts = {}
+    top_k, firsts = session.plan.study.search.top_k, {}
     with session.step("propose"):
         begin += promising_designs(session)
         for number, mode in enumerate(modes):
@@ -309,9 +307,8 @@ def _nothing(
 
 def _proof(session: Session, answer: Answer, whole: WholeBound) -> Proof:
     """Search every design with a proof, those that are known to be good first."""
-    selection = answer.selection
-    assert selection is not None
-    (g,) = selection.groups
+    assert answer.selection is not None
+    selection, (g,) = answer.selection, answer.selection.groups
     first = [*(e.design for e in selection.chosen), *(e.design for e in g.candidates[:REFINED])]
     proof = proved(session, g.problem, whole, first)
     if proof.mined.interrupted:
@@ -321,9 +318,8 @@ def _proof(session: Session, answer: Answer, whole: WholeBound) -> Proof:
 
 def _with_proof(session: Session, answer: Answer, proof: Proof) -> Answer:
     """The answer once what the proof search found has joined the candidates, with its schedules."""
-    selection = answer.selection
-    assert selection is not None
-    (g,) = selection.groups
+    assert answer.selection is not None
+    selection, (g,) = answer.selection, answer.selection.groups
     more = joined(session, g, proof)
     if len(more.candidates) > len(g.candidates) or more.candidates[0].value < g.candidates[0].value:
         chosen = choose(session, selection.mode, [more], session.part())

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from accmine.errors import InputError
-from accmine.report import Section, asked_width, colored, figures, fitted, render, table, terminal_width, texts
-from accmine.report import text
+from accmine.report import Section, asked_width, colored, figures, fitted, render, table, terminal_width, text, texts
 from accmine.report.text import MIN_WIDTH
 
 WORDS = "a long text of many words that has to be broken into lines"

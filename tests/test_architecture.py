@@ -422,6 +422,8 @@ MAY_READ = (
     "accmine.questions.gap.schedules.problems",  # a design that its command names
     "accmine.questions.export.",  # run folders
     "accmine.questions.run.folder",
+    "accmine.questions.sweep.folder",  # of sweeps
+    "accmine.questions.sweep.lock",  # who runs them
     "accmine.questions.run.process",  # /proc
     "accmine.questions.study.listing",  # the catalogue
 )
@@ -440,7 +442,10 @@ OWN_FILES = {
     "accmine.cost.arrays.compiled",  # its own sources, which machine code is kept for
     "accmine.report.html",  # its own style and script
     "accmine.questions.run.folder",  # of runs
+    "accmine.questions.sweep.folder",  # of sweeps
+    "accmine.questions.sweep.lock",  # who runs them
     "accmine.questions.run.process",  # what the system says of a process
+    "accmine.questions.sweep.lock",  # of sweeps
     "accmine.questions.export.folder",  # of exports
     "accmine.questions.export.scalesim",  # what the tool wrote a moment ago
 }
@@ -519,6 +524,7 @@ ACROSS = {
     "problems/device_placement/test_oracle.py",
     "problems/operator_schedule/test_zero_durations.py",
     "questions/run/test_resume.py",
+    "questions/sweep/test_kills.py",
     "report/test_browser.py",
     "search/test_causes.py",
     "search/test_why_not.py",

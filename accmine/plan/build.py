@@ -116,10 +116,6 @@ def _refuse_several(study: Study) -> None:
         raise InputError(
             "the regret over mixes is found by `accmine run`; allowed here: worst, mean", field="aggregate"
         )
-    _refuse_front(study)
-
-
-def _refuse_front(study: Study) -> None:
     if study.front is not None:
         message = (
             f"{study.front} is a front, which `accmine run` finds; allowed here: throughput, or another one of them"
@@ -128,16 +124,16 @@ def _refuse_front(study: Study) -> None:
 
 
 def given_study(loaded: LoadedStudy) -> Study:
-    """The study, whose placement has to be given and which has one objective.
+    """The study, whose placement has to be given, and which is one run.
 
     Raises
     ------
     InputError
-        If the placement is to be decided, or there are two objectives.
+        If the placement is to be decided, or the study takes several runs.
     """
     with placed(loaded.document):
         _refuse_placed(loaded.study)
-        _refuse_front(loaded.study)
+        _refuse_several(loaded.study)
     return loaded.study
 
 

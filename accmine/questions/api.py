@@ -132,7 +132,7 @@ def validate(study: StudyLike, overrides: Overrides = (), **keys: Any) -> dict[s
     from accmine.study import as_mapping
 
     loaded = loaded_study(study, overrides, **keys)
-    _ = placement_of(loaded) if loaded.study.placed else plan_of(loaded)
+    _ = placement_of(loaded) if loaded.study.placed else plan_of(loaded.one_run)
     return as_mapping(loaded.study)
 
 

@@ -160,7 +160,7 @@ def load(study: StudyLike, overrides: Overrides = (), *, design: str | Path | No
 def load_sweep(study: str | Path | Mapping[str, Any], overrides: Overrides = (), **keys: Any) -> LoadedSweep:
     """Read and check a study with a block ``sweep``, which may be a keyword; parameters and errors as of ``load``."""
     from accmine.files import dump, load_yaml
-    from accmine.study.sweep import load_sweep, sweep_in
+    from accmine.study import load_sweep, sweep_in
 
     if not isinstance(study, Mapping) and not isinstance(overrides, Mapping) and not keys:
         return load_sweep(study, overrides)

@@ -251,6 +251,11 @@ class LoadedStudy:
         """Folder of the file."""
         return self.path.parent
 
+    @property
+    def one_run(self) -> LoadedStudy:
+        """As that of the study: for questions that do not ask for its objective."""
+        return replace(self, study=self.study.one_run)
+
 
 BLOCKS = ("sweep", "compare")
 """Keys of a document beside those of its study, which ask for more than one run of it; the command of each is called

@@ -19,7 +19,7 @@ from accmine.study.inputs import referenced_files
 from accmine.study.precision import Part
 from accmine.study.study import BLOCKS, LoadedStudy, read_document, study_in
 
-__all__ = ["LoadedSweep", "SweepBlock", "SweepPoint", "load_sweep", "sweep_in"]
+__all__ = ["LoadedSweep", "Option", "SweepBlock", "SweepPoint", "load_sweep", "sweep_in"]
 
 VARIANT = "variant"
 """Column of the name of a variant."""
@@ -111,13 +111,6 @@ class Option:
 
     settings: tuple[tuple[str, Any, Place], ...]
     name: str = ""
-
-    @property
-    def limits(self) -> bool:
-        """Whether it sets limits alone."""
-        return bool(self.settings) and all(
-            key.split(".")[0] in ("limits", "device_limits") for key, *_ in self.settings
-        )
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def test_a_run_and_its_table(tmp_path: Path, command: Any, monkeypatch: pytest.M
 @pytest.mark.full
 def test_a_sweep(tmp_path: Path) -> None:
     found = accmine.sweep(TINY, sweep={"grid": {"limits.area": ["none", "1 mm^2"]}}, runs=tmp_path)
-    assert [row["status"] for row in found.rows] == ["feasible", "infeasible"]
+    assert [row["status"] for row in found.rows] == ["optimal", "infeasible"]
     assert list(found.to_pandas().columns)[:2] == ["point", "limits.area"]
     assert found._repr_html_().startswith("<table>")
     table = accmine.results(runs=tmp_path)

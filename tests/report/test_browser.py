@@ -274,7 +274,7 @@ def test_a_large_page_is_small_and_soon_there(browser: Any, tmp_path: Path) -> N
     path = tmp_path / "report.html"
     path.write_text(page(replace(outcome, evaluated=many), perfetto(slices), "name: x\n"), encoding="utf-8")
     assert path.stat().st_size <= 3_000_000
-    painted = []
+    painted: list[float] = []
     while len(painted) < 3 and min(painted, default=1e9) > 1000:  # a machine that is busy may be slow once
         with Shown(browser, path) as shown:
             shown.page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")

@@ -165,7 +165,7 @@ def read_run(folder: RunFolder, stage: int | None = None, count: int = LONGEST) 
     if stage is not None and not 0 <= stage < len(outcome.designs):
         most = len(outcome.designs) - 1
         raise InputError(f"no design {stage}; allowed: 0 to {most}" if most else f"no design {stage}; there is only 0")
-    plan = plan_of(load_study(folder.path / "study.yaml"))
+    plan = plan_of(load_study(folder.path / "study.yaml").one_run)
     library = plan.library()
     winners = []
     for number in numbers:

@@ -95,7 +95,7 @@ _EVERYWHERE = {
 
 
 def results_reference() -> str:
-    """Markdown: columns of ``accmine results``, and keys of ``result.json`` of either kind of study."""
+    """Markdown: columns of ``accmine results``, and keys of ``result.json`` of every kind of study."""
     lines = ["## Columns of `accmine results`", "", "| column | unit | what it holds |", "|---|---|---|"]
     lines += [f"| `{column.name}` | {column.unit} | {column.description} |" for column in RESULT_COLUMNS]
     lines += ["", f"## Keys of `result.json`, format {FORMAT}", ""]

@@ -43,7 +43,7 @@ def run(loaded: LoadedStudy, **how: Any) -> Outcome:
     InputError
         If it is to be decided.
     """
-    given_study(loaded)
+    given_study(loaded.one_run if loaded.study.robust else loaded)
     outcome = run_study(loaded, **how)
     assert isinstance(outcome, Outcome)
     return outcome

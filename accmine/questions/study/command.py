@@ -23,7 +23,7 @@ def validate(
     from accmine.study import as_mapping, effective, load_study
 
     loaded = load_study(study, overrides or [])
-    plan = placement_of(loaded) if loaded.study.placed else plan_of(loaded)
+    plan = placement_of(loaded) if loaded.study.placed else plan_of(loaded.one_run)
     for line in plan.inputs.left_out:  # what is wrong in the files a study names is wrong with the study
         typer.echo(f"note: {line}", err=True)
     if as_json:

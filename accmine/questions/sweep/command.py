@@ -29,6 +29,7 @@ from accmine.questions.options import (
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from accmine.questions.sweep.record import SweepResult
     from accmine.questions.sweep.shards import Shard
     from accmine.report import Progress
     from accmine.study import LoadedSweep
@@ -40,6 +41,12 @@ MOST_UNASKED = 100_000
 
 MOST_LISTED = 100_000
 
+PartOf = Annotated[
+    str | None, typer.Option("--shard", metavar="I/N", help="Run part I of N; all share --runs, then --merge.")
+]
+Address = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run the points on a Dask cluster.")]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="Run the points on this executor.")]
+
 
 def sweep(
     study: StudyName,
@@ -47,14 +54,10 @@ def sweep(
     seconds: Annotated[float | None, typer.Option(min=0, help="Wall-clock limit of each point.")] = None,
     workers: Workers = None,
     jobs: Annotated[int, typer.Option(min=1, help="Points at a time; they share the workers.")] = 1,
-    shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Run part I of N; all parts share --runs, then --merge.")
-    ] = None,
+    shard: PartOf = None,
     merge: Annotated[bool, typer.Option("--merge", help="Make the table of what the shards have run.")] = False,
-    cluster: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Run the points on the workers of a Dask scheduler.")
-    ] = None,
-    executor: Annotated[str | None, typer.Option(metavar="NAME", help="Run the points on this executor.")] = None,
+    cluster: Address = None,
+    executor: Name = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run points again that failed or found nothing.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Compute also what is there already.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Print the points; run nothing.")] = False,
@@ -67,8 +70,7 @@ def sweep(
 ) -> None:
     """Run a study at every point of its block `sweep`, and print the table."""
     from accmine.questions.sweep.measure import run_sweep
-    from accmine.questions.sweep.report import line_of, render
-    from accmine.report import colored, csv, terminal_width
+    from accmine.questions.sweep.report import line_of
     from accmine.study import load_sweep
 
     changes = list(overrides or [])
@@ -99,13 +101,21 @@ def sweep(
             watch=shown,
             on_point=lambda record: shown.say(line_of(record)),
         )
+    _print(found, csv_file, as_json)
+    raise typer.Exit(0 if found.complete else INTERRUPTED)
+
+
+def _print(found: SweepResult, csv_file: Path | None, as_json: bool) -> None:
+    """The table on stdout, and in a file."""
+    from accmine.questions.sweep.report import render
+    from accmine.report import colored, csv, terminal_width
+
     if csv_file is not None:
         csv_file.write_text(csv.render(found.rows), encoding="utf-8")
     if as_json:
         echo_json(found.to_json())
     else:
         typer.echo(render(found, width=terminal_width(), color=colored()), nl=False)
-    raise typer.Exit(0 if found.complete else INTERRUPTED)
 
 
 def _part(shard: str | None, merge: bool) -> Shard | None:

@@ -89,7 +89,7 @@ class DaskExecutor(Executor):
             raise InputError("no address of a Dask scheduler is given; allowed: tcp://host:port", field="--cluster")
         try:
             with _silent():
-                # A client that failed would be closed by the collector of garbage, at times while it holds its own lock.
+                # A client that failed would be closed by the garbage collector, at times while it holds its own lock.
                 host, port = distributed.comm.get_address_host_port(address)
                 socket.create_connection((host, port), CONNECT_S).close()
                 self._client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False, name="accmine")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = ["SweepFolder", "finished", "open_sweep", "patience_of"]
 
 _PATIENCE = ("seconds", "work", "workers")
 _DEFAULT_S = 60.0
+_LOG = logging.getLogger(__name__)
 
 
 def patience_of(data: Mapping[str, Any]) -> dict[str, float | None]:
@@ -61,7 +63,7 @@ class SweepFolder:
     """
 
     path: Path
-    say: Callable[[str], None] = field(default=lambda _: None, compare=False)
+    say: Callable[[str], None] = field(default=_LOG.warning, compare=False)
 
     @property
     def common(self) -> RunFolder:

@@ -97,21 +97,15 @@ def run_sweep(
     WorkersGoneError
         If the executor cannot go on; what is finished is kept.
     """
-    total = workers_of(loaded)
+    total, watch = workers_of(loaded), watch or Watch()
     if executor is None and jobs > total:
         message = f"{jobs} points at a time need as many processes; budget.workers is {total}: give more, or fewer jobs"
         raise InputError(message, field="--jobs")
-    folder = open_sweep(runs_dir, loaded)
-    watch = watch or Watch()
-    folder = replace(folder, say=watch.say)
+    folder = replace(open_sweep(runs_dir, loaded), say=watch.say)
     jobs = executor.width if isinstance(executor, Wide) else jobs
     sweep = _Sweep(loaded, folder, Path(runs_dir), watch, on_point or (lambda _: None))
     sweep.more = {"again": again, "workers": None if executor is not None else max(1, total // jobs)}
-    with (
-        claimed(folder.path, shard, watch.say) as sweep.still_ours,
-        suppress(KeyboardInterrupt),
-        ExitStack() as stack,
-    ):
+    with claimed(folder.path, shard, watch.say) as sweep.still_ours, suppress(KeyboardInterrupt), ExitStack() as stack:
         folder.begin(loaded)
         sweep.pool = cache(lambda: executor or stack.enter_context(workers(jobs, [], apart=True)))
         todo = sweep.open_points(shard, again, retry)

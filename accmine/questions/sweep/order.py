@@ -10,14 +10,17 @@ from itertools import chain, product
 from math import inf
 
 from accmine.errors import AccmineError, InputError
-from accmine.plan import baseline_costs, limits_of
+from accmine.plan import KEYS, baseline_costs, limits_of
 from accmine.questions.run.beside import LOOSE, likeness
 from accmine.study import LoadedStudy, LoadedSweep, Study, read_inputs
+from accmine.study.sweep import Option
 
 __all__ = ["Asked", "Points"]
 
 _SEARCHED = ("name", "description", "limits", "device_limits", "search", "budget", "baselines")
 """Keys that decide how a point is searched and how it is limited, but not what a value of it means."""
+
+_LIMITS = {key.partition(".")[0] for key in KEYS}
 
 _MOST_SORTED = 2000
 """Options of limits that are sorted; where there are more, they stay in the order of the document."""
@@ -30,7 +33,8 @@ class Asked:
     Attributes
     ----------
     like
-        Equal for points whose answers and bounds can be compared, empty where nothing can; ``graphs`` for those that share graphs and costs.
+        Equal for points whose answers and bounds can be compared, empty where nothing can; ``graphs`` for those that
+        share graphs and costs.
     limits
         Key -> limit in mm² or W.
     """
@@ -80,7 +84,7 @@ class Points:
         ranks = []
         for at, options in enumerate(self.loaded.dimensions):
             order = list(range(len(options)))
-            if all(option.limits for option in options) and len(options) <= _MOST_SORTED:
+            if all(map(_only_limits, options)) and len(options) <= _MOST_SORTED:
                 order.sort(key=[self._tightness(at, index) for index in order].__getitem__)
             ranks.append(order)
         return ranks
@@ -103,7 +107,7 @@ class Points:
         one comes before one with tighter limits.
         """
         dimensions = self.loaded.dimensions
-        limits = [i for i, options in enumerate(dimensions) if all(option.limits for option in options)]
+        limits = [i for i, options in enumerate(dimensions) if all(map(_only_limits, options))]
         others = [i for i in range(len(dimensions)) if i not in limits]
         loosest = tuple(self._ranks[i][-1] for i in limits)
         for choice in product(*(self._ranks[i] for i in others)):
@@ -112,6 +116,11 @@ class Points:
                 indices = own | dict(zip(limits, tried, strict=True))
                 if tried is loosest or tried != loosest:
                     yield self.loaded.number_of([indices[i] for i in range(len(dimensions))])
+
+
+def _only_limits(option: Option) -> bool:
+    """Whether an option sets limits and nothing else."""
+    return bool(option.settings) and all(key.partition(".")[0] in _LIMITS for key, *_ in option.settings)
 
 
 def complaint(error: AccmineError) -> str:

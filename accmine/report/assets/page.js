@@ -156,7 +156,7 @@
     }).join("");
     const draw = () => {
       const width = Math.max(300, Math.min(1100, svg.parentElement.clientWidth));
-      left = width < 600 ? 66 : 92; right = width - (width < 600 ? 46 : 62); scale = (right - left) / (high - low);
+      left = width < 600 ? 66 : 92; right = width - (width < 600 ? 56 : 62); scale = (right - left) / (high - low);
       const bottom = TOP + ROW * rows.length, parts = [];
       svg.setAttribute("viewBox", `0 0 ${width} ${bottom + 6}`);
       svg.setAttribute("width", width); svg.setAttribute("height", bottom + 6);

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from accmine.errors import InputError
+from accmine.report.charts.trace import CORES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +51,8 @@ class _Counter:
 def draw(trace: Mapping[str, Any], path: Path | None = None, *, by: str = "phase", title: str = "") -> Figure:
     """A Gantt chart: one row per core, time to the right, counters such as the HBM rate below their device.
 
+    Timelines of pipelines have a time axis of their own below those of devices: a step is much longer than a graph.
+
     Parameters
     ----------
     trace
@@ -76,27 +79,47 @@ def draw(trace: Mapping[str, Any], path: Path | None = None, *, by: str = "phase
     rows, counters = _read(trace, by)
     if not any(row.slices for row in rows):
         raise InputError("the trace holds no slice to draw")
+    figure = Figure(figsize=(14, 1), layout="constrained")
+    FigureCanvasAgg(figure)
+    groups = _groups(rows, counters)
+    heights = [[min(0.28, 18 / len(rows)) * len(own), *(0.7 for _ in below)] for own, below in groups]
+    figure.set_size_inches(14, sum(map(sum, heights)) + 1.6 * len(groups))
+    grid = figure.add_gridspec(sum(map(len, heights)), 1, height_ratios=[one for own in heights for one in own])
+    for place, (own, below) in enumerate(groups):
+        _draw_group(figure, grid, sum(map(len, heights[:place])), own, below, by)
+    if title:
+        figure.suptitle(title)
+    if path is not None:
+        _write(figure, Path(path))
+    return figure
+
+
+def _groups(rows: list[_Row], counters: list[_Counter]) -> list[tuple[list[_Row], list[_Counter]]]:
+    """Devices and timelines apart, each with a time axis of its own: a graph takes a small part of a step."""
+    devices = {row.process for row in rows if row.name.split(" ")[0] in CORES}
+    found = [
+        (
+            [row for row in rows if (row.process in devices) is own],
+            [c for c in counters if (c.process in devices) is own],
+        )
+        for own in (True, False)
+    ]
+    return [(own, below) for own, below in found if any(row.slices for row in own)]
+
+
+def _draw_group(figure: Figure, grid: Any, first: int, rows: list[_Row], counters: list[_Counter], by: str) -> None:
+    """Rows with their counters below, on one time axis, from a place of the grid on."""
     end = max(start + length for row in rows for start, length, _ in row.slices)
     scale, unit = next(((s, u) for s, u in _UNITS if end >= s), _UNITS[-1])
-    height = min(0.28, 18 / len(rows)) * len(rows)
-    heights = [height, *(0.7 for _ in counters)]
-    figure = Figure(figsize=(14, sum(heights) + 1.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    axes = figure.add_subplot(grid[0])
+    axes = figure.add_subplot(grid[first])
     _draw_rows(axes, rows, scale, by)
-    below = [figure.add_subplot(grid[i + 1], sharex=axes) for i in range(len(counters))]
+    below = [figure.add_subplot(grid[first + i + 1], sharex=axes) for i in range(len(counters))]
     for plot, counter in zip(below, counters, strict=True):
         _draw_counter(plot, counter, scale, end, several=len({c.process for c in counters}) > 1)
     for plot in [axes, *below][:-1]:
         plot.tick_params(labelbottom=False)
     [axes, *below][-1].set_xlabel(f"time, {unit}")
     axes.set_xlim(0, end / scale or 1)
-    if title:
-        figure.suptitle(title)
-    if path is not None:
-        _write(figure, Path(path))
-    return figure
 
 
 def _write(figure: Figure, path: Path) -> None:

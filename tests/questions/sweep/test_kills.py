@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ def nursery() -> Iterator[Nursery]:
     made = Nursery(INLINE)
     yield made
     made.end()
+
+
+def over(end: float) -> bool:
+    return time.monotonic() >= end
 
 
 def table(result: SweepResult) -> list[dict[str, Any]]:
@@ -72,7 +77,7 @@ def test_no_kill_of_a_sweep_loses_or_repeats_a_point(nursery: Nursery, tmp_path:
             before = kept(runs)
             end = time.monotonic() + (rng.uniform(0.0, 1.0) * lasts if attempt < TRIES else 60)
             arguments = ["sweep", str(study), "--runs", str(runs), "--executor", "inline", "--quiet"]
-            codes.append(nursery.run(arguments, lambda end=end: time.monotonic() >= end, signal.SIGKILL)[1])
+            codes.append(nursery.run(arguments, partial(over, end), signal.SIGKILL)[1])
             after = kept(runs)
             assert before.items() <= after.items(), "what was finished is, and was not begun again"
             assert all(computed_again(run) == [] for run in list_runs(runs))
@@ -126,7 +131,7 @@ def test_a_sweep_on_a_cluster_whose_worker_is_killed_is_complete(tmp_path: Path)
                 while process.poll() is None and not list(runs.glob("*-sweep-*/points/*.json")):
                     time.sleep(0.01)
                 made.kill(made.workers[0])
-                out, err = process.communicate(timeout=60)
+                out, err = process.communicate(timeout=120)
             assert process.returncode == 0, err
             assert len(json.loads(out)["rows"]) == 4
     finally:

@@ -66,17 +66,22 @@ def test_colours_can_stand_for_kinds() -> None:
         gantt.draw(_trace(6), by="layer")
 
 
-def test_pipeline_and_devices_share_one_chart() -> None:
+def test_pipeline_and_devices_have_a_time_axis_each() -> None:
     timeline = simulate("1f1b", [0.01, 0.02], [0.02, 0.03], [0.004, 0.004], [0.001], 4)
     lanes = timeline_lanes(timeline)
+    ends = []
     for device in ("s0", "s1"):
         lanes += core_lanes(*many(20), process=device, seconds_per_unit=1e-6)
+        ends += [lane.end_s for lane in lanes if lane.process == device]
     figure = gantt.draw(perfetto(lanes))
-    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names[:3] == ["pipeline  stage 0", "stage 1", "s0  tensor 0"]
-    assert _legend(figure) == [*PHASES, "other"]
-    assert [axes.get_ylabel() for axes in figure.axes[1:]] == [f"{s}\nHBM rate\n% of peak" for s in ("s0", "s1")]
-    assert figure.axes[0].get_xlim()[1] == pytest.approx(timeline.step_s * 1000)
+    devices, first, second, pipeline = figure.axes
+    names = [label.get_text() for label in devices.get_yticklabels()]
+    assert (names[0], names[14]) == ("s0  tensor 0", "s1  tensor 0")
+    assert [label.get_text() for label in pipeline.get_yticklabels()] == ["stage 0", "stage 1"]
+    assert set(_legend(figure)) <= {*PHASES, "other"}
+    assert [axes.get_ylabel() for axes in (first, second)] == [f"{s}\nHBM rate\n% of peak" for s in ("s0", "s1")]
+    assert pipeline.get_xlim()[1] == pytest.approx(timeline.step_s * 1000)
+    assert devices.get_xlim()[1] == second.get_xlim()[1] == pytest.approx(max(ends) * 1000)
 
 
 def test_counter_of_many_steps_keeps_its_mean() -> None:

@@ -128,9 +128,11 @@ def measure(
         plain = study.study if isinstance(study, LoadedStudy) else study
         problems += own
         folders += [None if what.runs is None else open_run(what.runs, plain)] * len(own)
-    jobs = [_Job(at, PROVER, 0, BOUND_S, bound=True) for at in range(len(problems))]
-    every = product(range(len(problems)), what.methods, what.limits_s, what.seeds)
-    jobs += [_Job(at, method, seed, limit) for at, method, limit, seed in every]
+    jobs: list[_Job] = []
+    for at in range(len(problems)):  # problem by problem: an interrupt leaves whole ones
+        every = product(what.methods, what.limits_s, what.seeds)
+        jobs.append(_Job(at, PROVER, 0, BOUND_S, bound=True))
+        jobs += [_Job(at, method, seed, limit) for method, limit, seed in every]
     left: list[tuple[int, _Job]] = []
     for place, job in enumerate(jobs):
         kept = None if what.again else _kept(folders[job.at], job, problems[job.at])

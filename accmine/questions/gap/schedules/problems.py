@@ -75,7 +75,7 @@ def studies_of(
     """
     if suite is None:
         loaded = [load_study(name, list(overrides)) for name in names]
-        return [(given_study(study).name, study, "") for study in loaded]
+        return [(given_study(study.one_run).name, study, "") for study in loaded]
     entries = {entry.model: entry for entry in reversed(load_suite(suite))}
     for word in models:
         if word not in entries:
@@ -101,7 +101,7 @@ def phase_problems(name: str, study: Study | LoadedStudy, design: str | None = N
     InfeasibleError
         If a pipeline has more stages than its model has layers.
     """
-    plan = plan_of(study)
+    plan = plan_of(study.one_run)
     label, chosen = _design(plan, design)
     # Its core counts become those of splits: of a foreign design the template need not have any.
     library = replace(plan, baseline=chosen).library()

@@ -139,7 +139,8 @@ def _figure(outcome: FrontOutcome) -> Figure:
     chart = front_chart(points, bounds, cost, _unit(outcome), more_is_better=more_is_better)
     side = "above" if more_is_better else "below"
     text = f"Verified designs over {cost}, and the proven bound that no design is {side}."
-    return Figure("front", "Front", chart, text, Table((name, "objective"), points))
+    rows = [("design", c, c, value) for c, value in points] + [("bound", *step) for step in bounds]
+    return Figure("front", "Front", chart, text, Table(("what", f"{name}_from", f"{name}_to", "value"), rows))
 
 
 def front_csv(outcome: FrontOutcome) -> str:

@@ -58,7 +58,7 @@ def test_mean_and_spread_over_all_seeds() -> None:
 
 
 def test_a_study_is_the_sum_of_its_problems_and_a_seed_that_fails_on_one_fails() -> None:
-    update = {"problem": "u", "repeats": 1}
+    update: dict[str, Any] = {"problem": "u", "repeats": 1}
     rows = [row(), row(seed=1), row(makespan=40, **update), row(seed=1, makespan=None, **update)]
     (own,) = summaries(found(*rows, p=90, u=40).rows(), by_problem=False)
     assert (own.runs, own.failures) == (2, 1)

@@ -70,8 +70,8 @@ def test_json_is_plain_and_whole() -> None:
 
 def test_text_says_failures_losses_and_what_is_missing() -> None:
     shown = text(by_problem=False)
-    assert "s ours 1/1 105.0 s 0.952 % 0.952 % 0.952 % – 2.0" in shown  # 2·0.5·100 + 0.5·10; bound 104
-    assert "s mine 1/2 129.0 s 19.4 %" in shown
+    assert "s ours 1/1 105 s 0.952 % 0.952 % 0.952 % – 2.0" in shown  # 2·0.5·100 + 0.5·10; bound 104
+    assert "s mine 1/2 129 s 19.4 %" in shown
     assert "p, mine, seed 1: raised" in shown
     assert "ours loses to mine on u" in shown
     assert "1 of 6 rows read from their run folders" in shown

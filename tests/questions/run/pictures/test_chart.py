@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from accmine.errors import InputError
-from accmine.questions.run.pictures.chart import draw_run
 from accmine.questions.run.folder import RunFolder
+from accmine.questions.run.pictures.chart import draw_run
 from accmine.report import core_lanes, perfetto
 from tests.samples.schedule_sample import many
 

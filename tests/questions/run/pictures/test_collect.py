@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from tests.samples.search_sample import SPACE, study_text
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
     folder = tmp_path_factory.mktemp("run")
-    keys = {"limits": {"area": "baseline"}, "budget": {"work": 10, "deterministic": True}}
+    keys: dict[str, Any] = {"limits": {"area": "baseline"}, "budget": {"work": 10, "deterministic": True}}
     (folder / "tiny.yaml").write_text(study_text(space=SPACE, search={"refine": "none"}, **keys))
     return run(load_study(folder / "tiny.yaml"), runs_dir=folder / "runs"), folder
 

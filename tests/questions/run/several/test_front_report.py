@@ -88,7 +88,9 @@ def test_one_of_several_kinds_is_asked_for(tmp_path: Path) -> None:
         front(single, runs_dir=tmp_path / "runs")
 
 
-@pytest.mark.parametrize(("command", "keys"), [("sensitivity", FRONT), ("gap", FRONT), ("stability", REGRET)])
+@pytest.mark.parametrize(
+    ("command", "keys"), [("sensitivity", FRONT), ("gap", FRONT), ("gap", REGRET), ("stability", REGRET)]
+)
 def test_other_questions_refuse_by_name(
     command: str, keys: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,6 +100,14 @@ def test_other_questions_refuse_by_name(
     assert "tiny.yaml:" in said
     assert ("objective: {pareto: [throughput, tdp]} is a front" in said) == (keys is FRONT)
     assert ("aggregate: the regret over mixes is found by `accmine run`" in said) == (keys is REGRET)
+
+
+@pytest.mark.parametrize("keys", [FRONT, REGRET])
+def test_questions_that_ask_for_no_objective_take_it(keys: dict[str, Any], tmp_path: Path) -> None:
+    study = write(tmp_path, **keys)
+    assert call("validate", study) == 0
+    assert call("export", study, "--problem", tmp_path / "problems") == 0
+    assert list((tmp_path / "problems").glob("*.json"))
 
 
 def test_a_regret_is_a_run_with_a_section_of_its_own(tmp_path: Path) -> None:

@@ -427,6 +427,7 @@ MAY_READ = (
     "accmine.questions.sweep.lock",  # who runs them
     "accmine.questions.run.process",  # /proc
     "accmine.questions.study.listing",  # the catalogue
+    "accmine.solvers.design_search.rules",  # the shape of TPUv2, which a rule is named after
 )
 """Readers themselves, ``study/inputs.py`` who calls them for a study, and commands that are given further files."""
 

@@ -198,7 +198,8 @@ def test_a_study_that_nothing_meets_is_refused_as_ever() -> None:
 )
 def test_limits_fall_to_the_least_cost_and_end(most: int | None, start: float, share: float) -> None:
     least = start * share
-    limits, reached = [], start
+    limits: list[float] = []
+    reached = start
     while (limit := next_limit(most, len(limits) + 1, reached, least)) is not None:
         assert least <= limit < reached
         limits.append(limit)

@@ -48,6 +48,9 @@ def compare(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Draw quality over evaluations, seconds.")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the page; default: in --runs, by the name.")
+    ] = None,
     runs: Runs = RUNS,
     again: Annotated[bool, typer.Option("--again", help="Measure also what the run folders hold.")] = False,
     quiet: Quiet = False,
@@ -71,7 +74,7 @@ def compare(
         "fixed": _words(fixed),
     }
     given |= {"seeds": seeds, "seconds": seconds, "evaluations": evaluations}
-    files = {"csv": csv_file, "markdown": markdown, "plot": plot}
+    files = {"csv": csv_file, "markdown": markdown, "plot": plot, "html": page}
     shown = {"quiet": quiet, "verbose": verbose, "as_json": as_json}
     compare_document(targets[0], overrides or [], given, runs, files, workers=workers, again=again, **shown)
 
@@ -100,13 +103,13 @@ def compare_document(
     given
         Keys of the block that replace those of the document; ``None`` keeps them.
     files
-        ``csv``, ``markdown`` and ``plot`` to write.
+        ``csv``, ``markdown``, ``plot`` and ``html`` to write; the last in ``runs`` at all events.
     """
     from accmine.questions.compare.gain import Gain
     from accmine.questions.compare.methods import checked
     from accmine.questions.compare.rows import Asked, cases_of, rows_of
 
-    files = files or {}
+    files = dict(files or {})
     _check(files)
     loaded = _asked(name, overrides, given)
     block = loaded.compare
@@ -126,7 +129,8 @@ def compare_document(
     except KeyboardInterrupt:
         code = INTERRUPTED
         typer.echo(f"interrupted: {len(rows)} rows are done; the same command goes on there", err=True)
-    _output(rows, gains, files, as_json)
+    files["html"] = files.get("html") or runs / f"{loaded.name}-compare.html"
+    _output(loaded.name, rows, gains, files, as_json)
     raise typer.Exit(code or _code(rows))
 
 
@@ -151,16 +155,22 @@ def _check(files: dict[str, Path | None]) -> None:
         raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")
 
 
-def _output(rows: Sequence[CompareRow], gains: Sequence[Gain], files: dict[str, Path | None], as_json: bool) -> None:
+def _output(
+    name: str, rows: Sequence[CompareRow], gains: Sequence[Gain], files: dict[str, Path | None], as_json: bool
+) -> None:
     """Print the tables, and write the files that were asked for."""
     from accmine.files import write_atomic
     from accmine.questions.compare import chart, report
+    from accmine.questions.compare.page import page
     from accmine.report import colored, terminal_width
 
     if (file := files.get("csv")) is not None and rows:
         write_atomic(file, report.as_csv(rows))
     if (file := files.get("markdown")) is not None and rows:
         write_atomic(file, report.as_markdown(rows, gains))
+    if (file := files.get("html")) is not None and rows:
+        write_atomic(file, page(name, rows, gains))
+        typer.echo(f"page: {file}", err=True)
     if (file := files.get("plot")) is not None:
         drawn = chart.plot(rows)
         if drawn:

@@ -42,6 +42,7 @@ def test_a_study_with_all_files(here: Path, capsys: pytest.CaptureFixture[str]) 
     assert [row["method"] for row in rows] == ["wham-like", "random", "random", "tpuv2-like"]
     assert (here / "out.svg").read_text().startswith("<svg")
     assert (here / "out.md").read_text().startswith("## Searches compared")
+    assert (here / "runs" / "tiny-compare.html").is_file(), "a page at all events"
     assert call("tiny.yaml", *METHODS, "--json") == 0
     assert all(row["reused"] for row in json.loads(capsys.readouterr().out)["rows"])
 

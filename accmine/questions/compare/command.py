@@ -113,7 +113,7 @@ def compare_document(
     _check(files)
     loaded = _asked(name, overrides, given)
     block = loaded.compare
-    cases = cases_of(loaded, overrides)
+    cases = cases_of(loaded, [text for text in overrides if not _of_block(text)])
     asked = Asked(checked(block.methods), tuple(range(block.seeds)), *block.limits, block.fixed)
     rows: list[CompareRow] = []
     gains: list[Gain] = []
@@ -143,8 +143,15 @@ def _asked(name: str, overrides: Sequence[str], given: dict[str, Any]) -> Loaded
             message = "has no effect on a comparison; allowed: compare.seconds, compare.evaluations, --workers"
             raise InputError(message, where=f"--set {text}", field=text.partition("=")[0])
     changes = [f"{BLOCK}.{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
-    own = [text for text in overrides if text.partition(".")[0] == BLOCK]
-    return load_comparison(name, [*own, *changes], study=[text for text in overrides if text not in own])
+    own = [text for text in overrides if _of_block(text)]
+    return load_comparison(name, [*own, *changes], study=[text for text in overrides if not _of_block(text)])
+
+
+def _of_block(text: str) -> bool:
+    """Whether an override is of the block, not of the studies."""
+    from accmine.study.comparison import BLOCK
+
+    return text.strip().partition(".")[0] == BLOCK
 
 
 def _check(files: dict[str, Path | None]) -> None:

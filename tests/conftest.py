@@ -13,6 +13,8 @@ from hypothesis import settings
 
 from accmine.cost import gemm
 
+os.environ.pop("COLUMNS", None)  # of workers of pytest-xdist: what is captured is no terminal
+
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("random", derandomize=False, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

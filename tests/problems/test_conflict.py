@@ -101,18 +101,18 @@ def test_the_error_of_limits() -> None:
     error = infeasible("no", members, ["system.pipeline: 2 works"])
     assert str(error).split("\n") == [
         "no",
+        "system.pipeline: 2 works",
         "limits.area: at least 352.4 mm^2",
         "accelerator.hbm: 16 GiB (wham.yaml:1:2) -> at least 20 GiB",
         "device_limits.area: at least 900 mm^2",
-        "system.pipeline: 2 works",
     ]
     placed = located(error, load_yaml(text=TEXT, name="s.yaml"))
     assert str(placed).split("\n") == [
         "no",
+        "system.pipeline: 2 works",
         "limits.area: 300 mm^2 (s.yaml:3:9) -> at least 352.4 mm^2",
         "accelerator.hbm: 16 GiB (wham.yaml:1:2) -> at least 20 GiB",
         "device_limits.area: 858 mm^2 (default) -> at least 900 mm^2",
-        "system.pipeline: 2 works",
     ]
     assert (placed.conflict, placed.remedy) == (error.conflict, error.remedy)
     plain = InfeasibleError("no", remedy=["larger"])

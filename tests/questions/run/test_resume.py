@@ -201,7 +201,7 @@ def test_a_longer_budget_goes_on(case: str, tmp_path: Path, monkeypatch: pytest.
         assert longer.value <= shorter.value
         assert longer.certificate.bound <= shorter.certificate.bound * (1 + 1e-12), "of a throughput: less is stronger"
     assert events(folder, "begun").count("baseline") == len(list(folder.path.glob("tasks/baseline-*.json")))
-    monkeypatch.setattr(run_module, "make_plan", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(run_module, "_planned", lambda *_: pytest.fail("computed again"))
     for seconds in ("0", "5", "null"):
         loaded = load_study(path, [f"budget.seconds={seconds}"])
         assert run(loaded, runs_dir=tmp_path / "runs").to_json() == outcomes[-1].to_json()

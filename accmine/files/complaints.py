@@ -105,7 +105,8 @@ def _unknown_key(model: type[BaseModel], place: tuple[str | int, ...]) -> str:
     for step in place[:-1]:
         owner = _below(owner, step)
     owner = plain_annotation(owner)
-    allowed = list(owner.model_fields) if isinstance(owner, type) and issubclass(owner, BaseModel) else []
+    fields = owner.model_fields if isinstance(owner, type) and issubclass(owner, BaseModel) else {}
+    allowed = [own.alias or name for name, own in fields.items()]
     key = str(place[-1])
     return f"unknown key {key!r}; {did_you_mean(key, allowed)}allowed: {', '.join(allowed)}"
 

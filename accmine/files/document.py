@@ -216,7 +216,9 @@ def overridden(document: Document, overrides: Sequence[tuple[str, str]]) -> Docu
         places.append((place, own))
     if complaints:
         raise InputError(complaints)
-    return Document(data, document.name, document.text, document.path, (*document.overrides, *places))
+    changed = Document(data, document.name, document.text, document.path, (*document.overrides, *places))
+    vars(changed)["_root"] = document._root
+    return changed
 
 
 def _assign(data: Any, keys: list[str], value: Any) -> Place:

@@ -30,6 +30,9 @@ TRIES = 8
 CHECKED = 2000
 """Values that are checked before anything is run; those behind them are checked as they come."""
 
+WRONG = 20
+"""Values that are wrong, of a key, after which no more of it are looked at: each takes ``TRIES`` points."""
+
 _INDEX = re.compile(r"\[(\d+)\]")
 _KEY = re.compile(r"[^\s.=]+(?:\.[^\s.=]+)*\Z")
 
@@ -215,8 +218,10 @@ class LoadedSweep:
         return replace(self.document, data={k: v for k, v in self.document.data.items() if k not in BLOCKS})
 
 
-def load_sweep(name_or_path: str | Path, overrides: Sequence[str] = ()) -> LoadedSweep:
+def load_sweep(name_or_path: str | Path, overrides: Sequence[str] = (), *, most: int | None = None) -> LoadedSweep:
     """Read and validate a study with a block ``sweep``; parameters as of ``load_study``.
+
+    More than ``most`` points are refused, before their values are looked at.
 
     Every value is tried in some point; a combination that is wrong although its values are right beside others is a
     point that fails.
@@ -227,6 +232,9 @@ def load_sweep(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Loade
         With everything that is wrong.
     """
     document, path = read_document(name_or_path, overrides)
+    if most is not None and (count := sweep_in(document, path, check=False).count) > most:
+        message = f"has {count:,} points, more than {most:,}; give --yes to run them all"
+        raise InputError(message, document.locate(("sweep",), key=True), "sweep")
     return sweep_in(document, path, overrides)
 
 
@@ -286,12 +294,16 @@ def _checked(loaded: LoadedSweep) -> dict[str, str]:
     content: dict[str, str] = {}
     left = CHECKED
     for at, options in enumerate(loaded.dimensions):
+        wrong = 0
         for index in range(min(len(options), left)):
+            if wrong == WRONG:
+                break
             tried = _tried(loaded, at, index)
             if isinstance(tried, LoadedStudy):
                 content |= {str(path): "" for path in referenced_files(tried.study)}
             else:
                 complaints |= dict.fromkeys(tried)
+                wrong += 1
         left = max(0, left - len(options))
     if complaints:
         raise InputError(list(complaints))

@@ -149,3 +149,17 @@ def test_a_document_that_was_read_elsewhere_is_checked_alike(tmp_path: Path) -> 
     with pytest.raises(InputError, match="aera"):
         sweep_in(load_yaml(text=text, name="tiny.yaml"), path)
     assert sweep_in(load_yaml(text=text, name="tiny.yaml"), path, check=False).count == 1
+
+
+def test_an_unknown_block_is_answered_with_the_names_that_documents_use(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"did you mean 'grid'.* allowed: share, variants, list, zip, grid$"):
+        loaded(tmp_path, {"gird": {"limits.area": ["500 mm^2"]}})
+
+
+def test_of_many_wrong_values_the_first_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accmine.study.sweep.WRONG", 3)
+    with pytest.raises(InputError) as caught:
+        loaded(tmp_path, {"grid": {"limits.area": [f"{i} W" for i in range(1, 10)], "budget.seed": [-1]}})
+    said = [complaint.field for complaint in caught.value.complaints]
+    assert said.count("limits.area") == 3
+    assert "budget.seed" in said

@@ -59,7 +59,8 @@ def results(
     elif csv_file is None and parquet is None:
         swept = chosen.columns[len(RESULT_COLUMNS) :]
         short = chosen if columns else select(chosen, columns=[SHORT[0], *swept, *SHORT[1:]])
-        typer.echo(str(short) if len(short) else f"no rows{' of ' + str(len(found)) if len(found) else f' in {runs}'}")
+        where_none = f"of {len(found)}" if len(found) else f"in {', '.join(map(str, folders or [runs]))}"
+        typer.echo(str(short) if len(short) else f"no rows {where_none}")
 
 
 def _words(text: str) -> list[str]:

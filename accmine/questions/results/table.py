@@ -13,7 +13,7 @@ from typing import Any
 from accmine.errors import InputError
 from accmine.files import load_yaml
 from accmine.questions.run.folder import RunFolder, RunState, list_runs
-from accmine.questions.run.row import COLUMNS, Column, Row, row_of, shown
+from accmine.questions.run.row import COLUMNS, Column, Row, misfit, row_of, shown
 from accmine.questions.sweep.folder import SweepFolder
 from accmine.questions.sweep.record import FAILED
 from accmine.report.records import Records, records
@@ -63,11 +63,8 @@ def _checked(row: Row) -> Row:
     TypeError
         If one is not.
     """
-    for column in COLUMNS:
-        value = row[column.name]
-        fine = (int, float) if column.numeric else str
-        if value is not None and (isinstance(value, bool) or not isinstance(value, fine)):
-            raise TypeError(f"{column.name} is {value!r:.40}")
+    if wrong := misfit(row):
+        raise TypeError(wrong)
     return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
 
 

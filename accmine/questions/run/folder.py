@@ -384,6 +384,8 @@ def find_run(runs: Path, name: str, *, latest: bool | None = None) -> RunFolder:
     """
     if (Path(name) / _STATE).is_file():
         return RunFolder(Path(name))
+    if (Path(name) / "sweep.yaml").is_file():
+        raise InputError(f"{name} is a sweep, not a run; `accmine results {name}` lists its points, which are runs")
     known = {run.path.name: run for run in list_runs(runs)}
     matches = [name] if name in known else [own for own in known if own.startswith(name)]
     if not matches:

@@ -14,7 +14,7 @@ from typing import Any
 from accmine.errors import InputError
 from accmine.report import to_json
 
-__all__ = ["COLUMNS", "FORMAT", "Answer", "Column", "Row", "refuse_newer", "row_of", "shown"]
+__all__ = ["COLUMNS", "FORMAT", "Answer", "Column", "Row", "misfit", "refuse_newer", "row_of", "shown"]
 
 Row = dict[str, float | int | str | None]
 
@@ -59,6 +59,9 @@ COLUMNS: tuple[Column, ...] = (
 )
 """Columns of ``row_of`` in their order; stable names, new ones are added at the end."""
 
+_FIRST = 21
+"""Columns that every version has written."""
+
 
 def row_of(result: Mapping[str, Any]) -> Row:
     """The row of what a run's ``result.json`` holds; a column that does not apply is ``None``."""
@@ -76,6 +79,18 @@ def row_of(result: Mapping[str, Any]) -> Row:
     found["gap"] = None if gap is None else 100 * gap
     found["seconds"] = sum(seconds.values())
     return found | (_placed(result) if "placement" in result else _given(result))
+
+
+def misfit(row: Mapping[str, Any]) -> str:
+    """What is wrong with a row that was read from a file, in words; empty where nothing is."""
+    for at, column in enumerate(COLUMNS):
+        value = row.get(column.name)
+        right = isinstance(value, int | float) and not isinstance(value, bool)
+        if at < _FIRST and column.name not in row:
+            return f"{column.name} is missing"
+        if value is not None and not (right if column.numeric else isinstance(value, str)):
+            return f"{column.name} is {value!r:.40}"
+    return ""
 
 
 def _given(result: Mapping[str, Any]) -> Row:

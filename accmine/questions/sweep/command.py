@@ -76,14 +76,11 @@ def sweep(
     changes = list(overrides or [])
     changes += [] if seconds is None else [f"budget.seconds={seconds!r}"]
     changes += [] if workers is None else [f"budget.workers={workers}"]
-    loaded = load_sweep(study, changes)
+    loaded = load_sweep(study, changes, most=None if yes or listed else MOST_UNASKED)
     if listed:
         _list(loaded, as_json)
         return
     writable(csv_file, "--csv")
-    if loaded.count > MOST_UNASKED and not yes:
-        message = f"has {loaded.count:,} points, more than {MOST_UNASKED:,}; give --yes to run them all"
-        raise InputError(message, loaded.document.locate(("sweep",), key=True), "sweep")
     part = _part(shard, merge)
     with (
         progress(quiet, verbose, as_json, "every finished point") as shown,

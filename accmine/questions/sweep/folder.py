@@ -17,6 +17,7 @@ from typing import Any
 from accmine.errors import InputError
 from accmine.files import dump, write_atomic
 from accmine.questions.run.folder import RunFolder, code_hash, slug, solver_versions
+from accmine.questions.run.row import misfit
 from accmine.questions.sweep.record import FAILED, PointRecord, SweepResult
 from accmine.report import csv, from_json
 from accmine.result import Status
@@ -95,6 +96,8 @@ class SweepFolder:
             return None
         try:
             record = from_json(PointRecord, json.loads(text), str(path))
+            if wrong := misfit(record.row) or ("" if record.row["status"] else "status is missing"):
+                raise InputError(f"row: {wrong}")
         except (ValueError, RecursionError, InputError) as error:
             self.say(f"not used: {' '.join(str(error).split())[:200]}: {path} is not as it was written")
             return None

@@ -50,6 +50,9 @@ def test_files(accmine: Any, tmp_path: Path) -> None:
 def test_nothing_to_show(accmine: Any, tmp_path: Path) -> None:
     said = accmine("results", "--runs", tmp_path)
     assert (said.code, said.out) == (0, f"no rows in {tmp_path}\n")
+    other = tmp_path / "other"
+    other.mkdir()
+    assert accmine("results", other, "--runs", tmp_path).out == f"no rows in {other}\n"
     every_state(tmp_path)
     assert accmine("results", "--runs", tmp_path, "--where", "gap > 99").out == "no rows of 9\n"
     assert accmine("results", "--runs", tmp_path, "--where", "gap > 99", "--json").json == []

@@ -53,7 +53,18 @@ def test_a_billion_points_ask_for_yes(tmp_path: Path, call: Any) -> None:
     assert "1,000,000,000 points" in said.err
     assert "--yes" in said.err
     assert "tiny.yaml:" in said.err
+    assert "work:" not in said.err, "it asks before values are looked at, which takes long"
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_folder_of_a_sweep_is_named_where_a_run_is_asked_for(tmp_path: Path, call: Any) -> None:
+    folder = tmp_path / "runs" / "tiny-sweep-0"
+    folder.mkdir(parents=True)
+    (folder / "sweep.yaml").write_text("name: tiny\n")
+    for command in ("show", "report"):
+        said = call(command, folder, "--runs", tmp_path / "runs")
+        assert said.code == 2
+        assert f"{folder} is a sweep, not a run; `accmine results {folder}`" in said.err
 
 
 @pytest.mark.parametrize(

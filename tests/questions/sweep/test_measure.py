@@ -126,7 +126,11 @@ def test_finished_points_are_not_run_again(tmp_path: Path) -> None:
 def test_a_damaged_file_of_a_point_is_said_and_made_again(tmp_path: Path) -> None:
     first = swept(tmp_path, ONE)
     file = first.folder / "points" / "1.json"
-    for text in ("{", '{"number": 1}', file.read_text().replace('"number": 1', '"number": 0', 1), "\udcff"):
+    kept = json.loads(file.read_text())
+    rows = [{**kept["row"], "best": "many"}, {k: v for k, v in kept["row"].items() if k != "stop"}, {}]
+    rows.append({**kept["row"], "status": None})
+    texts = [json.dumps({**kept, "row": row}) for row in rows]
+    for text in ("{", '{"number": 1}', json.dumps({**kept, "number": 0}), "\udcff", *texts):
         file.write_bytes(text.encode("utf-8", "surrogateescape"))
         heard = _Heard()
         sweep = load_sweep(tmp_path / "tiny.yaml")
@@ -145,7 +149,8 @@ def test_infeasible_and_wrong_points_are_rows_with_their_reason(tmp_path: Path) 
     result = swept(tmp_path, {"variants": variants, "grid": grid}, workload={"microbatch": 1, "batch": 8})
     status = {(row["variant"], row["workloads.0.batch"]): row["status"] for row in result.rows}
     assert status["small", 8] == status["small", 9] == "infeasible"
-    assert (status["wrong", 8], status["wrong", 9]) == ("failed", "feasible")
+    assert status["wrong", 8] == "failed"
+    assert status["wrong", 9] in ("feasible", "optimal"), "as fast as the machine is"
     by_name = {(p.values["variant"], p.values["workloads.0.batch"]): p for p in result.points}
     message = str(by_name["wrong", 8].row["message"])
     assert "microbatch" in message

@@ -11,7 +11,7 @@ import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import inf, isclose
+from math import inf
 from typing import Any
 
 from accmine.errors import CheckError, InputError
@@ -26,7 +26,7 @@ from accmine.questions.compare.methods import schedules_counted
 from accmine.questions.compare.record import CHIP, CompareRow, Moment
 from accmine.questions.run.baselines import library_for
 from accmine.record import Record
-from accmine.registry import make_solver
+from accmine.registry import make_solver, place_of
 from accmine.report import to_json
 from accmine.result import Result, Status, StopReason
 from accmine.search import FLOAT, by_stage, require_feasible, schedule_task, search_problem
@@ -34,6 +34,9 @@ from accmine.solving import solve
 from accmine.study import Study
 
 __all__ = ["Terms", "measure", "measure_chip", "single_search", "terms_of"]
+
+_OWN = "accmine."
+"""Package of solvers whose bounds are believed: the bound of a study is that of all methods."""
 
 
 def single_search(study: Study) -> tuple[Plan, Problem]:
@@ -162,8 +165,9 @@ def measure(terms: Terms, method: str, seed: int | None, seconds: float | None, 
         record = watched.record
         if record is None or record.best is None or objective is None:
             return
-        if not moments or objective < moments[-1][2]:
-            moments.append((record.work / each, time.process_time() - began, objective, record.best.design))
+        count, most = record.work / each, inf if evaluations is None else evaluations
+        if count <= most and (not moments or objective < moments[-1][2]):  # what is found beyond the limit is too late
+            moments.append((count, time.process_time() - began, objective, record.best.design))
 
     gc.collect()
     began, began_wall = time.process_time(), time.monotonic()
@@ -172,14 +176,16 @@ def measure(terms: Terms, method: str, seed: int | None, seconds: float | None, 
     spent_s, wall_s = time.process_time() - began, time.monotonic() - began_wall
     if result.stop is StopReason.INTERRUPTED:
         raise KeyboardInterrupt
+    made = result.work / each
+    late = evaluations is not None and made > evaluations
     row = replace(
         terms.row(method),
         seed=seed,
         limit_s=seconds,
         limit_evaluations=evaluations,
-        evaluations=result.work / each,
+        evaluations=float(evaluations) if evaluations is not None and late else made,
         designs=len(result.pool),
-        finished=result.stop is not StopReason.TIME,
+        finished=result.stop is not StopReason.TIME and not late,
         seconds=spent_s,
         wall_s=wall_s,
     )
@@ -190,21 +196,23 @@ def _found(
     terms: Terms, row: CompareRow, result: Result[Any], moments: Sequence[tuple[float, float, float, Design]]
 ) -> CompareRow:
     """The row with the best design and its trace, valued as all are."""
-    bound = max(terms.bound, terms.bound if result.bound is None else float(result.bound))
-    if result.solution is None:
+    bound = terms.bound
+    if result.bound is not None and place_of(KIND, row.method).startswith(_OWN):
+        bound = max(bound, float(result.bound))
+    if not moments:
         why = "infeasible: no design meets the limits"
         if result.status is not Status.INFEASIBLE:
             floor = f"none of {row.designs} designs reaches the floor of throughput"
-            why = f"nothing found: {floor if row.designs else 'no design was scheduled in time'}"
+            early = result.solution is None and row.designs
+            why = f"nothing found: {floor if early else 'no design was scheduled in time'}"
         return replace(row, bound=bound, note=why)
-    own = float(result.objective or 0.0)
-    same = isclose(terms.value(result.solution.design).value, own, rel_tol=1e-12)
     trace: list[Moment] = []
-    for count, at, value, design in moments:
-        common = value if same else terms.value(design).value
+    for count, at, _, design in moments:
+        common = terms.value(design).value
         if common < (trace[-1][2] if trace else inf):
             trace.append((count, at, common))
-    best = min((d for *_, d in moments), key=lambda d: terms.value(d).value, default=result.solution.design)
+    own = moments[-1][2]
+    best = min((d for *_, d in moments), key=lambda d: terms.value(d).value)
     found = terms.value(best)
     for value in (found.value, own):
         if not within(bound * (1 - FLOAT), value):

@@ -330,6 +330,7 @@ class Ground:
         best = better_of(refined if valid else None, self.known, against)
         own = None if best is None else own_bound(self.plan, best)
         whole = self.whole if own is None else only_design(self.whole, len(self.groups), own)
+        own = None if own is None else max(own, whole.value)  # the bound of the whole holds for these designs too
         for answer in (best, refined if valid else None):
             if answer is not None and not within(whole.value, answer.value):
                 raise CheckError(f"bound {whole.value} of the whole is above a verified value, {answer.value}")

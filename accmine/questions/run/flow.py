@@ -176,7 +176,7 @@ def _solve_in(session: Session, compare: bool) -> Findings:
         raise CheckError(f"bound {whole.value} of the whole is above a verified value, {answer.value}")
     whole = replace(whole, value=min(whole.value, answer.value))  # equal times, added in another order
     session.progress(answer.value, whole.value)
-    findings = _findings(session, found, whole, own_value)
+    findings = _findings(session, found, whole, max(own_value, whole.value))  # the whole's holds for these designs too
     if compare and not session.interrupted:
         with session.step("compare"), session.interruptible():
             for compared in _compared(session, found, findings):

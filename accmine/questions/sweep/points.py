@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from accmine.errors import AccmineError, InfeasibleError, NothingFoundError
 from accmine.files import load_yaml
+from accmine.plan import COSTS
 from accmine.questions.run.beside import Beside, Graphs
 from accmine.questions.run.folder import RunFolder, open_run
 from accmine.questions.run.placement.record import AnyOutcome
@@ -162,4 +164,7 @@ def refused(study: str, status: str, message: str) -> Row:
 def _answered(record: PointRecord, outcome: AnyOutcome) -> PointRecord:
     designs = tuple(design.yaml for design in outcome.designs)
     reference = outcome.reference_s if isinstance(outcome, Outcome) else ()
-    return replace(record, row=row_of(outcome.to_json()), reference_s=tuple(reference), designs=designs)
+    device = {f"device_limits.{c.key}": max(getattr(design, c.name) for design in outcome.designs) for c in COSTS}
+    known = {key: value for key, value in device.items() if isfinite(value)}  # there are technologies without power
+    row = row_of(outcome.to_json())
+    return replace(record, row=row, reference_s=tuple(reference), designs=designs, device=known)

@@ -44,6 +44,8 @@ class PointRecord:
         Step times of the baseline: what values are relative to.
     designs
         Of the answer, as texts of design files.
+    device
+        Key of a limit of one device -> the most that any device of the answer takes, in mm² or W.
     patience
         Limits of the run: with more of them it goes on.
     source
@@ -60,6 +62,7 @@ class PointRecord:
     limits: dict[str, float] = field(default_factory=dict)
     reference_s: tuple[float, ...] = ()
     designs: tuple[str, ...] = ()
+    device: dict[str, float] = field(default_factory=dict)
     patience: dict[str, float | None] = field(default_factory=dict)
     source: str = ""
     seconds: float = 0.0
@@ -106,8 +109,8 @@ class PointRecord:
         return all(self.limits.get(key, inf) <= value * (1 + _SAME) for key, value in limits.items())
 
     def fits(self, limits: Mapping[str, float]) -> bool:
-        """Whether its answer meets limits of all devices; those of one are for a run to check."""
-        used = {"limits.area": self.row["area_mm2"], "limits.tdp": self.row["tdp_w"]}
+        """Whether its answer meets limits, of all devices and of each."""
+        used = {"limits.area": self.row["area_mm2"], "limits.tdp": self.row["tdp_w"], **self.device}
         return self.answered and all(
             not isinstance(value, int | float) or value <= limits.get(key, inf) * (1 + _SAME)
             for key, value in used.items()

@@ -15,12 +15,14 @@ import numpy as np
 
 from accmine.errors import CheckError, InputError
 from accmine.questions.run.folder import RunFolder
+from accmine.questions.run.placement.record import PlacementCertificate
 from accmine.questions.run.reading import outcome_of, page
+from accmine.questions.run.record import Certificate
 from accmine.questions.run.row import row_of
 from accmine.questions.sweep.record import FAILED, PointRecord
 from accmine.result import Status
 
-__all__ = ["donors", "tightened"]
+__all__ = ["donors", "tightened", "with_bound"]
 
 _EQUAL = 1e-9
 """Relative difference that is rounding."""
@@ -36,7 +38,8 @@ def donors(group: Sequence[PointRecord]) -> Iterator[tuple[PointRecord, PointRec
     """
     answers: dict[tuple[object, ...], PointRecord] = {}
     for record in sorted((r for r in group if r.answered), key=lambda r: (r.best, r.number)):
-        answers.setdefault((record.row["area_mm2"], record.row["tdp_w"], record.reference_s), record)
+        device = tuple(sorted(record.device.items()))
+        answers.setdefault((record.row["area_mm2"], record.row["tdp_w"], device, record.reference_s), record)
     ranked = list(answers.values())
     for record in group:
         if record.status in (Status.INFEASIBLE.value, FAILED):
@@ -94,9 +97,23 @@ def _with_bound(record: PointRecord, donor: PointRecord) -> PointRecord | None:
     gap = (worse - better) / worse if worse > 0 else 0.0
     gap = gap if gap > _EQUAL else 0.0
     method = f"the bound of point {donor.number} of the sweep, whose limits are looser"
-    certificate = replace(own, bound=bound if gap else own.objective, gap=gap, method=method)
+    certificate = with_bound(own, bound if gap else own.objective, gap, method)
     proved = {"status": Status.OPTIMAL.value, "stop": "proved"} if gap == 0 else {}
     outcome = replace(outcome, certificate=certificate, **proved)  # type: ignore[arg-type]
     folder.write_text("report.html", page(outcome))
     folder.write_json("result.json", outcome.to_json())
     return replace(record, row=row_of(outcome.to_json()))
+
+
+def with_bound(
+    own: Certificate | PlacementCertificate, bound: float, gap: float, method: str
+) -> Certificate | PlacementCertificate:
+    """A certificate with a better bound and a smaller gap; what the gap is made of shrinks with it."""
+    if isinstance(own, Certificate):  # the bound holds for the printed designs as well
+        tighter = min if own.sense == "maximize" else max
+        return replace(own, bound=bound, gap=gap, method=method, own_bound=tighter(own.own_bound, bound))
+    left, parts = 1 - gap, dict[str, float]()
+    for part in ("schedules", "plans", "designs"):
+        parts[part] = min(getattr(own, part), 1 - left)
+        left /= 1 - parts[part]
+    return replace(own, bound=bound, gap=gap, method=method, **parts)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -130,6 +130,71 @@ class One:
 
         Evaluator(record)(self.design)
         assert isinstance(record.best, Solution)
+        return StopReason.FINISHED
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_what_is_found_beyond_the_evaluations_is_too_late(most: int) -> None:
+    """``best-first`` looks at a design in one piece, which may be more schedules than are left."""
+    own = terms(models=("mlp", "gpt"), space={"tensor_cores": [1, 2, 3], "vector_cores": [1, 2]})
+    row = measure(own, "best-first", 0, None, most)
+    assert row.evaluations <= most
+    assert all(count <= most for count, *_ in row.trace)
+
+
+def test_a_design_that_came_too_late_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.SOLVERS, ("design-search", "several"), f"{__name__}:Several")
+    own = terms()
+    monkeypatch.setattr(Several, "designs", slow_to_fast(own))
+    whole = measure(own, "several", 0, None, None)
+    assert [value for *_, value in whole.trace] == [own.value(design).value for design in Several.designs]
+    row = measure(own, "several", 0, None, 2)
+    assert (row.evaluations, row.finished, row.design) == (2.0, False, Several.designs[1].name)
+    assert row.own == row.value == own.value(Several.designs[1]).value
+
+
+def test_every_moment_is_valued_by_the_common_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.SOLVERS, ("design-search", "several"), f"{__name__}:Several")
+    own = terms()
+    first, *_, last = slow_to_fast(own)
+    monkeypatch.setattr(Several, "designs", [first, last])
+    listed = own.value(first)
+    monkeypatch.setitem(own.valued, first, replace(listed, value=2 * listed.value))
+    row = measure(own, "several", 0, None, None)
+    assert [value for *_, value in row.trace] == [2 * listed.value, own.value(last).value]
+
+
+def test_what_another_package_says_it_has_proven_is_no_bound_of_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.SOLVERS, ("design-search", "several"), f"{__name__}:Several")
+    own = terms()
+    slow, *_, fast = slow_to_fast(own)
+    monkeypatch.setattr(Several, "designs", [slow])
+    monkeypatch.setattr(Several, "claim", own.value(slow).value)
+    row = measure(own, "several", 0, None, None)
+    assert row.bound == own.bound <= own.value(fast).value < own.value(slow).value
+
+
+def slow_to_fast(own: Terms) -> list[Design]:
+    """Feasible designs, each of less value than the one before."""
+    rows = sorted(everything(own.problem), key=lambda e: -e.value)
+    return list({e.value: e.design for e in rows}.values())
+
+
+class Several:
+    """Evaluates designs, all of them whatever the limits, and claims a bound."""
+
+    name = "several"
+    designs: ClassVar[list[Design]] = []
+    claim: float | None = None
+
+    def search(self, record: Any) -> StopReason:
+        """With list schedules."""
+        from accmine.solvers.design_search.evaluator import Evaluator
+
+        evaluate = Evaluator(record)
+        for design in self.designs:
+            evaluate(design)
+        record.raise_bound(self.claim, "says so")
         return StopReason.FINISHED
 
 

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from accmine.errors import CheckError
+from accmine.questions.run.placement.record import PlacementCertificate
+from accmine.questions.run.record import Certificate
 from accmine.questions.run.row import row_of
 from accmine.questions.sweep.record import PointRecord
-from accmine.questions.sweep.settle import donors, tightened
+from accmine.questions.sweep.settle import donors, tightened, with_bound
+from tests.samples.report_sample import pipeline, single
 
 
 def record(
@@ -55,3 +58,31 @@ def test_bounds_go_to_tighter_points_only() -> None:
     assert list(tightened([record(0, 100, 50.0, bound=80.0), record(1, 200, 90.0, bound=120.0)])) == []
     apart = replace(record(1, 200, 50.0, bound=80.0), limits={"limits.tdp": 10.0})
     assert list(tightened([record(0, 100, 50.0, bound=120.0), apart])) == [], "limits of which neither is looser"
+
+
+def test_an_answer_that_is_too_large_for_each_device_does_not_hide_one_that_is_not() -> None:
+    best, second = record(0, 100, 90.0), record(1, 100, 80.0)
+    best = replace(best, device={"device_limits.area": 60.0})
+    second = replace(second, device={"device_limits.area": 50.0})
+    small = replace(record(2, 100, 70.0), limits={"limits.area": 100.0, "device_limits.area": 50.0})
+    assert [(to.number, by.number) for to, by in donors([best, second, small])] == [(1, 0), (2, 1)]
+
+
+def test_a_better_bound_holds_for_the_printed_designs_too() -> None:
+    for outcome in (single(), pipeline()):
+        own = outcome.certificate
+        bound = (own.objective + own.own_bound) / 2
+        found = with_bound(own, bound, (bound - own.objective) / bound, "m")
+        assert isinstance(found, Certificate)
+        assert (found.bound, found.own_bound, found.method) == (bound, bound, "m")
+    least = with_bound(replace(single().certificate, sense="minimize", own_bound=1.0), 2.0, 0.5, "m")
+    assert isinstance(least, Certificate)
+    assert least.own_bound == 2.0
+
+
+def test_parts_of_a_smaller_gap_multiply_to_it() -> None:
+    own = PlacementCertificate(50.0, 100.0, 0.5, 0.2, 0.1, 1 - 0.5 / 0.72, 1, 1, "own", 1, 1, (), ())
+    for bound, gap, parts in ((60.0, 1 / 6, (1 / 6, 0.0, 0.0)), (80.0, 0.375, (0.2, 0.1, 1 - 0.625 / 0.72))):
+        found = with_bound(own, bound, gap, "m")
+        assert isinstance(found, PlacementCertificate)
+        assert (found.schedules, found.plans, found.designs) == pytest.approx(parts)

@@ -100,13 +100,15 @@ def _roof(schedule: TaskSchedule, device: str, library: CostLibrary) -> DeviceRo
     design, groups = schedule.design, _groups(schedule, library)
     points = sorted(groups, key=lambda point: -point.seconds)
     works = [work for run in schedule.task.phases for work in run.graph.works]
-    roof = roofline(design, max(works, key=lambda work: work.macs).dtype)
+    # Operators are of several types; below the roof are all of them if it is that of the fastest.
+    arrays = [roofline(design, dtype) for dtype in {work.dtype for work in works if work.macs} or {"bf16"}]
+    lanes = [roofline(design, dtype) for dtype in {work.dtype for work in works if not work.macs} or {"bf16"}]
     shown, rest = points[:MOST_OPERATORS], points[MOST_OPERATORS:]
     return DeviceRoof(
         device=device,
-        tensor_flops_per_s=roof.tensor_flops_per_s,
-        vector_flops_per_s=roof.vector_flops_per_s,
-        hbm_bytes_per_s=roof.hbm_bytes_per_s,
+        tensor_flops_per_s=max(roof.tensor_flops_per_s for roof in arrays),
+        vector_flops_per_s=max(roof.vector_flops_per_s for roof in lanes),
+        hbm_bytes_per_s=arrays[0].hbm_bytes_per_s,
         operators=tuple(shown),
         left_out_s=sum(point.seconds for point in rest),
     )

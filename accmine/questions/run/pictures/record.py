@@ -72,7 +72,7 @@ class DeviceRoof:
     Attributes
     ----------
     tensor_flops_per_s, vector_flops_per_s, hbm_bytes_per_s
-        As of ``accmine.hardware.Roofline``, in the type of most products.
+        As of ``accmine.hardware.Roofline``, in the fastest type of the products, and of the operators without one.
     left_out_s
         Seconds of the operators that are not listed.
     """

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, nan
 
 from accmine.errors import CheckError
 from accmine.plan import Limit
 from accmine.problems.limits import Cost, within
-from accmine.questions.run.record import ChosenDesign, Outcome
+from accmine.questions.run.record import Certificate, ChosenDesign, Outcome
 from accmine.questions.run.several.front_record import BoundStep, FrontOutcome, FrontPoint
 from accmine.questions.run.summary import Findings
 from accmine.questions.run.summary import summarize as summarize_run
@@ -105,7 +105,7 @@ def summarize(session: Session, front: Front, points: Sequence[Point], least: fl
         on_front = best in kept and best not in taken
         taken.add(best)
         rows.append(_row(point, bound, own, outcomes[best], _numbered(outcomes[best].designs, designs), on_front))
-    whole = outcomes[0]
+    whole, first = outcomes[0], min(range(len(answers)), key=lambda i: (answers[i][1], answers[i][0]))
     proven = all(row.status == Status.INFEASIBLE.value or row.gap == 0 for row in rows)
     stop = "interrupted" if session.interrupted else "proved" if proven else _stop(rows)
     return FrontOutcome(
@@ -122,7 +122,7 @@ def summarize(session: Session, front: Front, points: Sequence[Point], least: fl
         designs=tuple(designs),
         area_mm2=rows[0].area_mm2,
         tdp_w=rows[0].tdp_w,
-        certificate=whole.certificate,
+        certificate=_certificate(whole.certificate, rows[0], outcomes[first].certificate),
         warnings=_warnings(front, rows, outcomes, session.interrupted),
         seconds={name: round(value, 3) for name, value in session.seconds.items()},
         versions=dict(versions()),
@@ -161,6 +161,13 @@ def _row(
         stop="interrupted" if interrupted else "proved" if gap == 0 else answer.stop,
         seconds=round(point.seconds, 3),
     )
+
+
+def _certificate(own: Certificate, row: FrontPoint, answer: Certificate) -> Certificate:
+    """That of the first run, for the answer of the first point, which a later run may have found."""
+    tighter = min if own.sense == "maximize" else max
+    own_bound = tighter(answer.own_bound, row.bound)
+    return replace(own, objective=row.objective, bound=row.bound, gap=row.gap, own_bound=own_bound)
 
 
 def _without_answer(point: Point, bound: float, own: Metric) -> FrontPoint:

@@ -8,16 +8,21 @@ from typing import Any
 
 import pytest
 
+from accmine.hardware import load_accelerator
+from accmine.hardware.roofline import roofline
 from accmine.hardware.technology import area_mm2, load_technology, tdp_w
+from accmine.ports import Stop
+from accmine.problems.design_search import cost_library
 from accmine.questions.run.folder import list_runs
-from accmine.questions.run.pictures.collect import heavy_parts, parts_of
+from accmine.questions.run.pictures.collect import heavy_parts, parts_of, roofs
 from accmine.questions.run.record import ChosenDesign, Outcome
 from accmine.questions.run.run import run
 from accmine.report.charts.lanes import devices_of
+from accmine.search import schedule_task
 from accmine.study import load_study
 from tests.samples.page_sample import Page
 from tests.samples.run_sample import known
-from tests.samples.search_sample import SPACE, study_text
+from tests.samples.search_sample import SPACE, graph_of, study_text, task_of
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +104,17 @@ def test_a_large_hbm_is_what_the_warning_is_for() -> None:
     chosen = ChosenDesign(large.name, "", (), *costs, 1.0, **parts_of(large, technology))
     assert chosen.area_parts["hbm_interface"] > 500
     assert any(text.startswith("HBM interfaces take") for text in heavy_parts([chosen]))
+
+
+def test_the_roof_is_that_of_the_fastest_type() -> None:
+    """Most products are in bf16 here; the one in fp8 may be faster than arrays are in bf16."""
+    graph = graph_of([("gemm", 300, ()), ("gemm", 16, (0,)), ("vector", 16, (1,))])
+    types = ("bf16", "fp8", "fp32")
+    operators = (replace(o, work=replace(o.work, dtype=t)) for o, t in zip(graph.operators, types, strict=True))
+    task, design = task_of(replace(graph, operators=tuple(operators))), load_accelerator("h100")
+    counts = (design.tensor_cores, design.vector_cores)
+    library = cost_library([task], counts, "even", "tpu-like", load_technology("accelerator-5nm"))
+    (roof,) = roofs({(0, 0): schedule_task(task, library, design, "list", Stop(), 0)}, library)
+    assert roof.tensor_flops_per_s == roofline(design, "fp8").tensor_flops_per_s
+    assert roof.tensor_flops_per_s > roofline(design, "bf16").tensor_flops_per_s
+    assert roof.vector_flops_per_s == roofline(design, "fp32").vector_flops_per_s

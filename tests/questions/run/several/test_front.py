@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 from math import inf, isclose
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from accmine.problems.limits import within
 from accmine.questions.run.flow import find
 from accmine.questions.run.several.front import next_limit, solve_front
 from accmine.questions.run.several.front_record import FrontOutcome
+from accmine.questions.run.several.front_summary import Point, summarize
 from accmine.questions.run.summary import Findings
 from accmine.report import Watch
 from accmine.search import Kept, Store, search_problem
@@ -215,3 +217,21 @@ def test_other_limits_stay() -> None:
     plan = alone("few").plan
     tighter = under_limits(plan, {"limits.tdp": 100.0})
     assert (tighter.area_mm2, tighter.tdp_w) == (plan.area_mm2, 100.0)
+
+
+def test_the_certificate_is_that_of_the_first_answer_whoever_found_it() -> None:
+    """The run without a limit may end with a worse answer than a later one, which is then that of both points."""
+    asked = study(**(KEYS | CASES["tdp"]))
+    assert asked.front is not None
+    good = alone("tdp")
+    cost = good.chosen.tdp_w
+    tight = under_limits(good.plan, {"limits.tdp": min(e.tdp_w for e in brute("tdp"))})
+    worse = find(tight, Kept(), lambda *_: None, compare=False)
+    assert worse.chosen.value > good.chosen.value
+    points = [Point(inf, worse, good.whole.value, 1.0), Point(2 * cost, good, good.whole.value, 1.0)]
+    session: Any = SimpleNamespace(plan=good.plan, interrupted=False, seconds={})
+    outcome = summarize(session, asked.front, points, 0.0)
+    own, first = outcome.certificate, outcome.points[0]
+    assert outcome.value == first.value == good.chosen.value
+    assert (own.objective, own.bound, own.gap) == (first.objective, first.bound, first.gap)
+    assert own.objective <= own.own_bound <= own.bound

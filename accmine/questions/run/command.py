@@ -74,7 +74,9 @@ def run(
     except InfeasibleError as error:
         if not as_json:
             raise
-        echo_json(error.to_json())
+        from accmine.questions.run.run import none_found
+
+        echo_json(none_found(loaded, error.to_json()))
         raise typer.Exit(InfeasibleError.exit_code) from None
     if as_json:
         echo_json(report.to_json())

@@ -32,7 +32,7 @@ from accmine.report import Watch
 from accmine.result import Status
 from accmine.study import Inputs, LoadedStudy, Study, read_inputs
 
-__all__ = ["front", "place", "run", "run_study"]
+__all__ = ["front", "none_found", "place", "run", "run_study"]
 
 
 def run(loaded: LoadedStudy, **how: Any) -> Outcome:
@@ -227,7 +227,12 @@ def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) 
 
 def _write_none(folder: RunFolder, loaded: LoadedStudy, why: dict[str, Any]) -> None:
     """The result of a run that has no answer: what it is of, and why."""
-    folder.write_json("result.json", {"format": FORMAT, "study": loaded.study.name, **why})
+    folder.write_json("result.json", none_found(loaded, why))
+
+
+def none_found(loaded: LoadedStudy, why: dict[str, Any]) -> dict[str, Any]:
+    """JSON values of a run without an answer: what it is of, and why."""
+    return {"format": FORMAT, "study": loaded.study.name, **why}
 
 
 def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:

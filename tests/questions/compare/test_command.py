@@ -59,8 +59,8 @@ def test_a_document_says_what_is_compared(here: Path, capsys: pytest.CaptureFixt
 def test_overrides_of_the_block_are_not_those_of_the_studies_of_a_suite(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    few = ("--set", "compare.models=[resnet-18]", "--set", "compare.metrics=[throughput]", "--set", "compare.fixed=[]")
-    few += ("--set", "compare.methods=[random]", "--set", "compare.seeds=1", "--set", "compare.evaluations=1")
+    few = ["--set", "compare.models=[resnet-18]", "--set", "compare.metrics=[throughput]", "--set", "compare.fixed=[]"]
+    few += ["--set", "compare.methods=[random]", "--set", "compare.seeds=1", "--set", "compare.evaluations=1"]
     assert call("wham-table", "--json", *few, command="run") == 0
     assert [row["study"] for row in json.loads(capsys.readouterr().out)["rows"]] == ["resnet-18"]
 

@@ -18,7 +18,7 @@ from accmine.registry import SOLVERS, make_solver
 from accmine.result import Result, Status, StopReason
 from tests.samples.schedule_families import family
 
-NAMES = ("critical-path", "cp-sat", "auto", "cp-sat-windows")
+NAMES = ("critical-path", "cp-sat", "auto", "cp-sat-windows", "strong-bound")
 TRILLION = 10**12
 
 

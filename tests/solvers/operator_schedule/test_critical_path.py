@@ -129,14 +129,14 @@ def test_work_counts_schedules_of_both_kinds(monkeypatch: pytest.MonkeyPatch) ->
         made.append(name)
         return real(scheduler, name, *rest)
 
-    inserted: Callable[..., Solution] = critical_path.Inserter.run
+    inserted: Callable[..., Solution] = Inserter.run
 
     def spy_on_insertion(self: Any, *rest: Any, reverse: bool = False, **more: Any) -> Solution:
         made.append("insertion")
         return inserted(self, *rest, reverse=reverse, **more)
 
     monkeypatch.setattr(critical_path, "_one_pass", spy)
-    monkeypatch.setattr(critical_path.Inserter, "run", spy_on_insertion)
+    monkeypatch.setattr(Inserter, "run", spy_on_insertion)
     solve(hard(), CriticalPath(), stop=Stop(work=3))
     assert made == list(PORTFOLIO[:3])
     made.clear()

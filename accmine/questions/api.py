@@ -136,11 +136,17 @@ def validate(study: StudyLike, overrides: Overrides = (), **keys: Any) -> dict[s
     return as_mapping(loaded.study)
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a study."""
-    from accmine.study import schema
+def schema(what: str = "study") -> dict[str, Any]:
+    """The JSON Schema of a kind of file: ``study``, ``workload``, ``technology``, ``cluster`` or ``design``.
 
-    return schema()
+    Raises
+    ------
+    InputError
+        For another kind; names those that there are.
+    """
+    from accmine.questions.study.schemas import schema_of
+
+    return schema_of(what)
 
 
 def list(what: str, *, runs: str | Path = RUNS) -> Records:  # the name of the command

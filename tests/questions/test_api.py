@@ -115,6 +115,7 @@ def test_the_catalogue_and_studies(command: Any) -> None:
         == command("validate", "quickstart", "--set", "limits.area=600 mm^2", "--json").json
     )
     assert accmine.schema() == command("schema").json
+    assert accmine.schema("cluster") == command("schema", "cluster").json
     with pytest.raises(InputError, match="cannot list"):
         accmine.list("solver")
 

@@ -21,7 +21,7 @@ from accmine.questions.run.folder import code_hash
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FOLDERS = {"accmine": "accmine", "models": "accmine/models", "solvers": "accmine/solvers", "configs": "accmine/configs"}
-SUFFIXES = (".py", ".yaml", ".csv", ".typed")
+SUFFIXES = (".py", ".yaml", ".csv", ".typed", ".js", ".css")
 SCRIPT = """
 import accmine, accmine.models, accmine.solvers
 from importlib.resources import files

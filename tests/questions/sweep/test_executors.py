@@ -117,7 +117,8 @@ def test_a_lost_worker_is_one_job_and_a_broken_executor_the_end(tmp_path: Path) 
 
 
 @pytest.mark.full
-def test_a_process_pool_whose_child_is_killed_is_the_end(tmp_path: Path) -> None:
+def test_a_process_pool_whose_child_is_killed_is_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[3])  # a spawned process imports what it is to do
     with Checked(ProcessPoolExecutor(1, mp_context=get_context("spawn"))) as pool:
         assert dict(done(pool, noted, jobs(tmp_path / "log", 1))) == squares(1)
         with pytest.raises(WorkersGoneError, match="BrokenProcessPool"):

@@ -12,7 +12,18 @@ from accmine.files.catalogue import (
     resolve,
 )
 from accmine.files.complaints import FieldsError, complaints_of, derived, plain_annotation
-from accmine.files.document import Document, Place, is_json, load_yaml, overridden, parse, parse_value, placed, validate
+from accmine.files.document import (
+    Document,
+    Place,
+    is_json,
+    leaves,
+    load_yaml,
+    overridden,
+    parse,
+    parse_value,
+    placed,
+    validate,
+)
 from accmine.files.reading import content_hash, read_text
 from accmine.files.recognise import looks_like
 from accmine.files.units import DIMENSIONS, allowed_units, format_quantity, parse_quantity, quantity_pattern
@@ -36,6 +47,7 @@ __all__ = [
     "format_quantity",
     "is_file_reference",
     "is_json",
+    "leaves",
     "load_yaml",
     "looks_like",
     "names",

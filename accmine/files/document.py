@@ -24,7 +24,18 @@ from accmine.files.complaints import complaints_of
 from accmine.files.reading import read_text
 from accmine.files.tree import child, index_of, value_of, where
 
-__all__ = ["Document", "Place", "is_json", "load_yaml", "overridden", "parse", "parse_value", "placed", "validate"]
+__all__ = [
+    "Document",
+    "Place",
+    "is_json",
+    "leaves",
+    "load_yaml",
+    "overridden",
+    "parse",
+    "parse_value",
+    "placed",
+    "validate",
+]
 
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[str | int, ...]
@@ -32,6 +43,15 @@ Place = tuple[str | int, ...]
 
 _KEY = re.compile(r"[^\s.]+(?:\.[^\s.]+)*\Z")
 _JSON_START = re.compile(r"\s*\{\s*[\"}]")
+
+
+def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a document that holds no others, with its dotted key as ``--set`` takes it."""
+    if isinstance(value, Mapping | list) and value:
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from leaves(item, f"{place}.{key}" if place else str(key))
+    else:
+        yield place, value
 
 
 def is_json(text: str, path: Path | None) -> bool:

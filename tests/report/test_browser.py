@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from accmine.questions.run.report import page
+from accmine.questions.run.reading import page
 from accmine.questions.run.report.whole import drawn
 from accmine.report import perfetto
 from accmine.report.charts.trace import Lane

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from accmine.files import load_yaml
+from accmine.files import leaves, load_yaml
 from accmine.questions.report.loaded import LoadedRun
 from accmine.questions.run.pictures import figures as pictures
 from accmine.questions.run.pictures.front import TUNABLES, tunables
@@ -51,9 +51,7 @@ def side_sections(runs: Sequence[LoadedRun]) -> list[Section]:
             tuple(_results(runs)),
             (*legend, "In brackets: the difference from A."),
         ),
-        _differing(
-            "studies", "What differs in the studies", columns, [_flat(load_yaml(text=run.study).data) for run in runs]
-        ),
+        _differing("studies", "What differs in the studies", columns, [_study(run) for run in runs]),
         _differing("tunables", "What differs in the designs", columns, [_tunables(run) for run in runs]),
         Section("parts", "Where area and power go", notes=("Of one device.",)),
         Section(
@@ -104,15 +102,8 @@ def _differing(key: str, title: str, columns: Sequence[Column], tables: Sequence
     return Section(key, title, (*texts("key"), *columns) if differ else (), differ, notes)
 
 
-def _flat(value: Any, before: str = "") -> dict[str, str]:
-    """Every value of a document by its path."""
-    if isinstance(value, Mapping):
-        items = [(f"{before}.{key}" if before else str(key), own) for key, own in value.items()]
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        items = [(f"{before}[{i}]", own) for i, own in enumerate(value)]
-    else:
-        return {before: str(value)}
-    return {path: text for key, own in items for path, text in _flat(own, key).items()}
+def _study(run: LoadedRun) -> dict[str, str]:
+    return {key: str(value) for key, value in leaves(load_yaml(text=run.study).data)}
 
 
 def _tunables(run: LoadedRun) -> dict[str, str]:

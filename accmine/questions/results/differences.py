@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from accmine.errors import InputError
-from accmine.files import load_yaml
+from accmine.files import leaves, load_yaml
 from accmine.questions.options import echo_json
 from accmine.questions.results.table import row_of_run
 from accmine.questions.run.folder import RunFolder, find_run
@@ -135,18 +135,9 @@ def _study(folder: RunFolder) -> dict[str, Any]:
     path = folder.path / "study.yaml"
     if not path.is_file():
         raise InputError("no such file; a run writes it first", str(path))
-    found = dict(_leaves(load_yaml(path).data, ""))
+    found = dict(leaves(load_yaml(path).data))
     versions = (folder.read_json("result.json") or {}).get("versions")
     return found | {f"versions.{name}": value for name, value in (versions or {}).items()}
-
-
-def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping | list) and value:
-        items = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for key, item in items:
-            yield from _leaves(item, f"{place}.{key}" if place else str(key))
-    else:
-        yield place, value
 
 
 def _ratio(first: Any, other: Any, same_unit: bool) -> float | None:

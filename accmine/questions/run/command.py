@@ -25,6 +25,7 @@ from accmine.questions.options import (
     Workers,
     echo_json,
     exit_code,
+    patience,
     progress,
     writable,
 )
@@ -55,17 +56,16 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Find the best design of a study, and print it with its certificate and why it won."""
-    from accmine.study import block_of, load_study, read_document
+    from accmine.study import block_of, read_document, study_in
 
-    changes = list(overrides or [])
-    changes += [] if seconds is None else [f"budget.seconds={seconds!r}"]
-    changes += [] if workers is None else [f"budget.workers={workers}"]
-    if block := block_of(read_document(study, changes)[0]):
+    changes = patience(overrides, seconds, workers)
+    document, path = read_document(study, changes, design=design)
+    if block := block_of(document):
         if design is not None:
             raise InputError(f"has no effect on a document with a block {block}", field="--design")
         more = {"again": again, "runs": runs, "quiet": quiet, "verbose": verbose, "as_json": as_json}
         return handed_on(block)(study, changes, **more)
-    loaded = load_study(study, changes, design=design)
+    loaded = study_in(document, path)
     budget = loaded.study.budget
     seconds = None if budget.deterministic else budget.seconds
     try:

@@ -13,7 +13,7 @@ from accmine.questions.run.row import refuse_newer
 from accmine.questions.run.several.front_record import FrontOutcome
 
 if TYPE_CHECKING:
-    from accmine.report import Figure
+    from accmine.report import Figure, Section
 
 __all__ = ["design_in", "drawings", "headline", "outcome_of", "page", "render"]
 
@@ -48,10 +48,34 @@ def render(outcome: AnyOutcome, *, width: int | None = 110, color: bool = False)
     return text(_report(outcome).sections(outcome), width=width, color=color)
 
 
-def page(outcome: AnyOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Any] = ()) -> str:
-    """The report as an HTML page; parameters as of ``accmine.questions.run.report.page``."""
-    text: str = _report(outcome).page(outcome, trace, study, more)
-    return text
+def page(
+    outcome: AnyOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()
+) -> str:
+    """The report as an HTML page.
+
+    Parameters
+    ----------
+    trace
+        The schedule, as ``accmine.report.perfetto`` makes it.
+    study
+        Text of the effective study.
+    more
+        Further sections, such as sensitivities.
+    """
+    from accmine.questions.run.pictures.place import in_place
+    from accmine.report import html
+
+    own = _report(outcome)
+    found = own.drawn(outcome, trace)
+    return html.page(
+        outcome.study,
+        # warnings have a place of their own above all sections
+        [s for s in in_place([*own.sections(outcome), *more], found, study) if s.key != "warnings"],
+        found,
+        lead=f"{own.headline(outcome)}.",
+        hero=own.hero(outcome),
+        warnings=outcome.warnings,
+    )
 
 
 def headline(outcome: AnyOutcome) -> str:
@@ -67,7 +91,7 @@ def drawings(outcome: AnyOutcome, trace: Mapping[str, Any] | None = None) -> lis
 
 
 def _report(outcome: AnyOutcome) -> Any:
-    """What reports on this kind of outcome: a module with ``sections``, ``headline``, ``hero``, ``drawn``, ``page``."""
+    """What reports on this kind of outcome: a module with ``sections``, ``headline``, ``hero`` and ``drawn``."""
     if isinstance(outcome, FrontOutcome):
         from accmine.questions.run.several import front_report as front
 

@@ -20,8 +20,9 @@ from accmine.problems import operator_schedule
 from accmine.problems.design_search.lowering import lower
 from accmine.problems.operator_schedule import ModeSet, Problem, Solution
 from accmine.questions.run.contention import contention, contentions, retimed
+from accmine.questions.run.reading import page
 from accmine.questions.run.record import Contention, Outcome
-from accmine.questions.run.report import page, render
+from accmine.questions.run.report import render
 from accmine.report import from_json
 from accmine.search import schedule_task
 from accmine.solving import solve

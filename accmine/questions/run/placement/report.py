@@ -1,13 +1,12 @@
-"""The report of a run that decides design and placement together: sections, and these as a page."""
+"""The report of a run that decides design and placement together: sections, and the figures of its page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
 from accmine.questions.run.pictures import figures as pictures
-from accmine.questions.run.pictures.place import in_place
 from accmine.questions.run.placement.record import PlacementCertificate, PlacementOutcome, StepParts
 from accmine.questions.run.report import answer, proof
 from accmine.report import (
@@ -25,9 +24,8 @@ from accmine.report import (
     stacked_bars,
     texts,
 )
-from accmine.report.html import page as html
 
-__all__ = ["PARTS", "drawn", "headline", "hero", "page", "sections"]
+__all__ = ["PARTS", "drawn", "headline", "hero", "sections"]
 
 PARTS: tuple[tuple[str, str, str], ...] = (
     ("compute_s", "compute", "operators of forward and backward passes"),
@@ -241,21 +239,6 @@ def _certificate(known: PlacementCertificate) -> Section:
         figures("best verified", "proven bound", "gap"),
         ((number(known.objective), bound, percent(known.gap)),),
         tuple(notes),
-    )
-
-
-def page(
-    outcome: PlacementOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()
-) -> str:
-    """The report as an HTML page; parameters as of ``accmine.questions.run.report.page``."""
-    shown, found = [*sections(outcome), *more], drawn(outcome, trace)
-    return html(
-        outcome.study,
-        [section for section in in_place(shown, found, study) if section.key != "warnings"],
-        found,
-        lead=f"{headline(outcome)}.",
-        hero=hero(outcome),
-        warnings=outcome.warnings,
     )
 
 

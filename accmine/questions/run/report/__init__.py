@@ -1,5 +1,5 @@
-"""The sections of a run's report, and these as text and as a page."""
+"""The sections of a run's report, and these as text."""
 
-from accmine.questions.run.report.whole import page, render, sections
+from accmine.questions.run.report.whole import render, sections
 
-__all__ = ["page", "render", "sections"]
+__all__ = ["render", "sections"]

@@ -1,20 +1,19 @@
-"""The whole report of a run: all its sections, and these as text and as a page."""
+"""The whole report of a run: all its sections, these as text, and the figures of its page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from accmine.questions.run.pictures import figures as pictures
 from accmine.questions.run.pictures.evaluated import evaluated_figures
-from accmine.questions.run.pictures.place import in_place
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.report import answer, proof, why
 from accmine.questions.run.report.answer import headline
 from accmine.questions.run.report.labels import design_labels
-from accmine.report import Figure, Section, Table, html, stacked_bars, text
+from accmine.report import Figure, Section, Table, stacked_bars, text
 
-__all__ = ["drawn", "headline", "hero", "page", "render", "sections"]
+__all__ = ["drawn", "headline", "hero", "render", "sections"]
 
 
 def sections(outcome: Outcome) -> list[Section]:
@@ -46,31 +45,6 @@ def sections(outcome: Outcome) -> list[Section]:
 def render(outcome: Outcome, *, width: int = 110, color: bool = False) -> str:
     """The report as text; ``width`` and ``color`` as ``accmine.report.text.render``."""
     return text.render(sections(outcome), width=width, color=color)
-
-
-def page(
-    outcome: Outcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()
-) -> str:
-    """The report as an HTML page.
-
-    Parameters
-    ----------
-    trace
-        The schedule, as ``accmine.report.perfetto`` makes it.
-    study
-        Text of the effective study.
-    more
-        Further sections, such as sensitivities.
-    """
-    shown, found = [*sections(outcome), *more], drawn(outcome, trace)
-    return html.page(
-        outcome.study,
-        [section for section in in_place(shown, found, study) if section.key != "warnings"],
-        found,
-        lead=f"{answer.headline(outcome)}.",
-        hero=hero(outcome),
-        warnings=outcome.warnings,
-    )
 
 
 def hero(outcome: Outcome) -> list[Figure]:

@@ -1,4 +1,4 @@
-"""The report of a run of two objectives: sections, and these as a page and as a table for programs."""
+"""The report of a run of two objectives: sections, the figures of its page, and a table for programs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from accmine.questions.run.pictures.place import in_place
 from accmine.questions.run.report import proof
 from accmine.questions.run.several.front_record import FrontOutcome, FrontPoint
 from accmine.report import BULLET, UNKNOWN, Section, figures, number, percent, texts
 from accmine.report.charts.front import front_chart
 from accmine.report.csv import render as csv
 from accmine.report.figure import Figure, Table
-from accmine.report.html import page as html
 
-__all__ = ["drawn", "front_csv", "headline", "hero", "page", "sections"]
+__all__ = ["drawn", "front_csv", "headline", "hero", "sections"]
 
 
 def sections(outcome: FrontOutcome) -> list[Section]:
@@ -97,16 +95,6 @@ def _certificate(outcome: FrontOutcome) -> Section:
     notes += ["The bounds hold for:", *(BULLET + sentence for sentence in known.scope)]
     notes += ["Assumed by answers and bounds alike:", *(BULLET + sentence for sentence in known.assumptions)]
     return Section("certificate", "Certificate", notes=tuple(notes))
-
-
-def page(
-    outcome: FrontOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()
-) -> str:
-    """The report as an HTML page; parameters as of ``accmine.questions.run.report.page``."""
-    found = drawn(outcome, trace)
-    shown = in_place([*sections(outcome), *more], found, study)
-    own = [section for section in shown if section.key != "warnings"]
-    return html(outcome.study, own, found, lead=f"{headline(outcome)}.", warnings=outcome.warnings)
 
 
 def headline(outcome: FrontOutcome) -> str:

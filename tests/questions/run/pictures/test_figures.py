@@ -10,7 +10,8 @@ import pytest
 from accmine.questions.run.pictures.evaluated import evaluated_figures
 from accmine.questions.run.pictures.figures import certificate_figure, design_figure, limits_figure, roof_figures
 from accmine.questions.run.pictures.place import in_place
-from accmine.questions.run.report import page, sections
+from accmine.questions.run.reading import page
+from accmine.questions.run.report import sections
 from accmine.questions.run.report.whole import drawn
 from accmine.report import Figure, Section, Table
 from tests.samples.page_sample import Page

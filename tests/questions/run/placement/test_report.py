@@ -12,9 +12,9 @@ import yaml
 from accmine.problems.design_placement.rules import score
 from accmine.questions.run.placement.files import placement_files
 from accmine.questions.run.placement.record import PlacementOutcome
-from accmine.questions.run.placement.report import page, sections
+from accmine.questions.run.placement.report import sections
 from accmine.questions.run.placement.summary import Found, summarize
-from accmine.questions.run.reading import outcome_of, render
+from accmine.questions.run.reading import outcome_of, page, render
 from accmine.result import Result, Status, StopReason
 from tests.samples.placed_study_sample import placement_plan, some_solution
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
+from accmine.questions.run.reading import page
 from accmine.questions.run.record import Outcome
-from accmine.questions.run.report import page, render, sections
+from accmine.questions.run.report import render, sections
 from accmine.report import BULLET
 from tests.samples.page_sample import Page
 from tests.samples.report_sample import common, odd, pipeline, single

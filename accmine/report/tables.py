@@ -17,11 +17,11 @@ _SPECIAL = {
 }
 
 
-def markdown(sections: Sequence[Section]) -> str:
-    """Headings, tables as GitHub writes them, and the notes as lists and paragraphs."""
+def markdown(sections: Sequence[Section], level: int = 3) -> str:
+    """Headings of a level, tables as GitHub writes them, and the notes as lists and paragraphs."""
     blocks = []
     for section in sections:
-        lines = [f"### {section.title}", ""]
+        lines = [f"{'#' * level} {section.title}", ""]
         if section.rows:
             lines.append(_line([column.title for column in section.columns]))
             lines.append(_line(["---:" if column.numeric else "---" for column in section.columns]))

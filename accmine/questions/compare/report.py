@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import isinf
 from statistics import median
 from typing import Any
@@ -13,6 +13,7 @@ from accmine.questions.compare.gain import Gain
 from accmine.questions.compare.methods import BLACK_BOXES, OURS, SPOTLIGHT
 from accmine.questions.compare.record import CHIP, COLUMNS, CompareRow
 from accmine.report import BULLET, UNKNOWN, Section, csv, figures, number, percent, render, texts, to_json
+from accmine.report.tables import markdown
 from accmine.search import excess
 
 __all__ = ["as_csv", "as_json", "as_markdown", "claims", "sections", "text"]
@@ -74,18 +75,11 @@ def text(rows: Sequence[CompareRow], gains: Sequence[Gain], *, width: int | None
 
 def as_markdown(rows: Sequence[CompareRow], gains: Sequence[Gain]) -> str:
     """All tables as Markdown."""
-    return "\n".join(_markdown(section) for section in sections(rows, gains))
+    return markdown([replace(section, notes=_listed(section.notes)) for section in sections(rows, gains)], level=2)
 
 
-def _markdown(section: Section) -> str:
-    lines = [f"## {section.title}", ""]
-    if section.columns:
-        heads = [column.title for column in section.columns]
-        rule = ["---:" if column.numeric else "---" for column in section.columns]
-        lines += [f"| {' | '.join(cells)} |" for cells in (heads, rule, *section.rows)]
-        lines.append("")
-    lines += [f"- {note.removeprefix(BULLET)}" for note in section.notes]
-    return "\n".join(lines) + "\n"
+def _listed(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{BULLET}{note.removeprefix(BULLET)}" for note in notes)
 
 
 def sections(rows: Sequence[CompareRow], gains: Sequence[Gain]) -> list[Section]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "echo_json",
     "echo_text",
     "exit_code",
+    "patience",
     "progress",
     "writable",
 ]
@@ -65,6 +67,12 @@ def exit_code(status: str, stop: str) -> int:
     return {"optimal": 0, "feasible": 0, "infeasible": InfeasibleError.exit_code}.get(
         status, NothingFoundError.exit_code
     )
+
+
+def patience(overrides: Sequence[str] | None, seconds: float | None = None, workers: int | None = None) -> list[str]:
+    """The overrides of a study, then what ``--seconds`` and ``--workers`` say of its budget."""
+    given = (("seconds", seconds), ("workers", workers))
+    return [*(overrides or []), *(f"budget.{key}={value!r}" for key, value in given if value is not None)]
 
 
 def echo_json(value: Any) -> None:

@@ -11,7 +11,17 @@ import typer
 
 from accmine.errors import CheckError, Complaint, InfeasibleError, InputError, NothingFoundError
 from accmine.questions.completion import of_catalogue, of_solvers
-from accmine.questions.options import INTERRUPTED, Json, Quiet, Verbose, Workers, echo_text, progress, writable
+from accmine.questions.options import (
+    INTERRUPTED,
+    Json,
+    Quiet,
+    Verbose,
+    Workers,
+    echo_text,
+    patience,
+    progress,
+    writable,
+)
 
 if TYPE_CHECKING:
     from accmine.questions.gap.record import GapRow
@@ -274,10 +284,6 @@ def _solution(
     return [row]
 
 
-def _changes(overrides: Sequence[str] | None, workers: int | None) -> list[str]:
-    return [*(overrides or []), *([] if workers is None else [f"budget.workers={workers}"])]
-
-
 def _designs(
     study: str,
     overrides: Sequence[str],
@@ -291,7 +297,7 @@ def _designs(
     from accmine.questions.gap.design import rate_design
     from accmine.study import load_study
 
-    loaded = load_study(study, _changes(overrides, workers))
+    loaded = load_study(study, patience(overrides, workers=workers))
     _one("seconds", limits)
     _one("seeds", seeds)
     (case,) = cases([given_study(loaded)], seeds, limits)
@@ -319,7 +325,7 @@ def _sweep(
     from accmine.study import load_study
 
     table = options_of(option or [])
-    changes = _changes(overrides, workers)
+    changes = patience(overrides, workers=workers)
     if suite is not None:
         found = suite_cases(suite, _words(models), _words(metrics), seeds, seconds, table, overrides=changes)
     else:

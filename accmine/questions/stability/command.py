@@ -19,6 +19,7 @@ from accmine.questions.options import (
     Verbose,
     echo_json,
     echo_text,
+    patience,
     progress,
 )
 
@@ -56,8 +57,7 @@ def stability(
     from accmine.study import load_study
 
     require(draws, seed, tolerance)
-    changes = [*(overrides or []), *([] if seconds is None else [f"budget.seconds={seconds!r}"])]
-    loaded = load_study(study, changes)
+    loaded = load_study(study, patience(overrides, seconds))
     plan = plan_of(loaded)
     constants_of(plan.technology, plan.template.calibration)  # what is wrong there is said before an hour is spent
     budget = loaded.study.budget

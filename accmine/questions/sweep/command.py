@@ -22,6 +22,7 @@ from accmine.questions.options import (
     Verbose,
     Workers,
     echo_json,
+    patience,
     progress,
     writable,
 )
@@ -73,10 +74,7 @@ def sweep(
     from accmine.questions.sweep.report import line_of
     from accmine.study import load_sweep
 
-    changes = list(overrides or [])
-    changes += [] if seconds is None else [f"budget.seconds={seconds!r}"]
-    changes += [] if workers is None else [f"budget.workers={workers}"]
-    loaded = load_sweep(study, changes, most=None if yes or listed else MOST_UNASKED)
+    loaded = load_sweep(study, patience(overrides, seconds, workers), most=None if yes or listed else MOST_UNASKED)
     if listed:
         _list(loaded, as_json)
         return
@@ -104,11 +102,12 @@ def sweep(
 
 def _print(found: SweepResult, csv_file: Path | None, as_json: bool) -> None:
     """The table on stdout, and in a file."""
+    from accmine.files import write_atomic
     from accmine.questions.sweep.report import render
     from accmine.report import colored, csv, terminal_width
 
     if csv_file is not None:
-        csv_file.write_text(csv.render(found.rows), encoding="utf-8")
+        write_atomic(csv_file, csv.render(found.rows))
     if as_json:
         echo_json(found.to_json())
     else:

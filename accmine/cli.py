@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from accmine.errors import DEFECT, AccmineError, CheckError, InfeasibleError, InputError
-from accmine.interrupts import terminable
+from accmine.interrupts import terminable, whole_imports
 from accmine.questions.options import INTERRUPTED
 from accmine.version import __version__
 
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from.
     """
     try:
-        with terminable():
+        with whole_imports(), terminable():
             app(args=None if arguments is None else list(arguments), prog_name="accmine")
     except AccmineError as error:
         typer.echo(f"{_KINDS.get(type(error), 'error')}: {error}", err=True)

@@ -1,18 +1,24 @@
 """Ctrl-C and SIGTERM: what a solver kept to itself is raised where half an answer is none, what would throw an answer
-away is held, and both mean the same.
+away is held, what comes in the middle of an import waits for its end, and both mean the same.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["heard", "held", "held_in", "terminable"]
+__all__ = ["heard", "held", "held_in", "terminable", "whole_imports"]
 
 Handler = Callable[[int, FrameType | None], object]
+
+_IMPORTS = "<frozen importlib."
+_AGAIN_S = 0.02
 
 
 @contextmanager
@@ -35,6 +41,59 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _imports(frame: FrameType | None) -> int:
+    """How many frames of imports are on the stack."""
+    count = 0
+    while frame is not None:
+        count += frame.f_code.co_filename.startswith(_IMPORTS)
+        frame = frame.f_back
+    return count
+
+
+@contextmanager
+def whole_imports() -> Iterator[None]:
+    """Let an interrupt that comes in the middle of an import wait until the import is done.
+
+    Raised there it would leave modules half made, which later imports take for whole; what classes and extension
+    modules do while they are made turns it into other errors; and Python ends by the signal itself when it came in
+    ``exec``, of which dataclasses are made, though it was caught. Nothing is changed outside of the main thread, and
+    where somebody else hears SIGINT.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread()
+    if main is not threading.main_thread() or before is not signal.default_int_handler:
+        yield
+        return
+    outer, waiting = _imports(sys._getframe()), False
+    asked, ask = os.pipe()  # a handler may take no lock, which starting a thread does
+
+    def remind() -> None:
+        while os.read(asked, 1):
+            time.sleep(_AGAIN_S)
+            signal.pthread_kill(main.ident or 0, signal.SIGINT)
+
+    def later(number: int, frame: FrameType | None) -> None:
+        nonlocal waiting
+        waiting = _imports(frame) > outer
+        if not waiting:
+            raise KeyboardInterrupt
+        os.write(ask, b"!")
+
+    thread = threading.Thread(target=remind, daemon=True)
+    thread.start()
+    signal.signal(signal.SIGINT, later)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # until nobody reminds any more
+        os.close(ask)
+        thread.join()
+        os.close(asked)
+        signal.signal(signal.SIGINT, before)
+        if waiting:
+            raise KeyboardInterrupt
 
 
 def _heard() -> tuple[int, Handler | None]:

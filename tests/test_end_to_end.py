@@ -258,7 +258,7 @@ def test_ctrl_c(pattern: str, after_s: float, tmp_path: Path) -> None:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert time.monotonic() - sent < 40
     assert "Traceback" not in err
     (folder,) = (tmp_path / "runs").iterdir()

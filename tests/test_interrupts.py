@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from accmine.interrupts import heard, held, terminable
+from accmine.interrupts import heard, held, terminable, whole_imports
 
 
 def test_an_interrupt_that_a_solver_keeps_is_heard() -> None:
@@ -124,3 +129,121 @@ def test_somebody_elses_sigterm_stays_theirs() -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert heard_by == [signal.SIGTERM]
+
+
+def module(folder: Path, name: str, body: str) -> None:
+    (folder / f"{name}.py").write_text(textwrap.dedent(body))
+
+
+@pytest.fixture
+def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+INTERRUPTED = """
+    import os, signal
+
+    class Named:
+        def __set_name__(self, owner, name):
+            os.kill(os.getpid(), signal.SIGINT)  # raised here it would become a RuntimeError
+
+    class Holder:
+        named = Named()
+
+    exec("for _ in range(10): os.kill(os.getpid(), signal.SIGINT)")
+    DONE = True
+"""
+
+
+def test_an_import_is_finished_before_the_interrupt(importable: Path) -> None:
+    module(importable, "whole_one", INTERRUPTED)
+    module(importable, "around_it", "import whole_one\nDONE = whole_one.DONE\n")
+    before = signal.getsignal(signal.SIGINT)
+    reached = []
+
+    def work() -> None:
+        with whole_imports():
+            import around_it  # type: ignore[import-not-found]
+
+            reached.append(around_it.DONE)
+            time.sleep(5)  # never so long: the reminder ends it
+            reached.append("slept")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert reached == [True]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_import_at_the_end_of_the_block_loses_nothing(importable: Path) -> None:
+    module(importable, "whole_two", INTERRUPTED)
+    reached = []
+
+    def work() -> None:
+        with whole_imports():
+            import whole_two  # type: ignore[import-not-found]
+
+            reached.append(whole_two.DONE)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert reached == [True]
+    time.sleep(0.1)  # nobody reminds any more
+
+
+def test_outside_of_imports_it_is_raised_at_once() -> None:
+    def work() -> None:
+        with whole_imports():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert time.monotonic() - began < 1
+
+
+def test_a_block_in_an_import_hears_it(importable: Path) -> None:
+    """Whoever runs everything inside an import can still be stopped."""
+    module(
+        importable,
+        "runs_all",
+        """
+        import os, signal, time
+        from accmine.interrupts import whole_imports
+
+        with whole_imports():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        """,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        import runs_all  # type: ignore[import-not-found]  # noqa: F401
+
+
+def test_a_caught_interrupt_of_an_import_leaves_the_exit_code_alone(tmp_path: Path) -> None:
+    """Python would end by SIGINT itself after an interrupt in ``exec``."""
+    module(tmp_path, "made", 'import os, signal\nexec("os.kill(os.getpid(), signal.SIGINT); 1")\n')
+    module(
+        tmp_path,
+        "script",
+        """
+        import sys, time
+        from accmine.interrupts import whole_imports
+
+        try:
+            with whole_imports():
+                import made
+                time.sleep(5)
+        except KeyboardInterrupt:
+            sys.exit(7)
+        """,
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], check=False, env=environment, timeout=60)
+    assert done.returncode == 7

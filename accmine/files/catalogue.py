@@ -23,7 +23,7 @@ __all__ = [
     "resolve",
 ]
 
-KINDS = ("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites")
+KINDS = ("workloads", "accelerators", "technologies", "clusters", "stacks", "kernels", "studies", "suites")
 """Folders of the catalogue."""
 
 _FILE_SUFFIXES = (".yaml", ".yml", ".json")

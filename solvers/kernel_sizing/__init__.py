@@ -1,0 +1,3 @@
+"""Solvers of kernel sizing."""
+
+from __future__ import annotations

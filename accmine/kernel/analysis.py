@@ -124,6 +124,14 @@ class Analysis:
         """The innermost loop with the most cycles at its rate; ``None`` without a loop."""
         return max(self.loops, key=lambda loop: loop.cycles, default=None)
 
+    @property
+    def bottleneck(self) -> str:
+        """Of the dominating loop where that is more than half of all, else the busiest resource."""
+        loop = self.dominating
+        if loop is not None and loop.bottleneck and 2 * loop.cycles > self.cycles:
+            return loop.bottleneck
+        return self.uses[0].name if self.uses else ""
+
 
 def analyse(program: Program) -> Analysis:
     """Cycles, rates, critical cycles and utilisation of a program.
@@ -142,9 +150,7 @@ def analyse(program: Program) -> Analysis:
     return Analysis(program.instructions, cycles, busy, serial, tuple(found), uses(program, cycles))
 
 
-def inner_loops(
-    body: Sequence[Issue | Repeat], trips: int = 1, path: str = ""
-) -> Iterator[tuple[str, int, Repeat]]:
+def inner_loops(body: Sequence[Issue | Repeat], trips: int = 1, path: str = "") -> Iterator[tuple[str, int, Repeat]]:
     """(name, iterations of all visits, loop) of every loop that holds no other, in program order."""
     for place, item in enumerate(body):
         if not isinstance(item, Repeat):

@@ -151,9 +151,7 @@ def _more(program: Program, kind: str, name: str, **added: int) -> Program:
 
 def _edited(program: Program, edit: Callable[[Issue], Issue]) -> Program:
     def walked(body: tuple[Issue | Repeat, ...]) -> tuple[Issue | Repeat, ...]:
-        return tuple(
-            replace(item, body=walked(item.body)) if isinstance(item, Repeat) else edit(item) for item in body
-        )
+        return tuple(replace(item, body=walked(item.body)) if isinstance(item, Repeat) else edit(item) for item in body)
 
     return replace(program, body=walked(program.body))
 

@@ -6,14 +6,17 @@ from fractions import Fraction
 from typing import Any
 
 from accmine.kernel.analysis import Analysis, InnerLoop
+from accmine.kernel.architecture import Architecture
 from accmine.questions.kernel.changes import Change
 from accmine.questions.kernel.measure import KernelReport
+from accmine.questions.kernel.network import NetworkReport
 from accmine.report import BULLET, Column, Section, figures, number, percent, render, seconds
 
-__all__ = ["render_kernel", "to_json"]
+__all__ = ["network_json", "render_kernel", "render_network", "to_json"]
 
 _MOST_CAUSES = 24
 _MOST_USES = 20
+_MOST_ROWS = 25
 
 
 def exactly(value: Fraction) -> str:
@@ -30,8 +33,7 @@ def render_kernel(found: KernelReport, width: int | None = None) -> str:
 
 def _head(found: KernelReport) -> Section:
     machine, analysis = found.architecture, found.analysis
-    numbers = ", ".join(f"{name} {value}" for name, value in machine.parameters.items())
-    time = "" if found.seconds is None else f", {seconds(found.seconds)} at {number((machine.frequency_hz or 0) / 1e6)} MHz"
+    time = _time(found)
     notes = [
         f"{analysis.cycles:,} cycles{time}: exact for this description.",
         f"{analysis.instructions:,} instructions. The busiest resource alone needs {analysis.busy:,} cycles, one "
@@ -39,8 +41,17 @@ def _head(found: KernelReport) -> Section:
     ]
     if machine.abstracts:
         notes.append(f"Left out by the description: {' '.join(machine.abstracts.split())}")
-    title = f"{found.program.name} on {machine.name}" + (f" ({numbers})" if numbers else "")
-    return Section("kernel", title, notes=tuple(notes))
+    return Section("kernel", f"{found.program.name} on {_named(machine)}", notes=tuple(notes))
+
+
+def _named(machine: Architecture) -> str:
+    numbers = ", ".join(f"{name} {value}" for name, value in machine.parameters.items())
+    return machine.name + (f" ({numbers})" if numbers else "")
+
+
+def _time(found: KernelReport | NetworkReport) -> str:
+    clock = found.architecture.frequency_hz
+    return "" if clock is None else f", {seconds(found.seconds)} at {number(clock / 1e6)} MHz"
 
 
 def _sections(analysis: Analysis, changed: tuple[Change, ...]) -> list[Section]:
@@ -59,7 +70,9 @@ def _loops(analysis: Analysis) -> Section:
         (loop.name, f"{loop.iterations:,}", exactly(loop.rate), f"{number(float(loop.cycles))}", loop.bottleneck)
         for loop in analysis.loops
     )
-    note = "A rate is that of the loop without end; what it takes to get there and between loops is in the cycles above."
+    note = (
+        "A rate is that of the loop without end; what it takes to get there and between loops is in the cycles above."
+    )
     return Section("loops", "Innermost loops", columns, rows, (note,))
 
 
@@ -88,7 +101,9 @@ def _uses(analysis: Analysis) -> Section:
 def _changes(loop: InnerLoop, changed: tuple[Change, ...]) -> Section:
     title = f"What makes {loop.name} faster, one change at a time"
     if not changed:
-        why = "no cycle limits it" if not loop.rate else "another cycle is as slow, or nothing on the cycle can be moved"
+        why = (
+            "no cycle limits it" if not loop.rate else "another cycle is as slow, or nothing on the cycle can be moved"
+        )
         return Section("changes", title, notes=(f"No single change does: {why}.",))
     columns = (Column("change"), *figures("cycles/iteration", "faster", "kernel cycles"), Column("10 % more"))
     rows = tuple(
@@ -105,23 +120,100 @@ def _changes(loop: InnerLoop, changed: tuple[Change, ...]) -> Section:
     return Section("changes", title, columns, rows, (note,))
 
 
+def render_network(found: NetworkReport, width: int | None = None, *, everything: bool = False) -> str:
+    """A row per distinct product, the longest first, and what limits that one; unless ``everything``, 25 rows."""
+    return render([_network(found, everything), *_sections(found.rows[0].analysis, found.changes)], width=width)
+
+
+def _network(found: NetworkReport, everything: bool) -> Section:
+    shown = found.rows if everything or len(found.rows) <= _MOST_ROWS + 1 else found.rows[:_MOST_ROWS]
+    rows = [
+        (
+            row.name,
+            ("" if row.size[0] == 1 else f"{row.size[0]:,}·") + "×".join(map(str, row.size[1:])),
+            f"{row.count:,}",
+            f"{row.analysis.cycles:,}",
+            percent(row.cycles / found.cycles if found.cycles else None),
+            row.analysis.bottleneck,
+        )
+        for row in shown
+    ]
+    if rest := found.rows[len(shown) :]:
+        cycles = sum(row.cycles for row in rest)
+        count = sum(row.count for row in rest)
+        rows.append((f"{len(rest)} others", "", f"{count:,}", "", percent(cycles / found.cycles), ""))
+    settings = ", ".join(
+        "gradients too" if key == "training" else f"{key} {value}" for key, value in found.settings.items() if value
+    )
+    notes = [
+        f"{found.cycles:,} cycles{_time(found)}: all products one after another, each exact for this description.",
+        f"{found.instructions:,} instructions; {settings}.",
+        *(
+            f"No kernel for {left.count:,} operators ({', '.join(left.kinds)}): {left.reason}."
+            for left in found.unmapped
+        ),
+    ]
+    if found.architecture.abstracts:
+        notes.append(f"Left out by the description: {' '.join(found.architecture.abstracts.split())}")
+    columns = (Column("operator"), Column("m×k×n"), *figures("count", "cycles", "share"), Column("bottleneck"))
+    return Section("network", f"{found.workload} on {_named(found.architecture)}", columns, tuple(rows), tuple(notes))
+
+
+def network_json(found: NetworkReport) -> dict[str, Any]:
+    """Everything as plain values, the analysis of each row included."""
+    return {
+        "architecture": found.architecture.name,
+        "parameters": dict(found.architecture.parameters),
+        "workload": found.workload,
+        "settings": dict(found.settings),
+        "instructions": found.instructions,
+        "cycles": found.cycles,
+        "frequency_hz": found.architecture.frequency_hz,
+        "seconds": found.seconds,
+        "operators": [
+            {
+                "operator": row.name,
+                "kind": row.kind,
+                "count": row.count,
+                **dict(zip("bmkn", row.size, strict=True)),
+                "all_cycles": row.cycles,
+                "share": row.cycles / found.cycles if found.cycles else None,
+                **_analysis(row.analysis),
+            }
+            for row in found.rows
+        ],
+        "unmapped": [
+            {"reason": left.reason, "kinds": list(left.kinds), "count": left.count} for left in found.unmapped
+        ],
+        "changes": [_change(change) for change in found.changes],
+    }
+
+
 def _rate(value: Fraction) -> dict[str, Any]:
     return {"exact": str(value), "value": float(value)}
 
 
 def to_json(found: KernelReport) -> dict[str, Any]:
     """Everything as plain values; rates as text of a fraction and as a number."""
-    analysis, loop = found.analysis, found.analysis.dominating
     return {
         "architecture": found.architecture.name,
         "parameters": dict(found.architecture.parameters),
         "kernel": found.program.name,
-        "instructions": analysis.instructions,
-        "cycles": analysis.cycles,
         "frequency_hz": found.architecture.frequency_hz,
         "seconds": found.seconds,
+        **_analysis(found.analysis),
+        "changes": [_change(change) for change in found.changes],
+    }
+
+
+def _analysis(analysis: Analysis) -> dict[str, Any]:
+    loop = analysis.dominating
+    return {
+        "instructions": analysis.instructions,
+        "cycles": analysis.cycles,
         "busy_cycles": analysis.busy,
         "serial_cycles": analysis.serial,
+        "bottleneck": analysis.bottleneck,
         "dominating": None if loop is None else loop.name,
         "loops": [_loop(one) for one in analysis.loops],
         "utilisation": [
@@ -134,35 +226,36 @@ def to_json(found: KernelReport) -> dict[str, Any]:
             }
             for use in analysis.uses
         ],
-        "changes": [
-            {
-                "change": change.what,
-                "cycles_per_iteration": _rate(change.rate),
-                "gain": float(change.gain) if change.rate else None,
-                "cycles": change.cycles,
-                "tenth_more": change.enough,
-            }
-            for change in found.changes
-        ],
     }
 
 
 def _loop(loop: InnerLoop) -> dict[str, Any]:
+    steps = [
+        {
+            "rule": cause.rule,
+            "on": cause.on,
+            "from": cause.label,
+            "to": cause.to,
+            "cycles": cause.cycles,
+            "iterations": cause.iterations,
+            "words": cause.words,
+        }
+        for cause in loop.cycle
+    ]
     return {
         "name": loop.name,
         "iterations": loop.iterations,
         "cycles_per_iteration": _rate(loop.rate),
         "bottleneck": loop.bottleneck,
-        "critical_cycle": [
-            {
-                "rule": cause.rule,
-                "on": cause.on,
-                "from": cause.label,
-                "to": cause.to,
-                "cycles": cause.cycles,
-                "iterations": cause.iterations,
-                "words": cause.words,
-            }
-            for cause in loop.cycle
-        ],
+        "critical_cycle": steps,
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "change": change.what,
+        "cycles_per_iteration": _rate(change.rate),
+        "gain": float(change.gain) if change.rate else None,
+        "cycles": change.cycles,
+        "tenth_more": change.enough,
     }

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from accmine.files import Document, Place
+from accmine.kernel.product import ProductRule
 
 __all__ = ["Architecture", "Instruction", "Kernel", "Loop", "Memory", "Operand", "RegisterFile", "Stage", "Unit"]
 
@@ -122,6 +123,8 @@ class Architecture:
         Clock; ``None``: cycles only.
     abstracts
         What the description leaves out, for people.
+    product
+        How products run on it; ``None``: only kernels that are written out.
     """
 
     name: str
@@ -134,6 +137,7 @@ class Architecture:
     description: str = ""
     abstracts: str = ""
     sources: tuple[str, ...] = ()
+    product: ProductRule | None = None
     document: Document | None = field(default=None, compare=False, repr=False)
 
 

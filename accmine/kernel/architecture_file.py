@@ -31,6 +31,7 @@ from accmine.files import (
 )
 from accmine.kernel.architecture import Architecture, Memory, RegisterFile, Stage, Unit
 from accmine.kernel.expression import FUNCTIONS, Complaints, evaluate, parse, substituted
+from accmine.kernel.product import ProductRule
 from accmine.kernel.resolve import paths
 
 __all__ = ["NAME", "REFUSED", "Whole", "architecture_schema", "indices", "load_architecture", "read_architecture"]
@@ -204,6 +205,7 @@ class _File(BaseModel):
         default_factory=dict
     )
     memories: dict[str, _Memory] = Field(default_factory=dict)
+    product: ProductRule | None = None
 
 
 _LEAST = {"latency": 0, "interval": 0}
@@ -273,6 +275,7 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
         file.description,
         file.abstracts,
         file.sources,
+        file.product,
         document,
     )
     paths(architecture)

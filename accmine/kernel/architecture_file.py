@@ -30,8 +30,8 @@ from accmine.files import (
     validate,
 )
 from accmine.kernel.architecture import Architecture, Memory, RegisterFile, Stage, Unit
-from accmine.kernel.expression import FUNCTIONS, Complaints, evaluate, parse, substituted
-from accmine.kernel.product import ProductRule
+from accmine.kernel.expression import FUNCTIONS, Complaints, evaluate, may_name, parse, substituted
+from accmine.kernel.product import ProductRule, wrong_in_product
 from accmine.kernel.resolve import paths
 
 __all__ = ["NAME", "REFUSED", "Whole", "architecture_schema", "indices", "load_architecture", "read_architecture"]
@@ -261,8 +261,8 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
     }
     _one_name_each(found, objects)
     found.raise_any()
-    _choose(found, objects, {"to": ("stages", "units")}, "stages")
-    _choose(found, objects, dict.fromkeys(("reads", "writes"), ("registers", "memories")), "units")
+    _choose(found, file.stages, objects, {"to": ("stages", "units")}, "stages")
+    _choose(found, file.units, objects, dict.fromkeys(("reads", "writes"), ("registers", "memories")), "units")
     found.raise_any()
     architecture = Architecture(
         file.name,
@@ -278,7 +278,13 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
         file.product,
         document,
     )
-    paths(architecture)
+    routes = paths(architecture)
+    if file.product is not None:
+        parts = {name: each.registers for name, each in architecture.registers.items()}
+        parts |= {name: each.buffers for name, each in architecture.memories.items()}
+        for place, message in wrong_in_product(file.product, numbers, parts, routes):
+            found.add(place, message)
+        found.raise_any()
     return architecture
 
 
@@ -424,25 +430,27 @@ def _one_name_each(found: Complaints, objects: Mapping[str, Mapping[str, _Values
 
 
 def _choose(
-    found: Complaints, objects: Mapping[str, dict[str, _Values]], targets: Mapping[str, tuple[str, ...]], section: str
+    found: Complaints,
+    models: Mapping[str, Any],
+    objects: Mapping[str, dict[str, _Values]],
+    targets: Mapping[str, tuple[str, ...]],
+    section: str,
 ) -> None:
-    """Leave the names of lists that exist; complain about others, unless they are optional and exist somewhere."""
-    hits: dict[Place, bool] = {}
+    """Leave the names of lists that exist; complain about others, unless they are optional and could exist."""
     known_to = {
         key: {name: None for target in sections for name in objects[target]} for key, sections in targets.items()
     }
     for values in objects[section].values():
         for key, known in known_to.items():
-            kept = []
             for name, (place, optional) in values[key].items():
-                hits[place] = hits.get(place, False) or name in known
-                if name in known:
-                    kept.append(name)
-                elif not optional:
+                if name not in known and not optional:
                     found.unknown(place, f"there is no {name!r} in {' and '.join(targets[key])}", name, known)
-            values[key] = tuple(kept)
+            values[key] = tuple(name for name in values[key] if name in known)
         if "executes" in values:
             values["executes"] = tuple(values["executes"])
-    for place, hit in hits.items():
-        if not hit:
-            found.add(place, "names nothing in any repetition")
+    for own, model in models.items():
+        for key, known in known_to.items():
+            for number, item in enumerate(getattr(model, key)):
+                template = item.removesuffix("?")
+                if template != item and not may_name(template, known):
+                    found.unknown((section, own, key, number), f"{template!r} names nothing", template, known)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from accmine.kernel.product import ProductRule
+
 __all__ = ["Architecture", "Instruction", "Kernel", "Loop", "Memory", "Operand", "RegisterFile", "Stage", "Unit"]
 
 Number = int | str
@@ -115,6 +117,8 @@ class Architecture:
         Clock; ``None``: cycles only.
     abstracts
         What the description leaves out, for people.
+    product
+        How products run on it; ``None``: only kernels that are written out.
     """
 
     name: str
@@ -125,6 +129,7 @@ class Architecture:
     memories: Mapping[str, Memory] = field(default_factory=dict)
     frequency_hz: float | None = None
     abstracts: str = ""
+    product: ProductRule | None = None
 
 
 @dataclass(frozen=True)

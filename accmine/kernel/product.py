@@ -15,11 +15,16 @@ The section says which loops there are by default and which instructions stand w
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["DIMENSIONS", "OPERAND", "SIZES", "Move", "ProductRule", "TileSearch"]
+from accmine.errors import InputError
+from accmine.files import Place, did_you_mean
+from accmine.kernel.expression import evaluate
+
+__all__ = ["DIMENSIONS", "OPERAND", "SIZES", "Move", "ProductRule", "TileSearch", "wrong_in_product"]
 
 DIMENSIONS = ("b", "m", "k", "n")
 """Loops of a product: products of a batch (groups of a convolution), rows of A, its columns, columns of B."""
@@ -27,7 +32,9 @@ DIMENSIONS = ("b", "m", "k", "n")
 SIZES = (*DIMENSIONS, "e")
 """Names that expressions of a product may use beside parameters: sizes of the tile at that place, bytes per element."""
 
-OPERAND = re.compile(r"(?P<place>[^.:\[\]]+)\.(?P<part>[^.:\[\]]+)(?::(?P<size>.+))?\Z")
+OPERAND = re.compile(r"(?P<place>[^.:\[\]]+)\.(?P<part>[^.:\[\]]+)(?::(?P<size>.+))?")
+OPERANDS = ("reads", "writes", "updates", "sums")
+"""Keys of an instruction that hold operands."""
 
 Dimension = Literal["b", "m", "k", "n"]
 Number = int | str
@@ -83,14 +90,6 @@ class Move(BaseModel):
     updates: tuple[str, ...] = ()
     sums: tuple[str, ...] = ()
 
-    @field_validator("reads", "writes", "updates", "sums")
-    @classmethod
-    def _operands(cls, operands: tuple[str, ...]) -> tuple[str, ...]:
-        for text in operands:
-            if not OPERAND.match(text):
-                raise ValueError(f"{text!r} is no operand; allowed: PLACE.PART or PLACE.PART:BYTES")
-        return operands
-
     @property
     def values(self) -> dict[str, Number]:
         """Immediates of the instruction, as expressions."""
@@ -134,3 +133,60 @@ class ProductRule(_Model):
         """(mnemonic, move) of every instruction."""
         return tuple(item for entry in self.instructions for item in entry.items())
 
+
+
+def wrong_in_product(
+    rule: ProductRule, parameters: Mapping[str, int], parts: Mapping[str, Iterable[str]], mnemonics: Iterable[str]
+) -> Iterator[tuple[Place, str]]:
+    """What of a rule does not fit its architecture: places in the file and messages.
+
+    Parameters
+    ----------
+    parameters
+        Numbers of the architecture's parameters.
+    parts
+        Register file or memory -> its registers or buffers.
+    mnemonics
+        What units execute.
+    """
+    for name in sorted(set(SIZES) & set(parameters)):
+        yield ("parameters", name), f"{name!r} is a size of a product, and cannot be a parameter beside `product`"
+    for level, loops in rule.levels.items():
+        for dimension, tile in () if loops == "search" else loops.items():
+            yield from _number(tile, parameters, ("product", "levels", level, dimension), 1)
+    for key in ("rows", "cols", "sram_bytes") if rule.search else ():
+        yield from _number(getattr(rule.search, key), parameters, ("product", "search", key), 0)
+    known, names = dict.fromkeys(mnemonics), {**parameters, **dict.fromkeys(SIZES, 1)}
+    for index, (mnemonic, move) in enumerate(rule.moves):
+        place = ("product", "instructions", index, mnemonic)
+        if mnemonic not in known:
+            yield place, f"no unit executes {mnemonic!r}; {did_you_mean(mnemonic, known)}allowed: {', '.join(known)}"
+        for key, value in move.values.items():
+            yield from _number(value, names, (*place, key), 0)
+        for key in OPERANDS:
+            for at, text in enumerate(getattr(move, key)):
+                yield from _operand(text, names, parts, (*place, key, at))
+
+
+def _number(value: Number, names: Mapping[str, int], place: Place, least: int) -> Iterator[tuple[Place, str]]:
+    try:
+        number = evaluate(value, names)
+    except InputError as error:
+        yield place, error.complaints[0].message
+        return
+    if number < least:
+        yield place, f"must be at least {least}, is {number}"
+
+
+def _operand(
+    text: str, names: Mapping[str, int], parts: Mapping[str, Iterable[str]], place: Place
+) -> Iterator[tuple[Place, str]]:
+    found = OPERAND.fullmatch(text)
+    if found is None:
+        yield place, f"{text!r} is no operand; allowed: PLACE.PART or PLACE.PART:BYTES"
+        return
+    known = [f"{name}.{part}" for name, own in parts.items() for part in own]
+    if (name := f"{found['place']}.{found['part']}") not in known:
+        yield place, f"there is no {name!r}; {did_you_mean(name, known)}allowed: {', '.join(known)}"
+    if found["size"] is not None:
+        yield from _number(found["size"], names, place, 0)

@@ -144,7 +144,8 @@ def _instruction(mnemonic: str, move: Move, names: Mapping[str, int], first: boo
 
 
 def _operand(text: str, names: Mapping[str, int]) -> Operand:
-    found = OPERAND.match(text)
-    assert found is not None  # the rule was checked when it was made
+    found = OPERAND.fullmatch(text)
+    if found is None:
+        raise InputError(f"{text!r} is no operand; allowed: PLACE.PART or PLACE.PART:BYTES")
     size = found["size"]
     return Operand(found["place"], found["part"], 0 if size is None else evaluate(size, names))

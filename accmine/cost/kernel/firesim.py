@@ -1,8 +1,8 @@
 """Kernels of layers under an explicit mapping in DOSA's notation, as its FireSim runs of Gemmini execute them.
 
-A mapping reads ``L3[WIO] K8 Q28 - L2[WI] K4X - L1[O] K2 S7 R7 Q4 P7 C3X - L0[W] P16``: loops over tiles from DRAM, outermost
-first, then the factors of a tile by level; ``X`` is spatial. What of it the runs execute was read in the programs that
-made them (ucb-bar/dosa and its test generator) and confirmed on the cycles:
+A mapping reads ``L3[WIO] K8 Q28 - L2[WI] K4X - L1[O] K2 S7 R7 Q4 P7 C3X - L0[W] P16``: loops over tiles from DRAM,
+outermost first, then the factors of a tile by level; ``X`` is spatial. What of it the runs execute was read in the
+programs that made them (ucb-bar/dosa and its test generator) and confirmed on the cycles:
 
 - Images are square: a layer with P ≠ Q runs with Q = P; a filter of even size makes one more row and column.
 - The array has the least power of two of rows and columns that holds both spatial factors, whatever the table says.
@@ -20,7 +20,7 @@ from math import prod
 from accmine.errors import InputError
 from accmine.kernel.architecture import Instruction, Kernel, Loop, Operand
 
-__all__ = ["Layer", "array_of", "layer_kernel"]
+__all__ = ["DIMENSIONS", "Layer", "array_of", "calls_of", "layer_kernel"]
 
 DIMENSIONS = "CKNPQRS"
 _LEVEL = re.compile(r"L(\d)\[([WIO]+)\] (.*)\Z")
@@ -90,6 +90,11 @@ def array_of(layer: Layer) -> int:
     """Rows and columns of the array that runs it: a power of two, at least 2."""
     most = max(_spatial(_levels(layer.mapping)))
     return int(max(2, 1 << (most - 1).bit_length()))
+
+
+def calls_of(layer: Layer) -> int:
+    """Tiles that the host issues."""
+    return _nest(layer, _levels(layer.mapping), array_of(layer)).calls
 
 
 @dataclass(frozen=True)
@@ -176,8 +181,8 @@ def _tile(layer: Layer, levels: dict[int, list[tuple[str, int, bool]]], nest: _N
     lines, _ = _missed(nest, stride, LINE_BYTES, CACHE_BYTES // LINE_BYTES)
     _, pages = _missed(nest, stride, PAGE_BYTES, TLB_PAGES)
     kind = {"conv": int(not product), "ws": int(product)}
-    command, inputs, weights = (Operand(*o) for o in (("commands", "tile"), ("scratchpad", "inputs"), ("scratchpad", "weights")))
-    sums = Operand("accumulator", "sums")
+    command, sums = Operand("commands", "tile"), Operand("accumulator", "sums")
+    inputs, weights = Operand("scratchpad", "inputs"), Operand("scratchpad", "weights")
 
     def moved(rows: float, width: float) -> dict[str, int]:
         return {"requests": round(rows * _ceil(width, LINE_BYTES)), "bytes": round(rows * width)}

@@ -201,8 +201,8 @@ def _heaviest(causes: Sequence[Cause]) -> str:
 def uses(program: Program, cycles: int) -> tuple[Use, ...]:
     """How busy every station, unit and port group is that an instruction uses; the busiest first.
 
-    A station before a unit is held for its latency at least, however long an instruction waits there: what is waited for
-    is busy, not who waits.
+    A station before a unit is held for its latency at least, however long an instruction waits there: busy is what is
+    waited for, not who waits.
     """
     held: dict[tuple[str, str], int] = {}
     times: dict[tuple[str, str], int] = {}

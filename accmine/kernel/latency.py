@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from accmine.errors import InputError
 from accmine.kernel.events import END, Body, Course, Machine, Moment, Ring, Term, advance, course, machine, uses
-from accmine.kernel.matrix import LIMIT, NEVER, Matrix, identity, overflow, power
+from accmine.kernel.matrix import LIMIT, NEVER, Matrix, Reduced, identity, overflow, power, reduced
 from accmine.kernel.program import Issue, Program, Repeat
 from accmine.kernel.recurrence import BEFORE, Cycles
 
@@ -25,6 +26,11 @@ Cell = tuple[str, str, int]
 # Seconds, measured roughly: they choose between two ways to the same number.
 STEP_S, ROW_STEP_S, ROW_CELL_S = 15e-6, 60e-6, 15e-9
 PRODUCT_S, PRODUCT_TERM_S = 20e-6, 1.2e-9
+
+MOST_CELLS = 4096
+"""States of a body of which a matrix is made: 128 MiB."""
+MOST_S = 600.0
+"""Seconds for which a loop without a matrix may take written out."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,7 @@ class _Evaluation:
         self.machine = of
         self.courses: dict[Issue, Course] = {}
         self.maps: dict[int, Map] = {}
+        self.cores: dict[int, Reduced] = {}
         self.rings: dict[int, list[Ring]] = {}
         self.costs: dict[tuple[int, int], float] = {}
         self.rows = _Rows(careful=_serial(of.program) >= LIMIT)
@@ -153,7 +160,7 @@ class _Evaluation:
         for item in body:
             if isinstance(item, Issue):
                 advance(state, self.course(item), algebra)
-            elif self.seconds(item.body, 1) * item.trips <= self.power_seconds(item, 1):
+            elif not self.leaps(item, 1):
                 for _ in range(item.trips):
                     self.play(item.body, state)
             else:
@@ -161,12 +168,11 @@ class _Evaluation:
 
     def leap(self, item: Repeat, state: Mapping[Ring, deque[int]]) -> None:
         """Let all iterations of a loop happen at once to a state of cycles."""
-        one = self.map(item.body)
         rings = self.touched(item.body)
         before = [max(value, NEVER) for ring in rings for value in state[ring]]
         if max(before) >= LIMIT:
             raise overflow(self.machine.program.name)
-        after = power(one.matrix, item.trips, np.array(before, np.int64)[:, None])[:, 0].tolist()
+        after = power(self.reduced(item.body), item.trips, np.array(before, np.int64)[:, None])[:, 0].tolist()
         place = 0
         for ring in rings:
             values = state[ring]
@@ -197,20 +203,46 @@ class _Evaluation:
         for item in body:
             if isinstance(item, Issue):
                 advance(state, self.course(item), self.rows)
-            elif self.seconds(item.body, width) * item.trips <= self.power_seconds(item, width):
+            elif not self.leaps(item, width):
                 for _ in range(item.trips):
                     self.play_rows(item.body, state)
             else:
-                one = self.map(item.body)
                 rings = self.touched(item.body)
-                rows = iter(power(one.matrix, item.trips, _stacked(state, rings)))
+                rows = iter(power(self.reduced(item.body), item.trips, _stacked(state, rings)))
                 for ring in rings:
                     values = state[ring]
                     for index in range(len(values)):
                         values[index] = next(rows)
 
+    def reduced(self, body: Body) -> Reduced:
+        """The matrix of a body over as few states as say the same."""
+        found = self.cores.get(id(body))
+        if found is None:
+            found = self.cores[id(body)] = reduced(self.map(body).matrix)
+        return found
+
+    def leaps(self, loop: Repeat, width: int) -> bool:
+        """Whether a power is quicker than the loop written out, for a state of numbers (``width`` 1) or of rows.
+
+        Raises
+        ------
+        InputError
+            Both are out of reach.
+        """
+        size = self.size(loop.body)
+        out = self.seconds(loop.body, width) * loop.trips
+        if size > MOST_CELLS:
+            if out > MOST_S:
+                raise InputError(
+                    f"a loop of {loop.trips:,} trips has {size:,} values from one to the next: too many for a "
+                    f"matrix (allowed are {MOST_CELLS:,}) and too long to be written out; give fewer slots or trips",
+                    self.machine.program.name,
+                )
+            return False
+        return out > self.map_seconds(loop.body) and out > self.power_seconds(loop, width)
+
     def seconds(self, body: Body, width: int) -> float:
-        """How long a body is expected to take on a state of numbers (``width`` 1) or of rows."""
+        """How long a body is expected to take."""
         found = self.costs.get((id(body), width))
         if found is None:
             step = STEP_S if width == 1 else ROW_STEP_S + ROW_CELL_S * width
@@ -218,18 +250,23 @@ class _Evaluation:
             for item in body:
                 if isinstance(item, Issue):
                     found += step
+                elif self.leaps(item, width):
+                    found += self.power_seconds(item, width)
                 else:
-                    found += min(self.seconds(item.body, width) * item.trips, self.power_seconds(item, width))
+                    found += self.seconds(item.body, width) * item.trips
             self.costs[(id(body), width)] = found
         return found
 
+    def map_seconds(self, body: Body) -> float:
+        """How long the matrix of a body is expected to take."""
+        return 0.0 if id(body) in self.maps else self.seconds(body, max(2, self.size(body)))
+
     def power_seconds(self, loop: Repeat, width: int) -> float:
-        """How long the matrix of a loop and its power are expected to take."""
-        size = self.size(loop.body)
+        """How long a power of the matrix of a loop is expected to take; makes the matrix."""
+        size = len(self.reduced(loop.body).core)
         squares = loop.trips.bit_length() * (PRODUCT_S + PRODUCT_TERM_S * size**3)
         steps = loop.trips * (PRODUCT_S + PRODUCT_TERM_S * size**2 * width)
-        made = 0.0 if id(loop.body) in self.maps else self.seconds(loop.body, max(2, size))
-        return made + min(squares, steps)
+        return min(squares, steps) + 2 * PRODUCT_TERM_S * self.size(loop.body) ** 2 * width
 
 
 def _stacked(state: Mapping[Ring, deque[Matrix]], rings: Sequence[Ring]) -> Matrix:

@@ -6,6 +6,7 @@ paths, hence ``NEVER`` or 0 … 2^62 − 1, so that no sum leaves int64.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 
-__all__ = ["LIMIT", "NEVER", "Matrix", "identity", "overflow", "power", "product"]
+__all__ = ["LIMIT", "NEVER", "Matrix", "Reduced", "identity", "overflow", "power", "product", "reduced"]
 
 Matrix: TypeAlias = npt.NDArray[np.int64]
 
@@ -52,24 +53,65 @@ def product(a: Matrix, b: Matrix) -> Matrix:
         for k in np.flatnonzero((a >= 0).any(axis=0) & (b >= 0).any(axis=1)):
             np.add(a[:, k, None], b[k], out=sums)
             np.maximum(out, sums, out=out)
-    if out.size and out.max() >= LIMIT:
-        raise overflow()
-    out[out < 0] = NEVER
-    return out
+    return _checked(out)
 
 
-def power(a: Matrix, k: int, right: Matrix) -> Matrix:
-    """``a^k ⊗ right`` for k ≥ 0.
+@dataclass(frozen=True)
+class Reduced:
+    """A matrix over as few states as say the same.
 
     Rows that are another row plus a constant, and columns likewise or without entries, say the same thing twice: then
-    a = P ⊗ B over fewer states, and a^k = P ⊗ (B ⊗ P)^(k − 1) ⊗ B.
+    a = P ⊗ B over fewer states, and a^k = P ⊗ (B ⊗ P)^(k − 1) ⊗ B; and again with B ⊗ P.
+
+    Attributes
+    ----------
+    steps
+        (P, B), outermost first.
+    core
+        What remains.
     """
-    if k == 0:
-        return right
-    for factors in (_by_rows, _by_columns):
-        p, b = factors(a)
-        if 10 * b.shape[0] <= 9 * a.shape[0]:  # else the products cost more than they save
-            return product(p, power(product(b, p), k - 1, product(b, right)))
+
+    steps: tuple[tuple[Matrix, Matrix], ...]
+    core: Matrix
+
+
+def reduced(a: Matrix) -> Reduced:
+    """``a`` over fewer states."""
+    steps: list[tuple[Matrix, Matrix]] = []
+    while True:
+        for turned in (False, True):
+            p, b, core = _factors(a.T) if turned else _factors(a)
+            if 10 * len(core) <= 9 * len(a):  # else applying it costs more than it saves
+                steps.append((b.T, p.T) if turned else (p, b))
+                a = np.ascontiguousarray(core.T) if turned else core
+                break
+        else:
+            return Reduced(tuple(steps), a)
+
+
+def power(a: Matrix | Reduced, k: int, right: Matrix) -> Matrix:
+    """``a^k ⊗ right`` for k ≥ 0, by repeated squaring or one by one.
+
+    Raises
+    ------
+    InputError
+        An entry is 2^62 or more.
+    """
+    small = a if isinstance(a, Reduced) else reduced(a)
+    lifts: list[Matrix] = []
+    for p, b in small.steps:
+        if k:
+            right = product(b, right)
+            lifts.append(p)
+            k -= 1
+    if k:
+        right = _power(small.core, k, right)
+    for p in reversed(lifts):
+        right = product(p, right)
+    return right
+
+
+def _power(a: Matrix, k: int, right: Matrix) -> Matrix:
     n, m = right.shape
     if k * m <= n * (k.bit_length() - 1):
         for _ in range(k):
@@ -84,34 +126,28 @@ def power(a: Matrix, k: int, right: Matrix) -> Matrix:
         a = product(a, a)
 
 
-def _by_rows(a: Matrix) -> tuple[Matrix, Matrix]:
-    """``a`` = P ⊗ B, where B has one of all rows that differ by a constant, and none that is empty."""
-    kind, offset, first = _parallel(a)
-    b = a[first] - np.maximum(offset[first], 0)[:, None]
-    b[a[first] < 0] = NEVER
-    p = np.full((a.shape[0], len(first)), NEVER, np.int64)
-    some = np.flatnonzero(kind >= 0)
-    p[some, kind[some]] = offset[some]
-    return p, b
-
-
-def _by_columns(a: Matrix) -> tuple[Matrix, Matrix]:
-    b, p = _by_rows(np.ascontiguousarray(a.T))
-    return np.ascontiguousarray(p.T), np.ascontiguousarray(b.T)
-
-
-def _parallel(a: Matrix) -> tuple[npt.NDArray[np.int64], Matrix, list[int]]:
-    """Class of each row (−1: empty) by its shape, its least entry, and the first row of each class."""
+def _factors(a: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """P and B with ``a`` = P ⊗ B, and B ⊗ P: B has one of the rows that differ by constants, none empty."""
     finite = a >= 0
     least = np.where(finite, a, LIMIT - 1).min(axis=1, initial=LIMIT - 1)
-    shapes = np.where(finite, a - least[:, None], NEVER)
+    shapes = np.ascontiguousarray(np.where(finite, a - least[:, None], NEVER))
     seen: dict[bytes, int] = {}
-    first: list[int] = []
-    kind = np.full(a.shape[0], -1, np.int64)
-    for row in np.flatnonzero(finite.any(axis=1)):
-        key = shapes[row].tobytes()
-        if key not in seen:
-            seen[key] = len(first)
-            first.append(int(row))
-        kind[row] = seen[key]
-    return kind, least, first
+    some = np.flatnonzero(finite.any(axis=1))
+    kind = np.array([seen.setdefault(shapes[row].tobytes(), len(seen)) for row in some], np.int64)
+    first = some[np.unique(kind, return_index=True)[1]]
+    b = shapes[first]
+    p = np.full((len(a), len(first)), NEVER, np.int64)
+    p[some, kind] = least[some]
+    if not len(first):
+        return p, b, np.zeros((0, 0), np.int64)
+    order = np.argsort(kind, kind="stable")  # B ⊗ P without the product: P has one entry in a row
+    sums = b[:, some[order]] + least[some[order]]
+    core = np.maximum.reduceat(sums, np.searchsorted(kind[order], np.arange(len(first))), axis=1)
+    return p, b, _checked(core)
+
+
+def _checked(out: Matrix) -> Matrix:
+    if out.size and out.max() >= LIMIT:
+        raise overflow()
+    out[out < 0] = NEVER
+    return out

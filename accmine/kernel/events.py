@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from accmine.errors import InputError
@@ -279,18 +279,17 @@ Source = tuple[int, int, int, str]
 class _Origins:
     """Values are the events that they are the latest of."""
 
-    def __init__(self, instructions: Sequence[Course]) -> None:
-        self.first = [0]
-        for one in instructions:
-            self.first.append(self.first[-1] + len(one.moments))
+    def __init__(self, further: Mapping[Ring, int]) -> None:
+        self.further = further
         self.iteration = 0
         self.event = 0
         self.found: dict[Dependence, None] = {}
 
     def latest(self, moment: Moment, terms: Sequence[tuple[frozenset[Source], Term]]) -> frozenset[Source]:
         for sources, term in terms:
+            further = self.further.get(term.ring, 0) if term.ring and term.place else 0
             for source, iteration, cycles, rule in sorted(sources):
-                distance = self.iteration - iteration
+                distance = self.iteration - iteration + further
                 why = term.rule or rule
                 self.found[Dependence(source, self.event, cycles + term.weight, distance, why, term.on)] = None
         self.event += 1
@@ -326,11 +325,12 @@ def event_graph(program: Program, body: Body | None = None) -> EventGraph:
         only = program.body[0] if len(program.body) == 1 else None
         body = only.body if isinstance(only, Repeat) else program.body
     text = flat(body)
-    endless = machine(Program(tuple(text), program.stations, program.ports, program.locations), endless=True)
+    short, further = _shortened(program, tuple(text))
+    endless = machine(short, endless=True)
     kinds: dict[Issue, Course] = {issue: course(issue, endless) for issue in dict.fromkeys(text)}
     written = {name for issue in text for name in issue.writes + issue.updates}
     courses = [_awaited(kinds[issue], written) for issue in text]
-    origins = _Origins(courses)
+    origins = _Origins(further)
     state = endless.state(frozenset[Source](), frozenset[Source]())
     before: Any = None
     while True:
@@ -351,6 +351,33 @@ def event_graph(program: Program, body: Body | None = None) -> EventGraph:
         for moment in one.moments
     )
     return EventGraph(events, tuple(origins.found))
+
+
+def _shortened(program: Program, text: Body) -> tuple[Program, dict[Ring, int]]:
+    """The text on at most twice as many slots as it takes in an iteration, and the iterations that this is too near.
+
+    What was put m · t places before is the same event t iterations before, where m are put in an iteration.
+    """
+    stations, ports, writes, _ = uses(text)
+    further: dict[Ring, int] = {}
+
+    def fewer(what: str, name: str, slots: int, used: int) -> int:
+        further[(what, name)] = skipped = max(0, (slots - used - 1) // used)
+        return slots - skipped * used
+
+    s = {name: program.stations[name] for name in stations}
+    p = {name: program.ports[name] for name in ports}
+    x = {name: program.locations[name] for name in writes}
+    short = Program(
+        text,
+        {name: replace(one, slots=fewer("leave", name, one.slots, stations[name])) for name, one in s.items()},
+        {name: replace(one, count=fewer("free", name, one.count, ports[name])) for name, one in p.items()},
+        {
+            **program.locations,
+            **{name: replace(one, slots=fewer("busy", name, one.slots, writes[name])) for name, one in x.items()},
+        },
+    )
+    return short, further
 
 
 def _awaited(of: Course, written: set[str]) -> Course:

@@ -8,12 +8,14 @@ Timing
 ------
 One semantics, in the manner of ACADL (Lübeck et al., arXiv 2402.00069) and pinned here, since its published templates
 differ in cycles. All numbers are whole cycles ≥ 0, and everything is free and written at cycle 0. Instructions are
-taken in program order; n is one of them, with the path s(1), …, s(m) where s(m) is its unit.
+taken in program order; n is one of them, with the path s(1), …, s(m) where s(m) is its unit. "Before", "last" and "in
+turn" speak of program order, never of time, also between instructions whose paths begin at different stations.
 
 Entering. Station s has c slots and an interval v:
     enter(n, s) ≥ leave(the c-th instruction before n that used s, s)     slot; hand-over in the same cycle
     enter(n, s) ≥ enter(the instruction before n that used s, s) + v      interval
     enter(n, s(1)) is the least such cycle ≥ 0, enter(n, s(j + 1)) = leave(n, s(j)).
+Where paths merge, instructions enter in program order too, in the same cycle if the interval is 0.
 
 Leaving a station before the unit: the least cycle with
     leave(n, s(j)) ≥ enter(n, s(j)) + latency(n, j)                       latency
@@ -23,16 +25,17 @@ Leaving a station before the unit: the least cycle with
 Starting in the unit: it is occupied while its instruction waits.
     start(n) ≥ enter(n, s(m))
     start(n) ≥ finish(the last writer of each location that n reads or updates)      RAW
-    start(n) ≥ finish(the last writer, and every reader, of each slot it writes)     WAW, WAR
+    start(n) ≥ finish(the last writer, and every reader, of each slot it writes or updates)   WAW, WAR
     start(n) ≥ free(the k-th access before it of each port group with k ports)       port
     finish(n) = start(n) + latency(n); leave(n, s(m)) = start(n) + hold(n); free = start(n) + hold of the access.
 
 Locations have slots too: a write takes the next slot in turn, a read looks at the slot written last, an update does
 both to the slot written last and takes no new one. What an instruction reads and updates is looked at before it writes;
 one that reads and writes the same location reads the old slot. Slots of units and ports of a group are taken in turn,
-in program order.
+in program order; instructions in different slots, or at different ports, may start in any order.
 
-The latency of a program is the greatest finish. All of it is max and plus of earlier times.
+The latency of a program is the greatest finish, whatever is still held then. All of it is max and plus of earlier
+times.
 """
 
 from __future__ import annotations
@@ -103,15 +106,15 @@ class Issue:
     steps
         Stations before the unit, from the fetch on; a station at most once.
     unit
-        Station in which it ends.
+        Station in which it ends; no station is a unit for one instruction and a step for another.
     latency
         Cycles from start to finish, accesses to memories included.
     hold
-        Cycles from start to leaving the unit: the latency, or less where the unit is pipelined.
+        Cycles from start to leaving the unit: the latency, less where the unit is pipelined, more where it recovers.
     accesses
         At most one per port group.
     reads, writes, updates
-        Names of locations; none in two of ``writes`` and ``updates``.
+        Names of locations, each once; none in two of ``writes`` and ``updates``.
     """
 
     label: str

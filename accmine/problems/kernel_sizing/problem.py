@@ -1,0 +1,384 @@
+"""The cheapest slots of stations, ports and copies of locations with which a loop body keeps a rate.
+
+A body of instructions (``accmine.kernel.program``) is repeated for ever. Its rate in cycles per iteration is the
+greatest cycle ratio of what waits for what; of some resources the count is free, each count with its cost. Wanted is
+the least sum of costs at which the rate is no slower than the target. Fewer cycles per iteration are faster.
+
+More is not always faster: slots of a unit, ports and copies are taken in turn, so that with long and short
+instructions in turn two slots may do better than three. Stations before the units are first in, first out, and there
+one more slot never makes anything later: the count-th instruction before left no later than the ones behind it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, ClassVar
+
+from accmine.errors import Complaint, InputError
+from accmine.kernel.graph import Dependence, EventGraph
+from accmine.kernel.program import Issue, Location, Port, Program, Repeat, Station
+from accmine.problems.kernel_sizing.waits import slack, slowest_cycle, waits_of, words
+
+__all__ = [
+    "KIND",
+    "LARGEST",
+    "WHAT",
+    "Choice",
+    "More",
+    "Problem",
+    "Solution",
+    "bound",
+    "check",
+    "fixed_and_varying",
+    "impossible",
+    "possible_counts",
+    "rate_of",
+    "score",
+    "sized",
+    "what_more_buys",
+]
+
+KIND = "kernel-sizing"
+
+LARGEST = 1 << 56
+"""Sum of all costs, and of all cycles times the denominator of the target, at most: solvers add within 64 bits."""
+
+MOST_COUNT = 1 << 20
+WHAT: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "station": ("slots", ("slot",)),
+    "port": ("count", ("port",)),
+    "location": ("slots", ("WAR", "WAW")),
+}
+"""Kind of resource -> its count in a program, and the rules of the waits that the count changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A resource whose count is free.
+
+    Attributes
+    ----------
+    what
+        ``station``, ``port`` or ``location``.
+    name
+        Of the resource in the program.
+    costs
+        (count, cost) that may be chosen, by ascending count.
+    """
+
+    what: str
+    name: str
+    costs: tuple[tuple[int, int], ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Counts that may be chosen, ascending."""
+        return tuple(count for count, _ in self.costs)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A loop body, the counts that are free, and the rate it has to keep.
+
+    Attributes
+    ----------
+    program
+        A body without loops. Counts of resources with a choice become the least of the choice.
+    target
+        Cycles per iteration, at most.
+
+    Raises
+    ------
+    InputError
+        If a value is not allowed; every complaint at once.
+    """
+
+    program: Program
+    choices: tuple[Choice, ...]
+    """In the order of the program: stations, ports, locations."""
+    target: Fraction
+
+    kind: ClassVar[str] = KIND
+
+    def __post_init__(self) -> None:
+        wrong = [Complaint("", field, message) for field, message in _complaints(self)]
+        if wrong:
+            raise InputError(wrong)
+        place = {
+            (what, name): (i, k)
+            for i, (what, table) in enumerate(_tables(self.program))
+            for k, name in enumerate(table)
+        }
+        object.__setattr__(self, "choices", tuple(sorted(self.choices, key=lambda own: place[own.what, own.name])))
+        object.__setattr__(self, "program", sized(self, Solution(tuple(own.counts[0] for own in self.choices))))
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The count of each choice, in the order of the choices."""
+
+    counts: tuple[int, ...]
+
+
+def _tables(program: Program) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    return ("station", program.stations), ("port", program.ports), ("location", program.locations)
+
+
+def _complaints(problem: Problem) -> Iterator[tuple[str, str]]:
+    program = problem.program
+    if problem.target <= 0:
+        yield "target", f"{problem.target} is not allowed; more than 0 cycles per iteration are needed"
+    if not program.body:
+        yield "body", "at least one instruction is needed"
+    known = dict(_tables(program))
+    twice = [name for name, count in Counter(own.name for own in problem.choices).items() if count > 1]
+    if twice:
+        yield "", f"names of what may be chosen must differ; twice: {', '.join(twice[:5])}"
+    for own in problem.choices:
+        place = field_of(problem, own)
+        if own.name not in known.get(own.what, {}):
+            yield place, f"there is no {own.what} {own.name!r}"
+        if not own.costs:
+            yield place, "at least one count is needed"
+        if any(a >= b for a, b in zip(own.counts, own.counts[1:], strict=False)):
+            yield place, "counts must ascend"
+        for count, cost in own.costs:
+            if not 1 <= count <= MOST_COUNT or not 0 <= cost <= LARGEST:
+                yield place, f"count {count} at cost {cost}; counts of 1 to {MOST_COUNT} and costs of at least 0 exist"
+    if sum(max((cost for _, cost in own.costs), default=0) for own in problem.choices) > LARGEST:
+        yield "", f"costs add up to more than {LARGEST}; take a larger unit"
+    yield from _wrong_body(problem)
+
+
+def _wrong_body(problem: Problem) -> Iterator[tuple[str, str]]:
+    program, cycles = problem.program, 0
+    for what, table in (("stations", program.stations), ("ports", program.ports), ("locations", program.locations)):
+        for i, own in enumerate(table.values()):
+            count = own.count if isinstance(own, Port) else own.slots
+            if not 1 <= count <= MOST_COUNT:
+                yield f"{what}[{i}]", f"{count} is not allowed; 1 to {MOST_COUNT} are needed"
+            if isinstance(own, Station) and own.interval < 0:
+                yield f"{what}[{i}].interval", f"{own.interval} is not allowed; at least 0 is needed"
+            cycles += own.interval if isinstance(own, Station) else 0
+    for i, item in enumerate(program.body):
+        at = f"body[{i}]"
+        if isinstance(item, Repeat):
+            yield at, "is a loop; a body without loops is needed"
+            continue
+        yield from ((f"{at}.{field}", message) for field, message in _wrong_issue(program, item))
+        times = [step.latency for step in item.steps] + [own.hold for own in item.accesses]
+        for value in (*times, item.latency, item.hold):
+            if value < 0:
+                yield at, f"{value} cycles are not allowed; at least 0 are needed"
+            cycles += abs(value)
+    if 4 * max(1, len(program.body)) * cycles * problem.target.denominator > LARGEST:
+        yield "target", "cycles times the denominator of the target leave 64 bits; take a simpler target"
+
+
+def _wrong_issue(program: Program, issue: Issue) -> Iterator[tuple[str, str]]:
+    path = [*(step.station for step in issue.steps), issue.unit]
+    ports = [own.port for own in issue.accesses]
+    for name in path:
+        if name not in program.stations:
+            yield "unit" if name == issue.unit else "steps", f"there is no station {name!r}"
+    for field, names in (("steps", path), ("accesses", ports), ("writes", [*issue.writes, *issue.updates])):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            yield field, f"{twice[0]!r} is there twice"
+    for name in ports:
+        if name not in program.ports:
+            yield "accesses", f"there is no port {name!r}"
+    for field, named in (("reads", issue.reads), ("writes", issue.writes), ("updates", issue.updates)):
+        for name in named:
+            if name not in program.locations:
+                yield field, f"there is no location {name!r}"
+
+
+def field_of(problem: Problem, choice: Choice) -> str:
+    """Where a problem file writes the counts of a choice."""
+    names = list(dict(_tables(problem.program)).get(choice.what, {}))
+    place = names.index(choice.name) if choice.name in names else len(names)
+    return f"{choice.what}s[{place}].{WHAT[choice.what][0] if choice.what in WHAT else 'slots'}"
+
+
+def sized(problem: Problem, solution: Solution) -> Program:
+    """The program with these counts."""
+    program = problem.program
+    stations, ports, locations = dict(program.stations), dict(program.ports), dict(program.locations)
+    for own, count in zip(problem.choices, solution.counts, strict=True):
+        if own.what == "station":
+            stations[own.name] = replace(stations[own.name], slots=count)
+        elif own.what == "port":
+            ports[own.name] = Port(own.name, count)
+        else:
+            locations[own.name] = Location(own.name, count)
+    return replace(program, stations=stations, ports=ports, locations=locations)
+
+
+def rate_of(problem: Problem, solution: Solution) -> tuple[Fraction, tuple[Dependence, ...]]:
+    """Cycles per iteration with these counts, exactly, and a cycle that is as slow."""
+    return slowest_cycle(waits_of(sized(problem, solution)))
+
+
+def score(problem: Problem, solution: Solution) -> int:
+    """Sum of the costs; a count that may not be chosen is left out."""
+    rows = zip(problem.choices, solution.counts, strict=False)
+    return sum(dict(own.costs).get(count, 0) for own, count in rows)
+
+
+def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
+    """Everything wrong with counts, in words; empty when they may be chosen and keep the rate."""
+    if len(solution.counts) != len(problem.choices):
+        return (f"{len(solution.counts)} counts for {len(problem.choices)} choices; one for each is needed",)
+    wrong = [
+        f"{own.name}: {count} may not be chosen; allowed: {', '.join(map(str, own.counts))}"
+        for own, count in zip(problem.choices, solution.counts, strict=True)
+        if count not in own.counts
+    ]
+    if wrong:
+        return tuple(wrong)
+    graph = waits_of(sized(problem, solution))
+    rate, cycle = slowest_cycle(graph)
+    if rate > problem.target:
+        return (f"target: {rate} cycles per iteration, at most {problem.target} are wanted: {words(graph, cycle)}",)
+    return ()
+
+
+def fixed_and_varying(problem: Problem) -> tuple[EventGraph, list[dict[int, tuple[Dependence, ...]]]]:
+    """The waits of every count, and for each choice those that a count adds to them, by count."""
+    least = waits_of(problem.program)
+    fixed = list(least.dependences)
+    varying = []
+    for own in problem.choices:
+        by_count = {}
+        for count in own.counts:
+            counts = tuple(count if other is own else other.counts[0] for other in problem.choices)
+            graph = waits_of(sized(problem, Solution(counts)))
+            by_count[count] = tuple(edge for edge in graph.dependences if _of(edge, own))
+        fixed = [edge for edge in fixed if not _of(edge, own)]
+        varying.append(by_count)
+    return EventGraph(least.events, tuple(fixed)), varying
+
+
+def _of(edge: Dependence, choice: Choice) -> bool:
+    return edge.on == choice.name and edge.rule in WHAT[choice.what][1]
+
+
+def first_in_first_out(problem: Problem, choice: Choice) -> bool:
+    """Whether more is never slower: a station in which no instruction ends."""
+    return choice.what == "station" and all(
+        isinstance(item, Issue) and item.unit != choice.name for item in problem.program.body
+    )
+
+
+def _relaxed(
+    problem: Problem,
+) -> tuple[EventGraph, list[dict[int, tuple[Dependence, ...]]]]:
+    """Waits that every solution has, and those of single counts; of stations first in, first out the largest count's.
+
+    Without the waits of other free resources a body is no slower, so that what is too slow here is too slow.
+    """
+    fixed, varying = fixed_and_varying(problem)
+    edges = list(fixed.dependences)
+    for own, by_count in zip(problem.choices, varying, strict=True):
+        if first_in_first_out(problem, own):
+            edges += by_count[own.counts[-1]]
+    return EventGraph(fixed.events, tuple(edges)), varying
+
+
+def possible_counts(problem: Problem) -> list[tuple[int, ...]]:
+    """The counts of each choice with which the rate may be kept, whatever the others are, as far as that is simple."""
+    base, varying = _relaxed(problem)
+    return [
+        tuple(
+            count
+            for count, edges in by_count.items()
+            if not slack(EventGraph(base.events, base.dependences + edges), problem.target).cycle
+        )
+        for by_count in varying
+    ]
+
+
+def bound(problem: Problem) -> tuple[int | None, str]:
+    """(sum of the least costs with which each resource by itself allows the rate, how it is obtained)."""
+    total = 0
+    for own, counts in zip(problem.choices, possible_counts(problem), strict=True):
+        if not counts:
+            return None, f"no count of {own.name} allows the target"
+        total += min(cost for count, cost in own.costs if count in counts)
+    return total, "the cheapest count of each resource that allows the target by itself"
+
+
+def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """A cycle that is slower than the target whatever is chosen, or a resource of which no count is enough.
+
+    The conflict names the target and the resource; the remedy the rate of the largest counts, the least one that is
+    not excluded, and the cycle.
+    """
+    base, varying = _relaxed(problem)
+    rate, cycle = slowest_cycle(base)
+    if rate > problem.target:
+        return ("target",), _remedy(problem, rate, words(base, cycle))
+    for own, by_count in zip(problem.choices, varying, strict=True):
+        graphs = [EventGraph(base.events, base.dependences + edges) for edges in by_count.values()]
+        if any(not slack(graph, problem.target).cycle for graph in graphs):
+            continue
+        found = [(*slowest_cycle(graph), graph) for graph in graphs]
+        rate, cycle, graph = min(found, key=lambda row: row[0])
+        return ("target", field_of(problem, own)), _remedy(problem, rate, words(graph, cycle))
+    return (), ()
+
+
+def _remedy(problem: Problem, least: Fraction, why: str) -> tuple[str, ...]:
+    """The target that the largest counts reach, and what every choice needs."""
+    reached, _ = rate_of(problem, Solution(tuple(own.counts[-1] for own in problem.choices)))
+    beside = "" if reached == least else f"; the largest counts reach {reached}"
+    return (f"target: at least {least} cycles per iteration{beside}; the cycle is {why}",)
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """What the next larger count of one resource changes, all others as they are.
+
+    Attributes
+    ----------
+    name
+        Of the resource.
+    count, next_count
+        Now and then.
+    rate, next_rate
+        Cycles per iteration now and then, exactly.
+    saves
+        ``rate − next_rate``; below 0 where more is slower (see the head of this module).
+    cost
+        What it costs more.
+    """
+
+    name: str
+    count: int
+    next_count: int
+    rate: Fraction
+    next_rate: Fraction
+    saves: Fraction
+    cost: int
+
+
+def what_more_buys(problem: Problem, solution: Solution) -> tuple[More, ...]:
+    """What one more of each resource buys: exact differences of the rate; nothing for those at their largest count."""
+    rate, _ = rate_of(problem, solution)
+    rows = []
+    for i, (own, count) in enumerate(zip(problem.choices, solution.counts, strict=True)):
+        larger = [other for other in own.counts if other > count]
+        if larger:
+            counts = _with(solution.counts, i, larger[0])
+            then, _ = rate_of(problem, Solution(counts))
+            costs = dict(own.costs)
+            rows.append(More(own.name, count, larger[0], rate, then, rate - then, costs[larger[0]] - costs[count]))
+    return tuple(rows)
+
+
+def _with(counts: Sequence[int], i: int, count: int) -> tuple[int, ...]:
+    return (*counts[:i], count, *counts[i + 1 :])

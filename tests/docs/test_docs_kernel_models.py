@@ -49,7 +49,7 @@ EXAMPLES = {
     "port": program(issue("A", 3, port="bank"), issue("B", 3, port="bank")),
     "port, two": program(issue("A", 3, port="bank"), issue("B", 3, port="bank"), ports=2),
 }
-ROWS = {cells[0].strip(): int(cells[-1]) for cells in re.findall(r"^\| ([^|]+) \|(?:[^|]*\|)* (\d+) \|$", PAGE, re.M)}
+ROWS = {cells[0].strip(): int(cells[-1]) for cells in re.findall(r"^\| ([^|]+) \|.*\| (\d+) \|$", PAGE, re.M)}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

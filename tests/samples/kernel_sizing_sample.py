@@ -26,7 +26,11 @@ def random_sizing(seed: int, most: int = 4, tight: float = 0.5) -> Problem:
         choices.append(Choice(what, name, tuple(zip(counts, sorted(costs) if draw.random() < 0.7 else costs))))
     problem = Problem(program, tuple(choices), Fraction(1000))
     rates = [rate_of(problem, Solution(tuple(draw.choice(own.counts) for own in problem.choices)))[0] for _ in range(4)]
-    target = min(rates) + (max(rates) - min(rates)) * Fraction(draw.randint(0, 4), 4) - draw.choice([0, 0, 0, Fraction(1, 7)])
+    target = (
+        min(rates)
+        + (max(rates) - min(rates)) * Fraction(draw.randint(0, 4), 4)
+        - draw.choice([0, 0, 0, Fraction(1, 7)])
+    )
     return replace(problem, target=max(target, Fraction(1, 3)))
 
 

@@ -56,7 +56,7 @@ def latency(program: Program) -> int:
     Raises
     ------
     InputError
-        They are 2^62 or more.
+        They are 2^62 or more, or a long loop has more states than ``MOST_CELLS``.
     """
     of = _Evaluation(machine(program))
     state = of.machine.state(BEFORE, 0)
@@ -77,7 +77,7 @@ def symbolic(program: Program, body: Body | None = None) -> Map:
     Raises
     ------
     InputError
-        Its entries are 2^62 or more.
+        Its entries are 2^62 or more, or its states more than ``MOST_CELLS``.
     """
     if body is None:
         only = program.body[0] if len(program.body) == 1 else None
@@ -185,6 +185,11 @@ class _Evaluation:
         found = self.maps.get(id(body))
         if found is None:
             rings = self.touched(body)
+            if self.size(body) > MOST_CELLS:
+                raise InputError(
+                    f"a matrix over {self.size(body):,} states is too large; allowed are {MOST_CELLS:,}: give fewer slots",
+                    self.machine.program.name,
+                )
             cells = tuple((*ring, place) for ring in rings for place in range(self.machine.lengths[ring]))
             rows = iter(identity(len(cells)))
             state = {

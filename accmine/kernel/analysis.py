@@ -201,8 +201,9 @@ def _heaviest(causes: Sequence[Cause]) -> str:
 def uses(program: Program, cycles: int) -> tuple[Use, ...]:
     """How busy every station, unit and port group is that an instruction uses; the busiest first.
 
-    A station before a unit is held for its latency at least, however long an instruction waits there: what is waited for
-    is busy, not who waits.
+    A station before a unit is held for its latency at least, however long an instruction waits there: busy is what is
+    waited for, not who waits. A unit or port that is held beyond the finish is counted to the finish:
+    all of it lies within the cycles of the program.
     """
     held: dict[tuple[str, str], int] = {}
     times: dict[tuple[str, str], int] = {}
@@ -214,7 +215,7 @@ def uses(program: Program, cycles: int) -> tuple[Use, ...]:
     for issue, count in _counted(program.body, 1):
         for step in issue.steps:
             add("stage", step.station, step.latency, count)
-        add("unit", issue.unit, issue.hold, count)
+        add("unit", issue.unit, min(issue.hold, issue.latency), count)
         for access in issue.accesses:
             add("port", access.port, min(access.hold, issue.latency), count)
     found = []

@@ -15,16 +15,14 @@ The section says which loops there are by default and which instructions stand w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from accmine.errors import InputError
-from accmine.files import Place, did_you_mean
-from accmine.kernel.expression import evaluate
+from accmine.kernel.expression import Complaints
 
-__all__ = ["DIMENSIONS", "OPERAND", "SIZES", "Move", "ProductRule", "TileSearch", "wrong_in_product"]
+__all__ = ["DIMENSIONS", "OPERAND", "SIZES", "Move", "ProductRule", "TileSearch", "check_product"]
 
 DIMENSIONS = ("b", "m", "k", "n")
 """Loops of a product: products of a batch (groups of a convolution), rows of A, its columns, columns of B."""
@@ -134,59 +132,49 @@ class ProductRule(_Model):
         return tuple(item for entry in self.instructions for item in entry.items())
 
 
-
-def wrong_in_product(
-    rule: ProductRule, parameters: Mapping[str, int], parts: Mapping[str, Iterable[str]], mnemonics: Iterable[str]
-) -> Iterator[tuple[Place, str]]:
-    """What of a rule does not fit its architecture: places in the file and messages.
+def check_product(
+    found: Complaints, rule: ProductRule, parameters: Mapping[str, int], objects: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Complain about what of a rule does not fit its architecture.
 
     Parameters
     ----------
     parameters
         Numbers of the architecture's parameters.
-    parts
-        Register file or memory -> its registers or buffers.
-    mnemonics
-        What units execute.
+    objects
+        Section -> name -> values of ``registers``, ``memories`` and ``units``.
     """
     for name in sorted(set(SIZES) & set(parameters)):
-        yield ("parameters", name), f"{name!r} is a size of a product, and cannot be a parameter beside `product`"
+        found.add(("parameters", name), f"{name!r} is a size of a product; allowed: another name", key=True)
     for level, loops in rule.levels.items():
-        for dimension, tile in () if loops == "search" else loops.items():
-            yield from _number(tile, parameters, ("product", "levels", level, dimension), 1)
+        for dimension, tile in () if isinstance(loops, str) else loops.items():
+            found.number(tile, parameters, ("product", "levels", level, dimension), 1)
     for key in ("rows", "cols", "sram_bytes") if rule.search else ():
-        yield from _number(getattr(rule.search, key), parameters, ("product", "search", key), 0)
-    known, names = dict.fromkeys(mnemonics), {**parameters, **dict.fromkeys(SIZES, 1)}
+        found.number(getattr(rule.search, key), parameters, ("product", "search", key), int(key != "sram_bytes"))
+    mnemonics = dict.fromkeys(name for unit in objects["units"].values() for name in unit["executes"])
+    sections = (("registers", "registers"), ("memories", "buffers"))
+    known = [f"{own}.{part}" for name, key in sections for own, values in objects[name].items() for part in values[key]]
+    names = {**parameters, **dict.fromkeys(SIZES, 1)}
     for index, (mnemonic, move) in enumerate(rule.moves):
         place = ("product", "instructions", index, mnemonic)
-        if mnemonic not in known:
-            yield place, f"no unit executes {mnemonic!r}; {did_you_mean(mnemonic, known)}allowed: {', '.join(known)}"
+        if mnemonic not in mnemonics:
+            found.unknown(place, f"no unit executes {mnemonic!r}", mnemonic, mnemonics, key=True)
         for key, value in move.values.items():
-            yield from _number(value, names, (*place, key), 0)
+            found.number(value, names, (*place, key))
         for key in OPERANDS:
             for at, text in enumerate(getattr(move, key)):
-                yield from _operand(text, names, parts, (*place, key, at))
+                _check_operand(found, text, names, known, (*place, key, at))
 
 
-def _number(value: Number, names: Mapping[str, int], place: Place, least: int) -> Iterator[tuple[Place, str]]:
-    try:
-        number = evaluate(value, names)
-    except InputError as error:
-        yield place, error.complaints[0].message
+def _check_operand(
+    found: Complaints, text: str, names: Mapping[str, int], known: list[str], place: tuple[str | int, ...]
+) -> None:
+    match = OPERAND.fullmatch(text)
+    if match is None:
+        found.add(place, f"{text!r} is no operand; allowed: PLACE.PART or PLACE.PART:BYTES")
         return
-    if number < least:
-        yield place, f"must be at least {least}, is {number}"
-
-
-def _operand(
-    text: str, names: Mapping[str, int], parts: Mapping[str, Iterable[str]], place: Place
-) -> Iterator[tuple[Place, str]]:
-    found = OPERAND.fullmatch(text)
-    if found is None:
-        yield place, f"{text!r} is no operand; allowed: PLACE.PART or PLACE.PART:BYTES"
-        return
-    known = [f"{name}.{part}" for name, own in parts.items() for part in own]
-    if (name := f"{found['place']}.{found['part']}") not in known:
-        yield place, f"there is no {name!r}; {did_you_mean(name, known)}allowed: {', '.join(known)}"
-    if found["size"] is not None:
-        yield from _number(found["size"], names, place, 0)
+    name = f"{match['place']}.{match['part']}"
+    if name not in known:
+        found.unknown(place, f"there is no {name!r}", name, known)
+    elif match["size"] is not None:
+        found.number(match["size"], names, place)

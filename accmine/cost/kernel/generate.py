@@ -113,7 +113,7 @@ def _loop(nest: _Nest, depth: int, sizes: Mapping[str, int], first: bool) -> Bod
     begins = first and dimension == "k"
     pieces = [(1, tile, True), (whole - 1, tile, False)] if begins else [(whole, tile, first)]
     if rest:
-        pieces.append((1, rest, begins and whole == 0 or first and not begins))
+        pieces.append((1, rest, (begins and whole == 0) or (first and not begins)))
     joined: list[tuple[int, Body]] = []
     for trips, size, fresh in pieces if whole else pieces[-1:]:
         if trips < 1:

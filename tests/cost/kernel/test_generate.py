@@ -62,9 +62,7 @@ def test_second_sums_drain_behind_the_next_fold():
 def unrolled(program: Program) -> Program:
     def flat(body):
         return tuple(
-            issue
-            for item in body
-            for issue in (flat(item.body) * item.trips if isinstance(item, Repeat) else (item,))
+            issue for item in body for issue in (flat(item.body) * item.trips if isinstance(item, Repeat) else (item,))
         )
 
     return replace(program, body=flat(program.body))

@@ -277,8 +277,8 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
         file.description,
         file.abstracts,
         file.sources,
-        document,
         file.product,
+        document,
     )
     paths(architecture)
     return architecture

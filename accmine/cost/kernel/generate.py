@@ -107,7 +107,7 @@ def _inside(nest: _Nest, depth: int, sizes: Mapping[str, int], first: bool) -> B
 
 
 def _loop(nest: _Nest, depth: int, sizes: Mapping[str, int], first: bool) -> Body:
-    """The loop at ``depth``: whole tiles and the edge, the first one apart where sums begin there; equal ones joined."""
+    """Loop ``depth``: whole tiles and the edge, the first one apart where sums begin in it; equal ones joined."""
     _, dimension, tile = nest.loops[depth]
     whole, rest = divmod(sizes[dimension], tile)
     begins = first and dimension == "k"

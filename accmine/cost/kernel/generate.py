@@ -58,7 +58,7 @@ def product_kernel(
 def _last(rule: ProductRule) -> Mapping[str, int | str]:
     loops = list(rule.levels.values())[-1]
     assert not isinstance(loops, str)  # the rule was checked when it was made
-    return loops
+    return {str(dimension): tile for dimension, tile in loops.items()}
 
 
 def _check(mapping: ProductMapping, rule: ProductRule, most: Mapping[str, int], product: Product) -> None:

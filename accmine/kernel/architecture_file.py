@@ -21,7 +21,7 @@ from accmine.kernel.architecture import Architecture, Memory, RegisterFile, Stag
 from accmine.kernel.described.keys import ArchitectureKeys, RegisterKeys
 from accmine.kernel.described.paths import paths
 from accmine.kernel.expression import FUNCTIONS, Complaints, evaluate, may_name, parse, substituted
-from accmine.kernel.product import wrong_in_product
+from accmine.kernel.product import check_product
 
 __all__ = ["NAME", "architecture_schema", "indices", "load_architecture", "read_architecture"]
 
@@ -108,8 +108,7 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
     if file.product is not None:
         parts = {name: each.registers for name, each in architecture.registers.items()}
         parts |= {name: each.buffers for name, each in architecture.memories.items()}
-        for place, message in wrong_in_product(file.product, numbers, parts, routes):
-            found.add(place, message)
+        check_product(found, file.product, numbers, parts, routes)
         found.raise_any()
     return architecture
 

@@ -187,7 +187,7 @@ class _Evaluation:
             rings = self.touched(body)
             if self.size(body) > MOST_CELLS:
                 raise InputError(
-                    f"a matrix over {self.size(body):,} states is too large; allowed are {MOST_CELLS:,}: give fewer slots",
+                    f"a matrix over {self.size(body):,} states is too large: allowed are {MOST_CELLS:,}",
                     self.machine.program.name,
                 )
             cells = tuple((*ring, place) for ring in rings for place in range(self.machine.lengths[ring]))

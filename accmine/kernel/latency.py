@@ -2,6 +2,10 @@
 
 A loop body is a max-plus linear map x ↦ A ⊗ x of the state (``events.py``), so K iterations are A^K, and a nest is a
 product of powers, (B ⊗ A^K1)^K2. Loops that are shorter than the arithmetic are written out.
+
+More cycles anywhere never make a program end sooner, and more slots of a station never later, since entries are in
+order. Ports and copies are taken in turn by instructions that may start out of order: a multiple of them is never
+slower, but three may be slower than two, where the fourth in turn falls on one that is held for long.
 """
 
 from __future__ import annotations
@@ -187,7 +191,7 @@ class _Evaluation:
             rings = self.touched(body)
             if self.size(body) > MOST_CELLS:
                 raise InputError(
-                    f"a matrix over {self.size(body):,} states is too large; allowed are {MOST_CELLS:,}: give fewer slots",
+                    f"a matrix over {self.size(body):,} states is too large: allowed are {MOST_CELLS:,}",
                     self.machine.program.name,
                 )
             cells = tuple((*ring, place) for ring in rings for place in range(self.machine.lengths[ring]))

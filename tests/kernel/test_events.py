@@ -107,7 +107,7 @@ def test_a_billion_slots_are_a_distance_not_a_billion_iterations() -> None:
     a = Issue("a", (Step("f", 1),), "u", 3, 3)
     graph = event_graph(Program((a, a), {"f": Station("f", 10**9 + 1), "u": Station("u")}))
     slots = {(one.source, one.target, one.distance) for one in graph.dependences if (one.rule, one.on) == ("slot", "f")}
-    # leaving f is event 1 and 6: 10^9 + 1 instructions before the first of a body is the second, half of 10^9 + 2 before
+    # leaving f is events 1 and 6; 10^9 + 1 instructions before the first of a body is a second
     assert slots == {(6, 0, 500_000_001), (1, 5, 500_000_000)}
 
 

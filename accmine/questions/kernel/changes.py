@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from accmine.kernel.analysis import Analysis, Cause, inner_loops, rate
 from accmine.kernel.latency import latency
@@ -146,7 +147,8 @@ def _more(program: Program, kind: str, name: str, **added: int) -> Program:
     table = dict(getattr(program, kind))
     old = table[name]
     table[name] = replace(old, **{key: getattr(old, key) + value for key, value in added.items()})
-    return replace(program, **{kind: table})
+    changed: dict[str, Any] = {kind: table}
+    return replace(program, **changed)
 
 
 def _edited(program: Program, edit: Callable[[Issue], Issue]) -> Program:

@@ -68,7 +68,7 @@ def changes(program: Program, analysis: Analysis) -> tuple[Change, ...]:
             new = _rate(changed, index)
             gain = loop.rate / new - 1 if new else Fraction(10**6)
             found.append(Change(lever.said(step), new, gain, latency(changed), loop.rate >= new * TENTH))
-    return tuple(sorted(found, key=lambda change: change.rate))
+    return tuple(sorted(found, key=lambda change: (change.rate, change.what)))
 
 
 def _rate(program: Program, index: int) -> Fraction:

@@ -166,7 +166,9 @@ def rate(program: Program, loop: Repeat) -> tuple[Fraction, tuple[Cause, ...]]:
     """Cycles per iteration of an innermost loop that runs forever on a program's resources, and its critical cycle."""
     graph = event_graph(program, loop.body)
     found = howard(graph)
-    return found.ratio, tuple(_cause(graph, step) for step in found.cycle if _says_something(step))
+    first = min(range(len(found.cycle)), key=lambda place: found.cycle[place].source, default=0)  # in program order
+    cycle = (*found.cycle[first:], *found.cycle[:first])
+    return found.ratio, tuple(_cause(graph, step) for step in cycle if _says_something(step))
 
 
 def _says_something(step: Dependence) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from accmine.kernel.program import Access, Issue, Location, Port, Program, Stati
 from accmine.kernel.simulator import simulate
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/kernel-models.md").read_text(encoding="utf-8")
+BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks/kernel.py"
 FETCH = (Step("fetch", 1),)
 
 
@@ -67,3 +71,19 @@ def test_the_moments_that_the_page_names() -> None:
     assert (first.leave[0], second.leave[0], second.finish) == (5, 5, 6)
     held = simulate(EXAMPLES["RAW"]).passages[1]
     assert (held.enter[1], held.start) == (2, 5)
+
+
+def test_billions_of_instructions_on_up_to_200_states() -> None:
+    spec = importlib.util.spec_from_file_location("kernel_benchmark", BENCHMARK)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["kernel_benchmark"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    row = module.measure(module.kernel(4_190_000_000, 24))
+    assert f"{row.instructions:,} instructions" in PAGE
+    assert row.instructions == 4_189_999_996
+    assert 100 <= row.states <= 200
+    assert row.checked == 2_000
+    iterations = row.instructions // 7
+    start = row.cycles - Fraction(row.rate) * iterations
+    assert 0 <= start < 1_000, "beside the rate there is only what it takes to get there"

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from accmine.kernel.analysis import analyse
 from accmine.kernel.latency import latency
-from accmine.kernel.program import Program, Repeat
+from accmine.kernel.program import Issue, Program, Repeat
 from accmine.questions.kernel.changes import changes
 from tests.kernel.test_analysis import product
 
@@ -19,9 +19,9 @@ def rows(program: Program) -> dict[str, tuple[Fraction, bool]]:
 def test_a_copy_or_less_time_makes_it_faster() -> None:
     found = changes(product(), analyse(product()))
     assert [(change.what, change.rate, change.gain, change.enough) for change in found] == [
-        ("one more slot of A", 20, Fraction(4, 5), True),
-        ("matmul taking 4 less in array (most: 16)", 32, Fraction(1, 8), True),
-        ("load taking 4 less in dma (most: 20)", 32, Fraction(1, 8), True),
+        ("one more slot of A", Fraction(20), Fraction(4, 5), True),
+        ("load taking 4 less in dma (most: 20)", Fraction(32), Fraction(1, 8), True),
+        ("matmul taking 4 less in array (most: 16)", Fraction(32), Fraction(1, 8), True),
     ]
     assert found[0].cycles == latency(product(copies=2)), "the change is that of the description"
 
@@ -32,24 +32,22 @@ def test_times_are_shortened_by_what_is_of_use_and_no_more() -> None:
         "load taking 2 less in dma (most: 20)": (Fraction(18), True),
         "one more slot of dma": (Fraction(18), True),
     }
-    slow = replace(product(copies=2).body[0], body=tuple(_matmul_of(19, product(copies=2))))
-    assert rows(replace(product(copies=2), body=(slow,))) == {
+    assert rows(_matmul_of(19, product(copies=2))) == {
         "load taking 1 less in dma (most: 20)": (Fraction(19), False),
         "one more slot of dma": (Fraction(39, 2), False),  # then 20 + 19 on two copies
     }
 
 
-def _matmul_of(cycles: int, program: Program) -> list[object]:
+def _matmul_of(cycles: int, program: Program) -> Program:
     (loop,) = program.body
     assert isinstance(loop, Repeat)
     load, matmul = loop.body
-    return [load, replace(matmul, latency=cycles, hold=cycles)]  # type: ignore[call-arg]
+    assert isinstance(matmul, Issue)
+    return replace(program, body=(replace(loop, body=(load, replace(matmul, latency=cycles, hold=cycles))),))
 
 
 def test_nothing_alone_helps_where_two_cycles_are_as_slow() -> None:
-    (loop,) = product(copies=2).body
-    assert isinstance(loop, Repeat)
-    tied = replace(product(copies=2), body=(replace(loop, body=tuple(_matmul_of(20, product(copies=2)))),))  # type: ignore[arg-type]
+    tied = _matmul_of(20, product(copies=2))
     assert changes(tied, analyse(tied)) == ()
 
 

@@ -51,7 +51,7 @@ def test_a_parameter_is_the_change_that_was_named(accmine: Any) -> None:
     found = accmine("kernel", MACHINE, KERNEL, "--set", "copies=2", "--json").json
     assert found["cycles"] == named["cycles"] == 13_097
     assert found["parameters"]["copies"] == 2
-    assert package.kernel(MACHINE, KERNEL, set={"copies": 2}) == found  # type: ignore[operator]
+    assert package.kernel(MACHINE, KERNEL, set={"copies": 2}) == found  # type: ignore[attr-defined]
 
 
 def test_a_trace_of_the_first_instructions(accmine: Any, tmp_path: Path) -> None:
@@ -131,6 +131,6 @@ def test_what_is_refused(accmine: Any, words: list[Any], said: str) -> None:
 
 def test_python_raises_what_the_command_says() -> None:
     with pytest.raises(InputError, match="no such file"):
-        package.kernel(MACHINE, "nothing.yaml")  # type: ignore[operator]
+        package.kernel(MACHINE, "nothing.yaml")  # type: ignore[attr-defined]
     with pytest.raises(InputError, match="no such option"):
-        package.kernel(MACHINE, KERNEL, parameters={})  # type: ignore[operator]
+        package.kernel(MACHINE, KERNEL, parameters={})  # type: ignore[attr-defined]

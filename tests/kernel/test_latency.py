@@ -125,7 +125,9 @@ def test_names_do_not_matter() -> None:
             )
 
         resources = (program.stations, program.ports, program.locations)
-        renamed = [{"z" + k[::-1]: replace(v, name="z" + k[::-1]) for k, v in reversed(of.items())} for of in resources]
+        renamed: list[Any] = [
+            {"z" + k[::-1]: replace(v, name="z" + k[::-1]) for k, v in reversed(list(of.items()))} for of in resources
+        ]
         other = Program(mapped(program.body, named), *renamed)
         assert latency(other) == latency(program)
         assert bounds(other) == bounds(program)

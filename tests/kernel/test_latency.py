@@ -124,8 +124,10 @@ def test_names_do_not_matter() -> None:
                 *(tuple("z" + x[::-1] for x in names) for names in (issue.reads, issue.writes, issue.updates)),
             )
 
-        resources = (program.stations, program.ports, program.locations)
-        renamed = [{"z" + k[::-1]: replace(v, name="z" + k[::-1]) for k, v in reversed(of.items())} for of in resources]
+        resources: list[Any] = [program.stations, program.ports, program.locations]
+        renamed: list[Any] = [
+            {"z" + k[::-1]: replace(v, name="z" + k[::-1]) for k, v in reversed(list(of.items()))} for of in resources
+        ]
         other = Program(mapped(program.body, named), *renamed)
         assert latency(other) == latency(program)
         assert bounds(other) == bounds(program)

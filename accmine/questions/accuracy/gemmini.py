@@ -89,7 +89,10 @@ def gemmini_rows(suite: str, data: Path) -> list[dict[str, Any]]:
     for i, (layer, cycles) in enumerate(layers):
         model = layer_cycles(layer)
         sizes = " ".join(f"{name}{size}" for name, size in layer.sizes.items())
-        row: dict[str, Any] = {"name": f"{sizes} stride {layer.stride} {layer.mapping}", "quantity": f"cycles, {_kind(layer)}"}
+        row: dict[str, Any] = {
+            "name": f"{sizes} stride {layer.stride} {layer.mapping}",
+            "quantity": f"cycles, {_kind(layer)}",
+        }
         row |= {"model": model, "published": cycles, "ratio": model / cycles, "at_least": 0.0, "at_most": _MOST}
         rows.append({**row, "ok": None, "source": SOURCE, "fitted": i in fitted})
     return rows

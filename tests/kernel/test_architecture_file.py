@@ -8,7 +8,7 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.files import load_yaml, names
-from accmine.kernel.architecture_file import load_architecture, read_architecture
+from accmine.kernel.architecture_file import architecture_schema, load_architecture, read_architecture
 from tests.kernel.texts import ARRAY, TINY, architecture, place_of
 
 
@@ -191,3 +191,12 @@ def test_aliases_and_merges_and_numbers_as_elsewhere() -> None:
     ):
         with pytest.raises(InputError, match=says):
             architecture(TINY.replace("latency: 4", wrong))
+
+
+def test_the_schema_knows_every_key_of_the_shipped_ones() -> None:
+    schema = architecture_schema()
+    assert schema["additionalProperties"] is False
+    for name in names("kernels"):
+        document = load_architecture(name).document
+        assert document is not None
+        assert set(document.data) <= set(schema["properties"]), name

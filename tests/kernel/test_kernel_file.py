@@ -9,7 +9,7 @@ import pytest
 from accmine.errors import InputError
 from accmine.kernel import kernel_file
 from accmine.kernel.architecture import Instruction, Loop, Operand
-from accmine.kernel.kernel_file import load_kernel
+from accmine.kernel.kernel_file import kernel_schema, load_kernel
 from tests.kernel.texts import ARRAY, MACS, PRODUCT, TINY, architecture, kernel, place_of
 
 
@@ -151,3 +151,8 @@ def test_nested_repetitions_are_bounded_before_they_are_written(monkeypatch: pyt
 def test_an_instruction_without_operands_is_its_name() -> None:
     machine = architecture(TINY)
     assert kernel("name: k\nbody: [load, {load: }]\n", machine).body == (Instruction("load"), Instruction("load"))
+
+
+def test_the_schema_asks_for_a_name_and_a_body() -> None:
+    assert kernel_schema()["required"] == ["name", "body"]
+    assert kernel_schema()["additionalProperties"] is False

@@ -136,6 +136,7 @@ def read_parameters(
             found.unknown(("parameters", name), f"unknown parameter {name!r}", name, written)
         elif isinstance(other, bool) or not isinstance(other, int):
             found.add(("parameters", name), f"must be a whole number, got {other!r}")
+    found.raise_any()
     numbers: dict[str, int] = {}
     for name, value in written.items():
         place = ("parameters", name)

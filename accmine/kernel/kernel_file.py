@@ -26,7 +26,7 @@ from accmine.kernel.expression import Complaints, may_name
 
 __all__ = ["kernel_schema", "load_kernel", "read_kernel"]
 
-MOST_ITEMS = 1_000_000
+MOST_ITEMS = 200_000
 """Instructions and loops in the text of a kernel, after repetitions were written out."""
 
 SIDES = ("reads", "writes", "updates")
@@ -63,11 +63,15 @@ class _Reader:
             return ()
         read: list[Instruction | Loop] = []
         for number, item in enumerate(items):
-            if self.items > MOST_ITEMS:
-                self.found.add(place, f"more than {MOST_ITEMS} instructions when written out; use loops")
+            if self.is_full():
                 break
             read += self.item(item, names, (*place, number))
         return tuple(read)
+
+    def is_full(self) -> bool:
+        if self.items >= MOST_ITEMS:
+            self.found.add(("body",), f"more than {MOST_ITEMS} instructions when written out; use loops")
+        return self.items >= MOST_ITEMS
 
     def item(self, item: Any, names: Mapping[str, int], place: Place) -> tuple[Instruction | Loop, ...]:
         self.items += 1
@@ -117,7 +121,7 @@ class _Reader:
         checked = {index: self.number(count, names, (*place, "repeat", index), 1) for index, count in counts.items()}
         read: list[Instruction | Loop] = []
         for own in indices(self.found, checked, names, place):
-            if self.items > MOST_ITEMS:
+            if self.is_full():
                 break
             read += self.body(item["body"], {**names, **own}, (*place, "body"))
         return tuple(read)
@@ -181,7 +185,9 @@ class _Reader:
         is_register = where in self.registers
         if part is None:
             low, high = self.number(first, names, place, 0), self.number(behind, names, place, 0)
-            return Operand(where, (low, high), max(0, high - low))
+            if low >= high:
+                self.found.add(place, f"addresses are FIRST:BEHIND with 0 <= FIRST < BEHIND, got {low}:{high}")
+            return Operand(where, (low, high), max(1, high - low))
         if size is None:
             return Operand(where, part, -1 if where in self.places and not is_register else 0)
         if is_register:

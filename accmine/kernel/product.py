@@ -15,11 +15,14 @@ The section says which loops there are by default and which instructions stand w
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["DIMENSIONS", "OPERAND", "SIZES", "Move", "ProductRule", "TileSearch"]
+from accmine.kernel.expression import Complaints
+
+__all__ = ["DIMENSIONS", "OPERAND", "SIZES", "Move", "ProductRule", "TileSearch", "check_product"]
 
 DIMENSIONS = ("b", "m", "k", "n")
 """Loops of a product: products of a batch (groups of a convolution), rows of A, its columns, columns of B."""
@@ -27,7 +30,9 @@ DIMENSIONS = ("b", "m", "k", "n")
 SIZES = (*DIMENSIONS, "e")
 """Names that expressions of a product may use beside parameters: sizes of the tile at that place, bytes per element."""
 
-OPERAND = re.compile(r"(?P<place>[^.:\[\]]+)\.(?P<part>[^.:\[\]]+)(?::(?P<size>.+))?\Z")
+OPERAND = re.compile(r"(?P<place>[^.:\[\]]+)\.(?P<part>[^.:\[\]]+)(?::(?P<size>.+))?")
+OPERANDS = ("reads", "writes", "updates", "sums")
+"""Keys of an instruction that hold operands."""
 
 Dimension = Literal["b", "m", "k", "n"]
 Number = int | str
@@ -83,14 +88,6 @@ class Move(BaseModel):
     updates: tuple[str, ...] = ()
     sums: tuple[str, ...] = ()
 
-    @field_validator("reads", "writes", "updates", "sums")
-    @classmethod
-    def _operands(cls, operands: tuple[str, ...]) -> tuple[str, ...]:
-        for text in operands:
-            if not OPERAND.match(text):
-                raise ValueError(f"{text!r} is no operand; allowed: PLACE.PART or PLACE.PART:BYTES")
-        return operands
-
     @property
     def values(self) -> dict[str, Number]:
         """Immediates of the instruction, as expressions."""
@@ -134,3 +131,50 @@ class ProductRule(_Model):
         """(mnemonic, move) of every instruction."""
         return tuple(item for entry in self.instructions for item in entry.items())
 
+
+def check_product(
+    found: Complaints, rule: ProductRule, parameters: Mapping[str, int], objects: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Complain about what of a rule does not fit its architecture.
+
+    Parameters
+    ----------
+    parameters
+        Numbers of the architecture's parameters.
+    objects
+        Section -> name -> values of ``registers``, ``memories`` and ``units``.
+    """
+    for name in sorted(set(SIZES) & set(parameters)):
+        found.add(("parameters", name), f"{name!r} is a size of a product; allowed: another name", key=True)
+    for level, loops in rule.levels.items():
+        for dimension, tile in () if isinstance(loops, str) else loops.items():
+            found.number(tile, parameters, ("product", "levels", level, dimension), 1)
+    for key in ("rows", "cols", "sram_bytes") if rule.search else ():
+        found.number(getattr(rule.search, key), parameters, ("product", "search", key), int(key != "sram_bytes"))
+    mnemonics = dict.fromkeys(name for unit in objects["units"].values() for name in unit["executes"])
+    sections = (("registers", "registers"), ("memories", "buffers"))
+    known = [f"{own}.{part}" for name, key in sections for own, values in objects[name].items() for part in values[key]]
+    names = {**parameters, **dict.fromkeys(SIZES, 1)}
+    for index, (mnemonic, move) in enumerate(rule.moves):
+        place = ("product", "instructions", index, mnemonic)
+        if mnemonic not in mnemonics:
+            found.unknown(place, f"no unit executes {mnemonic!r}", mnemonic, mnemonics, key=True)
+        for key, value in move.values.items():
+            found.number(value, names, (*place, key))
+        for key in OPERANDS:
+            for at, text in enumerate(getattr(move, key)):
+                _check_operand(found, text, names, known, (*place, key, at))
+
+
+def _check_operand(
+    found: Complaints, text: str, names: Mapping[str, int], known: list[str], place: tuple[str | int, ...]
+) -> None:
+    match = OPERAND.fullmatch(text)
+    if match is None:
+        found.add(place, f"{text!r} is no operand; allowed: PLACE.PART or PLACE.PART:BYTES")
+        return
+    name = f"{match['place']}.{match['part']}"
+    if name not in known:
+        found.unknown(place, f"there is no {name!r}", name, known)
+    elif match["size"] is not None:
+        found.number(match["size"], names, place)

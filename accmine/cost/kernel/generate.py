@@ -113,7 +113,7 @@ def _loop(nest: _Nest, depth: int, sizes: Mapping[str, int], first: bool) -> Bod
     begins = first and dimension == "k"
     pieces = [(1, tile, True), (whole - 1, tile, False)] if begins else [(whole, tile, first)]
     if rest:
-        pieces.append((1, rest, begins and whole == 0 or first and not begins))
+        pieces.append((1, rest, (begins and whole == 0) or (first and not begins)))
     joined: list[tuple[int, Body]] = []
     for trips, size, fresh in pieces if whole else pieces[-1:]:
         if trips < 1:
@@ -144,7 +144,8 @@ def _instruction(mnemonic: str, move: Move, names: Mapping[str, int], first: boo
 
 
 def _operand(text: str, names: Mapping[str, int]) -> Operand:
-    found = OPERAND.match(text)
-    assert found is not None  # the rule was checked when it was made
+    found = OPERAND.fullmatch(text)
+    if found is None:
+        raise InputError(f"{text!r} is no operand; allowed: PLACE.PART or PLACE.PART:BYTES")
     size = found["size"]
     return Operand(found["place"], found["part"], 0 if size is None else evaluate(size, names))

@@ -55,7 +55,9 @@ class Level:
     def __post_init__(self) -> None:
         for dimension, tile in self.loops:
             if dimension not in DIMENSIONS:
-                raise InputError(f"level {self.name}: unknown dimension {dimension!r}; allowed: {', '.join(DIMENSIONS)}")
+                raise InputError(
+                    f"level {self.name}: unknown dimension {dimension!r}; allowed: {', '.join(DIMENSIONS)}"
+                )
             if tile < 1:
                 raise InputError(f"level {self.name}: the tile of {dimension} must be at least 1, got {tile}")
 
@@ -79,7 +81,9 @@ def rule_of(architecture: Architecture) -> ProductRule:
         raise InputError(f"{architecture.name} does not say how a product runs on it: its file has no key `product`")
     taken = sorted(set(SIZES) & set(architecture.parameters))
     if taken:
-        message = f"parameters of {architecture.name} must not be called {', '.join(taken)}: these are sizes of a product"
+        message = (
+            f"parameters of {architecture.name} must not be called {', '.join(taken)}: these are sizes of a product"
+        )
         raise InputError(message)
     return architecture.product
 

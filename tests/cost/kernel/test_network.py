@@ -14,7 +14,7 @@ from accmine.workload import forward_graph, load_model, training_graph
 
 
 def test_resnet_50_takes_the_cycles_of_the_closed_form_on_the_systolic_array():
-    graph = forward_graph(load_model("resnet-50"), 1)
+    graph = forward_graph(load_model("resnet-50"), batch=1)
     architecture = load_architecture("systolic-ws")
     found = network_kernels(graph, architecture)
     assert sum(item.count for item in found) == len(graph)
@@ -25,7 +25,7 @@ def test_resnet_50_takes_the_cycles_of_the_closed_form_on_the_systolic_array():
 
 
 def test_equal_products_occur_once_and_others_say_why_not():
-    graph = forward_graph(load_model("bert-base"), 1)
+    graph = forward_graph(load_model("bert-base"), batch=1)
     found = network_kernels(graph, load_architecture("systolic-os"))
     reasons = {item.reason for item in found if item.kernel is None}
     assert any("attention" in reason for reason in reasons)
@@ -35,7 +35,7 @@ def test_equal_products_occur_once_and_others_say_why_not():
 
 
 def test_channels_of_a_depthwise_convolution_are_products_one_after_the_other():
-    graph = forward_graph(load_model("mobilenet-v3-large"), 1)
+    graph = forward_graph(load_model("mobilenet-v3-large"), batch=1)
     architecture = load_architecture("systolic-ws")
     found = [x for x in network_kernels(graph, architecture) if x.kernel and x.operator.work.gemm.batch > 1]
     assert found
@@ -46,7 +46,7 @@ def test_channels_of_a_depthwise_convolution_are_products_one_after_the_other():
 
 
 def test_backward_products_of_a_training_graph_have_kernels_too():
-    graph = training_graph(forward_graph(load_model("resnet-18"), 2))
+    graph = training_graph(forward_graph(load_model("resnet-18"), batch=2))
     found = network_kernels(graph, load_architecture("systolic-ws"))
     assert {"forward", "backward"} <= {item.operator.phase for item in found if item.kernel}
 
@@ -54,6 +54,6 @@ def test_backward_products_of_a_training_graph_have_kernels_too():
 def test_an_architecture_without_products_is_refused():
     from dataclasses import replace
 
-    graph = forward_graph(load_model("resnet-18"), 1)
+    graph = forward_graph(load_model("resnet-18"), batch=1)
     with pytest.raises(InputError, match="does not say how a product runs on it"):
         network_kernels(graph, replace(load_architecture("systolic-ws"), product=None))

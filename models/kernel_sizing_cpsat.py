@@ -22,9 +22,9 @@ from accmine.problems.kernel_sizing import (
     Problem,
     Solution,
     bound,
-    check,
     fixed_and_varying,
     possible_counts,
+    rate_of,
     sized,
 )
 from accmine.problems.kernel_sizing.waits import slack, waits_of
@@ -42,14 +42,14 @@ class KernelSizingCpSat(BaseModel):
         """The largest counts, and then for one resource after the other the cheapest that the others allow."""
         problem = record.problem
         best = Solution(tuple(own.counts[-1] for own in problem.choices))
-        if check(problem, best):
+        if rate_of(problem, best)[0] > problem.target:
             return
         for i, own in enumerate(problem.choices):
             for count, cost in sorted(own.costs, key=lambda pair: pair[::-1]):
                 if cost >= dict(own.costs)[best.counts[i]]:
                     break
                 other = Solution((*best.counts[:i], count, *best.counts[i + 1 :]))
-                if not check(problem, other):
+                if rate_of(problem, other)[0] <= problem.target:
                     best = other
                     break
         record.offer(best)

@@ -166,7 +166,9 @@ def rate(program: Program, loop: Repeat) -> tuple[Fraction, tuple[Cause, ...]]:
     """Cycles per iteration of an innermost loop that runs forever on a program's resources, and its critical cycle."""
     graph = event_graph(program, loop.body)
     found = howard(graph)
-    return found.ratio, tuple(_cause(graph, step) for step in found.cycle if _says_something(step))
+    first = min(range(len(found.cycle)), key=lambda place: found.cycle[place].source, default=0)  # in program order
+    cycle = (*found.cycle[first:], *found.cycle[:first])
+    return found.ratio, tuple(_cause(graph, step) for step in cycle if _says_something(step))
 
 
 def _says_something(step: Dependence) -> bool:
@@ -201,8 +203,9 @@ def _heaviest(causes: Sequence[Cause]) -> str:
 def uses(program: Program, cycles: int) -> tuple[Use, ...]:
     """How busy every station, unit and port group is that an instruction uses; the busiest first.
 
-    A station before a unit is held for its latency at least, however long an instruction waits there: what is waited for
-    is busy, not who waits.
+    A station before a unit is held for its latency at least, however long an instruction waits there: busy is what is
+    waited for, not who waits. A unit or port that is held beyond the finish is counted to the finish:
+    all of it lies within the cycles of the program.
     """
     held: dict[tuple[str, str], int] = {}
     times: dict[tuple[str, str], int] = {}
@@ -214,7 +217,7 @@ def uses(program: Program, cycles: int) -> tuple[Use, ...]:
     for issue, count in _counted(program.body, 1):
         for step in issue.steps:
             add("stage", step.station, step.latency, count)
-        add("unit", issue.unit, issue.hold, count)
+        add("unit", issue.unit, min(issue.hold, issue.latency), count)
         for access in issue.accesses:
             add("port", access.port, min(access.hold, issue.latency), count)
     found = []

@@ -137,8 +137,8 @@ class Architecture:
     description: str = ""
     abstracts: str = ""
     sources: tuple[str, ...] = ()
-    document: Document | None = field(default=None, compare=False, repr=False)
     product: ProductRule | None = None
+    document: Document | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -13,28 +13,17 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, WithJsonSchema, model_validator
+from typing import Any
 
 from accmine.errors import InputError
-from accmine.files import (
-    Document,
-    FieldsError,
-    Place,
-    allowed_units,
-    load_yaml,
-    parse_quantity,
-    quantity_pattern,
-    resolve,
-    validate,
-)
+from accmine.files import Document, Place, load_yaml, resolve, validate
 from accmine.kernel.architecture import Architecture, Memory, RegisterFile, Stage, Unit
-from accmine.kernel.expression import FUNCTIONS, Complaints, evaluate, parse, substituted
-from accmine.kernel.product import ProductRule, check_product
-from accmine.kernel.resolve import paths
+from accmine.kernel.described.keys import ArchitectureKeys, RegisterKeys
+from accmine.kernel.described.paths import paths
+from accmine.kernel.expression import FUNCTIONS, Complaints, evaluate, may_name, parse, substituted
+from accmine.kernel.product import check_product
 
-__all__ = ["NAME", "REFUSED", "Whole", "architecture_schema", "indices", "load_architecture", "read_architecture"]
+__all__ = ["NAME", "architecture_schema", "indices", "load_architecture", "read_architecture"]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9-]*")
 """What an object, a register, a buffer or a mnemonic may be called."""
@@ -44,169 +33,6 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 
 MOST_REPEATED = 100_000
 """Objects that one repetition makes."""
-
-_ARRIVAL = "who comes first depends on the times themselves, which is not max-plus"
-REFUSED = {
-    "issue": f"instructions are issued in program order; where they overtake each other {_ARRIVAL}",
-    "arbitration": f"ports are taken in program order; under arbitration by arrival {_ARRIVAL}",
-    "cache": "what a cache holds depends on all earlier addresses, which is not max-plus; describe a memory and say "
-    "what each instruction transfers",
-}
-"""What people may ask for and no description has, and why; ``accmine.kernel`` is exact since all of it is max-plus."""
-_REFUSED_KINDS = {"out-of-order": "issue", "overtaking": "issue", "arbiter": "arbitration", "crossbar": "arbitration"}
-_REFUSED_KEYS = {"replacement": "cache", "ways": "cache", "associativity": "cache", "policy": "arbitration"}
-
-
-def _whole(value: Any) -> int | str:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError(f"must be a whole number or an expression, got {value!r}")
-    try:
-        if isinstance(value, str):
-            parse(value)
-    except InputError as error:
-        raise ValueError(error.complaints[0].message) from None
-    return value
-
-
-def _size(value: Any) -> int | str:
-    if not isinstance(value, str) or not re.match(quantity_pattern("bytes"), value):
-        try:
-            return _whole(value)
-        except ValueError as error:
-            units = f"or a quantity ({allowed_units('bytes')})"
-            raise ValueError(f"{error}; {units}") from None
-    exact = parse_quantity(value, "bytes")
-    if not exact.is_integer():
-        raise ValueError(f"must be whole bytes, got {value!r}")
-    return int(exact)
-
-
-def _hertz(value: Any) -> float:
-    try:
-        found = parse_quantity(value, "hertz")
-    except InputError as error:
-        raise ValueError(error.complaints[0].message) from None
-    if found <= 0:
-        raise ValueError(f"must be more than 0, got {value!r}")
-    return found
-
-
-_TEXT = {"type": "string", "minLength": 1}
-_NUMBER = {"anyOf": [{"type": "integer"}, _TEXT]}
-_SIZE = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": quantity_pattern("bytes")}, _TEXT]}
-_HERTZ = {"type": "string", "pattern": quantity_pattern("hertz")}
-Whole = Annotated[int | str, BeforeValidator(_whole), WithJsonSchema(_NUMBER)]
-"""A whole number, or an expression."""
-_Size = Annotated[int | str, BeforeValidator(_size), WithJsonSchema(_SIZE)]
-_Hertz = Annotated[float, BeforeValidator(_hertz), WithJsonSchema(_HERTZ)]
-_Repeat = Annotated[dict[str, Whole], Field(min_length=1)]
-_Names = tuple[StrictStr, ...]
-
-
-class _Object(BaseModel):
-    """What every object may say."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    repeat: _Repeat = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _max_plus(cls, data: Any) -> Any:
-        """Name what is refused, instead of not knowing it."""
-        if not isinstance(data, Mapping):
-            return data
-        wrong = []
-        for key, value in data.items():
-            word = str(value) if key in ("kind", "issue", "arbitration") else str(key)
-            reason = _REFUSED_KINDS.get(word) or _REFUSED_KEYS.get(str(key)) or (str(key) if key in REFUSED else "")
-            reason = reason or ("cache" if "cache" in word else "")
-            if reason:
-                wrong.append(((str(key),), f"{word!r} is refused: {REFUSED[reason]}"))
-        if wrong:
-            raise FieldsError(wrong)
-        return data
-
-
-class _Stage(_Object):
-    kind: Literal["fetch", "stage", "execute"] = "stage"
-    latency: Whole = 1
-    interval: Whole = 1
-    slots: Whole = 1
-    to: _Names
-
-
-class _Unit(_Object):
-    executes: Annotated[_Names, Field(min_length=1)]
-    latency: Whole = 1
-    interval: Whole | None = None
-    slots: Whole = 1
-    reads: _Names = ()
-    writes: _Names = ()
-
-
-class _Memory(_Object):
-    bandwidth: Whole
-    size: _Size | None = None
-    read_latency: Whole = 1
-    write_latency: Whole = 1
-    ports: Whole | None = None
-    read_ports: Whole | None = None
-    write_ports: Whole | None = None
-    buffers: dict[str, Whole] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _one_kind_of_ports(self) -> _Memory:
-        apart = (self.read_ports, self.write_ports)
-        if apart.count(None) == 1:
-            missing = ("read_ports", "write_ports")[apart.index(None)]
-            raise FieldsError([((missing,), "is required: read_ports and write_ports come together")])
-        if self.ports is not None and self.read_ports is not None:
-            raise FieldsError([(("ports",), "serve reads and writes; leave it out, or read_ports and write_ports")])
-        return self
-
-
-def _listed(value: Any) -> Any:
-    """A list of names is a mapping in which each has one slot."""
-    if not isinstance(value, list):
-        return value
-    twice = {str(name) for name in value if value.count(name) > 1}
-    if twice:
-        raise ValueError(f"names {', '.join(sorted(twice))} twice")
-    return dict.fromkeys(map(str, value), 1)
-
-
-class _Registers(BaseModel):
-    """Registers and their slots, each a key of its own."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Whole]
-
-    repeat: _Repeat = Field(default_factory=dict)
-
-
-_REGISTERS = {"anyOf": [{"type": "array", "items": _TEXT}, {"type": "object"}]}
-
-
-class _File(BaseModel):
-    """A file of an architecture."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Annotated[str, Field(strict=True, min_length=1)]
-    description: StrictStr = ""
-    abstracts: StrictStr = ""
-    sources: _Names = ()
-    frequency: _Hertz | None = None
-    parameters: dict[str, Whole] = Field(default_factory=dict)
-    stages: Annotated[dict[str, _Stage], Field(min_length=1)]
-    units: Annotated[dict[str, _Unit], Field(min_length=1)]
-    registers: dict[str, Annotated[_Registers, BeforeValidator(_listed), WithJsonSchema(_REGISTERS)]] = Field(
-        default_factory=dict
-    )
-    memories: dict[str, _Memory] = Field(default_factory=dict)
-    product: ProductRule | None = None
-
 
 _LEAST = {"latency": 0, "interval": 0}
 """Of numbers; 1 where nothing is said."""
@@ -220,7 +46,7 @@ _Values = dict[str, Any]
 
 def architecture_schema() -> dict[str, Any]:
     """JSON schema of a file of an architecture."""
-    return _File.model_json_schema()
+    return ArchitectureKeys.model_json_schema()
 
 
 def load_architecture(
@@ -251,7 +77,7 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
     InputError
         With everything that is wrong, each with its place.
     """
-    file = validate(document, _File)
+    file = validate(document, ArchitectureKeys)
     found = Complaints(document)
     numbers = read_parameters(found, file.parameters, parameters or {})
     found.raise_any()
@@ -261,10 +87,8 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
     }
     _one_name_each(found, objects)
     found.raise_any()
-    _choose(found, objects, {"to": ("stages", "units")}, "stages")
-    _choose(found, objects, dict.fromkeys(("reads", "writes"), ("registers", "memories")), "units")
-    if file.product is not None:
-        check_product(found, file.product, numbers, objects)
+    _choose(found, file.stages, objects, {"to": ("stages", "units")}, "stages")
+    _choose(found, file.units, objects, dict.fromkeys(("reads", "writes"), ("registers", "memories")), "units")
     found.raise_any()
     architecture = Architecture(
         file.name,
@@ -277,10 +101,15 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
         file.description,
         file.abstracts,
         file.sources,
-        document,
         file.product,
+        document,
     )
-    paths(architecture)
+    routes = paths(architecture)
+    if file.product is not None:
+        parts = {name: each.registers for name, each in architecture.registers.items()}
+        parts |= {name: each.buffers for name, each in architecture.memories.items()}
+        check_product(found, file.product, numbers, parts, routes)
+        found.raise_any()
     return architecture
 
 
@@ -378,7 +207,7 @@ def _values(found: Complaints, model: Any, numbers: Mapping[str, int], own: Mapp
     names = {**numbers, **own}
     values: _Values = {"place": place}
     fields = {key: getattr(model, key) for key in type(model).model_fields if key != "repeat"}
-    if isinstance(model, _Registers):
+    if isinstance(model, RegisterKeys):
         fields = {"registers": model.model_extra}
     for key, value in fields.items():
         at = (*place, key)
@@ -426,25 +255,27 @@ def _one_name_each(found: Complaints, objects: Mapping[str, Mapping[str, _Values
 
 
 def _choose(
-    found: Complaints, objects: Mapping[str, dict[str, _Values]], targets: Mapping[str, tuple[str, ...]], section: str
+    found: Complaints,
+    models: Mapping[str, Any],
+    objects: Mapping[str, dict[str, _Values]],
+    targets: Mapping[str, tuple[str, ...]],
+    section: str,
 ) -> None:
-    """Leave the names of lists that exist; complain about others, unless they are optional and exist somewhere."""
-    hits: dict[Place, bool] = {}
+    """Leave the names of lists that exist; complain about others, unless they are optional and could exist."""
     known_to = {
         key: {name: None for target in sections for name in objects[target]} for key, sections in targets.items()
     }
     for values in objects[section].values():
         for key, known in known_to.items():
-            kept = []
             for name, (place, optional) in values[key].items():
-                hits[place] = hits.get(place, False) or name in known
-                if name in known:
-                    kept.append(name)
-                elif not optional:
+                if name not in known and not optional:
                     found.unknown(place, f"there is no {name!r} in {' and '.join(targets[key])}", name, known)
-            values[key] = tuple(kept)
+            values[key] = tuple(name for name in values[key] if name in known)
         if "executes" in values:
             values["executes"] = tuple(values["executes"])
-    for place, hit in hits.items():
-        if not hit:
-            found.add(place, "names nothing in any repetition")
+    for own, model in models.items():
+        for key, known in known_to.items():
+            for number, item in enumerate(getattr(model, key)):
+                template = item.removesuffix("?")
+                if template != item and not may_name(template, known):
+                    found.unknown((section, own, key, number), f"{template!r} names nothing", template, known)

@@ -33,6 +33,8 @@ ORIGIN: Ring = ("origin", "")
 END: Ring = ("end", "")
 MOST_FLAT = 1_000_000
 """Instructions of a body that is written out."""
+MOST_CELLS = 10_000_000
+"""Values in all rings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,11 @@ def machine(program: Program, endless: bool = False) -> Machine:
 
     With ``endless`` the program is a body that is repeated without end; else rings are only as long as its
     instructions can fill: of ten thousand buffers that are written a hundred times none is waited for.
+
+    Raises
+    ------
+    InputError
+        They are too many to be kept.
     """
     stations, ports, writes, others = uses(program.body)
     lengths: dict[Ring, int] = {ORIGIN: 1, END: 1}
@@ -147,6 +154,10 @@ def machine(program: Program, endless: bool = False) -> Machine:
     for name in writes.keys() | others:
         lengths[("written", name)] = 1
         add("busy", name, program.locations[name].slots, writes[name])
+    if (cells := sum(lengths.values())) > MOST_CELLS:
+        raise InputError(
+            f"slots, ports and copies that run out are {cells:,} in all; allowed are {MOST_CELLS:,}", program.name
+        )
     return Machine(program, lengths)
 
 

@@ -18,7 +18,18 @@ from itertools import islice
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, Place, did_you_mean
 
-__all__ = ["FUNCTIONS", "LONGEST", "MOST", "Complaints", "Expression", "evaluate", "filled", "parse", "substituted"]
+__all__ = [
+    "FUNCTIONS",
+    "LONGEST",
+    "MOST",
+    "Complaints",
+    "Expression",
+    "evaluate",
+    "filled",
+    "may_name",
+    "parse",
+    "substituted",
+]
 
 FUNCTIONS = ("min", "max", "ceildiv")
 LONGEST = 1000
@@ -231,6 +242,12 @@ def filled(text: str, names: Mapping[str, int]) -> str:
     if "{" in done or "}" in done:
         raise InputError(f"{text!r} has a brace without partner; write {{expression}}")
     return done
+
+
+def may_name(template: str, names: Iterable[str]) -> bool:
+    """Whether a text with braces names one of these for some numbers, though not for those that there are."""
+    pattern = re.compile("-?[0-9]+".join(map(re.escape, re.split(r"\{[^{}]*\}", template))))
+    return any(pattern.fullmatch(name) for name in names)
 
 
 class Complaints:

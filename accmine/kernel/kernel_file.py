@@ -20,8 +20,9 @@ from accmine.errors import InputError
 from accmine.files import Document, Place, did_you_mean, load_yaml, validate
 from accmine.files.catalogue import find_file, path_of
 from accmine.kernel.architecture import Architecture, Instruction, Kernel, Loop, Operand
-from accmine.kernel.architecture_file import NAME, Whole, indices, read_parameters
-from accmine.kernel.expression import Complaints
+from accmine.kernel.architecture_file import NAME, indices, read_parameters
+from accmine.kernel.described.keys import Whole
+from accmine.kernel.expression import Complaints, may_name
 
 __all__ = ["kernel_schema", "load_kernel", "read_kernel"]
 
@@ -30,6 +31,7 @@ MOST_ITEMS = 1_000_000
 
 SIDES = ("reads", "writes", "updates")
 _OPERAND = re.compile(rf"({NAME.pattern})(?:\.({NAME.pattern})(?::(.+))?|\[([^:\[\]]+):([^:\[\]]+)\])")
+_PLACE = re.compile(r"(?:[^{}.\[]|\{[^{}]*\})+")
 _FORMS = "allowed: REGISTERS.NAME, MEMORY.BUFFER:BYTES or MEMORY[FIRST:BEHIND]"
 
 
@@ -52,7 +54,6 @@ class _Reader:
         self.places = {**architecture.registers, **architecture.memories}
         self.registers = architecture.registers
         self.items = 0
-        self.optional: dict[Place, bool] = {}  # whether it was ever there
 
     def body(self, items: Any, names: Mapping[str, int], place: Place) -> tuple[Instruction | Loop, ...]:
         """The items of a list, repetitions written out."""
@@ -168,15 +169,14 @@ class _Reader:
     def operand(self, item: Any, names: Mapping[str, int], place: Place) -> Operand | None:
         """An operand; −1 bytes where it says none and needs some."""
         text = self.found.text(item, names, place) if isinstance(item, str) else ""
-        optional = text.endswith("?")
         match = _OPERAND.fullmatch(text.removesuffix("?"))
         if match is None:
             self.found.add(place, f"must be an operand, got {str(item)[:40]!r}; {_FORMS}")
             return None
         where, part, size, first, behind = match.groups()
-        if optional:
-            self.optional[place] = self.optional.get(place, False) or where in self.places
-            if where not in self.places:
+        if text.endswith("?"):
+            template = _PLACE.match(item)
+            if where not in self.places and template is not None and may_name(template.group(), self.places):
                 return None
         is_register = where in self.registers
         if part is None:
@@ -244,10 +244,6 @@ def read_kernel(document: Document, architecture: Architecture, parameters: Mapp
     found = Complaints(document)
     own = read_parameters(found, file.parameters, parameters or {}, architecture.parameters)
     found.raise_any()
-    reader = _Reader(found, architecture)
-    body = reader.body(document.data["body"], {**architecture.parameters, **own}, ("body",))
-    for place, there in reader.optional.items():
-        if not there:
-            found.add(place, "names no register file or memory in any repetition")
+    body = _Reader(found, architecture).body(document.data["body"], {**architecture.parameters, **own}, ("body",))
     found.raise_any()
     return Kernel(file.name, body, document)

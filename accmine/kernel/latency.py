@@ -2,6 +2,10 @@
 
 A loop body is a max-plus linear map x ↦ A ⊗ x of the state (``events.py``), so K iterations are A^K, and a nest is a
 product of powers, (B ⊗ A^K1)^K2. Loops that are shorter than the arithmetic are written out.
+
+More cycles anywhere never make a program end sooner, and more slots of a station never later, since entries are in
+order. Ports and copies are taken in turn by instructions that may start out of order: a multiple of them is never
+slower, but three may be slower than two, where the fourth in turn falls on one that is held for long.
 """
 
 from __future__ import annotations
@@ -56,7 +60,7 @@ def latency(program: Program) -> int:
     Raises
     ------
     InputError
-        They are 2^62 or more.
+        They are 2^62 or more, or a long loop has more states than ``MOST_CELLS``.
     """
     of = _Evaluation(machine(program))
     state = of.machine.state(BEFORE, 0)
@@ -77,7 +81,7 @@ def symbolic(program: Program, body: Body | None = None) -> Map:
     Raises
     ------
     InputError
-        Its entries are 2^62 or more.
+        Its entries are 2^62 or more, or its states more than ``MOST_CELLS``.
     """
     if body is None:
         only = program.body[0] if len(program.body) == 1 else None
@@ -185,6 +189,11 @@ class _Evaluation:
         found = self.maps.get(id(body))
         if found is None:
             rings = self.touched(body)
+            if self.size(body) > MOST_CELLS:
+                raise InputError(
+                    f"a matrix over {self.size(body):,} states is too large: allowed are {MOST_CELLS:,}",
+                    self.machine.program.name,
+                )
             cells = tuple((*ring, place) for ring in rings for place in range(self.machine.lengths[ring]))
             rows = iter(identity(len(cells)))
             state = {

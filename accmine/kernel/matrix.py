@@ -81,7 +81,8 @@ def reduced(a: Matrix) -> Reduced:
     while True:
         for turned in (False, True):
             p, b, core = _factors(a.T) if turned else _factors(a)
-            if 10 * len(core) <= 9 * len(a):  # else applying it costs more than it saves
+            # a factor that saves less than a tenth costs more to apply than it saves
+            if len(core) < len(a) and 10 * len(core) <= 9 * len(a):
                 steps.append((b.T, p.T) if turned else (p, b))
                 a = np.ascontiguousarray(core.T) if turned else core
                 break

@@ -15,8 +15,8 @@ The section says which loops there are by default and which instructions stand w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -133,7 +133,11 @@ class ProductRule(_Model):
 
 
 def check_product(
-    found: Complaints, rule: ProductRule, parameters: Mapping[str, int], objects: Mapping[str, Mapping[str, Any]]
+    found: Complaints,
+    rule: ProductRule,
+    parameters: Mapping[str, int],
+    parts: Mapping[str, Iterable[str]],
+    mnemonics: Iterable[str],
 ) -> None:
     """Complain about what of a rule does not fit its architecture.
 
@@ -141,8 +145,10 @@ def check_product(
     ----------
     parameters
         Numbers of the architecture's parameters.
-    objects
-        Section -> name -> values of ``registers``, ``memories`` and ``units``.
+    parts
+        Register file or memory -> its registers or buffers.
+    mnemonics
+        What units execute.
     """
     for name in sorted(set(SIZES) & set(parameters)):
         found.add(("parameters", name), f"{name!r} is a size of a product; allowed: another name", key=True)
@@ -151,14 +157,12 @@ def check_product(
             found.number(tile, parameters, ("product", "levels", level, dimension), 1)
     for key in ("rows", "cols", "sram_bytes") if rule.search else ():
         found.number(getattr(rule.search, key), parameters, ("product", "search", key), int(key != "sram_bytes"))
-    mnemonics = dict.fromkeys(name for unit in objects["units"].values() for name in unit["executes"])
-    sections = (("registers", "registers"), ("memories", "buffers"))
-    known = [f"{own}.{part}" for name, key in sections for own, values in objects[name].items() for part in values[key]]
+    executed, known = dict.fromkeys(mnemonics), [f"{name}.{part}" for name, own in parts.items() for part in own]
     names = {**parameters, **dict.fromkeys(SIZES, 1)}
     for index, (mnemonic, move) in enumerate(rule.moves):
         place = ("product", "instructions", index, mnemonic)
-        if mnemonic not in mnemonics:
-            found.unknown(place, f"no unit executes {mnemonic!r}", mnemonic, mnemonics, key=True)
+        if mnemonic not in executed:
+            found.unknown(place, f"no unit executes {mnemonic!r}", mnemonic, executed, key=True)
         for key, value in move.values.items():
             found.number(value, names, (*place, key))
         for key in OPERANDS:

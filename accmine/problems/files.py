@@ -237,4 +237,11 @@ def where_in_file(source: Path, names: Sequence[str]) -> list[str]:
         return [str(source)] * len(names)
     if not isinstance(document.data, dict) or "kind" not in document.data:
         return [document.name] * len(names)
-    return [where_of(document, tuple(limit.split(".", 1))) for limit in names]
+    return [where_of(document, _whole_place(document.data, limit)) for limit in names]
+
+
+def _whole_place(data: Any, field: str) -> tuple[str | int, ...]:
+    """The place of a field; what the data do not say is no part of what they say."""
+    place = _place(data, field)
+    written = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return place if written.removeprefix(".") == field else (field,)

@@ -6,7 +6,7 @@ import math
 from itertools import product
 
 from accmine.errors import InputError
-from accmine.problems.kernel_sizing import Solution, bound, check, score
+from accmine.problems.kernel_sizing import Solution, bound, rate_of, score
 from accmine.record import Record
 from accmine.result import StopReason
 
@@ -42,7 +42,8 @@ class BruteForce:
                 return StopReason.TIME
             record.work += 1
             solution = Solution(counts)
-            if (record.best is None or score(problem, solution) < record.score) and not check(problem, solution):
+            cheaper = record.best is None or score(problem, solution) < record.score
+            if cheaper and rate_of(problem, solution)[0] <= problem.target:
                 record.offer(solution)
         if record.best is None:
             record.no_solution(f"all {count} choices")

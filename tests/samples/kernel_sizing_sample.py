@@ -8,13 +8,13 @@ from dataclasses import replace
 from fractions import Fraction
 
 from accmine.kernel.program import Issue, Program
-from accmine.problems.kernel_sizing import Choice, Problem, Solution, check, rate_of, score
+from accmine.problems.kernel_sizing import Choice, Problem, Solution, rate_of, score
 from tests.kernel.programs import random_program
 
-__all__ = ["least_cost", "random_sizing"]
+__all__ = ["every", "least_cost", "random_sizing"]
 
 
-def random_sizing(seed: int, most: int = 4, tight: float = 0.5) -> Problem:
+def random_sizing(seed: int, most: int = 4) -> Problem:
     """A problem whose counts can all be looked at; its target lies between the rates of two of its designs."""
     draw = random.Random(f"sizing {seed}")
     program = random_program(draw.randrange(10**6), depth=0)
@@ -23,10 +23,16 @@ def random_sizing(seed: int, most: int = 4, tight: float = 0.5) -> Problem:
     for what, name in draw.sample(used, min(len(used), draw.randint(1, most))):
         counts = sorted(draw.sample(range(1, 6), draw.randint(1, 4)))
         costs = [draw.randint(0, 9) for _ in counts]
-        choices.append(Choice(what, name, tuple(zip(counts, sorted(costs) if draw.random() < 0.7 else costs))))
+        choices.append(
+            Choice(what, name, tuple(zip(counts, sorted(costs) if draw.random() < 0.7 else costs, strict=True)))
+        )
     problem = Problem(program, tuple(choices), Fraction(1000))
     rates = [rate_of(problem, Solution(tuple(draw.choice(own.counts) for own in problem.choices)))[0] for _ in range(4)]
-    target = min(rates) + (max(rates) - min(rates)) * Fraction(draw.randint(0, 4), 4) - draw.choice([0, 0, 0, Fraction(1, 7)])
+    target = (
+        min(rates)
+        + (max(rates) - min(rates)) * Fraction(draw.randint(0, 4), 4)
+        - draw.choice([0, 0, 0, Fraction(1, 7)])
+    )
     return replace(problem, target=max(target, Fraction(1, 3)))
 
 
@@ -47,4 +53,5 @@ def every(problem: Problem) -> list[Solution]:
 
 def least_cost(problem: Problem) -> int | None:
     """The least cost of all counts that keep the rate."""
-    return min((score(problem, one) for one in every(problem) if not check(problem, one)), default=None)
+    kept = (score(problem, one) for one in every(problem) if rate_of(problem, one)[0] <= problem.target)
+    return min(kept, default=None)

@@ -312,7 +312,7 @@ def climb(
     pool: int,
     found: IntArray,
 ) -> None:
-    """Fill ``found``, shape (7, products, splits): cycles, HBM and port bytes, grid, dataflow, rows and columns of tiles.
+    """Fill ``found``, shape (7, products, splits): cycles, HBM and port bytes, grid, dataflow, sides of tiles.
 
     Each is the best on at most so many cores, of the splits there are: where no grid of a split is usefully faster
     than a smaller split, that one is repeated. Grid and dataflow are -1 where no dimension is long enough.

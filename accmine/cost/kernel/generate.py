@@ -58,7 +58,7 @@ def product_kernel(
 def _last(rule: ProductRule) -> Mapping[str, int | str]:
     loops = list(rule.levels.values())[-1]
     assert not isinstance(loops, str)  # the rule was checked when it was made
-    return loops
+    return {str(dimension): tile for dimension, tile in loops.items()}
 
 
 def _check(mapping: ProductMapping, rule: ProductRule, most: Mapping[str, int], product: Product) -> None:
@@ -107,7 +107,7 @@ def _inside(nest: _Nest, depth: int, sizes: Mapping[str, int], first: bool) -> B
 
 
 def _loop(nest: _Nest, depth: int, sizes: Mapping[str, int], first: bool) -> Body:
-    """The loop at ``depth``: whole tiles and the edge, the first one apart where sums begin there; equal ones joined."""
+    """Loop ``depth``: whole tiles and the edge, the first one apart where sums begin in it; equal ones joined."""
     _, dimension, tile = nest.loops[depth]
     whole, rest = divmod(sizes[dimension], tile)
     begins = first and dimension == "k"

@@ -39,9 +39,9 @@ class OperatorKernel:
 def work_kernel(architecture: Architecture, work: Work, name: str = "") -> Kernel | str:
     """The kernel of the product of a work, or why there is none.
 
-    A convolution is its im2col product (m = images · OH · OW, k = Cin / groups · kh · kw, n = Cout / groups); its groups
-    run one after the other, so that each channel of a depthwise one is a product of its own. Vector parts that are
-    fused to it are left out.
+    A convolution is its im2col product (m = images · OH · OW, k = Cin / groups · kh · kw, n = Cout / groups); its
+    groups run one after the other, so that each channel of a depthwise one is a product of its own. Vector parts
+    that are fused to it are left out.
 
     Raises
     ------

@@ -1,9 +1,11 @@
 """Kernel sizing: the cheapest slots and units with which the body of a loop keeps a rate."""
 
+from accmine.problems.kernel_sizing.bounds import bound, fixed_and_varying, impossible, possible_counts
 from accmine.problems.kernel_sizing.json import read_problem as problem_from_json
 from accmine.problems.kernel_sizing.json import read_solution as solution_from_json
 from accmine.problems.kernel_sizing.json import write_problem as problem_to_json
 from accmine.problems.kernel_sizing.json import write_solution as solution_to_json
+from accmine.problems.kernel_sizing.prices import One, priced, um2_of
 from accmine.problems.kernel_sizing.problem import (
     KIND,
     LARGEST,
@@ -11,11 +13,7 @@ from accmine.problems.kernel_sizing.problem import (
     More,
     Problem,
     Solution,
-    bound,
     check,
-    fixed_and_varying,
-    impossible,
-    possible_counts,
     rate_of,
     score,
     sized,
@@ -29,6 +27,7 @@ __all__ = [
     "LARGEST",
     "Choice",
     "More",
+    "One",
     "Problem",
     "Solution",
     "bound",
@@ -36,6 +35,7 @@ __all__ = [
     "fixed_and_varying",
     "impossible",
     "possible_counts",
+    "priced",
     "problem_from_json",
     "problem_to_json",
     "rate_of",
@@ -46,6 +46,7 @@ __all__ = [
     "sized",
     "solution_from_json",
     "solution_to_json",
+    "um2_of",
     "what_more_buys",
 ]
 

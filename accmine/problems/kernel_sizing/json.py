@@ -50,9 +50,7 @@ class _Reader(Reader):
             return Fraction(int(read[1]), int(read[2]))
         finite = not isinstance(value, Decimal) or (value.is_finite() and abs(value.adjusted()) < 20)
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not finite:
-            self.wrong(
-                path, f"{value!r:.60} is not allowed; a number, or a text such as '21/2', is needed"
-            )
+            self.wrong(path, f"{value!r:.60} is not allowed; a number, or a text such as '21/2', is needed")
             return Fraction(1)
         return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
 

@@ -4,9 +4,9 @@ A body of instructions (``accmine.kernel.program``) is repeated for ever. Its ra
 greatest cycle ratio of what waits for what; of some resources the count is free, each count with its cost. Wanted is
 the least sum of costs at which the rate is no slower than the target. Fewer cycles per iteration are faster.
 
-More is not always faster: slots of a unit, ports and copies are taken in turn, so that with long and short
-instructions in turn two slots may do better than three. Stations before the units are first in, first out, and there
-one more slot never makes anything later: the count-th instruction before left no later than the ones behind it.
+More is not always faster: ports and copies are taken in turn, so that with long and short accesses in turn two ports
+may do better than three. One more slot of a station never makes anything later: with c slots
+enter(n) ≥ enter(n − 1) ≥ leave(n − 1 − c), which is all that c + 1 slots ask for.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from accmine.errors import Complaint, InputError
 from accmine.kernel.graph import Dependence, EventGraph
 from accmine.kernel.program import Issue, Location, Port, Program, Repeat, Station
+from accmine.kernel.simulator import simulate
 from accmine.problems.kernel_sizing.waits import slack, slowest_cycle, waits_of, words
 
 __all__ = [
@@ -30,11 +31,8 @@ __all__ = [
     "More",
     "Problem",
     "Solution",
-    "bound",
     "check",
-    "fixed_and_varying",
-    "impossible",
-    "possible_counts",
+    "field_of",
     "rate_of",
     "score",
     "sized",
@@ -47,6 +45,7 @@ LARGEST = 1 << 56
 """Sum of all costs, and of all cycles times the denominator of the target, at most: solvers add within 64 bits."""
 
 MOST_COUNT = 1 << 20
+_SIMULATED = 400  # instructions of a simulation
 WHAT: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "station": ("slots", ("slot",)),
     "port": ("count", ("port",)),
@@ -163,12 +162,15 @@ def _wrong_body(problem: Problem) -> Iterator[tuple[str, str]]:
             if isinstance(own, Station) and own.interval < 0:
                 yield f"{what}[{i}].interval", f"{own.interval} is not allowed; at least 0 is needed"
             cycles += own.interval if isinstance(own, Station) else 0
+    units = {item.unit for item in program.body if isinstance(item, Issue)}
     for i, item in enumerate(program.body):
         at = f"body[{i}]"
         if isinstance(item, Repeat):
             yield at, "is a loop; a body without loops is needed"
             continue
         yield from ((f"{at}.{field}", message) for field, message in _wrong_issue(program, item))
+        if inside := [step.station for step in item.steps if step.station in units]:
+            yield f"{at}.steps", f"instructions end in {inside[0]!r}; it can be no step"
         times = [step.latency for step in item.steps] + [own.hold for own in item.accesses]
         for value in (*times, item.latency, item.hold):
             if value < 0:
@@ -244,99 +246,25 @@ def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
     rate, cycle = slowest_cycle(graph)
     if rate > problem.target:
         return (f"target: {rate} cycles per iteration, at most {problem.target} are wanted: {words(graph, cycle)}",)
-    return ()
+    return tuple(_late(problem, solution, graph))
 
 
-def fixed_and_varying(problem: Problem) -> tuple[EventGraph, list[dict[int, tuple[Dependence, ...]]]]:
-    """The waits of every count, and for each choice those that a count adds to them, by count."""
-    least = waits_of(problem.program)
-    fixed = list(least.dependences)
-    varying = []
-    for own in problem.choices:
-        by_count = {}
-        for count in own.counts:
-            counts = tuple(count if other is own else other.counts[0] for other in problem.choices)
-            graph = waits_of(sized(problem, Solution(counts)))
-            by_count[count] = tuple(edge for edge in graph.dependences if _of(edge, own))
-        fixed = [edge for edge in fixed if not _of(edge, own)]
-        varying.append(by_count)
-    return EventGraph(least.events, tuple(fixed)), varying
+def _late(problem: Problem, solution: Solution, graph: EventGraph) -> Iterator[str]:
+    """Instructions that a simulation sees later than the potentials of the target allow, which proves a wait missing.
 
-
-def _of(edge: Dependence, choice: Choice) -> bool:
-    return edge.on == choice.name and edge.rule in WHAT[choice.what][1]
-
-
-def first_in_first_out(problem: Problem, choice: Choice) -> bool:
-    """Whether more is never slower: a station in which no instruction ends."""
-    return choice.what == "station" and all(
-        isinstance(item, Issue) and item.unit != choice.name for item in problem.program.body
-    )
-
-
-def _relaxed(
-    problem: Problem,
-) -> tuple[EventGraph, list[dict[int, tuple[Dependence, ...]]]]:
-    """Waits that every solution has, and those of single counts; of stations first in, first out the largest count's.
-
-    Without the waits of other free resources a body is no slower, so that what is too slow here is too slow.
+    With u ≥ 0 of ``slack`` in cycles no event of iteration k is later than u + k · target.
     """
-    fixed, varying = fixed_and_varying(problem)
-    edges = list(fixed.dependences)
-    for own, by_count in zip(problem.choices, varying, strict=True):
-        if first_in_first_out(problem, own):
-            edges += by_count[own.counts[-1]]
-    return EventGraph(fixed.events, tuple(edges)), varying
-
-
-def possible_counts(problem: Problem) -> list[tuple[int, ...]]:
-    """The counts of each choice with which the rate may be kept, whatever the others are, as far as that is simple."""
-    base, varying = _relaxed(problem)
-    return [
-        tuple(
-            count
-            for count, edges in by_count.items()
-            if not slack(EventGraph(base.events, base.dependences + edges), problem.target).cycle
-        )
-        for by_count in varying
-    ]
-
-
-def bound(problem: Problem) -> tuple[int | None, str]:
-    """(sum of the least costs with which each resource by itself allows the rate, how it is obtained)."""
-    total = 0
-    for own, counts in zip(problem.choices, possible_counts(problem), strict=True):
-        if not counts:
-            return None, f"no count of {own.name} allows the target"
-        total += min(cost for count, cost in own.costs if count in counts)
-    return total, "the cheapest count of each resource that allows the target by itself"
-
-
-def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """A cycle that is slower than the target whatever is chosen, or a resource of which no count is enough.
-
-    The conflict names the target and the resource; the remedy the rate of the largest counts, the least one that is
-    not excluded, and the cycle.
-    """
-    base, varying = _relaxed(problem)
-    rate, cycle = slowest_cycle(base)
-    if rate > problem.target:
-        return ("target",), _remedy(problem, rate, words(base, cycle))
-    for own, by_count in zip(problem.choices, varying, strict=True):
-        graphs = [EventGraph(base.events, base.dependences + edges) for edges in by_count.values()]
-        if any(not slack(graph, problem.target).cycle for graph in graphs):
-            continue
-        found = [(*slowest_cycle(graph), graph) for graph in graphs]
-        rate, cycle, graph = min(found, key=lambda row: row[0])
-        return ("target", field_of(problem, own)), _remedy(problem, rate, words(graph, cycle))
-    return (), ()
-
-
-def _remedy(problem: Problem, least: Fraction, why: str) -> tuple[str, ...]:
-    """The target that the largest counts reach, and what every choice needs."""
-    reached, _ = rate_of(problem, Solution(tuple(own.counts[-1] for own in problem.choices)))
-    beside = "" if reached == least else f"; the largest counts reach {reached}"
-    return (f"target: at least {least} cycles per iteration{beside}; the cycle is {why}",)
+    target, program = problem.target, sized(problem, solution)
+    potentials, length = slack(graph, target).potentials, len(program.body)
+    iterations = max(3, _SIMULATED // length)
+    seen = simulate(replace(program, body=(Repeat(iterations, program.body),)), most_instructions=iterations * length)
+    starts = [place for place, event in enumerate(graph.events) if event.what == "start"]
+    for place, passage in enumerate(seen.passages):
+        iteration, i = divmod(place, length)
+        due = potentials[starts[i]] + iteration * target.numerator
+        if passage.start * target.denominator > due:
+            yield f"{passage.issue.label} of iteration {iteration} starts at {passage.start} in a simulation: late"
+            return
 
 
 @dataclass(frozen=True, slots=True)

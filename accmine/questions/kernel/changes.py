@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from accmine.kernel.analysis import Analysis, Cause, inner_loops, rate
 from accmine.kernel.latency import latency
@@ -67,7 +68,7 @@ def changes(program: Program, analysis: Analysis) -> tuple[Change, ...]:
             new = _rate(changed, index)
             gain = loop.rate / new - 1 if new else Fraction(10**6)
             found.append(Change(lever.said(step), new, gain, latency(changed), loop.rate >= new * TENTH))
-    return tuple(sorted(found, key=lambda change: change.rate))
+    return tuple(sorted(found, key=lambda change: (change.rate, change.what)))
 
 
 def _rate(program: Program, index: int) -> Fraction:
@@ -146,7 +147,8 @@ def _more(program: Program, kind: str, name: str, **added: int) -> Program:
     table = dict(getattr(program, kind))
     old = table[name]
     table[name] = replace(old, **{key: getattr(old, key) + value for key, value in added.items()})
-    return replace(program, **{kind: table})
+    changed: dict[str, Any] = {kind: table}
+    return replace(program, **changed)
 
 
 def _edited(program: Program, edit: Callable[[Issue], Issue]) -> Program:

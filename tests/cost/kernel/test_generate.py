@@ -1,4 +1,4 @@
-"""Kernels of products: equal to the closed form on the same machine, nests equal to what they unroll to, edges in order."""
+"""Kernels of products: equal to the closed form, nests equal to what they unroll to, edges in order."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from accmine.cost.arrays.timing import array_cycles
@@ -25,7 +27,7 @@ def test_resnet_50_takes_the_cycles_of_the_closed_form_on_the_systolic_array():
 
 
 def test_equal_products_occur_once_and_others_say_why_not():
-    graph = forward_graph(load_model("bert-base"), batch=1)
+    graph = forward_graph(load_model("bert-base"), batch=1, split="fused")
     found = network_kernels(graph, load_architecture("systolic-os"))
     reasons = {item.reason for item in found if item.kernel is None}
     assert any("attention" in reason for reason in reasons)
@@ -52,8 +54,6 @@ def test_backward_products_of_a_training_graph_have_kernels_too():
 
 
 def test_an_architecture_without_products_is_refused():
-    from dataclasses import replace
-
     graph = forward_graph(load_model("resnet-18"), batch=1)
     with pytest.raises(InputError, match="does not say how a product runs on it"):
         network_kernels(graph, replace(load_architecture("systolic-ws"), product=None))

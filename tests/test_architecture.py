@@ -179,7 +179,19 @@ ORDER = (
 """Rooms of ``accmine/`` from left to right: a room imports what stands in an earlier entry, or itself."""
 
 LEFT_OF = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms.split()}
-QUESTIONS = ("run", "cost", "kernel", "accuracy", "gap", "compare", "sensitivity", "stability", "export", "problem", "study")
+QUESTIONS = (
+    "run",
+    "cost",
+    "kernel",
+    "accuracy",
+    "gap",
+    "compare",
+    "sensitivity",
+    "stability",
+    "export",
+    "problem",
+    "study",
+)
 """A question may use those to its left."""
 
 MOST_FILES, MOST_LINES, MOST_FUNCTION = 14, 400, 60
@@ -523,6 +535,7 @@ ACROSS = {
     "docs",
     "files/test_hard_inputs.py",
     "hardware/test_memory_designs.py",
+    "kernel/test_differential.py",
     "problems/device_placement/test_oracle.py",
     "problems/operator_schedule/test_zero_durations.py",
     "questions/run/test_resume.py",

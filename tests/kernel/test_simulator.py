@@ -100,7 +100,9 @@ def output_stationary(rows: int, cols: int, macs: int) -> Program:
     The registers between two elements have two slots: their reader holds a value to the end of its cycle, in which the
     next one is written already.
     """
-    stations, locations, body = {}, {}, []
+    stations: dict[str, Station] = {}
+    locations: dict[str, Location] = {}
+    body: list[Issue] = []
     for r, c in product(range(rows), range(cols)):
         stations[f"pe {r} {c}"] = Station(f"pe {r} {c}")
         locations |= {name: Location(name, 2) for name in (f"a {r} {c}", f"b {r} {c}")}

@@ -66,7 +66,7 @@ def test_nothing_is_lost_and_nothing_overlaps(seed: int) -> None:
     for one in seen.passages:  # what a unit goes on to finish after it was left
         shown[one.issue.unit] -= max(0, one.finish - one.leave[-1])
     ports = {name: cycles for name, cycles in seen.busy.items() if name in program.ports}
-    assert +shown == +Counter(seen.held | ports)
+    assert +shown == +Counter({**seen.held, **ports})
 
 
 def test_file(tmp_path: Path) -> None:

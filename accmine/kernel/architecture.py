@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from accmine.files import Document, Place
-from accmine.kernel.product import ProductRule
+from accmine.kernel.described.product import ProductRule
 
 __all__ = ["Architecture", "Instruction", "Kernel", "Loop", "Memory", "Operand", "RegisterFile", "Stage", "Unit"]
 

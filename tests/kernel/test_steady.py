@@ -66,7 +66,8 @@ def test_only_what_reaches_the_output_is_waited_for() -> None:
     a = matrix((2, None), (0, 1))
     assert cycle_times(a, [0, 1000]) == (2, 2)
     alone, both = certify(a, [0, 1000], [0]), certify(a, [0, 1000])
-    assert alone is not None and both is not None
+    assert alone is not None
+    assert both is not None
     assert (alone.first, alone.period, alone.rates) == (0, 1, (2, None))
     assert both.first == 1000 - 1
     assert alone.predict(FAR) == (2 * FAR, NEVER)
@@ -104,7 +105,8 @@ def test_scalar_fails_on_period_2() -> None:
     a, start = matrix((None, 4), (3, None)), [0, 0]
     assert scalar_fixed_point(a, start, 0) is None
     found = certify(a, start, [0])
-    assert found is not None and found.predict(FAR)[0] == after(a, start, FAR)[0]
+    assert found is not None
+    assert found.predict(FAR)[0] == after(a, start, FAR)[0]
 
 
 def test_scalar_fails_on_a_plateau() -> None:
@@ -112,10 +114,12 @@ def test_scalar_fails_on_a_plateau() -> None:
     a, start = matrix((3, 0), (None, 4)), [100, 0]
     for equal in (2, 5, 10, 50):
         scalar = scalar_fixed_point(a, start, 0, equal)
-        assert scalar is not None and (scalar.iterations, scalar.increment) == (equal, 3)
+        assert scalar is not None
+        assert (scalar.iterations, scalar.increment) == (equal, 3)
         assert scalar.predict(FAR) != after(a, start, FAR)[0]
     found = certify(a, start)
-    assert found is not None and found.first >= 100
+    assert found is not None
+    assert found.first >= 100
     assert found.rates == (4, 4)
     assert found.predict(FAR)[0] == after(a, start, FAR)[0] == 4 * (FAR - 1)
 
@@ -125,10 +129,12 @@ def test_scalar_fails_on_a_reducible_system() -> None:
     a = matrix((2, None, None), (1, 5, None), (0, 0, 1))
     start = [0, 0, 40]
     scalar = scalar_fixed_point(a, start, 2)
-    assert scalar is not None and scalar.increment == 1
+    assert scalar is not None
+    assert scalar.increment == 1
     assert scalar.predict(FAR) < after(a, start, FAR)[2]
     found = certify(a, start)
-    assert found is not None and found.rates == (2, 5, 5)
+    assert found is not None
+    assert found.rates == (2, 5, 5)
     assert list(found.predict(FAR)) == after(a, start, FAR)
 
 
@@ -139,7 +145,7 @@ def test_scalar_is_right_where_one_unit_does_all() -> None:
 
 
 def test_a_plateau_of_a_program() -> None:
-    """Loads are faster than products until the queue of 60 buffers is full: increments of the loads' end change then."""
+    """Loads outrun products until the queue of 60 buffers is full: then the increments of their end change."""
     load = Issue("load", (), "dma", 3, 3, writes=("a",))
     use = Issue("use", (), "array", 4, 4, reads=("a",))
     stations = {"dma": Station("dma"), "array": Station("array")}
@@ -148,7 +154,8 @@ def test_a_plateau_of_a_program() -> None:
     cell, end = made.cells.index(("leave", "dma", 0)), made.cells.index(("end", "", 0))
     start = [0 if name[0] in ("origin", "end") else NEVER for name in made.cells]
     scalar = scalar_fixed_point(made.matrix, start, cell, 5)
-    assert scalar is not None and scalar.increment == 3
+    assert scalar is not None
+    assert scalar.increment == 3
     found = certify(made.matrix, start)
     assert found is not None
     assert found.rates[cell] == found.rates[end] == 4

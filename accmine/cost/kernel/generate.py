@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from accmine.cost.kernel.mapping import Product, ProductMapping, default_mapping, rule_of
 from accmine.errors import InputError
 from accmine.kernel.architecture import Architecture, Instruction, Kernel, Loop, Operand
-from accmine.kernel.expression import evaluate
-from accmine.kernel.product import OPERAND, Move, ProductRule
+from accmine.kernel.described.expression import evaluate
+from accmine.kernel.described.product import OPERAND, Move, ProductRule
 
 __all__ = ["product_kernel"]
 

@@ -17,8 +17,8 @@ from accmine.cost.memory import NOMINAL
 from accmine.errors import InputError
 from accmine.hardware import TensorCore
 from accmine.kernel.architecture import Architecture
-from accmine.kernel.expression import evaluate
-from accmine.kernel.product import DIMENSIONS, SIZES, ProductRule
+from accmine.kernel.described.expression import evaluate
+from accmine.kernel.described.product import DIMENSIONS, SIZES, ProductRule
 from accmine.workload import BYTES
 from accmine.workload.graph import Gemm, Work
 

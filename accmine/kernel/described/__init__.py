@@ -1,3 +1,3 @@
-"""Parts of reading described architectures: the keys of their files, and the paths through their stages."""
+"""Descriptions of architectures and kernels: their files, expressions, paths, and the programs they become."""
 
 from __future__ import annotations

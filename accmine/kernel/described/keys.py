@@ -10,8 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, W
 
 from accmine.errors import InputError
 from accmine.files import FieldsError, allowed_units, parse_quantity, quantity_pattern
-from accmine.kernel.expression import parse
-from accmine.kernel.product import ProductRule
+from accmine.kernel.described.expression import parse
+from accmine.kernel.described.product import ProductRule
 
 __all__ = ["REFUSED", "ArchitectureKeys", "RegisterKeys", "Whole"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from accmine.kernel.architecture import Architecture, Stage
-from accmine.kernel.expression import Complaints
+from accmine.kernel.described.expression import Complaints
 
 __all__ = ["paths"]
 

@@ -11,9 +11,9 @@ from accmine.cost import read_lines
 from accmine.cost.kernel.firesim import DIMENSIONS, Layer, array_of, calls_of, layer_kernel
 from accmine.errors import InputError
 from accmine.kernel.architecture import Architecture
-from accmine.kernel.architecture_file import load_architecture
+from accmine.kernel.described.architecture_file import load_architecture
+from accmine.kernel.described.resolve import resolve
 from accmine.kernel.latency import latency
-from accmine.kernel.resolve import resolve
 
 __all__ = ["FILES", "GEMMINI", "fitted_on", "gemmini_lines", "gemmini_rows", "layer_cycles", "read_layers"]
 

@@ -11,10 +11,10 @@ from accmine.errors import InputError
 from accmine.files import is_file_reference, load_yaml, parse_value
 from accmine.kernel.analysis import Analysis, analyse
 from accmine.kernel.architecture import Architecture
-from accmine.kernel.architecture_file import load_architecture
-from accmine.kernel.kernel_file import load_kernel
+from accmine.kernel.described.architecture_file import load_architecture
+from accmine.kernel.described.kernel_file import load_kernel
+from accmine.kernel.described.resolve import resolve
 from accmine.kernel.program import Program
-from accmine.kernel.resolve import resolve
 from accmine.questions.kernel.changes import Change, changes
 
 __all__ = ["KernelReport", "is_workload", "kernel_report", "parameters_of"]

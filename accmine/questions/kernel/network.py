@@ -11,9 +11,9 @@ from accmine.cost.kernel.network import OperatorKernel, network_kernels
 from accmine.errors import InputError
 from accmine.kernel.analysis import Analysis, analyse
 from accmine.kernel.architecture import Architecture
-from accmine.kernel.architecture_file import load_architecture
+from accmine.kernel.described.architecture_file import load_architecture
+from accmine.kernel.described.resolve import resolve
 from accmine.kernel.program import Program
-from accmine.kernel.resolve import resolve
 from accmine.questions.kernel.changes import Change, changes
 from accmine.workload import OperatorGraph, forward_graph, load_model, training_graph
 

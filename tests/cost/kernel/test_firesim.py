@@ -9,10 +9,10 @@ import pytest
 from accmine.cost.kernel.firesim import Layer, array_of, calls_of, layer_kernel
 from accmine.errors import InputError
 from accmine.kernel.architecture import Instruction, Kernel, Loop
-from accmine.kernel.architecture_file import load_architecture
+from accmine.kernel.described.architecture_file import load_architecture
+from accmine.kernel.described.resolve import resolve
 from accmine.kernel.latency import bounds, latency
 from accmine.kernel.recurrence import run
-from accmine.kernel.resolve import resolve
 
 
 def layer(mapping: str, stride: int = 1, **sizes: int) -> Layer:

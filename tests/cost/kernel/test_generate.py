@@ -13,12 +13,12 @@ from accmine.cost.kernel.generate import product_kernel
 from accmine.cost.kernel.mapping import Level, ProductMapping
 from accmine.errors import InputError
 from accmine.kernel.architecture import Architecture, Instruction, Kernel, Loop
-from accmine.kernel.architecture_file import load_architecture
+from accmine.kernel.described.architecture_file import load_architecture
+from accmine.kernel.described.product import ProductRule
+from accmine.kernel.described.resolve import resolve
 from accmine.kernel.latency import bounds, latency
-from accmine.kernel.product import ProductRule
 from accmine.kernel.program import Program, Repeat
 from accmine.kernel.recurrence import run
-from accmine.kernel.resolve import resolve
 
 SHIPPED = ("systolic-ws", "systolic-os", "ultratrail-like", "plasticine-like")
 

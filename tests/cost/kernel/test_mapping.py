@@ -12,9 +12,9 @@ from accmine.cost.kernel.generate import product_kernel
 from accmine.cost.kernel.mapping import Product, default_mapping, searched_loops
 from accmine.errors import InputError
 from accmine.hardware import TensorCore
-from accmine.kernel.architecture_file import load_architecture
+from accmine.kernel.described.architecture_file import load_architecture
+from accmine.kernel.described.resolve import resolve
 from accmine.kernel.latency import latency
-from accmine.kernel.resolve import resolve
 
 
 @pytest.mark.parametrize("flow", ["ws", "os"])

@@ -9,9 +9,9 @@ import pytest
 from accmine.cost.arrays.timing import array_cycles
 from accmine.cost.kernel.network import network_kernels
 from accmine.errors import InputError
-from accmine.kernel.architecture_file import load_architecture
+from accmine.kernel.described.architecture_file import load_architecture
+from accmine.kernel.described.resolve import resolve
 from accmine.kernel.latency import latency
-from accmine.kernel.resolve import resolve
 from accmine.workload import forward_graph, load_model, training_graph
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.files import load_yaml
-from accmine.kernel.architecture_file import read_architecture
+from accmine.kernel.described.architecture_file import read_architecture
 
 TEXT = """name: small
 parameters: {rows: 4}

@@ -20,7 +20,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from accmine.kernel.expression import Complaints
+from accmine.kernel.described.expression import Complaints
 
 __all__ = ["DIMENSIONS", "OPERAND", "SIZES", "Move", "ProductRule", "TileSearch", "check_product"]
 

@@ -8,10 +8,10 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.kernel.architecture import Instruction, Kernel, Loop, Operand
+from accmine.kernel.described.resolve import resolve
 from accmine.kernel.program import Access, Issue, Location, Port, Program, Repeat, Station, Step, issues
 from accmine.kernel.recurrence import run
-from accmine.kernel.resolve import resolve
-from tests.kernel.texts import ARRAY, MACS, PRODUCT, TINY, architecture, kernel, place_of
+from tests.kernel.described.texts import ARRAY, MACS, PRODUCT, TINY, architecture, kernel, place_of
 
 
 def program(text: str, machine_text: str = TINY) -> Program:

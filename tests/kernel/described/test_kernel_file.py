@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from accmine.errors import InputError
-from accmine.kernel import kernel_file
 from accmine.kernel.architecture import Instruction, Loop, Operand
-from accmine.kernel.kernel_file import kernel_schema, load_kernel
-from tests.kernel.texts import ARRAY, MACS, PRODUCT, TINY, architecture, kernel, place_of
+from accmine.kernel.described import kernel_file
+from accmine.kernel.described.kernel_file import kernel_schema, load_kernel
+from tests.kernel.described.texts import ARRAY, MACS, PRODUCT, TINY, architecture, kernel, place_of
 
 
 def test_a_loop_of_instructions() -> None:

@@ -16,8 +16,8 @@ from itertools import chain, pairwise
 from accmine.errors import InputError
 from accmine.files import Place
 from accmine.kernel.architecture import Architecture, Instruction, Kernel, Loop, Memory, Operand, Stage, Unit
+from accmine.kernel.described.expression import MOST, Complaints, evaluate
 from accmine.kernel.described.paths import paths
-from accmine.kernel.expression import MOST, Complaints, evaluate
 from accmine.kernel.program import Access, Issue, Location, Port, Program, Repeat, Station, Step
 
 __all__ = ["resolve"]

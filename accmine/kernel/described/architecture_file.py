@@ -18,10 +18,10 @@ from typing import Any
 from accmine.errors import InputError
 from accmine.files import Document, Place, load_yaml, resolve, validate
 from accmine.kernel.architecture import Architecture, Memory, RegisterFile, Stage, Unit
+from accmine.kernel.described.expression import FUNCTIONS, Complaints, evaluate, may_name, parse, substituted
 from accmine.kernel.described.keys import ArchitectureKeys, RegisterKeys
 from accmine.kernel.described.paths import paths
-from accmine.kernel.expression import FUNCTIONS, Complaints, evaluate, may_name, parse, substituted
-from accmine.kernel.product import check_product
+from accmine.kernel.described.product import check_product
 
 __all__ = ["NAME", "architecture_schema", "indices", "load_architecture", "read_architecture"]
 

@@ -8,8 +8,8 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.files import load_yaml, names
-from accmine.kernel.architecture_file import architecture_schema, load_architecture, read_architecture
-from tests.kernel.texts import ARRAY, TINY, architecture, place_of
+from accmine.kernel.described.architecture_file import architecture_schema, load_architecture, read_architecture
+from tests.kernel.described.texts import ARRAY, TINY, architecture, place_of
 
 
 def test_what_a_file_says() -> None:

@@ -20,9 +20,9 @@ from accmine.errors import InputError
 from accmine.files import Document, Place, did_you_mean, load_yaml, validate
 from accmine.files.catalogue import find_file, path_of
 from accmine.kernel.architecture import Architecture, Instruction, Kernel, Loop, Operand
-from accmine.kernel.architecture_file import NAME, indices, read_parameters
+from accmine.kernel.described.architecture_file import NAME, indices, read_parameters
+from accmine.kernel.described.expression import Complaints, may_name
 from accmine.kernel.described.keys import Whole
-from accmine.kernel.expression import Complaints, may_name
 
 __all__ = ["kernel_schema", "load_kernel", "read_kernel"]
 

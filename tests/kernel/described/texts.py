@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from accmine.files import load_yaml
 from accmine.kernel.architecture import Architecture, Kernel
-from accmine.kernel.architecture_file import read_architecture
-from accmine.kernel.kernel_file import read_kernel
+from accmine.kernel.described.architecture_file import read_architecture
+from accmine.kernel.described.kernel_file import read_kernel
 
 TINY = """\
 name: tiny

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from accmine.errors import InputError
 from accmine.files import load_yaml
-from accmine.kernel.expression import LONGEST, MOST, Complaints, evaluate, filled, may_name, parse, substituted
+from accmine.kernel.described.expression import (
+    LONGEST,
+    MOST,
+    Complaints,
+    evaluate,
+    filled,
+    may_name,
+    parse,
+    substituted,
+)
 
 NAMES = {"rows": 16, "cols": 8, "m": 5, "zero": 0}
 

@@ -154,7 +154,12 @@ def _complaints(problem: Problem) -> Iterator[tuple[str, str]]:
 
 def _wrong_body(problem: Problem) -> Iterator[tuple[str, str]]:
     program, cycles = problem.program, 0
-    for what, table in (("stations", program.stations), ("ports", program.ports), ("locations", program.locations)):
+    tables: tuple[tuple[str, Mapping[str, Station | Port | Location]], ...] = (
+        ("stations", program.stations),
+        ("ports", program.ports),
+        ("locations", program.locations),
+    )
+    for what, table in tables:
         for i, own in enumerate(table.values()):
             count = own.count if isinstance(own, Port) else own.slots
             if not 1 <= count <= MOST_COUNT:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,17 +19,17 @@ from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.product import ProductRule
 from accmine.kernel.described.resolve import resolve
 from accmine.kernel.latency import bounds, latency
-from accmine.kernel.program import Program, Repeat
+from accmine.kernel.program import Issue, Program, Repeat
 from accmine.kernel.recurrence import run
 
 SHIPPED = ("systolic-ws", "systolic-os", "ultratrail-like", "plasticine-like")
 
 
-def cycles(architecture: Architecture, m: int, n: int, k: int, **options) -> int:
+def cycles(architecture: Architecture, m: int, n: int, k: int, **options: Any) -> int:
     return latency(resolve(architecture, product_kernel(architecture, m, n, k, **options)))
 
 
-def sizes(draw: random.Random, count: int):
+def sizes(draw: random.Random, count: int) -> Iterator[Any]:
     """Products around the sides of an array: less, equal, one more, multiples, and others; batches too."""
     for _ in range(count):
         rows, cols = draw.randint(1, 9), draw.randint(1, 9)
@@ -37,14 +39,14 @@ def sizes(draw: random.Random, count: int):
 
 
 @pytest.mark.parametrize("flow", ["ws", "os"])
-def test_systolic_arrays_take_the_cycles_of_the_closed_form(flow):
+def test_systolic_arrays_take_the_cycles_of_the_closed_form(flow: str) -> None:
     for rows, cols, m, n, k, batch in sizes(random.Random(7), 250):
         architecture = load_architecture(f"systolic-{flow}", parameters={"rows": rows, "cols": cols})
         expected = int(array_cycles(m, k, n, batch, rows, cols, flow, "rtl-simple"))
         assert cycles(architecture, m, n, k, batch=batch) == expected, (rows, cols, m, n, k, batch)
 
 
-def test_second_weights_are_loaded_behind_the_first():
+def test_second_weights_are_loaded_behind_the_first() -> None:
     overlapped = replace(PRESETS["rtl-simple"], weight_load_overlap=True)
     for rows, cols, m, n, k, _ in sizes(random.Random(8), 60):
         changed = {"rows": rows, "cols": cols, "weight_buffers": 2}
@@ -52,7 +54,7 @@ def test_second_weights_are_loaded_behind_the_first():
         assert cycles(architecture, m, n, k) == int(array_cycles(m, k, n, 1, rows, cols, "ws", overlapped))
 
 
-def test_second_sums_drain_behind_the_next_fold():
+def test_second_sums_drain_behind_the_next_fold() -> None:
     overlapped = Timing(row_latency=2, output_latency=1, os_drain="overlapped")
     for rows, cols, m, n, k, _ in sizes(random.Random(9), 60):
         architecture = load_architecture("systolic-os", parameters={"rows": rows, "cols": cols, "sum_buffers": 2})
@@ -60,7 +62,7 @@ def test_second_sums_drain_behind_the_next_fold():
 
 
 def unrolled(program: Program) -> Program:
-    def flat(body):
+    def flat(body: tuple[Issue | Repeat, ...]) -> tuple[Issue, ...]:
         return tuple(
             issue for item in body for issue in (flat(item.body) * item.trips if isinstance(item, Repeat) else (item,))
         )
@@ -69,7 +71,7 @@ def unrolled(program: Program) -> Program:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_nests_take_as_long_as_unrolled_and_stay_within_the_bounds(name):
+def test_nests_take_as_long_as_unrolled_and_stay_within_the_bounds(name: str) -> None:
     draw = random.Random(name)
     parameters = {"tile": 3} if name == "plasticine-like" else {}
     for _ in range(10):
@@ -83,7 +85,7 @@ def test_nests_take_as_long_as_unrolled_and_stay_within_the_bounds(name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_larger_products_take_no_less(name):
+def test_larger_products_take_no_less(name: str) -> None:
     architecture = load_architecture(name)
     for axis in range(3):
         last = 0
@@ -106,14 +108,14 @@ RULE = {
 PLAIN = Architecture("plain", {}, {}, {}, product=ProductRule.model_validate(RULE))
 
 
-def flat(body) -> list[Instruction]:
-    out = []
+def flat(body: Sequence[Instruction | Loop]) -> list[Instruction]:
+    out: list[Instruction] = []
     for item in body:
         out += flat(item.body) * item.trips if isinstance(item, Loop) else [item]
     return out
 
 
-def test_every_multiplication_is_done_once_and_every_result_begun_and_stored_once():
+def test_every_multiplication_is_done_once_and_every_result_begun_and_stored_once() -> None:
     draw = random.Random(3)
     for _ in range(50):
         m, n, k = (draw.randint(1, 14) for _ in range(3))
@@ -129,13 +131,13 @@ def test_every_multiplication_is_done_once_and_every_result_begun_and_stored_onc
         assert sum(item.writes[0].size_bytes for item in loads) == 2 * 2 * m * k * blocks
 
 
-def test_a_store_stands_behind_the_last_sum_of_its_block():
+def test_a_store_stands_behind_the_last_sum_of_its_block() -> None:
     order = [item.mnemonic for item in flat(product_kernel(PLAIN, 3, 4, 10).body)]
     assert order == ["load", "work", "work", "work", "load", "work", "work", "work", "store"]
 
 
-def test_another_mapping_moves_other_loads():
-    def loads(order):
+def test_another_mapping_moves_other_loads() -> None:
+    def loads(order: Any) -> Any:
         mapping = ProductMapping((Level("block", order), Level("array", (("k", 2),))))
         return Counter(item.mnemonic for item in flat(product_kernel(PLAIN, 8, 8, 10, mapping=mapping).body))["load"]
 
@@ -151,12 +153,12 @@ def test_another_mapping_moves_other_loads():
         (ProductMapping((Level("block", ()), Level("array", ()))), "covers at most 2 of k; the mapping gives it 9"),
     ],
 )
-def test_mappings_that_do_not_fit_are_refused(mapping, says):
+def test_mappings_that_do_not_fit_are_refused(mapping: Any, says: str) -> None:
     with pytest.raises(InputError, match=says):
         product_kernel(PLAIN, 4, 4, 9, mapping=mapping)
 
 
-def test_wrong_products_and_descriptions_are_refused():
+def test_wrong_products_and_descriptions_are_refused() -> None:
     with pytest.raises(InputError, match="sizes of a product must be positive"):
         product_kernel(PLAIN, 0, 4, 9)
     with pytest.raises(InputError, match="no key `product`"):
@@ -169,11 +171,11 @@ def test_wrong_products_and_descriptions_are_refused():
         Level("block", (("m", 0),))
 
 
-def test_loops_of_huge_products_stay_small():
+def test_loops_of_huge_products_stay_small() -> None:
     kernel = product_kernel(PLAIN, 10**9 + 1, 10**9 + 1, 10**9 + 1)
     assert isinstance(kernel, Kernel)
 
-    def text(body) -> int:
+    def text(body: Sequence[Instruction | Loop]) -> int:
         return sum(text(item.body) if isinstance(item, Loop) else 1 for item in body)
 
     assert text(kernel.body) < 200

@@ -18,7 +18,7 @@ from accmine.kernel.latency import latency
 
 
 @pytest.mark.parametrize("flow", ["ws", "os"])
-def test_a_kernel_takes_the_cycles_that_the_tile_search_counted(flow):
+def test_a_kernel_takes_the_cycles_that_the_tile_search_counted(flow: str) -> None:
     draw = random.Random(5)
     for _ in range(60):
         rows, cols = draw.choice([4, 8, 16]), draw.choice([4, 8, 16])
@@ -44,7 +44,7 @@ def read_elements(loops: tuple[tuple[str, int], ...], sizes: dict[str, int]) -> 
     return total
 
 
-def test_loops_read_what_the_tile_search_counted():
+def test_loops_read_what_the_tile_search_counted() -> None:
     draw, core = random.Random(6), TensorCore(16, 16, 30_000, "ws")
     for _ in range(60):
         m, n, k = (draw.randint(1, 500) for _ in range(3))
@@ -54,12 +54,12 @@ def test_loops_read_what_the_tile_search_counted():
         assert 2 * (own + m * n) == counted.bytes, (m, n, k, loops)
 
 
-def test_without_a_limit_there_is_no_block():
+def test_without_a_limit_there_is_no_block() -> None:
     mapping = default_mapping(load_architecture("systolic-ws"), Product(100, 100, 100))
     assert [level.loops for level in mapping.levels] == [(), (("n", 16), ("k", 16))]
 
 
-def test_what_the_search_does_not_know_is_refused():
+def test_what_the_search_does_not_know_is_refused() -> None:
     with pytest.raises(InputError, match="1, 2 and 4 bytes, got 3"):
         searched_loops(Product(1, 1, 1, element_bytes=3), TensorCore(4, 4, 4096, "ws"), "rtl-simple")
     small = load_architecture("systolic-ws", parameters={"sram_bytes": 4})
@@ -67,6 +67,6 @@ def test_what_the_search_does_not_know_is_refused():
         product_kernel(small, 4, 4, 4)
 
 
-def test_tiles_of_the_search_are_whole_numbers():
+def test_tiles_of_the_search_are_whole_numbers() -> None:
     loops = searched_loops(Product(300, 300, 300, element_bytes=1), TensorCore(8, 8, 4096, "ws"), "rtl-simple")
     assert all(type(tile) is int and not isinstance(tile, np.integer) for _, tile in loops)

@@ -6,6 +6,7 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.files import load_yaml
+from accmine.kernel.architecture import Architecture
 from accmine.kernel.described.architecture_file import read_architecture
 
 TEXT = """name: small
@@ -25,11 +26,11 @@ product:
 """
 
 
-def read(text: str):
+def read(text: str) -> Architecture:
     return read_architecture(load_yaml(text=text, name="small.yaml"))
 
 
-def test_a_section_is_read():
+def test_a_section_is_read() -> None:
     rule = read(TEXT).product
     assert rule is not None
     assert rule.levels == {"array": {"n": "rows", "k": "rows"}}
@@ -53,7 +54,7 @@ def test_a_section_is_read():
         ("{n: rows, k: rows}", "search", r"small.yaml:.*no key `search`"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(old, new, says):
+def test_what_is_wrong_is_told_with_its_place(old: str, new: str, says: str) -> None:
     assert old in TEXT
     with pytest.raises(InputError, match=says):
         read(TEXT.replace(old, new))

@@ -127,7 +127,7 @@ def components(count: int, edges: Iterable[tuple[int, int]]) -> list[list[int]]:
             if path:
                 low[path[-1]] = min(low[path[-1]], low[node])
             if low[node] == number[node]:
-                part = []
+                part: list[int] = []
                 while not part or part[-1] != node:
                     part.append(stack.pop())
                     waiting[part[-1]] = False
@@ -264,7 +264,7 @@ def _matrix(graph: EventGraph) -> Matrix:
 
 
 def _karp(a: Matrix) -> Fraction | None:
-    """Max over i of min over k of (D(n)[i] − D(k)[i]) / (n − k) of an irreducible matrix, D(k) = a^k ⊗ e_0."""
+    """The max over i of min over k of (D(n)[i] − D(k)[i]) / (n − k) of an irreducible matrix, D(k) = a^k ⊗ e_0."""
     if not (a >= 0).any():
         return None  # one state that does not wait for itself
     n = len(a)

@@ -21,6 +21,10 @@ def matrix(*rows: tuple[int | None, ...]) -> Matrix:
     return np.array([[NEVER if entry is None else entry for entry in row] for row in rows], np.int64)
 
 
+def rates(*values: int | None) -> tuple[Fraction | None, ...]:
+    return tuple(None if value is None else Fraction(value) for value in values)
+
+
 def after(a: Matrix, start: list[int], k: int) -> list[int]:
     return [int(x) for x in power(a, k, np.array(start, np.int64)[:, None])[:, 0]]
 
@@ -62,14 +66,14 @@ def test_certificates_of_programs() -> None:
 
 
 def test_only_what_reaches_the_output_is_waited_for() -> None:
-    """State 1 catches up with state 0 only after 1,000 iterations, which state 0 does not care about."""
+    """State 1 catches up with state 0 only after 1,002 iterations, which state 0 does not care about."""
     a = matrix((2, None), (0, 1))
-    assert cycle_times(a, [0, 1000]) == (2, 2)
+    assert cycle_times(a, [0, 1000]) == rates(2, 2)
     alone, both = certify(a, [0, 1000], [0]), certify(a, [0, 1000])
     assert alone is not None
     assert both is not None
-    assert (alone.first, alone.period, alone.rates) == (0, 1, (2, None))
-    assert both.first == 1000 - 1
+    assert (alone.first, alone.period, alone.rates) == (0, 1, rates(2, None))
+    assert both.first == 1002  # the greater of 2 (k − 1) and 1000 + k
     assert alone.predict(FAR) == (2 * FAR, NEVER)
     assert list(both.predict(FAR)) == after(a, [0, 1000], FAR)
 
@@ -80,9 +84,9 @@ def test_it_is_not_proven_before_it_is_reached() -> None:
 
 def test_rates_come_from_upstream_alone() -> None:
     a = matrix((3, None, None, None), (0, None, None, None), (None, None, 5, None), (None, 1, 1, 7))
-    assert cycle_times(a, [0, 0, 0, 0]) == (3, 3, 5, 7)
-    assert cycle_times(a, [NEVER, 0, 0, NEVER]) == (None, None, 5, 7)
-    assert cycle_times(matrix((None, None), (4, None)), [0, 0]) == (None, None)
+    assert cycle_times(a, [0, 0, 0, 0]) == rates(3, 3, 5, 7)
+    assert cycle_times(a, [NEVER, 0, 0, NEVER]) == rates(None, None, 5, 7)
+    assert cycle_times(matrix((None, None), (4, None)), [0, 0]) == rates(None, None)
 
 
 def test_what_is_never_again() -> None:
@@ -120,7 +124,7 @@ def test_scalar_fails_on_a_plateau() -> None:
     found = certify(a, start)
     assert found is not None
     assert found.first >= 100
-    assert found.rates == (4, 4)
+    assert found.rates == rates(4, 4)
     assert found.predict(FAR)[0] == after(a, start, FAR)[0] == 4 * (FAR - 1)
 
 
@@ -134,7 +138,7 @@ def test_scalar_fails_on_a_reducible_system() -> None:
     assert scalar.predict(FAR) < after(a, start, FAR)[2]
     found = certify(a, start)
     assert found is not None
-    assert found.rates == (2, 5, 5)
+    assert found.rates == rates(2, 5, 5)
     assert list(found.predict(FAR)) == after(a, start, FAR)
 
 
@@ -145,7 +149,7 @@ def test_scalar_is_right_where_one_unit_does_all() -> None:
 
 
 def test_a_plateau_of_a_program() -> None:
-    """Loads outrun products until the queue of 60 buffers is full: then the increments of their end change."""
+    """Loads are faster than products until the queue of 60 buffers is full; then they wait for them."""
     load = Issue("load", (), "dma", 3, 3, writes=("a",))
     use = Issue("use", (), "array", 4, 4, reads=("a",))
     stations = {"dma": Station("dma"), "array": Station("array")}

@@ -176,7 +176,7 @@ def write_problem(problem: Problem) -> dict[str, Any]:
         row["accesses"] = [{"port": access.port, "hold": access.hold} for access in own.accesses]
         row |= {key: list(getattr(own, key)) for key in ("reads", "writes", "updates")}
         body.append({key: value for key, value in row.items() if value != []})
-    result = {"kind": KIND, "name": program.name, "target": str(problem.target), "stations": stations}
+    result: dict[str, Any] = {"kind": KIND, "name": program.name, "target": str(problem.target), "stations": stations}
     if problem.target.denominator == 1:
         result["target"] = problem.target.numerator
     return result | {"ports": ports, "locations": locations, "body": body}

@@ -204,7 +204,8 @@ def slowest_cycle(graph: EventGraph) -> tuple[Fraction, tuple[Dependence, ...]]:
     From one cycle that is slower than the last to the next, until there is none. Cycles of weight 0 have the rate 0
     and are not named.
     """
-    rate, cycle = Fraction(0), ()
+    rate = Fraction(0)
+    cycle: tuple[Dependence, ...] = ()
     while slower := slack(graph, rate).cycle:
         cycle = slower
         rate = Fraction(sum(own.weight for own in cycle), sum(own.distance for own in cycle))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from accmine.errors import InputError
+from accmine.problems.files import where_in_file
 from accmine.problems.kernel_sizing import (
     Solution,
     problem_from_json,
@@ -96,3 +97,10 @@ def test_junk(junk: Any) -> None:
 def test_a_solution_names_every_choice() -> None:
     with pytest.raises(InputError, match=r"counts\.dma: missing"):
         solution_from_json(load_problem(EXAMPLE), {"counts": {"load queue": 1}})
+
+
+def test_a_limit_within_a_list_is_located(tmp_path: Path) -> None:
+    file = tmp_path / "problem.json"
+    file.write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+    names = ["locations[0].slots", "target", "ports[9].count"]
+    assert where_in_file(file, names) == [f"{file}:16:31", f"{file}:4:12", "default"]

@@ -6,8 +6,8 @@ Every command is a function of its name, which returns what the command prints:
 >>> outcome = accmine.run("quickstart", limits={"area": "580 mm^2"}, seconds=5)  # doctest: +SKIP
 >>> outcome.certificate.gap  # doctest: +SKIP
 
-Nothing is imported before it is used. ``accmine.cost`` and ``accmine.report`` are folders of the source as well, and
-can be called all the same.
+Nothing is imported before it is used. ``accmine.cost``, ``accmine.kernel`` and ``accmine.report`` are folders of the
+source as well, and can be called all the same.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _HOMES = {
 }
 """File of ``accmine.questions`` -> its names; the others are in ``measures``."""
 
-_FOLDERS = ("cost", "report")
+_FOLDERS = ("cost", "kernel", "report")
 """Commands that are folders as well."""
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "cost",
     "export",
     "gap",
+    "kernel",
     "ledger",
     "list",
     "load",

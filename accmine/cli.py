@@ -35,6 +35,7 @@ QUESTIONS = (
     "sensitivity",
     "stability",
     "cost",
+    "kernel",
     "accuracy",
     "export",
     "problem",

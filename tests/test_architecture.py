@@ -181,7 +181,19 @@ ORDER = (
 """Rooms of ``accmine/`` from left to right: a room imports what stands in an earlier entry, or itself."""
 
 LEFT_OF = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms.split()}
-QUESTIONS = ("run", "cost", "kernel", "accuracy", "gap", "compare", "sensitivity", "stability", "export", "problem", "study")
+QUESTIONS = (
+    "run",
+    "cost",
+    "kernel",
+    "accuracy",
+    "gap",
+    "compare",
+    "sensitivity",
+    "stability",
+    "export",
+    "problem",
+    "study",
+)
 """A question may use those to its left."""
 
 MOST_FILES, MOST_LINES, MOST_FUNCTION = 14, 400, 60
@@ -422,6 +434,7 @@ MAY_READ = (
     "accmine.solvers.design_search.rules",  # a shipped chip, by its name
     "accmine.questions.accuracy.",  # shipped tables and files of its command
     "accmine.questions.cost.measure",  # a design and a technology that its command names
+    "accmine.questions.kernel.network",  # a model that its command names
     "accmine.questions.gap.design",  # designs that its command names
     "accmine.questions.gap.schedules.problems",  # a design that its command names
     "accmine.questions.export.",  # run folders
@@ -525,6 +538,7 @@ ACROSS = {
     "docs",
     "files/test_hard_inputs.py",
     "hardware/test_memory_designs.py",
+    "kernel/test_differential.py",
     "problems/device_placement/test_oracle.py",
     "problems/operator_schedule/test_zero_durations.py",
     "questions/run/test_resume.py",

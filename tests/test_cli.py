@@ -216,7 +216,9 @@ def test_completion_imports_nothing_slow() -> None:
     assert done.stdout.split() == ["quickstart", "[]"]
 
 
-@pytest.mark.parametrize("what", ["workloads", "accelerators", "technologies", "clusters", "studies", "solvers"])
+@pytest.mark.parametrize(
+    "what", ["workloads", "accelerators", "technologies", "clusters", "kernels", "studies", "solvers"]
+)
 def test_lists_fit_a_narrow_terminal(accmine: Any, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     lines = accmine("list", what).out.splitlines()

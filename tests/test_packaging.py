@@ -26,7 +26,7 @@ SCRIPT = """
 import accmine, accmine.models, accmine.solvers
 from importlib.resources import files
 catalogue = files("accmine.configs")
-kinds = ("accelerators", "clusters", "stacks", "studies", "suites", "technologies", "workloads")
+kinds = ("accelerators", "clusters", "kernels", "stacks", "studies", "suites", "technologies", "workloads")
 assert all(list((catalogue / kind).iterdir()) for kind in kinds)
 assert "quickstart" in (catalogue / "studies" / "quickstart.yaml").read_text()
 print(accmine.__file__)

@@ -1,13 +1,17 @@
 """Described architectures and kernels as data: what a file says, before anything is timed.
 
 The words are those of ACADL (arXiv 2402.00069): stages forward instructions, execute stages contain functional units,
-units read and write register files and memories.
+units read and write register files and memories. What came from a file knows its ``place`` in the ``document``, for
+complaints.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from accmine.files import Document, Place
+from accmine.kernel.described.product import ProductRule
 
 __all__ = ["Architecture", "Instruction", "Kernel", "Loop", "Memory", "Operand", "RegisterFile", "Stage", "Unit"]
 
@@ -39,6 +43,7 @@ class Stage:
     interval: Number = 1
     slots: Number = 1
     to: tuple[str, ...] = ()
+    place: Place = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Unit:
     slots: Number = 1
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    place: Place = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class RegisterFile:
 
     name: str
     registers: Mapping[str, Number]
+    place: Place = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -103,11 +110,12 @@ class Memory:
     read_ports: Number | None = None
     write_ports: Number | None = None
     buffers: Mapping[str, Number] = field(default_factory=dict)
+    place: Place = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything by name.
+    """Everything by name; one name for one thing.
 
     Attributes
     ----------
@@ -115,6 +123,8 @@ class Architecture:
         Clock; ``None``: cycles only.
     abstracts
         What the description leaves out, for people.
+    product
+        How products run on it; ``None``: only kernels that are written out.
     """
 
     name: str
@@ -124,7 +134,11 @@ class Architecture:
     registers: Mapping[str, RegisterFile] = field(default_factory=dict)
     memories: Mapping[str, Memory] = field(default_factory=dict)
     frequency_hz: float | None = None
+    description: str = ""
     abstracts: str = ""
+    sources: tuple[str, ...] = ()
+    product: ProductRule | None = None
+    document: Document | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -159,6 +173,7 @@ class Instruction:
     updates: tuple[Operand, ...] = ()
     values: Mapping[str, int] = field(default_factory=dict)
     label: str = ""
+    place: Place = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -168,6 +183,7 @@ class Loop:
     trips: int
     body: tuple[Instruction | Loop, ...]
     name: str = ""
+    place: Place = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -176,3 +192,4 @@ class Kernel:
 
     name: str
     body: tuple[Instruction | Loop, ...]
+    document: Document | None = field(default=None, compare=False, repr=False)

@@ -34,7 +34,8 @@ both to the slot written last and takes no new one. What an instruction reads an
 one that reads and writes the same location reads the old slot. Slots of units and ports of a group are taken in turn,
 in program order; instructions in different slots, or at different ports, may start in any order.
 
-The latency of a program is the greatest finish, whatever is still held then. All of it is max and plus of earlier times.
+The latency of a program is the greatest finish, whatever is still held then. All of it is max and plus of earlier
+times.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def simulate(
     SimulationLimitError
         If more instructions would be issued than ``most_instructions``, or cycles pass than ``most_cycles``.
     CheckError
-        If nothing can move any more: the program breaks the rules, e.g. a unit is a step of a path.
+        If a path has a station twice or a unit as a step; if nothing can move any more, a defect.
     """
     count = program.instructions if first is None else min(first, program.instructions)
     if count > most_instructions:
@@ -177,6 +177,7 @@ class _Machine:
         self._decode(program)
 
     def _decode(self, program: Program) -> None:
+        units = {flight.issue.unit for flight in self.flights}
         servers = {name: [_Server() for _ in range(port.count)] for name, port in program.ports.items()}
         taken = dict.fromkeys(servers, 0)
         copies = {name: [_Copy() for _ in range(place.slots)] for name, place in program.locations.items()}
@@ -184,6 +185,8 @@ class _Machine:
         named: dict[int, tuple[int, int]] = {}  # copy → version handed out last, readers of it
         for flight in self.flights:
             issue = flight.issue
+            if len(set(flight.path)) < len(flight.path) or units.intersection(flight.path[:-1]):
+                raise CheckError(f"{issue.label}: a path has a station once and one unit, at its end: {flight.path}")
             for name in flight.path:
                 self.places[name].coming.append(flight)
             self.places[issue.unit].cells = [None] * self.places[issue.unit].station.slots

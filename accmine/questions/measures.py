@@ -16,7 +16,19 @@ if TYPE_CHECKING:
     from accmine.report.records import Records
     from accmine.result import Result
 
-__all__ = ["calibrate", "check", "cost", "export", "gap", "ledger", "report", "sensitivity", "solve", "stability"]
+__all__ = [
+    "calibrate",
+    "check",
+    "cost",
+    "export",
+    "gap",
+    "kernel",
+    "ledger",
+    "report",
+    "sensitivity",
+    "solve",
+    "stability",
+]
 
 
 def solve(
@@ -208,6 +220,29 @@ def gap(*targets: str | Path, **options: Any) -> Records:
     from accmine.report.records import records
 
     return records(ask("gap", "gap", targets, options)["rows"])
+
+
+def kernel(architecture: str | Path, kernel: str | Path, **options: Any) -> dict[str, Any]:
+    """The exact cycles of a kernel or a model on a described architecture: ``accmine kernel --json``.
+
+    Parameters
+    ----------
+    architecture
+        A name of the catalogue or a file.
+    kernel
+        A file; or a model, as a name or a file.
+    **options
+        Those of the command: ``kernel("systolic-ws", "product.yaml", set={"rows": 32})``.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong in a file or an option.
+    """
+    from accmine.questions.asked import ask
+
+    found: dict[str, Any] = ask("kernel", "kernel", [architecture, kernel], options)
+    return found
 
 
 def ledger(**options: Any) -> Records:

@@ -3,6 +3,7 @@
 from accmine.report.as_json import from_json, to_json
 from accmine.report.charts.bars import stacked_bars
 from accmine.report.charts.chain import critical_labels
+from accmine.report.charts.kernel_trace import kernel_lanes, write_kernel_trace
 from accmine.report.charts.svg import Frame
 from accmine.report.charts.trace import core_lanes, link_lanes, operator_labels, perfetto, timeline_lanes
 from accmine.report.figure import Figure, Table
@@ -33,6 +34,7 @@ __all__ = [
     "fitted",
     "from_json",
     "gibibytes",
+    "kernel_lanes",
     "link_lanes",
     "number",
     "of_records",
@@ -48,4 +50,5 @@ __all__ = [
     "texts",
     "timeline_lanes",
     "to_json",
+    "write_kernel_trace",
 ]

@@ -30,6 +30,8 @@ class Found:
         ``INVALID``, -1 and -1 where no dimension is long enough.
     hbm_bytes, port_bytes
         With the compulsory ones, which are all where no dimension is long enough; those of the busiest core.
+    tile_m, tile_n
+        Rows and columns of the outputs that a core makes at once; 0 where no dimension is long enough.
     """
 
     cycles: IntArray
@@ -37,6 +39,8 @@ class Found:
     port_bytes: IntArray
     grid: IntArray
     dataflow: IntArray
+    tile_m: IntArray
+    tile_n: IntArray
 
 
 class GridSearch:
@@ -54,7 +58,7 @@ class GridSearch:
 
     def best(self, core: TensorCore) -> Found:
         """The best grid and tile of every product on a core type."""
-        found = np.empty((5, len(self.products.m), len(self.grids.starts) - 1), dtype=np.int64)
+        found = np.empty((7, len(self.products.m), len(self.grids.starts) - 1), dtype=np.int64)
         first = 0 if core.dataflow == FLEXIBLE else DATAFLOWS.index(core.dataflow)
         flows = (first, len(DATAFLOWS) if core.dataflow == FLEXIBLE else first + 1)
         machine = machine_of(core, self.timing, self.memory)
@@ -83,7 +87,7 @@ def least_traffic(m: int, k: int, n: int, buffer_bytes: int) -> int:
     operands = (m * k, k * n, m * n)
     row = np.array([[m, k, n, 1, 1, *operands, 1, 0, 0, 1, sum(operands)]], dtype=np.int64)
     machine = Machine(1, 1, buffer_bytes, 1, 1, 1, 1, True, 1, 0, 0, True, False, 1e-9, inf, False)
-    found, one = np.empty((5, 1, 1), dtype=np.int64), grids_of((1,))
+    found, one = np.empty((7, 1, 1), dtype=np.int64), grids_of((1,))
     climb(row, one.factors, np.array(one.starts, dtype=np.int64), (0, 1), machine, 0, found)
     return int(found[1, 0, 0])
 

@@ -95,7 +95,7 @@ class Share(NamedTuple):
 
 
 class Best(NamedTuple):
-    """max(cycles, port time, HBM time), the bytes and cycles behind it, and the place it was found at."""
+    """max(cycles, port time, HBM time), the bytes and cycles behind it, and the place and tile it was found at."""
 
     time: float
     moved: int
@@ -103,6 +103,8 @@ class Best(NamedTuple):
     cycles: int
     grid: int
     flow: int
+    tm: int
+    tn: int
 
 
 @inlined
@@ -114,7 +116,7 @@ def ceil_of(a: int, b: int) -> int:
 @inlined
 def no_tile() -> Best:
     """Worse than any tile."""
-    return Best(math.inf, 1 << 62, 1 << 62, 1 << 62, -1, -1)
+    return Best(math.inf, 1 << 62, 1 << 62, 1 << 62, -1, -1, 0, 0)
 
 
 @inlined
@@ -190,12 +192,12 @@ def tile_cycles(s: Share, mc: Machine, tm: int, tn: int, slabs: int) -> int:
 @inlined
 def weighed(s: Share, mc: Machine, ways: Ways, tile: tuple[int, int, int, int, int], best: Best, limit: float) -> Best:
     """The better of ``best`` and a tile (Tm, Tn, passes over A and B, cycles), in any way to hold the product."""
-    tm, _, a_passes, b_passes, cycles = tile
+    tm, tn, a_passes, b_passes, cycles = tile
     halo = 0
     if s.halo > 0:
         halo = s.halo * max(0, ceil_of(s.m, tm) - s.apart) * a_passes
     moved = s.fixed + s.e * ((a_passes - 1) * s.a + (b_passes - 1) * s.b + halo)
-    found = Best(max(float(cycles), moved / mc.hbm), moved, 0, cycles, best.grid, best.flow)
+    found = Best(max(float(cycles), moved / mc.hbm), moved, 0, cycles, best.grid, best.flow, tm, tn)
     if not mc.shared:
         return found if better(found, best, limit) else best
     again = float(halo) * s.own_a / s.a
@@ -214,7 +216,7 @@ def best_of_ways(
             moved, through = fixed + int(ways[2 * way]), own + ways[2 * way + 1]
         port = math.ceil(through)
         time = max(float(asked.cycles), moved / hbm, port / ports)
-        found = Best(time, moved, port, asked.cycles, asked.grid, asked.flow)
+        found = Best(time, moved, port, asked.cycles, asked.grid, asked.flow, asked.tm, asked.tn)
         if better(found, best, limit):
             best = found
     return best

@@ -137,7 +137,7 @@ def bound_of(p: Product, grid: int, cut: Four, flow: int, mc: Machine, size: Fou
     if mc.shared:
         own = ceil_of(p.a, cb * cm * ck) + ceil_of(p.b, cb * ck * cn) + ceil_of(p.c, cb * cm * ck * cn)
         port += p.e * own
-    return Best(max(float(cycles), moved / mc.hbm, port / mc.port), moved, port, cycles, grid, flow)
+    return Best(max(float(cycles), moved / mc.hbm, port / mc.port), moved, port, cycles, grid, flow, 0, 0)
 
 
 @inlined
@@ -185,7 +185,7 @@ def least_of(s: Share, mc: Machine, ways: Ways, bound: Best) -> Best:
     if mc.shared:
         again = min(again, ways[0], ways[2], ways[4], ways[6], ways[8])
     moved = s.fixed + int(again)
-    return Best(max(bound.time, moved / mc.hbm), moved, bound.port, bound.cycles, bound.grid, bound.flow)
+    return Best(max(bound.time, moved / mc.hbm), moved, bound.port, bound.cycles, bound.grid, bound.flow, 0, 0)
 
 
 @inlined
@@ -274,7 +274,7 @@ def settle(
                 break
             g, flow = int(bounds[4, visit]) // flows, low + int(bounds[4, visit]) % flows
             moved, port, cycles = int(bounds[2, visit]), int(bounds[3, visit]), int(bounds[1, visit])
-            bound = Best(bounds[0, visit], moved, port, cycles, g, flow)
+            bound = Best(bounds[0, visit], moved, port, cycles, g, flow, 0, 0)
             if not better(bound, best, limit):
                 continue
             cut = cuts[g, 0], cuts[g, 1], cuts[g, 2], cuts[g, 3]
@@ -282,7 +282,7 @@ def settle(
             s = share_of(p, cut, bound, mc, size, folds_from(sizes, cut, flow))
             if mc.shared:
                 ways = ways_of(p, cut[0], s, pool, known)
-            here = Best(best.time, best.moved, best.port, best.cycles, g, flow)
+            here = Best(best.time, best.moved, best.port, best.cycles, g, flow, best.tm, best.tn)
             found = whole_tile(s, mc, ways, here, limit)
             # Nothing is better than the bound itself.
             if better(bound, found, limit) and better(least_of(s, mc, ways, bound), found, limit):
@@ -312,7 +312,7 @@ def climb(
     pool: int,
     found: IntArray,
 ) -> None:
-    """Fill ``found``, shape (5, products, splits), with cycles, HBM bytes, port bytes, grid and dataflow.
+    """Fill ``found``, shape (7, products, splits): cycles, HBM and port bytes, grid, dataflow, sides of tiles.
 
     Each is the best on at most so many cores, of the splits there are: where no grid of a split is usefully faster
     than a smaller split, that one is repeated. Grid and dataflow are -1 where no dimension is long enough.
@@ -334,3 +334,4 @@ def climb(
             carry = settle(p, cuts, span, mc, pool, sizes, known, bounds, carry)
             found[0, i, j], found[1, i, j], found[2, i, j] = carry.cycles, carry.moved, carry.port
             found[3, i, j], found[4, i, j] = carry.grid, carry.flow
+            found[5, i, j], found[6, i, j] = carry.tm, carry.tn

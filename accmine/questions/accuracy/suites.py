@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from accmine.errors import InputError
 from accmine.files import did_you_mean
+from accmine.questions.accuracy.gemmini import FILES as GEMMINI_FILES
+from accmine.questions.accuracy.gemmini import GEMMINI, gemmini_lines, gemmini_rows
 from accmine.questions.accuracy.silicon import FILES as SILICON_FILES
 from accmine.questions.accuracy.silicon import SILICON, silicon_lines, silicon_rows
 from accmine.questions.accuracy.training.suites import FILES as TRAINING_FILES
@@ -16,18 +18,20 @@ from accmine.questions.accuracy.training.suites import TRAINING, training_lines,
 
 __all__ = ["DATA_FILES", "SUITES", "rows", "summary"]
 
-SUITES = ("anchors", "scalesim", "chips", "a100-matmul", *SILICON, *TRAINING)
+SUITES = ("anchors", "scalesim", "chips", "a100-matmul", *SILICON, GEMMINI, *TRAINING)
 """``anchors``: peaks of real chips and measured training; ``scalesim``: cycles of SCALE-Sim 3.0.0 runs; ``chips``:
 areas and powers of known chips, each predicted from the others; ``a100-matmul``: measured products on an A100;
-``SILICON``: many operators of chips; ``TRAINING``: training steps on many devices."""
+``SILICON``: many operators of chips; ``GEMMINI``: layers on the RTL of an accelerator; ``TRAINING``: training steps on
+many devices."""
 
 DATA_FILES = {"scalesim": "scalesim_cycles.csv", "a100-matmul": "llmcompass_matmul_a100.csv"}
 """Suites that read one file of the data folder."""
 
-FILES = SILICON_FILES | TRAINING_FILES
+FILES = SILICON_FILES | GEMMINI_FILES | TRAINING_FILES
 """Suites that read several."""
 
-_LINES = {**dict.fromkeys(SILICON, silicon_lines), **dict.fromkeys(TRAINING, training_lines)}
+_LINES = {**dict.fromkeys(SILICON, silicon_lines), GEMMINI: gemmini_lines, **dict.fromkeys(TRAINING, training_lines)}
+_ROWS = {**dict.fromkeys(SILICON, silicon_rows), GEMMINI: gemmini_rows, **dict.fromkeys(TRAINING, training_rows)}
 
 _PEAK_BAND = (0.99, 1.01)  # a peak is arithmetic: only rounding in the published figure is allowed
 _TRAINING_BAND = (1.0, 2.5)
@@ -113,7 +117,7 @@ def rows(suite: str, data: Path | None = None) -> list[dict[str, Any]]:
     if suite in FILES:
         if data is None:
             raise InputError(f"the suite {suite} reads {FILES[suite][0]}: name its folder by --data or ACCMINE_DATA")
-        return training_rows(suite, data) if suite in TRAINING else silicon_rows(suite, data)
+        return _ROWS[suite](suite, data)
     if suite in DATA_FILES:
         if data is None:
             file = DATA_FILES[suite]

@@ -65,9 +65,9 @@ def list_entries(
     what: Annotated[
         str,
         typer.Argument(
-            help="workloads, accelerators, technologies, clusters, stacks, studies, suites, solvers, runs.",
+            help="workloads, accelerators, technologies, clusters, stacks, kernels, studies, suites, solvers, runs.",
             autocompletion=of_words(
-                *("workloads", "accelerators", "technologies", "clusters", "stacks", "studies", "suites"),
+                *("workloads", "accelerators", "technologies", "clusters", "stacks", "kernels", "studies", "suites"),
                 *("solvers", "runs"),
             ),
         ),

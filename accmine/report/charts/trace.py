@@ -21,7 +21,7 @@ from accmine.problems.operator_schedule import Problem, Solution
 from accmine.system import Timeline
 from accmine.workload import OperatorGraph
 
-__all__ = ["CORES", "Lane", "core_lanes", "link_lanes", "operator_labels", "perfetto", "timeline_lanes"]
+__all__ = ["CORES", "Lane", "colour", "core_lanes", "link_lanes", "operator_labels", "perfetto", "timeline_lanes"]
 
 CORES = ("tensor", "vector")
 """Resources that are cores: every unit of them is a row of its own. The others are shown as rates."""
@@ -277,7 +277,7 @@ def _numbered(name: str, held: _Held, amount: IntArray, capacity: int, shown: in
     """Threads of one kind; without a capacity there are as many as needed."""
     rows = np.flatnonzero(amount).tolist()
     intervals = [(int(held.start[r]), int(held.end[r]), int(amount[r])) for r in rows]
-    given = _colour(name, intervals, capacity or len(rows))
+    given = colour(name, intervals, capacity or len(rows))
     pairs = [(core, row) for row, cores in zip(rows, given, strict=True) for core in cores if row < shown]
     pairs += [(core, -1) for core in set(range(capacity)).difference(*given)]
     # Equal widths keep the order of the names: viewers sort threads by name.
@@ -286,7 +286,7 @@ def _numbered(name: str, held: _Held, amount: IntArray, capacity: int, shown: in
         yield f"{name} {core:0{width}d}", row
 
 
-def _colour(name: str, intervals: Iterable[tuple[int, int, int]], capacity: int) -> list[tuple[int, ...]]:
+def colour(name: str, intervals: Iterable[tuple[int, int, int]], capacity: int) -> list[tuple[int, ...]]:
     """Numbers for each (start, end, amount), in order of start; greedy colouring of an interval graph."""
     free = list(range(capacity))
     busy: list[tuple[int, int]] = []

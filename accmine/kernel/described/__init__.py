@@ -1,0 +1,3 @@
+"""Descriptions of architectures and kernels: their files, expressions, paths, and the programs they become."""
+
+from __future__ import annotations

@@ -1,0 +1,58 @@
+"""What a change buys: exact rates, and none that a critical cycle forbids."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+from accmine.kernel.analysis import analyse
+from accmine.kernel.latency import latency
+from accmine.kernel.program import Issue, Program, Repeat
+from accmine.questions.kernel.changes import changes
+from tests.kernel.test_analysis import product
+
+
+def rows(program: Program) -> dict[str, tuple[Fraction, bool]]:
+    return {change.what: (change.rate, change.enough) for change in changes(program, analyse(program))}
+
+
+def test_a_copy_or_less_time_makes_it_faster() -> None:
+    found = changes(product(), analyse(product()))
+    assert [(change.what, change.rate, change.gain, change.enough) for change in found] == [
+        ("one more slot of A", Fraction(20), Fraction(4, 5), True),
+        ("load taking 4 less in dma (most: 20)", Fraction(32), Fraction(1, 8), True),
+        ("matmul taking 4 less in array (most: 16)", Fraction(32), Fraction(1, 8), True),
+    ]
+    assert found[0].cycles == latency(product(copies=2)), "the change is that of the description"
+
+
+def test_times_are_shortened_by_what_is_of_use_and_no_more() -> None:
+    """With two copies the loads bind, and products as soon as loads are shorter than these."""
+    assert rows(product(copies=2)) == {
+        "load taking 2 less in dma (most: 20)": (Fraction(18), True),
+        "one more slot of dma": (Fraction(18), True),
+    }
+    assert rows(_matmul_of(19, product(copies=2))) == {
+        "load taking 1 less in dma (most: 20)": (Fraction(19), False),
+        "one more slot of dma": (Fraction(39, 2), False),  # then 20 + 19 on two copies
+    }
+
+
+def _matmul_of(cycles: int, program: Program) -> Program:
+    (loop,) = program.body
+    assert isinstance(loop, Repeat)
+    load, matmul = loop.body
+    assert isinstance(matmul, Issue)
+    return replace(program, body=(replace(loop, body=(load, replace(matmul, latency=cycles, hold=cycles))),))
+
+
+def test_nothing_alone_helps_where_two_cycles_are_as_slow() -> None:
+    tied = _matmul_of(20, product(copies=2))
+    assert changes(tied, analyse(tied)) == ()
+
+
+def test_no_loop_no_changes() -> None:
+    (loop,) = product().body
+    assert isinstance(loop, Repeat)
+    flat = replace(product(), body=loop.body)
+    assert changes(flat, analyse(flat)) == ()

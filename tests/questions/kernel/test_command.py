@@ -1,0 +1,136 @@
+"""``accmine kernel``: what it prints, its files, and every way of saying no."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import accmine as package
+from accmine.errors import InputError
+from tests.samples.command_sample import caller
+
+ROOT = Path(__file__).resolve().parents[3]
+MACHINE, KERNEL = ROOT / "examples/kernel-architecture.yaml", ROOT / "examples/kernel.yaml"
+
+
+@pytest.fixture
+def accmine(capsys: pytest.CaptureFixture[str]) -> Any:
+    return caller(capsys)
+
+
+def test_the_example_in_text_and_json(accmine: Any) -> None:
+    found = accmine("kernel", MACHINE, KERNEL, "--json").json
+    assert (found["instructions"], found["cycles"], found["seconds"]) == (512, 23_297, 23_297e-9)
+    assert found["busy_cycles"] <= found["cycles"] <= found["serial_cycles"]
+    (loop,) = found["loops"]
+    assert (loop["name"], loop["iterations"]) == ("row/block", 256)
+    assert loop["cycles_per_iteration"] == {"exact": "91", "value": 91.0}
+    assert sum(step["cycles"] for step in loop["critical_cycle"]) == 91
+    assert found["changes"][0]["change"] == "one more slot of spad.A"
+    text = accmine("kernel", MACHINE, KERNEL).out
+    for words in ("23,297 cycles, 23.30 µs at 1,000 MHz", "load writes spad.A, which matmul 1 iteration earlier read"):
+        assert words in text
+
+
+def test_the_page_shows_what_is_printed(accmine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    page = (ROOT / "docs/kernel-models.md").read_text(encoding="utf-8")
+    shown = [line for line in accmine("kernel", MACHINE, KERNEL).out.splitlines() if "•" in line or "10 %" in line]
+    assert len(shown) >= 5
+    assert [line for line in shown if line not in page] == []
+    for file in (MACHINE, KERNEL):
+        text = "".join(line for line in file.open(encoding="utf-8") if not line.startswith("#"))
+        assert text in page
+
+
+def test_a_parameter_is_the_change_that_was_named(accmine: Any) -> None:
+    named = accmine("kernel", MACHINE, KERNEL, "--json").json["changes"][0]
+    found = accmine("kernel", MACHINE, KERNEL, "--set", "copies=2", "--json").json
+    assert found["cycles"] == named["cycles"] == 13_097
+    assert found["parameters"]["copies"] == 2
+    assert package.kernel(MACHINE, KERNEL, set={"copies": 2}) == found  # type: ignore[attr-defined]
+
+
+def test_a_trace_of_the_first_instructions(accmine: Any, tmp_path: Path) -> None:
+    file = tmp_path / "trace.json"
+    assert accmine("kernel", MACHINE, KERNEL, "--trace", file).code == 0
+    names = {event["name"] for event in json.loads(file.read_text())["traceEvents"]}
+    assert {"load", "matmul"} <= names
+
+
+def test_a_model(accmine: Any) -> None:
+    found = accmine("kernel", "systolic-ws", "resnet-18", "--json").json
+    assert sum(row["all_cycles"] for row in found["operators"]) == found["cycles"]
+    assert sum(row["share"] for row in found["operators"]) == pytest.approx(1)
+    assert all(row["all_cycles"] == row["count"] * row["cycles"] for row in found["operators"])
+    assert sum(row["count"] for row in found["operators"]) == 21, "20 convolutions and a linear layer"
+    (left,) = found["unmapped"]
+    assert left["count"] == 47
+    assert "no product" in left["reason"]
+    twice = accmine("kernel", "systolic-ws", "resnet-18", "--batch", "2", "--json").json
+    assert twice["cycles"] > found["cycles"]
+    assert twice["settings"]["batch"] == 2
+    lines = accmine("kernel", "systolic-ws", "resnet-18", "--set", "rows=32").out
+    assert "resnet-18 on systolic-ws (rows 32, cols 16" in lines
+    assert "No kernel for 47 operators" in lines
+
+
+def bad(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: k\nbody:\n  - loop: 4\n    body:\n      - {mul: {m: 2}}\n", "bad.yaml:5:"),
+        ("name: k\nbody:\n  - loop: 0\n    body:\n      - {load: {writes: [spad.A]}}\n", "bad.yaml:3:"),
+        ("name: k\nbody: []\n", "bad.yaml:2:"),
+        ("name: k\nbody:\n  - {load: {writes: [spad.B]}}\n", "bad.yaml:3:"),
+        ("name: k\nbody: [\n", "bad.yaml:"),
+        ("- 1\n", "bad.yaml:1:"),
+    ],
+    ids=["mnemonic", "trips", "empty", "buffer", "syntax", "no mapping"],
+)
+def test_kernels_that_are_wrong(accmine: Any, tmp_path: Path, text: str, said: str) -> None:
+    trace = tmp_path / "trace.json"
+    found = accmine("kernel", MACHINE, bad(tmp_path, text), "--trace", trace)
+    assert (found.code, found.out) == (2, "")
+    assert said in found.err
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([MACHINE, "nothing.yaml"], "no such file"),
+        (["nothing.yaml", KERNEL], "no such file"),
+        (["systolic-w", KERNEL], "did you mean 'systolic-ws'"),
+        ([MACHINE, "resnet-19"], "did you mean 'resnet-18'"),
+        ([MACHINE, "resnet-18"], "does not say how a product runs"),
+        ([MACHINE, KERNEL, "--set", "copies"], "--set copies: must be a parameter and a whole number"),
+        ([MACHINE, KERNEL, "--set", "copies=1.5"], "whole number"),
+        ([MACHINE, KERNEL, "--set", "copy=2"], "copy"),
+        ([MACHINE, KERNEL, "--set", "copies=0"], "kernel-architecture.yaml:"),
+        ([MACHINE, KERNEL, "--batch", "2"], "--batch: has no effect on a kernel"),
+        ([MACHINE, KERNEL, "--training"], "--training: has no effect on a kernel"),
+        (["systolic-ws", "resnet-18", "--trace", "x.json"], "--trace: has no effect on a model"),
+        (["systolic-ws", "resnet-18", "--batch", "0"], "batch"),
+        ([MACHINE, KERNEL, "--trace", "/nowhere/x.json"], "cannot write"),
+    ],
+)
+def test_what_is_refused(accmine: Any, words: list[Any], said: str) -> None:
+    found = accmine("kernel", *words)
+    assert (found.code, found.out) == (2, "")
+    assert said in found.err
+
+
+def test_python_raises_what_the_command_says() -> None:
+    with pytest.raises(InputError, match="no such file"):
+        package.kernel(MACHINE, "nothing.yaml")  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="no such option"):
+        package.kernel(MACHINE, KERNEL, parameters={})  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ import random
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ortools.sat.python import cp_model
@@ -88,10 +89,11 @@ def machine(seed: int, tiles: int = 4) -> Problem:
             load = draw.randint(30, 80)
             body.append(Issue(f"load {name}{tile}", queue, "dma", load, load // 2, ports_held, writes=(name,)))
         time = draw.randint(16, 40)
-        path, held = (Step("fetch", 1), Step("cq")), (Access("read", 16),)
-        body.append(Issue(f"multiply {tile}", path, "array", time + 20, time, held, ("A", "B"), ("C",)))
-        path, held = (Step("fetch", 1), Step("sq")), (Access("read", 8), Access("dram", 16))
-        body.append(Issue(f"store {tile}", path, "out", draw.randint(40, 90), 20, held, ("C",)))
+        path = (Step("fetch", 1), Step("cq"))
+        reads = (Access("read", 16),)
+        body.append(Issue(f"multiply {tile}", path, "array", time + 20, time, reads, ("A", "B"), ("C",)))
+        path, stores = (Step("fetch", 1), Step("sq")), (Access("read", 8), Access("dram", 16))
+        body.append(Issue(f"store {tile}", path, "out", draw.randint(40, 90), 20, stores, ("C",)))
     program = Program(tuple(body), stations, ports, locations)
     free = [("station", name) for name in ("lq", "cq", "sq", "dma", "array", "out")]
     free += [("port", name) for name in ports] + [("location", name) for name in locations]
@@ -104,9 +106,9 @@ def machine(seed: int, tiles: int = 4) -> Problem:
     return replace(problem, target=fast + (slow - fast) * Fraction(draw.randint(0, 3), 7))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_twelve_free_counts_are_proven_in_ten_seconds(seed: int) -> None:
-    problem = machine(seed)
+@pytest.mark.parametrize(("seed", "tiles"), [(2, 4), (5, 4), (11, 4), (0, 12)])
+def test_twelve_free_counts_are_proven_in_ten_seconds(seed: int, tiles: int) -> None:
+    problem = machine(seed, tiles)
     assert len(problem.choices) == 12
     result = solve(problem, stop=Stop(seconds=60))
     assert result.status is Status.OPTIMAL
@@ -140,6 +142,24 @@ def test_a_hint_is_a_solution_of_the_model(seed: int) -> None:
     assert model.read(engine.value) == solution
 
 
+def rows_of(model: cp_model.CpModel) -> str:
+    """A line for each row: what it holds for, its terms, and its range."""
+    names = [variable.name for variable in model.proto.variables]
+
+    def terms(linear: Any) -> str:
+        return " ".join(f"{coeff:+d}·{names[v]}" for v, coeff in zip(linear.vars, linear.coeffs, strict=True))
+
+    lines = [f"minimise {terms(model.proto.objective)}"]
+    lines += [f"{own.name} in {list(own.domain)}" for own in model.proto.variables]
+    for row in model.proto.constraints:
+        when = "".join(f"{names[literal]} -> " for literal in row.enforcement_literal)
+        if row.has_exactly_one():
+            lines.append("exactly one of " + " ".join(names[literal] for literal in row.exactly_one.literals))
+        else:
+            lines.append(f"{when}{terms(row.linear)} in {list(row.linear.domain)}")
+    return "\n".join(lines) + "\n"
+
+
 def test_golden_model() -> None:
     """Each family of rows once: fixed waits, waits of a count, one count of each, cost; a target of thirds."""
     body = (
@@ -153,7 +173,7 @@ def test_golden_model() -> None:
         Choice("port", "bus", ((1, 5), (2, 10))),
         Choice("location", "x", ((1, 7), (2, 14))),
     )
-    text = str(KernelSizingCpSat().build(Problem(program, choices, Fraction(13, 3))).proto) + "\n"
+    text = rows_of(KernelSizingCpSat().build(Problem(program, choices, Fraction(13, 3))))
     if os.environ.get("ACCMINE_UPDATE_GOLDEN"):
         GOLDEN.write_text(text, encoding="utf-8")
     assert text == GOLDEN.read_text(encoding="utf-8")

@@ -31,7 +31,7 @@ def random_sizing(seed: int, most: int = 4) -> Problem:
     target = (
         min(rates)
         + (max(rates) - min(rates)) * Fraction(draw.randint(0, 4), 4)
-        - draw.choice([Fraction(0), Fraction(0), Fraction(0), Fraction(1, 7)])
+        - Fraction(draw.choice([0, 0, 0, 1]), 7)
     )
     return replace(problem, target=max(target, Fraction(1, 3)))
 

@@ -154,18 +154,13 @@ def _complaints(problem: Problem) -> Iterator[tuple[str, str]]:
 
 def _wrong_body(problem: Problem) -> Iterator[tuple[str, str]]:
     program, cycles = problem.program, 0
-    tables: tuple[tuple[str, Mapping[str, Station | Port | Location]], ...] = (
-        ("stations", program.stations),
-        ("ports", program.ports),
-        ("locations", program.locations),
-    )
-    for what, table in tables:
+    for what, table in _tables(program):
         for i, own in enumerate(table.values()):
             count = own.count if isinstance(own, Port) else own.slots
             if not 1 <= count <= MOST_COUNT:
-                yield f"{what}[{i}]", f"{count} is not allowed; 1 to {MOST_COUNT} are needed"
+                yield f"{what}s[{i}].{WHAT[what][0]}", f"{count} is not allowed; 1 to {MOST_COUNT} are needed"
             if isinstance(own, Station) and own.interval < 0:
-                yield f"{what}[{i}].interval", f"{own.interval} is not allowed; at least 0 is needed"
+                yield f"{what}s[{i}].interval", f"{own.interval} is not allowed; at least 0 is needed"
             cycles += own.interval if isinstance(own, Station) else 0
     units = {item.unit for item in program.body if isinstance(item, Issue)}
     for i, item in enumerate(program.body):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from accmine.errors import InputError
+from accmine.problems.files import where_in_file
 from accmine.problems.kernel_sizing import (
     Solution,
     problem_from_json,
@@ -65,7 +66,7 @@ def changed(path: list[str | int], value: Any) -> str:
         (["target"], -1, "target: -1 is not allowed; more than 0"),
         (["target"], "1e400000000", "target: '1e400000000' is not allowed"),
         (["stations"], 7, "stations: 7 is not allowed; a list is needed"),
-        (["stations", 0, "slots"], 0, r":\d+:\d+: stations\[0\]: 0 is not allowed; 1 to"),
+        (["stations", 0, "slots"], 0, r":\d+:\d+: stations\[0\].slots: 0 is not allowed; 1 to"),
         (["stations", 0, "slots"], 1.5, r"stations\[0\].slots: Decimal\('1.5'\) is not allowed; a whole number"),
         (["stations", 1, "name"], "fetch", r"stations\[1\].name: 'fetch' is there twice"),
         (["stations", 1, "slots"], [], r":\d+:\d+: stations\[1\].slots: at least one count"),
@@ -96,3 +97,10 @@ def test_junk(junk: Any) -> None:
 def test_a_solution_names_every_choice() -> None:
     with pytest.raises(InputError, match=r"counts\.dma: missing"):
         solution_from_json(load_problem(EXAMPLE), {"counts": {"load queue": 1}})
+
+
+def test_a_limit_within_a_list_is_located(tmp_path: Path) -> None:
+    file = tmp_path / "problem.json"
+    file.write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+    names = ["locations[0].slots", "target", "ports[9].count"]
+    assert where_in_file(file, names) == [f"{file}:16:31", f"{file}:4:12", "default"]

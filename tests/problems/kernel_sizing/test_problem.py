@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 
 from accmine.errors import InputError
+from accmine.kernel.graph import EventGraph
 from accmine.kernel.program import Access, Issue, Port, Program, Station, Step
 from accmine.problems.kernel_sizing import Choice, Problem, Solution, check, rate_of, score, sized, what_more_buys
 from accmine.problems.kernel_sizing import problem as module
@@ -45,9 +46,7 @@ def test_what_one_more_buys() -> None:
 
 def test_fractions_are_exact() -> None:
     problem = long_and_short()
-    last = problem.program.body[-1]
-    assert isinstance(last, Issue)
-    body = (*problem.program.body, replace(last, label="c", unit="c"))
+    body = (*problem.program.body, Issue("c", (), "c", 1, 0, (Access("p", 1),)))
     choices = (Choice("port", "p", ((3, 1), (4, 2))),)
     stations = {name: Station(name, 8) for name in ("long", "a", "b", "c")}
     other = Problem(replace(problem.program, body=body, stations=stations), choices, Fraction(13, 3))
@@ -65,8 +64,10 @@ def test_a_slot_more_of_a_station_is_never_slower(seed: int) -> None:
 
 
 def test_the_simulation_sees_a_wait_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = waits_of
-    monkeypatch.setattr(module, "waits_of", lambda p: real(replace(p, ports={"p": Port("p", 2)})))
+    def with_a_port_more(program: Program) -> EventGraph:
+        return waits_of(replace(program, ports={"p": Port("p", 2)}))
+
+    monkeypatch.setattr(module, "waits_of", with_a_port_more)
     assert "late" in check(long_and_short(), Solution((1,)))[0]
 
 

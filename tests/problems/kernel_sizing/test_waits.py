@@ -8,6 +8,8 @@ from fractions import Fraction
 import networkx as nx
 import pytest
 
+from accmine.kernel.cycle_ratio import howard
+from accmine.kernel.events import event_graph
 from accmine.kernel.graph import EventGraph
 from accmine.kernel.program import Program, Repeat
 from accmine.kernel.simulator import simulate
@@ -94,3 +96,11 @@ def test_loops_within_the_body_are_refused() -> None:
     program = random_program(0, depth=0)
     with pytest.raises(TypeError, match="flat"):
         waits_of(replace(program, body=(Repeat(2, program.body),)))
+
+
+@pytest.mark.parametrize("machine", range(8))
+def test_howard_on_the_event_graph_of_the_recurrence_finds_the_same_rate(machine: int) -> None:
+    """Neither code is shared: rules, graph and algorithm are written twice."""
+    for seed in range(25 * machine + 500, 25 * machine + 525):
+        program = random_program(seed, depth=0)
+        assert slowest_cycle(waits_of(program))[0] == (howard(event_graph(program)).ratio or 0)

@@ -84,6 +84,29 @@ def test_nests_take_as_long_as_unrolled_and_stay_within_the_bounds(name: str) ->
         assert busy <= found <= serial
 
 
+def loops(body: Sequence[Issue | Repeat]) -> Iterator[Repeat]:
+    for item in body:
+        if isinstance(item, Repeat):
+            yield item
+            yield from loops(item.body)
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, "gemmini-like"])
+def test_powers_of_every_loop_equal_its_steps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every number of iterations up to 25, of every loop of a product with edges in all sides."""
+    monkeypatch.setattr("accmine.kernel.latency._Evaluation.leaps", lambda *_: True)
+    architecture = load_architecture(name)
+    side = 4000 if name == "gemmini-like" else 300
+    program = resolve(architecture, product_kernel(architecture, side, side - 10, side + 10))
+    found = list(loops(program.body))
+    assert found
+    for loop in found:
+        inner = tuple(replace(item, trips=2) if isinstance(item, Repeat) else item for item in loop.body)
+        for count in range(1, 26):
+            alone = replace(program, body=(replace(loop, trips=count, body=inner),))
+            assert latency(alone) == run(alone).latency, (loop.name, count)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_larger_products_take_no_less(name: str) -> None:
     architecture = load_architecture(name)

@@ -7,6 +7,7 @@ from dataclasses import astuple, replace
 from typing import Any
 
 from accmine.cost import KernelSource, MeasuredTable, Source, ZigzagSource, read_measurements
+from accmine.cost.kernel.mapping import Product
 from accmine.cost.measured.works import core_name
 from accmine.errors import InputError
 from accmine.files import load_yaml, path_of, resolve
@@ -71,8 +72,9 @@ def _kernels(name: str, template: Template, baseline: Design, told: list[str]) -
             field="cost.architecture",
         )
     # What a size makes of the description is complained about before anything is searched.
-    for rows, cols in {(f(template.tensor_rows), f(template.tensor_cols)) for f in (min, max)}:
-        source.on(replace(one, rows=rows, cols=cols))
+    for end in (min, max):
+        core = replace(one, rows=end(template.tensor_rows), cols=end(template.tensor_cols))
+        source.cycles(core, Product(1, 1, 1, 1, 2))
     others = [("accelerator", core.dataflow) for core in own if core not in served]
     others += [("baseline", baseline.tensor.dataflow)] if not source.serves(baseline.tensor) else []
     told += [

@@ -6,9 +6,10 @@ from accmine.cost.arrays.ready import ready
 from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles, array_folds, resolve_timing
 from accmine.cost.corrections import Corrections, no_corrections
 from accmine.cost.energy import mac_pj
+from accmine.cost.kernel.source import KernelSource
 from accmine.cost.measured.file import PRODUCT, MeasuredRow, number, read_lines, read_rows, whole
 from accmine.cost.measured.source import MeasuredTable, Source, Stretched, ZigzagSource, too_many_runs
-from accmine.cost.measured.values import MODELLED
+from accmine.cost.measured.values import INTERPOLATED, MEASURED, MODELLED
 from accmine.cost.measured.works import Share, read_measurements, share
 from accmine.cost.measured.zigzag import LPF_LIMIT, VERSION, Evaluation, Runner, evaluate
 from accmine.cost.measured.zigzag_layer import accelerator, best_dataflow, layer, mapping, port_bits
@@ -33,9 +34,11 @@ from accmine.cost.vector import VECTOR_TABLE
 __all__ = [
     "GEMM_DTYPES",
     "HBM_SHARES",
+    "INTERPOLATED",
     "INVALID",
     "LEVELS",
     "LPF_LIMIT",
+    "MEASURED",
     "MODELLED",
     "NOMINAL",
     "PRESETS",
@@ -47,6 +50,7 @@ __all__ = [
     "CostLibrary",
     "Evaluation",
     "GemmCost",
+    "KernelSource",
     "MeasuredRow",
     "MeasuredTable",
     "MemorySystem",

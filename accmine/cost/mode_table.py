@@ -57,7 +57,7 @@ class ModeTable:
     energy_pj
         Dynamic energy; shape (modes,).
     origin
-        Where the cost comes from: ``MODELLED``, ``INTERPOLATED`` or ``MEASURED``; shape (modes,).
+        Where the cost comes from (``accmine.cost.measured.values``); shape (modes,).
     level
         What the operator is bound by at the whole bandwidth, an index into ``LEVELS``; shape (modes,).
     """

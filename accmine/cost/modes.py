@@ -79,7 +79,7 @@ class CostLibrary:
     technology
         Source of the energy constants.
     source
-        Gives measured operators, which replace modelled costs; ``None`` for the model alone.
+        Gives what replaces modelled costs; ``None`` for the model alone.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class CostLibrary:
         self._position = {work: i for i, work in enumerate(self.works)}
         self._index: dict[OperatorGraph, IntArray] = {}
         self.resident_share = RESIDENT_SHARE if any(work.local for work in self.works) else 0.0
-        self._tensor: dict[tuple[TensorCore, MemorySystem, Waves | None], TensorCosts] = {}
+        self._tensor: dict[tuple[TensorCore, MemorySystem, Waves | None], tuple[TensorCosts, OriginArray]] = {}
         self._vector: dict[tuple[VectorCore, MemorySystem], VectorCosts] = {}
         self._corrections: dict[tuple[Calibration, int], Corrections] = {}
         self._pair: dict[_Key, OperatorCosts] = {}
@@ -121,12 +121,13 @@ class CostLibrary:
         key = _key(design)
         if key not in self._pair:
             memory = memory_of(design, self.resident_share)
-            sides = self.tensor(design, memory), self.vector(design, memory)
+            (tensor, of_arrays), vector = self._arrays(design, memory), self.vector(design, memory)
             constants = design.calibration, design.frequency_hz
             if constants not in self._corrections:
                 self._corrections[constants] = corrections(self.works, design)
-            modelled = combine(*sides, self._corrections[constants])
-            self._pair[key], self._origin[key] = self._measured(modelled, design)
+            modelled = combine(tensor, vector, self._corrections[constants])
+            self._pair[key], measured = self._measured(modelled, design)
+            self._origin[key] = np.where(measured == MODELLED, of_arrays, measured)
         return self._pair[key]
 
     def origin(self, design: Design) -> OriginArray:
@@ -161,10 +162,17 @@ class CostLibrary:
 
     def tensor(self, design: Design, memory: MemorySystem | None = None) -> TensorCosts:
         """The tensor side of every work, with the grids and dataflows that were chosen."""
-        memory = memory or memory_of(design, self.resident_share)
+        return self._arrays(design, memory or memory_of(design, self.resident_share))[0]
+
+    def _arrays(self, design: Design, memory: MemorySystem) -> tuple[TensorCosts, OriginArray]:
+        """The tensor side of every work, and where its cycles come from."""
         key = (design.tensor, memory, waves_of(design))
         if key not in self._tensor:
-            self._tensor[key] = self._tensor_costs(self.works, design, memory)
+            costs = self._tensor_costs(self.works, design, memory)
+            if self.source is None:
+                self._tensor[key] = costs, np.full(costs.grid[:, 0].shape, MODELLED, dtype=np.int8)
+            else:
+                self._tensor[key] = self.source.arrays(costs, self.works, design.tensor, self.timing)
         return self._tensor[key]
 
     def vector(self, design: Design, memory: MemorySystem | None = None) -> VectorCosts:

@@ -199,12 +199,21 @@ def assumptions_of(plan: Plan, final: Mapping[Member, TaskSchedule]) -> tuple[st
             "A launch measured on single operators is too long for a queue of them: the chip may then beat this bound."
         )
     if plan.source is not None:
-        found = measured_share(final)
-        lines.append(
-            f"Of the time of all operators {100 * found.measured:.0f} % is measured, {100 * found.interpolated:.0f} % "
-            f"interpolated between measurements and {100 * found.modelled:.0f} % modelled."
-        )
+        lines.append(_origins(plan, measured_share(final)))
     return tuple(lines)
+
+
+def _origins(plan: Plan, found: Share) -> str:
+    """Where the time of the operators of a step comes from."""
+    if plan.study.cost.use == "kernel":
+        return (
+            f"Of the time of all operators {100 * found.kernel:.0f} % is of products whose arrays take the cycles of "
+            f"kernels on {plan.study.cost.architecture}, all else modelled; {100 * found.modelled:.0f} % is modelled."
+        )
+    return (
+        f"Of the time of all operators {100 * found.measured:.0f} % is measured, {100 * found.interpolated:.0f} % "
+        f"interpolated between measurements and {100 * found.modelled:.0f} % modelled."
+    )
 
 
 def _corrected(calibration: Calibration) -> str:

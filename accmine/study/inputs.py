@@ -10,22 +10,18 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from accmine.cost import MeasuredTable, Source, ZigzagSource, pace, read_measurements, resolve_timing, unstated
-from accmine.cost.measured.works import core_name
+from accmine.cost import Source, pace, resolve_timing, unstated
 from accmine.errors import Complaint, InputError
-from accmine.files import Document, content_hash, is_file_reference, path_of, placed
+from accmine.files import Document, content_hash, is_file_reference, placed
 from accmine.hardware import (
     Beyond,
     Chip,
     Design,
-    DesignSpace,
     Template,
-    TensorCore,
-    VectorCore,
     chosen,
     costed,
     covered,
@@ -40,6 +36,7 @@ from accmine.hardware import (
     template_from_mapping,
 )
 from accmine.hardware.technology import Technology, load_technology
+from accmine.study.sources import source_of
 from accmine.study.study import LoadedStudy, Study, as_mapping
 from accmine.system import Cluster, load_cluster
 from accmine.workload import ModelDescription, load_model
@@ -83,7 +80,7 @@ class Inputs:
     baselines
         Name and design of each reference that the technology covers.
     source
-        What gives measured costs; ``None`` for the model alone.
+        What gives costs beside the model; ``None`` for the model alone.
     left_out
         What the study asks for and the technology does not cover, and what was taken where the study or a chip does
         not say; a sentence each.
@@ -173,7 +170,8 @@ def _inputs(study: Study) -> Inputs:
         except InputError as error:  # a comparison, without which there is an answer all the same
             references.remove((name, design))
             left_out.append(f"baselines: {error.complaints[0].message}; nothing is compared with it")
-    source = None if wrong.found else wrong.read("cost.file", _source, study, technology, template, baseline)
+    at = "cost.architecture" if study.cost.use == "kernel" else "cost.file"
+    source = None if wrong.found else wrong.read(at, source_of, study, technology, template, baseline, left_out)
     with wrong.about("accelerator"):
         _check_stacks(template, technology)
     if wrong.found:
@@ -299,61 +297,6 @@ def _check_stacks(template: Template, technology: Technology) -> None:
             )
 
 
-def _source(study: Study, technology: Technology, template: Template, baseline: Design) -> Source | None:
-    """What gives measured costs; ``None`` for the model alone.
-
-    Raises
-    ------
-    InputError
-        If a table is wrong, or has no row of a core type that the study has.
-    """
-    if study.cost.use == "table":
-        assert study.cost.file is not None
-        assert study.cost.reach is not None
-        table = read_measurements(study.cost.file, study.cost.reach)
-        _check_cores(study.cost.file, list(dict.fromkeys(row.core for row in table.rows)), template, baseline)
-        return MeasuredTable(table)
-    if study.cost.use == "zigzag":
-        assert study.cost.cache is not None
-        try:
-            cache = path_of(study.cost.cache)
-        except InputError as error:
-            raise InputError(str(error), field="cost.cache") from None
-        return ZigzagSource(cache.absolute(), study.timing, technology)
-    return None
-
-
-def _check_cores(file: str, measured: Sequence[TensorCore | VectorCore], template: Template, baseline: Design) -> None:
-    """A table has rows of a core type that the study has.
-
-    Raises
-    ------
-    InputError
-        If it has none, and would change nothing.
-    """
-    tensor: tuple[tuple[Any, ...], ...] = (
-        template.tensor_rows,
-        template.tensor_cols,
-        template.tensor_sram_bytes,
-        template.dataflow,
-    )
-    vector = (template.vector_lanes, template.vector_ops_per_lane, template.vector_sram_bytes)
-    for core in measured:
-        allowed = tensor if isinstance(core, TensorCore) else vector
-        sizes = astuple(core)[: len(allowed)]  # without rates, which no row has
-        inside = all(value in values for value, values in zip(sizes, allowed, strict=True))
-        if inside or core in (baseline.tensor.plain, baseline.vector.plain):
-            return
-    one = next(iter(DesignSpace(template)))
-    here = ", ".join(dict.fromkeys(core_name(core) for d in (one, baseline) for core in (d.tensor, d.vector)))
-    there = ", ".join(map(core_name, measured[:4])) + (", …" if len(measured) > 4 else "")
-    raise InputError(
-        f"{file}: no row is of a core type of the accelerator or the baseline, so none would be used; rows are of "
-        f"{there}; allowed are rows of {here} or another combination of the accelerator's values",
-        field="cost.file",
-    )
-
-
 def referenced_files(study: Study) -> tuple[Path, ...]:
     """The user's own files that the study names, sorted."""
     references = [study.baseline, study.accelerator.use, *study.baselines]
@@ -362,6 +305,7 @@ def referenced_files(study: Study) -> tuple[Path, ...]:
     references += [study.system.cluster] if study.system.cluster else []
     own = {Path(name) for name in references if is_file_reference(name)}
     own |= {Path(study.cost.file)} if study.cost.file else set()
+    own |= {Path(name) for name in [study.cost.architecture or ""] if is_file_reference(name)}
     if study.technology is not None and is_file_reference(study.technology):
         own |= set(files_read(Path(study.technology)))
     return tuple(sorted(own))

@@ -17,6 +17,7 @@ from accmine.study.choices import choices
 from accmine.study.precision import PURE_BF16, Part, Precision, PrecisionWord
 from accmine.study.values import (
     AcceleratorName,
+    ArchitectureName,
     AreaLimit,
     Axis,
     BytesAxis,
@@ -273,10 +274,11 @@ HEURISTIC_OPTIONS = ("top_k", "hysteresis", "start", "growth", "min_gain", "orde
 class Cost(Part):
     """Where the costs of operators come from."""
 
-    use: Literal["model", "table", "zigzag"] = Field(
+    use: Literal["model", "table", "zigzag", "kernel"] = Field(
         default="model",
         description="model: the analytical model. table: measured operators of a file where it has them, else the "
-        "model. zigzag: products by ZigZag's mapping search, all else by the model.",
+        "model. zigzag: products by ZigZag's mapping search, all else by the model. kernel: cycles of products on the "
+        "arrays by kernels on a described architecture, all else by the model.",
     )
     file: MeasurementFile | None = Field(
         default=None, description="CSV of measured operators; needed with use: table, and only there."
@@ -291,11 +293,16 @@ class Cost(Part):
         description="CSV that keeps what ZigZag found, made if it is not there; needed with use: zigzag, and only "
         "there.",
     )
+    architecture: ArchitectureName | None = Field(
+        default=None,
+        description="Described architecture of the catalogue (`accmine list kernels`) or a YAML file; needed with use: "
+        "kernel, and only there.",
+    )
 
     @model_validator(mode="after")
     def _cross(self) -> Self:
         errors: list[tuple[tuple[str | int, ...], str]] = []
-        for key, use in (("file", "table"), ("cache", "zigzag")):
+        for key, use in (("file", "table"), ("cache", "zigzag"), ("architecture", "kernel")):
             if self.use == use and getattr(self, key) is None:
                 errors.append(((key,), f"is required with use: {use}"))
             elif self.use != use and getattr(self, key) is not None:

@@ -128,7 +128,7 @@ class Study(Part):
     timing: Literal["tpu-like", "rtl-simple", "scalesim3", "scalesim-paper"] = Field(
         default="tpu-like", description="Timing of the systolic arrays."
     )
-    cost: Cost = Field(default=Cost(), description="Source of costs: the model, measurements, or ZigZag.")
+    cost: Cost = Field(default=Cost(), description="Source of costs: the model, measurements, ZigZag, or kernels.")
     residency: Literal["none", "shared-sram"] = Field(
         default="none",
         description="shared-sram: tensors read soon after they are written stay in half of the shared SRAM: an "
@@ -193,7 +193,9 @@ class Study(Part):
             if not fine
         ]
         if self.cost.use == "zigzag":
-            wrong.append((("cost", "use"), "zigzag is not there where the placement is decided; allowed: model, table"))
+            wrong.append(
+                (("cost", "use"), "zigzag is not there where the placement is decided; allowed: model, table, kernel")
+            )
         if self.budget.deterministic or self.budget.work is not None or self.budget.seconds is None:
             key = "deterministic" if self.budget.deterministic else "seconds" if self.budget.work is None else "work"
             wrong.append((("budget", key), "a search for placements ends by the clock alone: give budget.seconds"))

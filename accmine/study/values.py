@@ -27,6 +27,7 @@ from accmine.system import SCHEDULES
 
 __all__ = [
     "AcceleratorName",
+    "ArchitectureName",
     "AreaLimit",
     "Axis",
     "BytesAxis",
@@ -313,6 +314,8 @@ of the study (``info.context["folder"]``), then in the current one."""
 AcceleratorName = Annotated[Text, *_name_of("accelerators")]
 """As ``WorkloadName``."""
 TechnologyName = Annotated[Text, *_name_of("technologies")]
+"""As ``WorkloadName``."""
+ArchitectureName = Annotated[Text, *_name_of("kernels")]
 """As ``WorkloadName``."""
 ClusterName = Annotated[Text, *_name_of("clusters")]
 """As ``WorkloadName``."""

@@ -1,4 +1,4 @@
-"""Where costs come from beside the model: a table of measured operators, or another tool that makes one."""
+"""Where costs come from beside the model: a table of measured operators, another tool that makes one, or kernels."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
+from accmine.cost.measured.values import MODELLED, OriginArray
 from accmine.cost.measured.works import Measurements, read_measurements
+from accmine.cost.operator_costs import TensorCosts
 from accmine.errors import InputError
-from accmine.hardware import Design
+from accmine.hardware import Design, TensorCore
 from accmine.hardware.technology import Technology
 from accmine.workload.work import Work
 
@@ -20,7 +24,7 @@ MOST_RUNS = 2000
 
 
 class Source(Protocol):
-    """Gives the measured operators that replace modelled costs on the cores of a design."""
+    """Gives what replaces modelled costs on the cores of a design: cycles of arrays, then measured operators."""
 
     @property
     def cores(self) -> tuple[int, ...]:
@@ -31,9 +35,39 @@ class Source(Protocol):
         """Measurements for ``works`` on the core types of ``design``."""
         ...
 
+    def arrays(
+        self, costs: TensorCosts, works: Sequence[Work], core: TensorCore, timing: str
+    ) -> tuple[TensorCosts, OriginArray]:
+        """Tensor sides on one core type in place of the model's, before they are corrected and anything is searched.
+
+        Parameters
+        ----------
+        costs
+            Modelled tensor sides of ``works`` on ``core`` alone, with the grids that were chosen.
+        timing
+            Preset of ``accmine.cost.arrays.timing``.
+
+        Returns
+        -------
+        costs, origin
+            ``origin`` is ``MODELLED`` or ``KERNEL``; shape (works, splits).
+        """
+        ...
+
+
+class _Measured:
+    """What sources of measurements have in common."""
+
+    def arrays(
+        self, costs: TensorCosts, works: Sequence[Work], core: TensorCore, timing: str
+    ) -> tuple[TensorCosts, OriginArray]:
+        """Those of the model."""
+        del works, core, timing
+        return costs, np.full(costs.grid[:, 0].shape, MODELLED, dtype=np.int8)
+
 
 @dataclass(frozen=True, eq=False)
-class MeasuredTable:
+class MeasuredTable(_Measured):
     """A table of measured operators, as it was read."""
 
     measurements: Measurements
@@ -50,7 +84,7 @@ class MeasuredTable:
 
 
 @dataclass(frozen=True)
-class ZigzagSource:
+class ZigzagSource(_Measured):
     """ZigZag's mapping search, run once for every plain product and tensor core and kept in a file."""
 
     cache: Path
@@ -88,6 +122,12 @@ class Stretched:
     """A source for designs whose launch is not known: what is shorter than a launch counts as long as it."""
 
     source: Source
+
+    def arrays(
+        self, costs: TensorCosts, works: Sequence[Work], core: TensorCore, timing: str
+    ) -> tuple[TensorCosts, OriginArray]:
+        """Those of the source."""
+        return self.source.arrays(costs, works, core, timing)
 
     @property
     def cores(self) -> tuple[int, ...]:

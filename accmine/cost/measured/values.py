@@ -13,13 +13,13 @@ from accmine.cost.measured.file import MeasuredRow
 from accmine.cost.operator_costs import INVALID, BoolArray, OperatorCosts, TypeCosts
 from accmine.hardware import Design
 
-__all__ = ["INTERPOLATED", "MEASURED", "MODELLED", "Change", "OriginArray", "Values"]
+__all__ = ["INTERPOLATED", "KERNEL", "MEASURED", "MODELLED", "Change", "OriginArray", "Values"]
 
 FloatArray = npt.NDArray[np.float64]
 OriginArray = npt.NDArray[np.int8]
 
-MODELLED, INTERPOLATED, MEASURED = 0, 1, 2
-"""Where a cost comes from."""
+MODELLED, INTERPOLATED, MEASURED, KERNEL = 0, 1, 2, 3
+"""Where a cost comes from; ``KERNEL``: modelled, but for the cycles of its array (``accmine.cost.kernel.source``)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,7 @@ import numpy.typing as npt
 
 from accmine.cost.arrays.timing import IntArray
 from accmine.cost.measured.file import PRODUCT, MeasuredRow, core_name, parse_core, read_rows
-from accmine.cost.measured.values import INTERPOLATED, MEASURED, MODELLED, Change, OriginArray, Values
+from accmine.cost.measured.values import INTERPOLATED, KERNEL, MEASURED, MODELLED, Change, OriginArray, Values
 from accmine.cost.operator_costs import BoolArray, OperatorCosts
 from accmine.cost.vector import VECTOR_TABLE
 from accmine.errors import Complaint, InputError
@@ -73,6 +73,7 @@ class Share:
     measured: float
     interpolated: float
     modelled: float
+    kernel: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,12 +128,12 @@ def read_measurements(path: str | Path, reach: float = REACH) -> Measurements:
 
 
 def share(origin: npt.ArrayLike, weights: npt.ArrayLike) -> Share:
-    """Share of a total that is measured, interpolated and modelled.
+    """Share of a total that is measured, interpolated, modelled, and modelled but for kernels.
 
     Parameters
     ----------
     origin
-        ``MODELLED``, ``INTERPOLATED`` or ``MEASURED`` of each item.
+        ``MODELLED``, ``INTERPOLATED``, ``MEASURED`` or ``KERNEL`` of each item.
     weights
         What each item contributes, e.g. the cycles of each operator of a schedule; not negative. All zero: every
         item counts the same.
@@ -150,8 +151,8 @@ def share(origin: npt.ArrayLike, weights: npt.ArrayLike) -> Share:
     if not amounts.any():
         amounts = np.ones_like(amounts)
     total = float(amounts.sum())
-    parts = [float(amounts[origins == code].sum()) / total for code in (MEASURED, INTERPOLATED)]
-    return Share(parts[0], parts[1], max(0.0, 1.0 - parts[0] - parts[1]))
+    parts = [float(amounts[origins == code].sum()) / total for code in (MEASURED, INTERPOLATED, KERNEL)]
+    return Share(parts[0], parts[1], max(0.0, 1.0 - sum(parts)), parts[2])
 
 
 class MeasuredWorks:

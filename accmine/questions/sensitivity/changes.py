@@ -54,7 +54,7 @@ class Change:
 
 def left_out(plan: Plan) -> dict[str, str]:
     """What does not grow, and why: measured costs hold for cores with the very SRAM they were measured with."""
-    if plan.source is None:
+    if plan.study.cost.use not in ("table", "zigzag"):
         return {}
     why = (
         f"left out with cost.use: {plan.study.cost.use}, because costs from there are those of a core type with its "

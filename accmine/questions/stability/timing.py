@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from accmine.cost import HBM_SHARES, MODELLED, CostLibrary
+from accmine.cost import HBM_SHARES, INTERPOLATED, MEASURED, CostLibrary
 from accmine.cost.corrections import Corrections, corrections
 from accmine.cost.modes import hbm_capacity
 from accmine.hardware import Calibration, Design
@@ -192,7 +192,7 @@ def _work(
     moved = costs.tensor.hbm_bytes[work, t] + costs.vector.hbm_bytes[work, v] - costs.compulsory_bytes[work]
     # No correction applies to what was measured; of a fused operator that is the product alone.
     uses_tensor = costs.uses_tensor[work]
-    measured = library.origin(design)[work, np.where(uses_tensor, t, v)] != MODELLED
+    measured = np.isin(library.origin(design)[work, np.where(uses_tensor, t, v)], (MEASURED, INTERPOLATED))
     fused = uses_tensor & costs.uses_vector[work]
     product = np.maximum(array, other)
     fixed = np.where(fused, product, np.maximum(product, vector))

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
 from accmine.errors import InputError
-from accmine.files import Document, Place, did_you_mean, load_yaml, validate
+from accmine.files import Document, Place, did_you_mean, load_yaml, refuse_others, validate
 from accmine.files.catalogue import find_file, path_of
 from accmine.kernel.architecture import Architecture, Instruction, Kernel, Loop, Operand
 from accmine.kernel.described.architecture_file import NAME, indices, read_parameters
@@ -246,6 +246,8 @@ def load_kernel(
 
 def read_kernel(document: Document, architecture: Architecture, parameters: Mapping[str, int] | None = None) -> Kernel:
     """The kernel of a document; otherwise as ``load_kernel``."""
+    is_sizing = isinstance(document.data, Mapping) and "stations" in document.data  # it has a body of its own
+    refuse_others(document, "kernel", () if is_sizing else ("body",))
     file = validate(document, _File)
     found = Complaints(document)
     own = read_parameters(found, file.parameters, parameters or {}, architecture.parameters)

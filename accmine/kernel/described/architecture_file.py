@@ -105,11 +105,14 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
         file.product,
         document,
     )
-    routes = paths(architecture)
+    paths(architecture)
     if file.product is not None:
         parts = {name: each.registers for name, each in architecture.registers.items()}
         parts |= {name: each.buffers for name, each in architecture.memories.items()}
-        check_product(found, file.product, numbers, parts, routes)
+        access = {
+            name: {"read": u.reads, "write": u.writes} for u in architecture.units.values() for name in u.mnemonics
+        }
+        check_product(found, file.product, numbers, parts, access)
         found.raise_any()
     return architecture
 

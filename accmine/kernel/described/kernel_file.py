@@ -22,7 +22,7 @@ from accmine.files.catalogue import find_file, path_of
 from accmine.kernel.architecture import Architecture, Instruction, Kernel, Loop, Operand
 from accmine.kernel.described.architecture_file import NAME, indices, read_parameters
 from accmine.kernel.described.expression import Complaints, may_name
-from accmine.kernel.described.keys import Whole
+from accmine.kernel.described.numbers import Whole
 
 __all__ = ["kernel_schema", "load_kernel", "read_kernel"]
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, WithJsonSchema, model_validator
 
-from accmine.errors import InputError
-from accmine.files import FieldsError, allowed_units, parse_quantity, quantity_pattern
-from accmine.kernel.described.expression import parse
+from accmine.files import FieldsError
+from accmine.kernel.described.numbers import Hertz, Size, Whole
 from accmine.kernel.described.product import ProductRule
 
-__all__ = ["REFUSED", "ArchitectureKeys", "RegisterKeys", "Whole"]
+__all__ = ["REFUSED", "ArchitectureKeys", "RegisterKeys"]
 
 _ARRIVAL = "who comes first depends on the times themselves, which is not max-plus"
 REFUSED = {
@@ -26,49 +24,7 @@ REFUSED = {
 _REFUSED_KINDS = {"out-of-order": "issue", "overtaking": "issue", "arbiter": "arbitration", "crossbar": "arbitration"}
 _REFUSED_KEYS = {"replacement": "cache", "ways": "cache", "associativity": "cache", "policy": "arbitration"}
 
-
-def _whole(value: Any) -> int | str:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError(f"must be a whole number or an expression, got {value!r}")
-    try:
-        if isinstance(value, str):
-            parse(value)
-    except InputError as error:
-        raise ValueError(error.complaints[0].message) from None
-    return value
-
-
-def _size(value: Any) -> int | str:
-    if not isinstance(value, str) or not re.match(quantity_pattern("bytes"), value):
-        try:
-            return _whole(value)
-        except ValueError as error:
-            units = f"or a quantity ({allowed_units('bytes')})"
-            raise ValueError(f"{error}; {units}") from None
-    exact = parse_quantity(value, "bytes")
-    if not exact.is_integer():
-        raise ValueError(f"must be whole bytes, got {value!r}")
-    return int(exact)
-
-
-def _hertz(value: Any) -> float:
-    try:
-        found = parse_quantity(value, "hertz")
-    except InputError as error:
-        raise ValueError(error.complaints[0].message) from None
-    if found <= 0:
-        raise ValueError(f"must be more than 0, got {value!r}")
-    return found
-
-
 _TEXT = {"type": "string", "minLength": 1}
-_NUMBER = {"anyOf": [{"type": "integer"}, _TEXT]}
-_SIZE = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": quantity_pattern("bytes")}, _TEXT]}
-_HERTZ = {"type": "string", "pattern": quantity_pattern("hertz")}
-Whole = Annotated[int | str, BeforeValidator(_whole), WithJsonSchema(_NUMBER)]
-"""A whole number, or an expression."""
-_Size = Annotated[int | str, BeforeValidator(_size), WithJsonSchema(_SIZE)]
-_Hertz = Annotated[float, BeforeValidator(_hertz), WithJsonSchema(_HERTZ)]
 _Repeat = Annotated[dict[str, Whole], Field(min_length=1)]
 _Names = tuple[StrictStr, ...]
 
@@ -117,7 +73,7 @@ class _Unit(_Object):
 
 class _Memory(_Object):
     bandwidth: Whole
-    size: _Size | None = None
+    size: Size | None = None
     read_latency: Whole = 1
     write_latency: Whole = 1
     ports: Whole | None = None
@@ -167,7 +123,7 @@ class ArchitectureKeys(BaseModel):
     description: StrictStr = ""
     abstracts: StrictStr = ""
     sources: _Names = ()
-    frequency: _Hertz | None = None
+    frequency: Hertz | None = None
     parameters: dict[str, Whole] = Field(default_factory=dict)
     stages: Annotated[dict[str, _Stage], Field(min_length=1)]
     units: Annotated[dict[str, _Unit], Field(min_length=1)]

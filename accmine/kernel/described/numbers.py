@@ -1,0 +1,58 @@
+"""Numbers as descriptions write them: whole ones, sizes with units, frequencies; fields of keys."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from accmine.errors import InputError
+from accmine.files import allowed_units, parse_quantity, quantity_pattern
+from accmine.kernel.described.expression import parse
+
+__all__ = ["Hertz", "Size", "Whole"]
+
+
+def _whole(value: Any) -> int | str:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError(f"must be a whole number or an expression, got {value!r}")
+    try:
+        if isinstance(value, str):
+            parse(value)
+    except InputError as error:
+        raise ValueError(error.complaints[0].message) from None
+    return value
+
+
+def _size(value: Any) -> int | str:
+    if not isinstance(value, str) or not re.match(quantity_pattern("bytes"), value):
+        try:
+            return _whole(value)
+        except ValueError as error:
+            units = f"or a quantity ({allowed_units('bytes')})"
+            raise ValueError(f"{error}; {units}") from None
+    exact = parse_quantity(value, "bytes")
+    if not exact.is_integer():
+        raise ValueError(f"must be whole bytes, got {value!r}")
+    return int(exact)
+
+
+def _hertz(value: Any) -> float:
+    try:
+        found = parse_quantity(value, "hertz")
+    except InputError as error:
+        raise ValueError(error.complaints[0].message) from None
+    if found <= 0:
+        raise ValueError(f"must be more than 0, got {value!r}")
+    return found
+
+
+_TEXT = {"type": "string", "minLength": 1}
+_NUMBER = {"anyOf": [{"type": "integer"}, _TEXT]}
+_SIZE = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": quantity_pattern("bytes")}, _TEXT]}
+_HERTZ = {"type": "string", "pattern": quantity_pattern("hertz")}
+Whole = Annotated[int | str, BeforeValidator(_whole), WithJsonSchema(_NUMBER)]
+"""A whole number, or an expression."""
+Size = Annotated[int | str, BeforeValidator(_size), WithJsonSchema(_SIZE)]
+Hertz = Annotated[float, BeforeValidator(_hertz), WithJsonSchema(_HERTZ)]

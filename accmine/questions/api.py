@@ -151,7 +151,7 @@ def validate(
 
 
 def schema(what: str = "study") -> dict[str, Any]:
-    """The JSON Schema of a kind of file: ``study``, ``workload``, ``technology``, ``cluster`` or ``design``.
+    """The JSON Schema of a kind of file: as ``accmine schema`` takes it, ``study``, ``cluster``, ``kernel``, ….
 
     Raises
     ------

@@ -52,29 +52,25 @@ def schema(
     what: Annotated[
         str,
         typer.Argument(
-            help="study (default), workload, technology, cluster, or design, which is that of templates too.",
-            autocompletion=of_words("study", "workload", "technology", "cluster", "design"),
+            help="study (default), workload, technology, cluster, design, which is that of templates too; architecture "
+            "or kernel, as accmine kernel takes them.",
+            autocompletion=of_words("study", "workload", "technology", "cluster", "design", "architecture", "kernel"),
         ),
     ] = "study",
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the reference of all keys of a study instead.")
+        bool, typer.Option("--markdown", help="Print the reference of all keys of a study, architecture or kernel.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; the default.")] = False,
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
-    from accmine.questions.study.schemas import schema_of
+    from accmine.questions.study.schemas import reference_of, schema_of
 
     if markdown and as_json:
         raise InputError("--markdown and --json exclude each other")
-    table = schema_of(what)
-    if not markdown:
-        echo_json(table)
-    elif what == "study":
-        from accmine.study import study_reference
-
-        typer.echo(study_reference(), nl=False)
+    if markdown:
+        typer.echo(reference_of(what), nl=False)
     else:
-        raise InputError(f"is about studies, not about {what}", field="--markdown")
+        echo_json(schema_of(what))
 
 
 def list_entries(

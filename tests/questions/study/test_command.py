@@ -106,6 +106,10 @@ def test_schema(accmine: Any) -> None:
     assert accmine("schema").json["title"] == "accmine study"
     assert accmine("schema", "--json").json == accmine("schema").json
     assert accmine("schema", "--markdown").out.startswith("# Keys of a study")
+    assert accmine("schema", "kernel").json["title"] == "accmine kernel"
+    assert accmine("schema", "architecture", "--markdown").out.startswith("# Keys of a described architecture")
+    wrong = accmine("schema", "cluster", "--markdown")
+    assert (wrong.code, wrong.out) == (2, "")
 
 
 @pytest.mark.parametrize("what", listing.LISTS)

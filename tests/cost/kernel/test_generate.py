@@ -188,8 +188,8 @@ def test_wrong_products_and_descriptions_are_refused() -> None:
         product_kernel(replace(PLAIN, product=None), 1, 4, 9)
     with pytest.raises(InputError, match="must not be called m"):
         product_kernel(replace(PLAIN, parameters={"m": 1}), 1, 4, 9)
-    with pytest.raises(InputError, match="unknown dimension 'q'"):
-        Level("block", (("q", 1),))
+    with pytest.raises(InputError, match="unknown dimension 'z'"):
+        Level("block", (("z", 1),))
     with pytest.raises(InputError, match="at least 1, got 0"):
         Level("block", (("m", 0),))
 

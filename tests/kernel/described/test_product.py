@@ -15,7 +15,7 @@ stages:
   issue: {kind: fetch, to: [run]}
   run: {kind: execute, to: [array]}
 units:
-  array: {executes: [work], latency: m, writes: [regs]}
+  array: {executes: [work], latency: m, reads: [regs], writes: [regs]}
 registers:
   regs: {sums: 1}
 product:
@@ -43,15 +43,23 @@ def test_a_section_is_read() -> None:
     [
         ("n: rows,", "n: rwos,", r"small.yaml:12:16: product.levels.array.n: unknown name 'rwos'"),
         ("n: rows,", "n: rows - 4,", r"small.yaml:12:16: product.levels.array.n: must be at least 1, is 0"),
-        ("n: rows,", "q: rows,", r"small.yaml:12:"),
+        (
+            "n: rows,",
+            "z: rows,",
+            r"small.yaml:12:13: product.levels.array.z: unknown dimension 'z'; .*allowed: b, m, k, n, i",
+        ),
         ("- work: {m: m,", "- wrok: {m: m,", r"small.yaml:14:7: .*no unit executes 'wrok'; did you mean 'work'"),
         ("{m: m,", "{m: p,", r"small.yaml:14:17: .*unknown name 'p'"),
         ("[regs.sums]", "[regs.sum]", r"small.yaml:14:27: .*no 'regs.sum'; did you mean 'regs.sums'"),
         ("[regs.sums]", "[regs]", r"small.yaml:14:27: .*no operand; allowed: PLACE.PART"),
         ("[regs.sums]", "['regs.sums:m *']", r"small.yaml:14:27: .*missing at the end"),
-        ("sums: [", "level: top, sums: [", r"small.yaml:11:3: .*unknown level 'top'; allowed: array"),
+        (
+            "sums: [",
+            "level: top, sums: [",
+            r"small.yaml:14:27: product.instructions.0.work.level: unknown level 'top'; allowed: array",
+        ),
         ("{rows: 4}", "{rows: 4, m: 2}", r"small.yaml:2:23: .*'m' is a size of a product"),
-        ("{n: rows, k: rows}", "search", r"small.yaml:.*no key `search`"),
+        ("{n: rows, k: rows}", "search", r"small.yaml:12:12: product.levels.array: .*no key `search`"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(old: str, new: str, says: str) -> None:

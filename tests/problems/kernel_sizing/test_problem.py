@@ -59,7 +59,7 @@ def test_fractions_are_exact() -> None:
 def test_a_slot_more_of_a_station_is_never_slower(seed: int) -> None:
     problem = random_sizing(seed)
     stations = {own.name for own in problem.choices if own.what == "station"}
-    for solution in every(problem)[:40]:
+    for solution in every(problem)[:6]:
         assert all(row.saves >= 0 for row in what_more_buys(problem, solution) if row.name in stations)
 
 

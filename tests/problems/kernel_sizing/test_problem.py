@@ -32,7 +32,7 @@ def test_more_may_be_slower() -> None:
     assert [rate_of(problem, Solution((count,)))[0] for count in (1, 2, 3)] == [12, 6, 10]
     assert check(problem, Solution((2,))) == ()
     (wrong,) = check(problem, Solution((3,)))
-    assert wrong.startswith("target: 10 cycles per iteration, at most 6 are wanted: long (port of p, 10 cycles)")
+    assert wrong.startswith("target: 10 cycles per iteration, at most 6 are wanted: long takes the port of p that")
 
 
 def test_what_one_more_buys() -> None:

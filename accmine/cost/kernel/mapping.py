@@ -171,7 +171,7 @@ def _searched(
             (*place, "sram_bytes"), f"the tile search needs {LEAST_SRAM_BYTES} bytes, or 0 for no limit; is {sram}"
         )
     if search.timing not in PRESETS:
-        found.add((*place, "timing"), f"unknown timing {search.timing!r}; allowed: {', '.join(PRESETS)}")
+        found.unknown((*place, "timing"), f"unknown timing {search.timing!r}", search.timing, PRESETS)
     found.raise_any()
     if sram == 0:
         return ()

@@ -60,7 +60,8 @@ class KernelSource:
     Raises
     ------
     InputError
-        If the description is wrong, or does not say how a product runs on it.
+        If the description is wrong, does not say how a product runs on it, or tells parts of a convolution apart,
+        which works do not know.
     """
 
     document: Document
@@ -68,7 +69,12 @@ class KernelSource:
     _cycles: dict[tuple[tuple[int, ...], Product], int] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        rule_of(self.architecture)
+        rule = rule_of(self.architecture)
+        if rule.of_convolutions:
+            known = (
+                f"{self.architecture.name} maps the rows and taps of convolutions, which costs of a study do not know"
+            )
+            raise InputError(f"{known}; write `product` with loops over m and k, or use accmine kernel")
 
     def __getstate__(self) -> dict[str, Any]:
         """What is computed again where it is needed does not travel to other processes."""

@@ -200,6 +200,9 @@ def test_wrong_descriptions_are_refused_when_the_study_is_read(tmp_path: Path) -
     silent.write_text(SHIPPED.read_text().split("product:")[0])
     with pytest.raises(InputError, match=r"cost\.architecture: systolic-ws does not say how a product runs on it"):
         plan_of(study(cost=kernels(silent)))
+    taps = described(tmp_path / "taps.yaml", ("{n: cols, k: rows}", "{n: cols, c: rows, r: 1, s: 1}"))
+    with pytest.raises(InputError, match=r"cost\.architecture: systolic-ws maps the rows and taps of convolutions"):
+        plan_of(study(cost=kernels(taps)))
 
 
 def test_other_dataflows_are_told_and_modelled_or_refused() -> None:

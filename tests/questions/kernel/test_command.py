@@ -46,6 +46,15 @@ def test_the_page_shows_what_is_printed(accmine: Any, monkeypatch: pytest.Monkey
         assert text in page
 
 
+def test_the_page_shows_the_loops_of_a_convolution(accmine: Any) -> None:
+    page = (ROOT / "docs/kernel-models.md").read_text(encoding="utf-8")
+    example = ROOT / "examples/kernel-convolution.yaml"
+    assert example.read_text(encoding="utf-8").partition("product:")[2] in page
+    for parameters in ((), ("--set", "copies=1")):
+        found = accmine("kernel", example, "resnet-18", *parameters, "--json").json
+        assert f"{found['cycles']:,}" in page
+
+
 def test_a_parameter_is_the_change_that_was_named(accmine: Any) -> None:
     named = accmine("kernel", MACHINE, KERNEL, "--json").json["changes"][0]
     found = accmine("kernel", MACHINE, KERNEL, "--set", "copies=2", "--json").json

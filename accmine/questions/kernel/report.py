@@ -119,8 +119,12 @@ def _changes(loop: InnerLoop, changed: tuple[Change, ...]) -> Section:
         )
         for change in changed
     )
-    note = "Times are shortened by the least that gives 10 % more, or by the least that gives the most that they can."
-    return Section("changes", title, columns, rows, (note,))
+    notes = [
+        "Times are shortened by the least that gives 10 % more, or by the least that gives the most that they can."
+    ]
+    if all(change.on != loop.bottleneck for change in changed):
+        notes.append(f"Nothing of {loop.bottleneck} alone does: another cycle without it is as slow.")
+    return Section("changes", title, columns, rows, tuple(notes))
 
 
 def render_network(found: NetworkReport, width: int | None = None, *, everything: bool = False) -> str:

@@ -172,7 +172,7 @@ def rate(program: Program, loop: Repeat) -> tuple[Fraction, tuple[Cause, ...]]:
 
 
 def _says_something(step: Dependence) -> bool:
-    return bool(step.weight or step.distance or step.rule != "latency")
+    return bool(step.weight or step.distance or step.rule not in ("latency", "hold"))
 
 
 def _cause(graph: EventGraph, step: Dependence) -> Cause:
@@ -186,6 +186,7 @@ def sentence(step: Dependence, first: str, second: str) -> str:
     on, n = step.on, step.weight
     return {
         "latency": f"{first} takes {n} in {on}",
+        "hold": f"{first} holds {on} for {n}",
         "slot": f"{second} enters {on} once {first}{back} has left it",
         "interval": f"{second} enters {on} {n} after {first}{back}",
         "order": f"{second} leaves {on} after {first}{back}",

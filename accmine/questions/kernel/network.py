@@ -13,6 +13,7 @@ from accmine.kernel.analysis import Analysis, analyse
 from accmine.kernel.architecture import Architecture, Kernel
 from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.resolve import resolve
+from accmine.kernel.evidence import Evidence, evidence
 from accmine.kernel.program import Program
 from accmine.questions.kernel.changes import Change, changes
 from accmine.workload import OperatorGraph, forward_graph, load_model, training_graph
@@ -65,7 +66,7 @@ class NetworkReport:
     ----------
     rows
         Distinct products, the one with the most cycles first.
-    changes
+    changes, evidence
         Of the first row.
     """
 
@@ -75,6 +76,7 @@ class NetworkReport:
     rows: tuple[OperatorRow, ...]
     unmapped: tuple[Unmapped, ...]
     changes: tuple[Change, ...]
+    evidence: tuple[Evidence, ...]
 
     @property
     def cycles(self) -> int:
@@ -137,7 +139,13 @@ def network_report(
     settings = {key: value for key, value in given.items() if value is not None} | {"training": training}
     first = rows[0]
     return NetworkReport(
-        machine, graph.name, settings, tuple(rows), _unmapped(graph, without), changes(first.program, first.analysis)
+        machine,
+        graph.name,
+        settings,
+        tuple(rows),
+        _unmapped(graph, without),
+        changes(first.program, first.analysis),
+        evidence(first.program, first.analysis),
     )
 
 

@@ -35,6 +35,19 @@ def test_the_example_in_text_and_json(accmine: Any) -> None:
         assert words in text
 
 
+def test_what_proves_the_rate(accmine: Any) -> None:
+    (found,) = accmine("kernel", MACHINE, KERNEL, "--json").json["proof"]
+    assert found["rate_by"] == ["Howard", "Karp"]
+    assert found["steady"] == {"from_iteration": 7, "period": 1}
+    assert found["cycles_alone"] == 23_297
+    assert found["scalar_test"] == {"stops_at": 3, "cycles_per_iteration": 91, "cycles": 23_297, "error": 0}
+    assert "row/block  Howard = Karp" in accmine("kernel", MACHINE, KERNEL).out
+    network = accmine("kernel", "systolic-ws", "resnet-18", "--json").json
+    assert [one["loop"] for one in network["proof"]] == [one["name"] for one in network["operators"][0]["loops"]]
+    many = accmine("kernel", MACHINE, KERNEL, "--set", "copies=200")
+    assert "Howard alone, whose last values leave no cycle a greater ratio" in many.out
+
+
 def test_the_page_shows_what_is_printed(accmine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "110")
     page = (ROOT / "docs/kernel-models.md").read_text(encoding="utf-8")

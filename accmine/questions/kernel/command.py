@@ -57,7 +57,7 @@ def kernel(
     from accmine.report import asked_width
     from accmine.report.charts.kernel_trace import write_kernel_trace
 
-    writable(trace, "--trace")
+    writable(trace, "--trace", (architecture, kernel))
     numbers = parameters_of(parameters or [])
     of_model = {"batch": batch, "sequence": sequence, "image": image, "dtype": dtype}
     given: dict[str, Any] = {key: value for key, value in of_model.items() if value is not None}

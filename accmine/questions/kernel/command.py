@@ -94,7 +94,7 @@ def kernel(
     """Print the exact cycles of a kernel on a described architecture, what limits it, and what would have to change."""
     from accmine.questions.kernel.measure import is_workload, parameters_of
 
-    writable(trace, "--trace")
+    writable(trace, "--trace", (architecture, kernel))
     numbers, model = parameters_of(parameters or []), is_workload(kernel)
     of_model = {"batch": batch, "sequence": sequence, "image": image, "dtype": dtype}
     given: dict[str, Any] = {key: value for key, value in of_model.items() if value is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,8 +69,10 @@ class Reader:
         read = _FRACTION.match(value) if isinstance(value, str) else None
         if read is not None and int(read[2]):
             return Fraction(int(read[1]), int(read[2]))
-        finite = not isinstance(value, Decimal) or (value.is_finite() and abs(value.adjusted()) < 20)
-        if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not finite:
+        finite = isinstance(value, int) or (
+            isinstance(value, float | Decimal) and math.isfinite(value) and abs(Decimal(value).adjusted()) < 20
+        )
+        if isinstance(value, bool) or not finite:
             self.wrong(path, f"{value!r:.60} is not allowed; a number, or a text such as '21/2', is needed")
             return Fraction(1)
         return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)

@@ -208,7 +208,8 @@ def write_problem(problem: Problem) -> dict[str, Any]:
     own = problem.budget
     budget: dict[str, Any] = {key: getattr(own, key) for key in _BUDGET if getattr(own, key) is not None}
     if own.bits_per_cycle is not None:
-        budget["bits_per_cycle"] = str(own.bits_per_cycle)
+        rate = own.bits_per_cycle
+        budget["bits_per_cycle"] = rate.numerator if rate.denominator == 1 else str(rate)
     if own.loss is not None:
         budget["loss"] = own.loss / POINT
     result: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -46,11 +47,13 @@ def test_what_is_called_impossible_is(seed: int) -> None:
         least = min_of(problem, key)
         if least == 0:
             continue
-        fields, remedies = impossible(replace(problem, budget=Budget(**{key: least - 1})))
+        below: dict[str, Any] = {key: least - 1}
+        enough: dict[str, Any] = {key: least}
+        fields, remedies = impossible(replace(problem, budget=Budget(**below)))
         assert fields == (f"budget.{key}",)
         said = str(least / 1_000_000 if key == "loss" else least)
         assert remedies == (f"budget.{key}: at least {said}",)
-        assert impossible(replace(problem, budget=Budget(**{key: least}))) == ((), ())
+        assert impossible(replace(problem, budget=Budget(**enough))) == ((), ())
 
 
 def min_of(problem: object, key: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,8 @@ def two() -> Problem:
     return Problem((conv, fc), ((0, 1),))
 
 
-def design(level: int = 0, **fold: int | str) -> Solution:
-    conv = replace(Folding("sparse", 2, 4, 1, 3), **fold)  # type: ignore[arg-type]
+def design(level: int = 0, **fold: Any) -> Solution:
+    conv = replace(Folding("sparse", 2, 4, 1, 3), **fold)
     return Solution((Choice(level, conv), Choice(0, Folding("dense", 1, 1, 1, 2))))
 
 
@@ -76,7 +77,9 @@ def test_each_budget_is_held(name: str) -> None:
         rate = Fraction(used, score(problem, solution))
         enough, less = Budget(bits_per_cycle=rate), Budget(bits_per_cycle=rate * Fraction(999, 1000))
     else:
-        enough, less = Budget(**{name: used}), Budget(**{name: used - 1})
+        most: dict[str, Any] = {name: used}
+        fewer: dict[str, Any] = {name: used - 1}
+        enough, less = Budget(**most), Budget(**fewer)
     assert check(replace(problem, budget=enough), solution) == ()
     assert name in " ".join(check(replace(problem, budget=less), solution))
 
@@ -105,7 +108,7 @@ def test_the_loss_is_held() -> None:
         ({"engine": "systolic"}, "engine 'systolic' is not allowed"),
     ],
 )
-def test_foldings_that_are_none(fold: dict[str, int | str], message: str) -> None:
+def test_foldings_that_are_none(fold: dict[str, Any], message: str) -> None:
     assert message in "; ".join(check(two(), design(**fold)))
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from accmine.errors import Complaint, InputError
 
 __all__ = ["Reader", "join", "near", "whole_by_name"]
+
+_FRACTION = re.compile(r"(\d{1,18})/(\d{1,18})\Z")
 
 
 @dataclass
@@ -50,19 +55,33 @@ class Reader:
             return []
         return value
 
+    def whole(self, value: Any, path: str, least: int | None = None) -> int:
+        """A whole number."""
+        if isinstance(value, bool) or not isinstance(value, int) or (least is not None and value < least):
+            rule = "" if least is None else f" of at least {least}"
+            said = str(value) if isinstance(value, Decimal) else repr(value)
+            self.wrong(path, f"{said:.60} is not allowed; a whole number{rule} is needed")
+            return 1 if least is None else least
+        return value
+
+    def fraction(self, value: Any, path: str) -> Fraction:
+        """A number, or a fraction as a text."""
+        read = _FRACTION.match(value) if isinstance(value, str) else None
+        if read is not None and int(read[2]):
+            return Fraction(int(read[1]), int(read[2]))
+        finite = isinstance(value, int) or (
+            isinstance(value, float | Decimal) and math.isfinite(value) and abs(Decimal(value).adjusted()) < 20
+        )
+        if isinstance(value, bool) or not finite:
+            self.wrong(path, f"{value!r:.60} is not allowed; a number, or a text such as '21/2', is needed")
+            return Fraction(1)
+        return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+
     def text(self, value: Any, path: str) -> str:
         """A text."""
         if not isinstance(value, str):
             self.wrong(path, f"{value!r:.60} is not allowed; a text is needed")
             return ""
-        return value
-
-    def whole(self, value: Any, path: str) -> int:
-        """A whole number; 1 after a complaint."""
-        if isinstance(value, bool) or not isinstance(value, int):
-            shown = str(value) if isinstance(value, Decimal) else repr(value)
-            self.wrong(path, f"{shown:.60} is not allowed; a whole number is needed")
-            return 1
         return value
 
 

@@ -45,11 +45,9 @@ class _Reader(Reader):
             return Decimal(0)
         return _decimal(value)
 
-    def whole(self, value: Any, path: str) -> int:
+    def whole(self, value: Any, path: str, least: int | None = None) -> int:
         number = self.number(value, path)
-        if number != int(number):
-            self.wrong(path, f"{value} is not allowed; a whole number is needed")
-        return int(number)
+        return super().whole(int(number) if number == int(number) else value, path, least)
 
 
 def read_problem(obj: Any, where: str = "") -> Problem:

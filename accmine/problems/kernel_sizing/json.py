@@ -15,10 +15,7 @@ solution is ``{"counts": {"spad.A": 2}}``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 from accmine.errors import Complaint, InputError
@@ -30,23 +27,12 @@ __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]
 
 _KEYS = ("kind", "name", "target", "stations", "ports", "locations", "body")
 _ISSUE_KEYS = ("label", "steps", "unit", "latency", "hold", "accesses", "reads", "writes", "updates")
-_FRACTION = re.compile(r"(\d{1,18})/(\d{1,18})\Z")
 
 
 class _Reader(Reader):
-    """With whole numbers, fractions, and counts that may be free."""
+    """With counts that may be free."""
 
     choices: list[Choice]
-
-    def fraction(self, value: Any, path: str) -> Fraction:
-        read = _FRACTION.match(value) if isinstance(value, str) else None
-        if read is not None and int(read[2]):
-            return Fraction(int(read[1]), int(read[2]))
-        finite = not isinstance(value, Decimal) or (value.is_finite() and abs(value.adjusted()) < 20)
-        if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not finite:
-            self.wrong(path, f"{value!r:.60} is not allowed; a number, or a text such as '21/2', is needed")
-            return Fraction(1)
-        return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
 
     def count(self, what: str, name: str, value: Any, path: str) -> int:
         """A count; of a list, which is a choice, any of its counts."""

@@ -11,7 +11,7 @@ from accmine.errors import InputError
 from accmine.files import allowed_units, parse_quantity, quantity_pattern
 from accmine.kernel.described.expression import parse
 
-__all__ = ["Hertz", "Size", "Whole"]
+__all__ = ["Bandwidth", "Bytes", "Count", "Cycles", "Hertz", "Size", "SomeCycles", "Whole", "number_schema"]
 
 
 def _whole(value: Any) -> int | str:
@@ -48,11 +48,24 @@ def _hertz(value: Any) -> float:
     return found
 
 
-_TEXT = {"type": "string", "minLength": 1}
-_NUMBER = {"anyOf": [{"type": "integer"}, _TEXT]}
-_SIZE = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": quantity_pattern("bytes")}, _TEXT]}
-_HERTZ = {"type": "string", "pattern": quantity_pattern("hertz")}
-Whole = Annotated[int | str, BeforeValidator(_whole), WithJsonSchema(_NUMBER)]
+def number_schema(least: int | None = None, unit: str = "") -> dict[str, Any]:
+    """JSON schema of a whole number or an expression, whose characters alone are looked at."""
+    number = {"type": "integer"} | ({} if least is None else {"minimum": least})
+    text = {"title": "expression", "type": "string", "pattern": r"^[\sA-Za-z_0-9+*/%(),-]+$"}
+    return {"anyOf": [number, text]} | ({"unit": unit} if unit else {})
+
+
+_SIZE = number_schema(1, "bytes")
+_SIZE["anyOf"].append({"title": "quantity", "type": "string", "pattern": quantity_pattern("bytes")})
+_HERTZ = {"title": "quantity", "type": "string", "pattern": quantity_pattern("hertz"), "unit": "hertz"}
+_Number = Annotated[int | str, BeforeValidator(_whole)]
+Whole = Annotated[_Number, WithJsonSchema(number_schema())]
 """A whole number, or an expression."""
+Count = Annotated[_Number, WithJsonSchema(number_schema(1))]
+"""At least 1; that and the least of the others is for the schema, since numbers of expressions are known later."""
+Cycles = Annotated[_Number, WithJsonSchema(number_schema(0, "cycles"))]
+SomeCycles = Annotated[_Number, WithJsonSchema(number_schema(1, "cycles"))]
+Bandwidth = Annotated[_Number, WithJsonSchema(number_schema(1, "bytes/cycle"))]
+Bytes = Annotated[_Number, WithJsonSchema(number_schema(0, "bytes"))]
 Size = Annotated[int | str, BeforeValidator(_size), WithJsonSchema(_SIZE)]
 Hertz = Annotated[float, BeforeValidator(_hertz), WithJsonSchema(_HERTZ)]

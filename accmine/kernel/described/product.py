@@ -26,7 +26,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from accmine.files import FieldsError, did_you_mean
 from accmine.kernel.described.expression import Complaints
-from accmine.kernel.described.numbers import Whole
+from accmine.kernel.described.numbers import Bytes, Count, Whole
 
 __all__ = [
     "DIMENSIONS",
@@ -86,57 +86,44 @@ def _loops(value: Any) -> Any:
 
 
 _Loops = Annotated[
-    Annotated[dict[Dimension, Whole], Tag("loops")] | Annotated[Literal["search"], Tag("search")],
+    Annotated[dict[Dimension, Count], Tag("loops")] | Annotated[Literal["search"], Tag("search")],
     Discriminator(lambda value: "search" if value == "search" else "loops"),
     BeforeValidator(_loops),
 ]
 
 
 class TileSearch(_Model):
-    """The machine for which the tile search of the cost model chooses the tiles of a level.
+    """The machine for which the tile search of the cost model chooses the tiles of a level."""
 
-    Attributes
-    ----------
-    sram_bytes
-        Expression over parameters; 0: no limit, and so no tiles.
-    timing
-        A preset of ``accmine.cost.arrays.timing``.
-    """
-
-    rows: Whole
-    cols: Whole
-    sram_bytes: Whole
-    dataflow: Literal["ws", "os", "is"] = "ws"
-    timing: str = "rtl-simple"
+    rows: Count = Field(description="Of the array; expressions here are over parameters.")
+    cols: Count = Field(description="Of the array.")
+    sram_bytes: Bytes = Field(description="For the tiles of the operands; 0: no limit, and so no tiles.")
+    dataflow: Literal["ws", "os", "is"] = Field(default="ws", description="What stays in the array.")
+    timing: str = Field(default="rtl-simple", description="Preset of the cycles of a tile, as `timing` of a study.")
 
 
 class Move(BaseModel):
-    """An instruction of a product; every further key is a value of the instruction, an expression.
-
-    Attributes
-    ----------
-    per
-        Dimensions on which it depends: it stands directly inside the innermost loop over one of them or a part of one.
-    level
-        The innermost level whose loops it looks at; default: the last one.
-    after
-        Behind the loops within, where a result is complete, instead of before them.
-    reads, writes, updates
-        ``PLACE.PART``, or ``PLACE.PART:BYTES`` with an expression.
-    sums
-        Operands that are written in the first of all iterations over k or its parts, and updated in later ones.
-    """
+    """An instruction of a product; every further key is a value of the instruction, an expression."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     __pydantic_extra__: dict[str, Whole] = Field(init=False)
 
-    per: tuple[Dimension, ...] = ("m", "k", "n")
-    level: str = ""
-    after: bool = False
-    reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
-    updates: tuple[str, ...] = ()
-    sums: tuple[str, ...] = ()
+    per: tuple[Dimension, ...] = Field(
+        default=("m", "k", "n"),
+        description="Dimensions on which it depends: it stands directly inside the innermost loop over one of them or "
+        "a part of one.",
+    )
+    level: str = Field(default="", description="The innermost level whose loops it looks at; default: the last one.")
+    after: bool = Field(
+        default=False, description="Behind the loops within, where a result is complete, instead of before them."
+    )
+    reads: tuple[str, ...] = Field(default=(), description="PLACE.PART, or PLACE.PART:BYTES with an expression.")
+    writes: tuple[str, ...] = Field(default=(), description="As reads.")
+    updates: tuple[str, ...] = Field(default=(), description="As reads: what is read and written.")
+    sums: tuple[str, ...] = Field(
+        default=(),
+        description="As reads: what is written in the first of all iterations over k or its parts, and updated later.",
+    )
 
     @property
     def values(self) -> dict[str, int | str]:
@@ -144,23 +131,21 @@ class Move(BaseModel):
         return dict(self.__pydantic_extra__)
 
 
+_Moves = Annotated[dict[str, Move], Field(json_schema_extra={"minProperties": 1, "maxProperties": 1})]
+
+
 class ProductRule(_Model):
-    """The section ``product``.
+    """The section ``product``."""
 
-    Attributes
-    ----------
-    levels
-        Name of a level -> its loops, outermost first: dimension -> tile, an expression over parameters; or ``search``.
-        Tiles of the last level are the most that one instruction covers, and what is spatial.
-    search
-        For levels that say ``search``.
-    instructions
-        One mnemonic each, in program order where several stand at one place.
-    """
-
-    levels: dict[str, _Loops] = Field(min_length=1)
-    search: TileSearch | None = None
-    instructions: tuple[dict[str, Move], ...] = Field(min_length=1)
+    levels: dict[str, _Loops] = Field(
+        min_length=1,
+        description="Name of a level -> its loops, outermost first: dimension -> tile, an expression over parameters; "
+        "or `search`. Tiles of the last level are the most that one instruction covers, and what is spatial.",
+    )
+    search: TileSearch | None = Field(default=None, description="For levels that say `search`.")
+    instructions: tuple[_Moves, ...] = Field(
+        min_length=1, description="One mnemonic each, in program order where several stand at one place."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> ProductRule:

@@ -1,4 +1,4 @@
-"""Constants of configs/kernels/gemmini-like.yaml from 49 of the 1,567 FireSim rows, and how much other rows change them.
+"""Constants of configs/kernels/gemmini-like.yaml from 49 of 1,567 FireSim rows, and how much other rows change them.
 
 The rows are every 32nd of all in the order of kind, array and tiles; ``--draws 10`` takes others of that order as well,
 each fitted, with pull and scale chosen, on its own rows alone, and scored on the rest with the closed form.
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the fit of the description, and those of other draws."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help=f"folder with {FILES[GEMMINI][0]}")
-    parser.add_argument("--draws", type=int, default=0, help="other draws of rows, 20 s each (at most 31)")
+    parser.add_argument("--draws", type=int, default=0, help="other draws of rows, 10 s each (at most 31)")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
     path = given.data / FILES[GEMMINI][0]

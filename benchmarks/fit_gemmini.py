@@ -53,7 +53,7 @@ def draw(path: Path, first: int) -> Draw:
     layers, cycles = [layer for layer, _ in table], np.array([cycles for _, cycles in table])
     rows = fitted_on(layers, first)
     others = np.setdiff1d(np.arange(len(layers)), rows)
-    found = chosen([layers[i] for i in rows], cycles[rows])
+    found = chosen([layers[i] for i in rows], cycles[rows].tolist())
     modelled = closed_form(found.constants, work_of(layers))
     scores = [score(modelled[i], cycles[i]) for i in (rows, others)]
     return Draw(first, tuple(rows), found, *scores)

@@ -99,7 +99,7 @@ def work_of(layers: Sequence[Layer]) -> Work:
     for layer in layers:
         tile = tile_of(layer)
         moved = [i.values for i in tile.call if i.mnemonic == "mvin"]
-        row = {"calls": tile.calls, "finished": tile.finished, "conv": int(not layer.is_product)}
+        row: dict[str, float] = {"calls": tile.calls, "finished": tile.finished, "conv": int(not layer.is_product)}
         row |= {name: sum(values[name] for values in moved) for name in ("requests", "bytes")}
         row |= {name: sum(values[name] for values in moved) / 1000 for name in ("lines", "pages", "walks")}
         row |= next(i.values for i in tile.call if i.mnemonic == "compute")

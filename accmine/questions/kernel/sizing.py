@@ -284,5 +284,7 @@ def _infeasible(asked: SizingProblem, result: Result[Solution]) -> InfeasibleErr
     for line in result.remedy:
         place, colon, said = line.partition(": ")
         remedies.append(f"{names.get(place, place)}{colon}{said}")
+    if asked.fixed:
+        remedies.append(f"left as described, since nobody says what one is (--size): {', '.join(asked.fixed)}")
     message = f"{asked.loop.name}: no counts of {', '.join(names.values())} keep {problem.target} cycles per iteration"
     return InfeasibleError(message, [limits[place] for place in result.conflict], remedies)

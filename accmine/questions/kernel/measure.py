@@ -71,6 +71,9 @@ def kernel_report(
     return KernelReport(machine, program, analysis, changes(program, analysis), evidence(program, analysis))
 
 
+_OF_MODELS = ("family", "model_type", "layers")
+
+
 def is_workload(name: str) -> bool:
     """Whether this names a model rather than a kernel: no file, or one that describes a model.
 
@@ -82,7 +85,7 @@ def is_workload(name: str) -> bool:
     if not is_file_reference(name) or not name.lower().endswith((".yaml", ".yml", ".json")):
         return True
     data = load_yaml(name).data
-    return isinstance(data, Mapping) and ("family" in data or "model_type" in data)
+    return isinstance(data, Mapping) and "body" not in data and any(key in data for key in _OF_MODELS)
 
 
 def parameters_of(words: list[str] | tuple[str, ...]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.kernel_file import load_kernel
 from accmine.kernel.described.resolve import resolve
 from accmine.kernel.program import Program
-from accmine.questions.kernel.changes import Change, changes
+from accmine.questions.kernel.changes import Change, changes, untried
 
 __all__ = ["KernelReport", "is_workload", "kernel_report", "parameters_of"]
 
@@ -28,12 +28,15 @@ class KernelReport:
     ----------
     changes
         What makes the dominating loop faster.
+    untried
+        How many changes were not tried, since the body of that loop is large.
     """
 
     architecture: Architecture
     program: Program = field(repr=False)
     analysis: Analysis
     changes: tuple[Change, ...]
+    untried: int = 0
 
     @property
     def seconds(self) -> float | None:
@@ -62,9 +65,14 @@ def kernel_report(
         With everything that is wrong in either.
     """
     machine = load_architecture(architecture, None, dict(parameters or {}))
-    program = resolve(machine, load_kernel(kernel, machine))
-    analysis = analyse(program)
-    return KernelReport(machine, program, analysis, changes(program, analysis))
+    written = load_kernel(kernel, machine)
+    program = resolve(machine, written)
+    try:
+        analysis = analyse(program)
+        return KernelReport(machine, program, analysis, changes(program, analysis), untried(program, analysis))
+    except InputError as error:  # too many cycles or states: of no single key, but of this file
+        where = "" if written.document is None else written.document.locate(("body",))
+        raise InputError([replace(each, where=each.where or where) for each in error.complaints]) from None
 
 
 def is_workload(name: str) -> bool:

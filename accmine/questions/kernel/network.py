@@ -14,7 +14,7 @@ from accmine.kernel.architecture import Architecture
 from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.resolve import resolve
 from accmine.kernel.program import Program
-from accmine.questions.kernel.changes import Change, changes
+from accmine.questions.kernel.changes import Change, changes, untried
 from accmine.workload import OperatorGraph, forward_graph, load_model, training_graph
 
 __all__ = ["NetworkReport", "OperatorRow", "Unmapped", "network_report"]
@@ -64,8 +64,8 @@ class NetworkReport:
     ----------
     rows
         Distinct products, the one with the most cycles first.
-    changes
-        Of the first row.
+    changes, untried
+        Of the first row, as of ``KernelReport``.
     """
 
     architecture: Architecture
@@ -74,6 +74,7 @@ class NetworkReport:
     rows: tuple[OperatorRow, ...]
     unmapped: tuple[Unmapped, ...]
     changes: tuple[Change, ...]
+    untried: int = 0
 
     @property
     def cycles(self) -> int:
@@ -135,9 +136,8 @@ def network_report(
     given = {"batch": batch, "sequence": sequence or model.sequence, "image": image or model.image, "dtype": dtype}
     settings = {key: value for key, value in given.items() if value is not None} | {"training": training}
     first = rows[0]
-    return NetworkReport(
-        machine, graph.name, settings, tuple(rows), _unmapped(graph, without), changes(first.program, first.analysis)
-    )
+    best, left = changes(first.program, first.analysis), untried(first.program, first.analysis)
+    return NetworkReport(machine, graph.name, settings, tuple(rows), _unmapped(graph, without), best, left)
 
 
 def _row(found: OperatorKernel, program: Program) -> OperatorRow:

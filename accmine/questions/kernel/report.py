@@ -28,7 +28,7 @@ def exactly(value: Fraction) -> str:
 
 def render_kernel(found: KernelReport, width: int | None = None) -> str:
     """All of it as text; ``width`` as ``accmine.report.render``."""
-    return render([_head(found), *_sections(found.analysis, found.changes)], width=width)
+    return render([_head(found), *_sections(found.analysis, found.changes, found.untried)], width=width)
 
 
 def _head(found: KernelReport) -> Section:
@@ -54,13 +54,13 @@ def _time(found: KernelReport | NetworkReport) -> str:
     return "" if clock is None else f", {seconds(found.seconds)} at {number(clock / 1e6)} MHz"
 
 
-def _sections(analysis: Analysis, changed: tuple[Change, ...]) -> list[Section]:
+def _sections(analysis: Analysis, changed: tuple[Change, ...], untried: int) -> list[Section]:
     found = [_loops(analysis)] if analysis.loops else []
     if (loop := analysis.dominating) is not None:
         found.append(_cycle(loop))
     found.append(_uses(analysis))
     if loop is not None:
-        found.append(_changes(loop, changed))
+        found.append(_changes(loop, changed, untried))
     return found
 
 
@@ -98,8 +98,11 @@ def _uses(analysis: Analysis) -> Section:
     return Section("use", "Utilisation", columns, rows, (f"{rest} more are less busy.",) if rest else ())
 
 
-def _changes(loop: InnerLoop, changed: tuple[Change, ...]) -> Section:
+def _changes(loop: InnerLoop, changed: tuple[Change, ...], untried: int) -> Section:
     title = f"What makes {loop.name} faster, one change at a time"
+    left = (f"{untried} changes were not tried: the body of this loop is too large.",) if untried else ()
+    if not changed and untried:
+        return Section("changes", title, notes=left)
     if not changed:
         why = (
             "no cycle limits it" if not loop.rate else "another cycle is as slow, or nothing on the cycle can be moved"
@@ -117,12 +120,14 @@ def _changes(loop: InnerLoop, changed: tuple[Change, ...]) -> Section:
         for change in changed
     )
     note = "Times are shortened by the least that gives 10 % more, or by the least that gives the most that they can."
-    return Section("changes", title, columns, rows, (note,))
+    return Section("changes", title, columns, rows, (note, *left))
 
 
 def render_network(found: NetworkReport, width: int | None = None, *, everything: bool = False) -> str:
     """A row per distinct product, the longest first, and what limits that one; unless ``everything``, 25 rows."""
-    return render([_network(found, everything), *_sections(found.rows[0].analysis, found.changes)], width=width)
+    return render(
+        [_network(found, everything), *_sections(found.rows[0].analysis, found.changes, found.untried)], width=width
+    )
 
 
 def _network(found: NetworkReport, everything: bool) -> Section:
@@ -186,6 +191,7 @@ def network_json(found: NetworkReport) -> dict[str, Any]:
             {"reason": left.reason, "kinds": list(left.kinds), "count": left.count} for left in found.unmapped
         ],
         "changes": [_change(change) for change in found.changes],
+        "changes_untried": found.untried,
     }
 
 
@@ -203,6 +209,7 @@ def to_json(found: KernelReport) -> dict[str, Any]:
         "seconds": found.seconds,
         **_analysis(found.analysis),
         "changes": [_change(change) for change in found.changes],
+        "changes_untried": found.untried,
     }
 
 

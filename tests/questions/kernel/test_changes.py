@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+import pytest
+
 from accmine.kernel.analysis import analyse
 from accmine.kernel.latency import latency
-from accmine.kernel.program import Issue, Program, Repeat
-from accmine.questions.kernel.changes import changes
+from accmine.kernel.program import Issue, Location, Program, Repeat, Station
+from accmine.questions.kernel import changes as module
+from accmine.questions.kernel.changes import changes, untried
 from tests.kernel.test_analysis import product
 
 
@@ -56,3 +59,26 @@ def test_no_loop_no_changes() -> None:
     assert isinstance(loop, Repeat)
     flat = replace(product(), body=loop.body)
     assert changes(flat, analyse(flat)) == ()
+
+
+def test_a_slot_for_which_several_wait_is_one_change() -> None:
+    """Two loads and a store in one unit: the loads wait for each other and the store for the second."""
+    load_a, load_b = (Issue("ld", (), "lsu", 4, 4, (), (), (name,), ()) for name in "ab")
+    store = Issue("st", (), "lsu", 4, 4, (), ("b",), (), ())
+    body = (Repeat(100, (load_a, load_b, store), "row"),)
+    program = Program(body, {"lsu": Station("lsu", 1)}, {}, {name: Location(name) for name in "ab"}, "sum")
+    what = [change.what for change in changes(program, analyse(program))]
+    assert what.count("one more slot of lsu") == 1
+    assert len(what) == len(set(what))
+
+
+def test_changes_of_a_large_body_are_left_untried_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = product()
+    analysis = analyse(program)
+    assert (len(changes(program, analysis)), untried(program, analysis)) == (3, 0)
+    looks = 2 * (1 + (20).bit_length())  # of the first: two instructions, for each step of the search
+    monkeypatch.setattr(module, "MOST_LOOKED_AT", looks)
+    assert [change.what for change in changes(program, analysis)] == ["load taking 4 less in dma (most: 20)"]
+    assert untried(program, analysis) == 2
+    monkeypatch.setattr(module, "MOST_LOOKED_AT", 1)
+    assert (changes(program, analysis), untried(program, analysis)) == ((), 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,25 @@ def test_python_raises_what_the_command_says() -> None:
         package.kernel(MACHINE, "nothing.yaml")  # type: ignore[attr-defined]
     with pytest.raises(InputError, match="no such option"):
         package.kernel(MACHINE, KERNEL, parameters={})  # type: ignore[attr-defined]
+
+
+def test_a_trace_never_replaces_what_is_read(accmine: Any, tmp_path: Path) -> None:
+    machine, kernel = tmp_path / "machine.yaml", tmp_path / "kernel.yaml"
+    for file, source in ((machine, MACHINE), (kernel, KERNEL)):
+        file.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    for file in (machine, kernel):
+        before = file.read_text(encoding="utf-8")
+        found = accmine("kernel", machine, kernel, "--trace", file)
+        assert found.code == 2
+        assert "would be overwritten" in found.err
+        assert file.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize("edit", [("m: 16", f"m: {2**62}"), ("64", "1000000000"), ("A:256", f"A:{2**62}")])
+def test_too_many_cycles_have_a_place(accmine: Any, tmp_path: Path, edit: tuple[str, str]) -> None:
+    kernel = tmp_path / "kernel.yaml"
+    text = KERNEL.read_text(encoding="utf-8").replace("loop: 4", "loop: 4000000000") if edit[0] == "64" else ""
+    kernel.write_text((text or KERNEL.read_text(encoding="utf-8")).replace(*edit), encoding="utf-8")
+    found = accmine("kernel", MACHINE, kernel)
+    assert found.code == 2
+    assert re.search(r"kernel\.yaml:\d+:\d+: .*2\^62 cycles or more", found.err)

@@ -157,3 +157,28 @@ def test_too_many_cycles_have_a_place(accmine: Any, tmp_path: Path, edit: tuple[
     found = accmine("kernel", MACHINE, kernel)
     assert found.code == 2
     assert re.search(r"kernel\.yaml:\d+:\d+: .*2\^62 cycles or more", found.err)
+
+
+def test_the_product_of_the_page_runs_a_model(accmine: Any, tmp_path: Path) -> None:
+    page = (ROOT / "docs/kernel-models.md").read_text(encoding="utf-8")
+    block = page[page.index("```yaml\nproduct:\n") + len("```yaml\n") :].partition("```")[0]
+    machine = tmp_path / "my.yaml"
+    machine.write_text(MACHINE.read_text(encoding="utf-8") + block, encoding="utf-8")
+    found = accmine("kernel", machine, "resnet-18", "--json").json
+    row = next(row for row in found["operators"] if (row["m"], row["k"], row["n"]) == (1, 512, 1000))
+    # ⌈1000 / 16⌉ · ⌈512 / 16⌉ blocks, each loaded and multiplied; a load of 16 · 16 · 2 B takes 4 + 20 + 32 cycles, in
+    # the last column of blocks of 16 · 8 · 2 B 4 + 20 + 16
+    assert row["instructions"] == 2 * 63 * 32
+    assert row["busy_cycles"] >= 62 * 32 * 56 + 32 * 40
+    assert row["cycles"] >= row["busy_cycles"]
+
+
+def test_a_comma_that_yaml_took_is_explained(accmine: Any, tmp_path: Path) -> None:
+    machine = tmp_path / "my.yaml"
+    text = MACHINE.read_text(encoding="utf-8")
+    machine.write_text(text.replace("latency: 4,", "latency: max(3, 4),"), encoding="utf-8")
+    found = accmine("kernel", machine, KERNEL)
+    assert found.code == 2
+    assert "a comma needs quotes" in found.err
+    machine.write_text(text.replace("latency: 4,", 'latency: "max(3, 4)",'), encoding="utf-8")
+    assert accmine("kernel", machine, KERNEL, "--json").json["cycles"] == 23_297

@@ -46,12 +46,14 @@ PROBLEMS: dict[str, str] = {
     "operator-schedule": "accmine.problems.operator_schedule",
     "pipeline-schedule": "accmine.problems.pipeline_schedule",
     "schedule-window": "accmine.problems.schedule_window",
+    "sparse-dataflow": "accmine.problems.sparse_dataflow",
     "stage-selection": "accmine.problems.stage_selection",
 }
 """Problem kind -> module that satisfies the port ``Kind``."""
 
 WHY_NOT: dict[str, str] = {
     "device-placement": "accmine.solvers.device_placement.why_not:explain",
+    "kernel-sizing": "accmine.solvers.kernel_sizing.why_not:explain",
     "stage-selection": "accmine.solvers.stage_selection.why_not:explain",
 }
 """Problem kind -> (limits in conflict, remedies) of a problem without solution, where that takes solvers."""
@@ -94,6 +96,7 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("device-placement", "brute-force"): "accmine.solvers.device_placement.brute_force:BruteForce",
     ("kernel-sizing", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("kernel-sizing", "brute-force"): "accmine.solvers.kernel_sizing.brute_force:BruteForce",
+    ("sparse-dataflow", "brute-force"): "accmine.solvers.sparse_dataflow.brute_force:BruteForce",
     ("stage-selection", "auto"): "accmine.solvers.stage_selection.auto:SelectionAuto",
     ("stage-selection", "bisection"): "accmine.solvers.stage_selection.bottleneck_bisection:BottleneckBisection",
     ("stage-selection", "lagrangian"): "accmine.solvers.stage_selection.prefix_lagrangian:PrefixLagrangian",
@@ -113,6 +116,7 @@ DEFAULT_SOLVER: dict[str, str] = {
     "operator-schedule": "auto",
     "pipeline-schedule": "cp-sat",
     "schedule-window": "cp-sat",
+    "sparse-dataflow": "brute-force",
     "stage-selection": "auto",
 }
 """Solver that ``accmine solve`` takes when none is named."""

@@ -24,6 +24,7 @@ from accmine.problems import (
     operator_schedule,
     pipeline_schedule,
     schedule_window,
+    sparse_dataflow,
     stage_selection,
 )
 from accmine.registry import DEFAULT_SOLVER, MODELS, PROBLEMS, SOLVERS, make_model, make_solver, problem_module
@@ -115,6 +116,7 @@ KINDS: tuple[Kind, ...] = (
     operator_schedule,
     pipeline_schedule,
     schedule_window,
+    sparse_dataflow,
     stage_selection,
 )
 
@@ -167,7 +169,7 @@ ORDER = (
     "registry",
     "files",
     "workload hardware",
-    "kernel",
+    "kernel sparse",
     "system",
     "cost",
     "study",

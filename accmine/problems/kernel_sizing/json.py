@@ -15,44 +15,24 @@ solution is ``{"counts": {"spad.A": 2}}``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 from accmine.errors import Complaint, InputError
 from accmine.kernel.program import Access, Issue, Location, Port, Program, Station, Step
 from accmine.problems.kernel_sizing.problem import KIND, Choice, Problem, Solution, rate_of
-from accmine.problems.rows import Reader, near
+from accmine.problems.rows import Reader, near, whole_by_name
 
 __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]
 
 _KEYS = ("kind", "name", "target", "stations", "ports", "locations", "body")
 _ISSUE_KEYS = ("label", "steps", "unit", "latency", "hold", "accesses", "reads", "writes", "updates")
-_FRACTION = re.compile(r"(\d{1,18})/(\d{1,18})\Z")
 
 
 class _Reader(Reader):
-    """With whole numbers, fractions, and counts that may be free."""
+    """With counts that may be free."""
 
     choices: list[Choice]
-
-    def whole(self, value: Any, path: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            self.wrong(path, f"{value!r:.60} is not allowed; a whole number is needed")
-            return 1
-        return value
-
-    def fraction(self, value: Any, path: str) -> Fraction:
-        read = _FRACTION.match(value) if isinstance(value, str) else None
-        if read is not None and int(read[2]):
-            return Fraction(int(read[1]), int(read[2]))
-        finite = not isinstance(value, Decimal) or (value.is_finite() and abs(value.adjusted()) < 20)
-        if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not finite:
-            self.wrong(path, f"{value!r:.60} is not allowed; a number, or a text such as '21/2', is needed")
-            return Fraction(1)
-        return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
 
     def count(self, what: str, name: str, value: Any, path: str) -> int:
         """A count; of a list, which is a choice, any of its counts."""
@@ -190,14 +170,8 @@ def read_solution(problem: Problem, obj: Any, where: str = "") -> Solution:
     InputError
         For a resource without count or a name that is none.
     """
-    reader = _Reader(where)
-    row = reader.mapping(obj, "", ("counts", "cycles_per_iteration"), ("counts",))
     names = [own.name for own in problem.choices]
-    given = reader.mapping(row.get("counts", {}), "counts", names, names)
-    counts = tuple(reader.whole(given.get(name, 1), f"counts.{name}") for name in names)
-    if reader.complaints:
-        raise InputError(reader.complaints)
-    return Solution(counts)
+    return Solution(whole_by_name(obj, where, "counts", names, ("cycles_per_iteration",)))
 
 
 def write_solution(problem: Problem, solution: Solution) -> dict[str, Any]:

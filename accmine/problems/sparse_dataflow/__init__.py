@@ -1,0 +1,40 @@
+"""Sparse dataflow: level and folding of every layer of a pipelined network on one device."""
+
+from accmine.problems.own_score import sense, shown, shown_bound
+from accmine.problems.sparse_dataflow.bounds import bound, impossible
+from accmine.problems.sparse_dataflow.json import read_problem as problem_from_json
+from accmine.problems.sparse_dataflow.json import read_solution as solution_from_json
+from accmine.problems.sparse_dataflow.json import write_problem as problem_to_json
+from accmine.problems.sparse_dataflow.json import write_solution as solution_to_json
+from accmine.problems.sparse_dataflow.options import LayerOptions, tabulate
+from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Problem, Solution
+from accmine.problems.sparse_dataflow.rules import LayerRow, budget_at, check, explain, loss_of, score, use_of
+
+__all__ = [
+    "EXACT_DECIMALS",
+    "KIND",
+    "Budget",
+    "Choice",
+    "LayerOptions",
+    "LayerRow",
+    "Problem",
+    "Solution",
+    "bound",
+    "budget_at",
+    "check",
+    "explain",
+    "impossible",
+    "loss_of",
+    "problem_from_json",
+    "problem_to_json",
+    "score",
+    "sense",
+    "shown",
+    "shown_bound",
+    "solution_from_json",
+    "solution_to_json",
+    "tabulate",
+    "use_of",
+]
+
+EXACT_DECIMALS = True

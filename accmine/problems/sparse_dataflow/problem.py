@@ -1,0 +1,83 @@
+"""Sparse dataflow: sparsity level, engine and folding of every layer, so that the slowest layer is fastest.
+
+Layers are stages of a pipeline on one device. The score is the *interval*, the cycles between two images: those of the
+slowest layer. All layers share the device, and the loss budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS, Folding
+from accmine.sparse.layer import Layer
+from accmine.sparse.resources import DEFAULT_MODEL, EngineModel
+
+__all__ = ["KIND", "Budget", "Choice", "Problem", "Solution"]
+
+KIND = "sparse-dataflow"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a design may take; ``None``: no limit.
+
+    Attributes
+    ----------
+    bits_per_cycle
+        Off-chip weights; an interval of T cycles has ⌊T · bits_per_cycle⌋ of them.
+    loss
+        Sum over layers, in parts of ``accmine.sparse.layer.POINT``.
+    """
+
+    dsp: int | None = None
+    lut: int | None = None
+    ff: int | None = None
+    bram18: int | None = None
+    uram: int | None = None
+    bits_per_cycle: Fraction | None = None
+    loss: int | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What to lay out, on what.
+
+    Attributes
+    ----------
+    edges
+        (from, to) indices of layers between which data flow: unequal streams take an adapter.
+    engines, memories, slacks
+        What foldings may choose from; all layers alike.
+    """
+
+    layers: tuple[Layer, ...]
+    edges: tuple[tuple[int, int], ...] = ()
+    budget: Budget = Budget()
+    model: EngineModel = DEFAULT_MODEL
+    engines: tuple[str, ...] = ENGINES
+    memories: tuple[str, ...] = MEMORIES
+    slacks: tuple[int, ...] = SLACKS
+    name: str = "network"
+
+    kind: ClassVar[str] = KIND
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Of a layer: index of its level, and its folding."""
+
+    level: int
+    folding: Folding
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A choice for every layer, in their order."""
+
+    choices: tuple[Choice, ...]
+
+    def __iter__(self) -> Iterator[Choice]:
+        return iter(self.choices)

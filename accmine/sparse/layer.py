@@ -1,0 +1,166 @@
+"""Layers of a network as a dataflow accelerator sees them: shapes, and at each sparsity level what is zero.
+
+A *window* is what one dot-product engine works on at a time: the products of one position of the kernel on one input
+channel, or, for pointwise layers, on ``cluster`` input channels side by side. Pair sparsity: a product is zero where
+its weight or its activation is (Yu et al. 2024, HASS, arXiv 2406.03088).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import comb, prod
+
+from accmine.errors import Complaint, InputError
+
+__all__ = ["PARTS", "POINT", "Layer", "Level", "binomial", "in_parts"]
+
+PARTS = 1_000_000
+"""Histograms are whole numbers of windows out of so many: cycles are then exact in 64-bit integers."""
+
+POINT = 1_000_000
+"""Losses are whole numbers of this part of a point (of a percentage point of accuracy, where a loss is one)."""
+
+Histogram = tuple[int, ...]
+"""Windows out of ``PARTS`` with 0, 1, … ``window`` zero products; shape (window + 1,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One choice of thresholds for a layer.
+
+    Attributes
+    ----------
+    name
+        Unique in its layer.
+    histograms
+        One for all input channels, or one for each of the ``channels_in / cluster`` groups of them, in order.
+    loss
+        What the level costs, in parts of ``POINT``; additive over layers by assumption.
+    """
+
+    name: str
+    histograms: tuple[Histogram, ...]
+    loss: int = 0
+
+    @property
+    def density(self) -> Fraction:
+        """Share of products that are not zero, over window slots (k² and not k² + 1 of them)."""
+        window = len(self.histograms[0]) - 1
+        zeros = sum(z * count for own in self.histograms for z, count in enumerate(own))
+        return 1 - Fraction(zeros, PARTS * window * len(self.histograms))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or a matrix product.
+
+    Attributes
+    ----------
+    channels_in, channels_out, groups
+        Of all groups; a depthwise convolution has as many groups as channels.
+    kernel, size_in, size_out
+        (rows, columns) of the kernel, and of the maps that it reads and writes; (1, 1) for a matrix product.
+    cluster
+        Input channels whose products make one window; divides ``channels_in / groups``.
+    levels
+        At least one.
+
+    Raises
+    ------
+    InputError
+        For sizes below 1, groups or a cluster that do not divide, no level, a level with a histogram of another length
+        or sum, or two levels of one name.
+    """
+
+    name: str
+    channels_in: int
+    channels_out: int
+    kernel: tuple[int, int] = (1, 1)
+    size_in: tuple[int, int] = (1, 1)
+    size_out: tuple[int, int] = (1, 1)
+    groups: int = 1
+    cluster: int = 1
+    levels: tuple[Level, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if wrong := [*self._sizes(), *self._levels()]:
+            raise InputError([Complaint("", key, f"{message} ({self.name})") for key, message in wrong])
+
+    def _sizes(self) -> list[tuple[str, str]]:
+        sizes = {"channels_in": self.channels_in, "channels_out": self.channels_out, "groups": self.groups}
+        sizes |= {"cluster": self.cluster, "kernel": min(self.kernel)}
+        sizes |= {"size_in": min(self.size_in), "size_out": min(self.size_out)}
+        wrong = [(key, f"{value} is not allowed; at least 1") for key, value in sizes.items() if value < 1]
+        if wrong:
+            return wrong
+        for key in ("channels_in", "channels_out"):
+            if getattr(self, key) % self.groups:
+                wrong.append(("groups", f"{self.groups} does not divide {key}: {getattr(self, key)}"))
+        if not wrong and (self.channels_in // self.groups) % self.cluster:
+            wrong.append(("cluster", f"{self.cluster} does not divide {self.channels_in // self.groups} channels"))
+        return wrong
+
+    def _levels(self) -> list[tuple[str, str]]:
+        wrong = [] if self.levels else [("levels", "no level; at least one is needed")]
+        names = [level.name for level in self.levels]
+        for i, level in enumerate(self.levels):
+            at = f"levels[{i}]"
+            if level.name in names[:i]:
+                wrong.append((f"{at}.name", f"{level.name!r} is there twice"))
+            if level.loss < 0:
+                wrong.append((f"{at}.loss", f"{level.loss / POINT} is not allowed; at least 0"))
+            if len(level.histograms) not in (1, max(1, self.channels_in // max(1, self.cluster))):
+                wrong.append((f"{at}.histograms", f"{len(level.histograms)} histograms; allowed: 1 or one per channel"))
+            for own in level.histograms:
+                if len(own) != self.window + 1:
+                    wrong.append((f"{at}.histograms", f"{len(own)} numbers; {self.window + 1} are needed (0 … window)"))
+                elif min(own) < 0 or sum(own) != PARTS:
+                    wrong.append(
+                        (f"{at}.histograms", f"sums to {sum(own) / PARTS}; shares of at least 0 that sum to 1")
+                    )
+        return wrong
+
+    @property
+    def window(self) -> int:
+        """Products of a window."""
+        return prod(self.kernel) * self.cluster
+
+    @property
+    def windows(self) -> int:
+        """Windows of an image, those of all engines together."""
+        return prod(self.size_out) * self.channels_in * self.channels_out // (self.groups * self.cluster)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of an image, zeros included."""
+        return self.windows * self.window
+
+    @property
+    def parameters(self) -> int:
+        """Weights, without biases."""
+        return prod(self.kernel) * self.channels_in * self.channels_out // self.groups
+
+    @property
+    def words(self) -> tuple[int, int]:
+        """Words of an image that it reads and writes."""
+        return prod(self.size_in) * self.channels_in, prod(self.size_out) * self.channels_out
+
+
+def in_parts(shares: Sequence[Fraction]) -> Histogram:
+    """Shares that sum to 1 as whole numbers that sum to ``PARTS``: by largest remainders, the first ones on a tie."""
+    floors = [int(share * PARTS) for share in shares]
+    order = sorted(range(len(shares)), key=lambda i: (floors[i] - shares[i] * PARTS, i))
+    for i in order[: PARTS - sum(floors)]:
+        floors[i] += 1
+    return tuple(floors)
+
+
+def binomial(window: int, density: Fraction) -> Histogram:
+    """Zero products of a window where each product is non-zero by itself with probability ``density``.
+
+    Independence is an assumption: it is right for neither weights nor activations of a real network.
+    """
+    zero = 1 - density
+    return in_parts([comb(window, z) * zero**z * density ** (window - z) for z in range(window + 1)])

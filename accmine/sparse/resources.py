@@ -1,0 +1,135 @@
+"""What a layer takes of a device: multipliers, logic, registers, memory blocks, off-chip weights.
+
+Multipliers and memory shapes are those of the vendor's blocks and exact for the layout that is described; logic and
+registers are estimates with a band (``EngineModel``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import prod
+
+from accmine.sparse.folding import DENSE, Folding
+from accmine.sparse.layer import Layer
+
+__all__ = ["DEFAULT_MODEL", "RESOURCES", "EngineModel", "Use", "adapter", "blocks", "used"]
+
+RESOURCES = ("dsp", "lut", "ff", "bram18", "uram", "bits")
+"""``bits``: weights read from off chip per image."""
+
+Use = tuple[int, int, int, int, int, int]
+"""In the order of ``RESOURCES``."""
+
+BRAM18 = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
+"""(width in bits, words) that a block of 18 Kbit can have (UltraScale memory resources, UG573)."""
+URAM = ((72, 4096),)
+SMALLEST_BLOCK = 1024
+"""Bits below which an array is made of LUTs."""
+
+
+@dataclass(frozen=True)
+class EngineModel:
+    """Constants of logic and registers, each per unit that its name says; estimates.
+
+    Attributes
+    ----------
+    data_bits, weight_bits, sum_bits
+        Widths of activations, weights and sums.
+    band
+        (least, most) factor by which a synthesised design may differ in LUT and FF.
+    source
+        Where the constants come from.
+    """
+
+    data_bits: int = 16
+    weight_bits: int = 16
+    sum_bits: int = 32
+    engine_lut: int = 60
+    engine_ff: int = 90
+    squeeze_lut_per_bit: float = 0.5
+    crossbar_lut_per_bit: float = 0.34
+    tree_lut_per_bit: float = 1.0
+    tree_ff_per_bit: float = 1.0
+    sum_lut_per_bit: float = 1.0
+    window_ff_per_bit: float = 1.0
+    adapter_lut_per_bit: float = 1.0
+    adapter_ff_per_bit: float = 2.0
+    band: tuple[float, float] = (0.6, 1.6)
+    source: str = "derived from LUT6 structures, not synthesised"
+
+    def as_mapping(self) -> Mapping[str, object]:
+        """By name."""
+        return {own.name: getattr(self, own.name) for own in fields(self)}
+
+
+def blocks(depth: int, width: int, shapes: tuple[tuple[int, int], ...]) -> int:
+    """Least number of memory blocks of one shape for ``depth`` words of ``width`` bits."""
+    return min(-(-width // bits) * -(-depth // words) for bits, words in shapes)
+
+
+def lut_ram(depth: int, width: int) -> int:
+    """LUTs of a small memory: one holds 64 words of a bit, or 32 words of two."""
+    return -(-width // 2) if depth <= 32 else width * -(-depth // 64)
+
+
+def used(layer: Layer, folding: Folding, model: EngineModel) -> Use:
+    """What a layer takes in a folding, its adapters excluded."""
+    dsp = folding.engines * _dsp(folding, model)
+    lut, ff = _logic(layer, folding, model)
+    bram, uram, bits = 0, 0, 0
+    depth = -(-layer.parameters // folding.multipliers)
+    width = folding.fine * model.weight_bits  # the multipliers of an engine read side by side
+    if folding.memory == "stream":
+        bits = prod(layer.size_out) * layer.parameters * model.weight_bits
+    elif depth * width < SMALLEST_BLOCK:
+        lut += folding.engines * lut_ram(depth, width)
+    elif folding.memory == "bram":
+        bram += folding.engines * blocks(depth, width, BRAM18)
+    else:
+        uram += folding.engines * blocks(depth, width, URAM)
+    lines = layer.kernel[0] - 1
+    if lines:
+        streams = folding.streams_in(layer)
+        line = -(-layer.size_in[1] * layer.channels_in // streams)
+        if line * model.data_bits < SMALLEST_BLOCK:
+            lut += streams * lines * lut_ram(line, model.data_bits)
+        else:
+            bram += streams * lines * blocks(line, model.data_bits, BRAM18)
+    return dsp, lut, ff, bram, uram, bits
+
+
+def _dsp(folding: Folding, model: EngineModel) -> int:
+    """DSPs of an engine: ⌈data/18⌉·⌈weight/27⌉ per multiplier; dense ones pack two of 8 bits, four of 4 bits."""
+    each = -(-model.data_bits // 18) * -(-model.weight_bits // 27)
+    widest = max(model.data_bits, model.weight_bits)
+    packed = 1 if folding.engine != DENSE or widest > 8 else 4 if widest <= 4 else 2
+    return -(-folding.fine * each // packed)
+
+
+def _logic(layer: Layer, folding: Folding, model: EngineModel) -> tuple[int, int]:
+    """LUTs and FFs of engines, sums, window registers and buffers."""
+    pair = model.data_bits + model.weight_bits
+    if folding.engine == DENSE:
+        chosen = 0.0 if folding.fine == layer.window else model.squeeze_lut_per_bit * pair * folding.fine
+    else:  # each multiplier takes any product of the window
+        chosen = model.crossbar_lut_per_bit * pair * folding.fine * max(0, layer.window - 1)
+    tree = max(0, folding.fine - 1) * model.sum_bits
+    lut = model.engine_lut + chosen + model.tree_lut_per_bit * tree + model.sum_lut_per_bit * model.sum_bits
+    ff = model.engine_ff + model.tree_ff_per_bit * tree + model.window_ff_per_bit * pair * folding.fine
+    if folding.slack > 1:
+        lut += lut_ram(folding.slack, layer.window * model.data_bits + model.sum_bits)
+    registers = folding.coarse_in * folding.coarse_group * layer.window * model.data_bits * model.window_ff_per_bit
+    return -int(-folding.engines * lut // 1), -int(-(folding.engines * ff + registers) // 1)
+
+
+DEFAULT_MODEL = EngineModel()
+"""Constants where nothing else is given."""
+
+
+def adapter(streams_out: int, streams_in: int, model: EngineModel) -> tuple[int, int]:
+    """LUTs and FFs between a layer that gives and one that takes so many words per cycle; none where they are equal."""
+    if streams_out == streams_in:
+        return 0, 0
+    bits = model.data_bits * (streams_out + streams_in)
+    return -int(-bits * model.adapter_lut_per_bit // 1), -int(-bits * model.adapter_ff_per_bit // 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +267,7 @@ STUDY, SIZING = ROOT / "examples/study.yaml", ROOT / "examples/kernel-sizing.jso
         ([MACHINE, MACHINE], "kernel-architecture.yaml: is no kernel; it looks like a described architecture, which"),
         ([MACHINE, STUDY], "study.yaml: is no kernel; it looks like a study, which accmine run reads"),
         ([MACHINE, SIZING], "kernel-sizing.json: is no kernel; it looks like a problem of accmine, which accmine"),
-        (["wham", KERNEL], "unknown kernel 'wham'; it is one of accmine list accelerators; known: gemmini-like"),
+        (["wham", KERNEL], "unknown architecture of kernels 'wham'; it is one of accmine list accelerators; known: "),
     ],
 )
 def test_a_file_in_the_wrong_place_is_named(accmine: Any, words: list[Any], said: str) -> None:
@@ -287,3 +288,50 @@ def test_python_raises_what_the_command_says() -> None:
         package.kernel(MACHINE, "nothing.yaml")  # type: ignore[attr-defined]
     with pytest.raises(InputError, match="no such option"):
         package.kernel(MACHINE, KERNEL, parameters={})  # type: ignore[attr-defined]
+
+
+def test_a_trace_never_replaces_what_is_read(accmine: Any, tmp_path: Path) -> None:
+    machine, kernel = tmp_path / "machine.yaml", tmp_path / "kernel.yaml"
+    for file, source in ((machine, MACHINE), (kernel, KERNEL)):
+        file.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    for file in (machine, kernel):
+        before = file.read_text(encoding="utf-8")
+        found = accmine("kernel", machine, kernel, "--trace", file)
+        assert found.code == 2
+        assert "would be overwritten" in found.err
+        assert file.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize("edit", [("m: 16", f"m: {2**62}"), ("64", "1000000000"), ("A:256", f"A:{2**62}")])
+def test_too_many_cycles_have_a_place(accmine: Any, tmp_path: Path, edit: tuple[str, str]) -> None:
+    kernel = tmp_path / "kernel.yaml"
+    text = KERNEL.read_text(encoding="utf-8").replace("loop: 4", "loop: 4000000000") if edit[0] == "64" else ""
+    kernel.write_text((text or KERNEL.read_text(encoding="utf-8")).replace(*edit), encoding="utf-8")
+    found = accmine("kernel", MACHINE, kernel)
+    assert found.code == 2
+    assert re.search(r"kernel\.yaml:\d+:\d+: .*2\^62 cycles or more", found.err)
+
+
+def test_the_product_of_the_page_runs_a_model(accmine: Any, tmp_path: Path) -> None:
+    page = (ROOT / "docs/kernel-models.md").read_text(encoding="utf-8")
+    block = page[page.index("```yaml\nproduct:\n") + len("```yaml\n") :].partition("```")[0]
+    machine = tmp_path / "my.yaml"
+    machine.write_text(MACHINE.read_text(encoding="utf-8") + block, encoding="utf-8")
+    found = accmine("kernel", machine, "resnet-18", "--json").json
+    row = next(row for row in found["operators"] if (row["m"], row["k"], row["n"]) == (1, 512, 1000))
+    # ⌈1000 / 16⌉ · ⌈512 / 16⌉ blocks, each loaded and multiplied; a load of 16 · 16 · 2 B takes 4 + 20 + 32 cycles, in
+    # the last column of blocks of 16 · 8 · 2 B 4 + 20 + 16
+    assert row["instructions"] == 2 * 63 * 32
+    assert row["busy_cycles"] >= 62 * 32 * 56 + 32 * 40
+    assert row["cycles"] >= row["busy_cycles"]
+
+
+def test_a_comma_that_yaml_took_is_explained(accmine: Any, tmp_path: Path) -> None:
+    machine = tmp_path / "my.yaml"
+    text = MACHINE.read_text(encoding="utf-8")
+    machine.write_text(text.replace("latency: 4,", "latency: max(3, 4),"), encoding="utf-8")
+    found = accmine("kernel", machine, KERNEL)
+    assert found.code == 2
+    assert "a comma needs quotes" in found.err
+    machine.write_text(text.replace("latency: 4,", 'latency: "max(3, 4)",'), encoding="utf-8")
+    assert accmine("kernel", machine, KERNEL, "--json").json["cycles"] == 23_297

@@ -90,8 +90,8 @@ def _kernels(name: str, template: Template, baseline: Design, told: list[str]) -
     clock = source.architecture.frequency_hz
     if clock is not None and any(clock != hz for hz in template.frequency_hz):
         told.append(
-            f"cost.architecture: {name} is described at {clock / 1e6:g} MHz: a core takes its cycles at the clock of the "
-            "design, latencies and bandwidths of memories in the description too"
+            f"cost.architecture: {name} is described at {clock / 1e6:g} MHz: a core takes its cycles at the clock of "
+            "the design, latencies and bandwidths of memories in the description too"
         )
     return source
 

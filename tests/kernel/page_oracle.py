@@ -176,7 +176,7 @@ def random_pair(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     stages["fetch"]["to"] = []
     memories = {}
     for name in ("m", "n")[: r.randint(0, 2)]:
-        ports = r.choice([{}, {"ports": "p"}, {"read_ports": 1, "write_ports": 2}])
+        ports: dict[str, Any] = r.choice([{}, {"ports": "p"}, {"read_ports": 1, "write_ports": 2}])
         slow = some(read_latency=[2, 9], write_latency=[1, 5])
         memories[name] = {
             "bandwidth": r.choice([1, "4 * p", 16]),

@@ -1,10 +1,10 @@
 """Constants of ``configs/kernels/gemmini-like.yaml`` from a few measured layers, chosen on those layers alone.
 
-The constants minimise sum(2 s² (√(1 + (r/s)²) − 1)) + pull² · sum(d²): r is the logarithm of modelled ÷ measured cycles of a
-row, d that of a constant ÷ its round value, s the ``scale`` from which on an error counts by its size and no longer by
-its square. The model is the closed form of the kernel: start + calls × the slowest of issue, load, compute and store +
-the rest of one tile; its exact latency differs from it by less than 2 %. ``pull`` and ``scale`` are those of ``GRID``
-with the smallest mean error in cross-validation within the rows.
+The constants minimise sum(2 s² (√(1 + (r/s)²) − 1)) + pull² · sum(d²): r is the logarithm of modelled ÷ measured cycles
+of a row, d that of a constant ÷ its round value, s the ``scale`` from which on an error counts by its size and no
+longer by its square. The model is the closed form of the kernel: start + calls × the slowest of issue, load, compute
+and store + the rest of one tile; its exact latency differs from it by less than 2 %. ``pull`` and ``scale`` are those
+of ``GRID`` with the smallest mean error in cross-validation within the rows.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ GRID = tuple((pull, scale) for pull in (0.05, 0.1, 0.2, 0.4) for scale in (0.1, 
 
 _FOLDS, _DRAWS = 7, 4
 _STEP, _STEPS = 1e-5, 200
-_LEAST = 1e-13
+_LEAST, _MOST_DAMPED = 1e-9, 1e9
+_SHARP = (4.0, 16.0, 64.0, np.inf)
+"""The slowest part as a norm of growing order: a descent over kinks alone stops at the first of them."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def work_of(layers: Sequence[Layer]) -> Work:
     for layer in layers:
         tile = tile_of(layer)
         moved = [i.values for i in tile.call if i.mnemonic == "mvin"]
-        row = {"calls": tile.calls, "finished": tile.finished, "conv": int(not layer.is_product)}
+        row: dict[str, float] = {"calls": tile.calls, "finished": tile.finished, "conv": int(not layer.is_product)}
         row |= {name: sum(values[name] for values in moved) for name in ("requests", "bytes")}
         row |= {name: sum(values[name] for values in moved) / 1000 for name in ("lines", "pages", "walks")}
         row |= next(i.values for i in tile.call if i.mnemonic == "compute")
@@ -106,8 +108,11 @@ def work_of(layers: Sequence[Layer]) -> Work:
     return Work({name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]} if rows else {})
 
 
-def closed_form(constants: Mapping[str, float], work: Work) -> FloatArray:
-    """Cycles of layers, shape (layers,): start + calls × the slowest part of a tile + the rest of one tile."""
+def closed_form(constants: Mapping[str, float], work: Work, sharp: float = np.inf) -> FloatArray:
+    """Cycles of layers, shape (layers,): start + calls × the slowest part of a tile + the rest of one tile.
+
+    ``sharp`` is the order of the norm that is taken for the slowest; a finite one has no kinks.
+    """
     c, w = {**FIXED, **constants}, work.values
     conv, ws = w["conv"], 1 - w["conv"]
     issue = conv * c["conv_issue"] + ws * c["ws_issue"]
@@ -116,7 +121,10 @@ def closed_form(constants: Mapping[str, float], work: Work) -> FloatArray:
     load = moved + c["line_miss"] * w["lines"] + c["page"] * w["pages"] + c["page_walk"] * w["walks"]
     compute = w["rows"] + c["block"] * w["blocks"]
     store = c["out_request"] * w["out_requests"] + c["out_byte"] * w["out_bytes"]
-    steady = np.max([issue, load, compute, store * w["finished"] / w["calls"]], axis=0)
+    turns = np.array([issue, load, compute, store * w["finished"] / w["calls"]])
+    steady = turns.max(axis=0)
+    if sharp < np.inf:
+        steady = steady * ((turns / steady) ** sharp).sum(axis=0) ** (1 / sharp)
     parts = np.array([issue, load, compute, store])
     return np.asarray(c["start"] + w["calls"] * steady + parts.sum(axis=0) - parts.max(axis=0), dtype=np.float64)
 
@@ -138,35 +146,55 @@ def fit(work: Work, cycles: FloatArray, pull: float, scale: float) -> dict[str, 
     """
     if cycles.size < 2:
         raise InputError(f"a fit needs at least two measured layers, got {cycles.size}")
-    target, start = np.log(cycles), np.log(list(ROUND.values()))
+    at = start = np.log(list(ROUND.values()))
+    for sharp in _SHARP:
+        at = _descended(_Objective(work, np.log(cycles), start, pull, scale, sharp), at)
+    return dict(zip(ROUND, np.exp(at).tolist(), strict=True))
 
-    def off(at: FloatArray) -> FloatArray:
+
+@dataclass(frozen=True)
+class _Objective:
+    """What ``fit`` minimises, of the logarithms of the constants."""
+
+    work: Work
+    target: FloatArray
+    start: FloatArray
+    pull: float
+    scale: float
+    sharp: float
+
+    def off(self, at: FloatArray) -> FloatArray:
         constants = dict(zip(ROUND, np.exp(at).tolist(), strict=True))
-        return np.asarray(np.log(closed_form(constants, work)) - target, dtype=np.float64)
+        return np.asarray(np.log(closed_form(constants, self.work, self.sharp)) - self.target, dtype=np.float64)
 
-    def objective(at: FloatArray) -> float:
-        robust = 2 * scale**2 * (np.sqrt(1 + (off(at) / scale) ** 2) - 1)
-        return float(robust.sum() + pull**2 * ((at - start) ** 2).sum())
+    def value(self, at: FloatArray) -> float:
+        robust = 2 * self.scale**2 * (np.sqrt(1 + (self.off(at) / self.scale) ** 2) - 1)
+        return float(robust.sum() + self.pull**2 * ((at - self.start) ** 2).sum())
 
-    at, damping = start, 1e-3
-    value = objective(at)
+    def step(self, at: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(Half the Hessian without second derivatives, half the gradient)."""
+        errors, each = self.off(at), np.eye(at.size)
+        slopes = np.stack([(self.off(at + d) - self.off(at - d)) / (2 * _STEP) for d in _STEP * each], axis=1)
+        weights = 1 / np.sqrt(1 + (errors / self.scale) ** 2)
+        square = (slopes * weights[:, None]).T @ slopes + self.pull**2 * each
+        return square, slopes.T @ (weights * errors) + self.pull**2 * (at - self.start)
+
+
+def _descended(objective: _Objective, at: FloatArray) -> FloatArray:
+    """The end of steps that each make the objective less."""
+    value, damping = objective.value(at), 1e-3
     for _ in range(_STEPS):
-        errors = off(at)
-        slopes = np.stack([(off(at + step) - off(at - step)) / (2 * _STEP) for step in _STEP * np.eye(at.size)], axis=1)
-        weights = 1 / np.sqrt(1 + (errors / scale) ** 2)
-        square = (slopes * weights[:, None]).T @ slopes + pull**2 * np.eye(at.size)
-        slope = slopes.T @ (weights * errors) + pull**2 * (at - start)
-        trial = value
-        while damping < 1 / _LEAST:
+        square, slope = objective.step(at)
+        moved, trial = at, value
+        while trial >= value and damping < _MOST_DAMPED:
             moved = at - np.linalg.solve(square + damping * np.eye(at.size), slope)
-            trial = objective(moved)
-            if trial < value:
-                break
-            damping *= 4
+            trial, damping = objective.value(moved), damping * 4
+        if trial < value:
+            at, damping = moved, damping / 32
         if value - trial <= _LEAST * value:
             break
-        at, value, damping = moved, trial, damping / 8
-    return dict(zip(ROUND, np.exp(at).tolist(), strict=True))
+        value = trial
+    return at
 
 
 def cross_validated(work: Work, cycles: FloatArray, pull: float, scale: float) -> float:

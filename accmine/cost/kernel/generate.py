@@ -78,7 +78,9 @@ def mapped_kernel(
     sizes = {d: product.sizes[d] for d in ("b", "n")}
     for whole in PARTS:
         sizes |= {d: product.sizes[d] for d in ((whole,) if whole in looped else PARTS[whole])}
-    nest = _Nest(tuple(loops), _placed(rule, loops), architecture.parameters, rule.names, product, found)
+    nest = _Nest(
+        tuple(rule.levels), tuple(loops), _placed(rule, loops), architecture.parameters, rule.names, product, found
+    )
     body = _inside(nest, 0, sizes, True)
     found.raise_any()
     return Kernel(name, body, architecture.document)
@@ -118,6 +120,7 @@ class _Nest:
     expressions may use beside parameters.
     """
 
+    levels: tuple[str, ...]
     loops: tuple[tuple[int, str, int], ...]
     placed: tuple[tuple[tuple[int, str, Move], ...], ...]
     parameters: Mapping[str, int]
@@ -162,7 +165,8 @@ def _named(nest: _Nest, sizes: Mapping[str, int]) -> dict[str, int]:
 
 def _loop(nest: _Nest, depth: int, sizes: Mapping[str, int], first: bool) -> Body:
     """Loop ``depth``: whole tiles and the edge, the first one apart where sums begin in it; equal ones joined."""
-    _, dimension, tile = nest.loops[depth]
+    level, dimension, tile = nest.loops[depth]
+    place: Place = ("product", "levels", nest.levels[level], dimension)
     whole, rest = divmod(sizes[dimension], tile)
     begins = first and dimension in REDUCED
     pieces = [(1, tile, True), (whole - 1, tile, False)] if begins else [(whole, tile, first)]
@@ -182,7 +186,7 @@ def _loop(nest: _Nest, depth: int, sizes: Mapping[str, int], first: bool) -> Bod
         if trips == 1:
             out += body
         elif body:
-            out += (Loop(trips, body, dimension),)
+            out += (Loop(trips, body, dimension, place),)
     return out
 
 

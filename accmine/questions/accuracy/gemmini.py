@@ -15,7 +15,17 @@ from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.resolve import resolve
 from accmine.kernel.latency import latency
 
-__all__ = ["EVERY", "FILES", "FROM", "GEMMINI", "fitted_on", "gemmini_lines", "gemmini_rows", "layer_cycles", "read_layers"]
+__all__ = [
+    "EVERY",
+    "FILES",
+    "FROM",
+    "GEMMINI",
+    "fitted_on",
+    "gemmini_lines",
+    "gemmini_rows",
+    "layer_cycles",
+    "read_layers",
+]
 
 GEMMINI = "gemmini"
 FILES = {GEMMINI: ("gemmini_firesim.csv",)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from accmine.errors import InputError
+from accmine.errors import Complaint, InputError
 from accmine.files import is_file_reference, load_yaml, parse_value
 from accmine.kernel.analysis import Analysis, analyse
 from accmine.kernel.architecture import Architecture
@@ -66,8 +66,13 @@ def kernel_report(
         With everything that is wrong in either.
     """
     machine = load_architecture(architecture, None, dict(parameters or {}))
-    program = resolve(machine, load_kernel(kernel, machine))
-    analysis = analyse(program)
+    own = load_kernel(kernel, machine)
+    program = resolve(machine, own)
+    try:
+        analysis = analyse(program)
+    except InputError as error:  # numbers beyond what is computed with, which no one line has
+        at = own.document.locate(("body",), key=True) if own.document is not None else ""
+        raise InputError([Complaint(at, "body", each.message) for each in error.complaints]) from None
     return KernelReport(machine, program, analysis, changes(program, analysis), evidence(program, analysis))
 
 

@@ -339,6 +339,23 @@ def test_a_mapping_of_taps_fits_a_description_of_products_and_its_array() -> Non
         convolution_kernel(strips, each, mapping=whole)
 
 
+def test_nests_of_convolutions_take_as_long_as_unrolled_and_stay_within_the_bounds() -> None:
+    for each in convolutions(random.Random(14), 15):
+        parameters = {"rows": 4, "cols": 3, "strip": 2}
+        machine = load_architecture(ROOT / "examples/kernel-convolution.yaml", parameters=parameters)
+        program = resolve(machine, convolution_kernel(machine, each))
+        found = latency(program)
+        assert found == latency(unrolled(program)) == run(program).latency
+        busy, serial = bounds(program)
+        assert busy <= found <= serial
+
+
+def test_more_instructions_than_int64_are_told_with_the_loop() -> None:
+    machine = load_architecture("systolic-os", parameters={"rows": 1, "cols": 1})
+    with pytest.raises(InputError, match=r"systolic-os.yaml:29:15: product.levels.fold.m.loop: 10000000000 trips of 2"):
+        resolve(machine, product_kernel(machine, 10**10, 10**10, 5))
+
+
 @pytest.mark.parametrize(
     ("bytes_", "says"),
     [("c // (6 - h)", "divides by 0"), ("(4 - h) * c", "must be at least 0, is -8")],

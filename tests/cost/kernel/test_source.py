@@ -226,7 +226,8 @@ def test_other_dataflows_are_told_and_modelled_or_refused() -> None:
 
 def test_sizes_that_a_description_has_not_are_told() -> None:
     plan = plan_of(study(space={"tensor_cores": [1], "tensor_dim": [4, 8]}, cost=kernels("plasticine-like")))
-    (said,) = plan.inputs.left_out
+    said, clock = plan.inputs.left_out
+    assert clock.startswith("cost.architecture: plasticine-like is described at 1000 MHz: a core takes its cycles at ")
     assert said.startswith("cost.architecture: plasticine-like has no parameter rows and cols: its cycles are the same")
     assert plan_of(study(cost=kernels("ultratrail-like"))).inputs.left_out == ()
 
@@ -269,6 +270,32 @@ def test_a_study_runs_with_kernels_as_with_the_model(tmp_path: Path, capsys: pyt
     assert any("of products whose arrays take the cycles of kernels on systolic-ws" in line for line in lines)
     assert any("costs by kernel" in line for line in timed["certificate"]["scope"])
     assert timed["certificate"]["bound"] == modelled["certificate"]["bound"]
+
+
+@pytest.mark.parametrize("latency", ["2 * rows + cols + m - 1", "7 * rows + 3 * m", "1"])
+def test_no_design_of_a_small_template_is_better_than_the_bound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], latency: str
+) -> None:
+    path = described(tmp_path / "a.yaml", ("latency: 2 * rows + cols + m - 1", f"latency: {latency}"))
+    keys = small(cost=kernels(path), models=["gpt"])
+    bound = run(tmp_path / "b", capsys, **keys)["certificate"]["bound"]
+    plan = plan_of(study(**keys))
+    library = plan.library()
+    plan = reference(plan, library)
+    (group,) = plan.groups(plan.study.mode)
+    problem = search_problem(plan, group, 1, library)
+    (pipeline,) = plan.pipelines
+    found = []
+    for design in designs(problem.template):
+        if fits(problem, design):
+            rows = [
+                sum(run.repeats * c for run, c in zip(task.phases, own, strict=True)) / design.frequency_hz
+                for task, own in zip(pipeline.tasks, listed(problem, design).cycles, strict=True)
+            ]
+            found.append(pipeline.batch / sum(rows))
+    assert len(found) > 3
+    assert len(set(found)) > 1
+    assert max(found) <= bound * (1 + 1e-9)
 
 
 def test_kernels_move_with_drawn_constants_as_the_model_does(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ FOLDERS = {
 TESTS = Path(__file__).parents[2]
 OWN = {
     "technology": [TESTS / "data/accelergy/technology.yaml"],
-    "architecture": [TESTS.parent / "examples/kernel-architecture.yaml"],
+    "architecture": [TESTS.parent / f"examples/kernel-{name}.yaml" for name in ("architecture", "convolution")],
     "kernel": [TESTS.parent / "examples/kernel.yaml"],
 }
 MODEL = {"family": "convnet", "image": 4, "layers": ["relu", {"linear": {"out": 4}}]}

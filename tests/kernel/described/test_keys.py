@@ -12,7 +12,8 @@ PAGE = Path(__file__).resolve().parents[3] / "docs/kernel-models.md"
 
 def test_the_page_names_every_key_with_its_default() -> None:
     stage, unit, memory = (
-        ArchitectureKeys.model_json_schema()["$defs"][name]["properties"] for name in ("_Stage", "_Unit", "_Memory")
+        ArchitectureKeys.model_json_schema()["$defs"][name]["properties"]
+        for name in ("StageKeys", "UnitKeys", "MemoryKeys")
     )
     defaults = {
         f"{section}.*.{key}": value.get("default", "required" if key in ("bandwidth", "to", "executes") else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ def some_problem(seed: int) -> Problem:
     conv = Layer("conv", 2, 4, (3, 3), (8, 8), (8, 8), levels=levels)
     point = Layer("point", 4, 2, (1, 1), (8, 8), (8, 8), levels=(Level("none", (binomial(1, Fraction(1)),)),))
     names = draw.sample(["dsp", "lut", "ff", "bram18", "uram"], draw.randint(1, 5))
-    budget = Budget(**{name: draw.randint(1, 10**5) for name in names})
+    limits: dict[str, Any] = {name: draw.randint(1, 10**5) for name in names}
+    budget = Budget(**limits)
     return Problem((conv, point), ((0, 1),), budget, slacks=(1, 4))
 
 

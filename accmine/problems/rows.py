@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +11,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from accmine.errors import Complaint
+from accmine.errors import Complaint, InputError
 
-__all__ = ["Reader", "join", "near"]
+__all__ = ["Reader", "join", "near", "whole_by_name"]
 
 _FRACTION = re.compile(r"(\d{1,18})/(\d{1,18})\Z")
 
@@ -41,7 +42,7 @@ class Reader:
             return {}
         for key in value:
             if key not in keys:
-                self.wrong(join(path, str(key)), f"unknown key{near(str(key), keys)} allowed: {', '.join(keys)}")
+                self.wrong(join(path, str(key)), f"unknown key{near(str(key), keys) or ';'} allowed: {', '.join(keys)}")
         for key in needed:
             if key not in value:
                 self.wrong(join(path, key), "missing")
@@ -68,8 +69,10 @@ class Reader:
         read = _FRACTION.match(value) if isinstance(value, str) else None
         if read is not None and int(read[2]):
             return Fraction(int(read[1]), int(read[2]))
-        finite = not isinstance(value, Decimal) or (value.is_finite() and abs(value.adjusted()) < 20)
-        if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not finite:
+        finite = isinstance(value, int) or (
+            isinstance(value, float | Decimal) and math.isfinite(value) and abs(Decimal(value).adjusted()) < 20
+        )
+        if isinstance(value, bool) or not finite:
             self.wrong(path, f"{value!r:.60} is not allowed; a number, or a text such as '21/2', is needed")
             return Fraction(1)
         return Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
@@ -80,6 +83,32 @@ class Reader:
             self.wrong(path, f"{value!r:.60} is not allowed; a text is needed")
             return ""
         return value
+
+
+def whole_by_name(obj: Any, where: str, key: str, names: Sequence[str], unread: Sequence[str] = ()) -> tuple[int, ...]:
+    """The whole numbers of a solution such as ``{"devices": {"a": 0, "b": 1}}``.
+
+    Parameters
+    ----------
+    where
+        Of the object, in complaints.
+    names
+        What needs a number each; of what is returned as well.
+    unread
+        Keys beside ``key`` that may be there and mean nothing, as what the solution is worth.
+
+    Raises
+    ------
+    InputError
+        For a name without number or one that is none, another key, and what is no whole number.
+    """
+    reader = Reader(where)
+    row = reader.mapping(obj, "", (key, *unread), (key,))
+    given = reader.mapping(row.get(key, dict.fromkeys(names, 1)), key, names, names)
+    numbers = tuple(reader.whole(given.get(name, 1), f"{key}.{name}") for name in names)
+    if reader.complaints:
+        raise InputError(reader.complaints)
+    return numbers
 
 
 def join(path: str, key: str) -> str:

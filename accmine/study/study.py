@@ -21,7 +21,7 @@ from accmine.files import (
     dump,
     is_file_reference,
     load_yaml,
-    looks_like,
+    refuse_others,
     resolve,
     validate,
 )
@@ -285,10 +285,7 @@ def read_document(
         overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
     shown = str(name_or_path) if is_file_reference(name_or_path) else None
     document = load_yaml(path, name=shown, overrides=overrides)
-    known = looks_like(document.text, path)
-    keys = ("workloads", *BLOCKS) if isinstance(document.data, dict) else ()
-    if known is not None and not any(key in document.data for key in keys):
-        raise InputError(f"is no study; it looks like {known}", where=document.name)
+    refuse_others(document, "study", ("workloads", *BLOCKS))
     return document, path
 
 

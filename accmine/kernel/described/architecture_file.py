@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.files import Document, Place, load_yaml, resolve, validate
+from accmine.files import Document, Place, load_yaml, refuse_others, resolve, validate
 from accmine.kernel.architecture import Architecture, Memory, RegisterFile, Stage, Unit
 from accmine.kernel.described.expression import FUNCTIONS, Complaints, evaluate, may_name, parse, substituted
 from accmine.kernel.described.keys import ArchitectureKeys, RegisterKeys
@@ -77,6 +77,7 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
     InputError
         With everything that is wrong, each with its place.
     """
+    refuse_others(document, "described architecture", ("stages", "units"))
     file = validate(document, ArchitectureKeys)
     found = Complaints(document)
     numbers = read_parameters(found, file.parameters, parameters or {})
@@ -104,11 +105,14 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
         file.product,
         document,
     )
-    routes = paths(architecture)
+    paths(architecture)
     if file.product is not None:
         parts = {name: each.registers for name, each in architecture.registers.items()}
         parts |= {name: each.buffers for name, each in architecture.memories.items()}
-        check_product(found, file.product, numbers, parts, routes)
+        access = {
+            name: {"read": u.reads, "write": u.writes} for u in architecture.units.values() for name in u.mnemonics
+        }
+        check_product(found, file.product, numbers, parts, access)
         found.raise_any()
     return architecture
 

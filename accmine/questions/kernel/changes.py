@@ -23,6 +23,8 @@ class Change:
 
     Attributes
     ----------
+    on
+        The station, port group or location that is moved.
     what
         In words: ``one more slot of array``.
     rate, gain
@@ -33,6 +35,7 @@ class Change:
         Whether the loop is a tenth faster.
     """
 
+    on: str
     what: str
     rate: Fraction
     gain: Fraction
@@ -61,13 +64,13 @@ def changes(program: Program, analysis: Analysis) -> tuple[Change, ...]:
         return ()
     index = analysis.loops.index(loop)
     found = []
-    for lever in _levers(program, list(inner_loops(program.body))[index][2], loop.cycle):
+    for on, lever in _levers(program, list(inner_loops(program.body))[index][2], loop.cycle):
         step = _least(program, lever, index, loop.rate)
         if step:
             changed = lever.moved(program, step)
             new = _rate(changed, index)
             gain = loop.rate / new - 1 if new else Fraction(10**6)
-            found.append(Change(lever.said(step), new, gain, latency(changed), loop.rate >= new * TENTH))
+            found.append(Change(on, lever.said(step), new, gain, latency(changed), loop.rate >= new * TENTH))
     return tuple(sorted(found, key=lambda change: (change.rate, change.what)))
 
 
@@ -91,14 +94,15 @@ def _least(program: Program, lever: _Lever, index: int, before: Fraction) -> int
     return high
 
 
-def _levers(program: Program, loop: Repeat, cycle: Sequence[Cause]) -> Iterator[_Lever]:
-    """What could be moved of everything on a critical cycle, each once."""
+def _levers(program: Program, loop: Repeat, cycle: Sequence[Cause]) -> Iterator[tuple[str, _Lever]]:
+    """(On what, lever) of what could be moved of everything on a critical cycle, each once."""
     seen = set()
     for cause in cycle:
         if (key := (cause.rule, cause.on, cause.label)) in seen:
             continue
         seen.add(key)
-        yield from _of_cause(program, [issue for issue in loop.body if isinstance(issue, Issue)], cause)
+        for lever in _of_cause(program, [issue for issue in loop.body if isinstance(issue, Issue)], cause):
+            yield cause.on, lever
 
 
 def _of_cause(program: Program, body: Sequence[Issue], cause: Cause) -> Iterator[_Lever]:
@@ -121,6 +125,13 @@ def _of_cause(program: Program, body: Sequence[Issue], cause: Cause) -> Iterator
             lambda n: f"{label} holding {on} for {n} less (most: {hold})",
             lambda p, n: _edited(p, lambda issue: _port_held_less(issue, label, on, n)),
             hold,
+        )
+    elif cause.rule == "hold":
+        most = max(issue.hold for issue in body if (issue.label, issue.unit) == (label, on))
+        yield _Lever(
+            lambda n: f"{label} holding {on} for {n} less (most: {most})",
+            lambda p, n: _edited(p, lambda issue: _unit_held_less(issue, label, on, n)),
+            most,
         )
     elif cause.rule == "latency":
         yield _shorter(body, label, on)
@@ -159,10 +170,16 @@ def _edited(program: Program, edit: Callable[[Issue], Issue]) -> Program:
 
 
 def _unit_faster(issue: Issue, label: str, unit: str, cycles: int) -> Issue:
-    """Finish and hand-over both earlier: the unit is faster, pipelined or not."""
+    """Earlier finish; a unit that is held to the finish, or would be longer, is left earlier too."""
     if (issue.label, issue.unit) != (label, unit):
         return issue
-    return replace(issue, latency=max(0, issue.latency - cycles), hold=max(0, issue.hold - cycles))
+    latency = max(0, issue.latency - cycles)
+    return replace(issue, latency=latency, hold=issue.hold if issue.hold > issue.latency else min(issue.hold, latency))
+
+
+def _unit_held_less(issue: Issue, label: str, unit: str, cycles: int) -> Issue:
+    """An interval that is shorter, as of a unit with one of its own."""
+    return replace(issue, hold=max(0, issue.hold - cycles)) if (issue.label, issue.unit) == (label, unit) else issue
 
 
 def _stage_faster(issue: Issue, station: str, cycles: int) -> Issue:

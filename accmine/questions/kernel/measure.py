@@ -14,6 +14,7 @@ from accmine.kernel.architecture import Architecture
 from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.kernel_file import load_kernel
 from accmine.kernel.described.resolve import resolve
+from accmine.kernel.evidence import Evidence, evidence
 from accmine.kernel.program import Program
 from accmine.questions.kernel.changes import Change, changes
 
@@ -28,12 +29,15 @@ class KernelReport:
     ----------
     changes
         What makes the dominating loop faster.
+    evidence
+        What speaks for the rate of each loop.
     """
 
     architecture: Architecture
     program: Program = field(repr=False)
     analysis: Analysis
     changes: tuple[Change, ...]
+    evidence: tuple[Evidence, ...]
 
     @property
     def seconds(self) -> float | None:
@@ -64,7 +68,10 @@ def kernel_report(
     machine = load_architecture(architecture, None, dict(parameters or {}))
     program = resolve(machine, load_kernel(kernel, machine))
     analysis = analyse(program)
-    return KernelReport(machine, program, analysis, changes(program, analysis))
+    return KernelReport(machine, program, analysis, changes(program, analysis), evidence(program, analysis))
+
+
+_OF_MODELS = ("family", "model_type", "layers")
 
 
 def is_workload(name: str) -> bool:
@@ -78,7 +85,7 @@ def is_workload(name: str) -> bool:
     if not is_file_reference(name) or not name.lower().endswith((".yaml", ".yml", ".json")):
         return True
     data = load_yaml(name).data
-    return isinstance(data, Mapping) and ("family" in data or "model_type" in data)
+    return isinstance(data, Mapping) and "body" not in data and any(key in data for key in _OF_MODELS)
 
 
 def parameters_of(words: list[str] | tuple[str, ...]) -> dict[str, int]:

@@ -10,9 +10,10 @@ from typing import Any
 from accmine.cost.kernel.network import OperatorKernel, network_kernels
 from accmine.errors import InputError
 from accmine.kernel.analysis import Analysis, analyse
-from accmine.kernel.architecture import Architecture
+from accmine.kernel.architecture import Architecture, Kernel
 from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.resolve import resolve
+from accmine.kernel.evidence import Evidence, evidence
 from accmine.kernel.program import Program
 from accmine.questions.kernel.changes import Change, changes
 from accmine.workload import OperatorGraph, forward_graph, load_model, training_graph
@@ -38,6 +39,7 @@ class OperatorRow:
     kind: str
     count: int
     size: tuple[int, int, int, int]
+    kernel: Kernel = field(repr=False)
     program: Program = field(repr=False)
     analysis: Analysis
 
@@ -64,7 +66,7 @@ class NetworkReport:
     ----------
     rows
         Distinct products, the one with the most cycles first.
-    changes
+    changes, evidence
         Of the first row.
     """
 
@@ -74,6 +76,7 @@ class NetworkReport:
     rows: tuple[OperatorRow, ...]
     unmapped: tuple[Unmapped, ...]
     changes: tuple[Change, ...]
+    evidence: tuple[Evidence, ...]
 
     @property
     def cycles(self) -> int:
@@ -128,7 +131,7 @@ def network_report(
             without.append(found)
         else:
             program = resolve(machine, found.kernel)
-            rows.append(_row(found, program))
+            rows.append(_row(found, found.kernel, program))
     if not rows:
         raise InputError(f"{graph.name} has no product that {machine.name} could run")
     rows.sort(key=lambda row: -row.cycles)
@@ -136,15 +139,21 @@ def network_report(
     settings = {key: value for key, value in given.items() if value is not None} | {"training": training}
     first = rows[0]
     return NetworkReport(
-        machine, graph.name, settings, tuple(rows), _unmapped(graph, without), changes(first.program, first.analysis)
+        machine,
+        graph.name,
+        settings,
+        tuple(rows),
+        _unmapped(graph, without),
+        changes(first.program, first.analysis),
+        evidence(first.program, first.analysis),
     )
 
 
-def _row(found: OperatorKernel, program: Program) -> OperatorRow:
+def _row(found: OperatorKernel, kernel: Kernel, program: Program) -> OperatorRow:
     gemm = found.operator.work.gemm
     assert gemm is not None
     size = (gemm.batch, gemm.m, gemm.k, gemm.n)
-    return OperatorRow(found.operator.name, found.operator.kind, found.count, size, program, analyse(program))
+    return OperatorRow(found.operator.name, found.operator.kind, found.count, size, kernel, program, analyse(program))
 
 
 def _unmapped(graph: OperatorGraph, without: list[OperatorKernel]) -> tuple[Unmapped, ...]:

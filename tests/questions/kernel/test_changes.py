@@ -9,6 +9,8 @@ from accmine.kernel.analysis import analyse
 from accmine.kernel.latency import latency
 from accmine.kernel.program import Issue, Program, Repeat
 from accmine.questions.kernel.changes import changes
+from accmine.questions.kernel.report import _changes
+from tests.kernel.programs import random_program
 from tests.kernel.test_analysis import product
 
 
@@ -56,3 +58,36 @@ def test_no_loop_no_changes() -> None:
     assert isinstance(loop, Repeat)
     flat = replace(product(), body=loop.body)
     assert changes(flat, analyse(flat)) == ()
+
+
+def test_of_a_pipelined_unit_what_binds_is_moved_and_nothing_else() -> None:
+    """As if ``interval`` or ``latency`` were changed in the description; the one that does not bind stays."""
+    loop = product(copies=2).body[0]
+    assert isinstance(loop, Repeat)
+    load, matmul = loop.body
+    assert isinstance(load, Issue)
+    held = replace(product(copies=4), body=(replace(loop, body=(replace(load, latency=21), matmul)),))
+    assert [cause.words for cause in analyse(held).loops[0].cycle][:1] == ["load holds dma for 20"]
+    found = {change.what: change for change in changes(held, analyse(held))}
+    by_interval = found["load holding dma for 2 less (most: 20)"]
+    shorter = replace(held, body=(replace(loop, body=(replace(load, latency=21, hold=18), matmul)),))
+    assert (by_interval.cycles, by_interval.rate) == (latency(shorter), analyse(shorter).loops[0].rate)
+    late = replace(product(), body=(replace(loop, body=(replace(load, hold=5), matmul)),))
+    by_latency = {change.what: change for change in changes(late, analyse(late))}[
+        "load taking 4 less in dma (most: 20)"
+    ]
+    assert by_latency.rate == 32
+    shorter = replace(product(), body=(replace(loop, body=(replace(load, latency=16, hold=5), matmul)),))
+    assert by_latency.cycles == latency(shorter)
+
+
+def test_a_bottleneck_that_does_not_help_alone_is_said() -> None:
+    program = random_program(421)
+    analysis = analyse(program)
+    found = changes(program, analysis)
+    loop = analysis.dominating
+    assert loop is not None
+    assert (loop.bottleneck, {change.on for change in found}) == ("p1", {"p0"})
+    assert "Nothing of p1 alone does: another cycle without it is as slow." in _changes(loop, found).notes
+    shown = changes(product(), analyse(product()))
+    assert len(_changes(analyse(product()).loops[0], shown).notes) == 1

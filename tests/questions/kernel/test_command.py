@@ -35,6 +35,19 @@ def test_the_example_in_text_and_json(accmine: Any) -> None:
         assert words in text
 
 
+def test_what_proves_the_rate(accmine: Any) -> None:
+    (found,) = accmine("kernel", MACHINE, KERNEL, "--json").json["proof"]
+    assert found["rate_by"] == ["Howard", "Karp"]
+    assert found["steady"] == {"from_iteration": 7, "period": 1}
+    assert found["cycles_alone"] == 23_297
+    assert found["scalar_test"] == {"stops_at": 3, "cycles_per_iteration": 91, "cycles": 23_297, "error": 0}
+    assert "row/block  Howard = Karp" in accmine("kernel", MACHINE, KERNEL).out
+    network = accmine("kernel", "systolic-ws", "resnet-18", "--json").json
+    assert [one["loop"] for one in network["proof"]] == [one["name"] for one in network["operators"][0]["loops"]]
+    many = accmine("kernel", MACHINE, KERNEL, "--set", "copies=200")
+    assert "Howard alone, whose last values leave no cycle a greater ratio" in many.out
+
+
 def test_the_page_shows_what_is_printed(accmine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "110")
     page = (ROOT / "docs/kernel-models.md").read_text(encoding="utf-8")
@@ -44,6 +57,15 @@ def test_the_page_shows_what_is_printed(accmine: Any, monkeypatch: pytest.Monkey
     for file in (MACHINE, KERNEL):
         text = "".join(line for line in file.open(encoding="utf-8") if not line.startswith("#"))
         assert text in page
+
+
+def test_the_page_shows_the_loops_of_a_convolution(accmine: Any) -> None:
+    page = (ROOT / "docs/kernel-models.md").read_text(encoding="utf-8")
+    example = ROOT / "examples/kernel-convolution.yaml"
+    assert example.read_text(encoding="utf-8").partition("product:")[2] in page
+    for parameters in ((), ("--set", "copies=1")):
+        found = accmine("kernel", example, "resnet-18", *parameters, "--json").json
+        assert f"{found['cycles']:,}" in page
 
 
 def test_a_parameter_is_the_change_that_was_named(accmine: Any) -> None:
@@ -127,6 +149,34 @@ def test_what_is_refused(accmine: Any, words: list[Any], said: str) -> None:
     found = accmine("kernel", *words)
     assert (found.code, found.out) == (2, "")
     assert said in found.err
+
+
+STUDY, SIZING = ROOT / "examples/study.yaml", ROOT / "examples/kernel-sizing.json"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([STUDY, KERNEL], "study.yaml: is no described architecture; it looks like a study, which accmine run reads"),
+        ([STUDY, "resnet-18"], "study.yaml: is no described architecture; it looks like a study"),
+        ([KERNEL, MACHINE], "kernel.yaml: is no described architecture; it looks like a kernel, which accmine kernel"),
+        ([MACHINE, MACHINE], "kernel-architecture.yaml: is no kernel; it looks like a described architecture, which"),
+        ([MACHINE, STUDY], "study.yaml: is no kernel; it looks like a study, which accmine run reads"),
+        ([MACHINE, SIZING], "kernel-sizing.json: is no kernel; it looks like a problem of accmine, which accmine"),
+        (["wham", KERNEL], "unknown kernel 'wham'; it is one of accmine list accelerators; known: gemmini-like"),
+    ],
+)
+def test_a_file_in_the_wrong_place_is_named(accmine: Any, words: list[Any], said: str) -> None:
+    found = accmine("kernel", *words)
+    assert (found.code, found.out) == (2, "")
+    assert said in found.err
+    assert len(found.err.splitlines()) == 1
+
+
+def test_layers_without_a_family_are_a_model(accmine: Any, tmp_path: Path) -> None:
+    file = tmp_path / "layers.yaml"
+    file.write_text("image: 8\nlayers:\n  - conv: {out: 4, kernel: 3}\n")
+    assert accmine("kernel", "systolic-ws", file, "--json").json["cycles"] > 0
 
 
 def test_python_raises_what_the_command_says() -> None:

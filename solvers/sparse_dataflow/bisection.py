@@ -29,6 +29,7 @@ from accmine.problems.sparse_dataflow import (
     budget_at,
     place_of,
     tabulate,
+    within,
 )
 from accmine.record import Record
 from accmine.registry import make_model
@@ -44,6 +45,10 @@ _LP = "prices of a linear program over the budgets"
 _CP = "CP-SAT at fixed intervals"
 _BITS = 5
 """Place of off-chip bits among ``RESOURCES``."""
+
+
+_PLENTY = 1 << 50
+"""More than any design takes."""
 
 
 class Bisection:
@@ -83,7 +88,7 @@ class _Search:
     def _cheapest(self, least: Least) -> StopReason:
         """The interval is given, and something else is minimised."""
         at, adapters = bisect_right(self.values, least.interval) - 1, bool(self.problem.edges)
-        candidates = at_interval(self.problem, self.tables, least.interval, adapters=adapters)
+        candidates = at_interval(within(self.problem, _PLENTY), self.tables, least.interval, adapters=adapters)
         if self._asked(candidates, at, adapters=adapters, least=place_of(least)) is False:
             self.record.no_solution("CP-SAT at a fixed interval")
         return self.record.over() or StopReason.TIME

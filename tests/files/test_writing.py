@@ -92,9 +92,7 @@ def test_a_device_stays_one_and_a_full_disk_names_the_file() -> None:
     assert Path("/dev/null").is_char_device()
 
 
-def test_a_disk_that_is_full_names_the_file_that_was_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_is_full_names_the_file_that_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 

@@ -37,7 +37,7 @@ class EngineModel:
     sum_bits: int = 32
     engine_lut: int = 60
     engine_ff: int = 90
-    squeeze_lut_per_bit: float = 0.5
+    squeeze_lut_per_bit: float = 0.34
     crossbar_lut_per_bit: float = 0.34
     zero_lut_per_bit: float = 0.17
     select_lut_per_product: float = 2.0

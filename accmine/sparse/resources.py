@@ -84,10 +84,11 @@ def _dsp(folding: Folding, model: EngineModel) -> int:
 def _logic(layer: Layer, folding: Folding, model: EngineModel) -> tuple[int, int]:
     """LUTs and FFs of engines, sums, window registers and buffers."""
     pair = model.data_bits + model.weight_bits
-    chosen = 0.0
-    if folding.engine == DENSE and folding.fine < layer.window:
-        chosen = model.squeeze_lut_per_bit * pair * folding.fine
-    elif folding.engine != DENSE and layer.window > 1:  # each multiplier takes any product of the window
+    streams = folding.coarse_in * folding.coarse_group
+    chosen, shared = 0.0, 0.0
+    if folding.engine == DENSE:  # once for all engines of a stream: they take the same turns
+        shared = streams * (model.squeeze_lut_per_bit * model.data_bits * (layer.window - folding.fine))
+    elif layer.window > 1:  # each multiplier takes any product of the window
         chosen = model.crossbar_lut_per_bit * pair * folding.fine * (layer.window - 1)
         chosen += layer.window * (model.zero_lut_per_bit * pair + model.select_lut_per_product * folding.fine)
     tree = max(0, folding.fine - 1) * model.sum_bits
@@ -97,8 +98,8 @@ def _logic(layer: Layer, folding: Folding, model: EngineModel) -> tuple[int, int
         lut += lut_ram(layer.channels_out // (layer.groups * folding.coarse_out), model.sum_bits)
     if folding.slack > 1:
         lut += lut_ram(folding.slack, layer.window * model.data_bits + model.sum_bits)
-    registers = folding.coarse_in * folding.coarse_group * layer.window * model.data_bits * model.window_ff_per_bit
-    return -int(-folding.engines * lut // 1), -int(-(folding.engines * ff + registers) // 1)
+    registers = streams * layer.window * model.data_bits * model.window_ff_per_bit
+    return -int(-(folding.engines * lut + shared) // 1), -int(-(folding.engines * ff + registers) // 1)
 
 
 def adapter(streams_out: int, streams_in: int, model: EngineModel) -> tuple[int, int]:

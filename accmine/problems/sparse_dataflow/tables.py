@@ -146,12 +146,12 @@ def _logic(model: EngineModel, layer: Layer, dense: npt.NDArray[np.bool_], rows:
     """LUTs and FFs: the scalar terms in the same order, so that floating-point sums are the same."""
     _, _, ci, co, cg, fine, slack = rows.T
     engines, pair = ci * co * cg, model.data_bits + model.weight_bits
-    squeeze = np.where(fine == layer.window, 0.0, model.squeeze_lut_per_bit * pair * fine)
+    shared = ci * cg * (model.squeeze_lut_per_bit * model.data_bits * (layer.window - fine))
     crossbar = model.crossbar_lut_per_bit * pair * fine * (layer.window - 1)
     crossbar = crossbar + layer.window * (model.zero_lut_per_bit * pair + model.select_lut_per_product * fine)
     crossbar = crossbar * (layer.window > 1)
     tree = np.maximum(0, fine - 1) * model.sum_bits
-    lut = model.engine_lut + np.where(dense, squeeze, crossbar) + model.tree_lut_per_bit * tree
+    lut = model.engine_lut + np.where(dense, 0.0, crossbar) + model.tree_lut_per_bit * tree
     lut = lut + model.sum_lut_per_bit * model.sum_bits
     ff = model.engine_ff + model.tree_ff_per_bit * tree + model.window_ff_per_bit * pair * fine
     sums = _lut_ram(layer.channels_out // (layer.groups * co), np.full(len(rows), model.sum_bits))
@@ -160,6 +160,6 @@ def _logic(model: EngineModel, layer: Layer, dense: npt.NDArray[np.bool_], rows:
     lut = lut + np.where(slack > 1, _lut_ram(slack, wide), 0)
     registers = ci * cg * layer.window * model.data_bits * model.window_ff_per_bit
     return (
-        np.ceil(engines * lut).astype(np.int64),
+        np.ceil(engines * lut + np.where(dense, shared, 0.0)).astype(np.int64),
         np.ceil(engines * ff + registers).astype(np.int64),
     )

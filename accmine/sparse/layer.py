@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import comb, prod
+from itertools import accumulate, pairwise
+from math import ceil, comb, prod
 
 from accmine.errors import Complaint, InputError
 
-__all__ = ["PARTS", "POINT", "Layer", "Level", "binomial", "in_parts"]
+__all__ = ["PARTS", "POINT", "Layer", "Level", "averaged", "binomial", "in_parts"]
 
 PARTS = 1_000_000
 """Histograms are whole numbers of windows out of so many: cycles are then exact in 64-bit integers."""
@@ -158,12 +159,22 @@ class Layer:
 
 
 def in_parts(shares: Sequence[Fraction]) -> Histogram:
-    """Shares that sum to 1 as whole numbers that sum to ``PARTS``: by largest remainders, the first ones on a tie."""
-    floors = [int(share * PARTS) for share in shares]
-    order = sorted(range(len(shares)), key=lambda i: (floors[i] - shares[i] * PARTS, i))
-    for i in order[: PARTS - sum(floors)]:
-        floors[i] += 1
-    return tuple(floors)
+    """Shares that sum to 1 as whole numbers that sum to ``PARTS``: their running sums, rounded up.
+
+    Rounding up moves windows to fewer zero products: no folding gets faster by it, and of two histograms of which one
+    never has fewer zeros, this one is still so when rounded. Each running sum is off by less than one part.
+    """
+    return _steps([ceil(reached * PARTS) for reached in accumulate(shares)])
+
+
+def averaged(histograms: Sequence[Histogram]) -> Histogram:
+    """Mean of histograms, rounded as in ``in_parts``."""
+    sums = accumulate(map(sum, zip(*histograms, strict=True)))
+    return _steps([-(-reached // len(histograms)) for reached in sums])
+
+
+def _steps(reached: Sequence[int]) -> Histogram:
+    return tuple(b - a for a, b in pairwise([0, *reached]))
 
 
 def binomial(window: int, density: Fraction) -> Histogram:

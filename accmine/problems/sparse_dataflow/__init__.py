@@ -8,7 +8,7 @@ from accmine.problems.sparse_dataflow.json import write_problem as problem_to_js
 from accmine.problems.sparse_dataflow.json import write_solution as solution_to_json
 from accmine.problems.sparse_dataflow.options import Candidates, LayerOptions, tabulate
 from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Problem, Solution
-from accmine.problems.sparse_dataflow.rules import LayerRow, budget_at, check, explain, loss_of, score, use_of
+from accmine.problems.sparse_dataflow.rules import LayerRow, band_of, budget_at, check, explain, loss_of, score, use_of
 
 __all__ = [
     "EXACT_DECIMALS",
@@ -20,6 +20,7 @@ __all__ = [
     "LayerRow",
     "Problem",
     "Solution",
+    "band_of",
     "bound",
     "budget_at",
     "check",

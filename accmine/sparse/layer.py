@@ -160,10 +160,14 @@ class Layer:
         return prod(self.size_in) * self.channels_in, prod(self.size_out) * self.channels_out
 
 
-def in_parts(shares: Sequence[Fraction]) -> Histogram:
-    """Shares that sum to 1 as whole numbers that sum to ``PARTS``: by largest remainders, the first ones on a tie."""
-    floors = [int(share * PARTS) for share in shares]
-    order = sorted(range(len(shares)), key=lambda i: (floors[i] - shares[i] * PARTS, i))
+def in_parts(weights: Sequence[Fraction] | Sequence[int]) -> Histogram:
+    """Weights of at least 0, not all 0, as whole numbers in their proportion that sum to ``PARTS``.
+
+    By largest remainders, the first ones on a tie.
+    """
+    total = sum(weights)
+    floors = [int(weight * PARTS // total) for weight in weights]
+    order = sorted(range(len(weights)), key=lambda i: (floors[i] * total - weights[i] * PARTS, i))
     for i in order[: PARTS - sum(floors)]:
         floors[i] += 1
     return tuple(floors)
@@ -189,7 +193,7 @@ def histogram_of(shares: Sequence[Fraction], window: int, counts: bool = False) 
         raise InputError(f"{len(shares)} numbers; {window + 1} are needed, for 0 to {window} zero products")
     if not (counts and total > 1) and abs(total - 1) > ROUNDED:
         raise InputError(f"sums to {float(total):.6g}; shares that sum to 1, or counts, are needed")
-    return in_parts([share / total for share in shares])
+    return in_parts(shares)
 
 
 def binomial(window: int, density: Fraction) -> Histogram:
@@ -197,5 +201,5 @@ def binomial(window: int, density: Fraction) -> Histogram:
 
     Independence is an assumption: it is right for neither weights nor activations of a real network.
     """
-    zero = 1 - density
-    return in_parts([comb(window, z) * zero**z * density ** (window - z) for z in range(window + 1)])
+    ones, zeros = density.numerator, density.denominator - density.numerator
+    return in_parts([comb(window, z) * zeros**z * ones ** (window - z) for z in range(window + 1)])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from math import isfinite
 from typing import Any
 
@@ -97,25 +96,51 @@ def zero_products(layer: Layer, weight: Array, values: Array, own: Thresholds) -
         What the layer reads; shape (samples, channels_in, rows, columns).
     """
     width, cluster = layer.channels_in // layer.groups, layer.cluster
-    ones = kept_weights(weight, own.weight).reshape(layer.groups, -1, width // cluster, layer.window)
     (top, bottom, left, right), (down, across) = layer.padding, layer.stride
-    border = ((0, 0), (0, 0), (top, bottom), (left, right))
-    maps = np.pad(kept_inputs(values, own.input), border)
+    maps = np.pad(kept_inputs(values, own.input), ((0, 0), (0, 0), (top, bottom), (left, right)))
     windows = np.lib.stride_tricks.sliding_window_view(maps, layer.kernel, axis=(2, 3))[:, :, ::down, ::across]
+    ones = kept_weights(weight, own.weight).reshape(layer.groups, -1, width // cluster, layer.window)
     found = []
     for first in range(0, layer.channels_in, cluster):
         group, inner = divmod(first, width)
-        filters = ones[group, :, inner // cluster].astype(np.float32).T
+        filters = ones[group, :, inner // cluster]
         patches = windows[:, first : first + cluster].transpose(0, 2, 3, 1, 4, 5).reshape(-1, layer.window)
-        counts = np.zeros(layer.window + 1, dtype=np.int64)
-        step = max(1, _CHUNK // filters.shape[1])
-        for at in range(0, len(patches), step):
-            # sums of at most 2**24 ones are exact in 32 bits
-            both = patches[at : at + step].astype(np.float32) @ filters
-            counts += np.bincount(both.astype(np.int64).ravel(), minlength=layer.window + 1)
-        total = int(counts.sum())
-        found.append(in_parts([Fraction(int(count), total) for count in counts[::-1]]))
+        by_pattern = 3 * layer.window << min(layer.window, 40) < 4 * len(patches) * len(filters)
+        counts = _by_pattern(patches, filters) if by_pattern else _by_pair(patches, filters)
+        found.append(in_parts(counts[::-1].tolist()))
     return tuple(found)
+
+
+def _by_pair(patches: npt.NDArray[np.bool_], filters: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Pairs of a patch and a filter, shapes (…, window), with 0, 1, … non-zero products: each pair is looked at."""
+    counts = np.zeros(patches.shape[1] + 1, dtype=np.int64)
+    other = filters.astype(np.float32).T
+    step = max(1, _CHUNK // other.shape[1])
+    for at in range(0, len(patches), step):
+        # sums of at most 2**24 ones are exact in 32 bits
+        both = patches[at : at + step].astype(np.float32) @ other
+        counts += np.bincount(both.astype(np.int64).ravel(), minlength=len(counts))
+    return counts
+
+
+def _by_pattern(patches: npt.NDArray[np.bool_], filters: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The same by patterns of bits: pairs with the same ones in common are an AND-convolution of both histograms.
+
+    Summed over supersets (a zeta transform along each bit) both become numbers of patches and filters that have at
+    least these ones; their product, undone, is the number of pairs that have these in common and no others.
+    """
+    bits = patches.shape[1]
+    places = np.int64(1) << np.arange(bits)
+    both = np.ones(1 << bits, dtype=np.int64)
+    for ones in (patches, filters):
+        own = np.bincount(ones @ places, minlength=1 << bits)
+        for halves in (own.reshape(-1, 2, 1 << bit) for bit in range(bits)):
+            halves[:, 0] += halves[:, 1]
+        both *= own
+    for halves in (both.reshape(-1, 2, 1 << bit) for bit in range(bits)):
+        halves[:, 0] -= halves[:, 1]
+    size = sum((np.arange(1 << bits) >> bit) & 1 for bit in range(bits))
+    return np.array([both[size == ones].sum() for ones in range(bits + 1)], dtype=np.int64)
 
 
 def counted_levels(

@@ -164,7 +164,7 @@ def levels_of_table(path: str | Path, layers: Sequence[Layer]) -> tuple[Layer, .
     path = Path(path)
     table = _Table({layer.name: layer for layer in layers})
     try:
-        for row in _csv_rows(path) if path.suffix.lower() == ".csv" else _yaml_rows(path):
+        for row in _csv_rows(path, table) if path.suffix.lower() == ".csv" else _yaml_rows(path):
             table.read(row)
     except InputError as error:
         raise InputError([*table.complaints, *error.complaints]) from None
@@ -205,7 +205,7 @@ def _few(rows: list[Any], name: str) -> list[Any]:
     return rows
 
 
-def _csv_rows(path: Path) -> Iterator[_Row]:
+def _csv_rows(path: Path, table: _Table) -> Iterator[_Row]:
     lines = [
         (i, line) for i, line in enumerate(read_text(path).split("\n"), 1) if line.strip() and not line.startswith("#")
     ]
@@ -219,10 +219,14 @@ def _csv_rows(path: Path) -> Iterator[_Row]:
             raise InputError(f"column {name!r} {what}allowed: {', '.join(COLUMNS)}", where=f"{path}:{at}")
     for number, line in rest:
         place = f"{path}:{number}"
-        cells = _cells(line, place)
-        if len(cells) != len(header):
-            raise InputError(f"{len(cells)} cells under {len(header)} columns", where=place)
-        values = {key: _value(key, cell, place) for key, cell in zip(header, cells, strict=True) if cell}
+        try:
+            cells = _cells(line, place)
+            if len(cells) != len(header):
+                raise InputError(f"{len(cells)} cells under {len(header)} columns", where=place)
+            values = {key: _value(key, cell, place) for key, cell in zip(header, cells, strict=True) if cell}
+        except InputError as error:
+            table.complaints += error.complaints
+            continue
         yield _Row(values, lambda key, place=place: (place, key))  # type: ignore[misc]
 
 

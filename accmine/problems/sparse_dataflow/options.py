@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,9 @@ import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.problems.sparse_dataflow.problem import Choice, Problem
+from accmine.problems.sparse_dataflow.tables import use_table, window_table
 from accmine.sparse.folding import DENSE, Folding, divisors, fines
 from accmine.sparse.layer import PARTS, Layer
-from accmine.sparse.rate import window_cycles
-from accmine.sparse.resources import RESOURCES, used
 
 __all__ = ["MOST_FOLDINGS", "LayerOptions", "tabulate"]
 
@@ -84,44 +83,31 @@ def _shape(layer: Layer) -> tuple[Any, ...]:
     return (*own, layer.groups, layer.cluster, levels)
 
 
-def _foldings(problem: Problem, layer: Layer) -> Iterator[Folding]:
-    coarse = (
-        divisors(layer.channels_in // (layer.groups * layer.cluster)),
-        divisors(layer.channels_out // layer.groups),
-        divisors(layer.groups),
-    )
-    for engine in problem.engines:
-        slacks = (1,) if engine == DENSE else problem.slacks
-        for (ci, co, cg), fine, memory, slack in product(
-            product(*coarse), fines(layer, engine), problem.memories, slacks
-        ):
-            yield Folding(engine, ci, co, cg, fine, memory, slack)
+def _foldings(problem: Problem, layer: Layer) -> Ints:
+    """Every folding, as rows of ``LayerOptions``."""
+    numbers = layer.channels_in // (layer.groups * layer.cluster), layer.channels_out // layer.groups, layer.groups
+    coarse = np.array(list(product(*map(divisors, numbers))), dtype=np.int64)
+    own = [(fines(layer, name), (1,) if name == DENSE else problem.slacks) for name in problem.engines]
+    shapes = [(len(coarse), len(fine), len(problem.memories), len(slacks)) for fine, slacks in own]
+    if (count := sum(map(prod, shapes))) > MOST_FOLDINGS:
+        raise InputError(f"{layer.name}: {count} foldings, at most {MOST_FOLDINGS} are tabulated")
+    parts = []
+    for engine, (shape, (fine, slacks)) in enumerate(zip(shapes, own, strict=True)):
+        c, f, memory, s = np.indices(shape).reshape(4, -1)
+        columns = np.full(len(c), engine), memory, *coarse[c].T, np.array(fine)[f], np.array(slacks)[s]
+        parts.append(np.column_stack(columns))
+    return np.concatenate(parts)
 
 
 def _options(problem: Problem, layer: Layer) -> LayerOptions:
-    all_of = list(_foldings(problem, layer))
-    if len(all_of) > MOST_FOLDINGS:
-        raise InputError(f"{layer.name}: {len(all_of)} foldings, at most {MOST_FOLDINGS} are tabulated")
-    engine = {name: i for i, name in enumerate(problem.engines)}
-    memory = {name: i for i, name in enumerate(problem.memories)}
-    rows = np.array(
-        [
-            (engine[f.engine], memory[f.memory], f.coarse_in, f.coarse_out, f.coarse_group, f.fine, f.slack)
-            for f in all_of
-        ],
-        dtype=np.int64,
-    )
-    streams = np.array([(f.streams_in(layer), f.streams_out) for f in all_of], dtype=np.int64)
+    if layer.macs * PARTS >= 1 << 62:
+        raise InputError(f"{layer.name}: {layer.macs} multiply-accumulates are too many for exact cycles")
+    rows = _foldings(problem, layer)
+    _, _, ci, co, cg, _, _ = rows.T
+    streams = np.column_stack([ci * cg * layer.cluster, co * cg])
     words_in, words_out = layer.words
     limit = np.maximum(-(-words_in // streams[:, 0]), -(-words_out // streams[:, 1]))
-    windows = layer.windows // rows[:, 2:5].prod(axis=1)
-    cycles = np.array(
-        [
-            np.maximum(-(-windows * np.array([window_cycles(layer, level, f) for f in all_of]) // PARTS), limit)
-            for level in layer.levels
-        ],
-        dtype=np.int64,
-    )
-    use = np.array([used(layer, f, problem.model) for f in all_of], dtype=np.int64).reshape(-1, len(RESOURCES))
+    windows = layer.windows // (ci * co * cg)
+    cycles = np.array([np.maximum(-(-windows * own // PARTS), limit) for own in window_table(problem, layer, rows)])
     loss = np.array([level.loss for level in layer.levels], dtype=np.int64)
-    return LayerOptions(rows, cycles, use, streams, loss, problem.engines, problem.memories)
+    return LayerOptions(rows, cycles, use_table(problem, layer, rows), streams, loss, problem.engines, problem.memories)

@@ -1,0 +1,151 @@
+"""Cycles of a window and resources of all foldings of a layer at once: the formulas of ``accmine.sparse`` on arrays.
+
+Written a second time on purpose: ``check`` uses the scalar ones.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from accmine.problems.sparse_dataflow.problem import Problem
+from accmine.sparse.folding import DENSE, SPARSE
+from accmine.sparse.layer import PARTS, Histogram, Layer, Level
+from accmine.sparse.resources import BRAM18, SMALLEST_BLOCK, URAM, EngineModel
+from accmine.sparse.stalls import waiting_cycles
+
+__all__ = ["use_table", "window_table"]
+
+Ints = npt.NDArray[np.int64]
+
+
+def window_table(problem: Problem, layer: Layer, rows: Ints) -> Ints:
+    """Cycles of a window in ``PARTS``; shape (levels, foldings)."""
+    found = np.empty((len(layer.levels), len(rows)), dtype=np.int64)
+    engine, _, ci, co, cg, fine, slack = rows.T
+    dense = engine == (problem.engines.index(DENSE) if DENSE in problem.engines else -1)
+    found[:, dense] = PARTS * layer.window // fine[dense]
+    sparse = np.flatnonzero(~dense)
+    if SPARSE not in problem.engines or not len(sparse):
+        return found
+    for alone in {len(level.histograms) == 1 for level in layer.levels}:
+        of = [fine, slack, *((ci * 0, cg * 0) if alone else (ci, cg)), ci * co * cg]  # dealing matters where not alone
+        keys, place = _distinct([column[sparse] for column in of])
+        for i, level in enumerate(layer.levels):
+            if (len(level.histograms) == 1) == alone:
+                found[i, sparse] = _waiting(layer, level, keys)[place]
+    return found
+
+
+def _distinct(columns: list[Ints]) -> tuple[Ints, Ints]:
+    """(different rows of the columns side by side, which one each row is)."""
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        _, own = np.unique(column, return_inverse=True)
+        code = code * (int(own.max()) + 1) + own
+    _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    return np.column_stack([column[first] for column in columns]), place
+
+
+def _waiting(layer: Layer, level: Level, keys: Ints) -> Ints:
+    """For rows of (fine, slack, coarse_in, coarse_group, engines), or 0 for the coarse ones where nothing is dealt."""
+    found = np.empty(len(keys), dtype=np.int64)
+    worst: dict[tuple[int, int, int], Histogram] = {}
+    for at, (fine, slack, ci, cg, engines) in enumerate(keys.tolist()):
+        key = fine, ci, cg
+        if key not in worst:
+            worst[key] = _slowest(layer, level, fine, ci, cg) if ci else level.histograms[0]
+        found[at] = waiting_cycles(worst[key], fine, engines, slack)
+    return found
+
+
+def _slowest(layer: Layer, level: Level, fine: int, coarse_in: int, coarse_group: int) -> Histogram:
+    """Average histogram of the stream that takes longest, channels and groups dealt in a snake order."""
+    own = np.array(level.histograms, dtype=np.int64)
+    turns = np.maximum(1, -(-np.arange(layer.window, -1, -1) // fine))
+    costs = (own @ turns).reshape(layer.groups, -1)
+    channels = np.arange(len(own)).reshape(costs.shape)
+    streams = []
+    for turn in _dealt(costs.sum(axis=1), coarse_group):
+        dealt = [channels[g][_dealt(costs[g], coarse_in)] for g in turn]
+        streams.append(np.concatenate(dealt, axis=1))
+    every = np.concatenate(streams)
+    slowest = every[costs.reshape(-1)[every].sum(axis=1).argmax()]
+    sums = own[slowest].sum(axis=0)
+    floors = sums // len(slowest)
+    order = np.lexsort((np.arange(len(sums)), -(sums % len(slowest))))
+    floors[order[: PARTS - int(floors.sum())]] += 1
+    return tuple(floors.tolist())
+
+
+def _dealt(costs: Ints, hands: int) -> Ints:
+    """Indices, shape (hands, their number / hands)."""
+    order = np.lexsort((np.arange(len(costs)), -costs)).reshape(-1, hands)
+    order[1::2] = order[1::2, ::-1]
+    return order.T
+
+
+def use_table(problem: Problem, layer: Layer, rows: Ints) -> Ints:
+    """What foldings take, in the order of ``RESOURCES``; shape (foldings, 6)."""
+    model = problem.model
+    engine, memory, ci, co, cg, fine, _ = rows.T
+    engines = ci * co * cg
+    dense = engine == (problem.engines.index(DENSE) if DENSE in problem.engines else -1)
+    dsp = engines * _dsp(model, dense, fine)
+    lut, ff = _logic(model, layer, dense, rows)
+    depth, width = -(-layer.parameters // (engines * fine)), fine * model.weight_bits
+    at = {name: memory == i for i, name in enumerate(problem.memories)}
+    none = np.zeros(len(rows), dtype=bool)
+    stream = at.get("stream", none)
+    bits = np.where(stream, prod(layer.size_out) * layer.parameters * model.weight_bits, 0)
+    small = ~stream & (depth * width < SMALLEST_BLOCK)
+    lut = lut + np.where(small, engines * _lut_ram(depth, width), 0)
+    large = ~stream & ~small
+    bram = np.where(large & at.get("bram", none), engines * _blocks(depth, width, BRAM18), 0)
+    uram = np.where(large & at.get("uram", none), engines * _blocks(depth, width, URAM), 0)
+    if lines := layer.kernel[0] - 1:
+        streams = ci * cg * layer.cluster
+        line = -(-layer.size_in[1] * layer.channels_in // streams)
+        short = line * model.data_bits < SMALLEST_BLOCK
+        data = np.full(len(rows), model.data_bits)
+        lut = lut + np.where(short, streams * lines * _lut_ram(line, data), 0)
+        bram = bram + np.where(short, 0, streams * lines * _blocks(line, data, BRAM18))
+    return np.column_stack([dsp, lut, ff, bram, uram, bits]).astype(np.int64)
+
+
+def _blocks(depth: Ints, width: Ints, shapes: tuple[tuple[int, int], ...]) -> Ints:
+    found: Ints = np.min([-(-width // bits) * -(-depth // words) for bits, words in shapes], axis=0)
+    return found
+
+
+def _lut_ram(depth: Ints, width: Ints) -> Ints:
+    found: Ints = np.where(depth <= 32, -(-width // 2), width * -(-depth // 64))
+    return found
+
+
+def _dsp(model: EngineModel, dense: npt.NDArray[np.bool_], fine: Ints) -> Ints:
+    each = -(-model.data_bits // 18) * -(-model.weight_bits // 27)
+    widest = max(model.data_bits, model.weight_bits)
+    packed = 1 if widest > 8 else 4 if widest <= 4 else 2
+    return -(-fine * each // np.where(dense, packed, 1))
+
+
+def _logic(model: EngineModel, layer: Layer, dense: npt.NDArray[np.bool_], rows: Ints) -> tuple[Ints, Ints]:
+    """LUTs and FFs: the scalar terms in the same order, so that floating-point sums are the same."""
+    _, _, ci, co, cg, fine, slack = rows.T
+    engines, pair = ci * co * cg, model.data_bits + model.weight_bits
+    squeeze = np.where(fine == layer.window, 0.0, model.squeeze_lut_per_bit * pair * fine)
+    crossbar = model.crossbar_lut_per_bit * pair * fine * max(0, layer.window - 1)
+    tree = np.maximum(0, fine - 1) * model.sum_bits
+    lut = model.engine_lut + np.where(dense, squeeze, crossbar) + model.tree_lut_per_bit * tree
+    lut = lut + model.sum_lut_per_bit * model.sum_bits
+    ff = model.engine_ff + model.tree_ff_per_bit * tree + model.window_ff_per_bit * pair * fine
+    wide = np.full(len(rows), layer.window * model.data_bits + model.sum_bits)
+    lut = lut + np.where(slack > 1, _lut_ram(slack, wide), 0)
+    registers = ci * cg * layer.window * model.data_bits * model.window_ff_per_bit
+    return (
+        np.ceil(engines * lut).astype(np.int64),
+        np.ceil(engines * ff + registers).astype(np.int64),
+    )

@@ -38,11 +38,14 @@ class Level:
         One for all input channels, or one for each of the ``channels_in / cluster`` groups of them, in order.
     loss
         What the level costs, in parts of ``POINT``; additive over layers by assumption.
+    source
+        Where histograms and loss come from, as every output says it: a word of ``accmine.sparse.levels``.
     """
 
     name: str
     histograms: tuple[Histogram, ...]
     loss: int = 0
+    source: str = ""
 
     @property
     def density(self) -> Fraction:
@@ -66,6 +69,9 @@ class Layer:
         Input channels whose products make one window; divides ``channels_in / groups``.
     levels
         At least one.
+    stride, padding, zeros
+        (rows, columns) between windows; (top, bottom, left, right) zeros around a map; share of the words that it
+        reads that are zero before anything is pruned. No part of the problem: sources of levels read them.
 
     Raises
     ------
@@ -83,6 +89,9 @@ class Layer:
     groups: int = 1
     cluster: int = 1
     levels: tuple[Level, ...] = field(default=())
+    stride: tuple[int, int] = field(default=(1, 1), compare=False)
+    padding: tuple[int, int, int, int] = field(default=(0, 0, 0, 0), compare=False)
+    zeros: Fraction = field(default=Fraction(0), compare=False)
 
     def __post_init__(self) -> None:
         if wrong := [*self._sizes(), *self._levels()]:

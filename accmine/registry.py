@@ -65,6 +65,7 @@ MODELS: dict[tuple[str, str], str] = {
     ("operator-schedule", "cp-sat"): "accmine.models.operator_schedule_cpsat:OperatorScheduleCpSat",
     ("pipeline-schedule", "cp-sat"): "accmine.models.pipeline_schedule_cpsat:PipelineScheduleCpSat",
     ("schedule-window", "cp-sat"): "accmine.models.schedule_window_cpsat:ScheduleWindowCpSat",
+    ("sparse-dataflow", "cp-sat"): "accmine.models.sparse_dataflow_cpsat:SparseDataflowCpSat",
     ("stage-selection", "cp-sat"): "accmine.models.stage_selection_cpsat:StageSelectionCpSat",
     ("stage-selection", "highs"): "accmine.models.stage_selection_pyomo:StageSelectionPyomo",
     ("stage-selection", "limit-conflict"): "accmine.models.limit_conflict_cpsat:LimitConflictCpSat",
@@ -96,6 +97,8 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("device-placement", "brute-force"): "accmine.solvers.device_placement.brute_force:BruteForce",
     ("kernel-sizing", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("kernel-sizing", "brute-force"): "accmine.solvers.kernel_sizing.brute_force:BruteForce",
+    ("sparse-dataflow", "bisection"): "accmine.solvers.sparse_dataflow.bisection:Bisection",
+    ("sparse-dataflow", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("sparse-dataflow", "brute-force"): "accmine.solvers.sparse_dataflow.brute_force:BruteForce",
     ("stage-selection", "auto"): "accmine.solvers.stage_selection.auto:SelectionAuto",
     ("stage-selection", "bisection"): "accmine.solvers.stage_selection.bottleneck_bisection:BottleneckBisection",
@@ -116,7 +119,7 @@ DEFAULT_SOLVER: dict[str, str] = {
     "operator-schedule": "auto",
     "pipeline-schedule": "cp-sat",
     "schedule-window": "cp-sat",
-    "sparse-dataflow": "brute-force",
+    "sparse-dataflow": "bisection",
     "stage-selection": "auto",
 }
 """Solver that ``accmine solve`` takes when none is named."""

@@ -8,49 +8,16 @@ the loss, with the same streams where these are joined to another layer (``adapt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from accmine.problems.sparse_dataflow import LayerOptions, Problem, budget_at
+from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, budget_at
 from accmine.sparse.resources import RESOURCES
 
-__all__ = ["Candidates", "at_interval", "non_dominated"]
+__all__ = ["at_interval", "non_dominated"]
 
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """Options of a layer.
-
-    Attributes
-    ----------
-    level, folding
-        Indices for ``LayerOptions.choice``; shape (options,).
-    cycles, loss
-        Shape (options,).
-    use
-        In the order of ``RESOURCES``, without adapters; shape (options, 6).
-    streams
-        Words per cycle that go in and out; shape (options, 2).
-    """
-
-    level: Ints
-    folding: Ints
-    cycles: Ints
-    loss: Ints
-    use: Ints
-    streams: Ints
-
-    def __len__(self) -> int:
-        return len(self.level)
-
-    def take(self, which: npt.NDArray[np.generic]) -> Candidates:
-        """Some of them, by indices or a mask."""
-        own = self.level, self.folding, self.cycles, self.loss, self.use, self.streams
-        return Candidates(*(column[which] for column in own))
 
 
 def at_interval(

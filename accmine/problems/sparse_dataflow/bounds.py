@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from accmine.problems.sparse_dataflow.options import tabulate
 from accmine.problems.sparse_dataflow.problem import Problem
 from accmine.problems.sparse_dataflow.rules import budget_at
@@ -56,11 +54,13 @@ def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if least > problem.budget.loss:
             fields.append("budget.loss")
             remedies.append(f"budget.loss: at least {least / POINT}")
-    slowest = max(int(own.cycles.max()) for own in tables)
-    for i, (name, most) in enumerate(zip(RESOURCES, budget_at(problem, slowest), strict=True)):
+    for i, (name, most) in enumerate(zip(RESOURCES, budget_at(problem, 0), strict=True)):
         least = sum(int(own.use[:, i].min()) for own in tables)
-        if most is not None and least > most:
-            key = "bits_per_cycle" if name == "bits" else name
-            fields.append(f"budget.{key}")
-            remedies.append(f"budget.{key}: at least {np.ceil(least / slowest) if name == 'bits' else least}")
+        if name == "bits":  # a rate: however small, it is enough for a long interval
+            if problem.budget.bits_per_cycle == 0 and least:
+                fields.append("budget.bits_per_cycle")
+                remedies.append("budget.bits_per_cycle: more than 0")
+        elif most is not None and least > most:
+            fields.append(f"budget.{name}")
+            remedies.append(f"budget.{name}: at least {least}")
     return (tuple(fields[:1]), tuple(remedies[:1])) if fields else ((), ())

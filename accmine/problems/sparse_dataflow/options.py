@@ -16,7 +16,7 @@ from accmine.problems.sparse_dataflow.tables import use_table, window_table
 from accmine.sparse.folding import DENSE, Folding, divisors, fines
 from accmine.sparse.layer import PARTS, Layer
 
-__all__ = ["MOST_FOLDINGS", "LayerOptions", "tabulate"]
+__all__ = ["MOST_FOLDINGS", "Candidates", "LayerOptions", "tabulate"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -56,6 +56,38 @@ class LayerOptions:
         engine, memory, coarse_in, coarse_out, coarse_group, fine, slack = self.rows[folding].tolist()
         own = Folding(self.engines[engine], coarse_in, coarse_out, coarse_group, fine, self.memories[memory], slack)
         return Choice(level, own)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Some options of a layer, one a row.
+
+    Attributes
+    ----------
+    level, folding
+        Indices for ``LayerOptions.choice``; shape (options,).
+    cycles, loss
+        Shape (options,).
+    use
+        In the order of ``RESOURCES``, without adapters; shape (options, 6).
+    streams
+        Words per cycle that go in and out; shape (options, 2).
+    """
+
+    level: Ints
+    folding: Ints
+    cycles: Ints
+    loss: Ints
+    use: Ints
+    streams: Ints
+
+    def __len__(self) -> int:
+        return len(self.level)
+
+    def take(self, which: npt.NDArray[np.generic]) -> Candidates:
+        """Some of them, by indices or a mask."""
+        own = self.level, self.folding, self.cycles, self.loss, self.use, self.streams
+        return Candidates(*(column[which] for column in own))
 
 
 def tabulate(problem: Problem) -> tuple[LayerOptions, ...]:

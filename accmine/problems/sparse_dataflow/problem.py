@@ -1,7 +1,7 @@
 """Sparse dataflow: sparsity level, engine and folding of every layer, so that the slowest layer is fastest.
 
 Layers are stages of a pipeline on one device. The score is the *interval*, the cycles between two images: those of the
-slowest layer. All layers share the device, and the loss budget.
+slowest layer, or those that the off-chip weights of an image take. All layers share the device, and the loss budget.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Budget:
     Attributes
     ----------
     bits_per_cycle
-        Off-chip weights; an interval of T cycles has ⌊T · bits_per_cycle⌋ of them.
+        Off-chip weights; an interval of T cycles has ⌊T · bits_per_cycle⌋ of them, so it is at least as long as they
+        take.
     loss
         Sum over layers, in parts of ``accmine.sparse.layer.POINT``.
     """

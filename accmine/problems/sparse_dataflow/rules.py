@@ -18,8 +18,13 @@ __all__ = ["LayerRow", "budget_at", "check", "explain", "loss_of", "score", "use
 
 
 def score(problem: Problem, solution: Solution) -> int:
-    """The interval: cycles of the slowest layer."""
-    return max(cycles(layer, layer.levels[own.level], own.folding) for layer, own in _pairs(problem, solution))
+    """The interval: cycles of the slowest layer, or of the off-chip weights, which are a stage of the pipeline too."""
+    slowest = max(cycles(layer, layer.levels[own.level], own.folding) for layer, own in _pairs(problem, solution))
+    rate = problem.budget.bits_per_cycle
+    if not rate:
+        return slowest
+    bits = sum(used(layer, own.folding, problem.model)[-1] for layer, own in _pairs(problem, solution))
+    return max(slowest, -int(-bits / rate // 1))
 
 
 def _pairs(problem: Problem, solution: Solution) -> Iterator[tuple[Layer, Choice]]:

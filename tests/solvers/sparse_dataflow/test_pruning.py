@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accmine.problems.sparse_dataflow import Budget, LayerOptions, Problem, tabulate
-from accmine.solvers.sparse_dataflow.pruning import Candidates, at_interval, non_dominated
+from accmine.problems.sparse_dataflow import Budget, Candidates, LayerOptions, Problem, tabulate
+from accmine.solvers.sparse_dataflow.pruning import at_interval, non_dominated
 from accmine.sparse.layer import Layer, Level, binomial
 
 

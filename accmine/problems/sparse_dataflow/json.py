@@ -12,8 +12,9 @@
      "budget": {"dsp": 64, "lut": 50000, "bram18": 100, "bits_per_cycle": "3072/5", "loss": 1.5}}
 
 A level has a density, of independent products, or the histogram of zero products per window: shares that sum to 1, or
-counts of windows; a list of lists has one for each group of ``cluster`` input channels. Losses are in points. A
-solution is ``{"layers": {"conv1": {"level": "half", "engine": "sparse", "coarse_in": 1, …}}}``.
+counts of windows; a list of lists has one for each group of ``cluster`` input channels. Losses are in points; where
+they come from may be said (``source``). A solution is
+``{"layers": {"conv1": {"level": "half", "engine": "sparse", "coarse_in": 1, …}}}``.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _KEYS = ("kind", "name", "layers", "edges", "budget", "model", "engines", "memor
 _NUMBERS = ("channels_in", "channels_out", "groups", "cluster")
 _PAIRS = ("kernel", "size_in", "size_out")
 _LAYER = ("name", *_NUMBERS, *_PAIRS, "levels")
-_LEVEL = ("name", "density", "histogram", "loss")
+_LEVEL = ("name", "density", "histogram", "loss", "source")
 _FOLDING = tuple(own.name for own in fields(Folding))
 _BUDGET = tuple(own.name for own in fields(Budget))
 _TOLERANCE = Fraction(1, 10**6)
@@ -139,19 +140,20 @@ def _level(reader: _Reader, item: Any, at: str, index: int, window: int) -> Leve
     row = reader.mapping(item, at, _LEVEL)
     name = reader.text(row.get("name", str(index)), f"{at}.name")
     loss = int(reader.amount(row.get("loss", 0), f"{at}.loss") * POINT)
+    source = reader.text(row["source"], f"{at}.source") if "source" in row else ""
     if ("density" in row) == ("histogram" in row):
         reader.wrong(at, "either density or histogram is needed")
-        return Level(name, (binomial(window, Fraction(1)),), loss)
+        return Level(name, (binomial(window, Fraction(1)),), loss, source)
     if "density" in row:
         density = reader.amount(row["density"], f"{at}.density")
         if density > 1:
             reader.wrong(f"{at}.density", f"{row['density']!r:.60} is not allowed; 0 to 1")
-        return Level(name, (binomial(window, min(density, Fraction(1))),), loss)
+        return Level(name, (binomial(window, min(density, Fraction(1))),), loss, source)
     given = reader.rows(row["histogram"], f"{at}.histogram")
     if given and all(isinstance(own, list) for own in given):
         each = [reader.histogram(own, f"{at}.histogram[{i}]", window) for i, own in enumerate(given)]
-        return Level(name, tuple(each), loss)
-    return Level(name, (reader.histogram(given, f"{at}.histogram", window),), loss)
+        return Level(name, tuple(each), loss, source)
+    return Level(name, (reader.histogram(given, f"{at}.histogram", window),), loss, source)
 
 
 def _edge(reader: _Reader, item: Any, at: str, names: list[str]) -> tuple[int, int]:
@@ -228,7 +230,8 @@ def _layer_row(layer: Layer) -> dict[str, Any]:
     for level in layer.levels:
         shares = [[count / PARTS for count in own] for own in level.histograms]
         histogram = shares[0] if len(shares) == 1 else shares
-        levels.append({"name": level.name, "histogram": histogram, "loss": level.loss / POINT})
+        own = {"name": level.name, "histogram": histogram, "loss": level.loss / POINT}
+        levels.append(own | ({"source": level.source} if level.source else {}))
     row = {key: getattr(layer, key) for key in ("name", "channels_in", "channels_out", "groups", "cluster")}
     return row | {key: list(getattr(layer, key)) for key in ("kernel", "size_in", "size_out")} | {"levels": levels}
 

@@ -23,8 +23,8 @@ from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
 from accmine.ports import BaseModel
-from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, Solution, bound, tabulate
-from accmine.sparse.resources import adapter
+from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, Solution, bound, place_of, tabulate
+from accmine.sparse.resources import RESOURCES, adapter
 
 __all__ = ["MOST_OPTIONS", "SparseDataflowCpSat"]
 
@@ -69,8 +69,12 @@ class SparseDataflowCpSat(BaseModel):
         self._budgets((limits.dsp, limits.lut, limits.ff, limits.bram18, limits.uram, None))
         if (rate := limits.bits_per_cycle) is not None:
             self.model.add(rate.denominator * self._used(_BITS) <= rate.numerator * interval)
-        self.model.minimize(interval)
         self.interval: Any = interval
+        if problem.least is None:
+            self.model.minimize(interval)
+        else:
+            self.model.add(interval <= problem.least.interval)
+            self.model.minimize(self._used(place_of(problem.least)))
         return self.model
 
     def among(
@@ -92,7 +96,7 @@ class SparseDataflowCpSat(BaseModel):
         adapters
             Whether they are paid.
         least
-            Index of a resource to be minimised; without one there is no objective.
+            Index of a resource to be minimised, or after them of the loss; without one there is no objective.
         """
         self.tables = tuple(tables)
         self._declare(problem, candidates, adapters=adapters)
@@ -143,10 +147,11 @@ class SparseDataflowCpSat(BaseModel):
             if most is not None:
                 self.model.add(self._used(r) <= most)
         if self.problem.budget.loss is not None:
-            total = sum(_sum(x, own.loss) for own, x in zip(self.candidates, self.x, strict=True))
-            self.model.add(total <= self.problem.budget.loss)
+            self.model.add(self._used(len(RESOURCES)) <= self.problem.budget.loss)
 
     def _used(self, r: int) -> Any:
+        if r == len(RESOURCES):
+            return sum(_sum(x, own.loss) for own, x in zip(self.candidates, self.x, strict=True))
         total = sum(_sum(x, own.use[:, r]) for own, x in zip(self.candidates, self.x, strict=True))
         return total + sum(own[r - 1] for own in self.adapters) if r in (1, 2) else total
 

@@ -14,12 +14,22 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any, cast
 
 import numpy as np
 from ortools.sat.python import cp_model
 
-from accmine.problems.sparse_dataflow import KIND, Candidates, Solution, bound, budget_at, tabulate
+from accmine.problems.sparse_dataflow import (
+    KIND,
+    Candidates,
+    Least,
+    Solution,
+    bound,
+    budget_at,
+    place_of,
+    tabulate,
+)
 from accmine.record import Record
 from accmine.registry import make_model
 from accmine.result import StopReason
@@ -59,6 +69,8 @@ class _Search:
 
     def run(self) -> StopReason:
         record = self.record
+        if self.problem.least is not None:
+            return self._cheapest(self.problem.least)
         at = self._first(self._priced, max(0, bisect_right(self.values, record.bound) - 1), _LP)
         if at is not None:
             at = self._first(self._decided, at, _CP)
@@ -67,6 +79,14 @@ class _Search:
         if at is not None:
             self._least_bits(at)
         return record.over() or StopReason.TIME
+
+    def _cheapest(self, least: Least) -> StopReason:
+        """The interval is given, and something else is minimised."""
+        at, adapters = bisect_right(self.values, least.interval) - 1, bool(self.problem.edges)
+        candidates = at_interval(self.problem, self.tables, least.interval, adapters=adapters)
+        if self._asked(candidates, at, adapters=adapters, least=place_of(least)) is False:
+            self.record.no_solution("CP-SAT at a fixed interval")
+        return self.record.over() or StopReason.TIME
 
     def _first(self, fits: Any, low: int, method: str) -> int | None:
         """The first segment from ``low`` on that fits; ``None``: none, or not decided.
@@ -91,6 +111,8 @@ class _Search:
 
     def _limits(self, at: int) -> tuple[int | None, ...]:
         """Of resources and of the loss, in a segment: those of its last cycle."""
+        if (least := self.problem.least) is not None:
+            return *budget_at(self.problem, least.interval), self.problem.budget.loss
         if at + 1 < len(self.values):
             return *budget_at(self.problem, self.values[at + 1] - 1), self.problem.budget.loss
         limits = budget_at(self.problem, 0)
@@ -152,9 +174,11 @@ class _Search:
         record.work += solver.response_proto.deterministic_time
         if crew.outcome in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             self._offer(candidates, model.picks(solver.value))
-            if least is not None:
-                bits = int(solver.response_proto.inner_objective_lower_bound)
-                record.raise_bound(-int(-bits / self.problem.budget.bits_per_cycle // 1), _CP)
+        if least is not None and crew.outcome not in (None, cp_model.INFEASIBLE, cp_model.MODEL_INVALID):
+            known = int(solver.response_proto.inner_objective_lower_bound)
+            rate = self.problem.budget.bits_per_cycle if self.problem.least is None else Fraction(1)
+            record.raise_bound(-int(-known / rate // 1), _CP)
+        if crew.outcome in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return True
         return False if crew.outcome == cp_model.INFEASIBLE else None
 

@@ -20,10 +20,9 @@ from accmine.sparse.resources import BRAM18, RESOURCES, SMALLEST_BLOCK, URAM, ad
 DSP, LUT, FF, BRAM, _, BITS = range(len(RESOURCES))
 
 
-def layer(channels_in: int = 64, channels_out: int = 64, kernel: tuple[int, int] = (3, 3), **more: int) -> Layer:
-    window = kernel[0] * kernel[1] * more.get("cluster", 1)
-    none = (Level("0", (binomial(window, Fraction(1)),)),)
-    return Layer("l", channels_in, channels_out, kernel, (56, 56), (56, 56), levels=none, **more)
+def layer(channels_in: int = 64, channels_out: int = 64, kernel: tuple[int, int] = (3, 3), cluster: int = 1) -> Layer:
+    none = (Level("0", (binomial(kernel[0] * kernel[1] * cluster, Fraction(1)),)),)
+    return Layer("l", channels_in, channels_out, kernel, (56, 56), (56, 56), cluster=cluster, levels=none)
 
 
 @cache
@@ -59,9 +58,8 @@ def test_more_words_or_bits_never_need_fewer_blocks() -> None:
         row = [blocks(depth, width, BRAM18) for width in range(1, 150)]
         assert row == sorted(row)
     for width in (1, 8, 9, 16, 27, 144):
-        for memory in (lambda depth, own=width: blocks(depth, own, BRAM18), lambda d, own=width: lut_ram(d, own)):
-            column = [memory(depth) for depth in range(1, 5000, 13)]
-            assert column == sorted(column)
+        for column in zip(*((blocks(d, width, BRAM18), lut_ram(d, width)) for d in range(1, 5000, 13)), strict=True):
+            assert list(column) == sorted(column)
 
 
 def test_small_memories_hold_what_they_should() -> None:

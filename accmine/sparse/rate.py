@@ -13,7 +13,7 @@ from accmine.sparse.folding import DENSE, Folding
 from accmine.sparse.layer import PARTS, Histogram, Layer, Level, averaged
 from accmine.sparse.stalls import waiting_cycles
 
-__all__ = ["cycles", "dealt", "mean_cycles", "stream_cycles", "window_cycles"]
+__all__ = ["cycles", "dealt", "mean_cycles", "slowest_stream", "stream_cycles", "window_cycles"]
 
 
 def mean_cycles(histogram: Histogram, fine: int) -> int:
@@ -30,8 +30,13 @@ def dealt(costs: Sequence[int], hands: int) -> list[list[int]]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _worst(histograms: tuple[Histogram, ...], groups: int, coarse_in: int, coarse_group: int, fine: int) -> Histogram:
-    """Average histogram of the slowest stream; channels are dealt inside their group, groups to ``coarse_group``."""
+def slowest_stream(
+    histograms: tuple[Histogram, ...], groups: int, coarse_in: int, coarse_group: int, fine: int
+) -> Histogram:
+    """Average histogram of the slowest stream; channels are dealt inside their group, groups to ``coarse_group``.
+
+    Streams of a turn of groups differ by no more than the dearest channel of a group from its cheapest.
+    """
     if len(histograms) == 1:
         return histograms[0]
     size = len(histograms) // groups
@@ -58,7 +63,7 @@ def window_cycles(layer: Layer, level: Level, folding: Folding) -> int:
     """Cycles of a window of the slowest stream in ``PARTS`` of a cycle, waiting included."""
     if folding.engine == DENSE:
         return PARTS * layer.window // folding.fine
-    worst = _worst(level.histograms, layer.groups, folding.coarse_in, folding.coarse_group, folding.fine)
+    worst = slowest_stream(level.histograms, layer.groups, folding.coarse_in, folding.coarse_group, folding.fine)
     return waiting_cycles(worst, folding.fine, folding.engines, folding.slack)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,8 +30,8 @@ def saved(array: object, version: tuple[int, int] = (1, 0)) -> bytes:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_what_is_written_is_read(tmp_path: Path, save: object) -> None:
-    given = {
+def test_what_is_written_is_read(tmp_path: Path, save: Callable[..., None]) -> None:
+    given: dict[str, Any] = {
         "conv.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
         "columns": np.asfortranarray(np.arange(6).reshape(2, 3)),
         "big-endian": np.array([1.5, 2.5], dtype=">f8"),
@@ -38,7 +40,7 @@ def test_what_is_written_is_read(tmp_path: Path, save: object) -> None:
         "nothing": np.zeros((0, 4)),
     }
     file = tmp_path / "a.npz"
-    save(file, **given)  # type: ignore[operator]
+    save(file, **given)
     found = read_arrays(file)
     assert list(found) == list(given)
     for key, array in given.items():

@@ -84,6 +84,9 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
         (saved(np.zeros(1)).replace(b"(1,), ", b"(10**9,)"), "x: is no array"),
         (saved(np.zeros(1)).replace(b"(1,), }        ", b"(99999999999,)}"), "x: says (99999999999,) of float64"),
         (saved(np.zeros(1)).replace(b"(1,), } ", b"(-1,), }"), "x: says (-1,) of float64"),
+        (saved(np.zeros(1)).replace(b"(1,), }", b"(1,), ("), "x: is no array"),
+        (saved(np.zeros(1)).replace(b"<f8", b"<,8"), "x: is no array"),
+        (saved(np.zeros(1)).replace(b" 'shape'", b"b'shape'"), "x: is no array"),
         (b"", "x: is no array"),
         (b"\x93NUMPY\x09\x00", "x: is no array"),
     ],
@@ -110,6 +113,12 @@ def test_archives_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
         with pytest.raises(InputError, match=r"a\.npz"):
             read_arrays(file)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_BZIP2) as own:
+        own.writestr("x.npy", saved([1]))
+    with pytest.raises(InputError, match="x: is compressed in another way than numpy does it"):
+        read_arrays(file)
+    with pytest.raises(InputError, match="null"):
+        read_arrays(Path("a\0.npz"))
     with zipfile.ZipFile(file, "w") as own:
         own.writestr("readme.txt", "hello")
     with pytest.raises(InputError, match=r"readme\.txt: is no array; a \.npz as numpy\.savez writes it is needed"):

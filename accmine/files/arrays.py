@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -19,6 +20,10 @@ LARGEST_ARRAYS = 2 * 2**30
 """Bytes of all arrays of a file."""
 
 _KINDS = "fiub"  # floating point, integers, flags
+_NO_HEADER = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, TokenError)
+"""What NumPy raises for headers that are no literal of Python, or another one than it looks for."""
+_NO_ARCHIVE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError)
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
@@ -46,13 +51,15 @@ def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
                 if key == member.filename or key in found:
                     what = "is there twice" if key in found else "is no array"
                     raise InputError(f"{what}; a .npz as numpy.savez writes it is needed", where=name, field=key[:80])
+                if member.compress_type not in _COMPRESSIONS:
+                    raise InputError("is compressed in another way than numpy does it", where=name, field=key)
                 with archive.open(member) as stream:
                     found[key] = _array(stream, name, key)
     except FileNotFoundError:
         raise InputError("no such file", where=name) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", where=name) from None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except _NO_ARCHIVE as error:
         raise InputError(f"is no readable .npz: {error}", where=name) from None
     return found
 
@@ -62,7 +69,7 @@ def _array(stream: IO[bytes], name: str, key: str) -> npt.NDArray[Any]:
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, by_column, dtype = read(stream)
-    except ValueError as error:
+    except _NO_HEADER as error:
         raise InputError(f"is no array: {error}", where=name, field=key) from None
     if dtype.kind not in _KINDS or dtype.hasobject:
         raise InputError(f"holds {dtype}; numbers or flags are needed", where=name, field=key)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,8 +30,8 @@ def saved(array: object, version: tuple[int, int] = (1, 0)) -> bytes:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_what_is_written_is_read(tmp_path: Path, save: object) -> None:
-    given = {
+def test_what_is_written_is_read(tmp_path: Path, save: Callable[..., None]) -> None:
+    given: dict[str, Any] = {
         "conv.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
         "columns": np.asfortranarray(np.arange(6).reshape(2, 3)),
         "big-endian": np.array([1.5, 2.5], dtype=">f8"),
@@ -38,7 +40,7 @@ def test_what_is_written_is_read(tmp_path: Path, save: object) -> None:
         "nothing": np.zeros((0, 4)),
     }
     file = tmp_path / "a.npz"
-    save(file, **given)  # type: ignore[operator]
+    save(file, **given)
     found = read_arrays(file)
     assert list(found) == list(given)
     for key, array in given.items():
@@ -82,6 +84,9 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
         (saved(np.zeros(1)).replace(b"(1,), ", b"(10**9,)"), "x: is no array"),
         (saved(np.zeros(1)).replace(b"(1,), }        ", b"(99999999999,)}"), "x: says (99999999999,) of float64"),
         (saved(np.zeros(1)).replace(b"(1,), } ", b"(-1,), }"), "x: says (-1,) of float64"),
+        (saved(np.zeros(1)).replace(b"(1,), }", b"(1,), ("), "x: is no array"),
+        (saved(np.zeros(1)).replace(b"<f8", b"<,8"), "x: is no array"),
+        (saved(np.zeros(1)).replace(b" 'shape'", b"b'shape'"), "x: is no array"),
         (b"", "x: is no array"),
         (b"\x93NUMPY\x09\x00", "x: is no array"),
     ],
@@ -108,6 +113,12 @@ def test_archives_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
         with pytest.raises(InputError, match=r"a\.npz"):
             read_arrays(file)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_BZIP2) as own:
+        own.writestr("x.npy", saved([1]))
+    with pytest.raises(InputError, match="x: is compressed in another way than numpy does it"):
+        read_arrays(file)
+    with pytest.raises(InputError, match="null"):
+        read_arrays(Path("a\0.npz"))
     with zipfile.ZipFile(file, "w") as own:
         own.writestr("readme.txt", "hello")
     with pytest.raises(InputError, match=r"readme\.txt: is no array; a \.npz as numpy\.savez writes it is needed"):

@@ -51,8 +51,8 @@ def test_thresholds_are_chosen_where_there_are_none(tmp_path: Path) -> None:
 
 
 def test_thresholds_and_losses_of_the_file(tmp_path: Path) -> None:
-    own = {"a.conv.thresholds": [[0, 0], [0.5, 0.2]], "fc.thresholds": [[1, 0]]}
-    losses = {"a.conv.losses": [0, 1.5], "fc.losses": [2]}
+    own: dict[str, Any] = {"a.conv.thresholds": [[0, 0], [0.5, 0.2]], "fc.thresholds": [[1, 0]]}
+    losses: dict[str, Any] = {"a.conv.losses": [0, 1.5], "fc.losses": [2]}
     file = tmp_path / "net.npz"
     np.savez(file, **contents(), **own, **losses)
     conv, fc = levels_of_arrays(file, LAYERS)
@@ -61,9 +61,10 @@ def test_thresholds_and_losses_of_the_file(tmp_path: Path) -> None:
     given = contents()
     expected = zero_products(LAYERS[0], given["a.conv.weight"], given["a.conv.input"], Thresholds(0.5, 0.2))
     assert conv.levels[1].histograms == expected
-    for option in ({"count": 4}, {"most_pruned": 0.5}):
+    options: tuple[dict[str, Any], ...] = ({"count": 4}, {"most_pruned": 0.5})
+    for option in options:
         with pytest.raises(InputError, match=f"{next(iter(option))}: has no effect: the file has thresholds"):
-            levels_of_arrays(file, LAYERS, **option)  # type: ignore[arg-type]
+            levels_of_arrays(file, LAYERS, **option)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,8 @@ def test_a_network_of_the_zoo(tmp_path: Path) -> None:
     """Random weights on small images: the geometry of every layer is that of the graph."""
     graph = forward_graph(load_model("mobilenet-v3-small"), batch=1, image=32, dropout=False, loss=False)
     layers, _ = network_layers(graph)
-    rng, given = np.random.default_rng(0), {}
+    rng = np.random.default_rng(0)
+    given: dict[str, Any] = {}
     for layer in layers:
         shape = (layer.channels_out, layer.channels_in // layer.groups, *layer.kernel)
         given[f"{layer.name}.weight"] = rng.normal(size=shape).astype(np.float32)

@@ -24,7 +24,7 @@ from accmine.sparse.resources import RESOURCES, adapter
 from .knapsack import fit, staircase
 from .pruning import non_dominated
 
-__all__ = ["DynamicProgramming", "Front", "OneResource", "one_resource"]
+__all__ = ["DynamicProgramming", "Front", "OneResource", "halve", "one_resource"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -190,26 +190,31 @@ class DynamicProgramming:
             If several resources can bind, or adapters take of the one.
         """
         own = one_resource(record.problem, tabulate(record.problem))
-        if any(not len(front.cycles) for front in own.fronts):
-            record.no_solution(_METHOD)
-            return StopReason.PROVED
         record.raise_bound(*bound(record.problem))
-        values = own.intervals()
-        low, high = bisect_left(values, record.bound), len(values) - 1
-        at = high  # whether there is any design comes first
-        while record.over() is None:
-            record.work += 1
-            fits, solution = own.decide(values[at], record.over)
-            if fits is None:
-                break
-            if solution is not None:
-                record.offer(solution)
-                high = bisect_right(values, record.score) - 1
-            elif at + 1 == len(values):
-                record.no_solution(_METHOD)
-            else:
-                low = at + 1
-            if low < len(values):
-                record.raise_bound(values[low], _METHOD)
-            at = (low + high) // 2
-        return record.over() or StopReason.FINISHED
+        return record.over() or halve(record, own)
+
+
+def halve(record: Record[Solution], own: OneResource) -> StopReason:
+    """The search for the least interval of a record's problem, from its bound on."""
+    if any(not len(front.cycles) for front in own.fronts):
+        record.no_solution(_METHOD)
+        return StopReason.PROVED
+    values = own.intervals()
+    low, high = bisect_left(values, record.bound), len(values) - 1
+    at = high  # whether there is any design comes first
+    while record.over() is None:
+        record.work += 1
+        fits, solution = own.decide(values[at], record.over)
+        if fits is None:
+            break
+        if solution is not None:
+            record.offer(solution)
+            high = bisect_right(values, record.score) - 1
+        elif at + 1 == len(values):
+            record.no_solution(_METHOD)
+        else:
+            low = at + 1
+        if low < len(values):
+            record.raise_bound(values[low], _METHOD)
+        at = (low + high) // 2
+    return record.over() or StopReason.FINISHED

@@ -97,11 +97,11 @@ class _Pool:
     def use(self, which: Ints) -> Ints:
         """Of resources, and the loss; shape (options, 7)."""
         level, folding = np.divmod(self.places[which], len(self.table.rows))
-        found: Ints = np.column_stack([self.table.use[folding], self.table.loss[level]])
-        return found
+        return np.column_stack([self.table.use[folding], self.table.loss[level]])
 
     def streams(self, which: Ints, way: int) -> Ints:
-        return self.table.streams[self.places[which] % len(self.table.rows), way]
+        found: Ints = self.table.streams[self.places[which] % len(self.table.rows), way]
+        return found
 
 
 class _Design:

@@ -23,6 +23,7 @@ from ortools.sat.python import cp_model
 from accmine.problems.sparse_dataflow import (
     KIND,
     Candidates,
+    LayerOptions,
     Least,
     Solution,
     bound,
@@ -38,7 +39,7 @@ from ..engines.crew import Crew
 from .pruning import at_interval
 from .relaxation import Relaxed, relaxed
 
-__all__ = ["Bisection"]
+__all__ = ["Bisection", "bisect"]
 
 _LP = "prices of a linear program over the budgets"
 _CP = "CP-SAT at fixed intervals"
@@ -54,15 +55,19 @@ class Bisection:
     def search(self, record: Record[Solution]) -> StopReason:
         """Narrow the interval from below by proofs and from above by designs."""
         record.raise_bound(*bound(record.problem))
-        return record.over() or _Search(record).run()
+        return record.over() or bisect(record, tabulate(record.problem))
+
+
+def bisect(record: Record[Solution], tables: Sequence[LayerOptions]) -> StopReason:
+    """The search on tables that may lack options without which some best design is left; the record has a bound."""
+    return _Search(record, tables).run()
 
 
 class _Search:
     """One search; ``values`` are the intervals at which segments begin."""
 
-    def __init__(self, record: Record[Solution]) -> None:
-        self.record, self.problem = record, record.problem
-        self.tables = tabulate(self.problem)
+    def __init__(self, record: Record[Solution], tables: Sequence[LayerOptions]) -> None:
+        self.record, self.problem, self.tables = record, record.problem, tables
         slowest = max(int(own.cycles.min()) for own in self.tables)
         every = np.unique(np.concatenate([np.unique(own.cycles) for own in self.tables]))
         self.values: list[int] = every[every >= slowest].tolist()

@@ -24,7 +24,7 @@ from accmine.sparse.resources import RESOURCES, adapter
 from .knapsack import fit, staircase
 from .pruning import non_dominated
 
-__all__ = ["DynamicProgramming", "Front", "OneResource", "one_resource"]
+__all__ = ["DynamicProgramming", "Front", "OneResource", "halve", "one_resource"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -101,7 +101,8 @@ class OneResource:
         fastest = max(int(own.cycles.min()) for own in self.fronts)
         every = np.unique(np.concatenate([own.cycles for own in self.fronts]))
         if self.resource != _BITS:
-            return every[every >= fastest].tolist()
+            values: list[int] = every[every >= fastest].tolist()
+            return values
         rate = self.problem.budget.bits_per_cycle
         assert rate is not None
         bits = sum(int(own.use.max()) for own in self.fronts)
@@ -119,22 +120,22 @@ def one_resource(problem: Problem, tables: Sequence[LayerOptions]) -> OneResourc
     """
     limits = budget_at(problem, max(int(own.cycles.min()) for own in tables))  # bits of longer intervals are more
     limited = [r for r, most in enumerate(limits) if most is not None]
-    refused: list[list[str]] = []
+    refused: list[str] = []
     for resource in (*limited, None):
         if resource in _LOGIC and problem.edges:
-            refused.append([f"adapters take {RESOURCES[resource]}"])
+            refused.append(f"adapters take {RESOURCES[resource]}")
             continue
         fronts = _fronts(problem, tables, resource)
-        if any(not len(own.cycles) for own in fronts):  # nothing fits: any one resource shows it
-            return OneResource(problem, tuple(tables), fronts, resource)
-        binding = [r for r in limited if r != resource and _most(problem, tables, fronts, r) > (limits[r] or 0)]
+        whole = all(len(own.cycles) for own in fronts)  # otherwise nothing fits, as this one resource shows
+        others = [r for r in limited if r != resource]
+        binding = [r for r in others if whole and _most(problem, tables, fronts, r) > (limits[r] or 0)]
         if not binding:
             return OneResource(problem, tuple(tables), fronts, resource)
-        refused.append([RESOURCES[r] for r in (resource, *binding) if r is not None])
-    least = min(refused, key=len)
-    what = least[0] if len(least) == 1 else f"limits of {', '.join(least)} can bind"
+        if resource is not None:
+            refused.append(f"limits of {', '.join(RESOURCES[r] for r in (resource, *binding))} can bind")
     raise InputError(
-        f"dynamic-programming takes one resource whose limit can bind, without adapters; here {what}; take bisection"
+        "dynamic-programming takes one resource whose limit can bind, and no adapters of it; here "
+        f"{min(refused, key=lambda own: own.count(','))}; take bisection"
     )
 
 
@@ -155,17 +156,14 @@ def _front(table: LayerOptions, resource: int | None, spare: int | None, others:
     """Of a layer that may take ``spare`` more than its least; of equal options one that takes little else is kept."""
     use = table.use[:, resource] if resource is not None else np.zeros(len(table.rows), dtype=np.int64)
     small = np.arange(len(use)) if spare is None else np.flatnonzero(use - use.min() <= spare)
-    columns = [table.use[small, r] for r in others]
-    rest = sum((own / max(1, int(own.max(initial=0))) for own in columns), start=np.zeros(len(small)))
-    levels, foldings = [], []
-    for level in range(len(table.cycles)):
-        kept = small[staircase(table.cycles[level, small], use[small], rest)]
-        levels.append(np.full(len(kept), level))
-        foldings.append(kept)
-    level, folding = np.concatenate(levels), np.concatenate(foldings)
-    points = np.column_stack([table.cycles[level, folding], use[folding], table.loss[level]])
-    kept = non_dominated(points)
-    return Front(*points[kept].T, level[kept], folding[kept])
+    rest = np.zeros(len(small))
+    for r in others:
+        rest += table.use[small, r] / max(1, int(table.use[:, r].max()))
+    foldings = [small[staircase(own[small], use[small], rest)] for own in table.cycles]
+    level, folding = np.repeat(np.arange(len(foldings)), [len(own) for own in foldings]), np.concatenate(foldings)
+    kept = non_dominated([table.cycles[level, folding], use[folding], table.loss[level]])
+    level, folding = level[kept], folding[kept]
+    return Front(table.cycles[level, folding], use[folding], table.loss[level], level, folding)
 
 
 def _most(problem: Problem, tables: Sequence[LayerOptions], fronts: Sequence[Front], resource: int) -> int:
@@ -192,26 +190,31 @@ class DynamicProgramming:
             If several resources can bind, or adapters take of the one.
         """
         own = one_resource(record.problem, tabulate(record.problem))
-        if any(not len(front.cycles) for front in own.fronts):
-            record.no_solution(_METHOD)
-            return StopReason.PROVED
         record.raise_bound(*bound(record.problem))
-        values = own.intervals()
-        low, high = bisect_left(values, record.bound), len(values) - 1
-        at = high  # whether there is any design comes first
-        while record.over() is None:
-            record.work += 1
-            fits, solution = own.decide(values[at], record.over)
-            if fits is None:
-                break
-            if solution is not None:
-                record.offer(solution)
-                high = bisect_right(values, record.score) - 1
-            elif at + 1 == len(values):
-                record.no_solution(_METHOD)
-            else:
-                low = at + 1
-            if low < len(values):
-                record.raise_bound(values[low], _METHOD)
-            at = (low + high) // 2
-        return record.over() or StopReason.FINISHED
+        return record.over() or halve(record, own)
+
+
+def halve(record: Record[Solution], own: OneResource) -> StopReason:
+    """The search for the least interval of a record's problem, from its bound on."""
+    if any(not len(front.cycles) for front in own.fronts):
+        record.no_solution(_METHOD)
+        return StopReason.PROVED
+    values = own.intervals()
+    low, high = bisect_left(values, record.bound), len(values) - 1
+    at = high  # whether there is any design comes first
+    while record.over() is None:
+        record.work += 1
+        fits, solution = own.decide(values[at], record.over)
+        if fits is None:
+            break
+        if solution is not None:
+            record.offer(solution)
+            high = bisect_right(values, record.score) - 1
+        elif at + 1 == len(values):
+            record.no_solution(_METHOD)
+        else:
+            low = at + 1
+        if low < len(values):
+            record.raise_bound(values[low], _METHOD)
+        at = (low + high) // 2
+    return record.over() or StopReason.FINISHED

@@ -24,7 +24,7 @@ _SCALE = 1 << 50
 """Of prices: sums fit 64 bits."""
 
 
-def staircase(first: Ints, second: Ints, *others: Ints) -> Ints:
+def staircase(first: Ints, second: Ints, *others: npt.NDArray[np.float64]) -> Ints:
     """Indices of the points that none is at most equal to in both columns, by rising first one.
 
     Of equal points the one that comes first by ``others`` is kept.

@@ -2,7 +2,7 @@
 
 The rule of SAMO and fpgaConvNet's optimiser, on a list of all options in place of steps along single factors. Cost is
 the sum of the shares that an option takes of budgets. With one budget of a resource, no adapters and fixed levels every
-layer always holds the cheapest option that is as fast as the interval, so that the last design is an optimum; nothing is
+layer always holds the cheapest option that is as fast as the interval, so the last design is an optimum. Nothing is
 proven of it here, and nothing is claimed of other problems.
 """
 
@@ -91,7 +91,8 @@ class _Pool:
         return level, folding
 
     def cycles(self, which: Ints) -> Ints:
-        return self.table.cycles.reshape(-1)[self.places[which]]
+        level, folding = np.divmod(self.places[which], len(self.table.rows))
+        return self.table.cycles[level, folding]
 
     def use(self, which: Ints) -> Ints:
         """Of resources, and the loss; shape (options, 7)."""
@@ -99,7 +100,8 @@ class _Pool:
         return np.column_stack([self.table.use[folding], self.table.loss[level]])
 
     def streams(self, which: Ints, way: int) -> Ints:
-        return self.table.streams[self.places[which] % len(self.table.rows), way]
+        found: Ints = self.table.streams[self.places[which] % len(self.table.rows), way]
+        return found
 
 
 class _Design:

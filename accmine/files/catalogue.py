@@ -23,7 +23,10 @@ __all__ = [
     "resolve",
 ]
 
-KINDS = ("workloads", "accelerators", "technologies", "clusters", "stacks", "kernels", "studies", "suites")
+KINDS = (
+    *("workloads", "accelerators", "technologies", "clusters", "stacks", "kernels", "devices", "engines"),
+    *("studies", "suites"),
+)
 """Folders of the catalogue."""
 
 _SINGULAR = {"technologies": "technology", "studies": "study", "kernels": "architecture of kernels"}

@@ -6,10 +6,9 @@ registers are estimates with a band (``EngineModel``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from math import prod
 
+from accmine.sparse.engine import DEFAULT_MODEL, EngineModel
 from accmine.sparse.folding import DENSE, Folding
 from accmine.sparse.layer import Layer
 
@@ -26,41 +25,6 @@ BRAM18 = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
 URAM = ((72, 4096),)
 SMALLEST_BLOCK = 1024
 """Bits below which an array is made of LUTs."""
-
-
-@dataclass(frozen=True)
-class EngineModel:
-    """Constants of logic and registers, each per unit that its name says; estimates.
-
-    Attributes
-    ----------
-    data_bits, weight_bits, sum_bits
-        Widths of activations, weights and sums.
-    band
-        (least, most) factor by which a synthesised design may differ in LUT and FF.
-    source
-        Where the constants come from.
-    """
-
-    data_bits: int = 16
-    weight_bits: int = 16
-    sum_bits: int = 32
-    engine_lut: int = 60
-    engine_ff: int = 90
-    squeeze_lut_per_bit: float = 0.5
-    crossbar_lut_per_bit: float = 0.34
-    tree_lut_per_bit: float = 1.0
-    tree_ff_per_bit: float = 1.0
-    sum_lut_per_bit: float = 1.0
-    window_ff_per_bit: float = 1.0
-    adapter_lut_per_bit: float = 1.0
-    adapter_ff_per_bit: float = 2.0
-    band: tuple[float, float] = (0.6, 1.6)
-    source: str = "derived from LUT6 structures, not synthesised"
-
-    def as_mapping(self) -> Mapping[str, object]:
-        """By name."""
-        return {own.name: getattr(self, own.name) for own in fields(self)}
 
 
 def blocks(depth: int, width: int, shapes: tuple[tuple[int, int], ...]) -> int:
@@ -121,10 +85,6 @@ def _logic(layer: Layer, folding: Folding, model: EngineModel) -> tuple[int, int
         lut += lut_ram(folding.slack, layer.window * model.data_bits + model.sum_bits)
     registers = folding.coarse_in * folding.coarse_group * layer.window * model.data_bits * model.window_ff_per_bit
     return -int(-folding.engines * lut // 1), -int(-(folding.engines * ff + registers) // 1)
-
-
-DEFAULT_MODEL = EngineModel()
-"""Constants where nothing else is given."""
 
 
 def adapter(streams_out: int, streams_in: int, model: EngineModel) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, budget_at
 from accmine.sparse.resources import RESOURCES
 
-__all__ = ["at_interval", "non_dominated"]
+__all__ = ["at_interval", "fastest_enough", "non_dominated"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -46,48 +46,51 @@ def at_interval(
     return tuple(found)
 
 
-def _of_layer(table: LayerOptions, interval: int, limited: list[int], joined: list[int]) -> Candidates:
+def fastest_enough(table: LayerOptions, interval: int) -> tuple[Ints, Ints]:
+    """(foldings that some level keeps within an interval, the level of each with the least loss)."""
     by_loss = np.argsort(table.loss, kind="stable")
     fast = table.cycles[by_loss] <= interval
     foldings = np.flatnonzero(fast.any(axis=0))
-    level = by_loss[fast[:, foldings].argmax(axis=0)]
-    every = Candidates(
-        level,
-        foldings,
-        table.cycles[level, foldings],
-        table.loss[level],
-        table.use[foldings],
-        table.streams[foldings],
-    )
-    points = np.column_stack([every.use[:, limited], every.loss])
-    if not joined:
-        return every.take(non_dominated(points))
-    _, group = np.unique(every.streams[:, joined], axis=0, return_inverse=True)
-    group = group.reshape(-1)
-    kept = []
-    for own in range(int(group.max(initial=-1)) + 1):
-        members = np.flatnonzero(group == own)
-        kept.append(members[non_dominated(points[members])])
-    return every.take(np.sort(np.concatenate(kept)) if kept else np.zeros(0, dtype=np.int64))
+    return foldings, by_loss[fast[:, foldings].argmax(axis=0)]
 
 
-def non_dominated(points: Ints) -> Ints:
+def _of_layer(table: LayerOptions, interval: int, limited: list[int], joined: list[int]) -> Candidates:
+    foldings, level = fastest_enough(table, interval)
+    columns = [*table.use[foldings][:, limited].T, table.loss[level]]
+    if joined:
+        streams = table.streams[foldings][:, joined]
+        _, group = np.unique(streams @ np.array([1, 1 << 31])[: len(joined)], return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        parts = np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(order) else []
+        kept = [own[non_dominated([column[own] for column in columns])] for own in parts]
+        which = np.sort(np.concatenate(kept)) if kept else np.zeros(0, dtype=np.int64)
+    else:
+        which = non_dominated(columns)
+    own, level = foldings[which], level[which]
+    return Candidates(level, own, table.cycles[level, own], table.loss[level], table.use[own], table.streams[own])
+
+
+def non_dominated(columns: Sequence[Ints]) -> Ints:
     """Indices of the rows to which no other row is at most equal in every column, ascending; of equal rows the first.
 
     Parameters
     ----------
-    points
-        Shape (rows, columns).
+    columns
+        Whole numbers of at least 0, each of the same length.
     """
-    if not len(points):
-        return np.zeros(0, dtype=np.int64)
-    total = np.zeros(len(points))
-    for column in points.T:  # in this order for every row, so that rounding keeps the order of rows
-        total = total + column / max(1, int(column.max()))
-    order = np.lexsort((*points.T[::-1], total))
-    rest, kept = points[order], []
+    rest = np.arange(len(columns[0]))
+    left = [np.ascontiguousarray(column) for column in columns]
+    # strictly more for a row that is worse in one column and better in none
+    total = np.zeros(len(rest), dtype=np.int64)
+    for column in left:
+        total += column * max(1, (1 << 56) // (len(left) * (int(column.max(initial=0)) + 1)))
+    kept = []
     while len(rest):
-        kept.append(order[0])
-        left = (rest < rest[0]).any(axis=1)
-        rest, order = rest[left], order[left]
+        best = int(total.argmin())
+        kept.append(rest[best])
+        better = left[0] < left[0][best]
+        for column in left[1:]:
+            better |= column < column[best]
+        rest, total = rest[better], total[better]
+        left = [column[better] for column in left]
     return np.sort(np.array(kept, dtype=np.int64))

@@ -70,7 +70,7 @@ def relaxed(candidates: Sequence[Candidates], limits: Sequence[int | None]) -> R
     left = list(candidates)
     share, picks = 0.0, None
     while True:
-        left = [own.take((_columns(own, limited) <= most).all(axis=1)) for own in left]
+        left = [own.take(np.asarray(_columns(own, limited) <= most).all(axis=1)) for own in left]
         if any(not len(own) for own in left):
             return Relaxed(False, tuple(left))
         columns = [_columns(own, limited) for own in left]
@@ -84,12 +84,10 @@ def relaxed(candidates: Sequence[Candidates], limits: Sequence[int | None]) -> R
         kept = _affordable(columns, most, prices)
         if kept is None:
             return Relaxed(False, tuple(left), None, share)
+        if picks is not None:
+            return Relaxed(True, tuple(left), picks, share)
         before = sum(map(len, left))
-        left_picks = picks
-        smaller = [own.take(keep) for own, keep in zip(left, kept, strict=True)]
-        if left_picks is not None:
-            return Relaxed(True, tuple(left), left_picks, share)
-        left = smaller
+        left = [own.take(keep) for own, keep in zip(left, kept, strict=True)]
         if sum(map(len, left)) > 0.9 * before:
             return Relaxed(True, tuple(left), None, share)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -90,29 +91,40 @@ class Candidates:
         return Candidates(*(column[which] for column in own))
 
 
+_KNOWN: WeakKeyDictionary[Problem, tuple[LayerOptions, ...]] = WeakKeyDictionary()
+
+
 def tabulate(problem: Problem) -> tuple[LayerOptions, ...]:
-    """The options of every layer; equal layers share one table.
+    """The options of every layer; equal layers share one table, alike ones all of it but the losses.
 
     Raises
     ------
     InputError
         For a layer with more than ``MOST_FOLDINGS``.
     """
+    if problem not in _KNOWN:
+        _KNOWN[problem] = _tables(problem)
+    return _KNOWN[problem]
+
+
+def _tables(problem: Problem) -> tuple[LayerOptions, ...]:
     known: dict[Any, LayerOptions] = {}
+    alike: dict[Any, LayerOptions] = {}
     found = []
     for layer in problem.layers:
-        key = _shape(layer)
-        if key not in known:
-            known[key] = _options(problem, layer)
-        found.append(known[key])
+        shape = _shape(layer), tuple(level.histograms for level in layer.levels)
+        loss = tuple(level.loss for level in layer.levels)
+        if (shape, loss) not in known:
+            if shape not in alike:
+                alike[shape] = _options(problem, layer)
+            known[shape, loss] = replace(alike[shape], loss=np.array(loss, dtype=np.int64))
+        found.append(known[shape, loss])
     return tuple(found)
 
 
 def _shape(layer: Layer) -> tuple[Any, ...]:
-    """What decides the options of a layer: all but its name, and those of its levels."""
-    levels = tuple((level.histograms, level.loss) for level in layer.levels)
     own = (layer.channels_in, layer.channels_out, layer.kernel, layer.size_in, layer.size_out)
-    return (*own, layer.groups, layer.cluster, levels)
+    return (*own, layer.groups, layer.cluster)
 
 
 def _foldings(problem: Problem, layer: Layer) -> Ints:

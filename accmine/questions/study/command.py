@@ -77,10 +77,11 @@ def list_entries(
     what: Annotated[
         str,
         typer.Argument(
-            help="workloads, accelerators, technologies, clusters, stacks, kernels, studies, suites, solvers, runs.",
+            help="workloads, accelerators, technologies, clusters, stacks, kernels, devices, engines, studies, suites, "
+            "solvers, runs.",
             autocompletion=of_words(
-                *("workloads", "accelerators", "technologies", "clusters", "stacks", "kernels", "studies", "suites"),
-                *("solvers", "runs"),
+                *("workloads", "accelerators", "technologies", "clusters", "stacks", "kernels", "devices", "engines"),
+                *("studies", "suites", "solvers", "runs"),
             ),
         ),
     ],

@@ -117,5 +117,15 @@ def test_list(accmine: Any, what: str) -> None:
     rows = accmine("list", what, "--json").json
     table = accmine("list", what).out.splitlines()
     assert len(table) == bool(rows) + len(rows)
-    if what in ("workloads", "accelerators", "technologies", "clusters", "stacks", "kernels", "studies"):
+    if what in (
+        "workloads",
+        "accelerators",
+        "technologies",
+        "clusters",
+        "stacks",
+        "kernels",
+        "devices",
+        "engines",
+        "studies",
+    ):
         assert tuple(row["name"] for row in rows) == names(what)

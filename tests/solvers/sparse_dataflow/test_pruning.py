@@ -95,7 +95,7 @@ def test_equal_layers_share_their_candidates() -> None:
 def test_non_dominated_against_all_pairs(seed: int) -> None:
     draw = np.random.default_rng(seed)
     points = draw.integers(0, 5, size=(40, 3))
-    kept = non_dominated(points)
+    kept = non_dominated(list(points.T))
     for i, own in enumerate(points):
         below = [j for j, other in enumerate(points) if (other <= own).all() and (j < i or (other < own).any())]
         assert (i in kept) == (not below)

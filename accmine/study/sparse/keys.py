@@ -78,6 +78,19 @@ class Synthetic(Part):
     )
 
 
+class Arrays(Part):
+    """Levels that are counted in weights and sample activations."""
+
+    file: DataFile = Field(description=".npz with LAYER.weight and LAYER.input of every layer.")
+    count: Annotated[int, Field(strict=True, ge=1, le=MOST_LEVELS)] | None = Field(
+        default=None, description="Levels of each layer, where the file has no thresholds. Default: 8."
+    )
+    most_pruned: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="Share of the weights that the last level prunes, where the file has no thresholds. Default: 0.9.",
+    )
+
+
 class Levels(Part):
     """Where the sparsity levels of the layers come from: one of these keys."""
 
@@ -85,6 +98,7 @@ class Levels(Part):
     table: DataFile | None = Field(
         default=None, description="CSV or YAML: layer, level, density or histogram of zero products, loss in points."
     )
+    arrays: Arrays | None = Field(default=None, description="Counted in weights and sample activations.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -157,6 +171,7 @@ class SparseBudget(Part):
 
 Engines = Annotated[tuple[Literal["dense", "sparse"], ...], Field(min_length=1)]
 Memories = Annotated[tuple[Literal["bram", "uram", "stream"], ...], Field(min_length=1)]
+Bought = Literal["dsp", "lut", "ff", "bram18", "uram", "bandwidth", "loss"]
 Slacks = Annotated[tuple[Literal[1, 4, 16, 64], ...], Field(min_length=1)]
 
 
@@ -188,13 +203,19 @@ class SparseStudy(Part):
     engine_model: EngineName = Field(
         default="fixed16", description="Constants of logic and registers: a name of the catalogue, or a YAML file."
     )
+    prefer: Literal["dsp", "lut", "ff", "bram18", "uram", "loss", "none"] = Field(
+        default="dsp", description="Of the fastest designs the one that takes least of this; none: any of them."
+    )
+    buys: tuple[Bought, ...] = Field(
+        default=("dsp", "loss"), description="Limits of which it is said what more of them buys."
+    )
     compare: Beside = Field(default=Beside(), description="What the answer is compared with.")
     budget: SparseBudget = Field(default=SparseBudget(), description="Limits of the run itself.")
 
     @model_validator(mode="after")
     def _cross(self) -> Self:
         errors: list[tuple[tuple[str | int, ...], str]] = []
-        for key in ("engines", "memories", "slack"):
+        for key in ("engines", "memories", "slack", "buys"):
             words = getattr(self, key)
             errors += [((key, i), f"{word!r} is named twice") for i, word in enumerate(words) if word in words[:i]]
         if errors:
@@ -206,7 +227,8 @@ class SparseStudy(Part):
         """The user's own files that it names, sorted."""
         names = [self.network.use, self.device, self.engine_model]
         own = {Path(name) for name in names if is_file_reference(name)}
-        own |= {Path(name) for name in [self.levels.table] if name is not None}
+        levels = self.levels.table, self.levels.arrays.file if self.levels.arrays else None
+        own |= {Path(name) for name in levels if name is not None}
         return tuple(sorted(own))
 
 

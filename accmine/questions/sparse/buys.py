@@ -79,12 +79,13 @@ class Purchase:
     budget
         That there is.
     binds
-        Whether more of it shortens the interval; ``False`` is proven for any amount; ``None``: not decided in time.
+        Whether more of it shortens the interval; ``False`` is proven for any amount; ``None``: not decided in time, or
+        it is not proven that the design asked about is the best.
     steps
-        The next ones, each beyond the budget of the one before; the first one however far it is. One that is within
-        the budget there is says that the design asked about was not the best.
+        The next ones, each beyond the budget of the one before; the first one however far it is. None where the design
+        asked about, or that of the step before, is not proven to be the best.
     within
-        What ``reach`` more of the budget is worth; ``None``: nothing, or not decided in time.
+        What ``reach`` more of the budget is worth at least; ``None``: nothing is known to be better.
     bound
         No budget below this shortens the interval, where no step was found in time; ``None``: nothing is known.
     """
@@ -149,7 +150,8 @@ class _Staircase:
         self, problem: Problem, result: Result[Solution], name: str, clock: Clock, stop: Stop, seed: int
     ) -> None:
         self.problem, self.name, self.clock, self.stop, self.seed = problem, name, clock, stop, seed
-        self.interval = int(result.objective or 0)
+        assert result.solution is not None
+        self.solution, self.interval = result.solution, int(result.objective or 0)
         self.best = result.status is Status.OPTIMAL
 
     def climbed(self, steps: int, reach: Fraction) -> Purchase:
@@ -157,10 +159,10 @@ class _Staircase:
         budget: Amount = getattr(self.problem.budget, self.name)
         more = budget + reach * budget
         most: Amount = more if self.name == "bits_per_cycle" else int(more)
-        binds: bool | None = None
         found: list[Step] = []
         interval, before, bound = self.interval, budget, None
-        while len(found) < max(1, steps) and (not found or before < most):
+        binds: bool | None = None
+        while self.best and len(found) < max(1, steps) and (not found or before < most):
             step, least = self._next(interval, before)
             if step is None:
                 if not found:
@@ -169,9 +171,8 @@ class _Staircase:
             if found and step.budget > most:
                 break
             found.append(step)
-            binds = True if step.budget > budget or self.best else None
-            interval, before = step.interval, step.budget
-        within = self._within(most, found) if found else None
+            binds, interval, before = True, step.interval, step.budget
+        within = None if binds is False else self._within(most, found)
         return Purchase(self.name, budget, binds, tuple(found), within, bound)
 
     def _next(self, interval: int, before: Amount) -> tuple[Step | None, Amount | None]:
@@ -181,8 +182,7 @@ class _Staircase:
         if record.infeasible:
             return None, None
         least = self._amount(record.bound or 0, interval - 1)
-        if self.best:  # with what there was this interval is the shortest
-            least = max(least, before if self.name == "bits_per_cycle" else before + 1)
+        least = max(least, before if self.name == "bits_per_cycle" else before + 1)  # its interval is the shortest
         if record.best is None:
             return None, least
         amount = self._amount(record.score, interval - 1)
@@ -192,15 +192,19 @@ class _Staircase:
         return Fraction(value, max(1, interval)) if self.name == "bits_per_cycle" else value
 
     def _at(self, amount: Amount, least: Amount, hint: Solution) -> Step:
-        """What an amount is worth, if a design with it is known."""
+        """What an amount is worth, where a design within it is known."""
         record = self._asked(self._with(amount), hint)
-        self.best = self.best and record.bound == record.score
+        self.best = record.bound == record.score
         assert record.best is not None
         return Step(amount, least, record.score, min(record.score, record.bound or 0), record.best)
 
     def _within(self, most: Amount, found: list[Step]) -> Step | None:
-        reached = [step for step in found if step.budget <= most]
-        return self._at(most, most, reached[-1].solution) if reached else None
+        """What the most that is asked about is worth, if that is known to be more than what there is."""
+        reached = [step.solution for step in found if step.budget <= most]
+        if found and not reached:
+            return None
+        step = self._at(most, most, (self.solution, *reached)[-1])
+        return step if step.interval < self.interval else None
 
     def _with(self, amount: Amount | None) -> Problem:
         changed: dict[str, Any] = {self.name: amount}

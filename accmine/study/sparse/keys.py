@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic.config import JsonDict
 
 from accmine.files import FieldsError, is_file_reference
-from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS
+from accmine.sparse.folding import SLACKS
 from accmine.sparse.levels.synthetic import MOST_LEVELS, MOST_PRUNED
 from accmine.sparse.network import MOST_CLUSTER
 from accmine.study.precision import Part
@@ -39,6 +39,12 @@ def _share(value: Any) -> Any:
         value = float(match[1]) / 100
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ValueError(f"must be a share of the device, 0 to 1 or '0 %' to '100 %', got {value!r:.60}")
+    return value
+
+
+def _slack(value: Any) -> Any:
+    if isinstance(value, bool) or value not in SLACKS:
+        raise ValueError(f"must be one of {', '.join(map(str, SLACKS))}, got {value!r:.60}")
     return value
 
 
@@ -134,7 +140,7 @@ class Bits(Part):
         default=None, description="Of weights; default: those of the engine model.", json_schema_extra=_unit("bits")
     )
 
-    def mapping(self) -> dict[str, int]:
+    def mapping(self) -> dict[str, Any]:
         """What is given, by the names of an engine model."""
         return {f"{key}_bits": value for key, value in self if value is not None}
 
@@ -172,7 +178,8 @@ class SparseBudget(Part):
 Engines = Annotated[tuple[Literal["dense", "sparse"], ...], Field(min_length=1)]
 Memories = Annotated[tuple[Literal["bram", "uram", "stream"], ...], Field(min_length=1)]
 Bought = Literal["dsp", "lut", "ff", "bram18", "uram", "bandwidth", "loss"]
-Slacks = Annotated[tuple[Literal[1, 4, 16, 64], ...], Field(min_length=1)]
+Slack = Annotated[int, BeforeValidator(_slack), WithJsonSchema({"enum": list(SLACKS)})]
+Slacks = Annotated[tuple[Slack, ...], Field(min_length=1)]
 
 
 class SparseStudy(Part):
@@ -189,10 +196,12 @@ class SparseStudy(Part):
     )
     limits: Shares = Field(default=Shares(), description="Shares of the device that a design may take.")
     engines: Engines = Field(
-        default=ENGINES, description="dense: every product takes its turn; sparse: zero products are skipped."
+        default=("dense", "sparse"),
+        description="dense: every product takes its turn; sparse: zero products are skipped.",
     )
     memories: Memories = Field(
-        default=MEMORIES, description="Where weights may be: blocks of 18 Kbit, of 288 Kbit, or read from off chip."
+        default=("bram", "uram", "stream"),
+        description="Where weights may be: blocks of 18 Kbit, of 288 Kbit, or read from off chip.",
     )
     slack: Slacks = Field(
         default=SLACKS,

@@ -87,11 +87,14 @@ class _Search:
 
     def _cheapest(self, least: Least) -> StopReason:
         """The interval is given, and something else is minimised."""
-        at, adapters = bisect_right(self.values, least.interval) - 1, bool(self.problem.edges)
-        candidates = at_interval(self.problem, self.tables, least.interval, adapters=adapters)
-        if self._asked(candidates, at, adapters=adapters, least=place_of(least)) is False:
-            self.record.no_solution("CP-SAT at a fixed interval")
-        return self.record.over() or StopReason.TIME
+        at = bisect_right(self.values, least.interval) - 1
+        for adapters in sorted({False, bool(self.problem.edges)}):  # without them first: a relaxation, and often enough
+            candidates = at_interval(self.problem, self.tables, least.interval, adapters=adapters)
+            if self._asked(candidates, at, adapters=adapters, least=place_of(least)) is False:
+                self.record.no_solution("CP-SAT at a fixed interval")
+            if (reason := self.record.over()) is not None:
+                return reason
+        return StopReason.TIME
 
     def _first(self, fits: Any, low: int, method: str) -> int | None:
         """The first segment from ``low`` on that fits; ``None``: none, or not decided.

@@ -48,7 +48,7 @@ def problem_of(study: SparseStudy, inputs: SparseInputs) -> Problem:
         bits_per_cycle=shares["bandwidth"] * device.bits_per_cycle,
         loss=floor(Fraction(str(study.loss)) * POINT),
     )
-    own = {"engines": study.engines, "memories": study.memories, "slacks": study.slack}
+    own: dict[str, Any] = {"engines": study.engines, "memories": study.memories, "slacks": study.slack}
     return Problem(inputs.layers, inputs.edges, budget, inputs.model, **own, name=study.name)
 
 
@@ -62,7 +62,7 @@ def resource_rows(study: SparseStudy, inputs: SparseInputs, problem: Problem, fo
     """What a design takes of the device."""
     used = dict(zip(RESOURCES, use_of(problem, found), strict=True))
     per_s = inputs.device.frequency_hz / score(problem, found)
-    band, has = inputs.model.band, inputs.device.blocks() | {"bandwidth": inputs.device.bandwidth_bits_per_s}
+    band, has = inputs.model.band, {**inputs.device.blocks(), "bandwidth": inputs.device.bandwidth_bits_per_s}
     rows = []
     for key, share in study.limits:
         value = used["bits"] * per_s if key == "bandwidth" else float(used[key])
@@ -168,13 +168,12 @@ def other_of(
     bound = None if result.bound is None else int(result.bound)
     if found is None:
         why = note or ("no design exists" if result.status is Status.INFEASIBLE else "nothing was found in time")
-        own: tuple[Any, ...] = (None, None, None, None)
-        return OtherDesign(what, result.status.value, *own, bound, None, result.solver, result.seconds, why)
-    cycles = score(problem, found)
-    rate = frequency_hz / cycles
-    loss = loss_of(problem, found) / POINT
-    own = (rate, cycles, use_of(problem, found)[0], loss, bound, images_per_s / rate)
-    return OtherDesign(what, result.status.value, *own, result.solver, result.seconds, note)
+        none = (None,) * 4
+        return OtherDesign(what, result.status.value, *none, bound, None, result.solver, result.seconds, why)
+    cycles, dsp, loss = score(problem, found), use_of(problem, found)[0], loss_of(problem, found) / POINT
+    ratio = images_per_s * cycles / frequency_hz
+    of_design = frequency_hz / cycles, cycles, dsp, loss
+    return OtherDesign(what, result.status.value, *of_design, bound, ratio, result.solver, result.seconds, note)
 
 
 def tpe_of(problem: Problem, result: Result[Solution], frequency_hz: float, cycles: int) -> TpeRow:

@@ -7,19 +7,27 @@ used, and what is damaged or of another run is computed again.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 from accmine.errors import AccmineError
 from accmine.ports import Incumbent, Stop
 from accmine.problems.sparse_dataflow import Problem, Solution, solution_from_json
 from accmine.questions.run.folder import RunFolder
+from accmine.questions.sparse.buys import buys
+from accmine.questions.sparse.record import BuyRow
+from accmine.questions.sparse.worth import BUDGET_OF, buy_row, rows_from_json, rows_to_json, settled
 from accmine.report import Watch
 from accmine.result import Result, Sense, Status, StopReason
 from accmine.solving import result_to_json, solve, verify
 from accmine.study.sparse.keys import SparseBudget
 
-__all__ = ["Parts"]
+__all__ = ["MAIN", "Parts"]
+
+MAIN = "answer"
+"""The part whose progress is shown."""
 
 _DECIDED = (Status.OPTIMAL, Status.INFEASIBLE)
 _BASELINE = "tpe"
@@ -50,10 +58,22 @@ class Parts:
         limit = self.budget.seconds
         return None if limit is None else max(0.0, limit - (time.monotonic() - self.began))
 
+    def stop(self, share: float = 1.0, work: float | None = None) -> Stop:
+        """Limits of something that may take a share of what is left."""
+        left = self.left()
+        return Stop(None if left is None else share * left, work, workers=self.budget.workers)
+
     def solve(
-        self, key: str, problem: Problem, solver: str | None = None, *, share: float = 1.0, work: float | None = None
+        self,
+        key: str,
+        problem: Problem,
+        solver: str | None = None,
+        *,
+        share: float = 1.0,
+        work: float | None = None,
+        hint: Solution | None = None,
     ) -> Result[Solution]:
-        """Decide a problem in a share of what is left, from where an earlier try of this part ended.
+        """Decide a problem in a share of what is left, from where an earlier try of this part ended, or from a hint.
 
         Raises
         ------
@@ -66,10 +86,13 @@ class Parts:
             self.seconds[key] = 0.0
             return known
         self.folder.note("begun", key)
-        left, begin = self.left(), time.monotonic()
-        stop = Stop(None if left is None else share * left, work, workers=self.budget.workers)
-        hint = None if known is None or solver == _BASELINE else known.solution
-        told = self.on_progress if solver != _BASELINE else None
+        begin = time.monotonic()
+        if solver == _BASELINE:
+            hint = None
+        elif known is not None and known.solution is not None:
+            hint = known.solution
+        told = self.on_progress if key == MAIN else None
+        stop = self.stop(share, work)
         result = solve(problem, solver, stop=stop, seed=self.budget.seed, hint=hint, on_progress=told)
         self.seconds[key] = time.monotonic() - begin
         if known is not None and solver != _BASELINE:
@@ -81,6 +104,33 @@ class Parts:
         self.folder.put(key, {"had": had, "work": result.work, "result": result_to_json(problem, result)})
         self.folder.note("kept", key)
         return result
+
+    def bought(
+        self,
+        key: str,
+        problem: Problem,
+        result: Result[Solution],
+        names: Sequence[str],
+        frequency_hz: float,
+        *,
+        share: float,
+    ) -> tuple[BuyRow, ...]:
+        """What more of some limits of a study buys, in a share of what is left."""
+        known = self.folder.get(key)
+        if known is not None and (known["settled"] or self.budget.covered_by({"seconds": known["had"]})):
+            self.folder.note("read", key)
+            self.seconds[key] = 0.0
+            return rows_from_json(known["rows"])
+        self.folder.note("begun", key)
+        begin = time.monotonic()
+        asked = {BUDGET_OF.get(name, name): name for name in names}
+        stop, seed = self.stop(share), self.budget.seed
+        found = buys(problem, result, names=list(asked), steps=1, reach=Fraction(0), stop=stop, seed=seed)
+        rows = tuple(buy_row(asked[own.name], own, frequency_hz) for own in found)
+        self.seconds[key] = time.monotonic() - begin
+        self.folder.put(key, {"had": self.budget.seconds, "settled": settled(rows), "rows": rows_to_json(rows)})
+        self.folder.note("kept", key)
+        return rows
 
     def _kept(self, key: str, problem: Problem) -> tuple[Result[Solution] | None, float | None]:
         """(what an earlier try has of a part, verified; the seconds of its run)."""

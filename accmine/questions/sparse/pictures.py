@@ -21,7 +21,7 @@ def certificate(outcome: SparseOutcome) -> Figure:
 def resources(outcome: SparseOutcome) -> Figure:
     """What the design takes of the device, with the bands of what is estimated."""
     rows = [
-        (row.name, *(value / row.device for value in (row.used, row.least, row.most, row.allowed)))
+        (row.name, row.used / row.device, row.least / row.device, row.most / row.device, row.allowed / row.device)
         for row in outcome.resources
         if row.device > 0
     ]

@@ -8,6 +8,8 @@ from accmine.questions.run.row import FORMAT, Answer
 from accmine.study.sparse.keys import SPARSE_DATAFLOW
 
 __all__ = [
+    "BuyRow",
+    "BuyStep",
     "LevelSource",
     "OtherDesign",
     "ResourceRow",
@@ -176,6 +178,48 @@ class OtherDesign:
 
 
 @dataclass(frozen=True)
+class BuyStep:
+    """The next amount of a limit with which a design is faster.
+
+    Attributes
+    ----------
+    amount, least
+        With ``amount`` it is; with less than ``least`` nothing is.
+    images_per_s, bound
+        Of the best design that was found with the amount, and what none is above.
+    """
+
+    amount: float
+    least: float
+    images_per_s: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class BuyRow:
+    """What more of a limit buys.
+
+    Attributes
+    ----------
+    name, unit
+        As under ``limits`` of the study, or ``loss``; unit of the amounts.
+    has
+        What the study allows.
+    binds
+        Whether more of it makes a design faster; ``False`` is proven for any amount, ``None``: not decided in time.
+    bound
+        No amount below this makes one faster, where no step was found in time; ``None``: nothing is known.
+    """
+
+    name: str
+    unit: str
+    has: float
+    binds: bool | None
+    steps: tuple[BuyStep, ...]
+    bound: float | None
+
+
+@dataclass(frozen=True)
 class SearchMoment:
     """When a search became better.
 
@@ -238,6 +282,11 @@ class SparseOutcome(Answer):
         Names of the layers that take as long as the interval.
     binds
         What binds the answer, in sentences.
+    prefer, prefer_bound
+        What the design takes least of among the fastest ones, ``none`` for nothing; no design as fast takes less than
+        the bound (loss in points, ``None``: not known).
+    buys
+        What more of each limit that was asked about buys.
     dense
         The best dense design; ``None``: not asked for.
     tpe
@@ -269,6 +318,9 @@ class SparseOutcome(Answer):
     layers: tuple[SparseLayerRow, ...]
     binding: tuple[str, ...]
     binds: tuple[str, ...]
+    prefer: str
+    prefer_bound: float | None
+    buys: tuple[BuyRow, ...]
     dense: OtherDesign | None
     tpe: TpeRow | None
     certificate: SparseCertificate

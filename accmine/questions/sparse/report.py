@@ -7,14 +7,13 @@ from typing import Any
 
 from accmine.questions.sparse import pictures
 from accmine.questions.sparse.record import OtherDesign, SparseLayerRow, SparseOutcome
+from accmine.questions.sparse.worth import said
 from accmine.report import BULLET, UNKNOWN, Figure, Section, count, figures, number, percent, seconds, texts
 
 __all__ = ["drawn", "headline", "hero", "sections"]
 
 MOST_LAYERS = 12
 """Layers that are printed; a page has all of them in the table of its figure."""
-
-_UNITS = {"bandwidth": ("bandwidth", 1e9, " Gbit/s")}
 
 
 def hero(outcome: SparseOutcome) -> list[Figure]:
@@ -45,6 +44,7 @@ def sections(outcome: SparseOutcome) -> list[Section]:
         _answer(outcome),
         _resources(outcome),
         Section("binds", "Why: what binds", notes=_binds(outcome)),
+        Section("buys", "What the next of each limit buys", notes=_buys(outcome)),
         _beside(outcome),
         _layers(outcome),
         _tpe(outcome),
@@ -64,6 +64,7 @@ def _answer(outcome: SparseOutcome) -> Section:
         f"{outcome.network}: {len(outcome.layers)} layers, {count(outcome.macs)} multiply-accumulates of an image, "
         f"{count(outcome.parameters)} weights.",
         f"Loss: {outcome.loss:g} of {outcome.loss_limit:g} points; {outcome.loss_is}.",
+        *_preferred(outcome),
         f"Status {outcome.status}, stopped: {outcome.stop}.",
     )
     return Section("answer", f"Answer: {outcome.study}", notes=notes)
@@ -72,15 +73,19 @@ def _answer(outcome: SparseOutcome) -> Section:
 def _resources(outcome: SparseOutcome) -> Section:
     rows = []
     for row in outcome.resources:
-        name, scale, unit = _UNITS.get(row.name, (row.name, 1.0, ""))
+        name, scale, unit = ("bandwidth", 1e9, " Gbit/s") if row.name == "bandwidth" else (row.name, 1.0, "")
         has = row.device / scale
         band = "exact" if row.least == row.most else f"{count(round(row.least))} to {count(round(row.most))}"
         share = percent(row.used / row.device) if row.device else UNKNOWN
-        cells = [f"{number(value / scale, 4 if unit else 6)}{unit}" for value in (row.used, row.allowed)]
-        rows.append((name, *cells, f"{number(has, 4 if unit else 8)}{unit}", share, band))
+        cells = [_amount(value, unit) for value in (row.used / scale, row.allowed / scale, has)]
+        rows.append((name, *cells, share, band))
     columns = (*texts("resource"), *figures("used", "allowed", "device", "of device"), *texts("estimate"))
     note = f"Device: {outcome.device}. {outcome.device_source}."
     return Section("resources", f"Resources of {outcome.device}", columns, tuple(rows), (note,))
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{number(value)}{unit}" if unit else f"{round(value):,}"
 
 
 def _binds(outcome: SparseOutcome) -> tuple[str, ...]:
@@ -89,12 +94,33 @@ def _binds(outcome: SparseOutcome) -> tuple[str, ...]:
     return (*(f"{BULLET}{line}" for line in outcome.binds), *([more] if more else []))
 
 
+def _buys(outcome: SparseOutcome) -> tuple[str, ...]:
+    return tuple(f"{BULLET}{said(row, outcome.images_per_s)}" for row in outcome.buys)
+
+
+def _preferred(outcome: SparseOutcome) -> list[str]:
+    """What is known of what the study prefers among the fastest designs."""
+    if outcome.prefer == "none":
+        return []
+    used = outcome.loss if outcome.prefer == "loss" else _used(outcome, outcome.prefer)
+    bound = outcome.prefer_bound
+    if bound is None:
+        return [f"Of the designs as fast it need not take least {outcome.prefer}: that was not looked at."]
+    if used <= bound:
+        return [f"No design as fast takes less {outcome.prefer}: proved."]
+    return [f"No design as fast takes less {outcome.prefer} than {number(bound, 8)}; this one takes {number(used, 8)}."]
+
+
+def _used(outcome: SparseOutcome, name: str) -> float:
+    return next(row.used for row in outcome.resources if row.name == name)
+
+
 def _beside(outcome: SparseOutcome) -> Section:
     """The answer beside dense and TPE."""
-    dsp = next(row.used for row in outcome.resources if row.name == "dsp")
+    dsp = _used(outcome, "dsp")
     certificate = outcome.certificate
     proof = "proved" if outcome.status == "optimal" else f"gap {percent(certificate.gap)}"
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             "this answer",
             number(outcome.images_per_s),

@@ -12,7 +12,7 @@ from accmine.files import Document, content_hash, placed, validate
 from accmine.sparse.device import Device, load_device
 from accmine.sparse.engine import EngineModel, load_engine_model
 from accmine.sparse.layer import Layer
-from accmine.sparse.levels import synthetic_levels
+from accmine.sparse.levels import levels_of_arrays, levels_of_table, synthetic_levels
 from accmine.sparse.network import network_layers
 from accmine.study.sparse.keys import Network, SparseStudy
 from accmine.workload import forward_graph, load_model
@@ -106,6 +106,11 @@ def _network(network: Network) -> tuple[tuple[Layer, ...], tuple[tuple[int, int]
 
 def _levelled(study: SparseStudy, layers: Sequence[Layer]) -> tuple[Layer, ...]:
     own = study.levels
+    if own.table is not None:
+        return levels_of_table(own.table, layers)
+    if own.arrays is not None:
+        given = own.arrays
+        return levels_of_arrays(given.file, layers, given.count, most_pruned=given.most_pruned)
     assert own.synthetic is not None
     made = own.synthetic
     return synthetic_levels(layers, made.count, weights=made.weights, most_pruned=made.most_pruned)

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic.config import JsonDict
 
 from accmine.files import FieldsError, is_file_reference
-from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS
+from accmine.sparse.folding import SLACKS
 from accmine.sparse.levels.synthetic import MOST_LEVELS, MOST_PRUNED
 from accmine.sparse.network import MOST_CLUSTER
 from accmine.study.precision import Part
@@ -39,6 +39,12 @@ def _share(value: Any) -> Any:
         value = float(match[1]) / 100
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ValueError(f"must be a share of the device, 0 to 1 or '0 %' to '100 %', got {value!r:.60}")
+    return value
+
+
+def _slack(value: Any) -> Any:
+    if isinstance(value, bool) or value not in SLACKS:
+        raise ValueError(f"must be one of {', '.join(map(str, SLACKS))}, got {value!r:.60}")
     return value
 
 
@@ -78,6 +84,19 @@ class Synthetic(Part):
     )
 
 
+class Arrays(Part):
+    """Levels that are counted in weights and sample activations."""
+
+    file: DataFile = Field(description=".npz with LAYER.weight and LAYER.input of every layer.")
+    count: Annotated[int, Field(strict=True, ge=1, le=MOST_LEVELS)] | None = Field(
+        default=None, description="Levels of each layer, where the file has no thresholds. Default: 8."
+    )
+    most_pruned: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="Share of the weights that the last level prunes, where the file has no thresholds. Default: 0.9.",
+    )
+
+
 class Levels(Part):
     """Where the sparsity levels of the layers come from: one of these keys."""
 
@@ -85,6 +104,7 @@ class Levels(Part):
     table: DataFile | None = Field(
         default=None, description="CSV or YAML: layer, level, density or histogram of zero products, loss in points."
     )
+    arrays: Arrays | None = Field(default=None, description="Counted in weights and sample activations.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -120,7 +140,7 @@ class Bits(Part):
         default=None, description="Of weights; default: those of the engine model.", json_schema_extra=_unit("bits")
     )
 
-    def mapping(self) -> dict[str, int]:
+    def mapping(self) -> dict[str, Any]:
         """What is given, by the names of an engine model."""
         return {f"{key}_bits": value for key, value in self if value is not None}
 
@@ -157,7 +177,9 @@ class SparseBudget(Part):
 
 Engines = Annotated[tuple[Literal["dense", "sparse"], ...], Field(min_length=1)]
 Memories = Annotated[tuple[Literal["bram", "uram", "stream"], ...], Field(min_length=1)]
-Slacks = Annotated[tuple[Literal[1, 4, 16, 64], ...], Field(min_length=1)]
+Bought = Literal["dsp", "lut", "ff", "bram18", "uram", "bandwidth", "loss"]
+Slack = Annotated[int, BeforeValidator(_slack), WithJsonSchema({"enum": list(SLACKS)})]
+Slacks = Annotated[tuple[Slack, ...], Field(min_length=1)]
 
 
 class SparseStudy(Part):
@@ -174,10 +196,12 @@ class SparseStudy(Part):
     )
     limits: Shares = Field(default=Shares(), description="Shares of the device that a design may take.")
     engines: Engines = Field(
-        default=ENGINES, description="dense: every product takes its turn; sparse: zero products are skipped."
+        default=("dense", "sparse"),
+        description="dense: every product takes its turn; sparse: zero products are skipped.",
     )
     memories: Memories = Field(
-        default=MEMORIES, description="Where weights may be: blocks of 18 Kbit, of 288 Kbit, or read from off chip."
+        default=("bram", "uram", "stream"),
+        description="Where weights may be: blocks of 18 Kbit, of 288 Kbit, or read from off chip.",
     )
     slack: Slacks = Field(
         default=SLACKS,
@@ -188,13 +212,19 @@ class SparseStudy(Part):
     engine_model: EngineName = Field(
         default="fixed16", description="Constants of logic and registers: a name of the catalogue, or a YAML file."
     )
+    prefer: Literal["dsp", "lut", "ff", "bram18", "uram", "loss", "none"] = Field(
+        default="dsp", description="Of the fastest designs the one that takes least of this; none: any of them."
+    )
+    buys: tuple[Bought, ...] = Field(
+        default=("dsp", "loss"), description="Limits of which it is said what more of them buys."
+    )
     compare: Beside = Field(default=Beside(), description="What the answer is compared with.")
     budget: SparseBudget = Field(default=SparseBudget(), description="Limits of the run itself.")
 
     @model_validator(mode="after")
     def _cross(self) -> Self:
         errors: list[tuple[tuple[str | int, ...], str]] = []
-        for key in ("engines", "memories", "slack"):
+        for key in ("engines", "memories", "slack", "buys"):
             words = getattr(self, key)
             errors += [((key, i), f"{word!r} is named twice") for i, word in enumerate(words) if word in words[:i]]
         if errors:
@@ -206,7 +236,8 @@ class SparseStudy(Part):
         """The user's own files that it names, sorted."""
         names = [self.network.use, self.device, self.engine_model]
         own = {Path(name) for name in names if is_file_reference(name)}
-        own |= {Path(name) for name in [self.levels.table] if name is not None}
+        levels = self.levels.table, self.levels.arrays.file if self.levels.arrays else None
+        own |= {Path(name) for name in levels if name is not None}
         return tuple(sorted(own))
 
 

@@ -23,6 +23,7 @@ from ortools.sat.python import cp_model
 from accmine.problems.sparse_dataflow import (
     KIND,
     Candidates,
+    LayerOptions,
     Least,
     Solution,
     bound,
@@ -39,7 +40,7 @@ from ..engines.crew import Crew
 from .pruning import at_interval
 from .relaxation import Relaxed, relaxed
 
-__all__ = ["Bisection"]
+__all__ = ["Bisection", "bisect"]
 
 _LP = "prices of a linear program over the budgets"
 _CP = "CP-SAT at fixed intervals"
@@ -59,15 +60,19 @@ class Bisection:
     def search(self, record: Record[Solution]) -> StopReason:
         """Narrow the interval from below by proofs and from above by designs."""
         record.raise_bound(*bound(record.problem))
-        return record.over() or _Search(record).run()
+        return record.over() or bisect(record, tabulate(record.problem))
+
+
+def bisect(record: Record[Solution], tables: Sequence[LayerOptions]) -> StopReason:
+    """The search on tables that may lack options without which some best design is left; the record has a bound."""
+    return _Search(record, tables).run()
 
 
 class _Search:
     """One search; ``values`` are the intervals at which segments begin."""
 
-    def __init__(self, record: Record[Solution]) -> None:
-        self.record, self.problem = record, record.problem
-        self.tables = tabulate(self.problem)
+    def __init__(self, record: Record[Solution], tables: Sequence[LayerOptions]) -> None:
+        self.record, self.problem, self.tables = record, record.problem, tables
         slowest = max(int(own.cycles.min()) for own in self.tables)
         every = np.unique(np.concatenate([np.unique(own.cycles) for own in self.tables]))
         self.values: list[int] = every[every >= slowest].tolist()
@@ -87,11 +92,14 @@ class _Search:
 
     def _cheapest(self, least: Least) -> StopReason:
         """The interval is given, and something else is minimised."""
-        at, adapters = bisect_right(self.values, least.interval) - 1, bool(self.problem.edges)
-        candidates = at_interval(within(self.problem, _PLENTY), self.tables, least.interval, adapters=adapters)
-        if self._asked(candidates, at, adapters=adapters, least=place_of(least)) is False:
-            self.record.no_solution("CP-SAT at a fixed interval")
-        return self.record.over() or StopReason.TIME
+        at = bisect_right(self.values, least.interval) - 1
+        for adapters in sorted({False, bool(self.problem.edges)}):  # without them first: a relaxation, and often enough
+            candidates = at_interval(within(self.problem, _PLENTY), self.tables, least.interval, adapters=adapters)
+            if self._asked(candidates, at, adapters=adapters, least=place_of(least)) is False:
+                self.record.no_solution("CP-SAT at a fixed interval")
+            if (reason := self.record.over()) is not None:
+                return reason
+        return StopReason.TIME
 
     def _first(self, fits: Any, low: int, method: str) -> int | None:
         """The first segment from ``low`` on that fits; ``None``: none, or not decided.

@@ -24,8 +24,8 @@ from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
 from accmine.ports import BaseModel
-from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, Solution, bound, tabulate
-from accmine.sparse.resources import adapter
+from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, Solution, bound, place_of, tabulate
+from accmine.sparse.resources import RESOURCES, adapter
 
 __all__ = ["MOST_OPTIONS", "SparseDataflowCpSat"]
 
@@ -67,11 +67,15 @@ class SparseDataflowCpSat(BaseModel):
         for own, x in zip(every, self.x, strict=True):
             self.model.add(interval >= _sum(x, own.cycles))
         limits = problem.budget
-        self._budgets((limits.dsp, limits.lut, limits.ff, limits.bram18, limits.uram, None))
+        self._budgets((limits.dsp, limits.lut, limits.ff, limits.bram18, limits.uram, None, limits.loss))
         if (rate := limits.bits_per_cycle) is not None:
             self.model.add(rate.denominator * self._used(_BITS) <= rate.numerator * interval)
-        self.model.minimize(interval)
         self.interval: Any = interval
+        if problem.least is None:
+            self.model.minimize(interval)
+        else:
+            self.model.add(interval <= problem.least.interval)
+            self.model.minimize(self._used(place_of(problem.least)))
         return self.model
 
     def among(
@@ -88,9 +92,9 @@ class SparseDataflowCpSat(BaseModel):
         Parameters
         ----------
         limits
-            In the order of ``RESOURCES``.
+            In the order of ``RESOURCES``, and of the loss.
         least
-            Index of a resource to be minimised; without one there is no objective.
+            Index of a resource to be minimised, or after them of the loss; without one there is no objective.
         """
         self.tables = tuple(tables)
         self._declare(problem, candidates)
@@ -139,11 +143,10 @@ class SparseDataflowCpSat(BaseModel):
         for r, most in enumerate(limits):
             if most is not None:
                 self.model.add(self._used(r) <= most)
-        if self.problem.budget.loss is not None:
-            total = sum(_sum(x, own.loss) for own, x in zip(self.candidates, self.x, strict=True))
-            self.model.add(total <= self.problem.budget.loss)
 
     def _used(self, r: int) -> Any:
+        if r == len(RESOURCES):
+            return sum(_sum(x, own.loss) for own, x in zip(self.candidates, self.x, strict=True))
         total = sum(_sum(x, own.use[:, r]) for own, x in zip(self.candidates, self.x, strict=True))
         return total + sum(own[r - 1] for own in self.adapters) if r in (1, 2) else total
 

@@ -29,6 +29,7 @@ KINDS = (
 )
 """Folders of the catalogue."""
 
+_SINGULAR = {"technologies": "technology", "studies": "study", "kernels": "architecture of kernels"}
 _FILE_SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -134,7 +135,7 @@ def resolve(kind: str, name_or_path: str | Path, relative_to: Path | None = None
         return found
     known = names(kind)
     if name_or_path not in known:
-        singular = {"technologies": "technology", "studies": "study"}.get(kind, kind[:-1])
+        singular = _SINGULAR.get(kind, kind[:-1])
         others = [other for other in KINDS if other != kind and name_or_path in names(other)]
         hint = f"it is one of accmine list {others[0]}; " if others else did_you_mean(str(name_or_path), known)
         raise InputError(

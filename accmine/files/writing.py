@@ -14,8 +14,8 @@ def write_atomic(path: Path, text: str, *, sync: bool = True) -> None:
     """Write ``text`` to ``path`` so that no reader ever sees a part of it.
 
     A file of a unique name in the same folder is written and renamed, which POSIX and Windows do in
-    one step; missing folders are made. A device or a pipe (``/dev/stdout``) is written to instead: renamed over, it would
-    be gone.
+    one step; missing folders are made. A device or a pipe (``/dev/stdout``) is written to instead: renamed over, it
+    would be gone.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 The rate of ``analysis`` is Howard's on the event graph; the values it ends with leave no cycle a greater ratio. Here
 Karp's formula has to give the same on another object, the matrix of an iteration as the latency uses it, reduced. The
-steady state is that of the loop alone, from the empty machine on, and has to lead to the cycles of matrix powers.
+steady state is that of the loop alone, from the empty machine on, and has to lead to the cycles of ``latency``.
 """
 
 from __future__ import annotations

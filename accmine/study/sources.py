@@ -87,11 +87,11 @@ def _kernels(name: str, template: Template, baseline: Design, told: list[str]) -
         told.append(
             f"cost.architecture: {name} has no parameter {sizes}: its cycles are the same whatever {sizes} a core has"
         )
-    own = source.architecture.frequency_hz
-    if own is not None and any(own != hz for hz in template.frequency_hz):
+    clock = source.architecture.frequency_hz
+    if clock is not None and any(clock != hz for hz in template.frequency_hz):
         told.append(
-            f"cost.architecture: {name} is described at {own / 1e6:g} MHz: a core takes its cycles at the clock of the "
-            "design, latencies and bandwidths of memories in the description too"
+            f"cost.architecture: {name} is described at {clock / 1e6:g} MHz: a core takes its cycles at the clock of "
+            "the design, latencies and bandwidths of memories in the description too"
         )
     return source
 

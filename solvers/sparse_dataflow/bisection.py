@@ -20,14 +20,14 @@ import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
-from accmine.problems.sparse_dataflow import KIND, Candidates, Solution, bound, budget_at, tabulate
+from accmine.problems.sparse_dataflow import KIND, Candidates, Solution, bound, budget_at, place_of, tabulate, within
 from accmine.record import Record
 from accmine.registry import make_model
 from accmine.result import StopReason
 from accmine.sparse.resources import RESOURCES
 
 from ..engines.crew import Crew
-from .joint import joined
+from .joint import Joined, joined
 from .pruning import Affordable
 from .relaxation import Relaxed, relaxed
 
@@ -39,6 +39,7 @@ _LP = "prices of a linear program over the budgets"
 _CP = "prices and CP-SAT at fixed intervals"
 _EFFORT = 0.25  # deterministic time of CP-SAT, of the first questions
 _GROWTH = 0.002  # of the interval, until there is a design
+_PLENTY = 1 << 44  # of a budget
 _BITS = 5
 """Place of off-chip bits among ``RESOURCES``."""
 
@@ -55,15 +56,27 @@ class Bisection:
 
 
 class _Search:
-    """One search; ``values`` are the intervals at which segments begin, ``prices`` the last ones of the budgets."""
+    """One search.
+
+    Attributes
+    ----------
+    values
+        Scores, ascending: the intervals at which segments begin, or budgets of what is minimised in place of them.
+    prices, trial
+        The last ones without and with adapters.
+    """
 
     def __init__(self, record: Record[Solution]) -> None:
         self.record, self.problem = record, record.problem
         self.tables = tabulate(self.problem)
-        self.options = Affordable(self.problem, self.tables)
-        every = self.options.values()
-        slowest = self.options.slowest
-        self.values: list[int] = [] if slowest is None else every[every >= slowest].tolist()
+        least = self.problem.least
+        self.options = Affordable(self.problem if least is None else within(self.problem, _PLENTY), self.tables)
+        self.values: Sequence[int] = []
+        if least is not None:
+            self.values = range(max(0, record.bound), _PLENTY)
+        elif (slowest := self.options.slowest) is not None:
+            every = self.options.values()
+            self.values = every[every >= slowest].tolist()
         self.prices: Ints = np.zeros(len(RESOURCES) + 1, dtype=np.int64)
         self.trial: Ints | None = None
 
@@ -77,7 +90,9 @@ class _Search:
             at = self._narrowed(at, effort)
             effort *= 4
         if at is not None:
-            self._least_bits(at)
+            record.raise_bound(self.values[at], record.bound_method)
+            if record.over() is None and self.problem.least is None:
+                self._least_bits(at)
         return record.over() or StopReason.TIME
 
     def _known(self) -> int:
@@ -97,7 +112,8 @@ class _Search:
                 return None
             at = (begin + high) // 2
             if high == len(self.values):
-                at = min(high - 1, bisect_left(self.values, self.values[begin] * (1 + growth)))
+                beyond = bisect_left(self.values, int(self.values[begin] * (1 + growth)))
+                at = min(high - 1, max(begin + int(growth / _GROWTH), beyond))
                 growth = max(_GROWTH, 2 * growth)
             answer = self._decided(at, effort)
             if not answer:
@@ -114,17 +130,23 @@ class _Search:
         else:
             self.record.no_solution(method)
 
-    def _limits(self, at: int) -> tuple[int | None, ...]:
-        """Of resources and of the loss, in a segment: those of its last cycle."""
+    def _within(self, at: int) -> tuple[int, tuple[int | None, ...]]:
+        """(interval at which options are asked, limits of resources and of the loss): a segment's of its last cycle."""
+        problem, own = self.problem, self.problem.budget
+        if problem.least is not None:
+            limits = [*budget_at(problem, problem.least.interval), own.loss]
+            limits[place_of(problem.least)] = self.values[at]
+            return problem.least.interval, tuple(limits)
         if at + 1 < len(self.values):
-            return *budget_at(self.problem, self.values[at + 1] - 1), self.problem.budget.loss
-        limits = budget_at(self.problem, 0)
-        rate = self.problem.budget.bits_per_cycle
-        return *limits[:_BITS], (None if rate else limits[_BITS]), self.problem.budget.loss
+            return self.values[at], (*budget_at(problem, self.values[at + 1] - 1), own.loss)
+        limits = [*budget_at(problem, 0), own.loss]
+        if own.bits_per_cycle:
+            limits[_BITS] = None
+        return self.values[at], tuple(limits)
 
     def _relaxed(self, at: int) -> Relaxed:
-        limits = self._limits(at)
-        found = relaxed(self.options.at(self.values[at], limits, adapters=False, prices=self.prices), limits)
+        interval, limits = self._within(at)
+        found = relaxed(self.options.at(interval, limits, adapters=False, prices=self.prices), limits)
         if found.prices is not None:
             self.prices = found.prices
         if found.picks is not None:
@@ -134,7 +156,7 @@ class _Search:
     def _priced(self, low: int) -> int | None:
         """The first segment that no prices refute without adapters: each time those that refute one say how many."""
         while low < len(self.values):
-            if self.record.over() is StopReason.TIME:
+            if self.record.over() is not None:
                 return None
             if self._relaxed(low).possible:
                 return low
@@ -142,7 +164,7 @@ class _Search:
             low += 1
             while low < high:
                 at = min(low + step - 1, high - 1)
-                if self.options.refuted(self.values[at], self._limits(at), self.prices):
+                if self.options.refuted(*self._within(at), self.prices):
                     low, step = at + 1, 2 * step if high == len(self.values) else max(1, (high - at - 1) // 2)
                 else:
                     high, step = at, max(1, (at - low) // 2)
@@ -152,26 +174,23 @@ class _Search:
 
     def _decided(self, at: int, effort: float) -> bool | None:
         """Whether there is a design in a segment, which is offered; ``None``: not decided."""
-        if self.problem.edges:
-            limits = self._limits(at)
-            candidates = self.options.at(self.values[at], limits, adapters=True, prices=self.prices)
-            found = joined(self.problem, candidates, limits, self.trial, self.record.clock)
-            self.trial = self.trial if found.prices is None else found.prices
-            if found.picks is not None:
-                self._offer(found.candidates, found.picks)
+        if not self.problem.edges:
+            priced: Relaxed | Joined = self._relaxed(at)
         else:
-            found = self._relaxed(at)
-        if not found.possible or found.picks is not None:
-            return found.possible
-        return self._asked(found.candidates, at, effort)
+            interval, limits = self._within(at)
+            candidates = self.options.at(interval, limits, adapters=True, prices=self.prices)
+            priced = joined(self.problem, candidates, limits, self.trial, self.record.clock)
+            self.trial = self.trial if priced.prices is None else priced.prices
+            if priced.picks is not None:
+                self._offer(priced.candidates, priced.picks)
+        if not priced.possible or priced.picks is not None:
+            return priced.possible
+        return self._asked(priced.candidates, at, effort)
 
     def _least_bits(self, at: int) -> None:
         """The shortest interval of the segment with the first design: what its off-chip weights take."""
-        record = self.record
-        record.raise_bound(self.values[at], record.bound_method)
-        if record.over() is None:
-            candidates = self.options.at(self.values[at], self._limits(at), adapters=bool(self.problem.edges))
-            self._asked(candidates, at, least=_BITS)
+        candidates = self.options.at(*self._within(at), adapters=bool(self.problem.edges))
+        self._asked(candidates, at, least=_BITS)
 
     def _asked(
         self, candidates: Sequence[Candidates], at: int, effort: float = float("inf"), least: int | None = None
@@ -179,7 +198,7 @@ class _Search:
         """Whether CP-SAT finds a design, which is offered; ``None``: not decided."""
         record = self.record
         model = cast(Any, make_model(KIND, "cp-sat"))
-        limits = self._limits(at)[:-1]
+        limits = self._within(at)[1]
         built = model.among(self.problem, self.tables, candidates, limits, least=least)
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = max(1, record.stop.workers)

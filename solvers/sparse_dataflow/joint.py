@@ -119,7 +119,7 @@ class _Repair:
 
     def total(self, picks: Sequence[int]) -> Ints:
         """What a design takes, adapters included."""
-        found = np.sum([own[o] for own, o in zip(self.takes, picks, strict=True)], axis=0)
+        found: Ints = np.sum([own[o] for own, o in zip(self.takes, picks, strict=True)], axis=0)
         for i, j in self.edges:
             given, taken = self.candidates[i].streams[picks[i], 1:], int(self.candidates[j].streams[picks[j], 0])
             lut, ff = self._paid(given, taken)

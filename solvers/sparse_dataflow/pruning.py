@@ -73,9 +73,9 @@ class Affordable:
 
     def __init__(self, problem: Problem, tables: Sequence[LayerOptions]) -> None:
         own = problem.budget
-        limits = own.dsp, own.lut, own.ff, own.bram18, own.uram, None if own.bits_per_cycle else 0, own.loss
-        if own.bits_per_cycle is None:
-            limits = (*limits[:5], None, own.loss)
+        bits = 0 if own.bits_per_cycle == 0 else None  # of other rates it depends on the interval
+        limits = own.dsp, own.lut, own.ff, own.bram18, own.uram, bits, own.loss
+        self.limited = [i for i, most in enumerate(budget_at(problem, 0)) if most is not None]
         known: dict[int, _Layer] = {}
         for table in tables:
             if id(table) not in known:
@@ -97,6 +97,7 @@ class Affordable:
         self, interval: int, limits: Sequence[int | None], prices: Ints
     ) -> tuple[int, dict[int, tuple[Ints, Ints, Ints]]]:
         """(limits at some prices minus the cheapest design, of each layer: fast rows, their levels and prices)."""
+        prices = np.where([most is None for most in limits], 0, prices)
         room = sum(int(price) * (most or 0) for price, most in zip(prices, limits, strict=True))
         found = {}
         for layer in self.layers:
@@ -122,7 +123,6 @@ class Affordable:
         """
         weights = np.zeros(len(limits), dtype=np.int64) if prices is None else prices
         room, found = self._room(interval, limits, weights)
-        limited = [i for i, most in enumerate(limits[:-1]) if most is not None]
         read = {j for _, j in self.problem.edges} if adapters else set()
         written = {i for i, _ in self.problem.edges} if adapters else set()
         known: dict[tuple[int, bool, bool], Candidates] = {}
@@ -134,7 +134,7 @@ class Affordable:
                 if prices is not None and len(cost):
                     kept = cost - cost.min() <= room
                     rows, level = rows[kept], level[kept]
-                known[key] = _best(layer, rows, level, limited, [s for s in (0, 1) if key[1 + s]])
+                known[key] = _best(layer, rows, level, self.limited, [s for s in (0, 1) if key[1 + s]])
             every.append(known[key])
         return tuple(every)
 

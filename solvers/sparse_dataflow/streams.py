@@ -78,7 +78,7 @@ class Network:
         order = []
         for at in range(layers):
             order += [2 * at, *(2 * i + 1 for i in range(layers) if last[i] == at)]
-        held = [(2 * i, 2 * i + 1) for i in range(layers)]
+        held: list[tuple[int, ...]] = [(2 * i, 2 * i + 1) for i in range(layers)]
         held += [tuple(sorted((2 * i + 1, 2 * j))) for i, j in self.edges]
         alive = dict(enumerate(held))
         self.steps: list[_Step] = []

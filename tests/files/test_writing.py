@@ -97,6 +97,6 @@ def test_a_disk_that_is_full_names_the_file_that_was_asked_for(tmp_path: Path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left on device: '.*run.json'"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*run\.json'"):
         write_atomic(tmp_path / "run.json", "text")
     assert os.listdir(tmp_path) == []

@@ -94,7 +94,8 @@ def test_what_is_too_large_is_not_looked_at() -> None:
     assert (found.karp, found.cycles, found.first, found.scalar) == (False, None, None, None)
     assert found.loop.rate == 5
     huge = only(loop(Issue("x", (), "u", 1 << 61, 1 << 61), trips=1))
-    assert (huge.karp, huge.loop.rate) == (False, 1 << 61)
+    assert not huge.karp
+    assert huge.loop.rate == 1 << 61
     base = decoupled(1, trips=10)
     several = replace(base, body=tuple(Repeat(10 + n, base.body[0].body) for n in range(MOST_LOOPS + 1)))  # type: ignore[union-attr]
     assert [one.karp for one in evidence(several, analyse(several))] == [False] + [True] * MOST_LOOPS

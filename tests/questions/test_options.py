@@ -38,7 +38,7 @@ def test_no_output_replaces_an_input(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "in.yaml").write_text("a: 1\n")
     (tmp_path / "link.yaml").symlink_to("in.yaml")
     for name in ("in.yaml", "./in.yaml", str(tmp_path / "in.yaml"), "link.yaml"):
-        with pytest.raises(InputError, match="--output: .* is read by this command, and would be overwritten"):
+        with pytest.raises(InputError, match=r"--output: .* is read by this command, and would be overwritten"):
             options.writable(Path(name), "--output", ("bert-base", "a\0b", "in.yaml"))
     options.writable(Path("in.yaml"), "--output", ("other.yaml", ""))
     options.writable(Path("new"), "--output", ("new",))  # the name of a model, no file

@@ -42,7 +42,7 @@ GRID = tuple((pull, scale) for pull in (0.05, 0.1, 0.2, 0.4) for scale in (0.1, 
 
 _FOLDS, _DRAWS = 7, 4
 _STEP, _STEPS = 1e-5, 200
-_LEAST, _MOST_DAMPED = 1e-9, 1e9
+_LEAST, _NOTHING, _MOST_DAMPED = 1e-9, 1e-12, 1e9
 _SHARP = (4.0, 16.0, 64.0, np.inf)
 """The slowest part as a norm of growing order: a descent over kinks alone stops at the first of them."""
 
@@ -191,7 +191,7 @@ def _descended(objective: _Objective, at: FloatArray) -> FloatArray:
             trial, damping = objective.value(moved), damping * 4
         if trial < value:
             at, damping = moved, damping / 32
-        if value - trial <= _LEAST * value:
+        if value - trial <= _LEAST * value + _NOTHING:
             break
         value = trial
     return at

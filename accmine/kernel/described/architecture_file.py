@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.files import Document, Place, load_yaml, refuse_others, resolve, validate
+from accmine.files import Document, Place, is_file_reference, load_yaml, refuse_others, resolve, validate
 from accmine.kernel.architecture import Architecture, Memory, RegisterFile, Stage, Unit
 from accmine.kernel.described.expression import FUNCTIONS, Complaints, evaluate, may_name, parse, substituted
 from accmine.kernel.described.keys import ArchitectureKeys, RegisterKeys
@@ -66,7 +66,8 @@ def load_architecture(
     InputError
         If there is no such architecture, or the file is wrong; with the place of everything that is.
     """
-    return read_architecture(load_yaml(resolve("kernels", name_or_path, relative_to)), parameters)
+    as_given = str(name_or_path) if relative_to is None and is_file_reference(name_or_path) else None
+    return read_architecture(load_yaml(resolve("kernels", name_or_path, relative_to), name=as_given), parameters)
 
 
 def read_architecture(document: Document, parameters: Mapping[str, int] | None = None) -> Architecture:

@@ -8,16 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from accmine.problems.sparse_dataflow.problem import Choice, Problem, Solution
+from accmine.problems.sparse_dataflow.problem import Choice, Problem, Solution, place_of
 from accmine.sparse.folding import Folding, wrong_folding
 from accmine.sparse.layer import POINT, Layer
 from accmine.sparse.rate import cycles, stream_cycles
 from accmine.sparse.resources import RESOURCES, Use, adapter, used
 
-__all__ = ["LayerRow", "budget_at", "check", "explain", "loss_of", "score", "use_of"]
+__all__ = ["LayerRow", "budget_at", "check", "explain", "interval_of", "loss_of", "score", "use_of"]
 
 
 def score(problem: Problem, solution: Solution) -> int:
+    """The interval, or what the problem minimises in place of it."""
+    if problem.least is None:
+        return interval_of(problem, solution)
+    return (*use_of(problem, solution), loss_of(problem, solution))[place_of(problem.least)]
+
+
+def interval_of(problem: Problem, solution: Solution) -> int:
     """The interval: cycles of the slowest layer, or of the off-chip weights, which are a stage of the pipeline too."""
     slowest = max(cycles(layer, layer.levels[own.level], own.folding) for layer, own in _pairs(problem, solution))
     rate = problem.budget.bits_per_cycle
@@ -72,7 +79,10 @@ def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
             wrong.append(f"{layer.name}: slack {own.folding.slack} is not among {problem.slacks}")
     if wrong:
         return tuple(wrong)
-    limits = budget_at(problem, score(problem, solution))
+    interval = interval_of(problem, solution)
+    if problem.least is not None and interval > problem.least.interval:
+        wrong.append(f"the interval is {interval} cycles, at most {problem.least.interval} are allowed")
+    limits = budget_at(problem, interval)
     for name, value, most in zip(RESOURCES, use_of(problem, solution), limits, strict=True):
         if most is not None and value > most:
             wrong.append(f"{value} {name} are used, {most} are there")

@@ -15,7 +15,7 @@ from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.resolve import resolve
 from accmine.kernel.evidence import Evidence, evidence
 from accmine.kernel.program import Program
-from accmine.questions.kernel.changes import Change, changes
+from accmine.questions.kernel.changes import Change, changes, untried
 from accmine.workload import OperatorGraph, forward_graph, load_model, training_graph
 
 __all__ = ["NetworkReport", "OperatorRow", "Unmapped", "network_report"]
@@ -66,8 +66,8 @@ class NetworkReport:
     ----------
     rows
         Distinct products, the one with the most cycles first.
-    changes, evidence
-        Of the first row.
+    changes, evidence, untried
+        Of the first row, as of ``KernelReport``.
     """
 
     architecture: Architecture
@@ -77,6 +77,7 @@ class NetworkReport:
     unmapped: tuple[Unmapped, ...]
     changes: tuple[Change, ...]
     evidence: tuple[Evidence, ...]
+    untried: int = 0
 
     @property
     def cycles(self) -> int:
@@ -146,6 +147,7 @@ def network_report(
         _unmapped(graph, without),
         changes(first.program, first.analysis),
         evidence(first.program, first.analysis),
+        untried(first.program, first.analysis),
     )
 
 

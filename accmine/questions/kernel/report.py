@@ -30,7 +30,7 @@ def exactly(value: Fraction) -> str:
 
 def render_kernel(found: KernelReport, width: int | None = None) -> str:
     """All of it as text; ``width`` as ``accmine.report.render``."""
-    return render([_head(found), *_sections(found.analysis, found.changes, found.evidence)], width=width)
+    return render([_head(found), *_sections(found.analysis, found.changes, found.evidence, found.untried)], width=width)
 
 
 def _head(found: KernelReport) -> Section:
@@ -56,13 +56,15 @@ def _time(found: KernelReport | NetworkReport) -> str:
     return "" if clock is None else f", {seconds(found.seconds)} at {number(clock / 1e6)} MHz"
 
 
-def _sections(analysis: Analysis, changed: tuple[Change, ...], proof: tuple[Evidence, ...]) -> list[Section]:
+def _sections(
+    analysis: Analysis, changed: tuple[Change, ...], proof: tuple[Evidence, ...], untried: int
+) -> list[Section]:
     found = [_loops(analysis)] if analysis.loops else []
     if (loop := analysis.dominating) is not None:
         found.append(_cycle(loop))
     found.append(_uses(analysis))
     if loop is not None:
-        found.append(_changes(loop, changed))
+        found.append(_changes(loop, changed, untried))
         found.append(proof_section(proof))
     return found
 
@@ -101,8 +103,11 @@ def _uses(analysis: Analysis) -> Section:
     return Section("use", "Utilisation", columns, rows, (f"{rest} more are less busy.",) if rest else ())
 
 
-def _changes(loop: InnerLoop, changed: tuple[Change, ...]) -> Section:
+def _changes(loop: InnerLoop, changed: tuple[Change, ...], untried: int = 0) -> Section:
     title = f"What makes {loop.name} faster, one change at a time"
+    left = [f"{untried} changes were not tried: the body of this loop is too large."] if untried else []
+    if not changed and untried:
+        return Section("changes", title, notes=tuple(left))
     if not changed:
         why = (
             "no cycle limits it" if not loop.rate else "another cycle is as slow, or nothing on the cycle can be moved"
@@ -122,15 +127,16 @@ def _changes(loop: InnerLoop, changed: tuple[Change, ...]) -> Section:
     notes = [
         "Times are shortened by the least that gives 10 % more, or by the least that gives the most that they can."
     ]
-    if all(change.on != loop.bottleneck for change in changed):
+    if not untried and all(change.on != loop.bottleneck for change in changed):
         notes.append(f"Nothing of {loop.bottleneck} alone does: another cycle without it is as slow.")
-    return Section("changes", title, columns, rows, tuple(notes))
+    return Section("changes", title, columns, rows, (*notes, *left))
 
 
 def render_network(found: NetworkReport, width: int | None = None, *, everything: bool = False) -> str:
     """A row per distinct product, the longest first, and what limits that one; unless ``everything``, 25 rows."""
     return render(
-        [_network(found, everything), *_sections(found.rows[0].analysis, found.changes, found.evidence)], width=width
+        [_network(found, everything), *_sections(found.rows[0].analysis, found.changes, found.evidence, found.untried)],
+        width=width,
     )
 
 
@@ -195,6 +201,7 @@ def network_json(found: NetworkReport) -> dict[str, Any]:
             {"reason": left.reason, "kinds": list(left.kinds), "count": left.count} for left in found.unmapped
         ],
         "changes": [_change(change) for change in found.changes],
+        "changes_untried": found.untried,
         "proof": proof_json(found.evidence),
     }
 
@@ -213,6 +220,7 @@ def to_json(found: KernelReport) -> dict[str, Any]:
         "seconds": found.seconds,
         **_analysis(found.analysis),
         "changes": [_change(change) for change in found.changes],
+        "changes_untried": found.untried,
         "proof": proof_json(found.evidence),
     }
 

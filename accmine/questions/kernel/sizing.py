@@ -20,6 +20,7 @@ from accmine.kernel.described.resolve import resolve
 from accmine.kernel.latency import latency
 from accmine.kernel.program import Issue, Program, Repeat
 from accmine.ports import Stop
+from accmine.problems.conflict import ConflictingLimit, infeasible
 from accmine.problems.kernel_sizing import (
     More,
     Problem,
@@ -276,13 +277,17 @@ def _with_counts(asked: SizingProblem, solution: Solution) -> Program:
 def _infeasible(asked: SizingProblem, result: Result[Solution]) -> InfeasibleError:
     """What the result says, in the names of the description."""
     problem = asked.problem
-    names = {field_of(problem, own): own.name for own in problem.choices}
-    limits = {field_of(problem, own): f"{own.name}: {', '.join(map(str, own.counts))}" for own in problem.choices} | {
-        "target": f"target: {problem.target} cycles per iteration"
-    }
-    remedies = []
-    for line in result.remedy:
-        place, colon, said = line.partition(": ")
-        remedies.append(f"{names.get(place, place)}{colon}{said}")
-    message = f"{asked.loop.name}: no counts of {', '.join(names.values())} keep {problem.target} cycles per iteration"
-    return InfeasibleError(message, [limits[place] for place in result.conflict], remedies)
+    told = {field_of(problem, own): (own.name, ", ".join(map(str, own.counts))) for own in problem.choices}
+    told["target"] = "target", f"{problem.target} cycles per iteration"
+    if not result.conflict:  # proven, but Ctrl-C came before the reason was found
+        raise KeyboardInterrupt
+    members = [
+        ConflictingLimit(*told[place], remedy.removeprefix(f"{place}: "), ())
+        for place, remedy in zip(result.conflict, result.remedy, strict=False)
+    ]
+    more = list(result.remedy[len(members) :])
+    if asked.fixed:
+        more.append(f"left as described, since nobody says what one is (--size): {', '.join(asked.fixed)}")
+    names = ", ".join(own.name for own in problem.choices)
+    message = f"{asked.loop.name}: no counts of {names} keep {problem.target} cycles per iteration"
+    return infeasible(message, members, more)

@@ -178,7 +178,10 @@ def test_what_has_no_cycles_is_refused_by_name(tmp_path: Path) -> None:
             {"use": "model", "architecture": "systolic-ws"},
             "cost.architecture: belongs to use: kernel, not to use: model",
         ),
-        ({"use": "kernel", "architecture": "systolic"}, "cost.architecture: unknown kernel 'systolic'; "),
+        (
+            {"use": "kernel", "architecture": "systolic"},
+            "cost.architecture: unknown architecture of kernels 'systolic'; ",
+        ),
         ({"use": "kernel", "architecture": "nowhere.yaml"}, "cost.architecture: no such file: "),
         (kernels("systolic-ws") | {"cache": "z.csv"}, "cost.cache: belongs to use: zigzag, not to use: kernel"),
         (kernels("systolic-ws") | {"file": str(SHIPPED)}, "cost.file: belongs to use: table, not to use: kernel"),

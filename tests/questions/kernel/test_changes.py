@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+import pytest
+
 from accmine.kernel.analysis import analyse
 from accmine.kernel.latency import latency
-from accmine.kernel.program import Issue, Program, Repeat
-from accmine.questions.kernel.changes import changes
+from accmine.kernel.program import Issue, Location, Program, Repeat, Station
+from accmine.questions.kernel import changes as module
+from accmine.questions.kernel.changes import changes, untried
 from accmine.questions.kernel.report import _changes
 from tests.kernel.programs import random_program
 from tests.kernel.test_analysis import product
@@ -91,3 +94,26 @@ def test_a_bottleneck_that_does_not_help_alone_is_said() -> None:
     assert "Nothing of p1 alone does: another cycle without it is as slow." in _changes(loop, found).notes
     shown = changes(product(), analyse(product()))
     assert len(_changes(analyse(product()).loops[0], shown).notes) == 1
+
+
+def test_a_slot_for_which_several_wait_is_one_change() -> None:
+    """Two loads and a store in one unit: the loads wait for each other and the store for the second."""
+    load_a, load_b = (Issue("ld", (), "lsu", 4, 4, (), (), (name,), ()) for name in "ab")
+    store = Issue("st", (), "lsu", 4, 4, (), ("b",), (), ())
+    body = (Repeat(100, (load_a, load_b, store), "row"),)
+    program = Program(body, {"lsu": Station("lsu", 1)}, {}, {name: Location(name) for name in "ab"}, "sum")
+    what = [change.what for change in changes(program, analyse(program))]
+    assert what.count("one more slot of lsu") == 1
+    assert len(what) == len(set(what))
+
+
+def test_changes_of_a_large_body_are_left_untried_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = product()
+    analysis = analyse(program)
+    assert (len(changes(program, analysis)), untried(program, analysis)) == (3, 0)
+    looks = 2 * (1 + (20).bit_length())  # of the first: two instructions, for each step of the search
+    monkeypatch.setattr(module, "MOST_LOOKED_AT", looks)
+    assert [change.what for change in changes(program, analysis)] == ["load taking 4 less in dma (most: 20)"]
+    assert untried(program, analysis) == 2
+    monkeypatch.setattr(module, "MOST_LOOKED_AT", 1)
+    assert (changes(program, analysis), untried(program, analysis)) == ((), 3)

@@ -82,7 +82,7 @@ def test_validate_checks_a_kernel_on_its_architecture(accmine: Any, tmp_path: Pa
     ("words", "said"),
     [
         ([KERNEL], "kernel.yaml: is no study; it looks like a kernel, which accmine kernel and accmine validate read"),
-        (["quickstart", KERNEL], "unknown kernel 'quickstart'; it is one of accmine list studies"),
+        (["quickstart", KERNEL], "unknown architecture of kernels 'quickstart'; it is one of accmine list studies"),
         ([MACHINE, MACHINE], "is no kernel; it looks like a described architecture"),
         ([MACHINE, "--set", "copys=2"], "unknown parameter 'copys'; did you mean 'copies'"),
     ],

@@ -14,13 +14,16 @@ from math import comb, prod
 
 from accmine.errors import Complaint, InputError
 
-__all__ = ["PARTS", "POINT", "Layer", "Level", "binomial", "in_parts"]
+__all__ = ["PARTS", "POINT", "Layer", "Level", "binomial", "histogram_of", "in_parts"]
 
 PARTS = 1_000_000
 """Histograms are whole numbers of windows out of so many: cycles are then exact in 64-bit integers."""
 
 POINT = 1_000_000
 """Losses are whole numbers of this part of a point (of a percentage point of accuracy, where a loss is one)."""
+
+ROUNDED = Fraction(1, 10**6)
+"""By which the shares of a histogram may miss 1: decimals of a file are rounded."""
 
 Histogram = tuple[int, ...]
 """Windows out of ``PARTS`` with 0, 1, … ``window`` zero products; shape (window + 1,)."""
@@ -157,13 +160,40 @@ class Layer:
         return prod(self.size_in) * self.channels_in, prod(self.size_out) * self.channels_out
 
 
-def in_parts(shares: Sequence[Fraction]) -> Histogram:
-    """Shares that sum to 1 as whole numbers that sum to ``PARTS``: by largest remainders, the first ones on a tie."""
-    floors = [int(share * PARTS) for share in shares]
-    order = sorted(range(len(shares)), key=lambda i: (floors[i] - shares[i] * PARTS, i))
+def in_parts(weights: Sequence[Fraction] | Sequence[int]) -> Histogram:
+    """Weights of at least 0, not all 0, as whole numbers in their proportion that sum to ``PARTS``.
+
+    By largest remainders, the first ones on a tie.
+    """
+    total = sum(weights)
+    floors = [int(weight * PARTS // total) for weight in weights]
+    order = sorted(range(len(weights)), key=lambda i: (floors[i] * total - weights[i] * PARTS, i))
     for i in order[: PARTS - sum(floors)]:
         floors[i] += 1
     return tuple(floors)
+
+
+def histogram_of(shares: Sequence[Fraction], window: int, counts: bool = False) -> Histogram:
+    """A histogram of a user.
+
+    Parameters
+    ----------
+    shares
+        Of windows with 0, 1, … ``window`` zero products.
+    counts
+        They may be numbers of windows instead of shares.
+
+    Raises
+    ------
+    InputError
+        If there are too few or too many of them, or they do not sum to 1.
+    """
+    total = sum(shares, Fraction(0))
+    if len(shares) != window + 1:
+        raise InputError(f"{len(shares)} numbers; {window + 1} are needed, for 0 to {window} zero products")
+    if not (counts and total > 1) and abs(total - 1) > ROUNDED:
+        raise InputError(f"sums to {float(total):.6g}; shares that sum to 1, or counts, are needed")
+    return in_parts(shares)
 
 
 def binomial(window: int, density: Fraction) -> Histogram:
@@ -171,5 +201,5 @@ def binomial(window: int, density: Fraction) -> Histogram:
 
     Independence is an assumption: it is right for neither weights nor activations of a real network.
     """
-    zero = 1 - density
-    return in_parts([comb(window, z) * zero**z * density ** (window - z) for z in range(window + 1)])
+    ones, zeros = density.numerator, density.denominator - density.numerator
+    return in_parts([comb(window, z) * zeros**z * ones ** (window - z) for z in range(window + 1)])

@@ -20,7 +20,17 @@ import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
-from accmine.problems.sparse_dataflow import KIND, Candidates, Solution, bound, budget_at, place_of, tabulate, within
+from accmine.problems.sparse_dataflow import (
+    KIND,
+    Candidates,
+    LayerOptions,
+    Solution,
+    bound,
+    budget_at,
+    place_of,
+    tabulate,
+    within,
+)
 from accmine.record import Record
 from accmine.registry import make_model
 from accmine.result import StopReason
@@ -31,7 +41,7 @@ from .joint import Joined, joined
 from .pruning import Affordable
 from .relaxation import Relaxed, relaxed
 
-__all__ = ["Bisection"]
+__all__ = ["Bisection", "bisect"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -52,7 +62,12 @@ class Bisection:
     def search(self, record: Record[Solution]) -> StopReason:
         """Narrow the interval from below by proofs and from above by designs."""
         record.raise_bound(*bound(record.problem))
-        return record.over() or _Search(record).run()
+        return record.over() or bisect(record, tabulate(record.problem))
+
+
+def bisect(record: Record[Solution], tables: Sequence[LayerOptions]) -> StopReason:
+    """The search on tables that may lack options without which some best design is left; the record has a bound."""
+    return _Search(record, tables).run()
 
 
 class _Search:
@@ -66,9 +81,8 @@ class _Search:
         The last ones without and with adapters.
     """
 
-    def __init__(self, record: Record[Solution]) -> None:
-        self.record, self.problem = record, record.problem
-        self.tables = tabulate(self.problem)
+    def __init__(self, record: Record[Solution], tables: Sequence[LayerOptions]) -> None:
+        self.record, self.problem, self.tables = record, record.problem, tables
         least = self.problem.least
         self.options = Affordable(self.problem if least is None else within(self.problem, _PLENTY), self.tables)
         self.values: Sequence[int] = []

@@ -30,7 +30,7 @@ from accmine.problems.rows import Reader, near
 from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Least, Problem, Solution
 from accmine.problems.sparse_dataflow.rules import interval_of
 from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS, Folding
-from accmine.sparse.layer import PARTS, POINT, Histogram, Layer, Level, binomial, in_parts
+from accmine.sparse.layer import PARTS, POINT, Histogram, Layer, Level, binomial, histogram_of
 from accmine.sparse.resources import DEFAULT_MODEL, RESOURCES, EngineModel
 
 __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]
@@ -42,8 +42,6 @@ _LAYER = ("name", *_NUMBERS, *_PAIRS, "levels")
 _LEVEL = ("name", "density", "histogram", "loss", "source")
 _FOLDING = tuple(own.name for own in fields(Folding))
 _BUDGET = tuple(own.name for own in fields(Budget))
-_TOLERANCE = Fraction(1, 10**6)
-"""By which the shares of a histogram may miss 1: decimals of a file are rounded."""
 
 
 class _Reader(Reader):
@@ -73,14 +71,10 @@ class _Reader(Reader):
     def histogram(self, value: Any, path: str, window: int) -> Histogram:
         given = self.rows(value, path)
         shares = [self.amount(share, f"{path}[{i}]") for i, share in enumerate(given)]
-        total = sum(shares, Fraction(0))
-        counts = all(isinstance(share, int) for share in given) and total > 1
-        if len(shares) != window + 1:
-            self.wrong(path, f"{len(shares)} numbers; {window + 1} are needed, for 0 to {window} zero products")
-        elif not counts and abs(total - 1) > _TOLERANCE:
-            self.wrong(path, f"sums to {float(total):.6g}; shares that sum to 1, or counts, are needed")
-        else:
-            return in_parts([share / total for share in shares])
+        try:
+            return histogram_of(shares, window, all(isinstance(share, int) for share in given))
+        except InputError as error:
+            self.wrong(path, error.complaints[0].message)
         return (PARTS, *(0,) * window)
 
 

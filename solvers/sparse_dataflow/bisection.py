@@ -30,6 +30,7 @@ from accmine.problems.sparse_dataflow import (
     budget_at,
     place_of,
     tabulate,
+    within,
 )
 from accmine.record import Record
 from accmine.registry import make_model
@@ -45,6 +46,10 @@ _LP = "prices of a linear program over the budgets"
 _CP = "CP-SAT at fixed intervals"
 _BITS = 5
 """Place of off-chip bits among ``RESOURCES``."""
+
+
+_PLENTY = 1 << 50
+"""More than any design takes."""
 
 
 class Bisection:
@@ -89,7 +94,7 @@ class _Search:
         """The interval is given, and something else is minimised."""
         at = bisect_right(self.values, least.interval) - 1
         for adapters in sorted({False, bool(self.problem.edges)}):  # without them first: a relaxation, and often enough
-            candidates = at_interval(self.problem, self.tables, least.interval, adapters=adapters)
+            candidates = at_interval(within(self.problem, _PLENTY), self.tables, least.interval, adapters=adapters)
             if self._asked(candidates, at, adapters=adapters, least=place_of(least)) is False:
                 self.record.no_solution("CP-SAT at a fixed interval")
             if (reason := self.record.over()) is not None:

@@ -2,7 +2,7 @@
 
 At a given interval an option is no longer asked how fast it is. So of all levels that keep a folding within it only the
 one with the least loss counts, and of foldings those that no other undercuts in all resources that have a budget and in
-the loss (or are minimised), with the same streams where these are joined to another layer (``adapters``).
+the loss, with the same streams where these are joined to another layer (``adapters``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, budget_at, place_of
+from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, budget_at
 from accmine.sparse.resources import RESOURCES
 
 __all__ = ["at_interval", "fastest_enough", "non_dominated"]
@@ -33,8 +33,7 @@ def at_interval(
         Whether options differ by their streams. Without, the answer is one of the problem without adapters.
     """
     limits = budget_at(problem, interval)
-    asked = None if problem.least is None else place_of(problem.least)
-    limited = [i for i in range(len(RESOURCES)) if limits[i] is not None or i == asked]
+    limited = [i for i in range(len(RESOURCES)) if limits[i] is not None]
     read = {j for _, j in problem.edges} if adapters else set()
     written = {i for i, _ in problem.edges} if adapters else set()
     known: dict[tuple[int, bool, bool], Candidates] = {}

@@ -10,6 +10,7 @@ from accmine.problems.sparse_dataflow.options import Candidates, LayerOptions, t
 from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Least, Problem, Solution, place_of, within
 from accmine.problems.sparse_dataflow.rules import (
     LayerRow,
+    band_of,
     budget_at,
     check,
     explain,
@@ -30,6 +31,7 @@ __all__ = [
     "Least",
     "Problem",
     "Solution",
+    "band_of",
     "bound",
     "budget_at",
     "check",

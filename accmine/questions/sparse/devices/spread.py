@@ -236,7 +236,7 @@ class _Search:
     def _links(self, cut: Cut) -> list[int]:
         """Ticks of the words of an image on each link."""
         rows = zip(cut[1:-1], self.rates, self.ticks, strict=False)
-        return [0 if rate is None else -int(-self._words(place) / rate // 1) * own for place, rate, own in rows]
+        return [0 if rate is None else -(-self._words(place) // Fraction(rate)) * own for place, rate, own in rows]
 
     def _looked_at(self, cut: Cut) -> bool:
         """One step further with a cut; whether more can be done."""

@@ -7,7 +7,7 @@ from accmine.problems.sparse_dataflow.json import read_solution as solution_from
 from accmine.problems.sparse_dataflow.json import write_problem as problem_to_json
 from accmine.problems.sparse_dataflow.json import write_solution as solution_to_json
 from accmine.problems.sparse_dataflow.options import Candidates, LayerOptions, tabulate
-from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Least, Problem, Solution, place_of
+from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Least, Problem, Solution, place_of, within
 from accmine.problems.sparse_dataflow.rules import (
     LayerRow,
     band_of,
@@ -50,6 +50,7 @@ __all__ = [
     "solution_to_json",
     "tabulate",
     "use_of",
+    "within",
 ]
 
 EXACT_DECIMALS = True

@@ -542,6 +542,7 @@ ACROSS = {
     "files/test_hard_inputs.py",
     "hardware/test_memory_designs.py",
     "kernel/test_differential.py",
+    "kernel/test_page_oracle.py",
     "problems/device_placement/test_oracle.py",
     "problems/operator_schedule/test_zero_durations.py",
     "questions/run/test_resume.py",

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import accumulate, pairwise
 from math import comb, prod
 
 from accmine.errors import Complaint, InputError
 
-__all__ = ["PARTS", "POINT", "Layer", "Level", "binomial", "histogram_of", "in_parts"]
+__all__ = ["PARTS", "POINT", "Layer", "Level", "averaged", "binomial", "histogram_of", "in_parts"]
 
 PARTS = 1_000_000
 """Histograms are whole numbers of windows out of so many: cycles are then exact in 64-bit integers."""
@@ -161,16 +162,22 @@ class Layer:
 
 
 def in_parts(weights: Sequence[Fraction] | Sequence[int]) -> Histogram:
-    """Weights of at least 0, not all 0, as whole numbers in their proportion that sum to ``PARTS``.
+    """Weights of at least 0, not all 0, as whole numbers that sum to ``PARTS``: their running sums, rounded up.
 
-    By largest remainders, the first ones on a tie.
+    Rounding up moves windows to fewer zero products: no folding gets faster by it, and of two histograms of which one
+    never has fewer zeros, this one is still so when rounded. Each running sum is off by less than one part.
     """
     total = sum(weights)
-    floors = [int(weight * PARTS // total) for weight in weights]
-    order = sorted(range(len(weights)), key=lambda i: (floors[i] * total - weights[i] * PARTS, i))
-    for i in order[: PARTS - sum(floors)]:
-        floors[i] += 1
-    return tuple(floors)
+    return _steps([int(-(-reached * PARTS // total)) for reached in accumulate(weights)])
+
+
+def averaged(histograms: Sequence[Histogram]) -> Histogram:
+    """Mean of histograms, rounded as in ``in_parts``."""
+    return in_parts([sum(column) for column in zip(*histograms, strict=True)])
+
+
+def _steps(reached: Sequence[int]) -> Histogram:
+    return tuple(b - a for a, b in pairwise([0, *reached]))
 
 
 def histogram_of(shares: Sequence[Fraction], window: int, counts: bool = False) -> Histogram:

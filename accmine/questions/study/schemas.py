@@ -59,6 +59,18 @@ def _kernel() -> dict[str, Any]:
     return kernel_schema()
 
 
+def _device() -> dict[str, Any]:
+    from accmine.sparse.device import device_schema
+
+    return device_schema()
+
+
+def _engine() -> dict[str, Any]:
+    from accmine.sparse.engine import engine_schema
+
+    return engine_schema()
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "study": _study,
     "workload": _workload,
@@ -67,6 +79,8 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "design": _design,
     "architecture": _architecture,
     "kernel": _kernel,
+    "device": _device,
+    "engine": _engine,
 }
 """What has a schema; a design's is that of templates too, an architecture is one that ``accmine kernel`` takes."""
 

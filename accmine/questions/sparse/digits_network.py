@@ -168,9 +168,7 @@ def forward(network: Network, images: Reals, zeroed: Sequence[float] | None = No
 def train(split: Split, seed: int = 0) -> Network:
     """A network trained by Adam on the cross-entropy, in a few seconds of one core."""
     rng = np.random.default_rng(seed)
-    weights = [
-        rng.normal(0, np.sqrt(2 / own.taps), (own.channels_out, own.taps)).astype(np.float32) for own in SHAPES
-    ]
+    weights = [rng.normal(0, np.sqrt(2 / own.taps), (own.channels_out, own.taps)).astype(np.float32) for own in SHAPES]
     values = [*weights, *(np.zeros(own.channels_out, dtype=np.float32) for own in SHAPES)]
     first, second = [np.zeros_like(own) for own in values], [np.zeros_like(own) for own in values]
     step, steps = 0, _EPOCHS * -(-len(split.labels) // _BATCH)

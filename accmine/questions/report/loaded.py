@@ -12,8 +12,8 @@ from accmine.questions.run.folder import RunFolder, find_run
 from accmine.questions.run.placement.record import AnyOutcome
 from accmine.questions.run.reading import answer_of, drawings, headline, page
 from accmine.questions.run.row import Row, row_of
-from accmine.questions.sparse.record import SparseOutcome
 from accmine.questions.sensitivity.measure import Sensitivity
+from accmine.questions.sparse.study.record import SparseOutcome
 from accmine.questions.stability.record import Stability
 from accmine.questions.stability.report import render as stability_text
 from accmine.report import Figure, Section, figures, from_json, number, percent, texts

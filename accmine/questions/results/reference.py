@@ -15,7 +15,7 @@ from accmine.questions.run.placement.record import PlacementOutcome
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.row import FORMAT
 from accmine.questions.run.several.front_record import FrontOutcome
-from accmine.questions.sparse.record import SparseOutcome
+from accmine.questions.sparse.study.record import SparseOutcome
 
 __all__ = ["results_reference"]
 

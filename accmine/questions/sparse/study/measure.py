@@ -8,7 +8,7 @@ from math import floor
 from typing import Any
 
 from accmine.problems.sparse_dataflow import Budget, Problem, Solution, explain, interval_of, loss_of, use_of
-from accmine.questions.sparse.record import (
+from accmine.questions.sparse.study.record import (
     LevelSource,
     OtherDesign,
     ResourceRow,
@@ -24,6 +24,7 @@ from accmine.sparse.resources import RESOURCES
 from accmine.study.sparse import SparseInputs, SparseStudy
 
 __all__ = [
+    "DENSE_ONLY",
     "assumptions_of",
     "binds_of",
     "dense_problem",
@@ -37,7 +38,7 @@ __all__ = [
     "tpe_of",
 ]
 
-TPE = "TPE"
+DENSE_ONLY, TPE = "dense engines, nothing pruned", "TPE"
 _EXACT = ("dsp", "bram18", "uram", "bandwidth")
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from accmine.ports import Stop
 from accmine.problems.sparse_dataflow import Problem, Solution
 from accmine.questions.sparse.buys import Purchase, buys
-from accmine.questions.sparse.record import BuyRow, BuyStep
+from accmine.questions.sparse.study.record import BuyRow, BuyStep
 from accmine.report import number
 from accmine.result import Result
 from accmine.sparse.layer import POINT

@@ -14,7 +14,7 @@ from accmine.problems.sparse_dataflow.problem import Problem
 from accmine.sparse.folding import DENSE, SPARSE
 from accmine.sparse.layer import PARTS, Histogram, Layer, Level
 from accmine.sparse.resources import BRAM18, SMALLEST_BLOCK, URAM, EngineModel
-from accmine.sparse.stalls import waiting_cycles
+from accmine.sparse.stalls import waiting_cycles_of
 
 __all__ = ["use_table", "window_table"]
 
@@ -53,11 +53,13 @@ def _waiting(layer: Layer, level: Level, keys: Ints) -> Ints:
     """For rows of (fine, slack, coarse_in, coarse_group, engines), or 0 for the coarse ones where nothing is dealt."""
     found = np.empty(len(keys), dtype=np.int64)
     worst: dict[tuple[int, int, int], Histogram] = {}
-    for at, (fine, slack, ci, cg, engines) in enumerate(keys.tolist()):
+    first = np.flatnonzero(np.any(np.diff(keys[:, :4], axis=0, prepend=-1) != 0, axis=1))
+    for at, behind in zip(first.tolist(), [*first[1:].tolist(), len(keys)], strict=True):  # rows of engines alone
+        fine, slack, ci, cg = keys[at, :4].tolist()
         key = fine, ci, cg
         if key not in worst:
             worst[key] = _slowest(layer, level, fine, ci, cg) if ci else level.histograms[0]
-        found[at] = waiting_cycles(worst[key], fine, engines, slack)
+        found[at:behind] = waiting_cycles_of(worst[key], fine, keys[at:behind, 4], slack)
     return found
 
 

@@ -215,7 +215,8 @@ class _Loop:
 
     def next_design(self, most: int | None) -> _Found | End:
         """A design with an interval below ``most`` that is to be evaluated, or why there is none."""
-        losses = corrected(self.problem, {levels: self.lost(own) for levels, own in self.known.items()})
+        true = {levels: self.lost(own) for levels, own in self.known.items()}
+        losses = corrected(self.problem, true, monotone=self.settings.monotone)
         free = self.sought(losses, None)
         if free.bound is not None:
             self.bound = max(self.bound or 0, free.bound)

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from accmine.errors import Complaint, InputError
 from accmine.ports import Stop
-from accmine.problems.sparse_dataflow import Problem, Solution, loss_of, score
+from accmine.problems.sparse_dataflow import Problem, Solution, loss_of, score, tabulate_from
 from accmine.questions.sparse.correction import corrected
 from accmine.questions.sparse.cuts import (
     Cut,
@@ -211,6 +211,7 @@ class _Loop:
             return solve(problem, own.solver, stop=Stop(seconds=seconds, workers=own.workers), seed=own.seed)
 
         limited = replace(losses, budget=replace(losses.budget, loss=limit))
+        tabulate_from(limited, self.problem, [range(len(layer.levels)) for layer in self.problem.layers])
         return fastest_outside(limited, self.cuts, ask, max(0.0, self.until - time.monotonic()), among)
 
     def next_design(self, most: int | None) -> _Found | End:

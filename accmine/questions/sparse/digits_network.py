@@ -159,10 +159,8 @@ def forward(network: Network, images: Reals, zeroed: Sequence[float] | None = No
     zeroed
         Of each layer, values that it reads and that are no further from 0 are 0; default: none.
     """
-    read, values = [], images
-    for rows, _, values in _steps(network, images, zeroed or [0.0] * len(SHAPES)):
-        read.append(rows)
-    return read, values
+    steps = list(_steps(network, images, zeroed or [0.0] * len(SHAPES)))
+    return [rows for rows, _, _ in steps], steps[-1][2]
 
 
 def train(split: Split, seed: int = 0) -> Network:

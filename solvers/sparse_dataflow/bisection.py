@@ -84,10 +84,15 @@ class _Search:
     def __init__(self, record: Record[Solution], tables: Sequence[LayerOptions]) -> None:
         self.record, self.problem, self.tables = record, record.problem, tables
         least = self.problem.least
-        self.options = Affordable(self.problem if least is None else within(self.problem, _PLENTY), self.tables)
+        own, most = self.problem, _PLENTY
+        if least is not None:
+            own_limits = *budget_at(own, least.interval), own.budget.loss
+            most = _PLENTY if (limit := own_limits[place_of(least)]) is None else min(limit, _PLENTY)
+            own = within(own, most)
+        self.options = Affordable(own, self.tables)
         self.values: Sequence[int] = []
         if least is not None:
-            self.values = range(max(0, record.bound), _PLENTY)
+            self.values = range(max(0, record.bound), most + 1)
         elif (slowest := self.options.slowest) is not None:
             every = self.options.values()
             self.values = every[every >= slowest].tolist()

@@ -100,6 +100,12 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("sparse-dataflow", "bisection"): "accmine.solvers.sparse_dataflow.bisection:Bisection",
     ("sparse-dataflow", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("sparse-dataflow", "brute-force"): "accmine.solvers.sparse_dataflow.brute_force:BruteForce",
+    (
+        "sparse-dataflow",
+        "dynamic-programming",
+    ): "accmine.solvers.sparse_dataflow.dynamic_programming:DynamicProgramming",
+    ("sparse-dataflow", "pareto-greedy"): "accmine.solvers.sparse_dataflow.pareto_greedy:ParetoGreedy",
+    ("sparse-dataflow", "tpe"): "accmine.solvers.sparse_dataflow.tpe:Tpe",
     ("stage-selection", "auto"): "accmine.solvers.stage_selection.auto:SelectionAuto",
     ("stage-selection", "bisection"): "accmine.solvers.stage_selection.bottleneck_bisection:BottleneckBisection",
     ("stage-selection", "lagrangian"): "accmine.solvers.stage_selection.prefix_lagrangian:PrefixLagrangian",

@@ -13,7 +13,7 @@ from pydantic import Field, StrictStr
 
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, load_yaml, resolve, validate
-from accmine.workload.importers.values import BytesPerSecond, Hertz, Natural, Part
+from accmine.workload.importers.values import BytesPerSecond, Hertz, Natural, Part, Size
 
 __all__ = ["Device", "device_schema", "load_device", "read_device"]
 
@@ -75,9 +75,9 @@ class Device:
 
 class _Keys(Part):
     name: Annotated[StrictStr, Field(min_length=1)]
-    dsp: Natural
-    lut: Natural
-    ff: Natural
+    dsp: Size
+    lut: Size
+    ff: Size
     bram18: Natural | None = None
     bram36: Natural | None = None
     uram: Natural = 0

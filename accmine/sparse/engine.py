@@ -37,8 +37,10 @@ class EngineModel:
     sum_bits: int = 32
     engine_lut: int = 60
     engine_ff: int = 90
-    squeeze_lut_per_bit: float = 0.5
+    squeeze_lut_per_bit: float = 0.34
     crossbar_lut_per_bit: float = 0.34
+    zero_lut_per_bit: float = 0.17
+    select_lut_per_product: float = 2.0
     tree_lut_per_bit: float = 1.0
     tree_ff_per_bit: float = 1.0
     sum_lut_per_bit: float = 1.0
@@ -72,6 +74,8 @@ class _Keys(Part):
     engine_ff: _Count = DEFAULT_MODEL.engine_ff
     squeeze_lut_per_bit: _Share = DEFAULT_MODEL.squeeze_lut_per_bit
     crossbar_lut_per_bit: _Share = DEFAULT_MODEL.crossbar_lut_per_bit
+    zero_lut_per_bit: _Share = DEFAULT_MODEL.zero_lut_per_bit
+    select_lut_per_product: _Share = DEFAULT_MODEL.select_lut_per_product
     tree_lut_per_bit: _Share = DEFAULT_MODEL.tree_lut_per_bit
     tree_ff_per_bit: _Share = DEFAULT_MODEL.tree_ff_per_bit
     sum_lut_per_bit: _Share = DEFAULT_MODEL.sum_lut_per_bit

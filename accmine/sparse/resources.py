@@ -6,6 +6,7 @@ registers are estimates with a band (``EngineModel``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
 from accmine.sparse.engine import DEFAULT_MODEL, EngineModel
@@ -52,15 +53,24 @@ def used(layer: Layer, folding: Folding, model: EngineModel) -> Use:
         bram += folding.engines * blocks(depth, width, BRAM18)
     else:
         uram += folding.engines * blocks(depth, width, URAM)
-    lines = layer.kernel[0] - 1
-    if lines:
-        streams = folding.streams_in(layer)
-        line = -(-layer.size_in[1] * layer.channels_in // streams)
-        if line * model.data_bits < SMALLEST_BLOCK:
-            lut += streams * lines * lut_ram(line, model.data_bits)
+    for number, words in _buffers(layer, folding):
+        if words * model.data_bits < SMALLEST_BLOCK:
+            lut += number * lut_ram(words, model.data_bits)
         else:
-            bram += streams * lines * blocks(line, model.data_bits, BRAM18)
+            bram += number * blocks(words, model.data_bits, BRAM18)
     return dsp, lut, ff, bram, uram, bits
+
+
+def _buffers(layer: Layer, folding: Folding) -> Iterator[tuple[int, int]]:
+    """(how many, words of each) that hold a map until its window is complete: lines, and positions of the window.
+
+    Channels of a position come one after the other, so that the next position of a row is a word of each channel away.
+    """
+    rows, columns = layer.kernel
+    streams = folding.streams_in(layer)
+    channels = layer.channels_in // streams
+    yield streams * (rows - 1), layer.size_in[1] * channels
+    yield streams * rows * (columns - 1), channels
 
 
 def _dsp(folding: Folding, model: EngineModel) -> int:
@@ -74,17 +84,22 @@ def _dsp(folding: Folding, model: EngineModel) -> int:
 def _logic(layer: Layer, folding: Folding, model: EngineModel) -> tuple[int, int]:
     """LUTs and FFs of engines, sums, window registers and buffers."""
     pair = model.data_bits + model.weight_bits
-    if folding.engine == DENSE:
-        chosen = 0.0 if folding.fine == layer.window else model.squeeze_lut_per_bit * pair * folding.fine
-    else:  # each multiplier takes any product of the window
-        chosen = model.crossbar_lut_per_bit * pair * folding.fine * max(0, layer.window - 1)
+    streams = folding.coarse_in * folding.coarse_group
+    chosen, shared = 0.0, 0.0
+    if folding.engine == DENSE:  # once for all engines of a stream: they take the same turns
+        shared = streams * (model.squeeze_lut_per_bit * model.data_bits * (layer.window - folding.fine))
+    elif layer.window > 1:  # each multiplier takes any product of the window
+        chosen = model.crossbar_lut_per_bit * pair * folding.fine * (layer.window - 1)
+        chosen += layer.window * (model.zero_lut_per_bit * pair + model.select_lut_per_product * folding.fine)
     tree = max(0, folding.fine - 1) * model.sum_bits
     lut = model.engine_lut + chosen + model.tree_lut_per_bit * tree + model.sum_lut_per_bit * model.sum_bits
     ff = model.engine_ff + model.tree_ff_per_bit * tree + model.window_ff_per_bit * pair * folding.fine
+    if layer.channels_in > layer.groups * layer.cluster * folding.coarse_in:  # a sum for each output, over channels
+        lut += lut_ram(layer.channels_out // (layer.groups * folding.coarse_out), model.sum_bits)
     if folding.slack > 1:
         lut += lut_ram(folding.slack, layer.window * model.data_bits + model.sum_bits)
-    registers = folding.coarse_in * folding.coarse_group * layer.window * model.data_bits * model.window_ff_per_bit
-    return -int(-folding.engines * lut // 1), -int(-(folding.engines * ff + registers) // 1)
+    registers = streams * layer.window * model.data_bits * model.window_ff_per_bit
+    return -int(-(folding.engines * lut + shared) // 1), -int(-(folding.engines * ff + registers) // 1)
 
 
 def adapter(streams_out: int, streams_in: int, model: EngineModel) -> tuple[int, int]:

@@ -45,10 +45,10 @@ def test_a_file_of_ones_own_with_blocks_of_18_kbit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "place", "said"),
     [
-        ("dsp: 8", "dsp: 0", "2:6: dsp", "0 dsp; at least 1 is needed"),
+        ("dsp: 8", "dsp: 0", "2:6: dsp", "must be greater than or equal to 1, got 0"),
         ("dsp: 8", "dsp: 8.0", "2:6: dsp", "whole number"),
         ("dsp: 8", "dsps: 8", "2:1: dsps", "did you mean 'dsp'"),
-        ("lut: 100", "lut: 0", "3:6: lut", "0 lut; at least 1 is needed"),
+        ("lut: 100", "lut: 0", "3:6: lut", "must be greater than or equal to 1"),
         ("ff: 200", "ff: -1", "4:5: ff", "-1"),
         ("bram18: 5", "uram: 5", "1:1: bram36", "bram18 or bram36 is needed"),
         ("bram18: 5", "bram18: 5\nbram36: 5", "6:9: bram36", "one of them"),

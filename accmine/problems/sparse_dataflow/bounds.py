@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from accmine.problems.sparse_dataflow.options import tabulate
-from accmine.problems.sparse_dataflow.problem import Problem
+from accmine.problems.sparse_dataflow.options import LayerOptions, tabulate
+from accmine.problems.sparse_dataflow.problem import Least, Problem, place_of
 from accmine.problems.sparse_dataflow.rules import budget_at
 from accmine.sparse.folding import DENSE, SPARSE, Folding
 from accmine.sparse.layer import PARTS, POINT, Layer
@@ -19,6 +19,8 @@ def bound(problem: Problem) -> tuple[int | None, str]:
     The larger of what the slowest layer takes at least, and of the products that are not zero, in turns of a
     multiplier, over the DSPs: T · DSP ≥ Σ over layers of the least DSP · cycles of a level.
     """
+    if problem.least is not None:
+        return sum(_least(own, problem.least) or 0 for own in tabulate(problem)), "the least of each layer by itself"
     slowest = max(int(own.cycles.min()) for own in tabulate(problem))
     if problem.budget.dsp is None:
         return slowest, "the fastest folding of each layer by itself"
@@ -27,6 +29,13 @@ def bound(problem: Problem) -> tuple[int | None, str]:
     if by_dsp > slowest:
         return by_dsp, "non-zero products over DSPs"
     return slowest, "the fastest folding of each layer by itself"
+
+
+def _least(table: LayerOptions, least: Least) -> int | None:
+    """What the options of a layer within the interval take at least; ``None``: there is none."""
+    fast = table.cycles <= least.interval
+    own = table.loss[fast.any(axis=1)] if least.of == "loss" else table.use[fast.any(axis=0), place_of(least)]
+    return min(own.tolist(), default=None)
 
 
 def _work(problem: Problem, layer: Layer) -> int:
@@ -49,6 +58,9 @@ def impossible(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
     tables = tabulate(problem)
     fields: list[str] = []
     remedies: list[str] = []
+    slowest = max(int(own.cycles.min()) for own in tables)
+    if problem.least is not None and problem.least.interval < slowest:
+        return ("least.interval",), (f"least.interval: at least {slowest}",)
     if problem.budget.loss is not None:
         least = sum(int(own.loss.min()) for own in tables)
         if least > problem.budget.loss:

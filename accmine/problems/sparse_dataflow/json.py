@@ -13,7 +13,8 @@
 
 A level has a density, of independent products, or the histogram of zero products per window: shares that sum to 1, or
 counts of windows; a list of lists has one for each group of ``cluster`` input channels. Losses are in points; where
-they come from may be said (``source``). A solution is
+they come from may be said (``source``). With ``"least": {"of": "dsp", "interval": 1000}`` one of the resources, or the
+loss, is minimised in place of the interval. A solution is
 ``{"layers": {"conv1": {"level": "half", "engine": "sparse", "coarse_in": 1, …}}}``.
 """
 
@@ -26,23 +27,21 @@ from typing import Any
 
 from accmine.errors import InputError
 from accmine.problems.rows import Reader, near
-from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Problem, Solution
-from accmine.problems.sparse_dataflow.rules import score
+from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Least, Problem, Solution
+from accmine.problems.sparse_dataflow.rules import interval_of
 from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS, Folding
-from accmine.sparse.layer import PARTS, POINT, Histogram, Layer, Level, binomial, in_parts
-from accmine.sparse.resources import DEFAULT_MODEL, EngineModel
+from accmine.sparse.layer import PARTS, POINT, Histogram, Layer, Level, binomial, histogram_of
+from accmine.sparse.resources import DEFAULT_MODEL, RESOURCES, EngineModel
 
 __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]
 
-_KEYS = ("kind", "name", "layers", "edges", "budget", "model", "engines", "memories", "slacks")
+_KEYS = ("kind", "name", "layers", "edges", "budget", "model", "engines", "memories", "slacks", "least")
 _NUMBERS = ("channels_in", "channels_out", "groups", "cluster")
 _PAIRS = ("kernel", "size_in", "size_out")
 _LAYER = ("name", *_NUMBERS, *_PAIRS, "levels")
 _LEVEL = ("name", "density", "histogram", "loss", "source")
 _FOLDING = tuple(own.name for own in fields(Folding))
 _BUDGET = tuple(own.name for own in fields(Budget))
-_TOLERANCE = Fraction(1, 10**6)
-"""By which the shares of a histogram may miss 1: decimals of a file are rounded."""
 
 
 class _Reader(Reader):
@@ -72,14 +71,10 @@ class _Reader(Reader):
     def histogram(self, value: Any, path: str, window: int) -> Histogram:
         given = self.rows(value, path)
         shares = [self.amount(share, f"{path}[{i}]") for i, share in enumerate(given)]
-        total = sum(shares, Fraction(0))
-        counts = all(isinstance(share, int) for share in given) and total > 1
-        if len(shares) != window + 1:
-            self.wrong(path, f"{len(shares)} numbers; {window + 1} are needed, for 0 to {window} zero products")
-        elif not counts and abs(total - 1) > _TOLERANCE:
-            self.wrong(path, f"sums to {float(total):.6g}; shares that sum to 1, or counts, are needed")
-        else:
-            return in_parts([share / total for share in shares])
+        try:
+            return histogram_of(shares, window, all(isinstance(share, int) for share in given))
+        except InputError as error:
+            self.wrong(path, error.complaints[0].message)
         return (PARTS, *(0,) * window)
 
 
@@ -112,9 +107,10 @@ def read_problem(obj: Any, where: str = "") -> Problem:
         for key, allowed in (("engines", ENGINES), ("memories", MEMORIES), ("slacks", SLACKS))
     }
     name = reader.text(row.get("name", "network"), "name")
+    least = None if row.get("least") is None else _least(reader, row["least"])
     if reader.complaints:
         raise InputError(reader.complaints)
-    return Problem(tuple(layers.values()), tuple(edges), budget, model, **words, name=name)
+    return Problem(tuple(layers.values()), tuple(edges), budget, model, **words, name=name, least=least)
 
 
 def _layer(reader: _Reader, item: Any, at: str) -> Layer | None:
@@ -183,6 +179,14 @@ def _budget(reader: _Reader, item: Any) -> Budget:
     return Budget(**found)
 
 
+def _least(reader: _Reader, item: Any) -> Least:
+    row = reader.mapping(item, "least", ("of", "interval"), ("of", "interval"))
+    of, allowed = row.get("of", "loss"), (*RESOURCES, "loss")
+    if of not in allowed:
+        reader.wrong("least.of", f"{of!r:.60} is not allowed; allowed: {', '.join(allowed)}")
+    return Least(str(of), reader.whole(row.get("interval", 1), "least.interval", 1))
+
+
 def _model(reader: _Reader, item: Any) -> EngineModel:
     known = DEFAULT_MODEL.as_mapping()
     row = reader.mapping(item, "model", tuple(known))
@@ -222,6 +226,8 @@ def write_problem(problem: Problem) -> dict[str, Any]:
         "budget": budget,
         "model": {**problem.model.as_mapping(), "band": list(problem.model.band)},
     }
+    if problem.least is not None:
+        result["least"] = {"of": problem.least.of, "interval": problem.least.interval}
     return result | {key: list(getattr(problem, key)) for key in ("engines", "memories", "slacks")}
 
 
@@ -271,4 +277,4 @@ def write_solution(problem: Problem, solution: Solution) -> dict[str, Any]:
         layer.name: {"level": layer.levels[own.level].name} | {key: getattr(own.folding, key) for key in _FOLDING}
         for layer, own in zip(problem.layers, solution.choices, strict=True)
     }
-    return {"interval": score(problem, solution), "layers": rows}
+    return {"interval": interval_of(problem, solution), "layers": rows}

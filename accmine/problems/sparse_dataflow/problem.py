@@ -2,20 +2,21 @@
 
 Layers are stages of a pipeline on one device. The score is the *interval*, the cycles between two images: those of the
 slowest layer, or those that the off-chip weights of an image take. All layers share the device, and the loss budget.
+Turned round (``Least``), the score is what a design takes of one resource, or its loss, at an interval that is given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS, Folding
 from accmine.sparse.layer import Layer
-from accmine.sparse.resources import DEFAULT_MODEL, EngineModel
+from accmine.sparse.resources import DEFAULT_MODEL, RESOURCES, EngineModel
 
-__all__ = ["KIND", "Budget", "Choice", "Problem", "Solution"]
+__all__ = ["KIND", "Budget", "Choice", "Least", "Problem", "Solution", "place_of", "within"]
 
 KIND = "sparse-dataflow"
 
@@ -42,6 +43,35 @@ class Budget:
     loss: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Least:
+    """What is minimised in place of the interval.
+
+    Attributes
+    ----------
+    of
+        One of ``RESOURCES``, or ``loss`` in parts of ``POINT``.
+    interval
+        That no design may exceed, in cycles.
+    """
+
+    of: str
+    interval: int
+
+
+def place_of(least: Least) -> int:
+    """Of what is minimised among ``RESOURCES`` and, after them, the loss."""
+    return (*RESOURCES, "loss").index(least.of)
+
+
+def within(problem: Problem, most: int) -> Problem:
+    """The same problem with a budget of what it minimises in place of the interval."""
+    assert problem.least is not None
+    of, interval = problem.least.of, problem.least.interval
+    changed: dict[str, Any] = {of: most} if of != "bits" else {"bits_per_cycle": Fraction(most, interval)}
+    return replace(problem, budget=replace(problem.budget, **changed))
+
+
 @dataclass(frozen=True)
 class Problem:
     """What to lay out, on what.
@@ -52,6 +82,8 @@ class Problem:
         (from, to) indices of layers between which data flow: unequal streams take an adapter.
     engines, memories, slacks
         What foldings may choose from; all layers alike.
+    least
+        What is minimised in place of the interval; ``None``: the interval.
     """
 
     layers: tuple[Layer, ...]
@@ -62,6 +94,7 @@ class Problem:
     memories: tuple[str, ...] = MEMORIES
     slacks: tuple[int, ...] = SLACKS
     name: str = "network"
+    least: Least | None = None
 
     kind: ClassVar[str] = KIND
 

@@ -14,7 +14,7 @@ from accmine.problems.sparse_dataflow.problem import Problem
 from accmine.sparse.folding import DENSE, SPARSE
 from accmine.sparse.layer import PARTS, Histogram, Layer, Level
 from accmine.sparse.resources import BRAM18, SMALLEST_BLOCK, URAM, EngineModel
-from accmine.sparse.stalls import waiting_cycles
+from accmine.sparse.stalls import waiting_cycles_of
 
 __all__ = ["use_table", "window_table"]
 
@@ -53,11 +53,13 @@ def _waiting(layer: Layer, level: Level, keys: Ints) -> Ints:
     """For rows of (fine, slack, coarse_in, coarse_group, engines), or 0 for the coarse ones where nothing is dealt."""
     found = np.empty(len(keys), dtype=np.int64)
     worst: dict[tuple[int, int, int], Histogram] = {}
-    for at, (fine, slack, ci, cg, engines) in enumerate(keys.tolist()):
+    first = np.flatnonzero(np.any(np.diff(keys[:, :4], axis=0, prepend=-1) != 0, axis=1))
+    for at, behind in zip(first.tolist(), [*first[1:].tolist(), len(keys)], strict=True):  # rows of engines alone
+        fine, slack, ci, cg = keys[at, :4].tolist()
         key = fine, ci, cg
         if key not in worst:
             worst[key] = _slowest(layer, level, fine, ci, cg) if ci else level.histograms[0]
-        found[at] = waiting_cycles(worst[key], fine, engines, slack)
+        found[at:behind] = waiting_cycles_of(worst[key], fine, keys[at:behind, 4], slack)
     return found
 
 
@@ -69,15 +71,23 @@ def _slowest(layer: Layer, level: Level, fine: int, coarse_in: int, coarse_group
     channels = np.arange(len(own)).reshape(costs.shape)
     streams = []
     for turn in _dealt(costs.sum(axis=1), coarse_group):
-        dealt = [channels[g][_dealt(costs[g], coarse_in)] for g in turn]
-        streams.append(np.concatenate(dealt, axis=1))
+        if coarse_in == 1:
+            streams.append(channels[turn].reshape(1, -1))
+            continue
+        parts, held = [], np.zeros(coarse_in, dtype=np.int64)
+        for g in turn:
+            dealt = _dealt(costs[g], coarse_in)
+            sums = costs[g][dealt].sum(axis=1)
+            most, least = np.argsort(-sums, kind="stable"), np.argsort(held, kind="stable")
+            part = np.empty_like(dealt)
+            part[least] = channels[g][dealt[most]]
+            held[least] += sums[most]
+            parts.append(part)
+        streams.append(np.concatenate(parts, axis=1))
     every = np.concatenate(streams)
     slowest = every[costs.reshape(-1)[every].sum(axis=1).argmax()]
-    sums = own[slowest].sum(axis=0)
-    floors = sums // len(slowest)
-    order = np.lexsort((np.arange(len(sums)), -(sums % len(slowest))))
-    floors[order[: PARTS - int(floors.sum())]] += 1
-    return tuple(floors.tolist())
+    reached = -(-own[slowest].sum(axis=0).cumsum() // len(slowest))
+    return tuple(np.diff(reached, prepend=0).tolist())
 
 
 def _dealt(costs: Ints, hands: int) -> Ints:
@@ -105,13 +115,15 @@ def use_table(problem: Problem, layer: Layer, rows: Ints) -> Ints:
     large = ~stream & ~small
     bram = np.where(large & at.get("bram", none), engines * _blocks(depth, width, BRAM18), 0)
     uram = np.where(large & at.get("uram", none), engines * _blocks(depth, width, URAM), 0)
-    if lines := layer.kernel[0] - 1:
-        streams = ci * cg * layer.cluster
-        line = -(-layer.size_in[1] * layer.channels_in // streams)
-        short = line * model.data_bits < SMALLEST_BLOCK
-        data = np.full(len(rows), model.data_bits)
-        lut = lut + np.where(short, streams * lines * _lut_ram(line, data), 0)
-        bram = bram + np.where(short, 0, streams * lines * _blocks(line, data, BRAM18))
+    streams, data = ci * cg * layer.cluster, np.full(len(rows), model.data_bits)
+    channels, (down, across) = layer.channels_in // streams, layer.kernel
+    for number, words in (
+        (streams * (down - 1), layer.size_in[1] * channels),
+        (streams * down * (across - 1), channels),
+    ):
+        short = words * model.data_bits < SMALLEST_BLOCK
+        lut = lut + np.where(short, number * _lut_ram(words, data), 0)
+        bram = bram + np.where(short, 0, number * _blocks(words, data, BRAM18))
     return np.column_stack([dsp, lut, ff, bram, uram, bits]).astype(np.int64)
 
 
@@ -136,16 +148,20 @@ def _logic(model: EngineModel, layer: Layer, dense: npt.NDArray[np.bool_], rows:
     """LUTs and FFs: the scalar terms in the same order, so that floating-point sums are the same."""
     _, _, ci, co, cg, fine, slack = rows.T
     engines, pair = ci * co * cg, model.data_bits + model.weight_bits
-    squeeze = np.where(fine == layer.window, 0.0, model.squeeze_lut_per_bit * pair * fine)
-    crossbar = model.crossbar_lut_per_bit * pair * fine * max(0, layer.window - 1)
+    shared = ci * cg * (model.squeeze_lut_per_bit * model.data_bits * (layer.window - fine))
+    crossbar = model.crossbar_lut_per_bit * pair * fine * (layer.window - 1)
+    crossbar = crossbar + layer.window * (model.zero_lut_per_bit * pair + model.select_lut_per_product * fine)
+    crossbar = crossbar * (layer.window > 1)
     tree = np.maximum(0, fine - 1) * model.sum_bits
-    lut = model.engine_lut + np.where(dense, squeeze, crossbar) + model.tree_lut_per_bit * tree
+    lut = model.engine_lut + np.where(dense, 0.0, crossbar) + model.tree_lut_per_bit * tree
     lut = lut + model.sum_lut_per_bit * model.sum_bits
     ff = model.engine_ff + model.tree_ff_per_bit * tree + model.window_ff_per_bit * pair * fine
+    sums = _lut_ram(layer.channels_out // (layer.groups * co), np.full(len(rows), model.sum_bits))
+    lut = lut + np.where(layer.channels_in > layer.groups * layer.cluster * ci, sums, 0)
     wide = np.full(len(rows), layer.window * model.data_bits + model.sum_bits)
     lut = lut + np.where(slack > 1, _lut_ram(slack, wide), 0)
     registers = ci * cg * layer.window * model.data_bits * model.window_ff_per_bit
     return (
-        np.ceil(engines * lut).astype(np.int64),
+        np.ceil(engines * lut + np.where(dense, shared, 0.0)).astype(np.int64),
         np.ceil(engines * ff + registers).astype(np.int64),
     )

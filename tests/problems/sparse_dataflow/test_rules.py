@@ -14,6 +14,7 @@ from accmine.problems.sparse_dataflow import (
     Choice,
     Problem,
     Solution,
+    band_of,
     budget_at,
     check,
     explain,
@@ -89,6 +90,16 @@ def test_each_budget_is_held(name: str) -> None:
     assert name in " ".join(check(replace(problem, budget=less), solution))
 
 
+def test_logic_has_a_band_and_nothing_else() -> None:
+    problem, solution = two(), design()
+    use = dict(zip(RESOURCES, use_of(problem, solution), strict=True))
+    problem = replace(problem, model=replace(problem.model, band=(0.5, 1.25)))
+    band = band_of(problem, solution)
+    assert band == {name: (use[name] // 2, -(-use[name] * 5 // 4)) for name in ("lut", "ff")}
+    alone = replace(problem, model=replace(problem.model, band=(1.0, 1.0)))
+    assert band_of(alone, solution) == {name: (use[name], use[name]) for name in ("lut", "ff")}
+
+
 def test_the_loss_is_held() -> None:
     problem, solution = two(), design(level=1)
     assert loss_of(problem, solution) == 200_000
@@ -123,6 +134,8 @@ def test_what_a_problem_leaves_out() -> None:
     assert "engine sparse is not among dense" in found
     assert "memory bram is not among uram" in found
     assert "slack 16 is not among" in found
+    assert "slack 1 is not among" in "; ".join(check(replace(two(), slacks=(4,)), design(slack=1)))
+    assert check(replace(two(), slacks=(4,)), design(slack=4)) == (), "dense engines never wait"
     assert "level 7 is not there" in "; ".join(check(two(), design(level=7)))
     assert check(two(), Solution(design().choices[:1])) == ("1 choices for 2 layers",)
 

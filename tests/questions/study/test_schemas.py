@@ -23,6 +23,8 @@ FOLDERS = {
     "cluster": "clusters",
     "design": "accelerators",
     "architecture": "kernels",
+    "device": "devices",
+    "engine": "engines",
 }
 TESTS = Path(__file__).parents[2]
 OWN = {
@@ -32,6 +34,7 @@ OWN = {
 }
 MODEL = {"family": "convnet", "image": 4, "layers": ["relu", {"linear": {"out": 4}}]}
 LEVEL = {"name": "n", "devices": 8, "bandwidth": "25 GB/s", "latency": "5 us"}
+DEVICE = {"name": "d", "dsp": 1, "lut": 1, "ff": 1, "bram18": 0, "frequency": "1 MHz", "bandwidth": "1 GB/s"}
 STUDY = {"name": "s", "workloads": [{"use": "bert-large", "batch": 8}], "accelerator": {"use": "wham"}}
 
 
@@ -70,6 +73,11 @@ def test_what_is_shipped_is_valid(what: str) -> None:
         ("design", {"tensor_cores": "1..4", "hbm": "16 GiB"}, {"tensor_cores": "one"}),
         ("design", {"tensor_cores": "1..4", "hbm": "16 GiB..64 GiB x2"}, {"hbm": "16 GiB..64 x2"}),
         ("design", {"dataflow": ["ws", "os"]}, {"dataflow": "sw"}),
+        ("device", DEVICE, {"dsp": 0}),
+        ("device", DEVICE, {"frequency": "100"}),
+        ("device", DEVICE, {"bandwidth": "1 Gbit/s"}),
+        ("engine", {"name": "e", "data_bits": 8}, {"data_bits": 0}),
+        ("engine", {"name": "e", "band": [0.5, 2]}, {"band": [2]}),
         ("design", {"calibration": {"source": "s", "launch": "2 us"}}, {"calibration": {"source": "s", "launch": 2}}),
     ],
 )

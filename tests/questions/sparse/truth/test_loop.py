@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from accmine.problems.sparse_dataflow import Budget, Problem, tabulate
-from accmine.questions.sparse.loop import End, Outcome, Settings, true_loss_loop
+from accmine.questions.sparse.truth.loop import End, Outcome, Settings, true_loss_loop
 from accmine.sparse.layer import POINT, Layer, Level, binomial
 
 Levels = tuple[int, ...]

@@ -15,8 +15,8 @@ from functools import cached_property
 from accmine.errors import Complaint, InputError
 from accmine.ports import Stop
 from accmine.problems.sparse_dataflow import Problem, Solution, loss_of, score, tabulate_from
-from accmine.questions.sparse.correction import corrected
-from accmine.questions.sparse.cuts import (
+from accmine.questions.sparse.truth.correction import corrected
+from accmine.questions.sparse.truth.cuts import (
     Cut,
     Levels,
     Sought,
@@ -26,8 +26,8 @@ from accmine.questions.sparse.cuts import (
     levels_of,
     polished,
 )
-from accmine.questions.sparse.evaluation import Asked, Callback, EvaluationError, Measured, evaluator
-from accmine.questions.sparse.rounds import End, Outcome, Round
+from accmine.questions.sparse.truth.evaluation import Asked, Callback, EvaluationError, Measured, evaluator
+from accmine.questions.sparse.truth.rounds import End, Outcome, Round
 from accmine.result import Result
 from accmine.solving import solve
 from accmine.sparse.layer import POINT
@@ -59,7 +59,7 @@ class Settings:
     solve_s, evaluate_s
         Limits of the solving and of the evaluation of each round.
     folders, where, field
-        See ``accmine.questions.sparse.evaluation.evaluator``.
+        See ``accmine.questions.sparse.truth.evaluation.evaluator``.
     """
 
     rounds: int = 12

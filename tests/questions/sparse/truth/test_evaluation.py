@@ -11,8 +11,8 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.problems.sparse_dataflow import Budget, Problem
-from accmine.questions.sparse.evaluation import Callback, EvaluationError, evaluator
-from accmine.questions.sparse.loop import End, Settings, true_loss_loop
+from accmine.questions.sparse.truth.evaluation import Callback, EvaluationError, evaluator
+from accmine.questions.sparse.truth.loop import End, Settings, true_loss_loop
 from accmine.sparse.layer import Layer, Level, binomial
 
 CALLBACKS = """

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from accmine.problems.sparse_dataflow import Budget, Problem
-from accmine.questions.sparse.digits_network import (
+from accmine.questions.sparse.truth.digits_network import (
     SHAPES,
     Network,
     Reals,

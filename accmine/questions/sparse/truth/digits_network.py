@@ -181,7 +181,8 @@ def train(split: Split, seed: int = 0) -> Network:
                 first[i] = 0.9 * first[i] + 0.1 * slope
                 second[i] = 0.999 * second[i] + 0.001 * slope**2
                 mean, spread = first[i] / (1 - 0.9**step), second[i] / (1 - 0.999**step)
-                values[i] = values[i] - np.float32(rate) * (mean / (np.sqrt(spread) + 1e-8) + _DECAY * values[i])
+                down = mean / (np.sqrt(spread) + 1e-8) + _DECAY * values[i]
+                values[i] = (values[i] - rate * down).astype(np.float32)
     return Network(tuple(values[: len(SHAPES)]), tuple(values[len(SHAPES) :]))
 
 

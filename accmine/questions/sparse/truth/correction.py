@@ -64,8 +64,8 @@ def corrected(problem: Problem, known: Mapping[tuple[int, ...], float], *, monot
         if monotone:
             order = sorted(range(len(own)), key=lambda v: (-layer.levels[v].density, layer.levels[v].loss))
             own[order] = np.maximum.accumulate(own[order])
-        levels = tuple(replace(level, loss=round(float(loss))) for level, loss in zip(layer.levels, own, strict=True))
-        layers.append(replace(layer, levels=levels))
+        pairs = zip(layer.levels, own.tolist(), strict=True)
+        layers.append(replace(layer, levels=tuple(replace(level, loss=round(loss)) for level, loss in pairs)))
     return replace(problem, layers=tuple(layers))
 
 

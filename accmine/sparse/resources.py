@@ -54,6 +54,7 @@ def used(layer: Layer, folding: Folding, model: EngineModel) -> Use:
     else:
         uram += folding.engines * blocks(depth, width, URAM)
     for number, words in _buffers(layer, folding):
+        lut, ff = lut + number * model.buffer_lut, ff + number * model.buffer_ff
         if words * model.data_bits < SMALLEST_BLOCK:
             lut += number * lut_ram(words, model.data_bits)
         else:
@@ -85,9 +86,10 @@ def _logic(layer: Layer, folding: Folding, model: EngineModel) -> tuple[int, int
     """LUTs and FFs of engines, sums, window registers and buffers."""
     pair = model.data_bits + model.weight_bits
     streams = folding.coarse_in * folding.coarse_group
-    chosen, shared = 0.0, 0.0
+    bits = layer.window * model.data_bits
+    chosen, each = 0.0, model.window_lut_per_bit * bits if prod(layer.kernel) > 1 else 0.0
     if folding.engine == DENSE:  # once for all engines of a stream: they take the same turns
-        shared = streams * (model.squeeze_lut_per_bit * model.data_bits * (layer.window - folding.fine))
+        each += model.squeeze_lut_per_bit * model.data_bits * (layer.window - folding.fine)
     elif layer.window > 1:  # each multiplier takes any product of the window
         chosen = model.crossbar_lut_per_bit * pair * folding.fine * (layer.window - 1)
         chosen += layer.window * (model.zero_lut_per_bit * pair + model.select_lut_per_product * folding.fine)
@@ -97,9 +99,9 @@ def _logic(layer: Layer, folding: Folding, model: EngineModel) -> tuple[int, int
     if layer.channels_in > layer.groups * layer.cluster * folding.coarse_in:  # a sum for each output, over channels
         lut += lut_ram(layer.channels_out // (layer.groups * folding.coarse_out), model.sum_bits)
     if folding.slack > 1:
-        lut += lut_ram(folding.slack, layer.window * model.data_bits + model.sum_bits)
-    registers = streams * layer.window * model.data_bits * model.window_ff_per_bit
-    return -int(-(folding.engines * lut + shared) // 1), -int(-(folding.engines * ff + registers) // 1)
+        lut += lut_ram(folding.slack, bits + model.sum_bits)
+    registers = streams * bits * model.window_ff_per_bit
+    return -int(-(folding.engines * lut + streams * each) // 1), -int(-(folding.engines * ff + registers) // 1)
 
 
 def adapter(streams_out: int, streams_in: int, model: EngineModel) -> tuple[int, int]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from accmine.problems.sparse_dataflow import check, score
@@ -15,8 +17,12 @@ from accmine.sparse.device import load_device
 from accmine.sparse.engine import DEFAULT_MODEL
 from accmine.sparse.folding import DENSE, SPARSE, Folding
 from accmine.sparse.layer import PARTS, Layer, Level, binomial
+from accmine.sparse.levels import ALL_ENERGY_POINTS, SOURCES, Thresholds, levels_of_table, zero_products
+from accmine.sparse.levels.arrays import PARTS_OF_ARRAYS
+from accmine.sparse.network import network_layers
 from accmine.sparse.rate import cycles, mean_cycles, stream_cycles
 from accmine.sparse.resources import used
+from accmine.workload import forward_graph, load_model
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/sparse-dataflow.md").read_text(encoding="utf-8")
@@ -40,11 +46,12 @@ def test_the_example_is_what_the_code_says() -> None:
     assert stream_cycles(CONV, CHOSEN) == 128
     assert cycles(CONV, LEVEL, Folding(DENSE, 2, 4, 1, 3)) == 768
     dsp, lut, ff, *blocks = used(CONV, CHOSEN, DEFAULT_MODEL)
-    assert (dsp, lut, ff) == (16, 3449, 1776)
+    assert (dsp, lut, ff) == (16, 4057, 2160)
     assert not any(blocks)
     engine = 60 + 0.34 * 32 * 2 * 8 + 9 * (0.17 * 32 + 2 * 2) + 32 + 32 + 16
-    assert ceil(8 * engine) + 8 * 16 + 4 * 8 + 12 * 8 == lut
-    for number in ("density 2/3", "4.799759", "1,229", "= 832", "= 768", "128 in", "3,193", "3,449", "1,776"):
+    assert ceil(8 * engine + 2 * 144) == 3481
+    assert lut == 3481 + 8 * 16 + 16 * (8 + 20)
+    for number in ("density 2/3", "4.799759", "1,229", "= 832", "= 768", "128 in", "3,481", "4,057", "2,160"):
         says(number)
 
 
@@ -71,10 +78,15 @@ def test_the_published_figure_is_easy_to_pass() -> None:
 
 def test_logic_ends_before_multipliers() -> None:
     own = Layer("c", 64, 64, (3, 3), (56, 56), (56, 56), levels=(Level("0", (binomial(9, Fraction(1)),)),))
-    lut = used(own, Folding(SPARSE, 1, 1, 1, 3, "stream"), DEFAULT_MODEL)[1]
+    alone = replace(DEFAULT_MODEL, window_lut_per_bit=0.0, buffer_lut=0)
+    chosen = Folding(SPARSE, 1, 1, 1, 3, "stream")
+    lut = used(own, chosen, alone)[1]
+    assert used(own, chosen, DEFAULT_MODEL)[1] - lut == 304
     each = [load_device(name).lut / load_device(name).dsp for name in ("u250", "zcu102")]
     assert (lut, round(lut / 3), *map(round, each)) == (553, 184, 141, 109)
-    says("take 553 LUTs, 184 for each, while a U250 has 141 LUTs to a DSP and a ZCU102 109")
+    says("take 553 LUTs beside the sliding window that engines share, 184 for each")
+    says("a U250 has 141 LUTs to a DSP and a ZCU102 109")
+    says("785 LUTs a stream, here 304")
     least, most = DEFAULT_MODEL.band
     says(f"factors {least} and {most}")
 
@@ -91,3 +103,33 @@ def test_the_file_of_a_device_is_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["read in source", "abstract only", "derived by us", "recalled"])
 def test_where_it_comes_from_is_said(text: str) -> None:
     assert f"**{text}**" in PAGE
+
+
+NETWORKS = ("resnet-18", "resnet-34", "resnet-50", "vgg-16", "mobilenet-v2", "mobilenet-v3-small")
+NETWORKS += ("mobilenet-v3-large", "efficientnet-b0")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_have_the_layers_that_the_page_counts(name: str) -> None:
+    model = load_model(name)
+    layers, edges = network_layers(forward_graph(model, batch=1, dropout=False, loss=False))
+    macs = sum(layer.macs for layer in layers)
+    says(f"| `{name}` | {len(layers)} | {len(edges)} | {model.parameters:,} | {macs:,} |")
+
+
+def test_the_table_of_the_page_is_read(tmp_path: Path) -> None:
+    text = PAGE.partition("```text\nlayer,level")[2].partition("```")[0]
+    file = tmp_path / "levels.csv"
+    file.write_text(f"layer,level{text}")
+    layers, _ = network_layers(forward_graph(load_model("resnet-18"), batch=1))
+    first, last = levels_of_table(file, [layers[0], layers[-1]])
+    assert (first.levels[0].density, last.levels[0].loss) == (Fraction(1), 250_000)
+    for part in (*SOURCES, f"{ALL_ENERGY_POINTS} points is made up", *(f"`LAYER.{own}`" for own in PARTS_OF_ARRAYS)):
+        says(part)
+
+
+def test_zeros_of_a_border_are_as_many_as_the_page_says() -> None:
+    layer = replace(CONV, size_in=(7, 7), size_out=(7, 7), padding=(1, 1, 1, 1))
+    found = zero_products(layer, np.ones((8, 4, 3, 3)), np.ones((1, 4, 7, 7)), Thresholds(0, 0))
+    assert round(100 * (1 - float(Level("", found).density))) == 18
+    says("on 7×7 maps they are 18 % of a 3×3 layer")

@@ -121,6 +121,7 @@ def use_table(problem: Problem, layer: Layer, rows: Ints) -> Ints:
         (streams * (down - 1), layer.size_in[1] * channels),
         (streams * down * (across - 1), channels),
     ):
+        lut, ff = lut + number * model.buffer_lut, ff + number * model.buffer_ff
         short = words * model.data_bits < SMALLEST_BLOCK
         lut = lut + np.where(short, number * _lut_ram(words, data), 0)
         bram = bram + np.where(short, 0, number * _blocks(words, data, BRAM18))
@@ -148,7 +149,10 @@ def _logic(model: EngineModel, layer: Layer, dense: npt.NDArray[np.bool_], rows:
     """LUTs and FFs: the scalar terms in the same order, so that floating-point sums are the same."""
     _, _, ci, co, cg, fine, slack = rows.T
     engines, pair = ci * co * cg, model.data_bits + model.weight_bits
-    shared = ci * cg * (model.squeeze_lut_per_bit * model.data_bits * (layer.window - fine))
+    bits = layer.window * model.data_bits
+    each = model.window_lut_per_bit * bits if prod(layer.kernel) > 1 else 0.0
+    squeeze = model.squeeze_lut_per_bit * model.data_bits * (layer.window - fine)
+    shared = ci * cg * (each + np.where(dense, squeeze, 0.0))
     crossbar = model.crossbar_lut_per_bit * pair * fine * (layer.window - 1)
     crossbar = crossbar + layer.window * (model.zero_lut_per_bit * pair + model.select_lut_per_product * fine)
     crossbar = crossbar * (layer.window > 1)
@@ -158,10 +162,10 @@ def _logic(model: EngineModel, layer: Layer, dense: npt.NDArray[np.bool_], rows:
     ff = model.engine_ff + model.tree_ff_per_bit * tree + model.window_ff_per_bit * pair * fine
     sums = _lut_ram(layer.channels_out // (layer.groups * co), np.full(len(rows), model.sum_bits))
     lut = lut + np.where(layer.channels_in > layer.groups * layer.cluster * ci, sums, 0)
-    wide = np.full(len(rows), layer.window * model.data_bits + model.sum_bits)
+    wide = np.full(len(rows), bits + model.sum_bits)
     lut = lut + np.where(slack > 1, _lut_ram(slack, wide), 0)
-    registers = ci * cg * layer.window * model.data_bits * model.window_ff_per_bit
+    registers = ci * cg * bits * model.window_ff_per_bit
     return (
-        np.ceil(engines * lut + np.where(dense, shared, 0.0)).astype(np.int64),
+        np.ceil(engines * lut + shared).astype(np.int64),
         np.ceil(engines * ff + registers).astype(np.int64),
     )

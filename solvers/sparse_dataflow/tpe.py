@@ -1,4 +1,4 @@
-"""Tree-structured Parzen estimator of Optuna over the levels of layers, with an exact search for foldings in each trial.
+"""Tree-structured Parzen estimator of Optuna over the levels of layers, with exact foldings in each trial.
 
 In the manner of HASS (arXiv 2406.03088), which maximises accuracy + λ1·sparsity + λ2·throughput - λ3·DSPs by TPE; that
 form is remembered and not read, and its weights are not known. Here devices are budgets and accuracy is the loss of the
@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf, prod
-from typing import Any
 
 import numpy as np
 

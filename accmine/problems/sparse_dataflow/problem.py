@@ -8,15 +8,15 @@ Turned round (``Least``), the score is what a design takes of one resource, or i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS, Folding
 from accmine.sparse.layer import Layer
 from accmine.sparse.resources import DEFAULT_MODEL, RESOURCES, EngineModel
 
-__all__ = ["KIND", "Budget", "Choice", "Least", "Problem", "Solution", "place_of"]
+__all__ = ["KIND", "Budget", "Choice", "Least", "Problem", "Solution", "place_of", "within"]
 
 KIND = "sparse-dataflow"
 
@@ -62,6 +62,14 @@ class Least:
 def place_of(least: Least) -> int:
     """Of what is minimised among ``RESOURCES`` and, after them, the loss."""
     return (*RESOURCES, "loss").index(least.of)
+
+
+def within(problem: Problem, most: int) -> Problem:
+    """The same problem with a budget of what it minimises in place of the interval."""
+    assert problem.least is not None
+    of, interval = problem.least.of, problem.least.interval
+    changed: dict[str, Any] = {of: most} if of != "bits" else {"bits_per_cycle": Fraction(most, interval)}
+    return replace(problem, budget=replace(problem.budget, **changed))
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ class Shares(Part):
 
 
 class Bits(Part):
-    """Widths of words."""
+    """Bits of a word."""
 
     data: Annotated[int, Field(strict=True, ge=1, le=64)] | None = Field(
         default=None,
@@ -146,7 +146,7 @@ class Bits(Part):
 
 
 class Beside(Part):
-    """What the answer is compared with."""
+    """Other designs beside the answer."""
 
     dense: Annotated[bool, Field(strict=True)] = Field(
         default=True, description="The best dense design on the same device, without loss, by the same solver."

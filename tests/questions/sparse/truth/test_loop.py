@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from accmine.problems.sparse_dataflow import Budget, Problem, tabulate
-from accmine.questions.sparse.loop import End, Outcome, Settings, true_loss_loop
+from accmine.questions.sparse.truth.loop import End, Outcome, Settings, true_loss_loop
 from accmine.sparse.layer import POINT, Layer, Level, binomial
 
 Levels = tuple[int, ...]
@@ -53,7 +53,7 @@ def fastest(problem: Problem) -> dict[Levels, int]:
 
 
 def true_losses(problem: Problem, seed: int, *, monotone: bool) -> dict[Levels, float]:
-    """Losses in parts of all levels: each layer's own is off by a factor, and pairs of layers lose more or less together."""
+    """Losses of all levels in parts: each layer's by a factor, those of pairs more or less than their sum."""
     rng = random.Random(seed)
     own = [[level.loss * rng.choice([0.2, 0.7, 1.5, 3.0]) for level in layer.levels] for layer in problem.layers]
     pairs = {(i, j): rng.uniform(-0.5, 2.0) for i, j in itertools.combinations(range(len(problem.layers)), 2)}

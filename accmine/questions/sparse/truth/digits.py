@@ -15,10 +15,11 @@ from functools import cached_property
 import numpy as np
 
 from accmine.problems.sparse_dataflow import Budget, Problem
-from accmine.questions.sparse.digits_network import (
+from accmine.questions.sparse.truth.digits_network import (
     SHAPES,
     Network,
     Reals,
+    Shape,
     Split,
     forward,
     load_digits,
@@ -94,14 +95,14 @@ class Digits:
         scores = forward(network, self.splits[part].images, zeroed)[1]
         return 100 * float((scores.argmax(axis=1) == self.splits[part].labels).mean())
 
-    def histograms(self, chosen: Sequence[int], part: str = "calibration") -> list[tuple[Histogram, ...]]:
-        """Zero products per window of each layer, one for each ``cluster`` of input channels; counted, not estimated.
+    def histograms(self, chosen: Sequence[int], index: int, part: str = "calibration") -> tuple[Histogram, ...]:
+        """Zero products per window of a layer, for each ``cluster`` of its input channels; counted, not estimated.
 
         A product is zero where its weight or its activation is; the zeros around a map are among them.
         """
         network, zeroed = self._pruned(chosen)
         read = forward(network, self.splits[part].images, zeroed)[0]
-        return [_counted(*own) for own in zip(network.weights, read, map(_window, SHAPES), strict=True)]
+        return _counted(network.weights[index], read[index], _window(SHAPES[index]))
 
     def together(self, problem: Problem, levels: Mapping[str, str], part: str = "test") -> Problem:
         """The problem with one level in each layer: its histograms with all layers at ``levels``, on other images.
@@ -109,7 +110,7 @@ class Digits:
         Histograms of a problem are counted one layer at a time: what the layers before zero is not in them.
         """
         with one_thread():
-            found = self.histograms(self._chosen(levels), part)
+            found = [self.histograms(self._chosen(levels), i, part) for i in range(len(SHAPES))]
         layers = zip(problem.layers, found, strict=True)
         return replace(
             problem,
@@ -121,9 +122,8 @@ def _cluster(channels: int) -> int:
     return max(own for own in divisors(channels) if own <= _LARGEST_CLUSTER)
 
 
-def _window(shape: object) -> int:
-    size, channels = shape.size, shape.channels_in  # type: ignore[attr-defined]
-    return 9 if size else _cluster(channels)
+def _window(shape: Shape) -> int:
+    return 9 if shape.size else _cluster(shape.channels_in)
 
 
 def _counted(weights: Reals, read: Reals, window: int) -> tuple[Histogram, ...]:
@@ -199,7 +199,7 @@ def _layer(digits: Digits, index: int) -> Layer:
     for v, own in enumerate(digits.thresholds[index]):
         chosen = [v if i == index else 0 for i in range(len(SHAPES))]
         loss = max(0.0, dense - digits.accuracy(chosen, "calibration"))
-        levels.append(Level(own.name, digits.histograms(chosen)[index], round(POINT * loss), "arrays"))
+        levels.append(Level(own.name, digits.histograms(chosen, index), round(POINT * loss), "arrays"))
     size = (shape.size, shape.size) if shape.size else (1, 1)
     kernel, cluster = ((3, 3), 1) if shape.size else ((1, 1), _cluster(shape.channels_in))
     return Layer(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from accmine.questions.sparse import pictures
-from accmine.questions.sparse.record import OtherDesign, SparseLayerRow, SparseOutcome
-from accmine.questions.sparse.worth import said
+from accmine.questions.sparse.study import pictures
+from accmine.questions.sparse.study.record import OtherDesign, SparseLayerRow, SparseOutcome
+from accmine.questions.sparse.study.worth import said
 from accmine.report import BULLET, UNKNOWN, Figure, Section, count, figures, number, percent, seconds, texts
 
 __all__ = ["drawn", "headline", "hero", "sections"]

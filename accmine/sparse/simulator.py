@@ -34,7 +34,7 @@ __all__ = ["DEPTH", "Measured", "simulate"]
 F = TypeVar("F")
 _njit: Any = numba.njit
 
-DEPTH = 512
+DEPTH = 64
 """Words per stream that a FIFO holds beyond what the kernel covers."""
 
 Stage = tuple[Layer, Level, Folding]

@@ -53,6 +53,7 @@ PROBLEMS: dict[str, str] = {
 
 WHY_NOT: dict[str, str] = {
     "device-placement": "accmine.solvers.device_placement.why_not:explain",
+    "kernel-sizing": "accmine.solvers.kernel_sizing.why_not:explain",
     "stage-selection": "accmine.solvers.stage_selection.why_not:explain",
 }
 """Problem kind -> (limits in conflict, remedies) of a problem without solution, where that takes solvers."""
@@ -64,6 +65,7 @@ MODELS: dict[tuple[str, str], str] = {
     ("operator-schedule", "cp-sat"): "accmine.models.operator_schedule_cpsat:OperatorScheduleCpSat",
     ("pipeline-schedule", "cp-sat"): "accmine.models.pipeline_schedule_cpsat:PipelineScheduleCpSat",
     ("schedule-window", "cp-sat"): "accmine.models.schedule_window_cpsat:ScheduleWindowCpSat",
+    ("sparse-dataflow", "cp-sat"): "accmine.models.sparse_dataflow_cpsat:SparseDataflowCpSat",
     ("stage-selection", "cp-sat"): "accmine.models.stage_selection_cpsat:StageSelectionCpSat",
     ("stage-selection", "highs"): "accmine.models.stage_selection_pyomo:StageSelectionPyomo",
     ("stage-selection", "limit-conflict"): "accmine.models.limit_conflict_cpsat:LimitConflictCpSat",
@@ -95,7 +97,15 @@ SOLVERS: dict[tuple[str, str], str] = {
     ("device-placement", "brute-force"): "accmine.solvers.device_placement.brute_force:BruteForce",
     ("kernel-sizing", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("kernel-sizing", "brute-force"): "accmine.solvers.kernel_sizing.brute_force:BruteForce",
+    ("sparse-dataflow", "bisection"): "accmine.solvers.sparse_dataflow.bisection:Bisection",
+    ("sparse-dataflow", "cp-sat"): "accmine.solvers.engines.cpsat:CpSat",
     ("sparse-dataflow", "brute-force"): "accmine.solvers.sparse_dataflow.brute_force:BruteForce",
+    (
+        "sparse-dataflow",
+        "dynamic-programming",
+    ): "accmine.solvers.sparse_dataflow.dynamic_programming:DynamicProgramming",
+    ("sparse-dataflow", "pareto-greedy"): "accmine.solvers.sparse_dataflow.pareto_greedy:ParetoGreedy",
+    ("sparse-dataflow", "tpe"): "accmine.solvers.sparse_dataflow.tpe:Tpe",
     ("stage-selection", "auto"): "accmine.solvers.stage_selection.auto:SelectionAuto",
     ("stage-selection", "bisection"): "accmine.solvers.stage_selection.bottleneck_bisection:BottleneckBisection",
     ("stage-selection", "lagrangian"): "accmine.solvers.stage_selection.prefix_lagrangian:PrefixLagrangian",
@@ -115,7 +125,7 @@ DEFAULT_SOLVER: dict[str, str] = {
     "operator-schedule": "auto",
     "pipeline-schedule": "cp-sat",
     "schedule-window": "cp-sat",
-    "sparse-dataflow": "brute-force",
+    "sparse-dataflow": "bisection",
     "stage-selection": "auto",
 }
 """Solver that ``accmine solve`` takes when none is named."""

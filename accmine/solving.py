@@ -126,7 +126,6 @@ def solve(
     try:
         if conflict[0]:
             record.no_solution("the limits themselves, before any search")
-            record.blame(*conflict)
         reason = record.closed() or chosen.search(record)
     except KeyboardInterrupt:
         reason = StopReason.INTERRUPTED

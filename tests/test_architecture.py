@@ -437,6 +437,7 @@ MAY_READ = (
     "accmine.questions.accuracy.",  # shipped tables and files of its command
     "accmine.questions.cost.measure",  # a design and a technology that its command names
     "accmine.questions.kernel.network",  # a model that its command names
+    "accmine.questions.kernel.sizing",  # a technology that its command names
     "accmine.questions.gap.design",  # designs that its command names
     "accmine.questions.gap.schedules.problems",  # a design that its command names
     "accmine.questions.export.",  # run folders
@@ -541,6 +542,7 @@ ACROSS = {
     "files/test_hard_inputs.py",
     "hardware/test_memory_designs.py",
     "kernel/test_differential.py",
+    "kernel/test_page_oracle.py",
     "problems/device_placement/test_oracle.py",
     "problems/operator_schedule/test_zero_durations.py",
     "questions/run/test_resume.py",

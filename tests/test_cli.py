@@ -217,7 +217,8 @@ def test_completion_imports_nothing_slow() -> None:
 
 
 @pytest.mark.parametrize(
-    "what", ["workloads", "accelerators", "technologies", "clusters", "kernels", "studies", "solvers"]
+    "what",
+    ["workloads", "accelerators", "technologies", "clusters", "kernels", "devices", "engines", "studies", "solvers"],
 )
 def test_lists_fit_a_narrow_terminal(accmine: Any, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     monkeypatch.setenv("COLUMNS", "80")

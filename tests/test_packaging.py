@@ -26,8 +26,9 @@ SCRIPT = """
 import accmine, accmine.models, accmine.solvers
 from importlib.resources import files
 catalogue = files("accmine.configs")
-kinds = ("accelerators", "clusters", "kernels", "stacks", "studies", "suites", "technologies", "workloads")
-assert all(list((catalogue / kind).iterdir()) for kind in kinds)
+from accmine.files import KINDS
+assert all(list((catalogue / kind).iterdir()) for kind in KINDS)
+assert {"devices", "engines"} <= set(KINDS)
 assert "quickstart" in (catalogue / "studies" / "quickstart.yaml").read_text()
 print(accmine.__file__)
 """

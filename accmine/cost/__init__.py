@@ -6,7 +6,7 @@ from accmine.cost.arrays.ready import ready
 from accmine.cost.arrays.timing import PRESETS, Timing, array_cycles, array_folds, resolve_timing
 from accmine.cost.corrections import Corrections, no_corrections
 from accmine.cost.energy import mac_pj
-from accmine.cost.kernel.source import KernelSource
+from accmine.cost.kernel.source import KernelSource, too_many_kernels
 from accmine.cost.measured.file import PRODUCT, MeasuredRow, number, read_lines, read_rows, whole
 from accmine.cost.measured.source import MeasuredTable, Source, Stretched, ZigzagSource, too_many_runs
 from accmine.cost.measured.values import INTERPOLATED, MEASURED, MODELLED
@@ -94,6 +94,7 @@ __all__ = [
     "share",
     "splits_for",
     "tensor_costs",
+    "too_many_kernels",
     "too_many_runs",
     "total_of",
     "unstated",

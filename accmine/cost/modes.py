@@ -140,6 +140,8 @@ class CostLibrary:
         if self.source is None:
             return modelled, np.full(modelled.cycles.shape, MODELLED, dtype=np.int8)
         measurements = self.source.rows(self.works, design)
+        if not measurements.rows:
+            return modelled, np.full(modelled.cycles.shape, MODELLED, dtype=np.int8)
         memory = memory_of(design)
         rows = measurements.works
         sides = self._tensor_costs(rows, design, memory), self._vector_costs(rows, design, memory)

@@ -22,6 +22,7 @@ from accmine.files.document import (
     parse,
     parse_value,
     placed,
+    refuse_others,
     validate,
 )
 from accmine.files.reading import content_hash, read_text
@@ -61,6 +62,7 @@ __all__ = [
     "quantity_pattern",
     "read_text",
     "reference_schema",
+    "refuse_others",
     "resolve",
     "validate",
     "write_atomic",

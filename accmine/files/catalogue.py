@@ -23,9 +23,13 @@ __all__ = [
     "resolve",
 ]
 
-KINDS = ("workloads", "accelerators", "technologies", "clusters", "stacks", "kernels", "studies", "suites")
+KINDS = (
+    *("workloads", "accelerators", "technologies", "clusters", "stacks", "kernels", "devices", "engines"),
+    *("studies", "suites"),
+)
 """Folders of the catalogue."""
 
+_SINGULAR = {"technologies": "technology", "studies": "study", "kernels": "architecture of kernels"}
 _FILE_SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -131,8 +135,9 @@ def resolve(kind: str, name_or_path: str | Path, relative_to: Path | None = None
         return found
     known = names(kind)
     if name_or_path not in known:
-        singular = {"technologies": "technology", "studies": "study"}.get(kind, kind[:-1])
-        hint = did_you_mean(str(name_or_path), known)
+        singular = _SINGULAR.get(kind, kind[:-1])
+        others = [other for other in KINDS if other != kind and name_or_path in names(other)]
+        hint = f"it is one of accmine list {others[0]}; " if others else did_you_mean(str(name_or_path), known)
         raise InputError(
             f"unknown {singular} {str(name_or_path)!r}; {hint}known: {', '.join(known)}; or a file ending in .yaml"
         )

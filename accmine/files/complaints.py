@@ -36,10 +36,12 @@ class FieldsError(ValueError):
     ----------
     errors
         (place relative to the model, message) pairs; at least one.
+    keys
+        Whether the keys at these places are meant rather than their values.
     """
 
-    def __init__(self, errors: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
-        self.errors = tuple(errors)
+    def __init__(self, errors: Sequence[tuple[tuple[str | int, ...], str]], *, keys: bool = False) -> None:
+        self.errors, self.keys = tuple(errors), keys
         super().__init__("; ".join(f"{'.'.join(map(str, place))}: {message}" for place, message in errors))
 
 
@@ -69,7 +71,7 @@ def complaints_of(
         place = _place(detail, data)
         cause = detail.get("ctx", {}).get("error")
         if isinstance(cause, FieldsError):
-            found += [((*place, *below), False, message) for below, message in cause.errors]
+            found += [((*place, *below), cause.keys, message) for below, message in cause.errors]
         elif detail["type"] == "extra_forbidden":
             found.append((place, True, _unknown_key(model, place)))
         else:

@@ -22,6 +22,7 @@ from accmine.errors import Complaint, InputError
 from accmine.files import json_text, yaml_text
 from accmine.files.complaints import complaints_of
 from accmine.files.reading import read_text
+from accmine.files.recognise import looks_like
 from accmine.files.tree import child, index_of, value_of, where
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "parse",
     "parse_value",
     "placed",
+    "refuse_others",
     "validate",
 ]
 
@@ -263,6 +265,26 @@ def _assign(data: Any, keys: list[str], value: Any) -> Place:
             here[key] = {}
         here = here[step]
     return place
+
+
+def refuse_others(document: Document, what: str, keys: Sequence[str]) -> None:
+    """Say what a document is that was given as something else, instead of complaining about each of its keys.
+
+    Parameters
+    ----------
+    what
+        It should be, in words.
+    keys
+        Any of them shows that it is meant to be that.
+
+    Raises
+    ------
+    InputError
+        If it has none of them and looks like something that is known.
+    """
+    known = looks_like(document.text, document.path)
+    if known is not None and not (isinstance(document.data, dict) and any(key in document.data for key in keys)):
+        raise InputError(f"is no {what}; it looks like {known}", where=document.name)
 
 
 def validate(document: Document, model: type[M], *, context: Mapping[str, Any] | None = None) -> M:

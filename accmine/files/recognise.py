@@ -108,6 +108,14 @@ _TEXTS: tuple[tuple[str, Callable[[_Look], object]], ...] = (
     ),
     ("the result of a run, which accmine show prints", lambda look: look.has("status", "stop", "certificate")),
     ("a stack of software, which accmine calibrate writes", lambda look: look.has("factor", "band")),
+    (
+        "a described architecture, which accmine kernel reads, and after it a kernel or a model",
+        lambda look: look.some(2, "stages", "units", "registers", "memories") and not look.has("microbatches"),
+    ),
+    (
+        "a kernel, which accmine kernel and accmine validate read after its architecture",
+        lambda look: look.has("name", "body") and not look.has("kind"),
+    ),
     ("a problem of accmine, which accmine solve reads", lambda look: look.has("kind")),
     ("a study over a suite, which accmine compare reads", lambda look: look.has("name", "compare")),
     ("a study, which accmine run reads", lambda look: look.has("workloads", "accelerator")),

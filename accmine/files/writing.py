@@ -14,13 +14,31 @@ def write_atomic(path: Path, text: str, *, sync: bool = True) -> None:
     """Write ``text`` to ``path`` so that no reader ever sees a part of it.
 
     A file of a unique name in the same folder is written and renamed, which POSIX and Windows do in
-    one step; missing folders are made.
+    one step; missing folders are made. A device or a pipe (``/dev/stdout``) is written to instead: renamed over, it
+    would be gone.
 
     Parameters
     ----------
     sync
         Wait until it is on disk: else the name may be there before the content when the machine goes down.
+
+    Raises
+    ------
+    OSError
+        With the name of ``path``, as when the disk is full.
     """
+    try:
+        _write(path, text, sync)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # the disk that is full names no file, a rename two
+        raise
+
+
+def _write(path: Path, text: str, sync: bool) -> None:
+    if path.absolute().is_relative_to("/dev") or (path.exists() and not path.is_file()):
+        with path.open("w", encoding="utf-8") as special:
+            special.write(text)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:

@@ -12,7 +12,7 @@ from accmine.kernel.graph import Dependence, EventGraph
 from accmine.kernel.latency import bounds, latency
 from accmine.kernel.program import Issue, Program, Repeat
 
-__all__ = ["Analysis", "Cause", "InnerLoop", "Use", "analyse", "inner_loops", "rate", "uses"]
+__all__ = ["Analysis", "Cause", "InnerLoop", "Use", "analyse", "inner_loops", "rate", "sentence", "uses"]
 
 
 @dataclass(frozen=True)
@@ -172,15 +172,21 @@ def rate(program: Program, loop: Repeat) -> tuple[Fraction, tuple[Cause, ...]]:
 
 
 def _says_something(step: Dependence) -> bool:
-    return bool(step.weight or step.distance or step.rule != "latency")
+    return bool(step.weight or step.distance or step.rule not in ("latency", "hold"))
 
 
 def _cause(graph: EventGraph, step: Dependence) -> Cause:
-    source, target = graph.events[step.source], graph.events[step.target]
+    first, second = graph.events[step.source].label, graph.events[step.target].label
+    return Cause(step.rule, step.on, first, second, step.weight, step.distance, sentence(step, first, second))
+
+
+def sentence(step: Dependence, first: str, second: str) -> str:
+    """A dependence in words: ``second`` waits for ``first``."""
     back = "" if not step.distance else f" {step.distance} iteration{'s' * (step.distance > 1)} earlier"
-    first, second, on, n = source.label, target.label, step.on, step.weight
-    words = {
+    on, n = step.on, step.weight
+    return {
         "latency": f"{first} takes {n} in {on}",
+        "hold": f"{first} holds {on} for {n}",
         "slot": f"{second} enters {on} once {first}{back} has left it",
         "interval": f"{second} enters {on} {n} after {first}{back}",
         "order": f"{second} leaves {on} after {first}{back}",
@@ -189,7 +195,6 @@ def _cause(graph: EventGraph, step: Dependence) -> Cause:
         "WAR": f"{second} writes {on}, which {first}{back} read",
         "WAW": f"{second} writes {on}, which {first}{back} wrote",
     }[step.rule]
-    return Cause(step.rule, on, first, second, n, step.distance, words)
 
 
 def _heaviest(causes: Sequence[Cause]) -> str:

@@ -90,7 +90,7 @@ class Memory:
     Attributes
     ----------
     size_bytes
-        Addresses are 0 … size − 1; ``None``: any.
+        Addresses are 0 … size − 1, and all slots of the buffers have room for what is written; ``None``: any.
     read_latency, write_latency
         Cycles, at least 1.
     bandwidth

@@ -19,7 +19,7 @@ from accmine.errors import InputError
 from accmine.kernel.graph import Dependence, Event, EventGraph
 from accmine.kernel.matrix import LIMIT, NEVER, Matrix, overflow, product
 
-__all__ = ["MOST_STATES", "CycleRatio", "components", "howard", "karp", "matrix_graph"]
+__all__ = ["MOST_STATES", "CycleRatio", "components", "howard", "karp", "karp_ratio", "matrix_graph"]
 
 MOST_STATES = 4096
 """Of a graph whose matrix Karp's algorithm takes: 128 MiB."""
@@ -73,14 +73,15 @@ def karp(graph: EventGraph) -> CycleRatio:
         If an event waits for itself within an iteration, the matrix has more than ``MOST_STATES`` states, or weights of
         its paths reach 2^62.
     """
-    a = _matrix(graph)
+    best = karp_ratio(_matrix(graph))
+    return CycleRatio(best or Fraction(0), () if best is None else _critical(graph, best))
+
+
+def karp_ratio(a: Matrix) -> Fraction | None:
+    """The maximum cycle mean of a matrix by Karp's formula, part by part; ``None`` without a cycle."""
     states, sources = np.nonzero(a >= 0)
-    best: Fraction | None = None
-    for part in components(len(a), zip(sources.tolist(), states.tolist(), strict=True)):
-        found = _karp(a[np.ix_(part, part)])
-        if found is not None and (best is None or found > best):
-            best = found
-    return CycleRatio(Fraction(0), ()) if best is None else CycleRatio(best, _critical(graph, best))
+    parts = components(len(a), zip(sources.tolist(), states.tolist(), strict=True))
+    return max((found for part in parts if (found := _karp(a[np.ix_(part, part)])) is not None), default=None)
 
 
 def matrix_graph(a: Matrix) -> EventGraph:

@@ -202,7 +202,8 @@ def course(issue: Issue, of: Machine) -> Course:
         Moment("start", issue.unit, (Term(None, start - 1, 0, "latency", issue.unit), *_starting(issue, of)))
     )
     moments.append(Moment("finish", issue.unit, (Term(None, start, issue.latency, "latency", issue.unit),)))
-    moments.append(Moment("leave", issue.unit, (Term(None, start, issue.hold, "latency", issue.unit),)))
+    held = "latency" if issue.hold == issue.latency else "hold"
+    moments.append(Moment("leave", issue.unit, (Term(None, start, issue.hold, held, issue.unit),)))
     return Course(tuple(moments), tuple(_changes(issue, path, start)))
 
 

@@ -42,7 +42,8 @@ class Dependence:
     distance
         Iterations, at least 0.
     rule
-        ``latency``, ``slot``, ``interval``, ``order``, ``port``, ``RAW``, ``WAR`` or ``WAW``.
+        ``latency``, ``hold`` (of a unit, where it is not the latency), ``slot``, ``interval``, ``order``, ``port``,
+        ``RAW``, ``WAR`` or ``WAW``.
     on
         The station, port group or location that it comes from.
     """

@@ -1,7 +1,8 @@
 """The exact latency of programs of any length, by powers of the matrix of an iteration; and bounds that need none.
 
 A loop body is a max-plus linear map x ↦ A ⊗ x of the state (``events.py``), so K iterations are A^K, and a nest is a
-product of powers, (B ⊗ A^K1)^K2. Loops that are shorter than the arithmetic are written out.
+product of powers, (B ⊗ A^K1)^K2. Loops that are shorter than the arithmetic are written out, and where everything that
+an iteration changes moved on by the same number of cycles, every later one moves it on by as many (``settle``).
 
 More cycles anywhere never make a program end sooner, and more slots of a station never later, since entries are in
 order. Ports and copies are taken in turn by instructions that may start out of order: a multiple of them is never
@@ -12,14 +13,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from accmine.errors import InputError
 from accmine.kernel.events import END, Body, Course, Machine, Moment, Ring, Term, advance, course, machine, uses
 from accmine.kernel.matrix import LIMIT, NEVER, Matrix, Reduced, identity, overflow, power, reduced
-from accmine.kernel.program import Issue, Program, Repeat
+from accmine.kernel.program import Issue, Program, Repeat, joined
 from accmine.kernel.recurrence import BEFORE, Cycles
 
 __all__ = ["Map", "bounds", "latency", "symbolic"]
@@ -31,6 +32,7 @@ Cell = tuple[str, str, int]
 STEP_S, ROW_STEP_S, ROW_CELL_S = 15e-6, 60e-6, 15e-9
 PRODUCT_S, PRODUCT_TERM_S = 20e-6, 1.2e-9
 
+SETTLES = 128  # instructions that may be played to see whether a loop settles
 MOST_CELLS = 4096
 """States of a body of which a matrix is made: 128 MiB."""
 MOST_S = 600.0
@@ -62,9 +64,9 @@ def latency(program: Program) -> int:
     InputError
         They are 2^62 or more, or a long loop has more states than ``MOST_CELLS``.
     """
-    of = _Evaluation(machine(program))
+    of = _Evaluation(machine(replace(program, body=joined(program.body))))
     state = of.machine.state(BEFORE, 0)
-    of.play(program.body, state)
+    of.play(of.machine.program.body, state)
     if state[END][0] >= LIMIT:
         raise overflow(program.name)
     return state[END][0]
@@ -130,6 +132,7 @@ class _Evaluation:
         self.cores: dict[int, Reduced] = {}
         self.rings: dict[int, list[Ring]] = {}
         self.costs: dict[tuple[int, int], float] = {}
+        self.restless: set[int] = set()
         self.rows = _Rows(careful=_serial(of.program) >= LIMIT)
 
     def course(self, issue: Issue) -> Course:
@@ -164,11 +167,37 @@ class _Evaluation:
         for item in body:
             if isinstance(item, Issue):
                 advance(state, self.course(item), algebra)
-            elif not self.leaps(item, 1):
-                for _ in range(item.trips):
-                    self.play(item.body, state)
-            else:
-                self.leap(item, state)
+            elif left := self.settle(item, state):
+                if self.leaps(rest := replace(item, trips=left), 1):
+                    self.leap(rest, state)
+                else:
+                    for _ in range(left):
+                        self.play(item.body, state)
+
+    def settle(self, item: Repeat, state: Mapping[Ring, deque[int]]) -> int:
+        """Play iterations of a loop to its end or to its steady state, which leads to the end; how many trips are left.
+
+        An iteration is x ↦ A ⊗ x ⊕ b, where b is what cells give that no iteration changes. If x(k) = x(k − 1) + c in
+        every cell that is changed, c > 0 and k ≥ 2, then x(k) > x(k − 1) ≥ b, so that b decides nothing any more.
+        """
+        own, tries = [part for part in item.body if isinstance(part, Issue)], min(item.trips, SETTLES // len(item.body))
+        plain = len(own) == len(item.body) and self.size(item.body) <= MOST_CELLS
+        if tries < 3 or not plain or id(item.body) in self.restless:
+            return item.trips
+        changes = [change for issue in own for change in self.course(issue).changes]
+        lengths = [(c.ring, self.machine.lengths[c.ring] if c.how == "push" else 1) for c in changes]
+        cells = list(dict.fromkeys((ring, place) for ring, length in lengths for place in range(length)))
+        before: list[int] = []
+        for trip in range(1, tries + 1):
+            self.play(item.body, state)
+            now = [state[ring][place] for ring, place in cells]
+            if len(steps := {b - a for a, b in zip(before, now, strict=False)}) == 1 and (step := steps.pop()) > 0:
+                for ring, place in cells:
+                    state[ring][place] += step * (item.trips - trip)
+                return 0
+            before = now
+        self.restless.add(id(item.body))
+        return item.trips - tries
 
     def leap(self, item: Repeat, state: Mapping[Ring, deque[int]]) -> None:
         """Let all iterations of a loop happen at once to a state of cycles."""

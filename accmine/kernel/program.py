@@ -43,7 +43,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Access", "Issue", "Location", "Port", "Program", "Repeat", "Station", "Step", "issues"]
+__all__ = ["Access", "Issue", "Location", "Port", "Program", "Repeat", "Station", "Step", "issues", "joined"]
 
 
 @dataclass(frozen=True)
@@ -164,3 +164,17 @@ def issues(body: tuple[Issue | Repeat, ...]) -> Iterator[Issue]:
             yield from issues(item.body)
         else:
             yield item
+
+
+def joined(body: tuple[Issue | Repeat, ...]) -> tuple[Issue | Repeat, ...]:
+    """A body in which a loop that holds nothing but a loop is one loop."""
+    out: list[Issue | Repeat] = []
+    for item in body:
+        if isinstance(item, Issue):
+            out.append(item)
+            continue
+        inside, trips, name = joined(item.body), item.trips, item.name
+        if len(inside) == 1 and isinstance(only := inside[0], Repeat):
+            inside, trips, name = only.body, trips * only.trips, only.name
+        out.append(Repeat(trips, inside, name))
+    return tuple(out)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from accmine.cost import CostLibrary, too_many_runs
+from accmine.cost import CostLibrary, too_many_kernels, too_many_runs
 from accmine.errors import Complaint, InfeasibleError, InputError
 from accmine.files import placed
 from accmine.hardware import Design
@@ -92,7 +92,7 @@ def make_plan(study: Study, inputs: Inputs) -> Plan:
         too_many_runs(list({work for graph in graphs for work in graph.works}), prod(map(len, types)))
     counted = [len(p.tasks) for p in pipelines]
     devices = max(counted) if study.deployment == "time-shared" else sum(counted)
-    return Plan(
+    plan = Plan(
         study=study,
         inputs=inputs,
         pipelines=pipelines,
@@ -103,6 +103,10 @@ def make_plan(study: Study, inputs: Inputs) -> Plan:
         devices=devices,
         limits=limits_of(study, baseline_costs(inputs.baseline, inputs.technology), devices),
     )
+    if study.cost.use == "kernel":
+        library = plan.library()
+        too_many_kernels(inputs.source, library.works, template, len(library.splits))
+    return plan
 
 
 def _refuse_placed(study: Study) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import inf, log2
 
+from accmine.cost import too_many_kernels
 from accmine.errors import Complaint, InputError
 from accmine.hardware import Design, template_of
 from accmine.hardware.space import feasible
@@ -112,6 +113,7 @@ def make_placement(study: Study, inputs: Inputs) -> PlacementPlan:
         inputs.source,
         (*own_splits(inputs.template, inputs.baseline), *whole_splits(designs)),
     )
+    too_many_kernels(inputs.source, library.works, inputs.template, len(library.splits))
     area, tdp = _chip_limits(study, inputs, devices)
     problem = Problem(
         variants=variants,

@@ -11,9 +11,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from accmine.errors import Complaint
+from accmine.errors import Complaint, InputError
 
-__all__ = ["Reader", "join", "near"]
+__all__ = ["Reader", "join", "near", "whole_by_name"]
 
 _FRACTION = re.compile(r"(\d{1,18})/(\d{1,18})\Z")
 
@@ -42,7 +42,7 @@ class Reader:
             return {}
         for key in value:
             if key not in keys:
-                self.wrong(join(path, str(key)), f"unknown key{near(str(key), keys)} allowed: {', '.join(keys)}")
+                self.wrong(join(path, str(key)), f"unknown key{near(str(key), keys) or ';'} allowed: {', '.join(keys)}")
         for key in needed:
             if key not in value:
                 self.wrong(join(path, key), "missing")
@@ -83,6 +83,32 @@ class Reader:
             self.wrong(path, f"{value!r:.60} is not allowed; a text is needed")
             return ""
         return value
+
+
+def whole_by_name(obj: Any, where: str, key: str, names: Sequence[str], unread: Sequence[str] = ()) -> tuple[int, ...]:
+    """The whole numbers of a solution such as ``{"devices": {"a": 0, "b": 1}}``.
+
+    Parameters
+    ----------
+    where
+        Of the object, in complaints.
+    names
+        What needs a number each; of what is returned as well.
+    unread
+        Keys beside ``key`` that may be there and mean nothing, as what the solution is worth.
+
+    Raises
+    ------
+    InputError
+        For a name without number or one that is none, another key, and what is no whole number.
+    """
+    reader = Reader(where)
+    row = reader.mapping(obj, "", (key, *unread), (key,))
+    given = reader.mapping(row.get(key, dict.fromkeys(names, 1)), key, names, names)
+    numbers = tuple(reader.whole(given.get(name, 1), f"{key}.{name}") for name in names)
+    if reader.complaints:
+        raise InputError(reader.complaints)
+    return numbers
 
 
 def join(path: str, key: str) -> str:

@@ -118,8 +118,17 @@ def show(run: str | Path, *, runs: str | Path = RUNS, latest: bool = False) -> A
     raise refusal
 
 
-def validate(study: StudyLike, overrides: Overrides = (), **keys: Any) -> dict[str, Any]:
+def validate(
+    study: StudyLike, overrides: Overrides = (), *, kernel: str | Path | None = None, **keys: Any
+) -> dict[str, Any]:
     """Check a study with the files that it names; returns every key with its value.
+
+    Parameters
+    ----------
+    study, overrides, **keys
+        As of ``load``; or a described architecture and ``NAME=VALUE`` of its parameters.
+    kernel
+        A file: the kernel that is checked on the architecture.
 
     Raises
     ------
@@ -129,15 +138,20 @@ def validate(study: StudyLike, overrides: Overrides = (), **keys: Any) -> dict[s
         If no design meets the limits.
     """
     from accmine.plan import placement_of, plan_of
+    from accmine.questions.study.described import checked_description, is_described
     from accmine.study import as_mapping
 
+    if isinstance(study, str | Path) and (kernel is not None or is_described(study)):
+        if keys or isinstance(overrides, Mapping):
+            raise InputError("a description takes its parameters as overrides, NAME=VALUE", field="overrides")
+        return checked_description(study, kernel, overrides)
     loaded = loaded_study(study, overrides, **keys)
     _ = placement_of(loaded) if loaded.study.placed else plan_of(loaded.one_run)
     return as_mapping(loaded.study)
 
 
 def schema(what: str = "study") -> dict[str, Any]:
-    """The JSON Schema of a kind of file: ``study``, ``workload``, ``technology``, ``cluster`` or ``design``.
+    """The JSON Schema of a kind of file: as ``accmine schema`` takes it, ``study``, ``cluster``, ``kernel``, ….
 
     Raises
     ------

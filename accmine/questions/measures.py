@@ -233,11 +233,17 @@ def kernel(architecture: str | Path, kernel: str | Path, **options: Any) -> dict
         A file; or a model, as a name or a file.
     **options
         Those of the command: ``kernel("systolic-ws", "product.yaml", set={"rows": 32})``.
+        With ``target="10%"`` or cycles per iteration the cheapest counts that keep it:
+        ``kernel("mine.yaml", "product.yaml", target="10%", free={"spad.A": "1..4"})``.
 
     Raises
     ------
     InputError
         With everything that is wrong in a file or an option.
+    InfeasibleError
+        If it is proven that no counts keep the target.
+    NothingFoundError
+        If none were found in time.
     """
     from accmine.questions.asked import ask
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,13 +102,22 @@ def progress(quiet: bool, verbose: bool, as_json: bool, kept: str = KEPT, *, sec
     return Progress(quiet=quiet or (as_json and not verbose), verbose=verbose, kept=kept, seconds=seconds)
 
 
-def writable(path: Path | None, option: str = "") -> None:
+def writable(path: Path | None, option: str = "", inputs: Iterable[str | Path] = ()) -> None:
     """Refuse an output file that cannot be written before an hour is spent on its content.
+
+    Parameters
+    ----------
+    inputs
+        What is read, files or names of something else: none of them may be overwritten.
 
     Raises
     ------
     InputError
-        If it is a folder or in none; names ``option``.
+        If it is a folder or in none, or one of the inputs; names ``option``.
     """
-    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+    if path is None:
+        return
+    if path.is_dir() or not path.resolve().parent.is_dir():
         raise InputError(f"cannot write {path}: it must be a file in an existing folder", field=option)
+    if path.is_file() and path.resolve() in [Path(name).resolve() for name in inputs if "\0" not in str(name)]:
+        raise InputError(f"{path} is read by this command, and would be overwritten; name another file", field=option)

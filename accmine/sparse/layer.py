@@ -14,13 +14,16 @@ from math import comb, prod
 
 from accmine.errors import Complaint, InputError
 
-__all__ = ["PARTS", "POINT", "Layer", "Level", "binomial", "in_parts"]
+__all__ = ["PARTS", "POINT", "Layer", "Level", "averaged", "binomial", "histogram_of", "in_parts"]
 
 PARTS = 1_000_000
 """Histograms are whole numbers of windows out of so many: cycles are then exact in 64-bit integers."""
 
 POINT = 1_000_000
 """Losses are whole numbers of this part of a point (of a percentage point of accuracy, where a loss is one)."""
+
+ROUNDED = Fraction(1, 10**6)
+"""By which the shares of a histogram may miss 1: decimals of a file are rounded."""
 
 Histogram = tuple[int, ...]
 """Windows out of ``PARTS`` with 0, 1, … ``window`` zero products; shape (window + 1,)."""
@@ -38,11 +41,14 @@ class Level:
         One for all input channels, or one for each of the ``channels_in / cluster`` groups of them, in order.
     loss
         What the level costs, in parts of ``POINT``; additive over layers by assumption.
+    source
+        Where histograms and loss come from, as every output says it: a word of ``accmine.sparse.levels``.
     """
 
     name: str
     histograms: tuple[Histogram, ...]
     loss: int = 0
+    source: str = ""
 
     @property
     def density(self) -> Fraction:
@@ -66,6 +72,9 @@ class Layer:
         Input channels whose products make one window; divides ``channels_in / groups``.
     levels
         At least one.
+    stride, padding, zeros
+        (rows, columns) between windows; (top, bottom, left, right) zeros around a map; share of the words that it
+        reads that are zero before anything is pruned. No part of the problem: sources of levels read them.
 
     Raises
     ------
@@ -83,6 +92,9 @@ class Layer:
     groups: int = 1
     cluster: int = 1
     levels: tuple[Level, ...] = field(default=())
+    stride: tuple[int, int] = field(default=(1, 1), compare=False)
+    padding: tuple[int, int, int, int] = field(default=(0, 0, 0, 0), compare=False)
+    zeros: Fraction = field(default=Fraction(0), compare=False)
 
     def __post_init__(self) -> None:
         if wrong := [*self._sizes(), *self._levels()]:
@@ -148,13 +160,49 @@ class Layer:
         return prod(self.size_in) * self.channels_in, prod(self.size_out) * self.channels_out
 
 
-def in_parts(shares: Sequence[Fraction]) -> Histogram:
-    """Shares that sum to 1 as whole numbers that sum to ``PARTS``: by largest remainders, the first ones on a tie."""
-    floors = [int(share * PARTS) for share in shares]
-    order = sorted(range(len(shares)), key=lambda i: (floors[i] - shares[i] * PARTS, i))
-    for i in order[: PARTS - sum(floors)]:
-        floors[i] += 1
-    return tuple(floors)
+def in_parts(weights: Sequence[Fraction] | Sequence[int]) -> Histogram:
+    """Weights of at least 0, not all 0, as whole numbers that sum to ``PARTS``: their running sums, rounded up.
+
+    Rounding up moves windows to fewer zero products: no folding gets faster by it, and of two histograms of which one
+    never has fewer zeros, this one is still so when rounded. Each running sum is off by less than one part.
+    """
+    total, before = sum(weights), 0
+    reached: Fraction | int = 0
+    parts = []
+    for weight in weights:
+        reached += weight
+        below = -int(-reached * PARTS // total)
+        parts.append(below - before)
+        before = below
+    return tuple(parts)
+
+
+def averaged(histograms: Sequence[Histogram]) -> Histogram:
+    """Mean of histograms, rounded as in ``in_parts``."""
+    return in_parts([sum(column) for column in zip(*histograms, strict=True)])
+
+
+def histogram_of(shares: Sequence[Fraction], window: int, counts: bool = False) -> Histogram:
+    """A histogram of a user.
+
+    Parameters
+    ----------
+    shares
+        Of windows with 0, 1, … ``window`` zero products.
+    counts
+        They may be numbers of windows instead of shares.
+
+    Raises
+    ------
+    InputError
+        If there are too few or too many of them, or they do not sum to 1.
+    """
+    total = sum(shares, Fraction(0))
+    if len(shares) != window + 1:
+        raise InputError(f"{len(shares)} numbers; {window + 1} are needed, for 0 to {window} zero products")
+    if not (counts and total > 1) and abs(total - 1) > ROUNDED:
+        raise InputError(f"sums to {float(total):.6g}; shares that sum to 1, or counts, are needed")
+    return in_parts(shares)
 
 
 def binomial(window: int, density: Fraction) -> Histogram:
@@ -162,5 +210,5 @@ def binomial(window: int, density: Fraction) -> Histogram:
 
     Independence is an assumption: it is right for neither weights nor activations of a real network.
     """
-    zero = 1 - density
-    return in_parts([comb(window, z) * zero**z * density ** (window - z) for z in range(window + 1)])
+    ones, zeros = density.numerator, density.denominator - density.numerator
+    return in_parts([comb(window, z) * zeros**z * ones ** (window - z) for z in range(window + 1)])

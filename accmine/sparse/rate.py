@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from accmine.sparse.folding import DENSE, Folding
-from accmine.sparse.layer import PARTS, Histogram, Layer, Level
+from accmine.sparse.layer import PARTS, Histogram, Layer, Level, averaged
 from accmine.sparse.stalls import waiting_cycles
 
-__all__ = ["cycles", "dealt", "mean_cycles", "stream_cycles", "window_cycles"]
+__all__ = ["cycles", "dealt", "mean_cycles", "slowest_stream", "stream_cycles", "window_cycles"]
 
 
 def mean_cycles(histogram: Histogram, fine: int) -> int:
@@ -30,36 +30,40 @@ def dealt(costs: Sequence[int], hands: int) -> list[list[int]]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _worst(histograms: tuple[Histogram, ...], groups: int, coarse_in: int, coarse_group: int, fine: int) -> Histogram:
-    """Average histogram of the slowest stream; channels are dealt inside their group, groups to ``coarse_group``."""
+def slowest_stream(
+    histograms: tuple[Histogram, ...], groups: int, coarse_in: int, coarse_group: int, fine: int
+) -> Histogram:
+    """Average histogram of the slowest stream; channels are dealt inside their group, groups to ``coarse_group``.
+
+    Streams of a turn of groups differ by no more than the dearest channel of a group from its cheapest.
+    """
     if len(histograms) == 1:
         return histograms[0]
     size = len(histograms) // groups
-    streams: list[list[int]] = []
     costs = [mean_cycles(own, fine) for own in histograms]
     by_group = [list(range(g * size, (g + 1) * size)) for g in range(groups)]
-    turns = dealt([sum(costs[i] for i in own) for own in by_group], coarse_group)
-    for turn in turns:
+
+    def cost(channels: Sequence[int]) -> int:
+        return sum(costs[i] for i in channels)
+
+    streams: list[list[int]] = []
+    for turn in dealt([cost(own) for own in by_group], coarse_group):
         hands: list[list[int]] = [[] for _ in range(coarse_in)]
         for group in turn:
             own = by_group[group]
-            for hand, chosen in zip(hands, dealt([costs[i] for i in own], coarse_in), strict=True):
-                hand += [own[i] for i in chosen]
+            parts = [[own[i] for i in chosen] for chosen in dealt([costs[i] for i in own], coarse_in)]
+            # what is most goes to the hand that has least: the same hand would be first in every group
+            for hand, part in zip(sorted(hands, key=cost), sorted(parts, key=cost, reverse=True), strict=True):
+                hand.extend(part)
         streams += hands
-    slowest = max(streams, key=lambda own: sum(costs[i] for i in own))
-    sums = [sum(histograms[i][z] for i in slowest) for z in range(len(histograms[0]))]
-    floors = [total // len(slowest) for total in sums]
-    order = sorted(range(len(sums)), key=lambda z: (-(sums[z] % len(slowest)), z))
-    for z in order[: PARTS - sum(floors)]:
-        floors[z] += 1
-    return tuple(floors)
+    return averaged([histograms[i] for i in max(streams, key=cost)])
 
 
 def window_cycles(layer: Layer, level: Level, folding: Folding) -> int:
     """Cycles of a window of the slowest stream in ``PARTS`` of a cycle, waiting included."""
     if folding.engine == DENSE:
         return PARTS * layer.window // folding.fine
-    worst = _worst(level.histograms, layer.groups, folding.coarse_in, folding.coarse_group, folding.fine)
+    worst = slowest_stream(level.histograms, layer.groups, folding.coarse_in, folding.coarse_group, folding.fine)
     return waiting_cycles(worst, folding.fine, folding.engines, folding.slack)
 
 

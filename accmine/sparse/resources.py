@@ -6,10 +6,10 @@ registers are estimates with a band (``EngineModel``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
 from math import prod
 
+from accmine.sparse.engine import DEFAULT_MODEL, EngineModel
 from accmine.sparse.folding import DENSE, Folding
 from accmine.sparse.layer import Layer
 
@@ -26,41 +26,6 @@ BRAM18 = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
 URAM = ((72, 4096),)
 SMALLEST_BLOCK = 1024
 """Bits below which an array is made of LUTs."""
-
-
-@dataclass(frozen=True)
-class EngineModel:
-    """Constants of logic and registers, each per unit that its name says; estimates.
-
-    Attributes
-    ----------
-    data_bits, weight_bits, sum_bits
-        Widths of activations, weights and sums.
-    band
-        (least, most) factor by which a synthesised design may differ in LUT and FF.
-    source
-        Where the constants come from.
-    """
-
-    data_bits: int = 16
-    weight_bits: int = 16
-    sum_bits: int = 32
-    engine_lut: int = 60
-    engine_ff: int = 90
-    squeeze_lut_per_bit: float = 0.5
-    crossbar_lut_per_bit: float = 0.34
-    tree_lut_per_bit: float = 1.0
-    tree_ff_per_bit: float = 1.0
-    sum_lut_per_bit: float = 1.0
-    window_ff_per_bit: float = 1.0
-    adapter_lut_per_bit: float = 1.0
-    adapter_ff_per_bit: float = 2.0
-    band: tuple[float, float] = (0.6, 1.6)
-    source: str = "derived from LUT6 structures, not synthesised"
-
-    def as_mapping(self) -> Mapping[str, object]:
-        """By name."""
-        return {own.name: getattr(self, own.name) for own in fields(self)}
 
 
 def blocks(depth: int, width: int, shapes: tuple[tuple[int, int], ...]) -> int:
@@ -88,15 +53,25 @@ def used(layer: Layer, folding: Folding, model: EngineModel) -> Use:
         bram += folding.engines * blocks(depth, width, BRAM18)
     else:
         uram += folding.engines * blocks(depth, width, URAM)
-    lines = layer.kernel[0] - 1
-    if lines:
-        streams = folding.streams_in(layer)
-        line = -(-layer.size_in[1] * layer.channels_in // streams)
-        if line * model.data_bits < SMALLEST_BLOCK:
-            lut += streams * lines * lut_ram(line, model.data_bits)
+    for number, words in _buffers(layer, folding):
+        lut, ff = lut + number * model.buffer_lut, ff + number * model.buffer_ff
+        if words * model.data_bits < SMALLEST_BLOCK:
+            lut += number * lut_ram(words, model.data_bits)
         else:
-            bram += streams * lines * blocks(line, model.data_bits, BRAM18)
+            bram += number * blocks(words, model.data_bits, BRAM18)
     return dsp, lut, ff, bram, uram, bits
+
+
+def _buffers(layer: Layer, folding: Folding) -> Iterator[tuple[int, int]]:
+    """(how many, words of each) that hold a map until its window is complete: lines, and positions of the window.
+
+    Channels of a position come one after the other, so that the next position of a row is a word of each channel away.
+    """
+    rows, columns = layer.kernel
+    streams = folding.streams_in(layer)
+    channels = layer.channels_in // streams
+    yield streams * (rows - 1), layer.size_in[1] * channels
+    yield streams * rows * (columns - 1), channels
 
 
 def _dsp(folding: Folding, model: EngineModel) -> int:
@@ -110,21 +85,23 @@ def _dsp(folding: Folding, model: EngineModel) -> int:
 def _logic(layer: Layer, folding: Folding, model: EngineModel) -> tuple[int, int]:
     """LUTs and FFs of engines, sums, window registers and buffers."""
     pair = model.data_bits + model.weight_bits
-    if folding.engine == DENSE:
-        chosen = 0.0 if folding.fine == layer.window else model.squeeze_lut_per_bit * pair * folding.fine
-    else:  # each multiplier takes any product of the window
-        chosen = model.crossbar_lut_per_bit * pair * folding.fine * max(0, layer.window - 1)
+    streams = folding.coarse_in * folding.coarse_group
+    bits = layer.window * model.data_bits
+    chosen, each = 0.0, model.window_lut_per_bit * bits if prod(layer.kernel) > 1 else 0.0
+    if folding.engine == DENSE:  # once for all engines of a stream: they take the same turns
+        each += model.squeeze_lut_per_bit * model.data_bits * (layer.window - folding.fine)
+    elif layer.window > 1:  # each multiplier takes any product of the window
+        chosen = model.crossbar_lut_per_bit * pair * folding.fine * (layer.window - 1)
+        chosen += layer.window * (model.zero_lut_per_bit * pair + model.select_lut_per_product * folding.fine)
     tree = max(0, folding.fine - 1) * model.sum_bits
     lut = model.engine_lut + chosen + model.tree_lut_per_bit * tree + model.sum_lut_per_bit * model.sum_bits
     ff = model.engine_ff + model.tree_ff_per_bit * tree + model.window_ff_per_bit * pair * folding.fine
+    if layer.channels_in > layer.groups * layer.cluster * folding.coarse_in:  # a sum for each output, over channels
+        lut += lut_ram(layer.channels_out // (layer.groups * folding.coarse_out), model.sum_bits)
     if folding.slack > 1:
-        lut += lut_ram(folding.slack, layer.window * model.data_bits + model.sum_bits)
-    registers = folding.coarse_in * folding.coarse_group * layer.window * model.data_bits * model.window_ff_per_bit
-    return -int(-folding.engines * lut // 1), -int(-(folding.engines * ff + registers) // 1)
-
-
-DEFAULT_MODEL = EngineModel()
-"""Constants where nothing else is given."""
+        lut += lut_ram(folding.slack, bits + model.sum_bits)
+    registers = streams * bits * model.window_ff_per_bit
+    return -int(-(folding.engines * lut + streams * each) // 1), -int(-(folding.engines * ff + registers) // 1)
 
 
 def adapter(streams_out: int, streams_in: int, model: EngineModel) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from accmine.study.parts import HEURISTIC_OPTIONS
 from accmine.study.reference import study_reference
 from accmine.study.study import (
     BLOCKS,
+    KINDS,
     LoadedStudy,
     Search,
     Study,
@@ -12,6 +13,7 @@ from accmine.study.study import (
     as_mapping,
     block_of,
     effective,
+    kind_of,
     load_study,
     read_document,
     schema,
@@ -23,6 +25,7 @@ from accmine.study.sweep import LoadedSweep, SweepPoint, load_sweep, sweep_in
 __all__ = [
     "BLOCKS",
     "HEURISTIC_OPTIONS",
+    "KINDS",
     "Inputs",
     "LoadedStudy",
     "LoadedSweep",
@@ -33,6 +36,7 @@ __all__ = [
     "as_mapping",
     "block_of",
     "effective",
+    "kind_of",
     "load_study",
     "load_suite",
     "load_sweep",

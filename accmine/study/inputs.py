@@ -37,6 +37,7 @@ from accmine.hardware import (
 )
 from accmine.hardware.technology import Technology, load_technology
 from accmine.study.sources import source_of
+from accmine.study.sparse.keys import SparseStudy
 from accmine.study.study import LoadedStudy, Study, as_mapping
 from accmine.system import Cluster, load_cluster
 from accmine.workload import ModelDescription, load_model
@@ -297,8 +298,10 @@ def _check_stacks(template: Template, technology: Technology) -> None:
             )
 
 
-def referenced_files(study: Study) -> tuple[Path, ...]:
+def referenced_files(study: Study | SparseStudy) -> tuple[Path, ...]:
     """The user's own files that the study names, sorted."""
+    if isinstance(study, SparseStudy):
+        return study.files
     references = [study.baseline, study.accelerator.use, *study.baselines]
     references += [study.technology] if study.technology else []
     references += [workload.use for workload in study.workloads]
@@ -311,12 +314,12 @@ def referenced_files(study: Study) -> tuple[Path, ...]:
     return tuple(sorted(own))
 
 
-def content_of(study: Study) -> dict[str, str]:
+def content_of(study: Study | SparseStudy) -> dict[str, str]:
     """File -> SHA-256 (hex) of its content, of the user's files that the study names."""
     return {str(path): content_hash(path) for path in referenced_files(study)}
 
 
-def study_hash(study: Study, content: Mapping[str, str] | None = None) -> str:
+def study_hash(study: Study | SparseStudy, content: Mapping[str, str] | None = None) -> str:
     """SHA-256 (hex) of the effective study and the content of the user's files it names, wherever they lie.
 
     Parameters

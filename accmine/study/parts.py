@@ -376,6 +376,11 @@ class Budget(Part):
             raise FieldsError([(("deterministic",), "needs budget.work or budget.seconds: else nothing ends the run")])
         return self
 
+    def timeless(self) -> Budget:
+        """Without what decides only how long a run may take; of one that repeats, that decides the answer too."""
+        patience = {"workers": 1} if self.deterministic else {"seconds": None, "work": None, "workers": 1}
+        return self.model_copy(update=patience)
+
     def covered_by(self, had: Mapping[str, float | None]) -> bool:
         """Whether ``seconds`` and ``work`` of what was done before were at least as much; ``None``: no limit."""
         pairs = ((had["seconds"], self.seconds), (had["work"], self.work))

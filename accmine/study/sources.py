@@ -8,6 +8,7 @@ from typing import Any
 
 from accmine.cost import KernelSource, MeasuredTable, Source, ZigzagSource, read_measurements
 from accmine.cost.kernel.mapping import Product
+from accmine.cost.kernel.source import SIZES
 from accmine.cost.measured.works import core_name
 from accmine.errors import InputError
 from accmine.files import load_yaml, path_of, resolve
@@ -81,10 +82,16 @@ def _kernels(name: str, template: Template, baseline: Design, told: list[str]) -
         f"{key}: {name} serves core types of dataflow {source.dataflow}; the model costs those of dataflow {flow}"
         for key, flow in others
     ]
-    if source.unused:
-        sizes = " and ".join(source.unused)
+    if unused := [size for size in SIZES if size not in source.sizes]:
+        sizes = " and ".join(unused)
         told.append(
             f"cost.architecture: {name} has no parameter {sizes}: its cycles are the same whatever {sizes} a core has"
+        )
+    clock = source.architecture.frequency_hz
+    if clock is not None and any(clock != hz for hz in template.frequency_hz):
+        told.append(
+            f"cost.architecture: {name} is described at {clock / 1e6:g} MHz: a core takes its cycles at the clock of "
+            "the design, latencies and bandwidths of memories in the description too"
         )
     return source
 

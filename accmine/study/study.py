@@ -18,10 +18,11 @@ from accmine.files import (
     Document,
     FieldsError,
     derived,
+    did_you_mean,
     dump,
     is_file_reference,
     load_yaml,
-    looks_like,
+    refuse_others,
     resolve,
     validate,
 )
@@ -43,6 +44,7 @@ from accmine.study.values import AcceleratorName, TechnologyName, Text
 
 __all__ = [
     "BLOCKS",
+    "KINDS",
     "AcceleratorSpace",
     "Budget",
     "Cost",
@@ -57,6 +59,7 @@ __all__ = [
     "as_mapping",
     "block_of",
     "effective",
+    "kind_of",
     "load_study",
     "read_document",
     "schema",
@@ -274,6 +277,28 @@ def block_of(document: Document) -> str:
     return next((key for key in BLOCKS if isinstance(document.data, dict) and key in document.data), "")
 
 
+KINDS = {"sparse-dataflow": "sparse"}
+"""``kind`` of a study that is not about accelerators for training -> the question that runs it."""
+
+
+def kind_of(document: Document) -> str:
+    """Which of ``KINDS`` a document is of; empty for a study of training, which has no such key.
+
+    Raises
+    ------
+    InputError
+        If it is of none of them.
+    """
+    if not isinstance(document.data, dict) or "kind" not in document.data:
+        return ""
+    found = document.data["kind"]
+    if not isinstance(found, str) or found not in KINDS:
+        allowed = f"{', '.join(KINDS)}; a study of training has no such key"
+        message = f"unknown kind {found!r:.60}; {did_you_mean(str(found), KINDS)}allowed: {allowed}"
+        raise InputError(message, document.locate(("kind",)), "kind")
+    return found
+
+
 def read_document(
     name_or_path: str | Path, overrides: Sequence[str] = (), *, design: str | Path | None = None
 ) -> tuple[Document, Path]:
@@ -285,15 +310,21 @@ def read_document(
         overrides = [*overrides, f"accelerator={{use: {json.dumps(use)}}}"]
     shown = str(name_or_path) if is_file_reference(name_or_path) else None
     document = load_yaml(path, name=shown, overrides=overrides)
-    known = looks_like(document.text, path)
-    keys = ("workloads", *BLOCKS) if isinstance(document.data, dict) else ()
-    if known is not None and not any(key in document.data for key in keys):
-        raise InputError(f"is no study; it looks like {known}", where=document.name)
+    refuse_others(document, "study", ("workloads", "network", "device", *BLOCKS))
     return document, path
 
 
 def study_in(document: Document, path: Path) -> LoadedStudy:
-    """The study of a document, whatever more it asks for."""
+    """The study of training of a document, whatever more it asks for.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong; also for a study of another kind.
+    """
+    if kind := kind_of(document):
+        message = f"{kind} is for `accmine run`, `accmine validate` and what reads runs; a study of training is needed"
+        raise InputError(message, document.locate(("kind",)), "kind")
     data = document.data
     if isinstance(data, dict):
         data = {key: value for key, value in data.items() if key not in BLOCKS}
@@ -348,7 +379,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def effective(study: Study) -> str:
+def effective(study: BaseModel) -> str:
     """The study with every default written out, as YAML that is itself a valid study."""
     return dump(as_mapping(study), flow=None)
 

@@ -35,8 +35,11 @@ __all__ = [
     "ClusterName",
     "Count",
     "CountAxis",
+    "DataFile",
     "DataflowAxis",
     "Degrees",
+    "DeviceName",
+    "EngineName",
     "HertzAxis",
     "MeasurementFile",
     "MicrobatchList",
@@ -283,6 +286,8 @@ Switch = Annotated[
 
 MeasurementFile = Annotated[str, AfterValidator(_csv), WithJsonSchema({"type": "string", "minLength": 1})]
 """A CSV file, found beside the study or in the current folder."""
+DataFile = Annotated[str, AfterValidator(_csv), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A file of another kind, likewise."""
 
 AreaLimit = Annotated[str | None, PlainValidator(_read(_limit, "mm2")), _limit_schema("mm2")]
 """An upper limit: a quantity, ``baseline`` for the baseline's own value, ``none`` for no limit."""
@@ -318,4 +323,8 @@ TechnologyName = Annotated[Text, *_name_of("technologies")]
 ArchitectureName = Annotated[Text, *_name_of("kernels")]
 """As ``WorkloadName``."""
 ClusterName = Annotated[Text, *_name_of("clusters")]
+"""As ``WorkloadName``."""
+DeviceName = Annotated[Text, *_name_of("devices")]
+"""As ``WorkloadName``."""
+EngineName = Annotated[Text, *_name_of("engines")]
 """As ``WorkloadName``."""

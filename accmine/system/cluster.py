@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import AfterValidator, BeforeValidator, Field, StrictStr, TypeAdapter, WithJsonSchema
+from pydantic import AfterValidator, Field, StrictStr, TypeAdapter, WithJsonSchema
 
 from accmine.errors import Complaint, InputError
-from accmine.files import Document, load_yaml, parse_quantity, quantity_pattern, resolve, validate
-from accmine.workload.importers.values import Part, Size
+from accmine.files import Document, load_yaml, resolve, validate
+from accmine.workload.importers.values import BytesPerSecond, Part, Seconds, Size
 
 __all__ = ["TOPOLOGIES", "Cluster", "Level", "cluster_schema", "load_cluster", "read_cluster"]
 
@@ -260,28 +260,12 @@ def _boundaries(cluster: Cluster, stride: int, pipeline: int, devices: int) -> t
     return different[:pipeline], different[pipeline:]
 
 
-def _quantity(dimension: str) -> Any:
-    def read(value: Any) -> float:
-        try:
-            return parse_quantity(value, dimension)
-        except InputError as error:
-            raise ValueError(error.complaints[0].message) from None
-
-    return BeforeValidator(read)
-
-
 def _topology(word: str) -> str:
     if word not in TOPOLOGIES:
         raise ValueError(f"must be one of {', '.join(TOPOLOGIES)}, got {word!r}")
     return word
 
 
-def _written(dimension: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": quantity_pattern(dimension)})
-
-
-_Rate = Annotated[float, _quantity("bytes/s"), _written("bytes/s")]
-_Time = Annotated[float, _quantity("seconds"), _written("seconds")]
 _Topology = Annotated[StrictStr, AfterValidator(_topology), WithJsonSchema({"enum": list(TOPOLOGIES)})]
 _Text = Annotated[StrictStr, Field(min_length=1)]
 
@@ -289,11 +273,11 @@ _Text = Annotated[StrictStr, Field(min_length=1)]
 class _Level(Part):
     name: _Text
     devices: Size | None = None
-    bandwidth: _Rate
-    latency: _Time
+    bandwidth: BytesPerSecond
+    latency: Seconds
     topology: _Topology = "switch"
     efficiency: Annotated[float, Field(strict=True)] = 1.0
-    collective_start: _Time = 0.0
+    collective_start: Seconds = 0.0
 
 
 class _Levels(Part):
@@ -308,8 +292,8 @@ class _OneLevel(Part):
     """A file of any number of devices, with the bandwidth of a link between two neighbours."""
 
     name: _Text
-    link: _Rate
-    latency: _Time
+    link: BytesPerSecond
+    latency: Seconds
     topology: _Topology = "ring"
     source: StrictStr = ""
 

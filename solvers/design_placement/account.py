@@ -89,7 +89,7 @@ def proof_of(
         design=best.design,
         step_s=step,
         bound_s=bound,
-        plan_part=1 - bound / least,
+        plan_part=1 - bound / least if least > 0 else 0.0,  # 0: nothing is proven yet
         schedule_part=1 - own / step,
         design_part=1 - least / own,
         designs=counts.designs,

@@ -127,3 +127,8 @@ def test_slips_of_the_pen(word: str, said: str) -> None:
 
 def test_nothing_is_allowed() -> None:
     assert did_you_mean("x", ()) == ""
+
+
+def test_a_name_of_another_kind_is_said_to_be_one() -> None:
+    with pytest.raises(InputError, match=r"unknown study 'systolic-ws'; it is one of accmine list kernels; known: "):
+        resolve("studies", "systolic-ws")

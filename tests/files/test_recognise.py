@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import yaml
 
 from accmine.errors import InputError
 from accmine.files import looks_like, names, resolve
@@ -77,6 +79,7 @@ def test_formats_that_are_named_and_are_not(tmp_path: Path) -> None:
         ("technologies", "a technology"),
         ("clusters", "a cluster"),
         ("stacks", "a stack of software"),
+        ("kernels", "a described architecture"),
         ("studies", "a study"),
     ],
 )
@@ -89,8 +92,20 @@ def test_own_files(kind: str, says: str) -> None:
                 load_study(path)
 
 
+EXAMPLES = Path(str(files("accmine"))).parent / "examples"
+
+
+def test_a_kernel_and_its_architecture_in_yaml_and_json() -> None:
+    for name, says in (("kernel", "a kernel"), ("kernel-architecture", "a described architecture")):
+        text = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
+        assert str(looks_like(text, Path("x.yaml"))).startswith(f"{says}, which accmine kernel ")
+        assert str(looks_like(json.dumps(yaml.safe_load(text)), Path("x.json"))).startswith(f"{says}, which accmine ")
+        with pytest.raises(InputError, match=f'needs an object with "kind"; it looks like {says}, .*; read are: '):
+            load_problem(EXAMPLES / f"{name}.yaml")
+
+
 def test_own_problems() -> None:
-    for path in (Path(str(files("accmine"))).parent / "examples").glob("*.json"):
+    for path in EXAMPLES.glob("*.json"):
         assert looks_like(path.read_text(encoding="utf-8"), path) == "a problem of accmine, which accmine solve reads"
 
 

@@ -67,3 +67,36 @@ def test_no_reader_sees_a_part(tmp_path: Path) -> None:
         ended.set()
         reader.join()
     assert seen <= set(texts)
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text(encoding="utf-8")))
+    reader.start()
+    write_atomic(pipe, "text é")
+    reader.join(10)
+    assert read == ["text é"]
+    assert pipe.is_fifo()
+
+
+def test_a_device_stays_one_and_a_full_disk_names_the_file() -> None:
+    full = Path("/dev/full")
+    if not full.is_char_device():
+        pytest.skip("no /dev/full here")
+    with pytest.raises(OSError, match="/dev/full"):
+        write_atomic(full, "text")
+    write_atomic(Path("/dev/null"), "text")
+    assert full.is_char_device()
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_disk_that_is_full_names_the_file_that_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*run\.json'"):
+        write_atomic(tmp_path / "run.json", "text")
+    assert os.listdir(tmp_path) == []

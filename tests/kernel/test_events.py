@@ -93,7 +93,7 @@ def test_dependences_say_the_rule_and_how_many_iterations() -> None:
         ("finish u", "start u", 0, 3, "WAW", "x"),
         ("finish v", "start u", 0, 3, "WAR", "x"),
         ("start u", "finish u", 7, 0, "latency", "u"),
-        ("start u", "leave u", 2, 0, "latency", "u"),
+        ("start u", "leave u", 2, 0, "hold", "u"),
         ("leave v", "enter v", 0, 1, "slot", "v"),
         ("enter v", "enter v", 0, 1, "interval", "v"),
         ("enter v", "start v", 0, 0, "latency", "v"),

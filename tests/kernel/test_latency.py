@@ -33,12 +33,32 @@ def mapped(body: tuple[Issue | Repeat, ...], change: Any) -> tuple[Issue | Repea
 
 @pytest.mark.parametrize("rows_too", [False, True])
 def test_powers_of_nests_are_the_recurrence(rows_too: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SETTLES", 0)
     monkeypatch.setattr(module, "STEP_S", 1e3)  # every loop of the program by a power, and with rows_too those in loops
     if rows_too:
         monkeypatch.setattr(module._Evaluation, "leaps", lambda *_: True)
     for seed in range(80):
         program = random_program(seed, most=150)
         assert latency(program) == run(program).latency, seed
+
+
+def test_loops_that_settle_are_the_recurrence(monkeypatch: pytest.MonkeyPatch) -> None:
+    settled = 0
+
+    def counted(self: Any, item: Repeat, state: Any) -> int:
+        nonlocal settled
+        left = settle(self, item, state)
+        settled += left == 0 and item.trips > module.SETTLES // len(item.body)
+        return left
+
+    settle = module._Evaluation.settle
+    monkeypatch.setattr(module._Evaluation, "settle", counted)
+    for most in (8, 24, module.SETTLES):  # few tries, so that loops are left in the midst of settling too
+        monkeypatch.setattr(module, "SETTLES", most)
+        for seed in range(60):
+            program = random_program(seed, most=400, trips=80, depth=1 + seed % 2)
+            assert latency(program) == run(program).latency, seed
+    assert settled > 50
 
 
 def test_a_power_of_the_matrix_is_that_many_iterations() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 from accmine.problems.sparse_dataflow import Budget, Choice, Problem, Solution, tabulate
 from accmine.sparse.layer import PARTS, Layer, Level, binomial
+from accmine.sparse.resources import RESOURCES
 
-__all__ = ["any_solution", "random_dataflow", "random_histogram"]
+__all__ = ["any_solution", "random_dataflow", "random_histogram", "squeezed"]
 
 
 def random_histogram(rng: random.Random, window: int) -> tuple[int, ...]:
@@ -79,3 +82,19 @@ def any_solution(problem: Problem, seed: int = 0) -> Solution:
     for own in tabulate(problem):
         choices.append(own.choice(rng.randrange(len(own.cycles)), rng.randrange(len(own.rows))))
     return Solution(tuple(choices))
+
+
+def squeezed(problem: Problem, seed: int = 0) -> Problem:
+    """The same layers under budgets near what some design takes: several bind, and often nothing fits them all."""
+    rng = random.Random(seed)
+    tables = tabulate(problem)
+    total = [sum(int(own.use[rng.randrange(len(own.use)), r]) for own in tables) for r in range(6)]
+    names = [name for name in ("dsp", "lut", "ff", "bram18") if rng.random() < 0.6]
+    shares = {name: rng.choice([0.3, 0.5, 0.8, 1.0]) for name in names}
+    limits: dict[str, Any] = {name: int(total[RESOURCES.index(name)] * share) for name, share in shares.items()}
+    if "stream" in problem.memories and rng.random() < 0.7:
+        slow = rng.choice(sorted({cycles for own in tables for cycles in own.cycles.ravel().tolist()}))
+        limits["bits_per_cycle"] = Fraction(total[5], slow) if rng.random() < 0.8 else Fraction(0)
+    if rng.random() < 0.7:
+        limits["loss"] = sum(rng.choice(own.loss.tolist()) for own in tables)
+    return replace(problem, budget=Budget(**limits), name=f"{problem.name}-squeezed")

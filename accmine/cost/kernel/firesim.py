@@ -7,6 +7,8 @@ programs that made them (ucb-bar/dosa and its test generator) and confirmed on t
 - Images are square: a layer with P ≠ Q runs with Q = P; a filter of even size makes one more row and column.
 - The array has the least power of two of rows and columns that holds both spatial factors, whatever the table says.
 - A product (Q = R = S = 1) runs in blocks of the array: a tile of T elements becomes max(1, T // 16) blocks.
+- A block takes a cycle per row of its inputs, at least 4 (ExecuteController of the RTL); weights of the next one enter
+  meanwhile. Blocks are as wide and deep as the array, whatever part of it the mapping names.
 - Outputs leave the accumulator in the last iteration of the loops over C, R and S.
 """
 
@@ -20,7 +22,7 @@ from math import prod
 from accmine.errors import InputError
 from accmine.kernel.architecture import Instruction, Kernel, Loop, Operand
 
-__all__ = ["DIMENSIONS", "Layer", "array_of", "calls_of", "layer_kernel"]
+__all__ = ["DIMENSIONS", "Layer", "Tile", "array_of", "calls_of", "layer_kernel", "tile_of"]
 
 DIMENSIONS = "CKNPQRS"
 _LEVEL = re.compile(r"L(\d)\[([WIO]+)\] (.*)\Z")
@@ -30,7 +32,9 @@ _REDUCED = "CRS"
 LINE_BYTES, CACHE_BYTES = 64, 512 * 1024
 """Requests and cache lines; the level-two cache of Chipyard's default system."""
 PAGE_BYTES, TLB_PAGES = 4096, 512
-"""The second-level TLB of the same."""
+"""The second-level TLB of the same; the first has 4 entries, so every page of weights is looked up in the second."""
+LEAST_ROWS = 4
+"""Cycles of a block with fewer rows."""
 
 Sizes = dict[str, int]
 Body = tuple[Instruction | Loop, ...]
@@ -168,18 +172,42 @@ def _missed(nest: _Nest, stride: int, unit: int, capacity: int) -> tuple[float, 
     return touched[0] / calls, touched[1] / calls
 
 
-def _tile(layer: Layer, levels: dict[int, list[tuple[str, int, bool]]], nest: _Nest, dim: int) -> tuple[Body, Body]:
-    """Instructions of a call, and the store of a finished one; edge tiles count as the mean of all."""
+@dataclass(frozen=True)
+class Tile:
+    """What the host issues, again and again.
+
+    Attributes
+    ----------
+    calls
+        How often.
+    finished
+        Calls after which outputs leave.
+    call, store
+        Instructions of a call, and of the outputs that leave; edge tiles count as the mean of all.
+    """
+
+    calls: int
+    finished: int
+    call: tuple[Instruction, ...]
+    store: tuple[Instruction, ...]
+
+
+def _work(mean: Mapping[str, float], dim: int, product: bool) -> dict[str, int]:
+    """Blocks of a tile, and cycles in which their rows enter."""
+    folds = _ceil(mean["K"], dim) * _ceil(mean["C"], dim) * mean["R"] * mean["S"] * mean["Q"]
+    full, rest = divmod(_ceil(mean["P"], dim) * dim if product else mean["P"], dim)  # products are padded to blocks
+    rows = full * max(dim, LEAST_ROWS) + (max(rest, LEAST_ROWS) if rest else 0)
+    return {"blocks": round(folds * _ceil(mean["P"], dim)), "rows": round(folds * rows)}
+
+
+def _tile(layer: Layer, nest: _Nest, dim: int) -> Tile:
     mean = {name: nest.whole[name] / _ceil(nest.whole[name], nest.tile[name]) for name in DIMENSIONS}
     product, stride = layer.is_product, layer.stride
-    deep, wide = (dim, dim) if product else _spatial(levels)
     in_rows = ((mean["P"] - 1) * stride + mean["R"]) * ((mean["Q"] - 1) * stride + mean["S"])
     weight_rows, out_rows = mean["R"] * mean["S"] * mean["C"], mean["P"] * mean["Q"]
-    folds = _ceil(mean["K"], wide) * _ceil(mean["C"], deep) * mean["R"] * mean["S"] * mean["Q"]
-    blocks = round(folds * _ceil(mean["P"], dim))
-    rows = blocks * dim if product else round(folds * mean["P"])  # products are padded to blocks
     lines, _ = _missed(nest, stride, LINE_BYTES, CACHE_BYTES // LINE_BYTES)
     _, pages = _missed(nest, stride, PAGE_BYTES, TLB_PAGES)
+    _, looked_up, _ = _touched(mean, nest.whole, stride, PAGE_BYTES)
     kind = {"conv": int(not product), "ws": int(product)}
     command, sums = Operand("commands", "tile"), Operand("accumulator", "sums")
     inputs, weights = Operand("scratchpad", "inputs"), Operand("scratchpad", "weights")
@@ -187,15 +215,30 @@ def _tile(layer: Layer, levels: dict[int, list[tuple[str, int, bool]]], nest: _N
     def moved(rows: float, width: float) -> dict[str, int]:
         return {"requests": round(rows * _ceil(width, LINE_BYTES)), "bytes": round(rows * width)}
 
-    of_inputs = {**kind, **moved(in_rows, mean["C"]), "lines": round(1000 * lines), "pages": 0}
-    of_weights = {**kind, **moved(weight_rows, mean["K"]), "lines": 0, "pages": round(1000 * pages)}
+    of_inputs = {**kind, **moved(in_rows, mean["C"]), "lines": round(1000 * lines), "pages": 0, "walks": 0}
+    of_weights = {**kind, **moved(weight_rows, mean["K"]), "lines": 0}
+    of_weights |= {"pages": round(1000 * looked_up), "walks": round(1000 * pages)}
     call = (
         Instruction("loop_ws" if product else "loop_conv", writes=(command,), values={"first": 0, **kind}),
         Instruction("mvin", (command,), (inputs,), values=of_inputs, label="mvin inputs"),
         Instruction("mvin", (command,), (weights,), values=of_weights, label="mvin weights"),
-        Instruction("compute", (inputs, weights), (sums,), values={"blocks": blocks, "rows": rows}),
+        Instruction("compute", (inputs, weights), (sums,), values=_work(mean, dim, product)),
     )
-    return call, (Instruction("mvout", (sums,), values=moved(out_rows, mean["K"])),)
+    reduced = prod(trips for name, trips in nest.loops if name in _REDUCED)
+    store = Instruction("mvout", (sums,), values=moved(out_rows, mean["K"]))
+    return Tile(nest.calls, nest.calls // reduced, call, (store,))
+
+
+def tile_of(layer: Layer) -> Tile:
+    """The tile of a layer, as ``layer_kernel`` repeats it.
+
+    Raises
+    ------
+    InputError
+        If the mapping cannot be read, or does not cover the layer.
+    """
+    dim = array_of(layer)
+    return _tile(layer, _nest(layer, _levels(layer.mapping), dim), dim)
 
 
 def layer_kernel(layer: Layer, name: str = "layer") -> Kernel:
@@ -208,9 +251,9 @@ def layer_kernel(layer: Layer, name: str = "layer") -> Kernel:
     """
     levels, dim = _levels(layer.mapping), array_of(layer)
     nest = _nest(layer, levels, dim)
-    call, store = _tile(layer, levels, nest, dim)
+    tile = _tile(layer, nest, dim)
     begin = Instruction("begin", values={"first": 1, "conv": 0, "ws": 0})
-    return Kernel(name, (begin, *_loops(nest.loops, call, store, True)))
+    return Kernel(name, (begin, *_loops(nest.loops, tile.call, tile.store, True)))
 
 
 def _loops(loops: tuple[tuple[str, int], ...], call: Body, store: Body, last: bool) -> Body:

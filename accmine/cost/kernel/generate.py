@@ -1,19 +1,25 @@
-"""Kernels of products: the loop nest of a mapping, with peeled edge tiles and the instructions of a description."""
+"""Kernels of products and convolutions: loop nests of mappings, with peeled edge tiles and described instructions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
-from accmine.cost.kernel.mapping import Product, ProductMapping, default_mapping, rule_of
+from accmine.cost.kernel.mapping import Product, ProductMapping, convolution_product, default_mapping, rule_of
 from accmine.errors import InputError
+from accmine.files import Place
 from accmine.kernel.architecture import Architecture, Instruction, Kernel, Loop, Operand
-from accmine.kernel.described.expression import evaluate
-from accmine.kernel.described.product import OPERAND, Move, ProductRule
+from accmine.kernel.described.expression import MOST, Complaints, evaluate
+from accmine.kernel.described.product import OPERAND, PARTS, WINDOWS, Move, ProductRule, parts_of
+from accmine.workload.forward.convolution import Convolution
 
-__all__ = ["product_kernel"]
+__all__ = ["convolution_kernel", "mapped_kernel", "product_kernel"]
 
 Body = tuple[Instruction | Loop, ...]
+
+REDUCED = ("k", *PARTS["k"])
+"""Loops over what is summed."""
 
 
 def product_kernel(
@@ -27,10 +33,30 @@ def product_kernel(
     mapping: ProductMapping | None = None,
     name: str = "",
 ) -> Kernel:
-    """The kernel of ``batch`` products C[m,n] = A[m,k] · B[k,n] on an architecture that says how it runs them.
+    """The kernel of ``batch`` products C[m,n] = A[m,k] · B[k,n] on an architecture; as ``mapped_kernel``."""
+    product = Product(m, n, k, batch, element_bytes)
+    return mapped_kernel(architecture, product, mapping, name or f"product {batch} x {m} x {n} x {k}")
 
-    A dimension without a loop is covered by each instruction whole; products of a batch run one after the other. Edge
-    tiles are peeled off where instructions differ from those of whole tiles.
+
+def convolution_kernel(
+    architecture: Architecture,
+    convolution: Convolution,
+    *,
+    element_bytes: int = 1,
+    mapping: ProductMapping | None = None,
+    name: str = "convolution",
+) -> Kernel:
+    """The kernel of a convolution on an architecture; as ``mapped_kernel``."""
+    return mapped_kernel(architecture, convolution_product(convolution, element_bytes), mapping, name)
+
+
+def mapped_kernel(
+    architecture: Architecture, product: Product, mapping: ProductMapping | None = None, name: str = ""
+) -> Kernel:
+    """The kernel of a product or convolution on an architecture that says how it runs them.
+
+    A dimension without a loop is covered by each instruction whole; products of a batch, and groups of a convolution,
+    run one after the other. Edge tiles are peeled off where instructions differ from those of whole tiles.
 
     Parameters
     ----------
@@ -40,77 +66,109 @@ def product_kernel(
     Raises
     ------
     InputError
-        If the architecture has no section ``product``, or the mapping does not fit it.
+        If the architecture has no section ``product``, the mapping does not fit it, or an expression has no value.
     """
-    product = Product(m, n, k, batch, element_bytes)
-    rule, parameters = rule_of(architecture), architecture.parameters
+    rule, found = rule_of(architecture), Complaints(architecture.document)
     chosen = default_mapping(architecture, product) if mapping is None else mapping
-    most = {d: evaluate(tile, parameters) for d, tile in _last(rule).items()}
-    _check(chosen, rule, most, product)
+    _check(chosen, architecture, product)
     loops = [(depth, *loop) for depth, level in enumerate(chosen.levels) for loop in level.loops]
-    if not any(dimension == "b" for _, dimension, _ in loops):
+    looped = {dimension for _, dimension, _ in loops}
+    if "b" not in looped:
         loops.insert(0, (0, "b", 1))
-    nest = _Nest(tuple(loops), _placed(rule, loops), {**parameters, "e": element_bytes})
-    body = _inside(nest, 0, product.sizes, True)
-    return Kernel(name or f"product {batch} x {m} x {n} x {k}", body)
+    sizes = {d: product.sizes[d] for d in ("b", "n")}
+    for whole in PARTS:
+        sizes |= {d: product.sizes[d] for d in ((whole,) if whole in looped else PARTS[whole])}
+    nest = _Nest(
+        tuple(rule.levels), tuple(loops), _placed(rule, loops), architecture.parameters, rule.names, product, found
+    )
+    body = _inside(nest, 0, sizes, True)
+    found.raise_any()
+    return Kernel(name, body, architecture.document)
 
 
-def _last(rule: ProductRule) -> Mapping[str, int | str]:
-    loops = list(rule.levels.values())[-1]
-    assert not isinstance(loops, str)  # the rule was checked when it was made
-    return {str(dimension): tile for dimension, tile in loops.items()}
-
-
-def _check(mapping: ProductMapping, rule: ProductRule, most: Mapping[str, int], product: Product) -> None:
+def _check(mapping: ProductMapping, architecture: Architecture, product: Product) -> None:
+    rule = rule_of(architecture)
     names, known = tuple(level.name for level in mapping.levels), tuple(rule.levels)
     if names != known:
         raise InputError(f"levels of a mapping must be {', '.join(known)}, got {', '.join(names) or 'none'}")
-    for dimension, limit in most.items():
-        tiles = [tile for level in mapping.levels for name, tile in level.loops if name == dimension]
-        covered = min([product.sizes[dimension], *tiles])
-        if covered > limit:
-            raise InputError(f"one instruction covers at most {limit} of {dimension}; the mapping gives it {covered}")
+    covered = dict(product.sizes)
+    for dimension, tile in (loop for level in mapping.levels for loop in level.loops):
+        covered[dimension] = min(covered[dimension], tile)
+    looped = {dimension for level in mapping.levels for dimension, _ in level.loops}
+    for whole, parts in PARTS.items():
+        if whole not in looped:
+            covered[whole] = prod(covered[part] for part in parts)
+        elif both := sorted(looped & set(parts)):
+            raise InputError(f"a mapping loops over {whole} or over its parts, got {whole} and {', '.join(both)}")
+        else:
+            covered |= dict.fromkeys(parts, covered[whole])
+    last = rule.levels[known[-1]]
+    for dimension, most in () if last == "search" else last.items():
+        limit = evaluate(most, architecture.parameters)
+        if covered[dimension] > limit:
+            message = (
+                f"one instruction covers at most {limit} of {dimension}; the mapping gives it {covered[dimension]}"
+            )
+            raise InputError(message)
 
 
 @dataclass(frozen=True)
 class _Nest:
     """Loops (level, dimension, tile), the instructions before and after what each of them holds, and names.
 
-    ``placed[j]`` stands inside j loops.
+    ``placed[j]`` stands inside j loops: index in the description, mnemonic, keys. ``sizes``: names of sizes that
+    expressions may use beside parameters.
     """
 
+    levels: tuple[str, ...]
     loops: tuple[tuple[int, str, int], ...]
-    placed: tuple[tuple[tuple[str, Move], ...], ...]
-    names: Mapping[str, int]
+    placed: tuple[tuple[tuple[int, str, Move], ...], ...]
+    parameters: Mapping[str, int]
+    sizes: tuple[str, ...]
+    product: Product
+    found: Complaints
 
 
-def _placed(rule: ProductRule, loops: list[tuple[int, str, int]]) -> tuple[tuple[tuple[str, Move], ...], ...]:
+def _placed(rule: ProductRule, loops: list[tuple[int, str, int]]) -> tuple[tuple[tuple[int, str, Move], ...], ...]:
     """The instructions by the number of loops around them: down to the innermost one that changes what they handle."""
     levels = list(rule.levels)
-    places: list[list[tuple[str, Move]]] = [[] for _ in range(len(loops) + 1)]
-    for mnemonic, move in rule.moves:
+    places: list[list[tuple[int, str, Move]]] = [[] for _ in range(len(loops) + 1)]
+    for index, (mnemonic, move) in enumerate(rule.moves):
         deepest = levels.index(move.level) if move.level else len(levels) - 1
         # Products of a batch share nothing.
-        around = [j + 1 for j, (level, d, _) in enumerate(loops) if level <= deepest and d in ("b", *move.per)]
-        places[max(around, default=0)].append((mnemonic, move))
+        own = {part for dimension in ("b", *move.per) for part in parts_of(dimension)}
+        around = [j + 1 for j, (level, d, _) in enumerate(loops) if level <= deepest and own & set(parts_of(d))]
+        places[max(around, default=0)].append((index, mnemonic, move))
     return tuple(map(tuple, places))
 
 
 def _inside(nest: _Nest, depth: int, sizes: Mapping[str, int], first: bool) -> Body:
-    """What stands inside ``depth`` loops; ``first``: in the first iteration of all those over k."""
-    names = {**nest.names, **sizes}
-    here = [(move.after, _instruction(mnemonic, move, names, first)) for mnemonic, move in nest.placed[depth]]
+    """What stands inside ``depth`` loops; ``first``: in the first iteration of all those over k and its parts."""
+    names = {**nest.parameters, **_named(nest, sizes)}
+    here = [(item[2].after, _instruction(nest, item, names, first)) for item in nest.placed[depth]]
     before = tuple(item for after, item in here if not after)
     behind = tuple(item for after, item in here if after)
     within = _loop(nest, depth, sizes, first) if depth < len(nest.loops) else ()
     return before + within + behind
 
 
+def _named(nest: _Nest, sizes: Mapping[str, int]) -> dict[str, int]:
+    """What expressions may name of a tile: its sizes, and what follows from them."""
+    own, window = {**sizes, "e": nest.product.element_bytes}, nest.product.window
+    for whole, parts in PARTS.items():
+        own.setdefault(whole, prod(sizes.get(part, 1) for part in parts))
+    for axis, (name, (output, tap)) in enumerate(WINDOWS.items()):
+        if output in sizes and tap in sizes:
+            own[name] = (sizes[output] - 1) * window.stride[axis] + (sizes[tap] - 1) * window.dilation[axis] + 1
+    return {name: own[name] for name in nest.sizes if name in own}
+
+
 def _loop(nest: _Nest, depth: int, sizes: Mapping[str, int], first: bool) -> Body:
     """Loop ``depth``: whole tiles and the edge, the first one apart where sums begin in it; equal ones joined."""
-    _, dimension, tile = nest.loops[depth]
+    level, dimension, tile = nest.loops[depth]
+    place: Place = ("product", "levels", nest.levels[level], dimension)
     whole, rest = divmod(sizes[dimension], tile)
-    begins = first and dimension == "k"
+    begins = first and dimension in REDUCED
     pieces = [(1, tile, True), (whole - 1, tile, False)] if begins else [(whole, tile, first)]
     if rest:
         pieces.append((1, rest, (begins and whole == 0) or (first and not begins)))
@@ -128,24 +186,27 @@ def _loop(nest: _Nest, depth: int, sizes: Mapping[str, int], first: bool) -> Bod
         if trips == 1:
             out += body
         elif body:
-            out += (Loop(trips, body, dimension),)
+            out += (Loop(trips, body, dimension, place),)
     return out
 
 
-def _instruction(mnemonic: str, move: Move, names: Mapping[str, int], first: bool) -> Instruction:
-    def operands(texts: tuple[str, ...]) -> tuple[Operand, ...]:
-        return tuple(_operand(text, names) for text in texts)
+def _instruction(nest: _Nest, item: tuple[int, str, Move], names: Mapping[str, int], first: bool) -> Instruction:
+    index, mnemonic, move = item
+    place: Place = ("product", "instructions", index, mnemonic)
 
-    sums = operands(move.sums)
-    writes, updates = operands(move.writes), operands(move.updates)
-    values = {key: evaluate(value, names) for key, value in move.values.items()}
+    def operands(key: str) -> tuple[Operand, ...]:
+        return tuple(_operand(nest, text, names, (*place, key, at)) for at, text in enumerate(getattr(move, key)))
+
+    writes, updates, sums = operands("writes"), operands("updates"), operands("sums")
+    values = {key: nest.found.number(value, names, (*place, key), -MOST) for key, value in move.values.items()}
     written, updated = (writes + sums, updates) if first else (writes, updates + sums)
-    return Instruction(mnemonic, operands(move.reads), written, updated, values)
+    return Instruction(mnemonic, operands("reads"), written, updated, values, place=place)
 
 
-def _operand(text: str, names: Mapping[str, int]) -> Operand:
-    found = OPERAND.fullmatch(text)
-    if found is None:
-        raise InputError(f"{text!r} is no operand; allowed: PLACE.PART or PLACE.PART:BYTES")
-    size = found["size"]
-    return Operand(found["place"], found["part"], 0 if size is None else evaluate(size, names))
+def _operand(nest: _Nest, text: str, names: Mapping[str, int], place: Place) -> Operand:
+    match = OPERAND.fullmatch(text)
+    if match is None:
+        nest.found.add(place, f"{text!r} is no operand; allowed: PLACE.PART or PLACE.PART:BYTES")
+        return Operand("", "")
+    size = match["size"]
+    return Operand(match["place"], match["part"], 0 if size is None else nest.found.number(size, names, place))

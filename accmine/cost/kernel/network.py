@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from accmine.cost.kernel.generate import product_kernel
+from accmine.cost.kernel.generate import mapped_kernel
+from accmine.cost.kernel.mapping import Product, convolution_product, rule_of
 from accmine.kernel.architecture import Architecture, Kernel
 from accmine.workload import BYTES, OperatorGraph
-from accmine.workload.graph import Operator, Work
+from accmine.workload.forward.convolution import convolution_of
+from accmine.workload.graph import Operator, Tensor
 
-__all__ = ["OperatorKernel", "network_kernels", "work_kernel"]
+__all__ = ["OperatorKernel", "network_kernels"]
 
 
 @dataclass(frozen=True)
@@ -36,60 +38,45 @@ class OperatorKernel:
     reason: str = ""
 
 
-def work_kernel(architecture: Architecture, work: Work, name: str = "") -> Kernel | str:
-    """The kernel of the product of a work, or why there is none.
-
-    A convolution is its im2col product (m = images · OH · OW, k = Cin / groups · kh · kw, n = Cout / groups); its
-    groups run one after the other, so that each channel of a depthwise one is a product of its own. Vector parts
-    that are fused to it are left out.
-
-    Raises
-    ------
-    InputError
-        As ``product_kernel``.
-    """
-    if work.attention is not None:
-        return "fused attention: scores are made and used block by block, which is no single product"
-    gemm = work.gemm
-    if gemm is None:
-        return "no product: work of a vector unit, or moves of tensors"
-    size = BYTES[work.dtype]
-    return product_kernel(architecture, gemm.m, gemm.n, gemm.k, batch=gemm.batch, element_bytes=size, name=name)
-
-
-def network_kernels(workload: OperatorGraph | Iterable[Operator], architecture: Architecture) -> list[OperatorKernel]:
+def network_kernels(graph: OperatorGraph, architecture: Architecture) -> list[OperatorKernel]:
     """Kernels of the operators of a graph, equal ones once, in order of first appearance.
 
-    Operators are equal where sizes of the product and bytes per element are: of what else they differ in, a
-    description of products knows nothing. A training graph has its backward products too.
+    A convolution is its im2col product (m = images · OH · OW, k = Cin / groups · kh · kw, n = Cout / groups), which
+    knows its taps and rows where the description tells them apart; its groups run one after the other, so that each
+    channel of a depthwise one is a product of its own. Gradients of convolutions are products without taps. Vector
+    parts that are fused to a product are left out.
 
-    Parameters
-    ----------
-    workload
-        A graph, or operators of one (``graph.phase("forward").operators``).
+    Operators are equal where sizes of the product, taps and rows if they matter, and bytes per element are: of what
+    else they differ in, a description of products knows nothing. A training graph has its backward products too.
 
     Raises
     ------
     InputError
         If the architecture does not say how a product runs on it, or the mapping does not fit.
     """
-    operators = workload.operators if isinstance(workload, OperatorGraph) else tuple(workload)
-    counts: Counter[tuple[object, ...]] = Counter()
-    firsts: dict[tuple[object, ...], Operator] = {}
-    for operator in operators:
-        key = _key(operator.work)
-        counts[key] += 1
-        firsts.setdefault(key, operator)
+    of_convolutions = rule_of(architecture).of_convolutions
+    counts: Counter[Product | str] = Counter()
+    firsts: dict[Product | str, Operator] = {}
+    for operator in graph.operators:
+        product = _product(operator, graph.tensors if of_convolutions else ())
+        counts[product] += 1
+        firsts.setdefault(product, operator)
     out = []
-    for key, operator in firsts.items():
-        made = work_kernel(architecture, operator.work, operator.name)
-        kernel, reason = (None, made) if isinstance(made, str) else (made, "")
-        out.append(OperatorKernel(operator, counts[key], kernel, reason))
+    for product, operator in firsts.items():
+        made = None if isinstance(product, str) else mapped_kernel(architecture, product, name=operator.name)
+        out.append(OperatorKernel(operator, counts[product], made, product if isinstance(product, str) else ""))
     return out
 
 
-def _key(work: Work) -> tuple[object, ...]:
+def _product(operator: Operator, tensors: Sequence[Tensor]) -> Product | str:
+    """The product of an operator, or why there is none; with the taps of a convolution if there are tensors."""
+    work = operator.work
     if work.attention is not None:
-        return (work.attention,)
+        return "fused attention: scores are made and used block by block, which is no single product"
     gemm = work.gemm
-    return () if gemm is None else (gemm.m, gemm.k, gemm.n, gemm.batch, BYTES[work.dtype])
+    if gemm is None:
+        return "no product: work of a vector unit, or moves of tensors"
+    size = BYTES[work.dtype]
+    if operator.kind == "conv2d" and tensors:
+        return convolution_product(convolution_of(operator, tensors), size)
+    return Product(gemm.m, gemm.n, gemm.k, gemm.batch, size)

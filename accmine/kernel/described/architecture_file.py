@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.files import Document, Place, load_yaml, resolve, validate
+from accmine.files import Document, Place, is_file_reference, load_yaml, refuse_others, resolve, validate
 from accmine.kernel.architecture import Architecture, Memory, RegisterFile, Stage, Unit
 from accmine.kernel.described.expression import FUNCTIONS, Complaints, evaluate, may_name, parse, substituted
 from accmine.kernel.described.keys import ArchitectureKeys, RegisterKeys
@@ -66,7 +66,8 @@ def load_architecture(
     InputError
         If there is no such architecture, or the file is wrong; with the place of everything that is.
     """
-    return read_architecture(load_yaml(resolve("kernels", name_or_path, relative_to)), parameters)
+    as_given = str(name_or_path) if relative_to is None and is_file_reference(name_or_path) else None
+    return read_architecture(load_yaml(resolve("kernels", name_or_path, relative_to), name=as_given), parameters)
 
 
 def read_architecture(document: Document, parameters: Mapping[str, int] | None = None) -> Architecture:
@@ -77,6 +78,7 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
     InputError
         With everything that is wrong, each with its place.
     """
+    refuse_others(document, "described architecture", ("stages", "units"))
     file = validate(document, ArchitectureKeys)
     found = Complaints(document)
     numbers = read_parameters(found, file.parameters, parameters or {})
@@ -104,11 +106,14 @@ def read_architecture(document: Document, parameters: Mapping[str, int] | None =
         file.product,
         document,
     )
-    routes = paths(architecture)
+    paths(architecture)
     if file.product is not None:
         parts = {name: each.registers for name, each in architecture.registers.items()}
         parts |= {name: each.buffers for name, each in architecture.memories.items()}
-        check_product(found, file.product, numbers, parts, routes)
+        access = {
+            name: {"read": u.reads, "write": u.writes} for u in architecture.units.values() for name in u.mnemonics
+        }
+        check_product(found, file.product, numbers, parts, access)
         found.raise_any()
     return architecture
 

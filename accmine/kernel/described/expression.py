@@ -84,7 +84,8 @@ class _Parser:
 
     def need(self, token: str) -> None:
         if not self.take(token):
-            raise self.wrong(f"{token!r} is missing before {self.peek() or 'the end'!r}")
+            quoted = "" if self.peek() else " (where YAML has it in { } or [ ], a comma needs quotes around the text)"
+            raise self.wrong(f"{token!r} is missing before {self.peek() or 'the end'!r}{quoted}")
 
     def operations(self, level: int = 0) -> None:
         """A sum (level 0), a product (1) or what is signed (2)."""

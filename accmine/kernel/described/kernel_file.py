@@ -10,19 +10,20 @@ operand that ends in ``?`` is left out where there is no such register file or m
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
 from accmine.errors import InputError
-from accmine.files import Document, Place, did_you_mean, load_yaml, validate
+from accmine.files import Document, Place, did_you_mean, load_yaml, refuse_others, validate
 from accmine.files.catalogue import find_file, path_of
 from accmine.kernel.architecture import Architecture, Instruction, Kernel, Loop, Operand
 from accmine.kernel.described.architecture_file import NAME, indices, read_parameters
 from accmine.kernel.described.expression import Complaints, may_name
-from accmine.kernel.described.keys import Whole
+from accmine.kernel.described.keys import IN_EXPRESSIONS, NAME_PATTERN
+from accmine.kernel.described.numbers import Whole, number_schema
 
 __all__ = ["kernel_schema", "load_kernel", "read_kernel"]
 
@@ -40,9 +41,13 @@ class _File(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(strict=True, min_length=1)]
-    description: StrictStr = ""
-    parameters: dict[str, Whole] = Field(default_factory=dict)
+    name: Annotated[str, Field(strict=True, min_length=1, description="Name in tables.")]
+    description: StrictStr = Field(default="", description="What it computes, in a line.")
+    parameters: dict[str, Whole] = Field(
+        default_factory=dict,
+        description="Name -> number, which expressions and braces may name.",
+        json_schema_extra=IN_EXPRESSIONS,
+    )
     body: list[Any]
 
 
@@ -210,9 +215,55 @@ class _Reader:
         return done
 
 
+def _object(needed: Sequence[str], says: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    table = {"type": "object", "description": says, "properties": dict(properties), "required": list(needed)}
+    return table | {"additionalProperties": False}
+
+
 def kernel_schema() -> dict[str, Any]:
     """JSON schema of a file of a kernel."""
-    return _File.model_json_schema()
+    name = NAME_PATTERN
+    body = {"$ref": "#/$defs/Body", "description": "Instructions, loops and repetitions, in program order."}
+    operand = {
+        "title": "operand",
+        "type": "string",
+        "pattern": rf"^{name}(?:\.{name}(?::.+)?|\[[^:\[\]]+:[^:\[\]]+\])\??$",
+    }
+    says = {"reads": "", "writes": "What it writes; as reads.", "updates": "What it reads and writes; as reads."}
+    says["reads"] = f"What it reads: {_FORMS.removeprefix('allowed: ')}; one with ? only if there is such a place."
+    fields = {side: {"type": "array", "items": operand, "description": says[side]} for side in SIDES}
+    fields["label"] = {"type": "string", "description": "Its name in what is printed; default: the mnemonic."}
+    instruction = {
+        "type": ["object", "null"],
+        "description": "Operands, a label, and values, which latencies of the architecture may name.",
+        "properties": fields,
+        "propertyNames": {"pattern": r"^[^\W\d]\w*$"},
+        "additionalProperties": number_schema(0),
+    }
+    loop = {"loop": number_schema(1) | {"description": "Trips of a loop; beside it stand its name and body."}}
+    loop |= {"name": {"type": "string", "default": "", "description": "Name in what is printed."}, "body": body}
+    indices = {"type": "object", "minProperties": 1, "additionalProperties": number_schema(1), **IN_EXPRESSIONS}
+    indices["description"] = "Index -> count: the body is written out for every index, which {braces} may name."
+    one = {"minProperties": 1, "maxProperties": 1, "propertyNames": {"pattern": f"^{name}$"}}
+    item = {
+        "if": {"type": "object", "required": ["loop"]},
+        "then": _object(("loop", "body"), "A loop.", loop),
+        "else": {
+            "if": {"type": "object", "required": ["repeat"]},
+            "then": _object(("repeat", "body"), "A repetition.", {"repeat": indices, "body": body}),
+            "else": {
+                "type": ["object", "string"],
+                "description": "An instruction: its mnemonic, alone or as the key of its operands and values.",
+                **one,
+                "pattern": f"^(?!(loop|repeat)$){name}$",
+                "additionalProperties": {"$ref": "#/$defs/Instruction"},
+            },
+        },
+    }
+    table = _File.model_json_schema()
+    table["properties"]["body"] = body
+    lists = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/Item"}}
+    return table | {"$defs": {"Body": lists, "Item": item, "Instruction": instruction}}
 
 
 def load_kernel(
@@ -246,6 +297,8 @@ def load_kernel(
 
 def read_kernel(document: Document, architecture: Architecture, parameters: Mapping[str, int] | None = None) -> Kernel:
     """The kernel of a document; otherwise as ``load_kernel``."""
+    is_sizing = isinstance(document.data, Mapping) and "stations" in document.data  # it has a body of its own
+    refuse_others(document, "kernel", () if is_sizing else ("body",))
     file = validate(document, _File)
     found = Complaints(document)
     own = read_parameters(found, file.parameters, parameters or {}, architecture.parameters)

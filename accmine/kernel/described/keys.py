@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, WithJsonSchema, model_validator
+from pydantic.config import JsonDict
 
-from accmine.errors import InputError
-from accmine.files import FieldsError, allowed_units, parse_quantity, quantity_pattern
-from accmine.kernel.described.expression import parse
+from accmine.files import FieldsError
+from accmine.kernel.described.expression import FUNCTIONS
+from accmine.kernel.described.numbers import Bandwidth, Count, Cycles, Hertz, Size, SomeCycles, Whole
 from accmine.kernel.described.product import ProductRule
 
-__all__ = ["REFUSED", "ArchitectureKeys", "RegisterKeys", "Whole"]
+__all__ = [
+    "NAMED",
+    "NAME_PATTERN",
+    "REFUSED",
+    "ArchitectureKeys",
+    "MemoryKeys",
+    "RegisterKeys",
+    "StageKeys",
+    "UnitKeys",
+]
 
 _ARRIVAL = "who comes first depends on the times themselves, which is not max-plus"
 REFUSED = {
@@ -26,51 +35,17 @@ REFUSED = {
 _REFUSED_KINDS = {"out-of-order": "issue", "overtaking": "issue", "arbiter": "arbitration", "crossbar": "arbitration"}
 _REFUSED_KEYS = {"replacement": "cache", "ways": "cache", "associativity": "cache", "policy": "arbitration"}
 
-
-def _whole(value: Any) -> int | str:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError(f"must be a whole number or an expression, got {value!r}")
-    try:
-        if isinstance(value, str):
-            parse(value)
-    except InputError as error:
-        raise ValueError(error.complaints[0].message) from None
-    return value
-
-
-def _size(value: Any) -> int | str:
-    if not isinstance(value, str) or not re.match(quantity_pattern("bytes"), value):
-        try:
-            return _whole(value)
-        except ValueError as error:
-            units = f"or a quantity ({allowed_units('bytes')})"
-            raise ValueError(f"{error}; {units}") from None
-    exact = parse_quantity(value, "bytes")
-    if not exact.is_integer():
-        raise ValueError(f"must be whole bytes, got {value!r}")
-    return int(exact)
-
-
-def _hertz(value: Any) -> float:
-    try:
-        found = parse_quantity(value, "hertz")
-    except InputError as error:
-        raise ValueError(error.complaints[0].message) from None
-    if found <= 0:
-        raise ValueError(f"must be more than 0, got {value!r}")
-    return found
-
-
-_TEXT = {"type": "string", "minLength": 1}
-_NUMBER = {"anyOf": [{"type": "integer"}, _TEXT]}
-_SIZE = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": quantity_pattern("bytes")}, _TEXT]}
-_HERTZ = {"type": "string", "pattern": quantity_pattern("hertz")}
-Whole = Annotated[int | str, BeforeValidator(_whole), WithJsonSchema(_NUMBER)]
-"""A whole number, or an expression."""
-_Size = Annotated[int | str, BeforeValidator(_size), WithJsonSchema(_SIZE)]
-_Hertz = Annotated[float, BeforeValidator(_hertz), WithJsonSchema(_HERTZ)]
-_Repeat = Annotated[dict[str, Whole], Field(min_length=1)]
-_Names = tuple[StrictStr, ...]
+_BRACES = r"\{[^{}]*\}"
+NAME_PATTERN = rf"(?:[A-Za-z_]|{_BRACES})(?:[A-Za-z_0-9-]|{_BRACES})*"
+"""A name in a description, which may have expressions in braces: of JSON schemas."""
+IN_EXPRESSIONS: JsonDict = {"propertyNames": {"pattern": rf"^(?!(?:{'|'.join(FUNCTIONS)})$)[A-Za-z_][A-Za-z_0-9]*$"}}
+"""Of JSON schemas: keys are names that expressions may use."""
+NAMED: JsonDict = {"propertyNames": {"pattern": f"^{NAME_PATTERN}$"}}
+"""Of JSON schemas: keys are such names."""
+_NAME: JsonDict = {"title": "name", "type": "string", "pattern": f"^{NAME_PATTERN}$"}
+_Repeat = Annotated[dict[str, Count], Field(min_length=1, json_schema_extra=IN_EXPRESSIONS)]
+_Name = Annotated[StrictStr, WithJsonSchema(_NAME)]
+_Maybe = Annotated[StrictStr, WithJsonSchema({**_NAME, "pattern": rf"^{NAME_PATTERN}\??$"})]
 
 
 class _Object(BaseModel):
@@ -78,7 +53,9 @@ class _Object(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    repeat: _Repeat = Field(default_factory=dict)
+    repeat: _Repeat = Field(
+        default_factory=dict, description="Index -> count: the object once for every index, which {braces} may name."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -98,35 +75,59 @@ class _Object(BaseModel):
         return data
 
 
-class _Stage(_Object):
-    kind: Literal["fetch", "stage", "execute"] = "stage"
-    latency: Whole = 1
-    interval: Whole = 1
-    slots: Whole = 1
-    to: _Names
+class StageKeys(_Object):
+    """A place where instructions wait and pass."""
+
+    kind: Literal["fetch", "stage", "execute"] = Field(
+        default="stage",
+        description="fetch: the one where instructions begin; execute: forwards to units; stage: to stages.",
+    )
+    latency: Cycles = Field(default=1, description="From entering to the earliest leaving; may name values.")
+    interval: Cycles = Field(default=1, description="Least time between two that enter.")
+    slots: Count = Field(default=1, description="Instructions that are in it at a time.")
+    to: tuple[_Maybe, ...] = Field(
+        description="Stages, or units of an execute stage; one with ? only if it exists.",
+        json_schema_extra={"minItems": 1},
+    )
 
 
-class _Unit(_Object):
-    executes: Annotated[_Names, Field(min_length=1)]
-    latency: Whole = 1
-    interval: Whole | None = None
-    slots: Whole = 1
-    reads: _Names = ()
-    writes: _Names = ()
+class UnitKeys(_Object):
+    """What executes instructions."""
+
+    executes: Annotated[tuple[_Name, ...], Field(min_length=1, description="Mnemonics; each has exactly one path.")]
+    latency: Cycles = Field(
+        default=1, description="From start to finish, without its transfers; may name values of the instruction."
+    )
+    interval: Cycles | None = Field(
+        default=None, description="For how long a slot is held; may name values. Default: to the finish."
+    )
+    slots: Count = Field(default=1, description="Instructions that it executes at a time.")
+    reads: tuple[_Maybe, ...] = Field(default=(), description="Register files and memories.")
+    writes: tuple[_Maybe, ...] = Field(default=(), description="Register files and memories.")
 
 
-class _Memory(_Object):
-    bandwidth: Whole
-    size: _Size | None = None
-    read_latency: Whole = 1
-    write_latency: Whole = 1
-    ports: Whole | None = None
-    read_ports: Whole | None = None
-    write_ports: Whole | None = None
-    buffers: dict[str, Whole] = Field(default_factory=dict)
+class MemoryKeys(_Object):
+    """Buffers or addresses behind ports."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"dependentRequired": {"read_ports": ["write_ports"], "write_ports": ["read_ports"]}}
+    )
+
+    bandwidth: Bandwidth = Field(description="Of one port.")
+    size: Size | None = Field(default=None, description="Addresses are below it; default: any.")
+    read_latency: SomeCycles = Field(default=1, description="Of a read, beside its bytes / bandwidth.")
+    write_latency: SomeCycles = Field(default=1, description="Of a write, beside its bytes / bandwidth.")
+    ports: Count | None = Field(default=None, description="For reads and writes. Default: 1, or those of each way.")
+    read_ports: Count | None = Field(default=None, description="For reads alone; together with write_ports.")
+    write_ports: Count | None = Field(default=None, description="For writes alone; together with read_ports.")
+    buffers: dict[str, Count] = Field(
+        default_factory=dict,
+        description="Name -> copies: writes take them in turn, a read looks at the one written last.",
+        json_schema_extra=NAMED,
+    )
 
     @model_validator(mode="after")
-    def _one_kind_of_ports(self) -> _Memory:
+    def _one_kind_of_ports(self) -> MemoryKeys:
         apart = (self.read_ports, self.write_ports)
         if apart.count(None) == 1:
             missing = ("read_ports", "write_ports")[apart.index(None)]
@@ -150,12 +151,14 @@ class RegisterKeys(BaseModel):
     """Registers and their slots, each a key of its own."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Whole]
+    __pydantic_extra__: dict[str, Count]
 
-    repeat: _Repeat = Field(default_factory=dict)
+    repeat: _Repeat = Field(default_factory=dict, description="As of stages.")
 
 
-_REGISTERS = {"anyOf": [{"type": "array", "items": _TEXT}, {"type": "object"}]}
+_LIST: JsonDict = {"type": "array", "items": _NAME, "uniqueItems": True}
+_REGISTERS: JsonDict = {"anyOf": [_LIST, {**RegisterKeys.model_json_schema(), **NAMED}]}
+_Registers = Annotated[RegisterKeys, BeforeValidator(_listed), WithJsonSchema(_REGISTERS)]
 
 
 class ArchitectureKeys(BaseModel):
@@ -163,16 +166,29 @@ class ArchitectureKeys(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(strict=True, min_length=1)]
-    description: StrictStr = ""
-    abstracts: StrictStr = ""
-    sources: _Names = ()
-    frequency: _Hertz | None = None
-    parameters: dict[str, Whole] = Field(default_factory=dict)
-    stages: Annotated[dict[str, _Stage], Field(min_length=1)]
-    units: Annotated[dict[str, _Unit], Field(min_length=1)]
-    registers: dict[str, Annotated[RegisterKeys, BeforeValidator(_listed), WithJsonSchema(_REGISTERS)]] = Field(
-        default_factory=dict
+    name: Annotated[str, Field(strict=True, min_length=1, description="Name in tables.")]
+    description: StrictStr = Field(default="", description="What it is, in a line.")
+    abstracts: StrictStr = Field(default="", description="What the description leaves out; printed with results.")
+    sources: tuple[StrictStr, ...] = Field(default=(), description="Where its numbers are from.")
+    frequency: Hertz | None = Field(default=None, description="Clock; default: cycles are printed without seconds.")
+    parameters: dict[str, Whole] = Field(
+        default_factory=dict,
+        description="Name -> number, which expressions and braces may name; set by --set.",
+        json_schema_extra=IN_EXPRESSIONS,
     )
-    memories: dict[str, _Memory] = Field(default_factory=dict)
-    product: ProductRule | None = None
+    stages: Annotated[
+        dict[str, StageKeys],
+        Field(min_length=1, description="Name -> stage; exactly one is of kind fetch.", json_schema_extra=NAMED),
+    ]
+    units: Annotated[dict[str, UnitKeys], Field(min_length=1, description="Name -> unit.", json_schema_extra=NAMED)]
+    registers: dict[str, _Registers] = Field(
+        default_factory=dict,
+        description="Name -> registers of a file: a list of names, or names with slots; they cost no time.",
+        json_schema_extra=NAMED,
+    )
+    memories: dict[str, MemoryKeys] = Field(
+        default_factory=dict, description="Name -> memory.", json_schema_extra=NAMED
+    )
+    product: ProductRule | None = Field(
+        default=None, description="How a product runs, for models and costs of studies."
+    )

@@ -37,6 +37,8 @@ class _Resolver:
     stations: dict[str, Station] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
     locations: dict[str, Location] = field(default_factory=dict)
+    filled: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Most bytes that one write puts into a buffer of a memory."""
     named: int = 0
 
 
@@ -56,6 +58,9 @@ def resolve(architecture: Architecture, kernel: Kernel) -> Program:
     body, count = _body(resolver, kernel.body)
     if count > MOST:
         found.add(("body",), f"issues {count} instructions; allowed: {MOST} (int64)")
+    found.raise_any()
+    for memory in architecture.memories.values():
+        _check_fits(resolver, memory)
     found.raise_any()
     return Program(body, resolver.stations, resolver.ports, resolver.locations, kernel.name)
 
@@ -262,6 +267,22 @@ def _instructions(body: Iterable[Instruction | Loop]) -> Iterator[Instruction]:
             yield item
 
 
+def _check_fits(resolver: _Resolver, memory: Memory) -> None:
+    """Whether what is written into the buffers of a memory has room in all their slots at once."""
+    if memory.size_bytes is None:
+        return
+    size = _closed(resolver, memory.size_bytes, (*memory.place, "size"), 1)
+    parts = {
+        part: (resolver.locations[f"{at}.{part}"].slots, most)
+        for (at, part), most in resolver.filled.items()
+        if at == memory.name
+    }
+    if (needed := sum(slots * most for slots, most in parts.values())) > size:
+        what = ", ".join(f"{part} {slots} x {most}" for part, (slots, most) in parts.items())
+        message = f"{size} bytes hold no buffers of {needed}, as the kernel writes them: {what}"
+        _complain_there(resolver, (*memory.place, "size"), message)
+
+
 def _check_twice(
     found: Complaints, instruction: Instruction, writes: tuple[str, ...], updates: tuple[str, ...]
 ) -> None:
@@ -284,6 +305,9 @@ def _transfers(resolver: _Resolver, instruction: Instruction) -> tuple[tuple[Acc
                 continue
             if operand.size_bytes < 0:
                 resolver.found.add(own, f"transfers {operand.size_bytes} bytes; allowed: 0 and more")
+            if side == "writes" and isinstance(operand.part, str):
+                part = (operand.place, operand.part)
+                resolver.filled[part] = max(operand.size_bytes, resolver.filled.get(part, 0))
             bandwidth = _closed(resolver, memory.bandwidth, (*memory.place, "bandwidth"), 1)
             took = -(-operand.size_bytes // bandwidth)
             for way in ("read", "write") if side == "updates" else (side[:-1],):

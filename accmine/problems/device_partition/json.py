@@ -9,7 +9,7 @@ from typing import Any
 
 from accmine.errors import Complaint, InputError
 from accmine.problems.device_partition.problem import KIND, MOST_TICKS, Node, Problem, Solution, score, shown
-from accmine.problems.rows import Reader
+from accmine.problems.rows import Reader, whole_by_name
 
 __all__ = ["decimals_of", "read_problem", "read_solution", "ticks", "write_problem", "write_solution"]
 
@@ -122,14 +122,7 @@ def read_solution(problem: Problem, obj: Any, where: str = "") -> Solution:
     InputError
         For a node without device or a name that is no node.
     """
-    reader = _Reader(where)
-    row = reader.mapping(obj, "", ("devices", "load"), ("devices",))
-    names = [node.name for node in problem.nodes]
-    given = reader.mapping(row.get("devices", {}), "devices", names, names)
-    device = tuple(reader.whole(given.get(name, 0), f"devices.{name}") for name in names)
-    if reader.complaints:
-        raise InputError(reader.complaints)
-    return Solution(device)
+    return Solution(whole_by_name(obj, where, "devices", [node.name for node in problem.nodes], ("load",)))
 
 
 def write_solution(problem: Problem, solution: Solution) -> dict[str, Any]:

@@ -93,4 +93,4 @@ def _remedy(problem: Problem, least: Fraction, why: str) -> tuple[str, ...]:
     """The target that the largest counts reach, and what every choice needs."""
     reached, _ = rate_of(problem, Solution(tuple(own.counts[-1] for own in problem.choices)))
     beside = "" if reached == least else f"; the largest counts reach {reached}"
-    return (f"target: at least {least} cycles per iteration{beside}; the cycle is {why}",)
+    return (f"target: at least {least} cycles per iteration{beside}; {why}",)

@@ -21,7 +21,7 @@ from typing import Any
 from accmine.errors import Complaint, InputError
 from accmine.kernel.program import Access, Issue, Location, Port, Program, Station, Step
 from accmine.problems.kernel_sizing.problem import KIND, Choice, Problem, Solution, rate_of
-from accmine.problems.rows import Reader, near
+from accmine.problems.rows import Reader, near, whole_by_name
 
 __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]
 
@@ -170,14 +170,8 @@ def read_solution(problem: Problem, obj: Any, where: str = "") -> Solution:
     InputError
         For a resource without count or a name that is none.
     """
-    reader = _Reader(where)
-    row = reader.mapping(obj, "", ("counts", "cycles_per_iteration"), ("counts",))
     names = [own.name for own in problem.choices]
-    given = reader.mapping(row.get("counts", {}), "counts", names, names)
-    counts = tuple(reader.whole(given.get(name, 1), f"counts.{name}") for name in names)
-    if reader.complaints:
-        raise InputError(reader.complaints)
-    return Solution(counts)
+    return Solution(whole_by_name(obj, where, "counts", names, ("cycles_per_iteration",)))
 
 
 def write_solution(problem: Problem, solution: Solution) -> dict[str, Any]:

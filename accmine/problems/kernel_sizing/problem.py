@@ -12,16 +12,16 @@ enter(n) ≥ enter(n − 1) ≥ leave(n − 1 − c), which is all that c + 1 sl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from accmine.errors import Complaint, InputError
-from accmine.kernel.graph import Dependence, EventGraph
+from accmine.errors import CheckError, Complaint, InputError
+from accmine.kernel.graph import Dependence
 from accmine.kernel.program import Issue, Location, Port, Program, Repeat, Station
-from accmine.kernel.simulator import simulate
-from accmine.problems.kernel_sizing.waits import slack, slowest_cycle, waits_of, words
+from accmine.problems.kernel_sizing.seen import contradiction
+from accmine.problems.kernel_sizing.waits import slowest_cycle, waits_of, words
 
 __all__ = [
     "KIND",
@@ -45,7 +45,6 @@ LARGEST = 1 << 56
 """Sum of all costs, and of all cycles times the denominator of the target, at most: solvers add within 64 bits."""
 
 MOST_COUNT = 1 << 20
-_SIMULATED = 400  # instructions of a simulation
 WHAT: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "station": ("slots", ("slot",)),
     "port": ("count", ("port",)),
@@ -242,34 +241,18 @@ def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
     ]
     if wrong:
         return tuple(wrong)
-    graph = waits_of(sized(problem, solution))
+    program = sized(problem, solution)
+    graph = waits_of(program)
     rate, cycle = slowest_cycle(graph)
     if rate > problem.target:
         return (f"target: {rate} cycles per iteration, at most {problem.target} are wanted: {words(graph, cycle)}",)
-    return tuple(_late(problem, solution, graph))
-
-
-def _late(problem: Problem, solution: Solution, graph: EventGraph) -> Iterator[str]:
-    """Instructions that a simulation sees later than the potentials of the target allow, which proves a wait missing.
-
-    With u ≥ 0 of ``slack`` in cycles no event of iteration k is later than u + k · target.
-    """
-    target, program = problem.target, sized(problem, solution)
-    potentials, length = slack(graph, target).potentials, len(program.body)
-    iterations = max(3, _SIMULATED // length)
-    seen = simulate(replace(program, body=(Repeat(iterations, program.body),)), most_instructions=iterations * length)
-    starts = [place for place, event in enumerate(graph.events) if event.what == "start"]
-    for place, passage in enumerate(seen.passages):
-        iteration, i = divmod(place, length)
-        due = potentials[starts[i]] + iteration * target.numerator
-        if passage.start * target.denominator > due:
-            yield f"{passage.issue.label} of iteration {iteration} starts at {passage.start} in a simulation: late"
-            return
+    late = contradiction(program, graph, problem.target)
+    return (late,) if late else ()
 
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """What the next larger count of one resource changes, all others as they are.
+    """What another count of one resource changes, all others as they are.
 
     Attributes
     ----------
@@ -280,9 +263,9 @@ class More:
     rate, next_rate
         Cycles per iteration now and then, exactly.
     saves
-        ``rate − next_rate``; below 0 where more is slower (see the head of this module).
+        ``rate − next_rate``; below 0 where it is slower, which more may be too (see the head of this module).
     cost
-        What it costs more.
+        What it costs more; below 0: less.
     """
 
     name: str
@@ -294,19 +277,36 @@ class More:
     cost: int
 
 
-def what_more_buys(problem: Problem, solution: Solution) -> tuple[More, ...]:
-    """What one more of each resource buys: exact differences of the rate; nothing for those at their largest count."""
-    rate, _ = rate_of(problem, solution)
+def what_more_buys(problem: Problem, solution: Solution, *, less: bool = False) -> tuple[More, ...]:
+    """What the next larger count of each resource buys: exact differences of the rate; nothing where there is none.
+
+    Parameters
+    ----------
+    less
+        The next smaller count instead.
+
+    Raises
+    ------
+    CheckError
+        If a simulation contradicts a rate.
+    """
+    rate = _seen_rate(problem, solution)
     rows = []
     for i, (own, count) in enumerate(zip(problem.choices, solution.counts, strict=True)):
-        larger = [other for other in own.counts if other > count]
-        if larger:
-            counts = _with(solution.counts, i, larger[0])
-            then, _ = rate_of(problem, Solution(counts))
+        others = [other for other in own.counts if (other < count if less else other > count)]
+        if others:
+            other = others[-1 if less else 0]
+            then = _seen_rate(problem, Solution((*solution.counts[:i], other, *solution.counts[i + 1 :])))
             costs = dict(own.costs)
-            rows.append(More(own.name, count, larger[0], rate, then, rate - then, costs[larger[0]] - costs[count]))
+            rows.append(More(own.name, count, other, rate, then, rate - then, costs[other] - costs[count]))
     return tuple(rows)
 
 
-def _with(counts: Sequence[int], i: int, count: int) -> tuple[int, ...]:
-    return (*counts[:i], count, *counts[i + 1 :])
+def _seen_rate(problem: Problem, solution: Solution) -> Fraction:
+    """The rate, which a simulation neither exceeds nor falls short of."""
+    program = sized(problem, solution)
+    graph = waits_of(program)
+    rate, cycle = slowest_cycle(graph)
+    if wrong := contradiction(program, graph, rate, cycle):
+        raise CheckError(f"{rate} cycles per iteration: {wrong}")
+    return rate

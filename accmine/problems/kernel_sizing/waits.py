@@ -1,8 +1,8 @@
 """What the instructions of a loop body wait for, as a graph, and the greatest cycle ratio of it.
 
-Written from the rules of ``accmine.kernel.program`` alone. A loop body that is repeated for ever enters stations and
-starts in its units no faster than the greatest ratio of weight (cycles) to distance (iterations) of a cycle of what
-waits for what, and as fast as that: with potentials u,
+Written from the rules of ``accmine.kernel.program`` alone; only the words are those of the analysis. A loop body that
+is repeated for ever enters stations and starts in its units no faster than the greatest ratio of weight (cycles) to
+distance (iterations) of a cycle of what waits for what, and as fast as that: with potentials u,
 
     u[target] ≥ u[source] + weight − rate · distance for every dependence
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
+from accmine.kernel.analysis import sentence
 from accmine.kernel.graph import Dependence, Event, EventGraph
 from accmine.kernel.program import Issue, Program, Repeat
 
@@ -216,7 +217,8 @@ def words(graph: EventGraph, cycle: Sequence[Dependence]) -> str:
     """A cycle for people: every wait that is not the way of an instruction through its stations."""
     said = []
     for own in cycle:
-        event = graph.events[own.target]
         if own.rule != "latency" or own.weight:
-            said.append(f"{event.label} ({own.rule} of {own.on}, {own.weight} cycles)")
-    return " → ".join(said)
+            text = sentence(own, graph.events[own.source].label, graph.events[own.target].label)
+            known = own.rule in ("latency", "interval", "port") or not own.weight  # the text has the cycles
+            said.append(text if known else f"{text}, {own.weight} cycles after its start")
+    return "; ".join(said)

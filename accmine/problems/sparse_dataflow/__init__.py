@@ -6,25 +6,40 @@ from accmine.problems.sparse_dataflow.json import read_problem as problem_from_j
 from accmine.problems.sparse_dataflow.json import read_solution as solution_from_json
 from accmine.problems.sparse_dataflow.json import write_problem as problem_to_json
 from accmine.problems.sparse_dataflow.json import write_solution as solution_to_json
-from accmine.problems.sparse_dataflow.options import LayerOptions, tabulate
-from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Problem, Solution
-from accmine.problems.sparse_dataflow.rules import LayerRow, budget_at, check, explain, loss_of, score, use_of
+from accmine.problems.sparse_dataflow.options import Candidates, LayerOptions, tabulate
+from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Least, Problem, Solution, place_of
+from accmine.problems.sparse_dataflow.rules import (
+    LayerRow,
+    band_of,
+    budget_at,
+    check,
+    explain,
+    interval_of,
+    loss_of,
+    score,
+    use_of,
+)
 
 __all__ = [
     "EXACT_DECIMALS",
     "KIND",
     "Budget",
+    "Candidates",
     "Choice",
     "LayerOptions",
     "LayerRow",
+    "Least",
     "Problem",
     "Solution",
+    "band_of",
     "bound",
     "budget_at",
     "check",
     "explain",
     "impossible",
+    "interval_of",
     "loss_of",
+    "place_of",
     "problem_from_json",
     "problem_to_json",
     "score",

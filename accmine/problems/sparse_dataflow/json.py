@@ -12,8 +12,10 @@
      "budget": {"dsp": 64, "lut": 50000, "bram18": 100, "bits_per_cycle": "3072/5", "loss": 1.5}}
 
 A level has a density, of independent products, or the histogram of zero products per window: shares that sum to 1, or
-counts of windows; a list of lists has one for each group of ``cluster`` input channels. Losses are in points. A
-solution is ``{"layers": {"conv1": {"level": "half", "engine": "sparse", "coarse_in": 1, …}}}``.
+counts of windows; a list of lists has one for each group of ``cluster`` input channels. Losses are in points; where
+they come from may be said (``source``). With ``"least": {"of": "dsp", "interval": 1000}`` one of the resources, or the
+loss, is minimised in place of the interval. A solution is
+``{"layers": {"conv1": {"level": "half", "engine": "sparse", "coarse_in": 1, …}}}``.
 """
 
 from __future__ import annotations
@@ -25,23 +27,21 @@ from typing import Any
 
 from accmine.errors import InputError
 from accmine.problems.rows import Reader, near
-from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Problem, Solution
-from accmine.problems.sparse_dataflow.rules import score
+from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Least, Problem, Solution
+from accmine.problems.sparse_dataflow.rules import interval_of
 from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS, Folding
-from accmine.sparse.layer import PARTS, POINT, Histogram, Layer, Level, binomial, in_parts
-from accmine.sparse.resources import DEFAULT_MODEL, EngineModel
+from accmine.sparse.layer import PARTS, POINT, Histogram, Layer, Level, binomial, histogram_of
+from accmine.sparse.resources import DEFAULT_MODEL, RESOURCES, EngineModel
 
 __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]
 
-_KEYS = ("kind", "name", "layers", "edges", "budget", "model", "engines", "memories", "slacks")
+_KEYS = ("kind", "name", "layers", "edges", "budget", "model", "engines", "memories", "slacks", "least")
 _NUMBERS = ("channels_in", "channels_out", "groups", "cluster")
 _PAIRS = ("kernel", "size_in", "size_out")
 _LAYER = ("name", *_NUMBERS, *_PAIRS, "levels")
-_LEVEL = ("name", "density", "histogram", "loss")
+_LEVEL = ("name", "density", "histogram", "loss", "source")
 _FOLDING = tuple(own.name for own in fields(Folding))
 _BUDGET = tuple(own.name for own in fields(Budget))
-_TOLERANCE = Fraction(1, 10**6)
-"""By which the shares of a histogram may miss 1: decimals of a file are rounded."""
 
 
 class _Reader(Reader):
@@ -71,14 +71,10 @@ class _Reader(Reader):
     def histogram(self, value: Any, path: str, window: int) -> Histogram:
         given = self.rows(value, path)
         shares = [self.amount(share, f"{path}[{i}]") for i, share in enumerate(given)]
-        total = sum(shares, Fraction(0))
-        counts = all(isinstance(share, int) for share in given) and total > 1
-        if len(shares) != window + 1:
-            self.wrong(path, f"{len(shares)} numbers; {window + 1} are needed, for 0 to {window} zero products")
-        elif not counts and abs(total - 1) > _TOLERANCE:
-            self.wrong(path, f"sums to {float(total):.6g}; shares that sum to 1, or counts, are needed")
-        else:
-            return in_parts([share / total for share in shares])
+        try:
+            return histogram_of(shares, window, all(isinstance(share, int) for share in given))
+        except InputError as error:
+            self.wrong(path, error.complaints[0].message)
         return (PARTS, *(0,) * window)
 
 
@@ -111,9 +107,10 @@ def read_problem(obj: Any, where: str = "") -> Problem:
         for key, allowed in (("engines", ENGINES), ("memories", MEMORIES), ("slacks", SLACKS))
     }
     name = reader.text(row.get("name", "network"), "name")
+    least = None if row.get("least") is None else _least(reader, row["least"])
     if reader.complaints:
         raise InputError(reader.complaints)
-    return Problem(tuple(layers.values()), tuple(edges), budget, model, **words, name=name)
+    return Problem(tuple(layers.values()), tuple(edges), budget, model, **words, name=name, least=least)
 
 
 def _layer(reader: _Reader, item: Any, at: str) -> Layer | None:
@@ -139,19 +136,20 @@ def _level(reader: _Reader, item: Any, at: str, index: int, window: int) -> Leve
     row = reader.mapping(item, at, _LEVEL)
     name = reader.text(row.get("name", str(index)), f"{at}.name")
     loss = int(reader.amount(row.get("loss", 0), f"{at}.loss") * POINT)
+    source = reader.text(row["source"], f"{at}.source") if "source" in row else ""
     if ("density" in row) == ("histogram" in row):
         reader.wrong(at, "either density or histogram is needed")
-        return Level(name, (binomial(window, Fraction(1)),), loss)
+        return Level(name, (binomial(window, Fraction(1)),), loss, source)
     if "density" in row:
         density = reader.amount(row["density"], f"{at}.density")
         if density > 1:
             reader.wrong(f"{at}.density", f"{row['density']!r:.60} is not allowed; 0 to 1")
-        return Level(name, (binomial(window, min(density, Fraction(1))),), loss)
+        return Level(name, (binomial(window, min(density, Fraction(1))),), loss, source)
     given = reader.rows(row["histogram"], f"{at}.histogram")
     if given and all(isinstance(own, list) for own in given):
         each = [reader.histogram(own, f"{at}.histogram[{i}]", window) for i, own in enumerate(given)]
-        return Level(name, tuple(each), loss)
-    return Level(name, (reader.histogram(given, f"{at}.histogram", window),), loss)
+        return Level(name, tuple(each), loss, source)
+    return Level(name, (reader.histogram(given, f"{at}.histogram", window),), loss, source)
 
 
 def _edge(reader: _Reader, item: Any, at: str, names: list[str]) -> tuple[int, int]:
@@ -181,6 +179,14 @@ def _budget(reader: _Reader, item: Any) -> Budget:
     return Budget(**found)
 
 
+def _least(reader: _Reader, item: Any) -> Least:
+    row = reader.mapping(item, "least", ("of", "interval"), ("of", "interval"))
+    of, allowed = row.get("of", "loss"), (*RESOURCES, "loss")
+    if of not in allowed:
+        reader.wrong("least.of", f"{of!r:.60} is not allowed; allowed: {', '.join(allowed)}")
+    return Least(str(of), reader.whole(row.get("interval", 1), "least.interval", 1))
+
+
 def _model(reader: _Reader, item: Any) -> EngineModel:
     known = DEFAULT_MODEL.as_mapping()
     row = reader.mapping(item, "model", tuple(known))
@@ -196,7 +202,7 @@ def _model(reader: _Reader, item: Any) -> EngineModel:
         elif key == "source":
             found[key] = reader.text(value, "model.source")
         elif isinstance(known.get(key), int):
-            found[key] = reader.whole(value, f"model.{key}", 1)
+            found[key] = reader.whole(value, f"model.{key}", 1 if key.endswith("_bits") else 0)
         elif key in known:
             found[key] = float(reader.amount(value, f"model.{key}"))
     return EngineModel(**found)
@@ -220,6 +226,8 @@ def write_problem(problem: Problem) -> dict[str, Any]:
         "budget": budget,
         "model": {**problem.model.as_mapping(), "band": list(problem.model.band)},
     }
+    if problem.least is not None:
+        result["least"] = {"of": problem.least.of, "interval": problem.least.interval}
     return result | {key: list(getattr(problem, key)) for key in ("engines", "memories", "slacks")}
 
 
@@ -228,7 +236,8 @@ def _layer_row(layer: Layer) -> dict[str, Any]:
     for level in layer.levels:
         shares = [[count / PARTS for count in own] for own in level.histograms]
         histogram = shares[0] if len(shares) == 1 else shares
-        levels.append({"name": level.name, "histogram": histogram, "loss": level.loss / POINT})
+        own = {"name": level.name, "histogram": histogram, "loss": level.loss / POINT}
+        levels.append(own | ({"source": level.source} if level.source else {}))
     row = {key: getattr(layer, key) for key in ("name", "channels_in", "channels_out", "groups", "cluster")}
     return row | {key: list(getattr(layer, key)) for key in ("kernel", "size_in", "size_out")} | {"levels": levels}
 
@@ -268,4 +277,4 @@ def write_solution(problem: Problem, solution: Solution) -> dict[str, Any]:
         layer.name: {"level": layer.levels[own.level].name} | {key: getattr(own.folding, key) for key in _FOLDING}
         for layer, own in zip(problem.layers, solution.choices, strict=True)
     }
-    return {"interval": score(problem, solution), "layers": rows}
+    return {"interval": interval_of(problem, solution), "layers": rows}

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
 from accmine.problems.sparse_dataflow.problem import Choice, Problem
+from accmine.problems.sparse_dataflow.tables import use_table, window_table
 from accmine.sparse.folding import DENSE, Folding, divisors, fines
 from accmine.sparse.layer import PARTS, Layer
-from accmine.sparse.rate import window_cycles
-from accmine.sparse.resources import RESOURCES, used
 
-__all__ = ["MOST_FOLDINGS", "LayerOptions", "tabulate"]
+__all__ = ["MOST_FOLDINGS", "Candidates", "LayerOptions", "tabulate"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -59,69 +59,99 @@ class LayerOptions:
         return Choice(level, own)
 
 
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Some options of a layer, one a row.
+
+    Attributes
+    ----------
+    level, folding
+        Indices for ``LayerOptions.choice``; shape (options,).
+    cycles, loss
+        Shape (options,).
+    use
+        In the order of ``RESOURCES``, without adapters; shape (options, 6).
+    streams
+        Words per cycle that go in and out; shape (options, 2).
+    """
+
+    level: Ints
+    folding: Ints
+    cycles: Ints
+    loss: Ints
+    use: Ints
+    streams: Ints
+
+    def __len__(self) -> int:
+        return len(self.level)
+
+    def take(self, which: npt.NDArray[np.generic]) -> Candidates:
+        """Some of them, by indices or a mask."""
+        own = self.level, self.folding, self.cycles, self.loss, self.use, self.streams
+        return Candidates(*(column[which] for column in own))
+
+
+_KNOWN: WeakKeyDictionary[Problem, tuple[LayerOptions, ...]] = WeakKeyDictionary()
+
+
 def tabulate(problem: Problem) -> tuple[LayerOptions, ...]:
-    """The options of every layer; equal layers share one table.
+    """The options of every layer; equal layers share one table, alike ones all of it but the losses.
 
     Raises
     ------
     InputError
         For a layer with more than ``MOST_FOLDINGS``.
     """
+    if problem not in _KNOWN:
+        _KNOWN[problem] = _tables(problem)
+    return _KNOWN[problem]
+
+
+def _tables(problem: Problem) -> tuple[LayerOptions, ...]:
     known: dict[Any, LayerOptions] = {}
+    alike: dict[Any, LayerOptions] = {}
     found = []
     for layer in problem.layers:
-        key = _shape(layer)
-        if key not in known:
-            known[key] = _options(problem, layer)
-        found.append(known[key])
+        shape = _shape(layer), tuple(level.histograms for level in layer.levels)
+        loss = tuple(level.loss for level in layer.levels)
+        if (shape, loss) not in known:
+            if shape not in alike:
+                alike[shape] = _options(problem, layer)
+            known[shape, loss] = replace(alike[shape], loss=np.array(loss, dtype=np.int64))
+        found.append(known[shape, loss])
     return tuple(found)
 
 
 def _shape(layer: Layer) -> tuple[Any, ...]:
-    """What decides the options of a layer: all but its name, and those of its levels."""
-    levels = tuple((level.histograms, level.loss) for level in layer.levels)
     own = (layer.channels_in, layer.channels_out, layer.kernel, layer.size_in, layer.size_out)
-    return (*own, layer.groups, layer.cluster, levels)
+    return (*own, layer.groups, layer.cluster)
 
 
-def _foldings(problem: Problem, layer: Layer) -> Iterator[Folding]:
-    coarse = (
-        divisors(layer.channels_in // (layer.groups * layer.cluster)),
-        divisors(layer.channels_out // layer.groups),
-        divisors(layer.groups),
-    )
-    for engine in problem.engines:
-        slacks = (1,) if engine == DENSE else problem.slacks
-        for (ci, co, cg), fine, memory, slack in product(
-            product(*coarse), fines(layer, engine), problem.memories, slacks
-        ):
-            yield Folding(engine, ci, co, cg, fine, memory, slack)
+def _foldings(problem: Problem, layer: Layer) -> Ints:
+    """Every folding, as rows of ``LayerOptions``."""
+    numbers = layer.channels_in // (layer.groups * layer.cluster), layer.channels_out // layer.groups, layer.groups
+    coarse = np.array(list(product(*map(divisors, numbers))), dtype=np.int64)
+    own = [(fines(layer, name), (1,) if name == DENSE else problem.slacks) for name in problem.engines]
+    shapes = [(len(coarse), len(fine), len(problem.memories), len(slacks)) for fine, slacks in own]
+    if (count := sum(map(prod, shapes))) > MOST_FOLDINGS:
+        raise InputError(f"{layer.name}: {count} foldings, at most {MOST_FOLDINGS} are tabulated")
+    parts = []
+    for engine, (shape, (fine, slacks)) in enumerate(zip(shapes, own, strict=True)):
+        c, f, memory, s = np.indices(shape).reshape(4, -1)
+        columns = np.full(len(c), engine), memory, *coarse[c].T, np.array(fine)[f], np.array(slacks)[s]
+        parts.append(np.column_stack(columns))
+    return np.concatenate(parts)
 
 
 def _options(problem: Problem, layer: Layer) -> LayerOptions:
-    all_of = list(_foldings(problem, layer))
-    if len(all_of) > MOST_FOLDINGS:
-        raise InputError(f"{layer.name}: {len(all_of)} foldings, at most {MOST_FOLDINGS} are tabulated")
-    engine = {name: i for i, name in enumerate(problem.engines)}
-    memory = {name: i for i, name in enumerate(problem.memories)}
-    rows = np.array(
-        [
-            (engine[f.engine], memory[f.memory], f.coarse_in, f.coarse_out, f.coarse_group, f.fine, f.slack)
-            for f in all_of
-        ],
-        dtype=np.int64,
-    )
-    streams = np.array([(f.streams_in(layer), f.streams_out) for f in all_of], dtype=np.int64)
+    if layer.macs * PARTS >= 1 << 62:
+        raise InputError(f"{layer.name}: {layer.macs} multiply-accumulates are too many for exact cycles")
+    rows = _foldings(problem, layer)
+    _, _, ci, co, cg, _, _ = rows.T
+    streams = np.column_stack([ci * cg * layer.cluster, co * cg])
     words_in, words_out = layer.words
     limit = np.maximum(-(-words_in // streams[:, 0]), -(-words_out // streams[:, 1]))
-    windows = layer.windows // rows[:, 2:5].prod(axis=1)
-    cycles = np.array(
-        [
-            np.maximum(-(-windows * np.array([window_cycles(layer, level, f) for f in all_of]) // PARTS), limit)
-            for level in layer.levels
-        ],
-        dtype=np.int64,
-    )
-    use = np.array([used(layer, f, problem.model) for f in all_of], dtype=np.int64).reshape(-1, len(RESOURCES))
+    windows = layer.windows // (ci * co * cg)
+    cycles = np.array([np.maximum(-(-windows * own // PARTS), limit) for own in window_table(problem, layer, rows)])
     loss = np.array([level.loss for level in layer.levels], dtype=np.int64)
-    return LayerOptions(rows, cycles, use, streams, loss, problem.engines, problem.memories)
+    return LayerOptions(rows, cycles, use_table(problem, layer, rows), streams, loss, problem.engines, problem.memories)

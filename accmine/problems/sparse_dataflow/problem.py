@@ -1,7 +1,8 @@
 """Sparse dataflow: sparsity level, engine and folding of every layer, so that the slowest layer is fastest.
 
 Layers are stages of a pipeline on one device. The score is the *interval*, the cycles between two images: those of the
-slowest layer. All layers share the device, and the loss budget.
+slowest layer, or those that the off-chip weights of an image take. All layers share the device, and the loss budget.
+Turned round (``Least``), the score is what a design takes of one resource, or its loss, at an interval that is given.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import ClassVar
 
 from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS, Folding
 from accmine.sparse.layer import Layer
-from accmine.sparse.resources import DEFAULT_MODEL, EngineModel
+from accmine.sparse.resources import DEFAULT_MODEL, RESOURCES, EngineModel
 
-__all__ = ["KIND", "Budget", "Choice", "Problem", "Solution"]
+__all__ = ["KIND", "Budget", "Choice", "Least", "Problem", "Solution", "place_of"]
 
 KIND = "sparse-dataflow"
 
@@ -27,7 +28,8 @@ class Budget:
     Attributes
     ----------
     bits_per_cycle
-        Off-chip weights; an interval of T cycles has ⌊T · bits_per_cycle⌋ of them.
+        Off-chip weights; an interval of T cycles has ⌊T · bits_per_cycle⌋ of them, so it is at least as long as they
+        take.
     loss
         Sum over layers, in parts of ``accmine.sparse.layer.POINT``.
     """
@@ -41,6 +43,27 @@ class Budget:
     loss: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Least:
+    """What is minimised in place of the interval.
+
+    Attributes
+    ----------
+    of
+        One of ``RESOURCES``, or ``loss`` in parts of ``POINT``.
+    interval
+        That no design may exceed, in cycles.
+    """
+
+    of: str
+    interval: int
+
+
+def place_of(least: Least) -> int:
+    """Of what is minimised among ``RESOURCES`` and, after them, the loss."""
+    return (*RESOURCES, "loss").index(least.of)
+
+
 @dataclass(frozen=True)
 class Problem:
     """What to lay out, on what.
@@ -51,6 +74,8 @@ class Problem:
         (from, to) indices of layers between which data flow: unequal streams take an adapter.
     engines, memories, slacks
         What foldings may choose from; all layers alike.
+    least
+        What is minimised in place of the interval; ``None``: the interval.
     """
 
     layers: tuple[Layer, ...]
@@ -61,6 +86,7 @@ class Problem:
     memories: tuple[str, ...] = MEMORIES
     slacks: tuple[int, ...] = SLACKS
     name: str = "network"
+    least: Least | None = None
 
     kind: ClassVar[str] = KIND
 

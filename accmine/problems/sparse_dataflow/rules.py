@@ -7,19 +7,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil, floor
 
-from accmine.problems.sparse_dataflow.problem import Choice, Problem, Solution
-from accmine.sparse.folding import Folding, wrong_folding
+from accmine.problems.sparse_dataflow.problem import Choice, Problem, Solution, place_of
+from accmine.sparse.folding import DENSE, Folding, wrong_folding
 from accmine.sparse.layer import POINT, Layer
 from accmine.sparse.rate import cycles, stream_cycles
 from accmine.sparse.resources import RESOURCES, Use, adapter, used
 
-__all__ = ["LayerRow", "budget_at", "check", "explain", "loss_of", "score", "use_of"]
+__all__ = [
+    "LayerRow",
+    "band_of",
+    "budget_at",
+    "check",
+    "explain",
+    "interval_of",
+    "loss_of",
+    "score",
+    "use_of",
+]
 
 
 def score(problem: Problem, solution: Solution) -> int:
-    """The interval: cycles of the slowest layer."""
-    return max(cycles(layer, layer.levels[own.level], own.folding) for layer, own in _pairs(problem, solution))
+    """The interval, or what the problem minimises in place of it."""
+    if problem.least is None:
+        return interval_of(problem, solution)
+    return (*use_of(problem, solution), loss_of(problem, solution))[place_of(problem.least)]
+
+
+def interval_of(problem: Problem, solution: Solution) -> int:
+    """The interval: cycles of the slowest layer, or of the off-chip weights, which are a stage of the pipeline too."""
+    slowest = max(cycles(layer, layer.levels[own.level], own.folding) for layer, own in _pairs(problem, solution))
+    rate = problem.budget.bits_per_cycle
+    if not rate:
+        return slowest
+    bits = sum(used(layer, own.folding, problem.model)[-1] for layer, own in _pairs(problem, solution))
+    return max(slowest, -int(-bits / rate // 1))
 
 
 def _pairs(problem: Problem, solution: Solution) -> Iterator[tuple[Layer, Choice]]:
@@ -37,6 +60,16 @@ def use_of(problem: Problem, solution: Solution) -> Use:
             total[i] += value
     dsp, lut, ff, bram18, uram, bits = total
     return dsp, lut, ff, bram18, uram, bits
+
+
+def band_of(problem: Problem, solution: Solution) -> dict[str, tuple[int, int]]:
+    """(least, most) LUTs and FFs that a synthesised design may take: those of the model times its band, by name.
+
+    An estimate of the estimate: see ``accmine.sparse.engine.EngineModel``. Other resources have no band.
+    """
+    least, most = problem.model.band
+    use = dict(zip(RESOURCES, use_of(problem, solution), strict=True))
+    return {name: (floor(use[name] * least), ceil(use[name] * most)) for name in ("lut", "ff")}
 
 
 def loss_of(problem: Problem, solution: Solution) -> int:
@@ -63,11 +96,14 @@ def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
         for key, allowed in (("engine", problem.engines), ("memory", problem.memories)):
             if getattr(own.folding, key) not in allowed:
                 wrong.append(f"{layer.name}: {key} {getattr(own.folding, key)} is not among {', '.join(allowed)}")
-        if own.folding.slack not in (*problem.slacks, 1):
+        if own.folding.engine != DENSE and own.folding.slack not in problem.slacks:
             wrong.append(f"{layer.name}: slack {own.folding.slack} is not among {problem.slacks}")
     if wrong:
         return tuple(wrong)
-    limits = budget_at(problem, score(problem, solution))
+    interval = interval_of(problem, solution)
+    if problem.least is not None and interval > problem.least.interval:
+        wrong.append(f"the interval is {interval} cycles, at most {problem.least.interval} are allowed")
+    limits = budget_at(problem, interval)
     for name, value, most in zip(RESOURCES, use_of(problem, solution), limits, strict=True):
         if most is not None and value > most:
             wrong.append(f"{value} {name} are used, {most} are there")

@@ -67,7 +67,7 @@ def calibrate(
 
     With --runs: the factor of a stack of software and its band, on 20 measured training steps, scored on the others.
     """
-    writable(output, "--output")
+    writable(output, "--output", (*(tables or ()), *([runs] if runs else ())))
     if runs is not None:
         operators = {"CSV": tables, "--fit": fit, "--kind": kind}
         given = {**operators, "--holdout": holdout != _HALF, "--clock": clock != _KERNEL}

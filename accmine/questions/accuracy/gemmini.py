@@ -15,7 +15,17 @@ from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.resolve import resolve
 from accmine.kernel.latency import latency
 
-__all__ = ["FILES", "GEMMINI", "fitted_on", "gemmini_lines", "gemmini_rows", "layer_cycles", "read_layers"]
+__all__ = [
+    "EVERY",
+    "FILES",
+    "FROM",
+    "GEMMINI",
+    "fitted_on",
+    "gemmini_lines",
+    "gemmini_rows",
+    "layer_cycles",
+    "read_layers",
+]
 
 GEMMINI = "gemmini"
 FILES = {GEMMINI: ("gemmini_firesim.csv",)}
@@ -53,15 +63,15 @@ def read_layers(path: Path) -> list[tuple[Layer, float]]:
     return layers
 
 
-def fitted_on(layers: Sequence[Layer]) -> list[int]:
+def fitted_on(layers: Sequence[Layer], first: int = FROM) -> list[int]:
     """Rows on which the constants of the description were fitted: every 32nd by kind, array and calls, from the 17th.
 
-    The order looks at layers and mappings alone, not at cycles.
+    The order looks at layers and mappings alone, not at cycles. ``first`` (from 0) takes others of it.
     """
     order = sorted(
         range(len(layers)), key=lambda i: (layers[i].is_product, array_of(layers[i]), calls_of(layers[i]), i)
     )
-    return sorted(order[FROM::EVERY])
+    return sorted(order[first::EVERY])
 
 
 @cache

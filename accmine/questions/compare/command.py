@@ -110,7 +110,7 @@ def compare_document(
     from accmine.questions.compare.rows import Asked, cases_of, rows_of
 
     files = dict(files or {})
-    _check(files)
+    _check(files, name)
     loaded = _asked(name, overrides, given)
     block = loaded.compare
     cases = cases_of(loaded, [text for text in overrides if not _of_block(text)])
@@ -154,9 +154,9 @@ def _of_block(text: str) -> bool:
     return text.strip().partition(".")[0] == BLOCK
 
 
-def _check(files: dict[str, Path | None]) -> None:
+def _check(files: dict[str, Path | None], study: str) -> None:
     for key, file in files.items():
-        writable(file, f"--{key}")
+        writable(file, f"--{key}", (study,))
     plot = files.get("plot")
     if plot is not None and plot.suffix.lower() != ".svg":
         raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")

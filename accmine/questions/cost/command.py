@@ -80,7 +80,7 @@ def cost(
     from accmine.report import asked_width
 
     for path, option in ((csv, "--csv"), (graph, "--graph"), (plot, "--plot")):
-        writable(path, option)
+        writable(path, option, (workload, design, technology or ""))
     own = (batch, microbatch, sequence, image, masked, optimizer, precision, dtype, recompute, attention, split, fusion)
     options = zip(_OPTIONS, (*own, timing, operator_split, residency), strict=True)
     given = {key: value for key, value in options if value is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -138,7 +138,7 @@ def gap(
     given |= {"workers": workers, "models": models, "metrics": metrics, "solver": solver, "format": file_format}
     given |= {"runs": runs, "again": again or None, "plot": plot, "markdown": markdown, "latex": latex}
     form = _form(targets or [], solution, design, suite, given, schedule)
-    _check_outputs(plot, csv_file, markdown, latex)
+    _check_outputs((*(targets or ()), *(design or ()), solution or ""), plot, csv_file, markdown, latex)
     numbers = [int(word) for word in _numbers("seeds", seeds, int)]
     limits = _numbers("seconds", seconds, float)
     if schedule is not None:
@@ -184,9 +184,9 @@ def _schedules(
     return tables, measure_schedules(tables, measurement, *what, shown)
 
 
-def _check_outputs(plot: Path | None, *others: Path | None) -> None:
+def _check_outputs(inputs: Iterable[str | Path], plot: Path | None, *others: Path | None) -> None:
     for file in (plot, *others):
-        writable(file)
+        writable(file, inputs=inputs)
     if plot is not None and plot.suffix.lower() != ".svg":
         raise InputError(f"draws SVG; give a name that ends in .svg, not {plot.name!r}", field="--plot")
 

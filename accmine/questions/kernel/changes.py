@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any
 
 from accmine.kernel.analysis import Analysis, Cause, inner_loops, rate
 from accmine.kernel.latency import latency
 from accmine.kernel.program import Access, Issue, Program, Repeat
 
-__all__ = ["TENTH", "Change", "changes"]
+__all__ = ["MOST_LOOKED_AT", "TENTH", "Change", "changes", "untried"]
 
 TENTH = Fraction(11, 10)
 """Iterations per cycle that are asked for, by those that there are."""
+
+MOST_LOOKED_AT = 10_000
+"""Instructions of loop bodies that are looked at in the search for changes: some ten seconds; the rest is untried."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Change:
 
     Attributes
     ----------
+    on
+        The station, port group or location that is moved.
     what
         In words: ``one more slot of array``.
     rate, gain
@@ -33,6 +39,7 @@ class Change:
         Whether the loop is a tenth faster.
     """
 
+    on: str
     what: str
     rate: Fraction
     gain: Fraction
@@ -61,14 +68,31 @@ def changes(program: Program, analysis: Analysis) -> tuple[Change, ...]:
         return ()
     index = analysis.loops.index(loop)
     found = []
-    for lever in _levers(program, list(inner_loops(program.body))[index][2], loop.cycle):
+    for on, lever in _tried(program, index, loop.cycle)[0]:
         step = _least(program, lever, index, loop.rate)
         if step:
             changed = lever.moved(program, step)
             new = _rate(changed, index)
             gain = loop.rate / new - 1 if new else Fraction(10**6)
-            found.append(Change(lever.said(step), new, gain, latency(changed), loop.rate >= new * TENTH))
+            found.append(Change(on, lever.said(step), new, gain, latency(changed), loop.rate >= new * TENTH))
     return tuple(sorted(found, key=lambda change: (change.rate, change.what)))
+
+
+def untried(program: Program, analysis: Analysis) -> int:
+    """Changes that ``changes`` leaves out since the body of the loop is too large to look at it so often."""
+    loop = analysis.dominating
+    if loop is None or loop.rate == 0:
+        return 0
+    return _tried(program, analysis.loops.index(loop), loop.cycle)[1]
+
+
+def _tried(program: Program, index: int, cycle: Sequence[Cause]) -> tuple[list[tuple[str, _Lever]], int]:
+    """Levers for which there is time, in the order of the cycle, and how many others there are."""
+    loop = list(inner_loops(program.body))[index][2]
+    levers = list(_levers(program, loop, cycle))
+    looks = accumulate(len(loop.body) * (1 + lever.most.bit_length()) for _, lever in levers)
+    few = [lever for lever, looked in zip(levers, looks, strict=True) if looked <= MOST_LOOKED_AT]
+    return few, len(levers) - len(few)
 
 
 def _rate(program: Program, index: int) -> Fraction:
@@ -91,14 +115,14 @@ def _least(program: Program, lever: _Lever, index: int, before: Fraction) -> int
     return high
 
 
-def _levers(program: Program, loop: Repeat, cycle: Sequence[Cause]) -> Iterator[_Lever]:
-    """What could be moved of everything on a critical cycle, each once."""
-    seen = set()
+def _levers(program: Program, loop: Repeat, cycle: Sequence[Cause]) -> Iterator[tuple[str, _Lever]]:
+    """(On what, lever) of what could be moved of everything on a critical cycle, each once."""
+    seen: set[str] = set()
     for cause in cycle:
-        if (key := (cause.rule, cause.on, cause.label)) in seen:
-            continue
-        seen.add(key)
-        yield from _of_cause(program, [issue for issue in loop.body if isinstance(issue, Issue)], cause)
+        for lever in _of_cause(program, [issue for issue in loop.body if isinstance(issue, Issue)], cause):
+            if (same := lever.said(1)) not in seen:  # two instructions may wait for one slot
+                seen.add(same)
+                yield cause.on, lever
 
 
 def _of_cause(program: Program, body: Sequence[Issue], cause: Cause) -> Iterator[_Lever]:
@@ -121,6 +145,13 @@ def _of_cause(program: Program, body: Sequence[Issue], cause: Cause) -> Iterator
             lambda n: f"{label} holding {on} for {n} less (most: {hold})",
             lambda p, n: _edited(p, lambda issue: _port_held_less(issue, label, on, n)),
             hold,
+        )
+    elif cause.rule == "hold":
+        most = max(issue.hold for issue in body if (issue.label, issue.unit) == (label, on))
+        yield _Lever(
+            lambda n: f"{label} holding {on} for {n} less (most: {most})",
+            lambda p, n: _edited(p, lambda issue: _unit_held_less(issue, label, on, n)),
+            most,
         )
     elif cause.rule == "latency":
         yield _shorter(body, label, on)
@@ -159,10 +190,16 @@ def _edited(program: Program, edit: Callable[[Issue], Issue]) -> Program:
 
 
 def _unit_faster(issue: Issue, label: str, unit: str, cycles: int) -> Issue:
-    """Finish and hand-over both earlier: the unit is faster, pipelined or not."""
+    """Earlier finish; a unit that is held to the finish, or would be longer, is left earlier too."""
     if (issue.label, issue.unit) != (label, unit):
         return issue
-    return replace(issue, latency=max(0, issue.latency - cycles), hold=max(0, issue.hold - cycles))
+    latency = max(0, issue.latency - cycles)
+    return replace(issue, latency=latency, hold=issue.hold if issue.hold > issue.latency else min(issue.hold, latency))
+
+
+def _unit_held_less(issue: Issue, label: str, unit: str, cycles: int) -> Issue:
+    """An interval that is shorter, as of a unit with one of its own."""
+    return replace(issue, hold=max(0, issue.hold - cycles)) if (issue.label, issue.unit) == (label, unit) else issue
 
 
 def _stage_faster(issue: Issue, station: str, cycles: int) -> Issue:

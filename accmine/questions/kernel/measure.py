@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from accmine.kernel.architecture import Architecture
 from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.kernel_file import load_kernel
 from accmine.kernel.described.resolve import resolve
+from accmine.kernel.evidence import Evidence, evidence
 from accmine.kernel.program import Program
-from accmine.questions.kernel.changes import Change, changes
+from accmine.questions.kernel.changes import Change, changes, untried
 
 __all__ = ["KernelReport", "is_workload", "kernel_report", "parameters_of"]
 
@@ -28,12 +29,18 @@ class KernelReport:
     ----------
     changes
         What makes the dominating loop faster.
+    evidence
+        What speaks for the rate of each loop.
+    untried
+        How many changes were not tried, since the body of that loop is large.
     """
 
     architecture: Architecture
     program: Program = field(repr=False)
     analysis: Analysis
     changes: tuple[Change, ...]
+    evidence: tuple[Evidence, ...]
+    untried: int = 0
 
     @property
     def seconds(self) -> float | None:
@@ -62,9 +69,18 @@ def kernel_report(
         With everything that is wrong in either.
     """
     machine = load_architecture(architecture, None, dict(parameters or {}))
-    program = resolve(machine, load_kernel(kernel, machine))
-    analysis = analyse(program)
-    return KernelReport(machine, program, analysis, changes(program, analysis))
+    written = load_kernel(kernel, machine)
+    program = resolve(machine, written)
+    try:
+        analysis = analyse(program)
+        best, left = changes(program, analysis), untried(program, analysis)
+        return KernelReport(machine, program, analysis, best, evidence(program, analysis), left)
+    except InputError as error:  # too many cycles or states: of no single key, but of this file
+        where = "" if written.document is None else written.document.locate(("body",))
+        raise InputError([replace(each, where=each.where or where) for each in error.complaints]) from None
+
+
+_OF_MODELS = ("family", "model_type", "layers")
 
 
 def is_workload(name: str) -> bool:
@@ -78,7 +94,7 @@ def is_workload(name: str) -> bool:
     if not is_file_reference(name) or not name.lower().endswith((".yaml", ".yml", ".json")):
         return True
     data = load_yaml(name).data
-    return isinstance(data, Mapping) and ("family" in data or "model_type" in data)
+    return isinstance(data, Mapping) and "body" not in data and any(key in data for key in _OF_MODELS)
 
 
 def parameters_of(words: list[str] | tuple[str, ...]) -> dict[str, int]:

@@ -10,11 +10,12 @@ from typing import Any
 from accmine.cost.kernel.network import OperatorKernel, network_kernels
 from accmine.errors import InputError
 from accmine.kernel.analysis import Analysis, analyse
-from accmine.kernel.architecture import Architecture
+from accmine.kernel.architecture import Architecture, Kernel
 from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.resolve import resolve
+from accmine.kernel.evidence import Evidence, evidence
 from accmine.kernel.program import Program
-from accmine.questions.kernel.changes import Change, changes
+from accmine.questions.kernel.changes import Change, changes, untried
 from accmine.workload import OperatorGraph, forward_graph, load_model, training_graph
 
 __all__ = ["NetworkReport", "OperatorRow", "Unmapped", "network_report"]
@@ -38,6 +39,7 @@ class OperatorRow:
     kind: str
     count: int
     size: tuple[int, int, int, int]
+    kernel: Kernel = field(repr=False)
     program: Program = field(repr=False)
     analysis: Analysis
 
@@ -64,8 +66,8 @@ class NetworkReport:
     ----------
     rows
         Distinct products, the one with the most cycles first.
-    changes
-        Of the first row.
+    changes, evidence, untried
+        Of the first row, as of ``KernelReport``.
     """
 
     architecture: Architecture
@@ -74,6 +76,8 @@ class NetworkReport:
     rows: tuple[OperatorRow, ...]
     unmapped: tuple[Unmapped, ...]
     changes: tuple[Change, ...]
+    evidence: tuple[Evidence, ...]
+    untried: int = 0
 
     @property
     def cycles(self) -> int:
@@ -128,7 +132,7 @@ def network_report(
             without.append(found)
         else:
             program = resolve(machine, found.kernel)
-            rows.append(_row(found, program))
+            rows.append(_row(found, found.kernel, program))
     if not rows:
         raise InputError(f"{graph.name} has no product that {machine.name} could run")
     rows.sort(key=lambda row: -row.cycles)
@@ -136,15 +140,22 @@ def network_report(
     settings = {key: value for key, value in given.items() if value is not None} | {"training": training}
     first = rows[0]
     return NetworkReport(
-        machine, graph.name, settings, tuple(rows), _unmapped(graph, without), changes(first.program, first.analysis)
+        machine,
+        graph.name,
+        settings,
+        tuple(rows),
+        _unmapped(graph, without),
+        changes(first.program, first.analysis),
+        evidence(first.program, first.analysis),
+        untried(first.program, first.analysis),
     )
 
 
-def _row(found: OperatorKernel, program: Program) -> OperatorRow:
+def _row(found: OperatorKernel, kernel: Kernel, program: Program) -> OperatorRow:
     gemm = found.operator.work.gemm
     assert gemm is not None
     size = (gemm.batch, gemm.m, gemm.k, gemm.n)
-    return OperatorRow(found.operator.name, found.operator.kind, found.count, size, program, analyse(program))
+    return OperatorRow(found.operator.name, found.operator.kind, found.count, size, kernel, program, analyse(program))
 
 
 def _unmapped(graph: OperatorGraph, without: list[OperatorKernel]) -> tuple[Unmapped, ...]:

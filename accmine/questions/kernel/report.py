@@ -7,9 +7,11 @@ from typing import Any
 
 from accmine.kernel.analysis import Analysis, InnerLoop
 from accmine.kernel.architecture import Architecture
+from accmine.kernel.evidence import Evidence
 from accmine.questions.kernel.changes import Change
 from accmine.questions.kernel.measure import KernelReport
 from accmine.questions.kernel.network import NetworkReport
+from accmine.questions.kernel.proof import proof_json, proof_section
 from accmine.report import BULLET, Column, Section, figures, number, percent, render, seconds
 
 __all__ = ["network_json", "render_kernel", "render_network", "to_json"]
@@ -28,7 +30,7 @@ def exactly(value: Fraction) -> str:
 
 def render_kernel(found: KernelReport, width: int | None = None) -> str:
     """All of it as text; ``width`` as ``accmine.report.render``."""
-    return render([_head(found), *_sections(found.analysis, found.changes)], width=width)
+    return render([_head(found), *_sections(found.analysis, found.changes, found.evidence, found.untried)], width=width)
 
 
 def _head(found: KernelReport) -> Section:
@@ -54,13 +56,16 @@ def _time(found: KernelReport | NetworkReport) -> str:
     return "" if clock is None else f", {seconds(found.seconds)} at {number(clock / 1e6)} MHz"
 
 
-def _sections(analysis: Analysis, changed: tuple[Change, ...]) -> list[Section]:
+def _sections(
+    analysis: Analysis, changed: tuple[Change, ...], proof: tuple[Evidence, ...], untried: int
+) -> list[Section]:
     found = [_loops(analysis)] if analysis.loops else []
     if (loop := analysis.dominating) is not None:
         found.append(_cycle(loop))
     found.append(_uses(analysis))
     if loop is not None:
-        found.append(_changes(loop, changed))
+        found.append(_changes(loop, changed, untried))
+        found.append(proof_section(proof))
     return found
 
 
@@ -98,8 +103,11 @@ def _uses(analysis: Analysis) -> Section:
     return Section("use", "Utilisation", columns, rows, (f"{rest} more are less busy.",) if rest else ())
 
 
-def _changes(loop: InnerLoop, changed: tuple[Change, ...]) -> Section:
+def _changes(loop: InnerLoop, changed: tuple[Change, ...], untried: int = 0) -> Section:
     title = f"What makes {loop.name} faster, one change at a time"
+    left = [f"{untried} changes were not tried: the body of this loop is too large."] if untried else []
+    if not changed and untried:
+        return Section("changes", title, notes=tuple(left))
     if not changed:
         why = (
             "no cycle limits it" if not loop.rate else "another cycle is as slow, or nothing on the cycle can be moved"
@@ -116,13 +124,20 @@ def _changes(loop: InnerLoop, changed: tuple[Change, ...]) -> Section:
         )
         for change in changed
     )
-    note = "Times are shortened by the least that gives 10 % more, or by the least that gives the most that they can."
-    return Section("changes", title, columns, rows, (note,))
+    notes = [
+        "Times are shortened by the least that gives 10 % more, or by the least that gives the most that they can."
+    ]
+    if not untried and all(change.on != loop.bottleneck for change in changed):
+        notes.append(f"Nothing of {loop.bottleneck} alone does: another cycle without it is as slow.")
+    return Section("changes", title, columns, rows, (*notes, *left))
 
 
 def render_network(found: NetworkReport, width: int | None = None, *, everything: bool = False) -> str:
     """A row per distinct product, the longest first, and what limits that one; unless ``everything``, 25 rows."""
-    return render([_network(found, everything), *_sections(found.rows[0].analysis, found.changes)], width=width)
+    return render(
+        [_network(found, everything), *_sections(found.rows[0].analysis, found.changes, found.evidence, found.untried)],
+        width=width,
+    )
 
 
 def _network(found: NetworkReport, everything: bool) -> Section:
@@ -186,6 +201,8 @@ def network_json(found: NetworkReport) -> dict[str, Any]:
             {"reason": left.reason, "kinds": list(left.kinds), "count": left.count} for left in found.unmapped
         ],
         "changes": [_change(change) for change in found.changes],
+        "changes_untried": found.untried,
+        "proof": proof_json(found.evidence),
     }
 
 
@@ -203,6 +220,8 @@ def to_json(found: KernelReport) -> dict[str, Any]:
         "seconds": found.seconds,
         **_analysis(found.analysis),
         "changes": [_change(change) for change in found.changes],
+        "changes_untried": found.untried,
+        "proof": proof_json(found.evidence),
     }
 
 

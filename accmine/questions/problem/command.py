@@ -49,7 +49,7 @@ def solve(
     from accmine.solving import load_problem, result_to_json
     from accmine.solving import solve as solve_problem
 
-    writable(output)
+    writable(output, "--output", (problem,))
     loaded = _under(load_problem(problem, file_format), semantics)
     limit = 60.0 if seconds is None and work is None else seconds
     stop = Stop(seconds=limit, work=work, gap=gap, workers=workers or 1)

@@ -56,15 +56,17 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Find the best design of a study, and print it with its certificate and why it won."""
-    from accmine.study import block_of, read_document, study_in
+    from accmine.study import KINDS, block_of, kind_of, read_document, study_in
 
     changes = patience(overrides, seconds, workers)
     document, path = read_document(study, changes, design=design)
-    if block := block_of(document):
+    kind, block = kind_of(document), block_of(document)
+    if kind or block:
         if design is not None:
-            raise InputError(f"has no effect on a document with a block {block}", field="--design")
+            what = f"a study of kind {kind}" if kind else f"a document with a block {block}"
+            raise InputError(f"has no effect on {what}", field="--design")
         more = {"again": again, "runs": runs, "quiet": quiet, "verbose": verbose, "as_json": as_json}
-        return handed_on(block)(study, changes, **more)
+        return handed_on(KINDS[kind] if kind else block)(study, changes, **more)
     loaded = study_in(document, path)
     budget = loaded.study.budget
     seconds = None if budget.deterministic else budget.seconds
@@ -85,9 +87,9 @@ def run(
     raise typer.Exit(exit_code(report.status, report.stop))
 
 
-def handed_on(block: str) -> Callable[..., None]:
-    """The command that runs a document with a block of its own, by the name of its question."""
-    found: Callable[..., None] = import_module(f"accmine.questions.{block}.command").COMMANDS[block]
+def handed_on(question: str) -> Callable[..., None]:
+    """The command that runs a document of a kind, or with a block, of its own, by the name of its question."""
+    found: Callable[..., None] = import_module(f"accmine.questions.{question}.command").COMMANDS[question]
     return found
 
 
@@ -126,10 +128,10 @@ def show(
             refusal = InfeasibleError.from_json(result)
         typer.echo(f"{result['status']}: {refusal}")
     else:
-        from accmine.questions.run.reading import outcome_of
+        from accmine.questions.run.reading import answer_of
 
         with folder.using("result.json"):
-            outcome = outcome_of(result)
+            outcome = answer_of(result)
         typer.echo(_render(outcome), nl=False)
     if gantt is not None:
         from accmine.questions.run.pictures.chart import draw_run

@@ -32,6 +32,7 @@ from accmine.questions.run.process import alive, process
 from accmine.questions.run.row import refuse_newer
 from accmine.result import Status
 from accmine.study import Study, effective, study_hash
+from accmine.study.sparse import SparseStudy
 from accmine.version import __version__
 
 __all__ = [
@@ -51,8 +52,8 @@ __all__ = [
 RUN_FILES = ("study.yaml", "result.json", "design.yaml", "trace.jsonl", "schedule.json", "report.html")
 """What a finished run holds beside its state; a pipeline's designs are further ``design-*.yaml``."""
 
-OTHER_FILES = ("placement.yaml", "placement.json", "front.csv")
-"""What a run that decides a placement, or finds a front, holds as well."""
+OTHER_FILES = ("placement.yaml", "placement.json", "front.csv", "problem.json", "solution.json")
+"""What a run that decides a placement, finds a front, or is of another kind than training holds as well."""
 
 _PACKAGES = ("accmine", "accmine.models", "accmine.solvers", "accmine.configs")
 _SOURCES = (".py", ".yaml", ".csv")
@@ -112,14 +113,13 @@ def solver_versions() -> dict[str, str]:
     return dict(_versions())
 
 
-def run_hash(study: Study, content: Mapping[str, str] | None = None) -> str:
+def run_hash(study: Study | SparseStudy, content: Mapping[str, str] | None = None) -> str:
     """First 12 hex digits of the SHA-256 of everything that decides the result of ``study`` but its patience.
 
     Limits by the clock and workers are none of it: with more of them the same run goes on. Those of a deterministic run
     are, as its answer has to repeat. ``content`` as in ``study_hash``.
     """
-    patience = {"workers": 1} if study.budget.deterministic else {"seconds": None, "work": None, "workers": 1}
-    study = study.model_copy(update={"budget": study.budget.model_copy(update=patience)})
+    study = study.model_copy(update={"budget": study.budget.timeless()})
     parts = {"study": study_hash(study, content), "code": code_hash(), "versions": solver_versions()}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -186,7 +186,7 @@ class RunFolder:
         """Whether the result is there and need not be computed again."""
         return self.state is RunState.FINISHED and (self.path / "result.json").is_file()
 
-    def answers(self, study: Study) -> bool:
+    def answers(self, study: Study | SparseStudy) -> bool:
         """Whether the result is there that ``study`` asks for: of as large a budget, or one that no budget changes."""
         with suppress(InputError, LookupError, TypeError):
             done, result = (self.read_json(_STATE) or {})["done"], self.read_json("result.json")
@@ -196,7 +196,7 @@ class RunFolder:
             return result.get("status") in proven or study.budget.covered_by(done)
         return False
 
-    def start(self, study: Study) -> None:
+    def start(self, study: Study | SparseStudy) -> None:
         """Write the effective study and the state ``running``; finished parts stay, and the result of a shorter run."""
         recorded = self._recorded()
         if not self.elsewhere:
@@ -361,7 +361,7 @@ def _task_file(key: str) -> str:
     return f"tasks/{key}.json"
 
 
-def open_run(runs: Path, study: Study, content: Mapping[str, str] | None = None) -> RunFolder:
+def open_run(runs: Path, study: Study | SparseStudy, content: Mapping[str, str] | None = None) -> RunFolder:
     """The folder of a run of ``study`` below ``runs``; nothing is written yet. ``content`` as in ``run_hash``."""
     return RunFolder(Path(runs) / f"{slug(study.name)}-{run_hash(study, content)}")
 

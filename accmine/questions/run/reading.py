@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from accmine.errors import InputError
 from accmine.files import load_yaml
 from accmine.hardware import Design, DesignSpace, template_of
 from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.row import refuse_newer
 from accmine.questions.run.several.front_record import FrontOutcome
+from accmine.questions.sparse.record import SparseOutcome
+from accmine.study.sparse.keys import SPARSE_DATAFLOW
 
 if TYPE_CHECKING:
     from accmine.report import Figure, Section
 
-__all__ = ["design_in", "drawings", "headline", "outcome_of", "page", "render"]
+__all__ = ["answer_of", "design_in", "drawings", "headline", "outcome_of", "page", "render"]
 
 
-def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
-    """The outcome that a ``result.json`` holds.
+def answer_of(table: Mapping[str, Any]) -> AnyOutcome | SparseOutcome:
+    """The outcome of a study of any kind that a ``result.json`` holds.
 
     Raises
     ------
@@ -29,6 +32,23 @@ def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
     from accmine.report import from_json
 
     refuse_newer(table)
+    return from_json(SparseOutcome, table) if table.get("kind") == SPARSE_DATAFLOW else outcome_of(table)
+
+
+def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
+    """The outcome of a study of training that a ``result.json`` holds.
+
+    Raises
+    ------
+    InputError
+        If it is not one; one of another kind is refused by its name.
+    """
+    from accmine.report import from_json
+
+    refuse_newer(table)
+    if table.get("kind") == SPARSE_DATAFLOW:
+        message = f"{SPARSE_DATAFLOW} has no design of a training accelerator; accmine show and accmine report read it"
+        raise InputError(message, field="kind")
     if table.get("kind") == FrontOutcome.kind:
         return from_json(FrontOutcome, table)
     if table.get("kind") == PlacementOutcome.kind:
@@ -41,7 +61,7 @@ def design_in(text: str) -> Design:
     return next(iter(DesignSpace(template_of(load_yaml(text=text)))))
 
 
-def render(outcome: AnyOutcome, *, width: int | None = 110, color: bool = False) -> str:
+def render(outcome: AnyOutcome | SparseOutcome, *, width: int | None = 110, color: bool = False) -> str:
     """The report as text."""
     from accmine.report import render as text
 
@@ -49,7 +69,10 @@ def render(outcome: AnyOutcome, *, width: int | None = 110, color: bool = False)
 
 
 def page(
-    outcome: AnyOutcome, trace: Mapping[str, Any] | None = None, study: str = "", more: Sequence[Section] = ()
+    outcome: AnyOutcome | SparseOutcome,
+    trace: Mapping[str, Any] | None = None,
+    study: str = "",
+    more: Sequence[Section] = (),
 ) -> str:
     """The report as an HTML page.
 
@@ -78,19 +101,19 @@ def page(
     )
 
 
-def headline(outcome: AnyOutcome) -> str:
+def headline(outcome: AnyOutcome | SparseOutcome) -> str:
     """The answer in a sentence."""
     text: str = _report(outcome).headline(outcome)
     return text
 
 
-def drawings(outcome: AnyOutcome, trace: Mapping[str, Any] | None = None) -> list[Figure]:
+def drawings(outcome: AnyOutcome | SparseOutcome, trace: Mapping[str, Any] | None = None) -> list[Figure]:
     """All figures of the page."""
     own = _report(outcome)
     return [*own.hero(outcome), *(figure for found in own.drawn(outcome, trace).values() for figure in found)]
 
 
-def _report(outcome: AnyOutcome) -> Any:
+def _report(outcome: AnyOutcome | SparseOutcome) -> Any:
     """What reports on this kind of outcome: a module with ``sections``, ``headline``, ``hero`` and ``drawn``."""
     if isinstance(outcome, FrontOutcome):
         from accmine.questions.run.several import front_report as front
@@ -100,6 +123,10 @@ def _report(outcome: AnyOutcome) -> Any:
         from accmine.questions.run.placement import report as placed
 
         return placed
+    if isinstance(outcome, SparseOutcome):
+        from accmine.questions.sparse import report as sparse
+
+        return sparse
     from accmine.questions.run.report import whole
 
     return whole

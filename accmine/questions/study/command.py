@@ -7,21 +7,37 @@ from typing import Annotated
 import typer
 
 from accmine.errors import InputError
-from accmine.questions.completion import of_words
-from accmine.questions.options import RUNS, Json, Runs, Set, StudyName, echo_json
+from accmine.questions.completion import of_catalogue, of_words
+from accmine.questions.options import RUNS, Json, Runs, Set, echo_json
 
 __all__ = ["COMMANDS", "list_entries", "schema", "validate"]
 
 
 def validate(
-    study: StudyName,
+    study: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a shipped study, or a YAML file; or a described architecture.",
+            autocompletion=of_catalogue("studies"),
+        ),
+    ],
+    kernel: Annotated[str | None, typer.Argument(help="Check this kernel on the described architecture.")] = None,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Check a study and print it with every default written out: a valid study again."""
+    """Check a study or a described architecture, and print it with every default written out: a valid file again."""
+    from accmine.files import dump
     from accmine.plan import placement_of, plan_of
+    from accmine.questions.study.described import checked_description, is_described
     from accmine.study import as_mapping, effective, load_study
 
+    if kernel is not None or is_described(study):
+        keys = checked_description(study, kernel, overrides or [])
+        if as_json:
+            echo_json(keys)
+        else:
+            typer.echo(dump(keys, flow=None), nl=False)
+        return
     loaded = load_study(study, overrides or [])
     plan = placement_of(loaded) if loaded.study.placed else plan_of(loaded.one_run)
     for line in plan.inputs.left_out:  # what is wrong in the files a study names is wrong with the study
@@ -36,39 +52,36 @@ def schema(
     what: Annotated[
         str,
         typer.Argument(
-            help="study (default), workload, technology, cluster, or design, which is that of templates too.",
-            autocompletion=of_words("study", "workload", "technology", "cluster", "design"),
+            help="study (default), workload, technology, cluster, design, which is that of templates too; architecture "
+            "or kernel, as accmine kernel takes them.",
+            autocompletion=of_words("study", "workload", "technology", "cluster", "design", "architecture", "kernel"),
         ),
     ] = "study",
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the reference of all keys of a study instead.")
+        bool, typer.Option("--markdown", help="Print the reference of all keys of a study, architecture or kernel.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; the default.")] = False,
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
-    from accmine.questions.study.schemas import schema_of
+    from accmine.questions.study.schemas import reference_of, schema_of
 
     if markdown and as_json:
         raise InputError("--markdown and --json exclude each other")
-    table = schema_of(what)
-    if not markdown:
-        echo_json(table)
-    elif what == "study":
-        from accmine.study import study_reference
-
-        typer.echo(study_reference(), nl=False)
+    if markdown:
+        typer.echo(reference_of(what), nl=False)
     else:
-        raise InputError(f"is about studies, not about {what}", field="--markdown")
+        echo_json(schema_of(what))
 
 
 def list_entries(
     what: Annotated[
         str,
         typer.Argument(
-            help="workloads, accelerators, technologies, clusters, stacks, kernels, studies, suites, solvers, runs.",
+            help="workloads, accelerators, technologies, clusters, stacks, kernels, devices, engines, studies, suites, "
+            "solvers, runs.",
             autocompletion=of_words(
-                *("workloads", "accelerators", "technologies", "clusters", "stacks", "kernels", "studies", "suites"),
-                *("solvers", "runs"),
+                *("workloads", "accelerators", "technologies", "clusters", "stacks", "kernels", "devices", "engines"),
+                *("studies", "suites", "solvers", "runs"),
             ),
         ),
     ],

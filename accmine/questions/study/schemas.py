@@ -7,8 +7,9 @@ from typing import Any
 
 from accmine.errors import InputError
 from accmine.files import did_you_mean
+from accmine.questions.study.key_table import key_table
 
-__all__ = ["SCHEMAS", "schema_of"]
+__all__ = ["SCHEMAS", "reference_of", "schema_of"]
 
 
 def _study() -> dict[str, Any]:
@@ -46,14 +47,42 @@ def _design() -> dict[str, Any]:
     return design_schema()
 
 
+def _architecture() -> dict[str, Any]:
+    from accmine.kernel.described.architecture_file import architecture_schema
+
+    return architecture_schema()
+
+
+def _kernel() -> dict[str, Any]:
+    from accmine.kernel.described.kernel_file import kernel_schema
+
+    return kernel_schema()
+
+
+def _device() -> dict[str, Any]:
+    from accmine.sparse.device import device_schema
+
+    return device_schema()
+
+
+def _engine() -> dict[str, Any]:
+    from accmine.sparse.engine import engine_schema
+
+    return engine_schema()
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "study": _study,
     "workload": _workload,
     "technology": _technology,
     "cluster": _cluster,
     "design": _design,
+    "architecture": _architecture,
+    "kernel": _kernel,
+    "device": _device,
+    "engine": _engine,
 }
-"""What has a schema; a design's is that of templates too."""
+"""What has a schema; a design's is that of templates too, an architecture is one that ``accmine kernel`` takes."""
 
 
 def schema_of(what: str) -> dict[str, Any]:
@@ -67,3 +96,24 @@ def schema_of(what: str) -> dict[str, Any]:
     if what not in SCHEMAS:
         raise InputError(f"no schema of {what!r}; {did_you_mean(what, SCHEMAS)}allowed: {', '.join(SCHEMAS)}")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[what](), "title": f"accmine {what}"}
+
+
+_IN_WORDS = {"architecture": "a described architecture", "kernel": "a kernel"}
+
+
+def reference_of(what: str) -> str:
+    """Markdown table of all keys of a study, a described architecture or a kernel.
+
+    Raises
+    ------
+    InputError
+        If ``what`` is not one of ``SCHEMAS``, or another one.
+    """
+    if what == "study":
+        from accmine.study import study_reference
+
+        return study_reference()
+    table = schema_of(what)
+    if what not in _IN_WORDS:
+        raise InputError(f"is about {', '.join(('study', *_IN_WORDS))}, not about {what}", field="--markdown")
+    return key_table(what, _IN_WORDS[what], table)

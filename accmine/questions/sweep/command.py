@@ -78,7 +78,7 @@ def sweep(
     if listed:
         _list(loaded, as_json)
         return
-    writable(csv_file, "--csv")
+    writable(csv_file, "--csv", (study,))
     part = _part(shard, merge)
     with (
         progress(quiet, verbose, as_json, "every finished point") as shown,

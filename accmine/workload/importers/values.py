@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-__all__ = ["LARGEST", "Flag", "Natural", "Part", "Rate", "Size"]
+from accmine.errors import InputError
+from accmine.files.units import parse_quantity, quantity_pattern
+
+__all__ = ["LARGEST", "BytesPerSecond", "Flag", "Hertz", "Natural", "Part", "Rate", "Seconds", "Size"]
 
 LARGEST = 2**31 - 1
 """Largest size that a model file may give, so that products of two stay within 64 bits."""
@@ -19,6 +22,28 @@ Rate = Annotated[float, Field(strict=True, ge=0, lt=1)]
 """A number from 0 and below 1."""
 Flag = Annotated[bool, Field(strict=True)]
 """``true`` or ``false``."""
+
+
+def _read(dimension: str) -> BeforeValidator:
+    def read(value: Any) -> float:
+        try:
+            return parse_quantity(value, dimension)
+        except InputError as error:
+            raise ValueError(error.complaints[0].message) from None
+
+    return BeforeValidator(read)
+
+
+def _written(dimension: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": quantity_pattern(dimension)})
+
+
+BytesPerSecond = Annotated[float, _read("bytes/s"), _written("bytes/s")]
+"""A quantity with its unit, in bytes per second."""
+Seconds = Annotated[float, _read("seconds"), _written("seconds")]
+"""As ``BytesPerSecond``, in seconds."""
+Hertz = Annotated[float, _read("hertz"), _written("hertz")]
+"""As ``BytesPerSecond``, in cycles per second."""
 
 
 class Part(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from accmine.cost.kernel.firesim import Layer, array_of, calls_of, layer_kernel
+from accmine.cost.kernel.firesim import Layer, array_of, calls_of, layer_kernel, tile_of
 from accmine.errors import InputError
 from accmine.kernel.architecture import Instruction, Kernel, Loop
 from accmine.kernel.described.architecture_file import load_architecture
@@ -57,7 +57,7 @@ def test_every_tile_is_moved_in_and_outputs_leave_once() -> None:
     assert of(kernel, "mvin inputs")["requests"] == (2 + 2) * (4 + 2)
     assert of(kernel, "mvin inputs")["bytes"] == 4 * 6 * 2
     assert of(kernel, "mvin weights")["bytes"] == 3 * 3 * 2 * 4
-    assert of(kernel, "compute") == {"blocks": 9 * 4, "rows": 9 * 4 * 2}
+    assert of(kernel, "compute") == {"blocks": 9 * 4, "rows": 9 * 4 * 4}  # 2 rows take as long as 4
     assert of(kernel, "mvout") == {"requests": 2 * 4, "bytes": 2 * 4 * 4}
 
 
@@ -72,6 +72,31 @@ def test_a_product_runs_in_blocks_of_the_array() -> None:
     one = layer("L3[WIO] K2 C4 - L2[WI] K4X - L1[O] K2 C16 C4X - L0[W] N1", C=256, K=16)
     assert calls_of(one) == (256 // (4 * 4)) * (16 // 4)
     assert of(layer_kernel(one), "compute") == {"blocks": 4, "rows": 16}
+
+
+def test_blocks_are_as_large_as_the_array_whatever_part_of_it_is_named() -> None:
+    """12 channels of an array of 16: 48 and 24 channels are 3 and 2 blocks, not 4 and 2."""
+    mapping = "L3[WIO] Q21 - L2[WI] K12X - L1[O] K2 C4 R3 C12X - L0[W] P21"
+    one = layer(mapping, C=48, K=24, P=21, Q=21, R=3, S=1)
+    # 21 rows: a block of 16, and one of 5
+    assert of(layer_kernel(one), "compute") == {"blocks": 3 * 2 * 3 * 2, "rows": 3 * 2 * 3 * 21}
+
+
+def test_pages_of_weights_are_looked_up_each_time_and_walked_once_while_they_fit() -> None:
+    """A row of 1024 weights, of which a tile takes 16: 64 rows lie in 16 pages."""
+    mapping = "L3[WIO] K64 P4 Q4 - L2[WI] K16X - L1[O] C64X - L0[W] N1"
+    one = layer(mapping, C=64, K=1024, P=4, Q=4)
+    kernel = layer_kernel(one)
+    pages, walks = (of(kernel, "mvin weights")[name] for name in ("pages", "walks"))
+    assert pages == 16_000
+    assert walks == round(1000 * 16 / calls_of(one))
+    assert of(kernel, "mvin inputs")["pages"] == of(kernel, "mvin inputs")["walks"] == 0
+
+
+def test_the_tile_is_what_the_kernel_repeats() -> None:
+    tile, counts = tile_of(CONV), counted(layer_kernel(CONV))
+    assert tile.calls == counts["compute"]
+    assert tile.finished == counts["mvout"]
 
 
 def test_a_filter_of_even_size_makes_one_more_row_and_column() -> None:

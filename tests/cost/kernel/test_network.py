@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from accmine.cost.arrays.timing import array_cycles
 from accmine.cost.kernel.network import network_kernels
 from accmine.errors import InputError
+from accmine.kernel.architecture import Instruction, Loop
 from accmine.kernel.described.architecture_file import load_architecture
 from accmine.kernel.described.resolve import resolve
 from accmine.kernel.latency import latency
-from accmine.workload import forward_graph, load_model, training_graph
+from accmine.workload import forward_graph, fuse, load_model, training_graph
+from accmine.workload.forward import layers
+from accmine.workload.graph import GraphBuilder
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_resnet_50_takes_the_cycles_of_the_closed_form_on_the_systolic_array() -> None:
@@ -51,6 +58,39 @@ def test_channels_of_a_depthwise_convolution_are_products_one_after_the_other() 
         assert item.kernel is not None
         expected = int(array_cycles(p.m, p.k, p.n, p.batch, 16, 16, "ws", "rtl-simple"))
         assert latency(resolve(architecture, item.kernel)) == expected
+
+
+@pytest.mark.parametrize("model", ["resnet-18", "mobilenet-v3-large"])
+def test_a_network_on_an_array_of_taps_does_all_of_its_multiplications(model: str) -> None:
+    """The shipped example: strips of every convolution, its taps one after the other, depthwise ones too."""
+    architecture = load_architecture(ROOT / "examples/kernel-convolution.yaml")
+    for fused in (False, True):
+        graph = forward_graph(load_model(model), batch=2)
+        found = network_kernels(fuse(graph) if fused else graph, architecture)
+        assert sum(item.count * macs(item.kernel.body) for item in found if item.kernel) == graph.macs
+
+
+def macs(body: Sequence[Instruction | Loop]) -> int:
+    """Of the taps: rows × channels × channels."""
+    total = 0
+    for item in body:
+        if isinstance(item, Loop):
+            total += item.trips * macs(item.body)
+        elif item.mnemonic == "tap":
+            total += item.values["m"] * item.reads[1].size_bytes // 2
+    return total
+
+
+def test_convolutions_of_one_product_and_other_taps_are_apart_where_it_matters() -> None:
+    """3 × 1 and 1 × 3 taps are the same product; their strips have other rows."""
+    builder = GraphBuilder("pair")
+    x = builder.tensor("x", (1, 8, 16, 16), "bf16", "input")
+    weights = [builder.tensor(f"w{i}", (8, 8, *taps), "bf16", "parameter") for i, taps in enumerate([(3, 1), (1, 3)])]
+    for i, (weight, padding) in enumerate(zip(weights, [(1, 0), (0, 1)], strict=True)):
+        layers.conv2d(builder, f"conv{i}", x, weight, None, padding=padding)
+    graph = builder.build()
+    assert len(network_kernels(graph, load_architecture("systolic-ws"))) == 1
+    assert len(network_kernels(graph, load_architecture(ROOT / "examples/kernel-convolution.yaml"))) == 2
 
 
 def test_backward_products_of_a_training_graph_have_kernels_too() -> None:

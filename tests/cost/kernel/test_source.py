@@ -131,6 +131,36 @@ def test_each_kernel_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert source.cycles(TensorCore(4, 4, 1 << 20, "ws"), product) == first, "the SRAM decides nothing"
 
 
+def test_sizes_that_a_description_has_not_make_no_kernels_of_their_own() -> None:
+    source, product = KernelSource(load_yaml(Path(resolve("kernels", "plasticine-like")))), Product(100, 70, 90)
+    found = {source.cycles(TensorCore(rows, cols, 1 << 16, "ws"), product) for rows in (4, 8) for cols in (4, 16)}
+    assert len(found) == len(source._cycles) == 1
+
+
+def test_a_full_cache_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, core = KernelSource(load_yaml(SHIPPED)), TensorCore(4, 4, 1 << 16, "ws")
+    monkeypatch.setattr("accmine.cost.kernel.source.MOST_KEPT", 3)
+    first = [source.cycles(core, Product(m, 7, 9)) for m in range(1, 9)]
+    assert len(source._cycles) <= 3
+    assert [source.cycles(core, Product(m, 7, 9)) for m in range(1, 9)] == first == sorted(set(first))
+
+
+def test_too_many_kernels_are_refused_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys: dict[str, Any] = {"space": {"tensor_cores": [1, 2], "tensor_rows": [4, 8], "tensor_cols": [4]}}
+    library = plan_of(study(**keys)).library()
+    products = len({(work.gemm, work.dtype) for work in library.works if work.gemm is not None})
+    most = products * 2 * len(library.splits)
+    monkeypatch.setattr("accmine.cost.kernel.source.MOST_KERNELS", most)
+    plan_of(study(**keys, cost=kernels("systolic-ws")))
+    monkeypatch.setattr("accmine.cost.kernel.source.MOST_KERNELS", most - 1)
+    plan_of(study(**keys))
+    plan_of(study(**keys, cost=kernels("plasticine-like")))  # has no rows and cols
+    with pytest.raises(
+        InputError, match=rf"cost\.use: would time up to {most:,} kernels, of {products:,} products on 2 "
+    ):
+        plan_of(study(**keys, cost=kernels("systolic-ws")))
+
+
 def test_what_has_no_cycles_is_refused_by_name(tmp_path: Path) -> None:
     path = described(
         tmp_path / "a.yaml", ("latency: rows", "latency: rows // (m - 10)"), ("- load: {per", "- load: {m: m, per")
@@ -148,7 +178,10 @@ def test_what_has_no_cycles_is_refused_by_name(tmp_path: Path) -> None:
             {"use": "model", "architecture": "systolic-ws"},
             "cost.architecture: belongs to use: kernel, not to use: model",
         ),
-        ({"use": "kernel", "architecture": "systolic"}, "cost.architecture: unknown kernel 'systolic'; "),
+        (
+            {"use": "kernel", "architecture": "systolic"},
+            "cost.architecture: unknown architecture of kernels 'systolic'; ",
+        ),
         ({"use": "kernel", "architecture": "nowhere.yaml"}, "cost.architecture: no such file: "),
         (kernels("systolic-ws") | {"cache": "z.csv"}, "cost.cache: belongs to use: zigzag, not to use: kernel"),
         (kernels("systolic-ws") | {"file": str(SHIPPED)}, "cost.file: belongs to use: table, not to use: kernel"),
@@ -170,6 +203,9 @@ def test_wrong_descriptions_are_refused_when_the_study_is_read(tmp_path: Path) -
     silent.write_text(SHIPPED.read_text().split("product:")[0])
     with pytest.raises(InputError, match=r"cost\.architecture: systolic-ws does not say how a product runs on it"):
         plan_of(study(cost=kernels(silent)))
+    taps = described(tmp_path / "taps.yaml", ("{n: cols, k: rows}", "{n: cols, c: rows, r: 1, s: 1}"))
+    with pytest.raises(InputError, match=r"cost\.architecture: systolic-ws maps the rows and taps of convolutions"):
+        plan_of(study(cost=kernels(taps)))
 
 
 def test_other_dataflows_are_told_and_modelled_or_refused() -> None:
@@ -193,7 +229,8 @@ def test_other_dataflows_are_told_and_modelled_or_refused() -> None:
 
 def test_sizes_that_a_description_has_not_are_told() -> None:
     plan = plan_of(study(space={"tensor_cores": [1], "tensor_dim": [4, 8]}, cost=kernels("plasticine-like")))
-    (said,) = plan.inputs.left_out
+    said, clock = plan.inputs.left_out
+    assert clock.startswith("cost.architecture: plasticine-like is described at 1000 MHz: a core takes its cycles at ")
     assert said.startswith("cost.architecture: plasticine-like has no parameter rows and cols: its cycles are the same")
     assert plan_of(study(cost=kernels("ultratrail-like"))).inputs.left_out == ()
 
@@ -236,6 +273,32 @@ def test_a_study_runs_with_kernels_as_with_the_model(tmp_path: Path, capsys: pyt
     assert any("of products whose arrays take the cycles of kernels on systolic-ws" in line for line in lines)
     assert any("costs by kernel" in line for line in timed["certificate"]["scope"])
     assert timed["certificate"]["bound"] == modelled["certificate"]["bound"]
+
+
+@pytest.mark.parametrize("latency", ["2 * rows + cols + m - 1", "7 * rows + 3 * m", "1"])
+def test_no_design_of_a_small_template_is_better_than_the_bound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], latency: str
+) -> None:
+    path = described(tmp_path / "a.yaml", ("latency: 2 * rows + cols + m - 1", f"latency: {latency}"))
+    keys = small(cost=kernels(path), models=["gpt"])
+    bound = run(tmp_path / "b", capsys, **keys)["certificate"]["bound"]
+    plan = plan_of(study(**keys))
+    library = plan.library()
+    plan = reference(plan, library)
+    (group,) = plan.groups(plan.study.mode)
+    problem = search_problem(plan, group, 1, library)
+    (pipeline,) = plan.pipelines
+    found = []
+    for design in designs(problem.template):
+        if fits(problem, design):
+            rows = [
+                sum(run.repeats * c for run, c in zip(task.phases, own, strict=True)) / design.frequency_hz
+                for task, own in zip(pipeline.tasks, listed(problem, design).cycles, strict=True)
+            ]
+            found.append(pipeline.batch / sum(rows))
+    assert len(found) > 3
+    assert len(set(found)) > 1
+    assert max(found) <= bound * (1 + 1e-9)
 
 
 def test_kernels_move_with_drawn_constants_as_the_model_does(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_file_of_a_user(tmp_path: Path) -> None:
     assert load_architecture("mine.yaml", tmp_path, {"rows": 2}).parameters["rows"] == 2
     with pytest.raises(InputError, match="no such file"):
         load_architecture("other.yaml", tmp_path)
-    with pytest.raises(InputError, match="unknown kernel"):
+    with pytest.raises(InputError, match="unknown architecture of kernels"):
         load_architecture("no-such-thing")
 
 

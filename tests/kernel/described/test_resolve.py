@@ -66,6 +66,23 @@ def test_several_transfers_through_one_group_are_one_with_their_sum() -> None:
     assert (update.accesses, update.latency) == ((Access("spad", 20),), 31 + 21)  # read, then written
 
 
+def test_what_is_written_into_buffers_has_room_in_all_their_slots() -> None:
+    def writing(size: int, also: str = "[spad.A]") -> str:
+        load = '  - load: {{reads: ["dram.A:64"], writes: {}}}\n'
+        return "name: k\nbody:\n" + load.format(f'["spad.B:{size}"]') + load.format(also)
+
+    half = 2**17
+    where = r"arch.yaml:16:41: memories.spad.size: 262144 bytes hold no buffers of 262146"
+    assert program(writing(half - 64)).instructions == 2
+    with pytest.raises(InputError, match=where):
+        program(writing(half - 63))
+    with pytest.raises(InputError, match=r"as the kernel writes them: B 2 x 131072, A 2 x 64"):
+        program(writing(half))
+    both = TINY.replace("writes: [spad]", "writes: [spad, acc]")
+    assert program(writing(half, "[acc.C]"), both).instructions == 2
+    assert program(writing(half), TINY.replace(", size: 256 KiB", "")).instructions == 2
+
+
 def test_overlapping_addresses_share_atoms() -> None:
     text = """\
 name: k

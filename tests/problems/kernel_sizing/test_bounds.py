@@ -45,7 +45,8 @@ def test_the_conflict_names_the_cycle_and_the_target_that_helps() -> None:
     result = solve(problem)
     assert result.conflict == ("target",)
     assert result.remedy == (
-        "target: at least 30 cycles per iteration; the cycle is multiply (RAW of acc.C, 30 cycles)",
+        "target: at least 30 cycles per iteration; "
+        "multiply reads acc.C, which multiply 1 iteration earlier wrote, 30 cycles after its start",
     )
     largest = Solution(tuple(own.counts[-1] for own in problem.choices))
     assert rate_of(problem, largest)[0] == 30

@@ -67,7 +67,7 @@ def changed(path: list[str | int], value: Any) -> str:
         (["target"], "1e400000000", "target: '1e400000000' is not allowed"),
         (["stations"], 7, "stations: 7 is not allowed; a list is needed"),
         (["stations", 0, "slots"], 0, r":\d+:\d+: stations\[0\].slots: 0 is not allowed; 1 to"),
-        (["stations", 0, "slots"], 1.5, r"stations\[0\].slots: 1.5 is not allowed; a whole number"),
+        (["stations", 0, "slots"], 1.5, r"stations\[0\].slots: 1\.5 is not allowed; a whole number"),
         (["stations", 1, "name"], "fetch", r"stations\[1\].name: 'fetch' is there twice"),
         (["stations", 1, "slots"], [], r":\d+:\d+: stations\[1\].slots: at least one count"),
         (["stations", 1, "slots", 0, "cost"], -5, r"stations\[1\].slots: count 1 at cost -5"),

@@ -32,7 +32,7 @@ def test_more_may_be_slower() -> None:
     assert [rate_of(problem, Solution((count,)))[0] for count in (1, 2, 3)] == [12, 6, 10]
     assert check(problem, Solution((2,))) == ()
     (wrong,) = check(problem, Solution((3,)))
-    assert wrong.startswith("target: 10 cycles per iteration, at most 6 are wanted: long (port of p, 10 cycles)")
+    assert wrong.startswith("target: 10 cycles per iteration, at most 6 are wanted: long takes the port of p that")
 
 
 def test_what_one_more_buys() -> None:
@@ -59,7 +59,7 @@ def test_fractions_are_exact() -> None:
 def test_a_slot_more_of_a_station_is_never_slower(seed: int) -> None:
     problem = random_sizing(seed)
     stations = {own.name for own in problem.choices if own.what == "station"}
-    for solution in every(problem)[:40]:
+    for solution in every(problem)[:6]:
         assert all(row.saves >= 0 for row in what_more_buys(problem, solution) if row.name in stations)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from accmine.problems.sparse_dataflow import (
     Choice,
     Problem,
     Solution,
+    band_of,
     budget_at,
     check,
     explain,
@@ -73,15 +75,29 @@ def test_each_budget_is_held(name: str) -> None:
         problem = replace(problem, layers=(wide, problem.layers[1]), edges=())
     used = use_of(problem, solution)[RESOURCES.index(name)]
     assert used > 0
-    if name == "bits":
-        rate = Fraction(used, score(problem, solution))
-        enough, less = Budget(bits_per_cycle=rate), Budget(bits_per_cycle=rate * Fraction(999, 1000))
+    if name == "bits":  # a rate: it makes the interval as long as it takes, unless it is 0
+        apart = score(problem, solution)
+        half = replace(problem, budget=Budget(bits_per_cycle=Fraction(used, 2 * apart)))
+        assert score(half, solution) == 2 * apart
+        assert check(half, solution) == ()
+        enough, less = Budget(bits_per_cycle=Fraction(used, apart)), Budget(bits_per_cycle=Fraction(0))
+        assert score(replace(problem, budget=enough), solution) == apart
     else:
         most: dict[str, Any] = {name: used}
         fewer: dict[str, Any] = {name: used - 1}
         enough, less = Budget(**most), Budget(**fewer)
     assert check(replace(problem, budget=enough), solution) == ()
     assert name in " ".join(check(replace(problem, budget=less), solution))
+
+
+def test_logic_has_a_band_and_nothing_else() -> None:
+    problem, solution = two(), design()
+    use = dict(zip(RESOURCES, use_of(problem, solution), strict=True))
+    problem = replace(problem, model=replace(problem.model, band=(0.5, 1.25)))
+    band = band_of(problem, solution)
+    assert band == {name: (use[name] // 2, -(-use[name] * 5 // 4)) for name in ("lut", "ff")}
+    alone = replace(problem, model=replace(problem.model, band=(1.0, 1.0)))
+    assert band_of(alone, solution) == {name: (use[name], use[name]) for name in ("lut", "ff")}
 
 
 def test_the_loss_is_held() -> None:
@@ -118,19 +134,21 @@ def test_what_a_problem_leaves_out() -> None:
     assert "engine sparse is not among dense" in found
     assert "memory bram is not among uram" in found
     assert "slack 16 is not among" in found
+    assert "slack 1 is not among" in "; ".join(check(replace(two(), slacks=(4,)), design(slack=1)))
+    assert check(replace(two(), slacks=(4,)), design(slack=4)) == (), "dense engines never wait"
     assert "level 7 is not there" in "; ".join(check(two(), design(level=7)))
     assert check(two(), Solution(design().choices[:1])) == ("1 choices for 2 layers",)
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_sums(seed: int) -> None:
-    """The interval is that of the slowest layer; rows add up to the use without adapters."""
+    """The interval is that of the slowest layer or of off-chip weights; rows add up to the use without adapters."""
     problem = random_dataflow(seed)
     solution = any_solution(problem, seed)
     rows = explain(problem, solution)
-    assert score(problem, solution) == max(row.cycles for row in rows)
-    apart = use_of(replace(problem, edges=()), solution)
+    apart, bits = use_of(replace(problem, edges=()), solution), problem.budget.bits_per_cycle
+    weights = 0 if bits is None else ceil(apart[5] / bits)
+    assert score(problem, solution) == max(weights, *(row.cycles for row in rows))
     assert apart == tuple(sum(row.use[i] for row in rows) for i in range(len(RESOURCES)))
     assert all(a <= b for a, b in zip(apart, use_of(problem, solution), strict=True))
-    bits = problem.budget.bits_per_cycle
     assert budget_at(problem, 7)[5] == (None if bits is None else int(7 * bits))

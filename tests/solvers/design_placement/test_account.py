@@ -29,3 +29,9 @@ def test_parts_of_the_gap(least: float, own: float, parts: tuple[float, float, f
     assert (proof.plan_part, proof.schedule_part, proof.design_part) == pytest.approx(parts)
     whole = 1 - (1 - proof.plan_part) * (1 - proof.schedule_part) * (1 - proof.design_part)
     assert whole == pytest.approx(0.2)
+
+
+def test_without_a_bound_nothing_is_known_of_plans() -> None:
+    record = SimpleNamespace(**(vars(RECORD) | {"bound": 0.0}))
+    proof = proof_of(cast(Any, record), SPACE, Counts(least_simulated=inf), inf, cast(Any, {}))
+    assert (proof.plan_part, proof.design_part, proof.schedule_part) == (0.0, 1.0, 0.0)

@@ -1,0 +1,1 @@
+"""Questions about sparse dataflow accelerators."""

@@ -1,0 +1,337 @@
+"""Solve, ask the real network, correct the losses, and solve again until the true loss is within its budget.
+
+The losses of a problem are a proxy: they are added over layers, which those of a network are not. So the design that
+is fastest by the proxy is evaluated, the losses of levels are corrected by what it truly lost (``correction``), and a
+design that lost too much is cut off (``cuts``), with all that are at least as sparse if losses are taken as monotone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+
+from accmine.errors import Complaint, InputError
+from accmine.ports import Stop
+from accmine.problems.sparse_dataflow import Problem, Solution, loss_of, score
+from accmine.questions.sparse.correction import corrected
+from accmine.questions.sparse.cuts import (
+    Cut,
+    Levels,
+    Sought,
+    cut_of,
+    fastest_outside,
+    is_cut,
+    levels_of,
+    polished,
+)
+from accmine.questions.sparse.evaluation import Asked, Callback, EvaluationError, Measured, evaluator
+from accmine.result import Result
+from accmine.solving import solve
+from accmine.sparse.layer import POINT
+
+__all__ = ["End", "Outcome", "Round", "Settings", "true_loss_loop"]
+
+_WIDER = (1.0, 1.5, 2.5, 5.0)
+"""Multiples of the budget that corrected losses are allowed, one after the other; then any loss is."""
+
+_ROUNDING = 0.5
+"""Parts of ``POINT`` by which a sum of floating-point numbers may be off."""
+
+
+class End(StrEnum):
+    """Why a loop ended."""
+
+    PROVED = "proved"
+    """A design holds, and none that may hold is faster."""
+    HELD = "held"
+    """A design holds, and no faster one was asked for."""
+    ROUNDS = "rounds"
+    """No rounds are left."""
+    TIME = "time"
+    """The solver found no further design in its time."""
+    NOTHING = "nothing"
+    """No design holds."""
+    FAILED = "failed"
+    """The callback failed."""
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a loop goes on.
+
+    Attributes
+    ----------
+    rounds
+        Evaluations at most.
+    monotone
+        Whether a network is taken to lose no less at levels that are at least as sparse, and as lossy by the proxy, in
+        every layer. Without, one evaluation says nothing of other levels.
+    improve
+        Whether to look for a faster design once one holds.
+    reference
+        Accuracy in percent against which losses count; ``None``: the callback returns losses in points.
+    solve_s, evaluate_s
+        Limits of the solving and of the evaluation of each round.
+    folders, where, field
+        See ``accmine.questions.sparse.evaluation.evaluator``.
+    """
+
+    rounds: int = 12
+    monotone: bool = True
+    improve: bool = True
+    reference: float | None = None
+    solve_s: float = 30.0
+    evaluate_s: float = 60.0
+    solver: str | None = None
+    workers: int = 1
+    seed: int = 0
+    folders: tuple[str, ...] = ()
+    where: str = ""
+    field: str = ""
+
+
+_DEFAULT = Settings()
+
+
+@dataclass(frozen=True)
+class Round:
+    """A design that was evaluated.
+
+    Attributes
+    ----------
+    levels
+        Names, one for each layer.
+    interval
+        In cycles.
+    proxy_loss, corrected_loss
+        In points: by the losses that were given, and by those that this design was found with.
+    allowed
+        Points that the corrected losses were allowed; ``None``: any.
+    true_loss, accuracy
+        In points, as measured; percent, where the callback returns it.
+    others
+        Further numbers of the callback.
+    holds
+        Whether the true loss is within its budget.
+    solves, solve_s, evaluate_s
+        Problems solved for it, and seconds.
+    """
+
+    number: int
+    levels: tuple[str, ...]
+    solution: Solution
+    interval: int
+    proxy_loss: float
+    corrected_loss: float
+    allowed: float | None
+    true_loss: float
+    accuracy: float | None
+    others: tuple[tuple[str, float], ...]
+    holds: bool
+    solves: int
+    solve_s: float
+    evaluate_s: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a loop came to.
+
+    Attributes
+    ----------
+    best
+        The fastest round that holds; ``None``: none.
+    bound
+        Interval that no design has that truly holds, by no loss model, only by what was evaluated: of the fastest
+        design that is not known to lose too much. Under the assumption of ``monotone`` if that is set. ``None``: not
+        known, or, with ``NOTHING``, there is no design.
+    """
+
+    problem: Problem
+    rounds: tuple[Round, ...]
+    end: End
+    bound: int | None
+    monotone: bool
+
+    @property
+    def best(self) -> Round | None:
+        """The fastest round that holds."""
+        return min((own for own in self.rounds if own.holds), key=lambda own: (own.interval, own.number), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A design, the losses that it was found with, and their limit."""
+
+    losses: Problem
+    solution: Solution
+    limit: int | None
+
+
+@dataclass
+class _Loop:
+    problem: Problem
+    settings: Settings
+    asked: Asked
+    on_round: Callable[[Round], None]
+    rounds: list[Round] = field(default_factory=list)
+    known: dict[Levels, Measured] = field(default_factory=dict)
+    cuts: list[Cut] = field(default_factory=list)
+    bound: int | None = None
+    solves: int = 0
+    until: float = 0.0
+
+    def outcome(self, end: End) -> Outcome:
+        return Outcome(self.problem, tuple(self.rounds), end, self.bound, self.settings.monotone)
+
+    def run(self) -> Outcome:
+        while True:
+            best = self.outcome(End.ROUNDS).best
+            if best is not None and not self.settings.improve:
+                return self.outcome(End.HELD)
+            begun, self.solves = time.monotonic(), 0
+            self.until = begun + self.settings.solve_s
+            found = self.next_design(None if best is None else best.interval)
+            if isinstance(found, End):
+                return self.outcome(found)
+            if len(self.rounds) == self.settings.rounds:
+                return self.outcome(End.ROUNDS)
+            self.evaluate(found, time.monotonic() - begun)
+
+    def sought(self, losses: Problem, limit: int | None, among: Cut | None = None) -> Sought:
+        """The fastest design within a limit of the losses."""
+        own = self.settings
+
+        def ask(problem: Problem, seconds: float) -> Result[Solution]:
+            self.solves += 1
+            return solve(problem, own.solver, stop=Stop(seconds=seconds, workers=own.workers), seed=own.seed)
+
+        limited = replace(losses, budget=replace(losses.budget, loss=limit))
+        return fastest_outside(limited, self.cuts, ask, max(0.0, self.until - time.monotonic()), among)
+
+    def next_design(self, most: int | None) -> _Found | End:
+        """A design with an interval below ``most`` that is to be evaluated, or why there is none."""
+        losses = corrected(self.problem, {levels: self.lost(own) for levels, own in self.known.items()})
+        free = self.sought(losses, None)
+        if free.bound is not None:
+            self.bound = max(self.bound or 0, free.bound)
+        if free.complete and free.solution is None:
+            self.bound = None if most is None else most
+            return End.NOTHING if most is None else End.PROVED
+        if most is not None and free.bound is not None and free.bound >= most:
+            self.bound = most
+            return End.PROVED
+        budget = self.problem.budget.loss or 0
+        for wider in _WIDER:
+            limit = int(budget * wider)
+            found = self.sought(losses, limit)
+            if found.solution is not None and (most is None or score(losses, found.solution) < most):
+                return _Found(losses, found.solution, limit)
+            if most is None and not is_cut(self.safest, self.cuts):
+                safe = self.sought(losses, None, tuple(frozenset([level]) for level in self.safest))
+                if safe.solution is not None:
+                    return _Found(losses, safe.solution, None)
+        if free.solution is not None and (most is None or score(losses, free.solution) < most):
+            return _Found(losses, free.solution, None)
+        return End.TIME
+
+    @cached_property
+    def safest(self) -> Levels:
+        """The densest level of each layer, of equally dense ones the least lossy."""
+        return tuple(
+            min(range(len(layer.levels)), key=lambda v: (-layer.levels[v].density, layer.levels[v].loss, v))
+            for layer in self.problem.layers
+        )
+
+    def lost(self, measured: Measured) -> float:
+        """True loss in parts of ``POINT``."""
+        reference = self.settings.reference
+        return POINT * (measured.value if reference is None else reference - measured.value)
+
+    def evaluate(self, found: _Found, solve_s: float) -> None:
+        """Ask the network, note what it said, and cut what lost too much."""
+        solution = polished(found.losses, found.solution)
+        if is_cut(levels_of(solution), self.cuts) or levels_of(solution) in self.known:
+            solution = found.solution
+        levels, begun = levels_of(solution), time.monotonic()
+        layers = self.problem.layers
+        names = tuple(layer.levels[v].name for layer, v in zip(layers, levels, strict=True))
+        if levels not in self.known:
+            self.known[levels] = self.asked(dict(zip((layer.name for layer in layers), names, strict=True)))
+        measured = self.known[levels]
+        true = self.lost(measured)
+        holds = true <= (self.problem.budget.loss or 0) + _ROUNDING
+        if not holds:
+            self.cuts.append(cut_of(self.problem, levels, monotone=self.settings.monotone))
+        own = Round(
+            number=len(self.rounds) + 1,
+            levels=names,
+            solution=solution,
+            interval=score(self.problem, solution),
+            proxy_loss=loss_of(self.problem, solution) / POINT,
+            corrected_loss=loss_of(found.losses, solution) / POINT,
+            allowed=None if found.limit is None else found.limit / POINT,
+            true_loss=true / POINT,
+            accuracy=None if self.settings.reference is None else measured.value,
+            others=measured.others,
+            holds=holds,
+            solves=self.solves,
+            solve_s=solve_s,
+            evaluate_s=time.monotonic() - begun,
+        )
+        self.rounds.append(own)
+        self.on_round(own)
+
+
+def true_loss_loop(
+    problem: Problem,
+    evaluate: str | Callback,
+    settings: Settings = _DEFAULT,
+    *,
+    on_round: Callable[[Round], None] = lambda _: None,
+) -> Outcome:
+    """Designs of a problem whose true loss is within its loss budget, the fastest that rounds are enough for.
+
+    Ctrl-C ends it and keeps the rounds that are done (``End.INTERRUPTED``).
+
+    Parameters
+    ----------
+    problem
+        Its losses are a proxy; its loss budget is one of true losses.
+    evaluate
+        What tells the true loss or accuracy: ``module:function``, called in a worker process, or a function, called in
+        this one.
+    on_round
+        Called after each round, so that it can be written down.
+
+    Raises
+    ------
+    InputError
+        If the problem has no loss budget, or settings are out of range.
+    EvaluationError
+        If the callback fails; the rounds before are its ``outcome``.
+    """
+    wrong = [] if problem.budget.loss is not None else [Complaint("", "budget.loss", "a limit is needed")]
+    for key in ("rounds", "solve_s", "evaluate_s"):
+        if not getattr(settings, key) > 0:
+            wrong.append(Complaint("", key, f"{getattr(settings, key)} is not allowed; above 0"))
+    if wrong:
+        raise InputError(wrong)
+    own = settings
+    loop: _Loop | None = None
+    try:
+        with evaluator(
+            evaluate, limit_s=own.evaluate_s, folders=own.folders, where=own.where, field=own.field
+        ) as asked:
+            loop = _Loop(problem, settings, asked, on_round)
+            return loop.run()
+    except KeyboardInterrupt:
+        return loop.outcome(End.INTERRUPTED) if loop else Outcome(problem, (), End.INTERRUPTED, None, own.monotone)
+    except EvaluationError as error:
+        assert loop is not None
+        error.outcome = loop.outcome(End.FAILED)
+        raise

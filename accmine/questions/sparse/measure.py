@@ -1,0 +1,186 @@
+"""A study of a sparse dataflow accelerator as problems, and what their solutions are worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from math import floor
+from typing import Any
+
+from accmine.problems.sparse_dataflow import Budget, Problem, Solution, explain, loss_of, score, use_of
+from accmine.questions.sparse.record import (
+    LevelSource,
+    OtherDesign,
+    ResourceRow,
+    SearchMoment,
+    SparseLayerRow,
+    TpeRow,
+)
+from accmine.result import Result, Status
+from accmine.sparse.folding import DENSE, Folding
+from accmine.sparse.layer import POINT, Layer
+from accmine.sparse.levels import ARRAYS_PROXY, SYNTHETIC, meaning, sources_of
+from accmine.sparse.resources import RESOURCES
+from accmine.study.sparse import SparseInputs, SparseStudy
+
+__all__ = [
+    "assumptions_of",
+    "binds_of",
+    "dense_problem",
+    "layer_rows",
+    "level_sources",
+    "loss_is",
+    "other_of",
+    "problem_of",
+    "resource_rows",
+    "tpe_of",
+]
+
+_EXACT = ("dsp", "bram18", "uram", "bandwidth")
+
+
+def problem_of(study: SparseStudy, inputs: SparseInputs) -> Problem:
+    """Level and folding of every layer of the network, within the study's share of the device."""
+    device, shares = inputs.device, {key: Fraction(str(share)) for key, share in study.limits}
+    blocks = {key: floor(shares[key] * count) for key, count in device.blocks().items()}
+    budget = Budget(
+        **blocks,
+        bits_per_cycle=shares["bandwidth"] * device.bits_per_cycle,
+        loss=floor(Fraction(str(study.loss)) * POINT),
+    )
+    own: dict[str, Any] = {"engines": study.engines, "memories": study.memories, "slacks": study.slack}
+    return Problem(inputs.layers, inputs.edges, budget, inputs.model, **own, name=study.name)
+
+
+def dense_problem(problem: Problem, inputs: SparseInputs) -> Problem:
+    """The same with dense engines alone, where no product is skipped and nothing is lost."""
+    own = replace(problem, layers=inputs.unpruned, engines=(DENSE,), name=f"{problem.name}, dense")
+    return replace(own, budget=replace(problem.budget, loss=0))
+
+
+def resource_rows(study: SparseStudy, inputs: SparseInputs, problem: Problem, found: Solution) -> list[ResourceRow]:
+    """What a design takes of the device."""
+    used = dict(zip(RESOURCES, use_of(problem, found), strict=True))
+    per_s = inputs.device.frequency_hz / score(problem, found)
+    band, has = inputs.model.band, {**inputs.device.blocks(), "bandwidth": inputs.device.bandwidth_bits_per_s}
+    rows = []
+    for key, share in study.limits:
+        value = used["bits"] * per_s if key == "bandwidth" else float(used[key])
+        low, high = (1.0, 1.0) if key in _EXACT else band
+        limit = share * has[key] if key == "bandwidth" else floor(Fraction(str(share)) * int(has[key]))
+        rows.append(ResourceRow(key, value, float(limit), float(has[key]), low * value, high * value))
+    return rows
+
+
+def layer_rows(problem: Problem, found: Solution) -> list[SparseLayerRow]:
+    """Each layer as it was laid out."""
+    rows = []
+    for layer, choice, own in zip(problem.layers, found.choices, explain(problem, found), strict=True):
+        folding = own.folding
+        rows.append(
+            SparseLayerRow(
+                own.name,
+                own.level,
+                float(layer.levels[choice.level].density),
+                own.loss / POINT,
+                folding.engine,
+                folding.coarse_in,
+                folding.coarse_out,
+                folding.coarse_group,
+                folding.fine,
+                folding.memory,
+                folding.slack,
+                own.cycles,
+                own.streams,
+                own.binds,
+                *own.use,
+            )
+        )
+    return rows
+
+
+def binds_of(problem: Problem, found: Solution, rows: list[SparseLayerRow]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(layers that take as long as the interval, what binds it in sentences)."""
+    interval = score(problem, found)
+    names, said = [], []
+    for layer, choice, row in zip(problem.layers, found.choices, rows, strict=True):
+        if row.cycles == interval:
+            names.append(row.name)
+            said.append(_streams(layer, choice.folding, row) if row.binds == "streams" else _windows(layer, row))
+    rate, bits = problem.budget.bits_per_cycle, sum(row.bits for row in rows)
+    if rate and -int(-bits / rate // 1) == interval:
+        readers = [row for row in rows if row.bits]
+        most = max(readers, key=lambda row: row.bits)
+        said.append(
+            f"Off-chip memory: {bits:,} bits of weights per image at {float(rate):,.6g} bits per cycle; most for "
+            f"{most.name} ({100 * most.bits / bits:.3g} %) of {len(readers)} layers whose weights are read from there."
+        )
+    return tuple(names), tuple(said)
+
+
+def _streams(layer: Layer, folding: Folding, row: SparseLayerRow) -> str:
+    words_in, words_out = layer.words
+    wide_in, wide_out = folding.streams_in(layer), folding.streams_out
+    inward = -(-words_in // wide_in) >= -(-words_out // wide_out)
+    side, wide, channels = ("in", wide_in, layer.channels_in) if inward else ("out", wide_out, layer.channels_out)
+    end = "as many as it has channels: no folding is faster" if wide == channels else f"of {channels} channels"
+    return f"{row.name} by its streams: {wide} words {side} per cycle, {end}."
+
+
+def _windows(layer: Layer, row: SparseLayerRow) -> str:
+    engines = row.coarse_in * row.coarse_out * row.coarse_group
+    return (
+        f"{row.name} by its windows: {layer.windows // engines:,} of {layer.window} products each on {engines} "
+        f"{row.engine} engines of {row.fine} multipliers, {100 * row.density:.3g} % of the products not zero."
+    )
+
+
+def level_sources(problem: Problem) -> tuple[LevelSource, ...]:
+    """Where the levels of a problem come from."""
+    return tuple(
+        LevelSource(word, meaning(word), word in (SYNTHETIC, ARRAYS_PROXY)) for word in sources_of(problem.layers)
+    )
+
+
+def loss_is(sources: tuple[LevelSource, ...]) -> str:
+    """What a loss of these sources is worth."""
+    if any(own.made_up for own in sources):
+        return "made up: no claim about the accuracy of a network"
+    return "of the user, added over layers: the network with all of it may lose more or less"
+
+
+def assumptions_of(problem: Problem, inputs: SparseInputs) -> tuple[str, ...]:
+    """Sentences on what objective and bound of an answer share."""
+    clock, (low, high) = inputs.device.frequency_hz / 1e6, problem.model.band
+    return (
+        f"All layers run at {clock:g} MHz, whatever the design: nothing was placed and routed.",
+        "Norms, activations, pools and sums cost nothing; the interval is that of the slowest layer.",
+        "Losses of layers add up.",
+        f"LUTs and FFs are estimates, × {low:g} to {high:g}: {problem.model.source}.",
+    )
+
+
+def other_of(
+    what: str, problem: Problem, result: Result[Solution], frequency_hz: float, images_per_s: float, note: str = ""
+) -> OtherDesign:
+    """A design under another rule, beside the answer of so many images per second."""
+    found = result.solution
+    bound = None if result.bound is None else int(result.bound)
+    if found is None:
+        why = note or ("no design exists" if result.status is Status.INFEASIBLE else "nothing was found in time")
+        none = (None,) * 4
+        return OtherDesign(what, result.status.value, *none, bound, None, result.solver, result.seconds, why)
+    cycles, dsp, loss = score(problem, found), use_of(problem, found)[0], loss_of(problem, found) / POINT
+    ratio = images_per_s * cycles / frequency_hz
+    of_design = frequency_hz / cycles, cycles, dsp, loss
+    return OtherDesign(what, result.status.value, *of_design, bound, ratio, result.solver, result.seconds, note)
+
+
+def tpe_of(problem: Problem, result: Result[Solution], frequency_hz: float, cycles: int) -> TpeRow:
+    """What TPE found, beside an answer with an interval of ``cycles``."""
+    found = other_of("TPE", problem, result, frequency_hz, frequency_hz / cycles)
+    trace: list[SearchMoment] = []
+    for seconds, value, _ in result.trace:
+        if value is not None and (not trace or value < trace[-1].cycles):
+            trace.append(SearchMoment(seconds, None, int(value), cycles / value))
+    return TpeRow(int(result.work), found, tuple(trace))

@@ -1,0 +1,71 @@
+"""What more of the limits of a study buys, as rows of its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from accmine.questions.sparse.buys import Purchase
+from accmine.questions.sparse.record import BuyRow, BuyStep
+from accmine.report import from_json, number, to_json
+from accmine.sparse.layer import POINT
+
+__all__ = ["BUDGET_OF", "buy_row", "rows_from_json", "rows_to_json", "said", "settled"]
+
+BUDGET_OF = {"bandwidth": "bits_per_cycle"}
+"""Limit of a study -> budget of the problem, where it is called otherwise."""
+
+_NAMES = {"dsp": "DSPs", "lut": "LUTs", "ff": "FFs", "bram18": "BRAM18", "uram": "URAM", "bandwidth": "Gbit/s"}
+
+
+def buy_row(name: str, own: Purchase, frequency_hz: float) -> BuyRow:
+    """A purchase in the units of a study: blocks, bits per second, points, and images per second."""
+    scale = 1 / POINT if name == "loss" else frequency_hz / 1e9 if name == "bandwidth" else 1.0
+    unit = "points" if name == "loss" else _NAMES[name]
+    steps = tuple(
+        BuyStep(
+            float(step.budget) * scale,
+            float(step.least) * scale,
+            frequency_hz / step.interval,
+            frequency_hz / max(1, step.bound),
+        )
+        for step in own.steps
+    )
+    bound = None if own.bound is None else float(own.bound) * scale
+    return BuyRow(name, unit, float(own.budget) * scale, own.binds, steps, bound)
+
+
+def settled(rows: Sequence[BuyRow]) -> bool:
+    """Whether nothing about the rows is left open."""
+    return all(
+        row.binds is False or (row.steps and all(step.amount == step.least for step in row.steps)) for row in rows
+    )
+
+
+def said(row: BuyRow, images_per_s: float) -> str:
+    """A row in a sentence."""
+    what = row.unit if row.name != "loss" else "points of loss"
+    has = f"{number(row.has, 7)} {what}"
+    if row.binds is False:
+        return f"{has}: no amount more makes a design faster; it does not bind."
+    if not row.steps:
+        known = "" if row.bound is None or row.bound <= row.has else f", and below {number(row.bound, 7)} nothing is"
+        return f"{has}: whether more makes a design faster was not decided in time{known}."
+    step = row.steps[0]
+    gain = 100 * (step.images_per_s / images_per_s - 1)
+    exact = step.amount == step.least
+    least = "the least with which a design is faster" if exact else f"with less than {number(step.least, 7)} none is"
+    return (
+        f"{has}: with {number(step.amount, 7)} ({number(step.amount - row.has, 4)} more; {least}) "
+        f"{number(step.images_per_s, 6)} images/s, {gain:+.3g} %."
+    )
+
+
+def rows_to_json(rows: Sequence[BuyRow]) -> list[dict[str, Any]]:
+    """Plain JSON values."""
+    return [to_json(row) for row in rows]
+
+
+def rows_from_json(table: Sequence[Any]) -> tuple[BuyRow, ...]:
+    """The inverse of ``rows_to_json``."""
+    return tuple(from_json(BuyRow, row) for row in table)

@@ -1,0 +1,13 @@
+"""Studies of sparse dataflow accelerators: their keys, and the files that they name."""
+
+from accmine.study.sparse.inputs import LoadedSparse, SparseInputs, read_sparse, sparse_in
+from accmine.study.sparse.keys import SparseStudy, sparse_schema
+
+__all__ = [
+    "LoadedSparse",
+    "SparseInputs",
+    "SparseStudy",
+    "read_sparse",
+    "sparse_in",
+    "sparse_schema",
+]

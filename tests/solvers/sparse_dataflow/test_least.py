@@ -1,0 +1,49 @@
+"""The interval given, and something else minimised: all exact solvers against looking at every design."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from accmine.problems.sparse_dataflow import Budget, Least, Problem, check, interval_of, place_of, tabulate
+from accmine.result import Status
+from accmine.solving import solve
+from accmine.sparse.resources import RESOURCES
+from tests.samples.sparse_sample import random_dataflow
+
+
+def _turned(seed: int, of: str) -> Problem:
+    problem = random_dataflow(seed, edges=seed % 2 == 0, most_layers=2)
+    every = sorted({own for table in tabulate(problem) for own in table.cycles.ravel().tolist()})
+    return replace(problem, least=Least(of, random.Random(seed).choice(every[len(every) // 3 :])))
+
+
+@pytest.mark.parametrize("of", [*RESOURCES, "loss"])
+@pytest.mark.parametrize("seed", range(12))
+def test_exact_solvers_agree(seed: int, of: str) -> None:
+    problem = _turned(seed, of)
+    truth = solve(problem, "brute-force")
+    for solver in ("bisection", "cp-sat"):
+        found = solve(problem, solver)
+        assert found.status is truth.status, solver
+        assert found.objective == truth.objective, solver
+        if found.solution is not None:
+            assert found.status is Status.OPTIMAL
+            assert not check(problem, found.solution)
+            assert problem.least is not None
+            assert interval_of(problem, found.solution) <= problem.least.interval
+
+
+def test_an_interval_below_the_fastest_layer_is_refused_by_name() -> None:
+    problem = random_dataflow(3)
+    fastest = max(int(table.cycles.min()) for table in tabulate(problem))
+    found = solve(replace(problem, budget=Budget(), least=Least("dsp", max(1, fastest) - 1)))
+    assert found.status is Status.INFEASIBLE
+    assert found.conflict == ("least.interval",)
+    assert found.remedy == (f"least.interval: at least {fastest}",)
+
+
+def test_places() -> None:
+    assert [place_of(Least(of, 1)) for of in (*RESOURCES, "loss")] == list(range(7))

@@ -201,10 +201,15 @@ def _rows(stage: Stage) -> list[list[int]]:
     costs = [sum(count * own for count, own in zip(histogram, every, strict=True)) for histogram in level.histograms]
     size = len(costs) // layer.groups
     of_group = [costs[g * size : (g + 1) * size] for g in range(layer.groups)]
-    found = []
+    found: list[list[int]] = []
     for groups in _dealt([sum(own) for own in of_group], folding.coarse_group):
-        parts = [(g * size, _dealt(of_group[g], folding.coarse_in)) for g in groups]
-        found += [[first + i for first, hands in parts for i in hands[a]] for a in range(folding.coarse_in)]
+        hands: list[list[int]] = [[] for _ in range(folding.coarse_in)]
+        for g in groups:  # the dearest part of a group to the engines that have least so far
+            parts = [[g * size + i for i in own] for own in _dealt(of_group[g], folding.coarse_in)]
+            parts.sort(key=lambda part: -sum(costs[i] for i in part))
+            hands.sort(key=lambda hand: sum(costs[i] for i in hand))
+            hands = [[*hand, *part] for hand, part in zip(hands, parts, strict=True)]
+        found += hands
     return found
 
 

@@ -153,6 +153,9 @@ class AccuracyRow:
         Accuracy in percent against which losses count; ``None``: losses were measured.
     end
         Why it ended.
+    assumes_monotone
+        Whether what is proven rests on the assumption that a network loses no less where every layer is at least as
+        sparse.
     claims
         What is known at the end, what is proven, and what is not, in sentences.
     """
@@ -160,6 +163,7 @@ class AccuracyRow:
     by: str
     reference: float | None
     end: str
+    assumes_monotone: bool
     rounds: tuple[RoundRow, ...]
     claims: tuple[str, ...]
 

@@ -33,9 +33,10 @@ def headline(outcome: SparseOutcome) -> str:
     value = f"{number(outcome.images_per_s)} images/s on {outcome.device}, losing {outcome.loss:g} points"
     made_up = [own.word for own in outcome.sources if own.made_up]
     value += f" ({', '.join(made_up)}: made up)" if made_up else ""
-    if certificate.gap == 0:
-        return f"{value}: the most that is possible in this space under this model"
-    return f"{value}: at most {percent(certificate.gap)} below the most that is possible in this space under this model"
+    best = "the most that is possible in this space under this model"
+    if outcome.accuracy is not None and outcome.accuracy.assumes_monotone:
+        best += ", if a network loses no less where every layer is at least as sparse"
+    return f"{value}: {best}" if certificate.gap == 0 else f"{value}: at most {percent(certificate.gap)} below {best}"
 
 
 def sections(outcome: SparseOutcome) -> list[Section]:

@@ -217,7 +217,7 @@ def _outcome(
             method=result.bound_method,
             solver=result.solver,
             solver_s=took,
-            assumptions=measure.assumptions_of(problem, inputs),
+            assumptions=measure.assumptions_of(problem, inputs, added=held is None),
         ),
         warnings=_warnings(sources, resources),
         trace=result.trace,

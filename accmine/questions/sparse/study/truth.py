@@ -32,7 +32,6 @@ class _Kept:
     row: AccuracyRow
     bound: int | None
     best: int | None
-    assumes: bool
     solution: dict[str, Any] | None
 
 
@@ -93,7 +92,7 @@ def held(loaded: LoadedSparse, problem: Problem, digits: Digits | None, parts: P
     solution = solution_from_json(problem, kept.solution)
     best = next(own for own in kept.row.rounds if own.number == kept.best)
     bound = min(kept.bound or 1, best.cycles)
-    proved = bound == best.cycles
+    proved = bound == best.cycles and not kept.row.assumes_monotone
     result = Result(
         kind=problem.kind,
         solver="bisection, in rounds with the real network",
@@ -102,7 +101,7 @@ def held(loaded: LoadedSparse, problem: Problem, digits: Digits | None, parts: P
         objective=best.cycles,
         bound=bound,
         bound_method="the fastest design that is not known to lose too much"
-        + (", if a network loses no less where every layer is at least as sparse" if kept.assumes else ""),
+        + (", if a network loses no less where every layer is at least as sparse" if kept.row.assumes_monotone else ""),
         solution=Solution(tuple(replace(own, level=0) for own in solution.choices)),
         sense=Sense.MINIMIZE,
         trace=tuple(
@@ -179,16 +178,16 @@ def _kept(outcome: Outcome, by: str, reference: float | None) -> _Kept:
         for own in outcome.rounds
     )
     best = outcome.best
-    row = AccuracyRow(by, reference, outcome.end.value, rounds, outcome.claims())
+    row = AccuracyRow(by, reference, outcome.end.value, outcome.assumes, rounds, outcome.claims())
     solution = None if best is None else best.to_json(outcome.problem)["solution"]
-    return _Kept(row, outcome.bound, None if best is None else best.number, outcome.assumes, solution)
+    return _Kept(row, outcome.bound, None if best is None else best.number, solution)
 
 
 def _none(loaded: LoadedSparse, kept: _Kept) -> InfeasibleError | NothingFoundError:
     """The error of a loop in which nothing held."""
     study, name = loaded.study, f"{loaded.study.name}: no design holds on the real network"
     least = min((own.true_loss for own in kept.row.rounds), default=None)
-    if kept.row.end != End.NOTHING.value or kept.assumes or least is None:
+    if kept.row.end != End.NOTHING.value or kept.row.assumes_monotone or least is None:
         return NothingFoundError(f"{name}: {' '.join(kept.row.claims)}")
     remedy = f"at least {least:g} points, the least that was measured"
     return located(

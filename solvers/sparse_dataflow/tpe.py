@@ -20,7 +20,15 @@ import numpy as np
 
 from accmine.errors import InputError
 from accmine.ports import Stop
-from accmine.problems.sparse_dataflow import Choice, LayerOptions, Problem, Solution, budget_at, tabulate
+from accmine.problems.sparse_dataflow import (
+    Choice,
+    LayerOptions,
+    Problem,
+    Solution,
+    budget_at,
+    needs_interval,
+    tabulate,
+)
 from accmine.record import Record
 from accmine.result import StopReason
 
@@ -82,6 +90,7 @@ class Tpe:
 
     def search(self, record: Record[Solution]) -> StopReason:
         """Ask and tell; the same seed and number of trials give the same answer."""
+        needs_interval(record.problem, self.name)
         optuna, inner = self._optuna, _Inner(record)
         most = record.stop.work if record.stop.work is not None else inf if record.stop.seconds else MOST_TRIALS
         before = optuna.logging.get_verbosity()

@@ -185,14 +185,14 @@ class _Search:
 
     def run(self) -> Spread:
         """Cuts by what they are not below, until the best answer is not above any that is left."""
-        heap: list[tuple[float, Cut]] = [(self._lower(cut), cut) for cut in self.cuts]
+        heap: list[tuple[float, float, Cut]] = [(self._lower(cut), self._load(cut), cut) for cut in self.cuts]
         heapq.heapify(heap)
         low = inf
         while heap:
-            known, cut = heap[0]
+            known, load, cut = heap[0]
             lower = self._lower(cut)
             if lower > known:
-                heapq.heapreplace(heap, (lower, cut))
+                heapq.heapreplace(heap, (lower, load, cut))
                 continue
             if lower >= self.best or self.clock.over():
                 low = lower
@@ -227,6 +227,14 @@ class _Search:
                 if t == s and first <= i and j <= after:
                     found = max(found, inf if own.impossible else own.fastest)
         return found
+
+    def _load(self, cut: Cut) -> float:
+        """Multiply-accumulates per DSP of the part that has most: of cuts that may be as good the even ones first."""
+        found = []
+        for s, first, after in self._parts(cut):
+            macs = sum(layer.macs for layer in self.problem.layers[first:after])
+            found.append(macs / max(1, self.sites[s].budget.dsp or 1))
+        return max(found)
 
     def _words(self, place: int) -> int:
         """Words of an image that pass a place: what a layer gives passes it once, whoever takes it there or later."""

@@ -28,6 +28,7 @@ from accmine.questions.sparse.devices import Site, Spread, spread
 from accmine.questions.sparse.devices.spread import part_of
 from accmine.result import Status
 from accmine.solving import solve
+from accmine.sparse.layer import Layer, Level, binomial
 from tests.samples.sparse_sample import random_dataflow
 
 
@@ -39,6 +40,11 @@ def _designs(part: Problem) -> list[tuple[int, int]]:
     ]
     every = map(Solution, product(*each))
     return sorted({(interval_of(part, own), loss_of(part, own)) for own in every if not check(part, own)})
+
+
+def _front(designs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those that no other is at most equal to in both."""
+    return [own for own in designs if not any(a <= own[0] and b <= own[1] and (a, b) != own for a, b in designs)]
 
 
 def _link(problem: Problem, place: int, rate: Fraction | int | None, frequency_hz: float) -> Fraction:
@@ -57,7 +63,7 @@ def _fastest(problem: Problem, sites: Sequence[Site], rates: Sequence[Fraction |
         cut = (0, *own, count)
         parts = [_designs(part_of(problem, site, a, b)) for site, (a, b) in zip(sites, pairwise(cut), strict=True)]
         links = [_link(problem, p, r, s.frequency_hz) for p, r, s in zip(own, rates, sites, strict=False)]
-        for picks in product(*parts):
+        for picks in product(*map(_front, parts)):
             if problem.budget.loss is None or sum(loss for _, loss in picks) <= problem.budget.loss:
                 times = [Fraction(t) / Fraction(s.frequency_hz) for (t, _), s in zip(picks, sites, strict=True)]
                 found.append(max([*times, *links]))
@@ -82,6 +88,37 @@ def _case(seed: int, devices: int) -> tuple[Problem, list[Site], list[Fraction |
         sites.append(Site(f"d{s}", budget, rng.choice([200e6, 300e6, 250e6])))
     rates: list[Fraction | int | None] = [rng.choice([None, 1, Fraction(3, 2), 8]) for _ in range(devices - 1)]
     return problem, sites, rates
+
+
+def _torn(seed: int) -> tuple[Problem, list[Site], list[Fraction | int | None]]:
+    """Two devices that both need a shared loss: the fastest designs of the parts take more of it than there is."""
+    rng = random.Random(f"torn {seed}")
+    layers = []
+    for i in range(4):
+        losses = sorted(rng.sample(range(1, 60), 2))
+        levels = [Level("0", (binomial(4, Fraction(1)),))]
+        for k, loss in enumerate(losses, start=1):
+            levels.append(Level(str(k), (binomial(4, Fraction(10 - 3 * k, 10)),), loss))
+        size = rng.randint(3, 9), rng.randint(3, 9)
+        layers.append(Layer(f"l{i}", 2, 2, (2, 2), size, size, groups=2, levels=tuple(levels)))
+    edges = tuple((i, i + 1) for i in range(3)) if seed % 2 else ()
+    budget = Budget(loss=rng.randint(20, 90))
+    problem = Problem(tuple(layers), edges, budget, engines=("sparse",), memories=("bram",), slacks=(1,))
+    sites = [
+        Site(name, Budget(dsp=rng.randint(6, 11), lut=rng.choice([None, 9000])), rng.choice([200e6, 300e6, 250e6]))
+        for name in "ab"
+    ]
+    return problem, sites, [rng.choice([None, 2])]
+
+
+@pytest.mark.parametrize("seed", [2, 3, 4, 7, 9])
+def test_a_torn_loss_against_all_cuts_and_designs(seed: int) -> None:
+    problem, sites, rates = _torn(seed)
+    truth, found = _fastest(problem, sites, rates), spread(problem, sites, rates)
+    assert found.proven
+    assert truth is not None
+    assert found.seconds == found.bound_s == float(truth)
+    _held(problem, sites, found)
 
 
 def _held(problem: Problem, sites: Sequence[Site], found: Spread) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from accmine.errors import Complaint, InputError
-from accmine.ports import Stop
+from accmine.ports import Clock, Stop
 from accmine.problems.sparse_dataflow import Problem, Solution, loss_of, score, tabulate_from
 from accmine.questions.sparse.truth.correction import corrected
 from accmine.questions.sparse.truth.cuts import (
@@ -58,6 +58,8 @@ class Settings:
         Accuracy in percent against which losses count; ``None``: the callback returns losses in points.
     solve_s, evaluate_s
         Limits of the solving and of the evaluation of each round.
+    seconds
+        Of all rounds together, after which no further one begins; ``None``: no limit.
     folders, where, field
         See ``accmine.questions.sparse.truth.evaluation.evaluator``.
     """
@@ -68,6 +70,7 @@ class Settings:
     reference: float | None = None
     solve_s: float = 30.0
     evaluate_s: float = 60.0
+    seconds: float | None = None
     solver: str | None = None
     workers: int = 1
     seed: int = 0
@@ -105,12 +108,15 @@ class _Loop:
         return Outcome(self.problem, tuple(self.rounds), end, self.bound, self.settings.monotone)
 
     def run(self) -> Outcome:
+        clock = Clock.after(self.settings.seconds)
         while True:
             best = self.outcome(End.ROUNDS).best
             if best is not None and not self.settings.improve:
                 return self.outcome(End.HELD)
             begun, self.solves = time.monotonic(), 0
-            self.until = begun + self.settings.solve_s
+            self.until = min(begun + self.settings.solve_s, clock.at)
+            if clock.over():
+                return self.outcome(End.TIME)
             found = self.next_design(None if best is None else best.interval)
             if isinstance(found, End):
                 return self.outcome(found)

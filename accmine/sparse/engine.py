@@ -13,7 +13,7 @@ from accmine.errors import Complaint, InputError
 from accmine.files import Document, load_yaml, resolve, validate
 from accmine.workload.importers.values import Part
 
-__all__ = ["DEFAULT_MODEL", "EngineModel", "engine_schema", "load_engine_model", "read_engine_model"]
+__all__ = ["DEFAULT_MODEL", "MICRO", "EngineModel", "engine_schema", "load_engine_model", "micro", "read_engine_model"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,9 @@ class EngineModel:
     tree_ff_per_bit: float = 1.0
     sum_lut_per_bit: float = 1.0
     window_ff_per_bit: float = 1.0
+    window_lut_per_bit: float = 1.0
+    buffer_lut: int = 20
+    buffer_ff: int = 24
     adapter_lut_per_bit: float = 1.0
     adapter_ff_per_bit: float = 2.0
     band: tuple[float, float] = (0.6, 1.6)
@@ -53,6 +56,14 @@ class EngineModel:
     def as_mapping(self) -> Mapping[str, object]:
         """By name."""
         return {own.name: getattr(self, own.name) for own in fields(self)}
+
+
+MICRO = 1_000_000
+
+
+def micro(constant: float) -> int:
+    """Millionths, in which sums of logic are exact whatever their order."""
+    return round(constant * MICRO)
 
 
 DEFAULT_MODEL = EngineModel()
@@ -80,6 +91,9 @@ class _Keys(Part):
     tree_ff_per_bit: _Share = DEFAULT_MODEL.tree_ff_per_bit
     sum_lut_per_bit: _Share = DEFAULT_MODEL.sum_lut_per_bit
     window_ff_per_bit: _Share = DEFAULT_MODEL.window_ff_per_bit
+    window_lut_per_bit: _Share = DEFAULT_MODEL.window_lut_per_bit
+    buffer_lut: _Count = DEFAULT_MODEL.buffer_lut
+    buffer_ff: _Count = DEFAULT_MODEL.buffer_ff
     adapter_lut_per_bit: _Share = DEFAULT_MODEL.adapter_lut_per_bit
     adapter_ff_per_bit: _Share = DEFAULT_MODEL.adapter_ff_per_bit
     band: Annotated[tuple[_Share, _Share], Field(description="least and most factor, around 1")] = DEFAULT_MODEL.band

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import accumulate, pairwise
 from math import comb, prod
 
 from accmine.errors import Complaint, InputError
@@ -161,23 +160,26 @@ class Layer:
         return prod(self.size_in) * self.channels_in, prod(self.size_out) * self.channels_out
 
 
-def in_parts(weights: Sequence[Fraction] | Sequence[int]) -> Histogram:
+def in_parts(weights: Sequence[Fraction | int]) -> Histogram:
     """Weights of at least 0, not all 0, as whole numbers that sum to ``PARTS``: their running sums, rounded up.
 
     Rounding up moves windows to fewer zero products: no folding gets faster by it, and of two histograms of which one
     never has fewer zeros, this one is still so when rounded. Each running sum is off by less than one part.
     """
-    total = sum(weights)
-    return _steps([int(-(-reached * PARTS // total)) for reached in accumulate(weights)])
+    total, before = sum(weights), 0
+    reached: Fraction | int = 0
+    parts = []
+    for weight in weights:
+        reached += weight
+        below = -int(-reached * PARTS // total)
+        parts.append(below - before)
+        before = below
+    return tuple(parts)
 
 
 def averaged(histograms: Sequence[Histogram]) -> Histogram:
     """Mean of histograms, rounded as in ``in_parts``."""
     return in_parts([sum(column) for column in zip(*histograms, strict=True)])
-
-
-def _steps(reached: Sequence[int]) -> Histogram:
-    return tuple(b - a for a, b in pairwise([0, *reached]))
 
 
 def histogram_of(shares: Sequence[Fraction], window: int, counts: bool = False) -> Histogram:

@@ -29,6 +29,7 @@ from accmine.sparse.stalls_table import BOUNDS, ENGINES, LARGEST, WEIGHTS
 
 __all__ = ["features", "waiting_cycles", "waiting_cycles_of"]
 
+Bounds = tuple[tuple[float, float], ...]
 Floats = npt.NDArray[np.float64]
 
 _THETAS: Floats = np.geomspace(1e-5, 60, 96)
@@ -80,24 +81,34 @@ def _of_largest(cycles: Floats, below: Floats, engines: npt.NDArray[Any]) -> Flo
     return found
 
 
-def features(histogram: Histogram, fine: int) -> Floats:
-    """Cycles that the fit is made of: of the largest of each of ``LARGEST`` windows, and each of ``BOUNDS``."""
+def features(
+    histogram: Histogram, fine: int, largest: tuple[int, ...] = LARGEST, bounds: Bounds = BOUNDS
+) -> npt.NDArray[np.float64]:
+    """Cycles that the fit is made of.
+
+    Parameters
+    ----------
+    largest
+        Numbers of windows whose slowest is looked at.
+    bounds
+        (slack, log2 of engines) of exponential bounds.
+    """
     cycles, below = _distribution(histogram, fine)
     shares = np.diff(below, prepend=0.0)
     top = cycles[-1]
     logs: Floats = _THETAS * top + np.log(np.exp(np.outer(_THETAS, cycles - top)) @ shares)
-    exponents = _exponents()
+    exponents = _exponents(bounds)
     at = np.searchsorted(_LOGS, logs).clip(1, len(_LOGS) - 1)
     part = (logs - _LOGS[at - 1]) / (_LOGS[at] - _LOGS[at - 1])
     low = exponents[:, at - 1]
-    bounds = ((low + part * (exponents[:, at] - low)) / _THETAS).min(axis=1)
-    return np.concatenate([_of_largest(cycles, below, np.array(LARGEST).reshape(-1, 1)), bounds])
+    least = ((low + part * (exponents[:, at] - low)) / _THETAS).min(axis=1)
+    return np.concatenate([_of_largest(cycles, below, np.array(largest).reshape(-1, 1)), least])
 
 
-@lru_cache(maxsize=1)
-def _exponents() -> Floats:
-    """Of each of ``BOUNDS``, u at each of ``_LOGS``: by Newton's method from above, convex in u."""
-    lost, others = np.array(BOUNDS, dtype=float).T.reshape(2, -1, 1) - [[[1]], [[0]]]
+@lru_cache(maxsize=4)
+def _exponents(bounds: Bounds) -> Floats:
+    """Of each of the bounds, u at each of ``_LOGS``: by Newton's method from above, convex in u."""
+    lost, others = np.array(bounds, dtype=float).T.reshape(2, -1, 1) - [[[1]], [[0]]]
     others = np.exp2(others) - 1
     u: Floats = _LOGS + np.log1p(others)
     for _ in range(100):

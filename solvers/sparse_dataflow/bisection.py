@@ -37,7 +37,7 @@ from accmine.result import StopReason
 from accmine.sparse.resources import RESOURCES
 
 from ..engines.crew import Crew
-from .joint import Joined, joined
+from .joint import joined
 from .pruning import Affordable
 from .relaxation import Relaxed, relaxed
 
@@ -194,17 +194,23 @@ class _Search:
     def _decided(self, at: int, effort: float) -> bool | None:
         """Whether there is a design in a segment, which is offered; ``None``: not decided."""
         if not self.problem.edges:
-            priced: Relaxed | Joined = self._relaxed(at)
-        else:
-            interval, limits = self._within(at)
-            candidates = self.options.at(interval, limits, adapters=True, prices=self.prices)
-            priced = joined(self.problem, candidates, limits, self.trial, self.record.clock)
-            self.trial = self.trial if priced.prices is None else priced.prices
-            if priced.picks is not None:
-                self._offer(priced.candidates, priced.picks)
-        if not priced.possible or priced.picks is not None:
-            return priced.possible
-        return self._asked(priced.candidates, at, effort)
+            found = self._relaxed(at)
+            decided = not found.possible or found.picks is not None
+            return found.possible if decided else self._asked(found.candidates, at, effort)
+        interval, limits = self._within(at)
+        candidates = self.options.at(interval, limits, adapters=True, prices=self.prices)
+        own = joined(self.problem, candidates, limits, self.trial, self.record.clock)
+        self.trial = self.trial if own.prices is None else own.prices
+        if own.picks is not None:
+            self._offer(own.candidates, own.picks)
+        if not own.possible or own.picks is not None:
+            return own.possible
+        if own.promising is not None:
+            if self._asked(own.promising, at, effort):
+                return True
+            if effort == _EFFORT:
+                return None
+        return self._asked(own.candidates, at, effort)
 
     def _least_bits(self, at: int) -> None:
         """The shortest interval of the segment with the first design: what its off-chip weights take."""

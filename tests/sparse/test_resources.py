@@ -179,7 +179,8 @@ def by_hand(control: float, crossbar: float, select: float, tree: float, total: 
 
 def test_the_band_is_that_of_the_structures() -> None:
     """As the comments of configs/engines/fixed16.yaml say."""
-    own = used(layer(kernel=(3, 3)), Folding(SPARSE, 1, 1, 1, 3, "stream"), DEFAULT_MODEL)[LUT]
+    alone = replace(DEFAULT_MODEL, window_lut_per_bit=0.0, buffer_lut=0)
+    own = used(layer(kernel=(3, 3)), Folding(SPARSE, 1, 1, 1, 3, "stream"), alone)[LUT]
     assert own == ceil(by_hand(1, 1, 1, 1, 1)) == 553
     assert round(by_hand(0.5, 1, 0.5, 0.5, 0) / own, 2) == 0.74
     assert round(by_hand(2, 1.5, 1.5, 1.5, 1.5) / own, 2) == 1.52
@@ -193,6 +194,18 @@ def test_turns_of_a_dense_engine_are_taken_once_per_stream() -> None:
     for fine, co in product((1, 3, 9), (1, 4)):
         chosen = Folding(DENSE, 2, co, 1, fine, "stream")
         assert used(layer(), chosen, model)[LUT] - used(layer(), chosen, none)[LUT] == 2 * 16 * (9 - fine)
+
+
+def test_a_sliding_window_is_paid_once_per_stream() -> None:
+    """Nine positions of 16 bits, two lines and six positions that wait; none for a kernel of one position."""
+    none = replace(DEFAULT_MODEL, window_lut_per_bit=0.0, buffer_lut=0, buffer_ff=0)
+    for engine, ci, co in product((DENSE, SPARSE), (1, 2), (1, 4)):
+        chosen = Folding(engine, ci, co, 1, 3, "stream")
+        more, less = used(layer(), chosen, DEFAULT_MODEL), used(layer(), chosen, none)
+        assert more[LUT] - less[LUT] == ci * (9 * 16 + 8 * 20)
+        assert more[FF] - less[FF] == ci * 8 * 24
+        point = layer(kernel=(1, 1), cluster=4)
+        assert used(point, replace(chosen, fine=2), DEFAULT_MODEL) == used(point, replace(chosen, fine=2), none)
 
 
 def test_partial_sums_are_kept_where_channels_are_added() -> None:

@@ -7,7 +7,17 @@ from accmine.problems.sparse_dataflow.json import read_solution as solution_from
 from accmine.problems.sparse_dataflow.json import write_problem as problem_to_json
 from accmine.problems.sparse_dataflow.json import write_solution as solution_to_json
 from accmine.problems.sparse_dataflow.options import Candidates, LayerOptions, tabulate, tabulate_from
-from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Least, Problem, Solution, place_of, within
+from accmine.problems.sparse_dataflow.problem import (
+    KIND,
+    Budget,
+    Choice,
+    Least,
+    Problem,
+    Solution,
+    needs_interval,
+    place_of,
+    within,
+)
 from accmine.problems.sparse_dataflow.rules import (
     LayerRow,
     band_of,
@@ -39,6 +49,7 @@ __all__ = [
     "impossible",
     "interval_of",
     "loss_of",
+    "needs_interval",
     "place_of",
     "problem_from_json",
     "problem_to_json",

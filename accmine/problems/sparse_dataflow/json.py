@@ -202,7 +202,7 @@ def _model(reader: _Reader, item: Any) -> EngineModel:
         elif key == "source":
             found[key] = reader.text(value, "model.source")
         elif isinstance(known.get(key), int):
-            found[key] = reader.whole(value, f"model.{key}", 1)
+            found[key] = reader.whole(value, f"model.{key}", 1 if key.endswith("_bits") else 0)
         elif key in known:
             found[key] = float(reader.amount(value, f"model.{key}"))
     return EngineModel(**found)

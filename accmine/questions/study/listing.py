@@ -40,6 +40,14 @@ def _accelerator(name: str) -> dict[str, Any]:
     }
 
 
+def _device(name: str) -> dict[str, Any]:
+    from accmine.sparse.device import load_device
+
+    own = load_device(name)
+    rates = {"frequency_mhz": own.frequency_hz / 1e6, "bandwidth_gb_per_s": own.bandwidth_bits_per_s / 8e9}
+    return {"name": name, **own.blocks(), **rates, "description": _description("devices", name)}
+
+
 def _description(kind: str, name: str) -> str:
     """The ``description`` of an entry, or the comment it starts with."""
     document = load_yaml(resolve(kind, name))
@@ -91,7 +99,7 @@ def rows(what: str, runs: Path = Path("runs")) -> list[dict[str, Any]]:
         return list_rows(runs)
     if what == "solvers":
         return _solvers()
-    row = {"workloads": _workload, "accelerators": _accelerator}.get(what) or _described(what)
+    row = {"workloads": _workload, "accelerators": _accelerator, "devices": _device}.get(what) or _described(what)
     return [row(name) for name in names(what)]
 
 

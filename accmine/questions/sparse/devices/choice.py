@@ -1,7 +1,7 @@
-"""The choice of a point for each device, as a stage selection: a device is a stage, and its interval that of the stage.
+"""The choice of a point for each device, as a stage selection: a device is a stage, and its interval the stage's time.
 
-What all devices share, the loss, is what a selection calls area: a sum with a limit. In parts of ``POINT`` it is a whole
-number, and so are times in ticks, so that the integers of the selection are these very numbers.
+What all devices share, the loss, is what a selection calls area: a sum with a limit. In parts of ``POINT`` it is a
+whole number, and so are times in ticks, so that the integers of the selection are these very numbers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is known of some layers on one device: designs, and what none is below, by interval and loss.
 
-Times are in ticks, of which a cycle of the device has a whole number: devices with other clocks can be compared exactly.
+Times are in ticks, of which a cycle of each device has a whole number: other clocks can be compared exactly.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from accmine.problems.sparse_dataflow import Least, Problem, Solution, interval_
 from accmine.record import Record
 
 __all__ = ["Front", "Point"]
+
+_SLOW = 1 << 40
+"""Cycles that no useful design takes."""
 
 Asked = Callable[[Problem], Record[Solution]]
 """Solves a problem in the time that there is."""
@@ -58,6 +61,13 @@ class Front:
         self.settled, self.impossible = True, record.infeasible
         if record.bound is not None:
             self.fastest = max(self.fastest, record.bound * self.ticks)
+        self._keep(record.best)
+
+    def look_for_least(self, asked: Asked) -> None:
+        """The design of least loss, however slow."""
+        record = asked(replace(self.problem, least=Least("loss", _SLOW)))
+        self.impossible = self.impossible or record.infeasible
+        self.least = max(self.least, record.bound or 0)
         self._keep(record.best)
 
     def look_within(self, most: int, asked: Asked) -> None:

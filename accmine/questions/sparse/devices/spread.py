@@ -4,11 +4,11 @@ Cuts are contiguous in the order of the layers, and only where every edge goes f
 device, so the slowest device sets the rate, or a link: the words of an image that pass it, those of edges to later
 devices included, each layer's once. The loss is shared by all devices, all other budgets are of each.
 
-Of a cut no design is faster than the fastest of each part with the whole loss, and parts of a part are at least as fast:
-so most cuts are left out without being looked at. For the others the least losses of each part at one interval after the
-other are found, and what is taken of them is a stage selection (``choice``): once over designs that are known, once over
-points that none is below, until both are as fast. Adapters between layers on different devices belong to the links and
-are not counted; neither is memory for what waits for a later device.
+Of a cut no design is faster than the fastest of each part with the whole loss, and parts of a part are at least as
+fast: so most cuts are left out without being looked at. For the others the least losses of each part at one interval
+after the other are found, and what is taken of them is a stage selection (``choice``): once over designs that are
+known, once over points that none is below, until both are as fast. Adapters between layers on different devices belong
+to the links and are not counted; neither is memory for what waits for a later device.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import comb, inf, lcm
 
 from accmine.errors import InputError
@@ -185,14 +185,14 @@ class _Search:
 
     def run(self) -> Spread:
         """Cuts by what they are not below, until the best answer is not above any that is left."""
-        heap: list[tuple[float, Cut]] = [(self._lower(cut), cut) for cut in self.cuts]
+        heap: list[tuple[float, float, Cut]] = [(self._lower(cut), self._load(cut), cut) for cut in self.cuts]
         heapq.heapify(heap)
         low = inf
         while heap:
-            known, cut = heap[0]
+            known, load, cut = heap[0]
             lower = self._lower(cut)
             if lower > known:
-                heapq.heapreplace(heap, (lower, cut))
+                heapq.heapreplace(heap, (lower, load, cut))
                 continue
             if lower >= self.best or self.clock.over():
                 low = lower
@@ -207,7 +207,7 @@ class _Search:
 
     def _parts(self, cut: Cut) -> Iterator[tuple[int, int, int]]:
         """(device, first layer, layer after the last) of each part."""
-        for s, (first, after) in enumerate(zip(cut, cut[1:], strict=False)):
+        for s, (first, after) in enumerate(pairwise(cut)):
             yield s, first, after
 
     def _front(self, s: int, first: int, after: int) -> Front:
@@ -228,6 +228,14 @@ class _Search:
                     found = max(found, inf if own.impossible else own.fastest)
         return found
 
+    def _load(self, cut: Cut) -> float:
+        """Multiply-accumulates per DSP of the part that has most: of cuts that may be as good the even ones first."""
+        found = []
+        for s, first, after in self._parts(cut):
+            macs = sum(layer.macs for layer in self.problem.layers[first:after])
+            found.append(macs / max(1, self.sites[s].budget.dsp or 1))
+        return max(found)
+
     def _words(self, place: int) -> int:
         """Words of an image that pass a place: what a layer gives passes it once, whoever takes it there or later."""
         sources = {a for a, b in self.problem.edges if a < place <= b}
@@ -247,6 +255,10 @@ class _Search:
             unsettled[0].look_for_fastest(self._asked)
             return True
         self._taken(cut, fronts)
+        if self.best == inf:  # perhaps there is none: the least losses tell, and are an answer if they fit
+            for own in fronts:
+                own.look_for_least(self._asked)
+            self._taken(cut, fronts)
         found = chosen(*self._case(cut, [own.corners() for own in fronts]))
         low: float = inf if found is None else found[0]
         before = self.bounds.get(cut, 0)

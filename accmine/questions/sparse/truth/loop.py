@@ -150,18 +150,26 @@ class _Loop:
             self.bound = most
             return End.PROVED
         budget = self.problem.budget.loss or 0
+        last = 0 < len(self.rounds) == self.settings.rounds - 1
+        if most is None and last and (safe := self.safe_design(losses)) is not None:
+            return safe
         for wider in _WIDER:
             limit = int(budget * wider)
             found = self.sought(losses, limit)
             if found.solution is not None and (most is None or score(losses, found.solution) < most):
                 return _Found(losses, found.solution, limit)
-            if most is None and not is_cut(self.safest, self.cuts):
-                safe = self.sought(losses, None, tuple(frozenset([level]) for level in self.safest))
-                if safe.solution is not None:
-                    return _Found(losses, safe.solution, None)
+            if most is None and (safe := self.safe_design(losses)) is not None:
+                return safe
         if free.solution is not None and (most is None or score(losses, free.solution) < most):
             return _Found(losses, free.solution, None)
         return End.TIME
+
+    def safe_design(self, losses: Problem) -> _Found | None:
+        """The fastest design with the least sparse levels, unless they are known to lose too much."""
+        if is_cut(self.safest, self.cuts):
+            return None
+        found = self.sought(losses, None, tuple(frozenset([level]) for level in self.safest)).solution
+        return None if found is None else _Found(losses, found, None)
 
     @cached_property
     def safest(self) -> Levels:
@@ -251,6 +259,8 @@ def true_loss_loop(
     for key in ("rounds", "solve_s", "evaluate_s"):
         if not getattr(settings, key) > 0:
             wrong.append(Complaint("", key, f"{getattr(settings, key)} is not allowed; above 0"))
+    if problem.least is not None:
+        wrong.append(Complaint("", "least", f"{problem.least.of} is minimised; allowed: the interval"))
     if wrong:
         raise InputError(wrong)
     own = settings

@@ -17,7 +17,6 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from math import floor

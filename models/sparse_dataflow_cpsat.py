@@ -15,7 +15,8 @@ As a whole this is slow on real networks (its relaxation says little about T): `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,16 @@ from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
 from accmine.ports import BaseModel
-from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, Solution, bound, place_of, tabulate
+from accmine.problems.sparse_dataflow import (
+    Candidates,
+    LayerOptions,
+    Problem,
+    Solution,
+    bound,
+    interval_of,
+    place_of,
+    tabulate,
+)
 from accmine.sparse.resources import RESOURCES, adapter
 
 __all__ = ["MOST_OPTIONS", "SparseDataflowCpSat"]
@@ -42,6 +52,7 @@ class SparseDataflowCpSat(BaseModel):
     """Model of ``sparse-dataflow`` for CP-SAT; see ``accmine.ports``."""
 
     engine = "cp-sat"
+    interval: Any = None
 
     def build(self, problem: Problem) -> cp_model.CpModel:
         """Every option of every layer, and the interval as a variable that is minimised.
@@ -62,15 +73,18 @@ class SparseDataflowCpSat(BaseModel):
             columns = table.cycles.ravel(), table.loss[level], table.use[folding], table.streams[folding]
             every.append(Candidates(level, folding, *columns))
         self._declare(problem, every)
-        slowest = max(int(own.cycles.max()) for own in every)
-        interval = self.model.new_int_var(0, slowest, "T")
+        longest = max(int(own.cycles.max()) for own in every)
+        if problem.budget.bits_per_cycle:
+            bits = sum(int(own.use[:, _BITS].max()) for own in every)
+            longest = max(longest, -int(-bits / problem.budget.bits_per_cycle // 1))
+        interval = self.model.new_int_var(0, longest, "T")
         for own, x in zip(every, self.x, strict=True):
             self.model.add(interval >= _sum(x, own.cycles))
         limits = problem.budget
         self._budgets((limits.dsp, limits.lut, limits.ff, limits.bram18, limits.uram, None, limits.loss))
         if (rate := limits.bits_per_cycle) is not None:
             self.model.add(rate.denominator * self._used(_BITS) <= rate.numerator * interval)
-        self.interval: Any = interval
+        self.interval = interval
         if problem.least is None:
             self.model.minimize(interval)
         else:
@@ -112,6 +126,7 @@ class SparseDataflowCpSat(BaseModel):
             self.model.add_exactly_one(x)
             self.x.append(x)
         self.adapters: list[tuple[Any, ...]] = []
+        self._joints: list[tuple[int, int, Any, Callable[[int, int], int]]] = []
         for i, j in problem.edges:
             self._edge(i, j)
 
@@ -121,6 +136,7 @@ class SparseDataflowCpSat(BaseModel):
         equal = {}
         for words in np.intersect1d(given, taken).tolist():
             equal[words] = self.model.new_bool_var(f"equal{i}_{j}_{words}")
+            self._joints.append((i, j, equal[words], partial(_is, words)))
             for layer, streams in ((i, given), (j, taken)):
                 fitting = [self.x[layer][o] for o in np.flatnonzero(streams == words)]
                 self.model.add(sum(fitting) >= equal[words])
@@ -134,7 +150,9 @@ class SparseDataflowCpSat(BaseModel):
             saved = {own: 2 * each * own for own in equal}
             if cost != (each * sums).tolist():  # rounding up is not linear
                 total = self.model.new_int_var(0, max(cost), f"unequal{i}_{j}_{r}")
-                self.model.add_allowed_assignments([words, total], list(zip(sums.tolist(), cost, strict=True)))
+                by_sum = dict(zip(sums.tolist(), cost, strict=True))
+                self._joints.append((i, j, total, partial(_of_sum, by_sum)))
+                self.model.add_allowed_assignments([words, total], list(by_sum.items()))
                 saved = {own: adapter(2 * own, 0, self.problem.model)[r] for own in equal}
             paid.append(total - sum(saved[own] * literal for own, literal in equal.items()))
         self.adapters.append(tuple(paid))
@@ -151,11 +169,17 @@ class SparseDataflowCpSat(BaseModel):
         return total + sum(own[r - 1] for own in self.adapters) if r in (1, 2) else total
 
     def hint(self, solution: Solution) -> None:
-        """Give every option its value in a design; the engine follows with what they decide."""
+        """Give every variable its value in a design."""
         self.model.clear_hints()
-        for x, own in zip(self.x, self._places(solution), strict=True):
+        places = self._places(solution)
+        for x, own in zip(self.x, places, strict=True):
             for o, literal in enumerate(x):
                 self.model.add_hint(literal, o == own)
+        for i, j, variable, value in self._joints:
+            given, taken = (self.candidates[k].streams[places[k], side] for k, side in ((i, 1), (j, 0)))
+            self.model.add_hint(variable, value(int(given), int(taken)))
+        if self.interval is not None:
+            self.model.add_hint(self.interval, interval_of(self.problem, solution))
 
     def _places(self, solution: Solution) -> list[int]:
         """The option of each layer that a design takes, -1 for one that is not among the candidates."""
@@ -173,6 +197,14 @@ class SparseDataflowCpSat(BaseModel):
         """The option of each layer."""
         rows = zip(self.candidates, self.tables, self.picks(value), strict=True)
         return Solution(tuple(table.choice(int(own.level[o]), int(own.folding[o])) for own, table, o in rows))
+
+
+def _is(words: int, given: int, taken: int) -> int:
+    return int(given == taken == words)
+
+
+def _of_sum(costs: Mapping[int, int], given: int, taken: int) -> int:
+    return costs[given + taken]
 
 
 def _sum(x: Sequence[Any], weights: Ints) -> Any:

@@ -6,7 +6,8 @@ them is used. Rules, with ``step`` i of a layer the i-th window of each of its e
 - an engine starts step i when it is done with step i - 1, the layer is done with step i - slack, and the words of the
   step are there; it takes max(1, ⌈(window - z) / fine⌉) cycles with z drawn from its histogram, independently of all
   others, or window / fine in a dense engine;
-- the layer is done with a step when its slowest engine is, and when the words of the step before have left;
+- the layer is done with a step when its slowest engine is, and when the words of the step before have left, those of
+  the last step but one of the next layer where that is longer;
 - words of a step go into the FIFO in front of the next layer at up to ``streams_in`` words per cycle, and stay for as
   long as the kernel needs them. It holds what the kernel covers, the rows between the first and the last word of a
   window, and ``depth`` words more; where several paths meet again the shorter ones hold an image more;
@@ -34,7 +35,7 @@ __all__ = ["DEPTH", "Measured", "simulate"]
 F = TypeVar("F")
 _njit: Any = numba.njit
 
-DEPTH = 512
+DEPTH = 64
 """Words per stream that a FIFO holds beyond what the kernel covers."""
 
 Stage = tuple[Layer, Level, Folding]
@@ -201,10 +202,15 @@ def _rows(stage: Stage) -> list[list[int]]:
     costs = [sum(count * own for count, own in zip(histogram, every, strict=True)) for histogram in level.histograms]
     size = len(costs) // layer.groups
     of_group = [costs[g * size : (g + 1) * size] for g in range(layer.groups)]
-    found = []
+    found: list[list[int]] = []
     for groups in _dealt([sum(own) for own in of_group], folding.coarse_group):
-        parts = [(g * size, _dealt(of_group[g], folding.coarse_in)) for g in groups]
-        found += [[first + i for first, hands in parts for i in hands[a]] for a in range(folding.coarse_in)]
+        hands: list[list[int]] = [[] for _ in range(folding.coarse_in)]
+        for g in groups:  # the dearest part of a group to the engines that have least so far
+            parts = [[g * size + i for i in own] for own in _dealt(of_group[g], folding.coarse_in)]
+            parts.sort(key=lambda part: -sum(costs[i] for i in part))
+            hands.sort(key=lambda hand: sum(costs[i] for i in hand))
+            hands = [[*hand, *part] for hand, part in zip(hands, parts, strict=True)]
+        found += hands
     return found
 
 
@@ -281,7 +287,8 @@ def _ready(k: int, slack: int, steps: Any, ports: Any, at: Any, got: Any, done: 
     for e in ports.out[k]:
         if e < 0:
             break
-        q = i * steps[ports.target[e]] // steps[k] - 1
+        target = ports.target[e]
+        q = i * steps[target] // steps[k] - 1 - (steps[target] < steps[k])
         if q >= got[e]:
             return False, 0.0, 0.0
         if q >= 0:

@@ -27,16 +27,25 @@ Floats = npt.NDArray[np.float64]
 _ROUNDS = 40
 _NEAR = 1e-3
 """Distance of the program's share to the one that its prices prove, at which they are good enough."""
+_FEW = 400
+"""Candidates that CP-SAT finds designs of quickly."""
 
 
 @dataclass(frozen=True)
 class Joined:
-    """What is known of the designs with adapters at an interval; see ``relaxation.Relaxed``."""
+    """What is known of the designs with adapters at an interval; see ``relaxation.Relaxed``.
+
+    Attributes
+    ----------
+    promising
+        Of the candidates, where there are more than ``_FEW``, those in the cheapest designs.
+    """
 
     possible: bool
     candidates: tuple[Candidates, ...]
     picks: tuple[int, ...] | None = None
     prices: Ints | None = None
+    promising: tuple[Candidates, ...] | None = None
 
 
 def joined(
@@ -81,21 +90,23 @@ def joined(
         if program is None or clock.over():
             break
         shares, parts = program
-        if float((parts[0] @ (columns / np.maximum(1, most))).max()) - proven < _NEAR:
+        if float((parts[0] @ (columns / np.maximum(1, most))).max()) - proven < min(_NEAR, (1 - proven) / 4):
             break
         trial = (best + shares / max(shares.sum(), 1e-300)) / 2
     prices = whole_prices(best, limits)
-    return Joined(True, _left(network, candidates, prices, limits), None, prices)
+    return _left(network, candidates, prices, limits)
 
 
-def _left(
-    network: Network, candidates: Sequence[Candidates], prices: Ints, limits: Sequence[int | None]
-) -> tuple[Candidates, ...]:
+def _left(network: Network, candidates: Sequence[Candidates], prices: Ints, limits: Sequence[int | None]) -> Joined:
     """The candidates that some design affords at these prices."""
     network.cheapest(prices)
     budget = sum(int(price) * (most or 0) for price, most in zip(prices, limits, strict=True))
-    every = zip(candidates, network.marginals(), strict=True)
-    return tuple(own.take(np.flatnonzero(least <= budget)) for own, least in every)
+    costs = network.marginals()
+    left = tuple(own.take(np.flatnonzero(cost <= budget)) for own, cost in zip(candidates, costs, strict=True))
+    every, few = np.sort(np.concatenate(costs)), None
+    if sum(map(len, left)) > _FEW:
+        few = tuple(own.take(np.flatnonzero(cost <= every[_FEW])) for own, cost in zip(candidates, costs, strict=True))
+    return Joined(True, left, None, prices, few)
 
 
 class _Repair:

@@ -105,8 +105,10 @@ def test_where_it_comes_from_is_said(text: str) -> None:
     assert f"**{text}**" in PAGE
 
 
-NETWORKS = ("resnet-18", "resnet-34", "resnet-50", "vgg-16", "mobilenet-v2", "mobilenet-v3-small")
-NETWORKS += ("mobilenet-v3-large", "efficientnet-b0")
+NETWORKS = (
+    *("resnet-18", "resnet-34", "resnet-50", "vgg-16", "mobilenet-v2"),
+    *("mobilenet-v3-small", "mobilenet-v3-large", "efficientnet-b0"),
+)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -152,13 +152,13 @@ def loss_is(sources: tuple[LevelSource, ...]) -> str:
     return "of the user, added over layers: the network with all of it may lose more or less"
 
 
-def assumptions_of(problem: Problem, inputs: SparseInputs) -> tuple[str, ...]:
-    """Sentences on what objective and bound of an answer share."""
+def assumptions_of(problem: Problem, inputs: SparseInputs, *, added: bool) -> tuple[str, ...]:
+    """Sentences on what objective and bound of an answer share; ``added``: losses are, as none was measured."""
     clock, (low, high) = inputs.device.frequency_hz / 1e6, problem.model.band
     return (
         f"All layers run at {clock:g} MHz, whatever the design: nothing was placed and routed.",
         "Norms, activations, pools and sums cost nothing; the interval is that of the slowest layer.",
-        "Losses of layers add up.",
+        "Losses of layers add up." if added else "The loss is that of the images which it was measured on.",
         f"LUTs and FFs are estimates, × {low:g} to {high:g}: {problem.model.source}.",
     )
 

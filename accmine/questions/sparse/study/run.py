@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import DEFECT, AccmineError, InfeasibleError, NothingFoundError
-from accmine.interrupts import held
+from accmine.interrupts import held as whole
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
 from accmine.problems.sparse_dataflow import (
@@ -28,6 +28,8 @@ from accmine.questions.sparse.study.beside import Beside, fill, first_share
 from accmine.questions.sparse.study.parts import MAIN, Parts
 from accmine.questions.sparse.study.record import SparseCertificate, SparseOutcome
 from accmine.questions.sparse.study.refusal import refused
+from accmine.questions.sparse.study.truth import Held, with_digits
+from accmine.questions.sparse.study.truth import held as truly_held
 from accmine.report import Watch, from_json
 from accmine.result import Result, Status, StopReason
 from accmine.solving import versions
@@ -110,6 +112,28 @@ def _read(folder: RunFolder, loaded: LoadedSparse, watch: Watch) -> SparseOutcom
 
 def _solved(loaded: LoadedSparse, inputs: SparseInputs, problem: Problem, parts: Parts) -> SparseOutcome:
     """The answer, and what it is compared with as far as time allows."""
+    study, held = loaded.study, None
+    if study.accuracy is None:
+        result, took = _fastest(loaded, inputs, problem, parts)
+    else:
+        inputs, problem, held = _truly(loaded, inputs, problem, parts)
+        result, took = held.result, parts.seconds.get("rounds", 0.0)
+    assert result.solution is not None
+    beside, stop = Beside(result.solution), result.stop
+    try:
+        if stop is not StopReason.INTERRUPTED:
+            fill(beside, study, inputs, problem, result, parts)
+    except KeyboardInterrupt:
+        stop = StopReason.INTERRUPTED
+    parts.folder.write_json("problem.json", problem_to_json(problem))
+    parts.folder.write_json("solution.json", solution_to_json(problem, beside.found))
+    return _outcome(loaded, inputs, problem, result, beside, parts, held, stop=stop.value, took=took)
+
+
+def _fastest(
+    loaded: LoadedSparse, inputs: SparseInputs, problem: Problem, parts: Parts
+) -> tuple[Result[Solution], float]:
+    """The fastest design by the losses of levels, and the seconds that it took."""
     parts.watch.step("level and folding of every layer")
     result, took = parts.solve(MAIN, problem, share=first_share(loaded.study))
     if result.status is Status.INFEASIBLE:
@@ -118,15 +142,20 @@ def _solved(loaded: LoadedSparse, inputs: SparseInputs, problem: Problem, parts:
         if result.stop is StopReason.INTERRUPTED:
             raise KeyboardInterrupt
         raise NothingFoundError(f"{loaded.study.name}: no design was found in {took:.3g} s, and none was excluded")
-    beside, stop = Beside(result.solution), result.stop
-    try:
-        if stop is not StopReason.INTERRUPTED:
-            fill(beside, loaded.study, inputs, problem, result, parts)
-    except KeyboardInterrupt:
-        stop = StopReason.INTERRUPTED
-    parts.folder.write_json("problem.json", problem_to_json(problem))
-    parts.folder.write_json("solution.json", solution_to_json(problem, beside.found))
-    return _outcome(loaded, inputs, problem, result, beside, parts, stop=stop.value, took=took)
+    return result, took
+
+
+def _truly(
+    loaded: LoadedSparse, inputs: SparseInputs, problem: Problem, parts: Parts
+) -> tuple[SparseInputs, Problem, Held]:
+    """The fastest design by the true loss, and the problem of its levels."""
+    accuracy, digits = loaded.study.accuracy, None
+    if accuracy is not None and accuracy.use == "digits":
+        parts.watch.step("training the network")
+        inputs, problem, digits = with_digits(inputs, problem)
+    parts.watch.step("round 1: a design for the real network")
+    held = truly_held(loaded, problem, digits, parts, first_share(loaded.study))
+    return inputs, held.problem, held
 
 
 def _outcome(
@@ -136,6 +165,7 @@ def _outcome(
     result: Result[Solution],
     beside: Beside,
     parts: Parts,
+    held: Held | None,
     *,
     stop: str,
     took: float,
@@ -144,6 +174,7 @@ def _outcome(
     cycles, sources = interval_of(problem, found), measure.level_sources(problem)
     rows, resources = measure.layer_rows(problem, found), measure.resource_rows(study, inputs, problem, found)
     binding, binds = measure.binds_of(problem, found, rows)
+    proxy = loss_of(problem, found) / POINT
     rate, least = device.frequency_hz / cycles, max(1, int(result.bound or 1))
     return SparseOutcome(
         study=study.name,
@@ -153,15 +184,17 @@ def _outcome(
         images_per_s=rate,
         images_per_s_per_dsp=rate / max(1, use_of(problem, found)[0]),
         frequency_hz=device.frequency_hz,
-        network=study.network.use,
+        network="digits" if study.network is None else study.network.use,
         macs=sum(layer.macs for layer in problem.layers),
         parameters=sum(layer.parameters for layer in problem.layers),
         device=device.name,
         device_source=device.source,
         engine_source=inputs.model.source,
-        loss=loss_of(problem, found) / POINT,
+        loss=proxy if held is None else held.true_loss,
         loss_limit=study.loss,
-        loss_is=measure.loss_is(sources),
+        proxy_loss=proxy,
+        loss_is=measure.loss_is(sources) if held is None else "measured on the real network",
+        accuracy=None if held is None else held.row,
         sources=sources,
         resources=tuple(resources),
         layers=tuple(rows),
@@ -184,7 +217,7 @@ def _outcome(
             method=result.bound_method,
             solver=result.solver,
             solver_s=took,
-            assumptions=measure.assumptions_of(problem, inputs),
+            assumptions=measure.assumptions_of(problem, inputs, added=held is None),
         ),
         warnings=_warnings(sources, resources),
         trace=result.trace,
@@ -204,7 +237,7 @@ def _warnings(sources: tuple[Any, ...], resources: list[Any]) -> tuple[str, ...]
 def _saved(folder: RunFolder, outcome: SparseOutcome) -> SparseOutcome:
     """Write the files of a run; the state is the last."""
     interrupted = outcome.stop == "interrupted"
-    with held():
+    with whole():
         for row in outcome.trace:
             folder.append_trace(dict(zip(("seconds", "objective", "bound"), row, strict=True)))
         folder.write_text("report.html", page(outcome, None, folder.text_of("study.yaml")))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from accmine.errors import Complaint, InputError
-from accmine.ports import Stop
+from accmine.ports import Clock, Stop
 from accmine.problems.sparse_dataflow import Problem, Solution, loss_of, score, tabulate_from
 from accmine.questions.sparse.truth.correction import corrected
 from accmine.questions.sparse.truth.cuts import (
@@ -58,6 +58,8 @@ class Settings:
         Accuracy in percent against which losses count; ``None``: the callback returns losses in points.
     solve_s, evaluate_s
         Limits of the solving and of the evaluation of each round.
+    seconds
+        Of all rounds together, after which no further one begins; ``None``: no limit.
     folders, where, field
         See ``accmine.questions.sparse.truth.evaluation.evaluator``.
     """
@@ -68,6 +70,7 @@ class Settings:
     reference: float | None = None
     solve_s: float = 30.0
     evaluate_s: float = 60.0
+    seconds: float | None = None
     solver: str | None = None
     workers: int = 1
     seed: int = 0
@@ -105,12 +108,15 @@ class _Loop:
         return Outcome(self.problem, tuple(self.rounds), end, self.bound, self.settings.monotone)
 
     def run(self) -> Outcome:
+        clock = Clock.after(self.settings.seconds)
         while True:
             best = self.outcome(End.ROUNDS).best
             if best is not None and not self.settings.improve:
                 return self.outcome(End.HELD)
             begun, self.solves = time.monotonic(), 0
-            self.until = begun + self.settings.solve_s
+            self.until = min(begun + self.settings.solve_s, clock.at)
+            if clock.over():
+                return self.outcome(End.TIME)
             found = self.next_design(None if best is None else best.interval)
             if isinstance(found, End):
                 return self.outcome(found)
@@ -144,18 +150,26 @@ class _Loop:
             self.bound = most
             return End.PROVED
         budget = self.problem.budget.loss or 0
+        last = 0 < len(self.rounds) == self.settings.rounds - 1
+        if most is None and last and (safe := self.safe_design(losses)) is not None:
+            return safe
         for wider in _WIDER:
             limit = int(budget * wider)
             found = self.sought(losses, limit)
             if found.solution is not None and (most is None or score(losses, found.solution) < most):
                 return _Found(losses, found.solution, limit)
-            if most is None and not is_cut(self.safest, self.cuts):
-                safe = self.sought(losses, None, tuple(frozenset([level]) for level in self.safest))
-                if safe.solution is not None:
-                    return _Found(losses, safe.solution, None)
+            if most is None and (safe := self.safe_design(losses)) is not None:
+                return safe
         if free.solution is not None and (most is None or score(losses, free.solution) < most):
             return _Found(losses, free.solution, None)
         return End.TIME
+
+    def safe_design(self, losses: Problem) -> _Found | None:
+        """The fastest design with the least sparse levels, unless they are known to lose too much."""
+        if is_cut(self.safest, self.cuts):
+            return None
+        found = self.sought(losses, None, tuple(frozenset([level]) for level in self.safest)).solution
+        return None if found is None else _Found(losses, found, None)
 
     @cached_property
     def safest(self) -> Levels:
@@ -245,6 +259,8 @@ def true_loss_loop(
     for key in ("rounds", "solve_s", "evaluate_s"):
         if not getattr(settings, key) > 0:
             wrong.append(Complaint("", key, f"{getattr(settings, key)} is not allowed; above 0"))
+    if problem.least is not None:
+        wrong.append(Complaint("", "least", f"{problem.least.of} is minimised; allowed: the interval"))
     if wrong:
         raise InputError(wrong)
     own = settings

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from accmine.problems.sparse_dataflow import Problem, Solution, solution_to_json
+from accmine.questions.sparse.truth.cuts import cut_of, is_cut, levels_of
 from accmine.sparse.layer import POINT
 
 __all__ = ["End", "Outcome", "Round"]
@@ -121,6 +122,17 @@ class Outcome:
         """Whether the bound, and that nothing holds, rest on the assumption that losses are monotone."""
         return self.monotone and not all(own.holds for own in self.rounds)
 
+    @property
+    def contradictions(self) -> tuple[tuple[int, int], ...]:
+        """Rounds (i, j) where j is at least as sparse in every layer, and yet lost less than i."""
+        ups = [cut_of(self.problem, levels_of(own.solution), monotone=True) for own in self.rounds]
+        return tuple(
+            (own.number, other.number)
+            for own, up in zip(self.rounds, ups, strict=True)
+            for other in self.rounds
+            if is_cut(levels_of(other.solution), [up]) and other.true_loss < own.true_loss - 1 / POINT
+        )
+
     def claims(self) -> tuple[str, ...]:
         """What is known at the end, what is proven, and what is not, in sentences."""
         limit, best = (self.problem.budget.loss or 0) / POINT, self.best
@@ -138,6 +150,9 @@ class Outcome:
                 f"Measured: the design of round {best.number} loses {best.true_loss:.6g} points of at most {limit:.6g} "
                 f"(by the proxy {best.proxy_loss:.6g}), at {best.interval} cycles."
             )
+        if self.assumes and self.contradictions:
+            i, j = self.contradictions[0]
+            found.append(f"The assumption does not hold: round {j} is sparser than round {i}, and lost less.")
         if self.bound is not None and best is not None and self.bound >= best.interval:
             found.append(f"Proven{assumed}: no design that truly holds has less than {best.interval} cycles.")
         elif self.bound is not None:
@@ -148,14 +163,15 @@ class Outcome:
 
     def table(self) -> tuple[tuple[str, ...], ...]:
         """Names of columns, and a row for each round."""
-        rows: list[tuple[str, ...]] = [
-            ("round", "cycles", "proxy loss", "corrected", "true loss", "holds", "solves", "solve s", "evaluate s")
-        ]
+        names = ["round", "cycles", "proxy loss", "corrected", "true loss", "holds", "solves", "solve s", "evaluate s"]
+        percent = any(own.accuracy is not None for own in self.rounds)
+        rows: list[tuple[str, ...]] = [(*names[:5], *(["accuracy %"] if percent else []), *names[5:])]
         for own in self.rounds:
             losses = (f"{loss:.3f}" for loss in (own.proxy_loss, own.corrected_loss, own.true_loss))
             seconds = (f"{own.solve_s:.2f}", f"{own.evaluate_s:.2f}")
+            accuracy = [] if own.accuracy is None else [f"{own.accuracy:.2f}"]
             holds = "yes" if own.holds else "no"
-            rows.append((str(own.number), str(own.interval), *losses, holds, str(own.solves), *seconds))
+            rows.append((str(own.number), str(own.interval), *losses, *accuracy, holds, str(own.solves), *seconds))
         return tuple(rows)
 
     def lines(self) -> tuple[str, ...]:
@@ -175,6 +191,7 @@ class Outcome:
             "interval": None if best is None else best.interval,
             "bound": self.bound,
             "assumes_monotone_loss": self.assumes,
+            "contradictions": [list(pair) for pair in self.contradictions],
             "claims": list(self.claims()),
             "rounds": [own.to_json(self.problem) for own in self.rounds],
         }

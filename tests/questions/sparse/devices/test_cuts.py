@@ -25,7 +25,7 @@ from accmine.problems.sparse_dataflow import (
     tabulate,
 )
 from accmine.questions.sparse.devices import Site, Spread, spread
-from accmine.questions.sparse.devices.spread import part_of
+from accmine.questions.sparse.devices.cuts import part_of
 from accmine.result import Status
 from accmine.solving import solve
 from accmine.sparse.layer import Layer, Level, binomial

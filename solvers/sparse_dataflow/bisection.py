@@ -5,25 +5,29 @@ the search is over these segments, from which on there is a design:
 
 1. Without adapters, which is a relaxation, by the prices of a linear program (``relaxation``): the least segment that
    they do not refute.
-2. From there on with adapters: prices that know of them (``joint``) refute a segment, or leave few options and perhaps
+2. Still without adapters by CP-SAT, for as long as that is brief.
+3. From there on with adapters: prices that know of them (``joint``) refute a segment, or leave few options and perhaps
    a design; what they leave open is asked of CP-SAT, first briefly. What is refuted is a bound, once for all below.
-3. In the segment with a design the least off-chip bits, where these are what takes longest.
+4. In the segment with a design the least off-chip bits, where these are what takes longest.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
+from accmine.ports import Stop
 from accmine.problems.sparse_dataflow import (
     KIND,
     Candidates,
     LayerOptions,
+    Problem,
     Solution,
     bound,
     budget_at,
@@ -41,7 +45,7 @@ from .joint import joined
 from .pruning import Affordable
 from .relaxation import Relaxed, relaxed
 
-__all__ = ["Bisection", "bisect"]
+__all__ = ["Bisection", "bisect", "fits"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -68,6 +72,13 @@ class Bisection:
 def bisect(record: Record[Solution], tables: Sequence[LayerOptions]) -> StopReason:
     """The search on tables that may lack options without which some best design is left; the record has a bound."""
     return _Search(record, tables).run()
+
+
+def fits(problem: Problem, stop: Stop) -> bool | None:
+    """Whether there is any design, however long its interval; ``None``: not decided."""
+    record: Record[Solution] = Record(problem, stop, solver=Bisection.name)
+    search = _Search(record, tabulate(problem))
+    return False if not search.values else search.decided(len(search.values) - 1, float("inf"))
 
 
 class _Search:
@@ -100,8 +111,11 @@ class _Search:
             record.no_solution("the least of each resource that a layer takes by itself")
         low = bisect_right(self.values, record.bound) - 1 if self.values else 0
         at, effort = self._priced(max(0, low)), _EFFORT
+        if self.problem.edges:
+            for longer in (1, 4):
+                at = None if at is None else self._narrowed(at, longer * effort, self._apart)
         while at is not None and at < self._known():
-            at = self._narrowed(at, effort)
+            at = self._narrowed(at, effort, self.decided)
             effort *= 4
         if at is not None:
             record.raise_bound(self.values[at], record.bound_method)
@@ -114,14 +128,14 @@ class _Search:
         best = self.record.best
         return len(self.values) if best is None else bisect_right(self.values, self.record.score) - 1
 
-    def _narrowed(self, low: int, effort: float) -> int | None:
+    def _narrowed(self, low: int, effort: float, decide: Callable[[int, float], bool | None]) -> int | None:
         """The first segment that is not refuted, after questions of some effort; ``None``: none, or time is up.
 
         They go upwards in doubling steps until there is a design, then between. What is not decided counts as no
         design until there is one, and stays open.
         """
-        begin, growth = low, 0.0
-        while begin < (high := self._known()):
+        begin, growth, found = low, 0.0, len(self.values)
+        while begin < (high := min(found, self._known())):
             if self.record.over() is not None:
                 return None
             at = (begin + high) // 2
@@ -129,8 +143,10 @@ class _Search:
                 beyond = bisect_left(self.values, int(self.values[begin] * (1 + growth)))
                 at = min(high - 1, max(begin + int(growth / _GROWTH), beyond))
                 growth = max(_GROWTH, 2 * growth)
-            answer = self._decided(at, effort)
-            if not answer:
+            answer = decide(at, effort)
+            if answer:
+                found = at
+            else:
                 begin = at + 1
             if answer is False:
                 low = begin
@@ -186,12 +202,17 @@ class _Search:
         self._refuted(low, _LP)
         return None
 
-    def _decided(self, at: int, effort: float) -> bool | None:
+    def _apart(self, at: int, effort: float) -> bool | None:
+        """Whether there is a design without adapters in a segment; ``None``: not decided."""
+        found = self._relaxed(at)
+        if not found.possible or found.picks is not None:
+            return found.possible
+        return self._asked(found.candidates, at, effort, replace(self.problem, edges=()))
+
+    def decided(self, at: int, effort: float) -> bool | None:
         """Whether there is a design in a segment, which is offered; ``None``: not decided."""
         if not self.problem.edges:
-            found = self._relaxed(at)
-            decided = not found.possible or found.picks is not None
-            return found.possible if decided else self._asked(found.candidates, at, effort)
+            return self._apart(at, effort)
         interval, limits = self._within(at)
         candidates = self.options.at(interval, limits, adapters=True, prices=self.prices)
         own = joined(self.problem, candidates, limits, self.trial, self.record.clock)
@@ -210,16 +231,21 @@ class _Search:
     def _least_bits(self, at: int) -> None:
         """The shortest interval of the segment with the first design: what its off-chip weights take."""
         candidates = self.options.at(*self._within(at), adapters=bool(self.problem.edges))
-        self._asked(candidates, at, least=_BITS)
+        self._asked(candidates, at, float("inf"), least=_BITS)
 
     def _asked(
-        self, candidates: Sequence[Candidates], at: int, effort: float = float("inf"), least: int | None = None
+        self,
+        candidates: Sequence[Candidates],
+        at: int,
+        effort: float,
+        problem: Problem | None = None,
+        least: int | None = None,
     ) -> bool | None:
         """Whether CP-SAT finds a design, which is offered; ``None``: not decided."""
         record = self.record
         model = cast(Any, make_model(KIND, "cp-sat"))
         limits = self._within(at)[1]
-        built = model.among(self.problem, self.tables, candidates, limits, least=least)
+        built = model.among(problem or self.problem, self.tables, candidates, limits, least=least)
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = max(1, record.stop.workers)
         solver.parameters.random_seed = record.seed & 0x7FFFFFFF

@@ -1,8 +1,8 @@
 """Waiting of parallel engines: simulations, the fit of ``accmine.sparse.stalls`` to them, and how far it is off.
 
 Each number of engines and each slack is simulated for some distributions of cycles (binomial, mixed, two points far
-from each other, uniform, geometric, any), with the mean of what was drawn taken out of the result. The fit is the least of
-``PIECES`` weighted means of features with weights of at least 0: linear programs with a given piece for each
+from each other, uniform, geometric, any), with the mean of what was drawn taken out of the result. The fit is the least
+of ``PIECES`` weighted means of features with weights of at least 0: linear programs with a given piece for each
 distribution, alternating with the choice of the pieces, that minimise the largest relative error, with a tolerance that
 grows with what waiting costs. Then other distributions, which the fit has not seen, are simulated as well.
 
@@ -155,11 +155,20 @@ def program(rows: Any, tolerance: Any, piece: Any) -> tuple[Any, float]:
     return found.x[: PIECES * width].reshape(PIECES, width), float(found.fun)
 
 
-def fitted(rows: Any, excess: Any, slowest: Any) -> Any:
+def shape(histogram: Histogram) -> tuple[float, float]:
+    """Deviation of the cycles of a window over their mean, and their skewness."""
+    shares = np.array(histogram[::-1], dtype=float) / PARTS
+    cycles = np.maximum(1, np.arange(len(shares), dtype=float))
+    mean = float(shares @ cycles)
+    deviation = float(shares @ (cycles - mean) ** 2) ** 0.5
+    return deviation / mean, float(shares @ (cycles - mean) ** 3) / deviation**3
+
+
+def fitted(rows: Any, excess: Any, slowest: Any, shapes: Any) -> Any:
     """Best weights of several starts; rows are features over what was measured."""
     tolerance = 1 + np.minimum(3 * excess, 20)
     best: tuple[Any, float] = (None, np.inf)
-    for key in (excess, rows[:, 3], rows[:, 5]):
+    for key in (excess, shapes[:, 0] * np.exp(shapes[:, 1] / 3), shapes[:, 1]):
         piece = np.argsort(np.argsort(key)) * PIECES // len(rows)
         last = np.inf
         for _ in range(TURNS):
@@ -179,7 +188,7 @@ def write(weights: dict[int, list[Any]]) -> None:
     has[0] = True
     names = dict(zip(np.flatnonzero(has).tolist(), range(int(has.sum())), strict=True))
     lines = [
-        '"""Weights of the fit of ``accmine.sparse.stalls``: ``benchmarks/stalls.py`` simulates, fits and writes them."""',
+        '"""Weights of the fit of ``accmine.sparse.stalls``: ``benchmarks/stalls.py`` simulates and writes them."""',
         "\nfrom __future__ import annotations\n",
         '__all__ = ["BOUNDS", "ENGINES", "LARGEST", "WEIGHTS"]\n',
         f"ENGINES = {(1, *ENGINES)}",
@@ -206,6 +215,7 @@ def fit(work: int) -> dict[int, list[Any]]:
     draw = np.random.default_rng(5)
     seen = [*known(), *(drawn(draw) for _ in range(80))]
     table = np.array([features(own, 1, LARGEST, BOUNDS) for own in seen])
+    shapes = np.array([shape(own) for own in seen])
     found: dict[int, list[Any]] = {}
     for slack in SLACKS:
         used = [i for i in range(table.shape[1]) if i < len(LARGEST) or BOUNDS[i - len(LARGEST)][0] in NEAR[slack]]
@@ -215,7 +225,7 @@ def fit(work: int) -> dict[int, list[Any]]:
             slowest = np.array([waiting_cycles_of(own, 1, np.array([engines]), 1)[0] for own in seen]) / PARTS / exact
             weights = np.zeros((PIECES, table.shape[1]))
             rows = table[:, used] / exact[:, None]
-            weights[:, used] = fitted(rows, np.maximum(exact / table[:, 0] - 1, 1e-4), slowest)
+            weights[:, used] = fitted(rows, np.maximum(exact / table[:, 0] - 1, 1e-4), slowest, shapes)
             found[slack].append(weights)
             error = np.minimum((table @ weights.T).min(axis=1) / exact, slowest) - 1
             print(f"fit: slack {slack:2}, {engines:4} engines: within {abs(error).max():.2%}", flush=True)

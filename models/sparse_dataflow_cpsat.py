@@ -5,16 +5,18 @@ With the option o of layer l (cycles, use of resource r, loss, streams) and the 
     Σ_o x_lo = 1;   T ≥ Σ_o cycles_lo·x_lo;   Σ_lo use_lor·x_lo + adapters_r ≤ B_r;   Σ_lo loss_lo·x_lo ≤ B_loss;
     of off-chip bits Σ_lo bits_lo·x_lo ≤ T·B_bits;   minimise T.
 
-An edge from i to j has an adapter of k_r·(out_i + in_j) of resource r unless the streams are equal, which is one of
+An edge from i to j has an adapter of k_r·(out_i + in_j) of resource r, which is saved where both are s: with a Boolean
+equal_ijs that is at most Σ_{o: out_io = s} x_io and at most Σ_{o: in_jo = s} x_jo,
 
-    equal_ijs → out_i = s and in_j = s,   adapter_ijr ≥ ⌈k_r·(out_i + in_j)⌉ - most·Σ_s equal_ijs.
+    adapters_r = Σ_ij k_r·(Σ_o out_io·x_io + Σ_o in_jo·x_jo) - Σ_ijs 2·k_r·s·equal_ijs.
 
 As a whole this is slow on real networks (its relaxation says little about T): ``among`` is the same without T.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,16 @@ from ortools.sat.python import cp_model
 
 from accmine.errors import InputError
 from accmine.ports import BaseModel
-from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, Solution, bound, place_of, tabulate
+from accmine.problems.sparse_dataflow import (
+    Candidates,
+    LayerOptions,
+    Problem,
+    Solution,
+    bound,
+    interval_of,
+    place_of,
+    tabulate,
+)
 from accmine.sparse.resources import RESOURCES, adapter
 
 __all__ = ["MOST_OPTIONS", "SparseDataflowCpSat"]
@@ -41,6 +52,7 @@ class SparseDataflowCpSat(BaseModel):
     """Model of ``sparse-dataflow`` for CP-SAT; see ``accmine.ports``."""
 
     engine = "cp-sat"
+    interval: Any = None
 
     def build(self, problem: Problem) -> cp_model.CpModel:
         """Every option of every layer, and the interval as a variable that is minimised.
@@ -60,16 +72,19 @@ class SparseDataflowCpSat(BaseModel):
             level, folding = (place.ravel() for place in np.indices(table.cycles.shape))
             columns = table.cycles.ravel(), table.loss[level], table.use[folding], table.streams[folding]
             every.append(Candidates(level, folding, *columns))
-        self._declare(problem, every, adapters=True)
-        slowest = max(int(own.cycles.max()) for own in every)
-        interval = self.model.new_int_var(0, slowest, "T")
+        self._declare(problem, every)
+        longest = max(int(own.cycles.max()) for own in every)
+        if problem.budget.bits_per_cycle:
+            bits = sum(int(own.use[:, _BITS].max()) for own in every)
+            longest = max(longest, -int(-bits / problem.budget.bits_per_cycle // 1))
+        interval = self.model.new_int_var(0, longest, "T")
         for own, x in zip(every, self.x, strict=True):
             self.model.add(interval >= _sum(x, own.cycles))
         limits = problem.budget
-        self._budgets((limits.dsp, limits.lut, limits.ff, limits.bram18, limits.uram, None))
+        self._budgets((limits.dsp, limits.lut, limits.ff, limits.bram18, limits.uram, None, limits.loss))
         if (rate := limits.bits_per_cycle) is not None:
             self.model.add(rate.denominator * self._used(_BITS) <= rate.numerator * interval)
-        self.interval: Any = interval
+        self.interval = interval
         if problem.least is None:
             self.model.minimize(interval)
         else:
@@ -84,7 +99,6 @@ class SparseDataflowCpSat(BaseModel):
         candidates: Sequence[Candidates],
         limits: Sequence[int | None],
         *,
-        adapters: bool,
         least: int | None = None,
     ) -> cp_model.CpModel:
         """All designs of some candidates, whatever their cycles.
@@ -92,20 +106,18 @@ class SparseDataflowCpSat(BaseModel):
         Parameters
         ----------
         limits
-            In the order of ``RESOURCES``.
-        adapters
-            Whether they are paid.
+            In the order of ``RESOURCES``, and of the loss.
         least
             Index of a resource to be minimised, or after them of the loss; without one there is no objective.
         """
         self.tables = tuple(tables)
-        self._declare(problem, candidates, adapters=adapters)
+        self._declare(problem, candidates)
         self._budgets(limits)
         if least is not None:
             self.model.minimize(self._used(least))
         return self.model
 
-    def _declare(self, problem: Problem, candidates: Sequence[Candidates], *, adapters: bool) -> None:
+    def _declare(self, problem: Problem, candidates: Sequence[Candidates]) -> None:
         self.problem, self.model, self.candidates = problem, cp_model.CpModel(), candidates
         self.interval = None
         self.x: list[list[Any]] = []
@@ -114,40 +126,41 @@ class SparseDataflowCpSat(BaseModel):
             self.model.add_exactly_one(x)
             self.x.append(x)
         self.adapters: list[tuple[Any, ...]] = []
-        if adapters:
-            for i, j in problem.edges:
-                self._edge(i, j)
+        self._joints: list[tuple[int, int, Any, Callable[[int, int], int]]] = []
+        for i, j in problem.edges:
+            self._edge(i, j)
 
     def _edge(self, i: int, j: int) -> None:
-        """LUTs and FFs of the adapter between two layers."""
+        """LUTs and FFs of the adapter between two layers, as expressions."""
         given, taken = self.candidates[i].streams[:, 1], self.candidates[j].streams[:, 0]
-        equal = []
+        equal = {}
         for words in np.intersect1d(given, taken).tolist():
-            literal = self.model.new_bool_var(f"equal{i}_{j}_{words}")
+            equal[words] = self.model.new_bool_var(f"equal{i}_{j}_{words}")
+            self._joints.append((i, j, equal[words], partial(_is, words)))
             for layer, streams in ((i, given), (j, taken)):
-                self.model.add_bool_or([self.x[layer][o] for o in np.flatnonzero(streams == words)] + [~literal])
-            equal.append(literal)
+                fitting = [self.x[layer][o] for o in np.flatnonzero(streams == words)]
+                self.model.add(sum(fitting) >= equal[words])
         sums = np.unique(np.add.outer(np.unique(given), np.unique(taken)))
         words = _sum(self.x[i], given) + _sum(self.x[j], taken)
         paid = []
         for r in (0, 1):
             cost = [adapter(own, 0, self.problem.model)[r] for own in sums.tolist()]
-            variable = self.model.new_int_var(0, max(cost, default=0), f"adapter{i}_{j}_{r}")
             each = cost[0] // int(sums[0]) if cost else 0
             total = each * words
+            saved = {own: 2 * each * own for own in equal}
             if cost != (each * sums).tolist():  # rounding up is not linear
                 total = self.model.new_int_var(0, max(cost), f"unequal{i}_{j}_{r}")
-                self.model.add_allowed_assignments([words, total], list(zip(sums.tolist(), cost, strict=True)))
-            self.model.add(variable >= total - max(cost, default=0) * sum(equal))
-            paid.append(variable)
+                by_sum = dict(zip(sums.tolist(), cost, strict=True))
+                self._joints.append((i, j, total, partial(_of_sum, by_sum)))
+                self.model.add_allowed_assignments([words, total], list(by_sum.items()))
+                saved = {own: adapter(2 * own, 0, self.problem.model)[r] for own in equal}
+            paid.append(total - sum(saved[own] * literal for own, literal in equal.items()))
         self.adapters.append(tuple(paid))
 
     def _budgets(self, limits: Sequence[int | None]) -> None:
         for r, most in enumerate(limits):
             if most is not None:
                 self.model.add(self._used(r) <= most)
-        if self.problem.budget.loss is not None:
-            self.model.add(self._used(len(RESOURCES)) <= self.problem.budget.loss)
 
     def _used(self, r: int) -> Any:
         if r == len(RESOURCES):
@@ -156,11 +169,17 @@ class SparseDataflowCpSat(BaseModel):
         return total + sum(own[r - 1] for own in self.adapters) if r in (1, 2) else total
 
     def hint(self, solution: Solution) -> None:
-        """Give every option its value in a design; the engine follows with what they decide."""
+        """Give every variable its value in a design."""
         self.model.clear_hints()
-        for x, own in zip(self.x, self._places(solution), strict=True):
+        places = self._places(solution)
+        for x, own in zip(self.x, places, strict=True):
             for o, literal in enumerate(x):
                 self.model.add_hint(literal, o == own)
+        for i, j, variable, value in self._joints:
+            given, taken = (self.candidates[k].streams[places[k], side] for k, side in ((i, 1), (j, 0)))
+            self.model.add_hint(variable, value(int(given), int(taken)))
+        if self.interval is not None:
+            self.model.add_hint(self.interval, interval_of(self.problem, solution))
 
     def _places(self, solution: Solution) -> list[int]:
         """The option of each layer that a design takes, -1 for one that is not among the candidates."""
@@ -178,6 +197,14 @@ class SparseDataflowCpSat(BaseModel):
         """The option of each layer."""
         rows = zip(self.candidates, self.tables, self.picks(value), strict=True)
         return Solution(tuple(table.choice(int(own.level[o]), int(own.folding[o])) for own, table, o in rows))
+
+
+def _is(words: int, given: int, taken: int) -> int:
+    return int(given == taken == words)
+
+
+def _of_sum(costs: Mapping[int, int], given: int, taken: int) -> int:
+    return costs[given + taken]
 
 
 def _sum(x: Sequence[Any], weights: Ints) -> Any:

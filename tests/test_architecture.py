@@ -421,7 +421,10 @@ def test_no_print_outside_the_command_line() -> None:
                 assert node.func.id != "print", f"{path}:{node.lineno}"
 
 
-READERS = ("load_technology", "load_accelerator", "load_cluster", "load_model", "read_accelerator", "read_measurements")
+READERS = (
+    *("load_technology", "load_accelerator", "load_cluster", "load_model", "read_accelerator", "read_measurements"),
+    *("levels_of_table", "levels_of_arrays", "read_arrays"),
+)
 """What reads a file that a study names."""
 
 MAY_READ = (
@@ -430,6 +433,7 @@ MAY_READ = (
     "accmine.hardware.",
     "accmine.system.",
     "accmine.workload.",
+    "accmine.sparse.levels.",  # readers of tables and arrays
     "accmine.cost.measured.",  # its reader; and the cache of ZigZag, which a run writes as well
     "accmine.problems.files",
     "accmine.solving",  # solutions

@@ -12,6 +12,7 @@ from typing import Any
 from accmine.errors import InputError
 
 __all__ = [
+    "A_FILE",
     "KINDS",
     "did_you_mean",
     "entry_name",
@@ -29,6 +30,9 @@ KINDS = (
 )
 """Folders of the catalogue."""
 
+A_FILE = "a file"
+"""Description of a file in the schema of what ``resolve`` takes."""
+
 _SINGULAR = {"technologies": "technology", "studies": "study", "kernels": "architecture of kernels"}
 _FILE_SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -42,7 +46,7 @@ def _folder(kind: str) -> Path:
 
 def reference_schema(kind: str) -> dict[str, Any]:
     """JSON schema of what ``resolve`` takes: a name of the catalogue, or a file."""
-    file = {"type": "string", "pattern": r"[/\\]|\.(yaml|yml|json)$", "description": "a file"}
+    file = {"type": "string", "pattern": r"[/\\]|\.(yaml|yml|json)$", "description": A_FILE}
     return {"anyOf": [{"enum": list(names(kind))}, file]}
 
 

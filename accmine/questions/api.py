@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from accmine.errors import InputError
-from accmine.questions.ready import Overrides, ReadyStudy, StudyLike, load, load_sweep, loaded_study
+from accmine.questions.ready import Overrides, ReadyStudy, StudyLike, load, load_sweep, loaded_study, of_other_kind
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from accmine.questions.results.differences import Differences
     from accmine.questions.run.folder import RunFolder
     from accmine.questions.run.placement.record import AnyOutcome
+    from accmine.questions.sparse.study.record import SparseOutcome
     from accmine.questions.sweep.record import PointRecord, SweepResult
     from accmine.report.records import Records
     from accmine.study import LoadedSweep
@@ -61,10 +62,17 @@ def run(
     on_progress: Incumbent | None = None,
     on_interrupt: Literal["raise", "return"] = "raise",
     **keys: Any,
-) -> AnyOutcome:
+) -> AnyOutcome | SparseOutcome:
     """Find the best design of a study: ``run("quickstart", seconds=5, limits={"area": "580 mm^2"})``.
 
     Parameters as of ``load`` and ``ReadyStudy.run``; studies of every kind.
+
+    Returns
+    -------
+    AnyOutcome
+        Of a study of training.
+    SparseOutcome
+        Of one of kind sparse-dataflow.
 
     Raises
     ------
@@ -72,9 +80,16 @@ def run(
         As of ``ReadyStudy.run``.
     """
     from accmine.questions.run.run import run_study
+    from accmine.questions.sparse.study.run import run_sparse
 
-    loaded = loaded_study(study, overrides, design=design, **_patience(keys, seconds, workers))
-    outcome = run_study(loaded, runs_dir=Path(runs), again=again, on_progress=on_progress)
+    changes = _patience(keys, seconds, workers)
+    how: dict[str, Any] = {"runs_dir": Path(runs), "again": again}
+    other = None if isinstance(study, ReadyStudy) else of_other_kind(study, overrides, design=design, **changes)
+    if other is not None:
+        outcome: AnyOutcome | SparseOutcome = run_sparse(other, **how, on_progress=on_progress)
+    else:
+        loaded = loaded_study(study, overrides, design=design, **changes)
+        outcome = run_study(loaded, **how, on_progress=on_progress)
     if outcome.stop == "interrupted" and on_interrupt == "raise":
         raise KeyboardInterrupt
     return outcome
@@ -86,7 +101,7 @@ def _folder(run: str | Path, runs: str | Path, latest: bool) -> RunFolder:
     return find_run(Path(runs), str(run), latest=latest)
 
 
-def show(run: str | Path, *, runs: str | Path = RUNS, latest: bool = False) -> AnyOutcome:
+def show(run: str | Path, *, runs: str | Path = RUNS, latest: bool = False) -> AnyOutcome | SparseOutcome:
     """The outcome of a run: a run folder, or the start of the name of one below ``runs``.
 
     Parameters
@@ -102,7 +117,7 @@ def show(run: str | Path, *, runs: str | Path = RUNS, latest: bool = False) -> A
         If that is how it ended.
     """
     from accmine.errors import InfeasibleError, NothingFoundError
-    from accmine.questions.run.reading import outcome_of
+    from accmine.questions.run.reading import answer_of
 
     folder = _folder(run, runs, latest)
     table = folder.read_json("result.json")
@@ -114,7 +129,7 @@ def show(run: str | Path, *, runs: str | Path = RUNS, latest: bool = False) -> A
         elif table.get("status") == "unknown":
             refusal = NothingFoundError(str(table["message"]), table.get("bound"))
         else:
-            return outcome_of(table)
+            return answer_of(table)
     raise refusal
 
 
@@ -140,11 +155,16 @@ def validate(
     from accmine.plan import placement_of, plan_of
     from accmine.questions.study.described import checked_description, is_described
     from accmine.study import as_mapping
+    from accmine.study.sparse import read_sparse
 
     if isinstance(study, str | Path) and (kernel is not None or is_described(study)):
         if keys or isinstance(overrides, Mapping):
             raise InputError("a description takes its parameters as overrides, NAME=VALUE", field="overrides")
         return checked_description(study, kernel, overrides)
+    other = None if isinstance(study, ReadyStudy) else of_other_kind(study, overrides, **keys)
+    if other is not None:
+        read_sparse(other)
+        return as_mapping(other.study)
     loaded = loaded_study(study, overrides, **keys)
     _ = placement_of(loaded) if loaded.study.placed else plan_of(loaded.one_run)
     return as_mapping(loaded.study)

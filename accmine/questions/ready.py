@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from accmine.questions.run.record import Outcome
     from accmine.questions.run.several.front_record import FrontOutcome
     from accmine.study import LoadedStudy, LoadedSweep, Study
+    from accmine.study.sparse import LoadedSparse
 
-__all__ = ["Overrides", "ReadyStudy", "StudyLike", "document_of", "load", "load_sweep", "loaded_study"]
+__all__ = ["Overrides", "ReadyStudy", "StudyLike", "document_of", "load", "load_sweep", "loaded_study", "of_other_kind"]
 
 Overrides = Sequence[str] | Mapping[str, Any]
 """``key.key=value`` each, as ``--set`` takes them; or dotted keys with their values."""
@@ -184,6 +185,20 @@ def loaded_study(
         message = f"asks for more than one run, which is for accmine.{block}"
         raise InputError(message, document.locate((block,), key=True), block)
     return study_in(document, path)
+
+
+def of_other_kind(
+    study: str | Path | Mapping[str, Any], overrides: Overrides = (), *, design: str | Path | None = None, **keys: Any
+) -> LoadedSparse | None:
+    """A study of another kind than training, checked; ``None`` for one of training. Parameters as of ``load``."""
+    from accmine.study import kind_of
+    from accmine.study.sparse import sparse_in
+
+    document, path = document_of(study, overrides, **keys)
+    kind = kind_of(document)
+    if kind and design is not None:
+        raise InputError(f"has no effect on a study of kind {kind}", field="design")
+    return sparse_in(document, path) if kind else None
 
 
 def document_of(

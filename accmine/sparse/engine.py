@@ -13,7 +13,7 @@ from accmine.errors import Complaint, InputError
 from accmine.files import Document, load_yaml, resolve, validate
 from accmine.workload.importers.values import Part
 
-__all__ = ["DEFAULT_MODEL", "EngineModel", "engine_schema", "load_engine_model", "read_engine_model"]
+__all__ = ["DEFAULT_MODEL", "MICRO", "EngineModel", "engine_schema", "load_engine_model", "micro", "read_engine_model"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,14 @@ class EngineModel:
     def as_mapping(self) -> Mapping[str, object]:
         """By name."""
         return {own.name: getattr(self, own.name) for own in fields(self)}
+
+
+MICRO = 1_000_000
+
+
+def micro(constant: float) -> int:
+    """Millionths, in which sums of logic are exact whatever their order."""
+    return round(constant * MICRO)
 
 
 DEFAULT_MODEL = EngineModel()

@@ -160,7 +160,7 @@ class Layer:
         return prod(self.size_in) * self.channels_in, prod(self.size_out) * self.channels_out
 
 
-def in_parts(weights: Sequence[Fraction] | Sequence[int]) -> Histogram:
+def in_parts(weights: Sequence[Fraction | int]) -> Histogram:
     """Weights of at least 0, not all 0, as whole numbers that sum to ``PARTS``: their running sums, rounded up.
 
     Rounding up moves windows to fewer zero products: no folding gets faster by it, and of two histograms of which one

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from accmine.sparse.engine import DEFAULT_MODEL, EngineModel
+from accmine.sparse.engine import DEFAULT_MODEL, MICRO, EngineModel, micro
 from accmine.sparse.folding import DENSE, Folding
 from accmine.sparse.layer import Layer
 
@@ -87,21 +87,24 @@ def _logic(layer: Layer, folding: Folding, model: EngineModel) -> tuple[int, int
     pair = model.data_bits + model.weight_bits
     streams = folding.coarse_in * folding.coarse_group
     bits = layer.window * model.data_bits
-    chosen, each = 0.0, model.window_lut_per_bit * bits if prod(layer.kernel) > 1 else 0.0
+    chosen, each = 0, micro(model.window_lut_per_bit) * bits if prod(layer.kernel) > 1 else 0
     if folding.engine == DENSE:  # once for all engines of a stream: they take the same turns
-        each += model.squeeze_lut_per_bit * model.data_bits * (layer.window - folding.fine)
+        each += micro(model.squeeze_lut_per_bit) * model.data_bits * (layer.window - folding.fine)
     elif layer.window > 1:  # each multiplier takes any product of the window
-        chosen = model.crossbar_lut_per_bit * pair * folding.fine * (layer.window - 1)
-        chosen += layer.window * (model.zero_lut_per_bit * pair + model.select_lut_per_product * folding.fine)
-    tree = max(0, folding.fine - 1) * model.sum_bits
-    lut = model.engine_lut + chosen + model.tree_lut_per_bit * tree + model.sum_lut_per_bit * model.sum_bits
-    ff = model.engine_ff + model.tree_ff_per_bit * tree + model.window_ff_per_bit * pair * folding.fine
+        chosen = micro(model.crossbar_lut_per_bit) * pair * folding.fine * (layer.window - 1)
+        select = micro(model.zero_lut_per_bit) * pair + micro(model.select_lut_per_product) * folding.fine
+        chosen += layer.window * select
+    tree = (folding.fine - 1) * model.sum_bits
+    own = model.engine_lut
     if layer.channels_in > layer.groups * layer.cluster * folding.coarse_in:  # a sum for each output, over channels
-        lut += lut_ram(layer.channels_out // (layer.groups * folding.coarse_out), model.sum_bits)
+        own += lut_ram(layer.channels_out // (layer.groups * folding.coarse_out), model.sum_bits)
     if folding.slack > 1:
-        lut += lut_ram(folding.slack, bits + model.sum_bits)
-    registers = streams * bits * model.window_ff_per_bit
-    return -int(-(folding.engines * lut + streams * each) // 1), -int(-(folding.engines * ff + registers) // 1)
+        own += lut_ram(folding.slack, bits + model.sum_bits)
+    adders = micro(model.tree_lut_per_bit) * tree + micro(model.sum_lut_per_bit) * model.sum_bits
+    lut = folding.engines * (MICRO * own + chosen + adders) + streams * each
+    held = micro(model.tree_ff_per_bit) * tree + micro(model.window_ff_per_bit) * pair * folding.fine
+    ff = folding.engines * (MICRO * model.engine_ff + held) + streams * micro(model.window_ff_per_bit) * bits
+    return -(-lut // MICRO), -(-ff // MICRO)
 
 
 def adapter(streams_out: int, streams_in: int, model: EngineModel) -> tuple[int, int]:
@@ -109,4 +112,4 @@ def adapter(streams_out: int, streams_in: int, model: EngineModel) -> tuple[int,
     if streams_out == streams_in:
         return 0, 0
     bits = model.data_bits * (streams_out + streams_in)
-    return -int(-bits * model.adapter_lut_per_bit // 1), -int(-bits * model.adapter_ff_per_bit // 1)
+    return -(-bits * micro(model.adapter_lut_per_bit) // MICRO), -(-bits * micro(model.adapter_ff_per_bit) // MICRO)

@@ -4,45 +4,54 @@ Options change where the interval passes the cycles of one, and between two such
 the search is over these segments, from which on there is a design:
 
 1. Without adapters, which is a relaxation, by the prices of a linear program (``relaxation``): the least segment that
-   they do not refute, and on the way designs by rounding.
-2. Still without adapters by CP-SAT: the least one with any. What it refutes is a bound.
-3. With adapters from there on: the design found if it fits, else CP-SAT with the streams.
-4. In the segment with a design the least off-chip bits, where these are what takes longest.
+   they do not refute.
+2. From there on with adapters: prices that know of them (``joint``) refute a segment, or leave few options and perhaps
+   a design; what they leave open is asked of CP-SAT, first briefly. What is refuted is a bound, once for all below.
+3. In the segment with a design the least off-chip bits, where these are what takes longest.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 from ortools.sat.python import cp_model
 
+from accmine.ports import Stop
 from accmine.problems.sparse_dataflow import (
     KIND,
     Candidates,
     LayerOptions,
-    Least,
+    Problem,
     Solution,
     bound,
     budget_at,
     place_of,
     tabulate,
+    within,
 )
 from accmine.record import Record
 from accmine.registry import make_model
 from accmine.result import StopReason
+from accmine.sparse.resources import RESOURCES
 
 from ..engines.crew import Crew
-from .pruning import at_interval
+from .joint import joined
+from .pruning import Affordable
 from .relaxation import Relaxed, relaxed
 
-__all__ = ["Bisection", "bisect"]
+__all__ = ["Bisection", "bisect", "fits"]
+
+Ints = npt.NDArray[np.int64]
 
 _LP = "prices of a linear program over the budgets"
-_CP = "CP-SAT at fixed intervals"
+_CP = "prices and CP-SAT at fixed intervals"
+_EFFORT = 0.25  # deterministic time of CP-SAT, of the first questions
+_GROWTH = 0.002  # of the interval, until there is a design
+_PLENTY = 1 << 44  # of a budget
 _BITS = 5
 """Place of off-chip bits among ``RESOURCES``."""
 
@@ -63,112 +72,168 @@ def bisect(record: Record[Solution], tables: Sequence[LayerOptions]) -> StopReas
     return _Search(record, tables).run()
 
 
+def fits(problem: Problem, stop: Stop) -> bool | None:
+    """Whether there is any design, however long its interval; ``None``: not decided."""
+    record: Record[Solution] = Record(problem, stop, solver=Bisection.name)
+    search = _Search(record, tabulate(problem))
+    return False if not search.values else search.decided(len(search.values) - 1, float("inf"))
+
+
 class _Search:
-    """One search; ``values`` are the intervals at which segments begin."""
+    """One search.
+
+    Attributes
+    ----------
+    values
+        Scores, ascending: the intervals at which segments begin, or budgets of what is minimised in place of them.
+    prices, trial
+        The last ones without and with adapters.
+    """
 
     def __init__(self, record: Record[Solution], tables: Sequence[LayerOptions]) -> None:
         self.record, self.problem, self.tables = record, record.problem, tables
-        slowest = max(int(own.cycles.min()) for own in self.tables)
-        every = np.unique(np.concatenate([np.unique(own.cycles) for own in self.tables]))
-        self.values: list[int] = every[every >= slowest].tolist()
+        least = self.problem.least
+        own, most = self.problem, _PLENTY
+        if least is not None:
+            own_limits = *budget_at(own, least.interval), own.budget.loss
+            most = _PLENTY if (limit := own_limits[place_of(least)]) is None else min(limit, _PLENTY)
+            own = within(own, most)
+        self.options = Affordable(own, self.tables)
+        self.values: Sequence[int] = []
+        if least is not None:
+            self.values = range(max(0, record.bound), most + 1)
+        elif (slowest := self.options.slowest) is not None:
+            every = self.options.values()
+            self.values = every[every >= slowest].tolist()
+        self.prices: Ints = np.zeros(len(RESOURCES) + 1, dtype=np.int64)
+        self.trial: Ints | None = None
 
     def run(self) -> StopReason:
         record = self.record
-        if self.problem.least is not None:
-            return self._cheapest(self.problem.least)
-        at = self._first(self._priced, max(0, bisect_right(self.values, record.bound) - 1), _LP)
+        if not self.values:
+            record.no_solution("the least of each resource that a layer takes by itself")
+        low = bisect_right(self.values, record.bound) - 1 if self.values else 0
+        at, effort = self._priced(max(0, low)), _EFFORT
+        while at is not None and at < self._known():
+            at = self._narrowed(at, effort)
+            effort *= 4
         if at is not None:
-            at = self._first(self._decided, at, _CP)
-        if at is not None and self.problem.edges:
-            at = self._first(self._joined, at, _CP)
-        if at is not None:
-            self._least_bits(at)
+            record.raise_bound(self.values[at], record.bound_method)
+            if record.over() is None and self.problem.least is None:
+                self._least_bits(at)
         return record.over() or StopReason.TIME
 
-    def _cheapest(self, least: Least) -> StopReason:
-        """The interval is given, and something else is minimised."""
-        at = bisect_right(self.values, least.interval) - 1
-        for adapters in sorted({False, bool(self.problem.edges)}):  # without them first: a relaxation, and often enough
-            candidates = at_interval(self.problem, self.tables, least.interval, adapters=adapters)
-            if self._asked(candidates, at, adapters=adapters, least=place_of(least)) is False:
-                self.record.no_solution("CP-SAT at a fixed interval")
-            if (reason := self.record.over()) is not None:
-                return reason
-        return StopReason.TIME
+    def _known(self) -> int:
+        """The segment of the best design, behind the last one without a design."""
+        best = self.record.best
+        return len(self.values) if best is None else bisect_right(self.values, self.record.score) - 1
 
-    def _first(self, fits: Any, low: int, method: str) -> int | None:
-        """The first segment from ``low`` on that fits; ``None``: none, or not decided.
+    def _narrowed(self, low: int, effort: float) -> int | None:
+        """The first segment that is not refuted, after questions of some effort; ``None``: none, or time is up.
 
-        It is looked for in steps from ``low`` that double, and then between the last two.
+        They go upwards in doubling steps until there is a design, then between. What is not decided counts as no
+        design until there is one, and stays open.
         """
-        high, step = len(self.values), 1
-        while low < high:
-            answer = None if self.record.over() is StopReason.TIME else fits(at := min(low + step - 1, high - 1))
-            if answer is None:
+        begin, growth = low, 0.0
+        while begin < (high := self._known()):
+            if self.record.over() is not None:
                 return None
-            if answer:
-                high, step = at, max(1, (at - low + 1) // 2)
-            else:
-                low, step = at + 1, 2 * step if high == len(self.values) else max(1, (high - at) // 2)
-                if low < len(self.values):
-                    self.record.raise_bound(self.values[low], method)
-        if low == len(self.values):
-            self.record.no_solution(method)
-            return None
-        return low
+            at = (begin + high) // 2
+            if high == len(self.values):
+                beyond = bisect_left(self.values, int(self.values[begin] * (1 + growth)))
+                at = min(high - 1, max(begin + int(growth / _GROWTH), beyond))
+                growth = max(_GROWTH, 2 * growth)
+            answer = self.decided(at, effort)
+            if not answer:
+                begin = at + 1
+            if answer is False:
+                low = begin
+                self._refuted(low, _CP)
+        return low if low < len(self.values) else None
 
-    def _limits(self, at: int) -> tuple[int | None, ...]:
-        """Of resources and of the loss, in a segment: those of its last cycle."""
-        if (least := self.problem.least) is not None:
-            return *budget_at(self.problem, least.interval), self.problem.budget.loss
+    def _refuted(self, low: int, method: str) -> None:
+        """There is no design in the segments before ``low``."""
+        if low < len(self.values):
+            self.record.raise_bound(self.values[low], method)
+        else:
+            self.record.no_solution(method)
+
+    def _within(self, at: int) -> tuple[int, tuple[int | None, ...]]:
+        """(interval at which options are asked, limits of resources and of the loss): a segment's of its last cycle."""
+        problem, own = self.problem, self.problem.budget
+        if problem.least is not None:
+            limits = [*budget_at(problem, problem.least.interval), own.loss]
+            limits[place_of(problem.least)] = self.values[at]
+            return problem.least.interval, tuple(limits)
         if at + 1 < len(self.values):
-            return *budget_at(self.problem, self.values[at + 1] - 1), self.problem.budget.loss
-        limits = budget_at(self.problem, 0)
-        rate = self.problem.budget.bits_per_cycle
-        return *limits[:_BITS], (None if rate else limits[_BITS]), self.problem.budget.loss
+            return self.values[at], (*budget_at(problem, self.values[at + 1] - 1), own.loss)
+        limits = [*budget_at(problem, 0), own.loss]
+        if own.bits_per_cycle:
+            limits[_BITS] = None
+        return self.values[at], tuple(limits)
 
     def _relaxed(self, at: int) -> Relaxed:
-        candidates = at_interval(self.problem, self.tables, self.values[at], adapters=False)
-        found = relaxed(candidates, self._limits(at))
+        interval, limits = self._within(at)
+        found = relaxed(self.options.at(interval, limits, adapters=False, prices=self.prices), limits)
+        if found.prices is not None:
+            self.prices = found.prices
         if found.picks is not None:
             self._offer(found.candidates, found.picks)
         return found
 
-    def _priced(self, at: int) -> bool:
-        """Whether prices do not refute a segment without adapters."""
-        return self._relaxed(at).possible
+    def _priced(self, low: int) -> int | None:
+        """The first segment that no prices refute without adapters: each time those that refute one say how many."""
+        while low < len(self.values):
+            if self.record.over() is not None:
+                return None
+            if self._relaxed(low).possible:
+                return low
+            high, step = len(self.values), 1
+            low += 1
+            while low < high:
+                at = min(low + step - 1, high - 1)
+                if self.options.refuted(*self._within(at), self.prices):
+                    low, step = at + 1, 2 * step if high == len(self.values) else max(1, (high - at - 1) // 2)
+                else:
+                    high, step = at, max(1, (at - low) // 2)
+            self._refuted(low, _LP)
+        self._refuted(low, _LP)
+        return None
 
-    def _decided(self, at: int) -> bool | None:
-        """Whether there is a design without adapters in a segment; ``None``: not decided."""
-        found = self._relaxed(at)
-        if not found.possible or found.picks is not None:
-            return found.possible
-        return self._asked(found.candidates, at, adapters=False)
-
-    def _joined(self, at: int) -> bool | None:
-        """Whether there is a design with its adapters in a segment; ``None``: not decided."""
-        record = self.record
-        if record.best is not None and at + 1 < len(self.values) and record.score < self.values[at + 1]:
-            return True
-        return self._asked(at_interval(self.problem, self.tables, self.values[at]), at, adapters=True)
+    def decided(self, at: int, effort: float) -> bool | None:
+        """Whether there is a design in a segment, which is offered; ``None``: not decided."""
+        if not self.problem.edges:
+            found = self._relaxed(at)
+            decided = not found.possible or found.picks is not None
+            return found.possible if decided else self._asked(found.candidates, at, effort)
+        interval, limits = self._within(at)
+        candidates = self.options.at(interval, limits, adapters=True, prices=self.prices)
+        own = joined(self.problem, candidates, limits, self.trial, self.record.clock)
+        self.trial = self.trial if own.prices is None else own.prices
+        if own.picks is not None:
+            self._offer(own.candidates, own.picks)
+        if not own.possible or own.picks is not None:
+            return own.possible
+        if own.promising is not None:
+            if self._asked(own.promising, at, effort):
+                return True
+            if effort == _EFFORT:
+                return None
+        return self._asked(own.candidates, at, effort)
 
     def _least_bits(self, at: int) -> None:
         """The shortest interval of the segment with the first design: what its off-chip weights take."""
-        record = self.record
-        record.raise_bound(self.values[at], record.bound_method)
-        if record.over() is None:
-            adapters = bool(self.problem.edges)
-            candidates = at_interval(self.problem, self.tables, self.values[at], adapters=adapters)
-            self._asked(candidates, at, adapters=adapters, least=_BITS)
+        candidates = self.options.at(*self._within(at), adapters=bool(self.problem.edges))
+        self._asked(candidates, at, least=_BITS)
 
     def _asked(
-        self, candidates: Sequence[Candidates], at: int, *, adapters: bool, least: int | None = None
+        self, candidates: Sequence[Candidates], at: int, effort: float = float("inf"), least: int | None = None
     ) -> bool | None:
         """Whether CP-SAT finds a design, which is offered; ``None``: not decided."""
         record = self.record
         model = cast(Any, make_model(KIND, "cp-sat"))
-        limits = self._limits(at)[:-1]
-        built = model.among(self.problem, self.tables, candidates, limits, adapters=adapters, least=least)
+        limits = self._within(at)[1]
+        built = model.among(self.problem, self.tables, candidates, limits, least=least)
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = max(1, record.stop.workers)
         solver.parameters.random_seed = record.seed & 0x7FFFFFFF
@@ -176,17 +241,17 @@ class _Search:
         if (seconds := record.left()) < float("inf"):
             solver.parameters.max_time_in_seconds = max(0.0, seconds)
         if record.stop.work is not None:
-            solver.parameters.max_deterministic_time = max(1e-3, record.stop.work - record.work)
+            effort = min(effort, max(1e-3, record.stop.work - record.work))
+        if effort < float("inf"):
+            solver.parameters.max_deterministic_time = effort
         crew = Crew(lambda *_: False, solver=solver, built=built)
         crew.run()
         record.work += solver.response_proto.deterministic_time
         if crew.outcome in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             self._offer(candidates, model.picks(solver.value))
-        if least is not None and crew.outcome not in (None, cp_model.INFEASIBLE, cp_model.MODEL_INVALID):
-            known = int(solver.response_proto.inner_objective_lower_bound)
-            rate = self.problem.budget.bits_per_cycle if self.problem.least is None else Fraction(1)
-            record.raise_bound(-int(-known / rate // 1), _CP)
-        if crew.outcome in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            if least is not None:
+                bits = int(solver.response_proto.inner_objective_lower_bound)
+                record.raise_bound(-int(-bits / self.problem.budget.bits_per_cycle // 1), _CP)
             return True
         return False if crew.outcome == cp_model.INFEASIBLE else None
 

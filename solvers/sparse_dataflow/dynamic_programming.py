@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.problems.sparse_dataflow import LayerOptions, Problem, Solution, bound, budget_at, tabulate
+from accmine.problems.sparse_dataflow import LayerOptions, Problem, Solution, bound, budget_at, needs_interval, tabulate
 from accmine.record import Record
 from accmine.result import StopReason
 from accmine.sparse.resources import RESOURCES, adapter
@@ -189,6 +189,7 @@ class DynamicProgramming:
         InputError
             If several resources can bind, or adapters take of the one.
         """
+        needs_interval(record.problem, self.name)
         own = one_resource(record.problem, tabulate(record.problem))
         record.raise_bound(*bound(record.problem))
         return record.over() or halve(record, own)

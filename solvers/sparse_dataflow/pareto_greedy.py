@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.errors import InputError
-from accmine.problems.sparse_dataflow import LayerOptions, Problem, Solution, budget_at, tabulate
+from accmine.problems.sparse_dataflow import LayerOptions, Problem, Solution, budget_at, needs_interval, tabulate
 from accmine.record import Record
 from accmine.result import StopReason
 from accmine.sparse.resources import RESOURCES, adapter
@@ -51,6 +51,7 @@ class ParetoGreedy:
 
     def search(self, record: Record[Solution]) -> StopReason:
         """Step until the slowest layer has no faster option that fits. The seed changes nothing."""
+        needs_interval(record.problem, self.name)
         design = _Design(record.problem, _allowed(record.problem, self.levels))
         if not all(map(len, design.pools)):
             return StopReason.FINISHED

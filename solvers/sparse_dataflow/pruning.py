@@ -2,7 +2,7 @@
 
 At a given interval an option is no longer asked how fast it is. So of all levels that keep a folding within it only the
 one with the least loss counts, and of foldings those that no other undercuts in all resources that have a budget and in
-the loss (or are minimised), with the same streams where these are joined to another layer (``adapters``).
+the loss, with the same streams where these are joined to another layer (``adapters``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, budget_at, place_of
+from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, budget_at
 from accmine.sparse.resources import RESOURCES
 
-__all__ = ["at_interval", "fastest_enough", "non_dominated"]
+__all__ = ["Affordable", "at_interval", "non_dominated"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,34 +32,118 @@ def at_interval(
     adapters
         Whether options differ by their streams. Without, the answer is one of the problem without adapters.
     """
-    limits = budget_at(problem, interval)
-    asked = None if problem.least is None else place_of(problem.least)
-    limited = [i for i in range(len(RESOURCES)) if limits[i] is not None or i == asked]
-    read = {j for _, j in problem.edges} if adapters else set()
-    written = {i for i, _ in problem.edges} if adapters else set()
-    known: dict[tuple[int, bool, bool], Candidates] = {}
-    found = []
-    for i, table in enumerate(tables):
-        key = id(table), i in read, i in written
-        if key not in known:
-            known[key] = _of_layer(table, interval, limited, [s for s in (0, 1) if key[1 + s]])
-        found.append(known[key])
-    return tuple(found)
+    limits = (*budget_at(problem, interval), problem.budget.loss)
+    return Affordable(problem, tables).at(interval, limits, adapters=adapters)
 
 
-def fastest_enough(table: LayerOptions, interval: int) -> tuple[Ints, Ints]:
-    """(foldings that some level keeps within an interval, the level of each with the least loss)."""
-    by_loss = np.argsort(table.loss, kind="stable")
-    fast = table.cycles[by_loss] <= interval
-    foldings = np.flatnonzero(fast.any(axis=0))
-    return foldings, by_loss[fast[:, foldings].argmax(axis=0)]
+class _Layer:
+    """Options of a layer that fit the device by themselves, levels in the order of their losses."""
+
+    def __init__(self, table: LayerOptions, limits: Sequence[int | None]) -> None:
+        fits = np.ones(len(table.rows), dtype=bool)
+        for column, most in zip(table.use.T, limits, strict=False):
+            if most is not None:
+                fits &= column <= most
+        self.rows = np.flatnonzero(fits)
+        self.level = np.argsort(table.loss, kind="stable")
+        if limits[-1] is not None:
+            self.level = self.level[table.loss[self.level] <= limits[-1]]
+        self.cycles = table.cycles[self.level[:, None], self.rows]
+        self.use, self.streams = table.use[self.rows], table.streams[self.rows]
+        self.loss = table.loss[self.level]
+
+    def fast(self, interval: int, bits: int | None) -> tuple[Ints, Ints]:
+        """(those that some level keeps within an interval, the level of each with the least loss), by place."""
+        fast = self.cycles <= interval
+        which = fast.any(axis=0)
+        if bits is not None:
+            which &= self.use[:, -1] <= bits
+        rows = np.flatnonzero(which)
+        return rows, fast[:, rows].argmax(axis=0) if len(self.level) else rows
 
 
-def _of_layer(table: LayerOptions, interval: int, limited: list[int], joined: list[int]) -> Candidates:
-    foldings, level = fastest_enough(table, interval)
-    columns = [*table.use[foldings][:, limited].T, table.loss[level]]
+class Affordable:
+    """The options of all layers, and of them those that count at one interval after the other.
+
+    Attributes
+    ----------
+    slowest
+        No design has a shorter interval; ``None``: none at all, since some layer alone fits no budget.
+    """
+
+    def __init__(self, problem: Problem, tables: Sequence[LayerOptions]) -> None:
+        own = problem.budget
+        bits = 0 if own.bits_per_cycle == 0 else None  # of other rates it depends on the interval
+        limits = own.dsp, own.lut, own.ff, own.bram18, own.uram, bits, own.loss
+        self.limited = [i for i, most in enumerate(budget_at(problem, 0)) if most is not None]
+        known: dict[int, _Layer] = {}
+        for table in tables:
+            if id(table) not in known:
+                known[id(table)] = _Layer(table, limits)
+        self.problem, self.layers = problem, [known[id(table)] for table in tables]
+        least = [int(layer.cycles.min(initial=-1 if not layer.cycles.size else 1 << 62)) for layer in self.layers]
+        self.slowest: int | None = None if min(least, default=-1) < 0 else max(least)
+
+    def values(self) -> Ints:
+        """Cycles that an option has, ascending."""
+        distinct = {id(layer): layer for layer in self.layers}.values()
+        return np.unique(np.concatenate([np.unique(layer.cycles) for layer in distinct]))
+
+    def refuted(self, interval: int, limits: Sequence[int | None], prices: Ints) -> bool:
+        """Whether designs without adapters cost more than the limits at some prices, exactly."""
+        return self._room(interval, limits, prices)[0] < 0
+
+    def _room(
+        self, interval: int, limits: Sequence[int | None], prices: Ints
+    ) -> tuple[int, dict[int, tuple[Ints, Ints, Ints]]]:
+        """(limits at some prices minus the cheapest design, of each layer: fast rows, their levels and prices)."""
+        prices = np.where([most is None for most in limits], 0, prices)
+        room = sum(int(price) * (most or 0) for price, most in zip(prices, limits, strict=True))
+        found = {}
+        for layer in self.layers:
+            if id(layer) not in found:
+                rows, level = layer.fast(interval, limits[len(RESOURCES) - 1])
+                cost = layer.use[rows] @ prices[:-1] + layer.loss[level] * prices[-1]
+                found[id(layer)] = rows, level, cost
+            cost = found[id(layer)][2]
+            room -= int(cost.min()) if len(cost) else 1 << 60
+        return room, found
+
+    def at(
+        self, interval: int, limits: Sequence[int | None], *, adapters: bool, prices: Ints | None = None
+    ) -> tuple[Candidates, ...]:
+        """The options of each layer that count.
+
+        Parameters
+        ----------
+        limits
+            In the order of ``RESOURCES``, and of the loss.
+        prices
+            Whole numbers for the same: options that no design affords at them are left out, perhaps all.
+        """
+        weights = np.zeros(len(limits), dtype=np.int64) if prices is None else prices
+        room, found = self._room(interval, limits, weights)
+        read = {j for _, j in self.problem.edges} if adapters else set()
+        written = {i for i, _ in self.problem.edges} if adapters else set()
+        known: dict[tuple[int, bool, bool], Candidates] = {}
+        every = []
+        for i, layer in enumerate(self.layers):
+            key = id(layer), i in read, i in written
+            if key not in known:
+                rows, level, cost = found[id(layer)]
+                if prices is not None and len(cost):
+                    kept = cost - cost.min() <= room
+                    rows, level = rows[kept], level[kept]
+                known[key] = _best(layer, rows, level, self.limited, [s for s in (0, 1) if key[1 + s]])
+            every.append(known[key])
+        return tuple(every)
+
+
+def _best(layer: _Layer, rows: Ints, level: Ints, limited: list[int], joined: list[int]) -> Candidates:
+    """Those that nothing undercuts."""
+    columns = [*layer.use[rows][:, limited].T, layer.loss[level]]
     if joined:
-        streams = table.streams[foldings][:, joined]
+        streams = layer.streams[rows][:, joined]
         _, group = np.unique(streams @ np.array([1, 1 << 31])[: len(joined)], return_inverse=True)
         order = np.argsort(group, kind="stable")
         parts = np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(order) else []
@@ -67,8 +151,9 @@ def _of_layer(table: LayerOptions, interval: int, limited: list[int], joined: li
         which = np.sort(np.concatenate(kept)) if kept else np.zeros(0, dtype=np.int64)
     else:
         which = non_dominated(columns)
-    own, level = foldings[which], level[which]
-    return Candidates(level, own, table.cycles[level, own], table.loss[level], table.use[own], table.streams[own])
+    rows, level = rows[which], level[which]
+    places = layer.level[level], layer.rows[rows]
+    return Candidates(*places, layer.cycles[level, rows], layer.loss[level], layer.use[rows], layer.streams[rows])
 
 
 def non_dominated(columns: Sequence[Ints]) -> Ints:

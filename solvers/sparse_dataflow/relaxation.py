@@ -23,13 +23,13 @@ from accmine.problems.sparse_dataflow import Candidates
 
 from ..engines.highs_engine import run
 
-__all__ = ["Relaxed", "relaxed"]
+__all__ = ["Relaxed", "relaxed", "whole_prices"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_SCALE = 1 << 50
-"""Of prices: sums over hundreds of layers fit 64 bits."""
+_SCALE = 1 << 46
+"""Price of all of a budget: sums over thousands of layers fit 64 bits."""
 
 _ROUNDINGS = 4096
 """Combinations of the options that the program takes in parts."""
@@ -47,14 +47,22 @@ class Relaxed:
         Those that the prices leave.
     picks
         An option of each layer that together are a design, where rounding found one.
-    share
-        The largest share of a budget that the program takes.
+    prices
+        Whole numbers for each resource and the loss.
     """
 
     possible: bool
     candidates: tuple[Candidates, ...]
     picks: tuple[int, ...] | None = None
-    share: float = 0.0
+    prices: Ints | None = None
+
+
+def whole_prices(shares: Floats, limits: Sequence[int | None]) -> Ints:
+    """Prices of all of each limited budget, as whole numbers of a unit of it; 0 of others."""
+    found, rest = [], iter(shares.tolist())
+    for most in limits:
+        found.append(0 if most is None else int(max(0.0, next(rest)) * _SCALE / max(1, most)))
+    return np.array(found, dtype=np.int64)
 
 
 def relaxed(candidates: Sequence[Candidates], limits: Sequence[int | None]) -> Relaxed:
@@ -67,45 +75,36 @@ def relaxed(candidates: Sequence[Candidates], limits: Sequence[int | None]) -> R
     """
     limited = [i for i, most in enumerate(limits) if most is not None]
     most = np.array([limits[i] for i in limited], dtype=np.int64)
-    left = list(candidates)
-    share, picks = 0.0, None
+    left, prices = list(candidates), None
+    if any(not len(own) for own in left):
+        return Relaxed(False, tuple(left))
+    if not limited:
+        return Relaxed(True, tuple(left), (0,) * len(left))
     while True:
-        left = [own.take(np.asarray(_columns(own, limited) <= most).all(axis=1)) for own in left]
-        if any(not len(own) for own in left):
-            return Relaxed(False, tuple(left))
         columns = [_columns(own, limited) for own in left]
-        if not len(most):
-            return Relaxed(True, tuple(left), (0,) * len(left))
-        found = _program(columns, most)
+        found = shares_of(columns, most)
         if found is None:
-            return Relaxed(True, tuple(left))
-        share, prices, parts = found
-        picks = _rounded(columns, most, parts)
-        kept = _affordable(columns, most, prices)
-        if kept is None:
-            return Relaxed(False, tuple(left), None, share)
-        if picks is not None:
-            return Relaxed(True, tuple(left), picks, share)
+            return Relaxed(True, tuple(left), None, prices)
+        shares, parts = found
+        prices = whole_prices(shares, limits)
+        costs = [_columns(own, list(range(len(limits)))) @ prices for own in left]
+        room = sum(int(prices[i]) * (limits[i] or 0) for i in limited) - sum(int(own.min()) for own in costs)
+        if room < 0:
+            return Relaxed(False, tuple(left), None, prices)
+        if (picks := _rounded(columns, most, parts)) is not None:
+            return Relaxed(True, tuple(left), picks, prices)
         before = sum(map(len, left))
-        left = [own.take(keep) for own, keep in zip(left, kept, strict=True)]
+        left = [own.take(np.flatnonzero(cost - cost.min() <= room)) for own, cost in zip(left, costs, strict=True)]
         if sum(map(len, left)) > 0.9 * before:
-            return Relaxed(True, tuple(left), None, share)
+            return Relaxed(True, tuple(left), None, prices)
 
 
 def _columns(own: Candidates, limited: list[int]) -> Ints:
     return np.column_stack([own.use, own.loss])[:, limited]
 
 
-def _affordable(columns: list[Ints], most: Ints, prices: Floats) -> list[npt.NDArray[np.bool_]] | None:
-    """Which options whole-number prices leave; ``None``: no design at all."""
-    whole = np.array([int(price * _SCALE / max(1, limit)) for price, limit in zip(prices, most.tolist(), strict=True)])
-    costs = [own @ whole for own in columns]
-    room = sum(int(w) * int(m) for w, m in zip(whole, most, strict=True)) - sum(int(own.min()) for own in costs)
-    return None if room < 0 else [own - own.min() <= room for own in costs]
-
-
-def _program(columns: list[Ints], most: Ints) -> tuple[float, Floats, list[Floats]] | None:
-    """(largest share, prices of the budgets, parts of every option); ``None`` where the engine failed."""
+def shares_of(columns: Sequence[Ints], most: Ints) -> tuple[Floats, list[Floats]] | None:
+    """(prices of all of each budget, parts of every option) where the largest share is least; ``None``: it failed."""
     shares = np.concatenate(columns) / np.maximum(1, most)
     options, budgets = shares.shape
     layers = len(columns)
@@ -130,7 +129,7 @@ def _program(columns: list[Ints], most: Ints) -> tuple[float, Floats, list[Float
     solution = engine.getSolution()
     prices = np.maximum(0.0, -np.array(solution.row_dual[:budgets]))
     parts = np.split(np.array(solution.col_value[:options]), np.cumsum([len(own) for own in columns])[:-1])
-    return float(engine.getInfo().objective_function_value), prices, parts
+    return prices, parts
 
 
 def _rounded(columns: list[Ints], most: Ints, parts: list[Floats]) -> tuple[int, ...] | None:

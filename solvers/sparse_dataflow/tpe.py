@@ -1,4 +1,4 @@
-"""Tree-structured Parzen estimator of Optuna over the levels of layers, with an exact search for foldings in each trial.
+"""Tree-structured Parzen estimator of Optuna over the levels of layers, with exact foldings in each trial.
 
 In the manner of HASS (arXiv 2406.03088), which maximises accuracy + λ1·sparsity + λ2·throughput - λ3·DSPs by TPE; that
 form is remembered and not read, and its weights are not known. Here devices are budgets and accuracy is the loss of the
@@ -15,13 +15,20 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf, prod
-from typing import Any
 
 import numpy as np
 
 from accmine.errors import InputError
 from accmine.ports import Stop
-from accmine.problems.sparse_dataflow import Choice, LayerOptions, Problem, Solution, budget_at, tabulate
+from accmine.problems.sparse_dataflow import (
+    Choice,
+    LayerOptions,
+    Problem,
+    Solution,
+    budget_at,
+    needs_interval,
+    tabulate,
+)
 from accmine.record import Record
 from accmine.result import StopReason
 
@@ -83,6 +90,7 @@ class Tpe:
 
     def search(self, record: Record[Solution]) -> StopReason:
         """Ask and tell; the same seed and number of trials give the same answer."""
+        needs_interval(record.problem, self.name)
         optuna, inner = self._optuna, _Inner(record)
         most = record.stop.work if record.stop.work is not None else inf if record.stop.seconds else MOST_TRIALS
         before = optuna.logging.get_verbosity()

@@ -8,6 +8,7 @@ from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from accmine.problems.sparse_dataflow import check, score
@@ -16,8 +17,12 @@ from accmine.sparse.device import load_device
 from accmine.sparse.engine import DEFAULT_MODEL
 from accmine.sparse.folding import DENSE, SPARSE, Folding
 from accmine.sparse.layer import PARTS, Layer, Level, binomial
+from accmine.sparse.levels import ALL_ENERGY_POINTS, SOURCES, Thresholds, levels_of_table, zero_products
+from accmine.sparse.levels.arrays import PARTS_OF_ARRAYS
+from accmine.sparse.network import network_layers
 from accmine.sparse.rate import cycles, mean_cycles, stream_cycles
 from accmine.sparse.resources import used
+from accmine.workload import forward_graph, load_model
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/sparse-dataflow.md").read_text(encoding="utf-8")
@@ -98,3 +103,35 @@ def test_the_file_of_a_device_is_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["read in source", "abstract only", "derived by us", "recalled"])
 def test_where_it_comes_from_is_said(text: str) -> None:
     assert f"**{text}**" in PAGE
+
+
+NETWORKS = (
+    *("resnet-18", "resnet-34", "resnet-50", "vgg-16", "mobilenet-v2"),
+    *("mobilenet-v3-small", "mobilenet-v3-large", "efficientnet-b0"),
+)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_have_the_layers_that_the_page_counts(name: str) -> None:
+    model = load_model(name)
+    layers, edges = network_layers(forward_graph(model, batch=1, dropout=False, loss=False))
+    macs = sum(layer.macs for layer in layers)
+    says(f"| `{name}` | {len(layers)} | {len(edges)} | {model.parameters:,} | {macs:,} |")
+
+
+def test_the_table_of_the_page_is_read(tmp_path: Path) -> None:
+    text = PAGE.partition("```text\nlayer,level")[2].partition("```")[0]
+    file = tmp_path / "levels.csv"
+    file.write_text(f"layer,level{text}")
+    layers, _ = network_layers(forward_graph(load_model("resnet-18"), batch=1))
+    first, last = levels_of_table(file, [layers[0], layers[-1]])
+    assert (first.levels[0].density, last.levels[0].loss) == (Fraction(1), 250_000)
+    for part in (*SOURCES, f"{ALL_ENERGY_POINTS} points is made up", *(f"`LAYER.{own}`" for own in PARTS_OF_ARRAYS)):
+        says(part)
+
+
+def test_zeros_of_a_border_are_as_many_as_the_page_says() -> None:
+    layer = replace(CONV, size_in=(7, 7), size_out=(7, 7), padding=(1, 1, 1, 1))
+    found = zero_products(layer, np.ones((8, 4, 3, 3)), np.ones((1, 4, 7, 7)), Thresholds(0, 0))
+    assert round(100 * (1 - float(Level("", found).density))) == 18
+    says("on 7×7 maps they are 18 % of a 3×3 layer")

@@ -100,15 +100,22 @@ def _use(problem: Problem, i: int, f: Folding, engines: int, streams_in: int) ->
     dsp = engines * (f.fine * per if f.engine == "sparse" else ceil(f.fine * per / packed))
     tree = (f.fine - 1) * m.sum_bits
     lut = Fraction(m.engine_lut) + Fraction(m.tree_lut_per_bit) * tree + Fraction(m.sum_lut_per_bit) * m.sum_bits
-    if f.engine == "sparse":
+    each = Fraction(0)
+    if f.engine == "sparse" and window > 1:
         lut += Fraction(str(m.crossbar_lut_per_bit)) * pair * f.fine * (window - 1)
-    elif f.fine != window:
-        lut += Fraction(str(m.squeeze_lut_per_bit)) * pair * f.fine
+        lut += Fraction(str(m.zero_lut_per_bit)) * pair * window
+        lut += Fraction(str(m.select_lut_per_product)) * window * f.fine
+    if f.engine == "dense":
+        each += Fraction(str(m.squeeze_lut_per_bit)) * m.data_bits * (window - f.fine)
+    if layer.kernel != (1, 1):
+        each += Fraction(str(m.window_lut_per_bit)) * m.data_bits * window
+    if layer.channels_in // layer.groups // layer.cluster // f.coarse_in > 1:
+        lut += _ram(layer.channels_out // layer.groups // f.coarse_out, m.sum_bits)
     if f.slack > 1:
         lut += _ram(f.slack, window * m.data_bits + m.sum_bits)
     ff = engines * (m.engine_ff + Fraction(m.tree_ff_per_bit) * tree + Fraction(m.window_ff_per_bit) * pair * f.fine)
     ff += f.coarse_in * f.coarse_group * window * m.data_bits * Fraction(m.window_ff_per_bit)
-    total, bram, uram, bits = ceil(engines * lut), 0, 0, 0
+    total, bram, uram, bits = ceil(engines * lut + f.coarse_in * f.coarse_group * each), 0, 0, 0
     weights = layer.kernel[0] * layer.kernel[1] * layer.channels_in * layer.channels_out // layer.groups
     depth, width = ceil(Fraction(weights, engines * f.fine)), f.fine * m.weight_bits
     if f.memory == "stream":
@@ -119,12 +126,15 @@ def _use(problem: Problem, i: int, f: Folding, engines: int, streams_in: int) ->
         bram += engines * _bram(depth, width)
     else:
         uram += engines * ceil(width / 72) * ceil(depth / 4096)
-    line = ceil(Fraction(layer.size_in[1] * layer.channels_in, streams_in))
-    for _ in range(layer.kernel[0] - 1):
-        if line * m.data_bits < 1024:
-            total += streams_in * _ram(line, m.data_bits)
+    channels = layer.channels_in // streams_in
+    waiting = [layer.size_in[1] * channels] * (layer.kernel[0] - 1)
+    waiting += [channels] * (layer.kernel[0] * (layer.kernel[1] - 1))
+    for words in waiting:
+        total, ff = total + streams_in * m.buffer_lut, ff + streams_in * m.buffer_ff
+        if words * m.data_bits < 1024:
+            total += streams_in * _ram(words, m.data_bits)
         else:
-            bram += streams_in * _bram(line, m.data_bits)
+            bram += streams_in * _bram(words, m.data_bits)
     return [dsp, total, ceil(ff), bram, uram, bits]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations
 from math import ceil, prod
@@ -121,6 +122,10 @@ def test_more_multipliers_and_more_zeros_never_take_longer(seed: int) -> None:
     one = folding(draw, layer, SPARSE)
     by_density = [mean_cycles(level.histograms[0], one.fine) for level in levels]
     assert by_density == sorted(by_density)
+    whole = [cycles(layer, level, one) for level in levels]
+    assert whole == sorted(whole), "waiting included"
+    finer = [cycles(layer, levels[3], replace(one, fine=fine)) for fine in fines(layer, SPARSE)]
+    assert finer == sorted(finer, reverse=True)
     by_fine = [mean_cycles(levels[3].histograms[0], fine) for fine in fines(layer, SPARSE)]
     assert by_fine == sorted(by_fine, reverse=True)
     assert by_fine[-1] == PARTS

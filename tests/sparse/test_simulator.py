@@ -49,9 +49,9 @@ def network(seed: int, slacks: tuple[int, ...]) -> tuple[list[Stage], list[tuple
         window = kernel[0] * kernel[1] * cluster
         level = Level("drawn", (drawn_histogram(draw, window),))
         layer = Layer(f"l{i}", into, out, kernel, (size, size), (after, after), 1, cluster, (level,))
-        rows, columns = draw.choice(divisors(into // cluster)), draw.choice(divisors(out))
-        sparse = Folding(SPARSE, rows, columns, 1, draw.randint(1, max(1, window // 2)), slack=draw.choice(slacks))
-        dense = Folding(DENSE, rows, columns, 1, draw.choice(divisors(window)))
+        coarse = draw.choice(divisors(into // cluster)), draw.choice(divisors(out))
+        sparse = Folding(SPARSE, *coarse, 1, draw.randint(1, max(1, window // 2)), slack=draw.choice(slacks))
+        dense = Folding(DENSE, *coarse, 1, draw.choice(divisors(window)))
         stages.append((layer, level, dense if draw.random() < 0.15 else sparse))
         size = after
     edges = [(i, i + 1) for i in range(count - 1)]
@@ -120,9 +120,9 @@ def test_channels_that_differ(seed: int) -> None:
     own = tuple(drawn_histogram(draw, 9) for _ in range(16))
     level = Level("channels", own)
     layer = Layer("l", 16, 16, (3, 3), (8, 8), (8, 8), groups, levels=(level,))
-    rows, columns = (draw.choice(divisors(16 // groups)) for _ in range(2))
+    coarse_in, coarse_out = (draw.choice(divisors(16 // groups)) for _ in range(2))
     folding = Folding(
-        SPARSE, rows, columns, draw.choice(divisors(groups)), draw.randint(1, 5), slack=draw.choice(SLACKS)
+        SPARSE, coarse_in, coarse_out, draw.choice(divisors(groups)), draw.randint(1, 5), slack=draw.choice(SLACKS)
     )
     found = simulate([(layer, level, folding)], images=max(20, 8000 * folding.engines // layer.windows), seed=seed)
     worst = slowest_stream(own, groups, folding.coarse_in, folding.coarse_group, folding.fine)

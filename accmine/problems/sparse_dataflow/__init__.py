@@ -6,8 +6,18 @@ from accmine.problems.sparse_dataflow.json import read_problem as problem_from_j
 from accmine.problems.sparse_dataflow.json import read_solution as solution_from_json
 from accmine.problems.sparse_dataflow.json import write_problem as problem_to_json
 from accmine.problems.sparse_dataflow.json import write_solution as solution_to_json
-from accmine.problems.sparse_dataflow.options import Candidates, LayerOptions, tabulate
-from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Least, Problem, Solution, place_of
+from accmine.problems.sparse_dataflow.options import Candidates, LayerOptions, tabulate, tabulate_from
+from accmine.problems.sparse_dataflow.problem import (
+    KIND,
+    Budget,
+    Choice,
+    Least,
+    Problem,
+    Solution,
+    needs_interval,
+    place_of,
+    within,
+)
 from accmine.problems.sparse_dataflow.rules import (
     LayerRow,
     band_of,
@@ -39,6 +49,7 @@ __all__ = [
     "impossible",
     "interval_of",
     "loss_of",
+    "needs_interval",
     "place_of",
     "problem_from_json",
     "problem_to_json",
@@ -49,7 +60,9 @@ __all__ = [
     "solution_from_json",
     "solution_to_json",
     "tabulate",
+    "tabulate_from",
     "use_of",
+    "within",
 ]
 
 EXACT_DECIMALS = True

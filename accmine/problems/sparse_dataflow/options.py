@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -17,7 +18,7 @@ from accmine.problems.sparse_dataflow.tables import use_table, window_table
 from accmine.sparse.folding import DENSE, Folding, divisors, fines
 from accmine.sparse.layer import PARTS, Layer
 
-__all__ = ["MOST_FOLDINGS", "Candidates", "LayerOptions", "tabulate"]
+__all__ = ["MOST_FOLDINGS", "Candidates", "LayerOptions", "tabulate", "tabulate_from"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -105,6 +106,26 @@ def tabulate(problem: Problem) -> tuple[LayerOptions, ...]:
     if problem not in _KNOWN:
         _KNOWN[problem] = _tables(problem)
     return _KNOWN[problem]
+
+
+def tabulate_from(problem: Problem, other: Problem, levels: Sequence[Sequence[int]]) -> None:
+    """Take the options of a problem from those of another one, of which it has some levels, with losses of their own.
+
+    Cycles of a level are what takes long, and are the same there.
+
+    Parameters
+    ----------
+    levels
+        Of each layer, which levels of the other problem it has, in order.
+    """
+    known: dict[Any, LayerOptions] = {}
+    found = []
+    for layer, own, of in zip(problem.layers, tabulate(other), levels, strict=True):
+        key = id(own), tuple(of), tuple(level.loss for level in layer.levels)
+        if key not in known:
+            known[key] = replace(own, cycles=own.cycles[list(of)], loss=np.array(key[2], dtype=np.int64))
+        found.append(known[key])
+    _KNOWN[problem] = tuple(found)
 
 
 def _tables(problem: Problem) -> tuple[LayerOptions, ...]:

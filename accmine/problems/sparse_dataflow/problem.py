@@ -8,15 +8,16 @@ Turned round (``Least``), the score is what a design takes of one resource, or i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from accmine.errors import InputError
 from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS, Folding
 from accmine.sparse.layer import Layer
 from accmine.sparse.resources import DEFAULT_MODEL, RESOURCES, EngineModel
 
-__all__ = ["KIND", "Budget", "Choice", "Least", "Problem", "Solution", "place_of"]
+__all__ = ["KIND", "Budget", "Choice", "Least", "Problem", "Solution", "needs_interval", "place_of", "within"]
 
 KIND = "sparse-dataflow"
 
@@ -62,6 +63,20 @@ class Least:
 def place_of(least: Least) -> int:
     """Of what is minimised among ``RESOURCES`` and, after them, the loss."""
     return (*RESOURCES, "loss").index(least.of)
+
+
+def needs_interval(problem: Problem, solver: str) -> None:
+    """Refuse a problem that minimises something else than the interval, for solvers that know no other score."""
+    if problem.least is not None:
+        raise InputError(f"{solver}: minimises the interval only; take bisection, cp-sat or brute-force", field="least")
+
+
+def within(problem: Problem, most: int) -> Problem:
+    """The same problem with a budget of what it minimises in place of the interval."""
+    assert problem.least is not None
+    of, interval = problem.least.of, problem.least.interval
+    changed: dict[str, Any] = {of: most} if of != "bits" else {"bits_per_cycle": Fraction(most, interval)}
+    return replace(problem, budget=replace(problem.budget, **changed))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.problems.sparse_dataflow.problem import Problem
+from accmine.sparse.engine import MICRO, micro
 from accmine.sparse.folding import DENSE, SPARSE
 from accmine.sparse.layer import PARTS, Histogram, Layer, Level
 from accmine.sparse.resources import BRAM18, SMALLEST_BLOCK, URAM, EngineModel
@@ -146,26 +147,23 @@ def _dsp(model: EngineModel, dense: npt.NDArray[np.bool_], fine: Ints) -> Ints:
 
 
 def _logic(model: EngineModel, layer: Layer, dense: npt.NDArray[np.bool_], rows: Ints) -> tuple[Ints, Ints]:
-    """LUTs and FFs: the scalar terms in the same order, so that floating-point sums are the same."""
+    """LUTs and FFs, in whole millionths until the end."""
     _, _, ci, co, cg, fine, slack = rows.T
     engines, pair = ci * co * cg, model.data_bits + model.weight_bits
     bits = layer.window * model.data_bits
-    each = model.window_lut_per_bit * bits if prod(layer.kernel) > 1 else 0.0
-    squeeze = model.squeeze_lut_per_bit * model.data_bits * (layer.window - fine)
-    shared = ci * cg * (each + np.where(dense, squeeze, 0.0))
-    crossbar = model.crossbar_lut_per_bit * pair * fine * (layer.window - 1)
-    crossbar = crossbar + layer.window * (model.zero_lut_per_bit * pair + model.select_lut_per_product * fine)
-    crossbar = crossbar * (layer.window > 1)
-    tree = np.maximum(0, fine - 1) * model.sum_bits
-    lut = model.engine_lut + np.where(dense, 0.0, crossbar) + model.tree_lut_per_bit * tree
-    lut = lut + model.sum_lut_per_bit * model.sum_bits
-    ff = model.engine_ff + model.tree_ff_per_bit * tree + model.window_ff_per_bit * pair * fine
+    each = micro(model.window_lut_per_bit) * bits if prod(layer.kernel) > 1 else 0
+    squeeze = micro(model.squeeze_lut_per_bit) * model.data_bits * (layer.window - fine)
+    shared = ci * cg * (each + np.where(dense, squeeze, 0))
+    crossbar = micro(model.crossbar_lut_per_bit) * pair * fine * (layer.window - 1)
+    select = micro(model.zero_lut_per_bit) * pair + micro(model.select_lut_per_product) * fine
+    crossbar = (crossbar + layer.window * select) * (layer.window > 1)
+    tree = (fine - 1) * model.sum_bits
     sums = _lut_ram(layer.channels_out // (layer.groups * co), np.full(len(rows), model.sum_bits))
-    lut = lut + np.where(layer.channels_in > layer.groups * layer.cluster * ci, sums, 0)
     wide = np.full(len(rows), bits + model.sum_bits)
-    lut = lut + np.where(slack > 1, _lut_ram(slack, wide), 0)
-    registers = ci * cg * bits * model.window_ff_per_bit
-    return (
-        np.ceil(engines * lut + shared).astype(np.int64),
-        np.ceil(engines * ff + registers).astype(np.int64),
-    )
+    own = model.engine_lut + np.where(layer.channels_in > layer.groups * layer.cluster * ci, sums, 0)
+    own = own + np.where(slack > 1, _lut_ram(slack, wide), 0)
+    lut = MICRO * own + np.where(dense, 0, crossbar) + micro(model.tree_lut_per_bit) * tree
+    lut = engines * (lut + micro(model.sum_lut_per_bit) * model.sum_bits) + shared
+    kept = micro(model.window_ff_per_bit)
+    ff = engines * (MICRO * model.engine_ff + micro(model.tree_ff_per_bit) * tree + kept * pair * fine)
+    return -(-lut // MICRO), -(-(ff + ci * cg * kept * bits) // MICRO)

@@ -10,9 +10,10 @@ from typing import Any
 from accmine.errors import InputError
 from accmine.questions.run.folder import RunFolder, find_run
 from accmine.questions.run.placement.record import AnyOutcome
-from accmine.questions.run.reading import drawings, headline, outcome_of, page
+from accmine.questions.run.reading import answer_of, drawings, headline, page
 from accmine.questions.run.row import Row, row_of
 from accmine.questions.sensitivity.measure import Sensitivity
+from accmine.questions.sparse.study.record import SparseOutcome
 from accmine.questions.stability.record import Stability
 from accmine.questions.stability.report import render as stability_text
 from accmine.report import Figure, Section, figures, from_json, number, percent, texts
@@ -35,7 +36,7 @@ class LoadedRun:
     """
 
     path: Path
-    outcome: AnyOutcome
+    outcome: AnyOutcome | SparseOutcome
     trace: Mapping[str, Any] | None
     study: str
     more: tuple[Section, ...]
@@ -49,6 +50,20 @@ class LoadedRun:
     def row(self) -> Row:
         """Its flat row."""
         return row_of(self.outcome.to_json())
+
+    @property
+    def trained(self) -> AnyOutcome:
+        """The outcome, of a study of training.
+
+        Raises
+        ------
+        InputError
+            If it is of another kind, whose answer is no design that others have.
+        """
+        if isinstance(self.outcome, SparseOutcome):
+            message = f"is of kind {self.outcome.kind}, which has a page of its own; accmine compare shows several"
+            raise InputError(message, str(self.path))
+        return self.outcome
 
     @property
     def headline(self) -> str:
@@ -79,7 +94,7 @@ def load_run(runs: Path, name: str) -> LoadedRun:
     if result.get("status") in ("infeasible", "unknown"):
         raise InputError(f"{folder.path} has no answer to report: it is {result['status']}; accmine show says why")
     with folder.using("result.json"):
-        outcome = outcome_of(result)
+        outcome = answer_of(result)
     trace, study = folder.read_json("schedule.json"), folder.text_of("study.yaml")
     return LoadedRun(folder.path, outcome, trace, study, tuple(_more(folder)))
 

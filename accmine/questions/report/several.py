@@ -26,8 +26,14 @@ _NAMED = {
 
 
 def page(runs: Sequence[LoadedRun]) -> str:
-    """The page of several runs; the differences are those from the first one."""
-    names = letters(runs)
+    """The page of several runs; the differences are those from the first one.
+
+    Raises
+    ------
+    InputError
+        If one is of another kind than training: its answer is no design that the others have.
+    """
+    names, _ = letters(runs), [run.trained for run in runs]
     lead = "\n".join(f"{letter}: {run.headline}" for letter, run in zip(names, runs, strict=True))
     hero, found = side_figures(runs)
     warnings = [f"{letter}: {text}" for letter, run in zip(names, runs, strict=True) for text in run.outcome.warnings]
@@ -107,18 +113,18 @@ def _study(run: LoadedRun) -> dict[str, str]:
 
 
 def _tunables(run: LoadedRun) -> dict[str, str]:
-    known = [tunables(design.name) for design in run.outcome.designs]
+    known = [tunables(design.name) for design in run.trained.designs]
     if not all(known):
-        return {"design": "; ".join(design.name for design in run.outcome.designs)}
+        return {"design": "; ".join(design.name for design in run.trained.designs)}
     return {key: " / ".join(row.get(key, "") for row in known) for key in TUNABLES}
 
 
 def _named(runs: Sequence[LoadedRun]) -> list[tuple[str, ChosenDesign]]:
     """All designs with the letter of their run, and a number where it has several."""
     return [
-        (f"{letter}{i + 1 if len(run.outcome.designs) > 1 else ''}", design)
+        (f"{letter}{i + 1 if len(run.trained.designs) > 1 else ''}", design)
         for letter, run in zip(letters(runs), runs, strict=True)
-        for i, design in enumerate(run.outcome.designs)
+        for i, design in enumerate(run.trained.designs)
     ]
 
 

@@ -52,7 +52,7 @@ __all__ = [
 RUN_FILES = ("study.yaml", "result.json", "design.yaml", "trace.jsonl", "schedule.json", "report.html")
 """What a finished run holds beside its state; a pipeline's designs are further ``design-*.yaml``."""
 
-OTHER_FILES = ("placement.yaml", "placement.json", "front.csv", "problem.json", "solution.json")
+OTHER_FILES = ("placement.yaml", "placement.json", "front.csv", "problem.json", "solution.json", "rounds.json")
 """What a run that decides a placement, finds a front, or is of another kind than training holds as well."""
 
 _PACKAGES = ("accmine", "accmine.models", "accmine.solvers", "accmine.configs")

@@ -12,7 +12,7 @@ from accmine.questions.run.placement.record import AnyOutcome, PlacementOutcome
 from accmine.questions.run.record import Outcome
 from accmine.questions.run.row import refuse_newer
 from accmine.questions.run.several.front_record import FrontOutcome
-from accmine.questions.sparse.record import SparseOutcome
+from accmine.questions.sparse.study.record import SparseOutcome
 from accmine.study.sparse.keys import SPARSE_DATAFLOW
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _report(outcome: AnyOutcome | SparseOutcome) -> Any:
 
         return placed
     if isinstance(outcome, SparseOutcome):
-        from accmine.questions.sparse import report as sparse
+        from accmine.questions.sparse.study import report as sparse
 
         return sparse
     from accmine.questions.run.report import whole

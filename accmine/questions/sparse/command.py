@@ -25,7 +25,7 @@ def sparse(
 ) -> None:
     """Find the fastest design of a study, and print it with its certificate and what binds it; ends with an exit."""
     from accmine.questions.run.reading import render
-    from accmine.questions.sparse.run import run_sparse
+    from accmine.questions.sparse.study.run import run_sparse
     from accmine.report import colored, terminal_width
     from accmine.study import read_document
     from accmine.study.sparse import sparse_in

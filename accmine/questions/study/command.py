@@ -28,11 +28,12 @@ def validate(
     """Check a study or a described architecture, and print it with every default written out: a valid file again."""
     from accmine.files import dump
     from accmine.plan import placement_of, plan_of
-    from accmine.questions.study.described import checked_description, is_described
-    from accmine.study import as_mapping, effective, load_study
+    from accmine.questions.study.described import checked_description, checked_study, is_described
+    from accmine.study import as_mapping, effective, kind_of, load_study, read_document
 
-    if kernel is not None or is_described(study):
-        keys = checked_description(study, kernel, overrides or [])
+    described = kernel is not None or is_described(study)
+    if described or kind_of(read_document(study, overrides or [])[0]):
+        keys = checked_description(study, kernel, overrides or []) if described else checked_study(study, overrides)
         if as_json:
             echo_json(keys)
         else:
@@ -52,9 +53,13 @@ def schema(
     what: Annotated[
         str,
         typer.Argument(
-            help="study (default), workload, technology, cluster, design, which is that of templates too; architecture "
-            "or kernel, as accmine kernel takes them.",
-            autocompletion=of_words("study", "workload", "technology", "cluster", "design", "architecture", "kernel"),
+            help="study (default) of training, or sparse-dataflow, a study of that kind; workload, technology, "
+            "cluster, device, engine, design, which is that of templates too; architecture or kernel, as accmine "
+            "kernel takes them.",
+            autocompletion=of_words(
+                *("study", "sparse-dataflow", "workload", "technology", "cluster", "device", "engine", "design"),
+                *("architecture", "kernel"),
+            ),
         ),
     ] = "study",
     markdown: Annotated[

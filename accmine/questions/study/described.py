@@ -1,4 +1,6 @@
-"""Described architectures and their kernels, checked, with every default: the rest of ``accmine validate``."""
+"""Described architectures, their kernels, and studies of other kinds than training, checked, with every default: the
+rest of ``accmine validate``.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from pydantic import BaseModel
 
 from accmine.files import format_quantity, is_file_reference, load_yaml, names, resolve, validate
 
-__all__ = ["checked_description", "is_described"]
+__all__ = ["checked_description", "checked_study", "is_described"]
 
 
 def is_described(name_or_path: str | Path) -> bool:
@@ -64,6 +66,22 @@ def checked_description(
     if machine.frequency_hz is not None:
         keys["frequency"] = format_quantity(machine.frequency_hz, "hertz")
     return keys
+
+
+def checked_study(study: str | Path, overrides: Sequence[str] | None = None) -> dict[str, Any]:
+    """The keys of a study that is not about training, with every default, once the files that it names are read.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong.
+    """
+    from accmine.study import as_mapping, read_document
+    from accmine.study.sparse import read_sparse, sparse_in
+
+    loaded = sparse_in(*read_document(study, overrides or []))
+    read_sparse(loaded)
+    return as_mapping(loaded.study)
 
 
 def _written(value: Any) -> Any:

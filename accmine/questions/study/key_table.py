@@ -6,22 +6,34 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["key_table"]
+from accmine.files.catalogue import A_FILE
+
+__all__ = ["EXPRESSIONS", "key_table"]
+
+EXPRESSIONS = (
+    "An expression is one over parameters: whole numbers, names, `+ - * // % ( )`, `min`, `max` and `ceildiv`."
+)
 
 _HEAD = """# Keys of {what}
 
 Written by `accmine schema {kind} --markdown`; do not edit. `0` stands for any item of a list, `NAME` for any
-name. An expression is one over parameters: whole numbers, names, `+ - * // % ( )`, `min`, `max` and `ceildiv`.
+name.{more}
 
 | key | value | default | meaning |
 |---|---|---|---|
 """
-_WORDS = {"integer": "whole number", "string": "text", "boolean": "true or false", "object": "mapping"}
+_WORDS = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true or false",
+    "object": "mapping",
+}
 
 _Schema = Mapping[str, Any]
 
 
-def key_table(kind: str, what: str, schema: _Schema) -> str:
+def key_table(kind: str, what: str, more: str, schema: _Schema) -> str:
     """Markdown table of every key of a JSON schema: what it takes, its default, its meaning and its unit.
 
     Parameters
@@ -30,10 +42,14 @@ def key_table(kind: str, what: str, schema: _Schema) -> str:
         As ``accmine schema`` takes it.
     what
         The same in words.
+    more
+        What is said of its values above the table.
     """
     rows = _rows(schema.get("$defs", {}), schema, "", ())
     cells = ([cell.replace("|", "\\|") for cell in row] for row in {row[0]: row for row in rows}.values())
-    return _HEAD.format(what=what, kind=kind) + "".join("| `{}` | {} | {} | {} |\n".format(*row) for row in cells)
+    return _HEAD.format(what=what, kind=kind, more=f" {more}" if more else "") + "".join(
+        "| `{}` | {} | {} | {} |\n".format(*row) for row in cells
+    )
 
 
 def _rows(defs: _Schema, node: _Schema, path: str, inside: tuple[str, ...]) -> Iterator[tuple[str, str, str, str]]:
@@ -80,6 +96,8 @@ def _takes(defs: _Schema, node: _Schema) -> str:
     if name := _name_of(node):
         node = defs[name]
     options = _options(node)
+    if any(option.get("description") == A_FILE for option in options):
+        return "name or file"
     if len(options) > 1:
         return " or ".join(dict.fromkeys(word for each in options for word in _takes(defs, each).split(" or ")))
     (node,) = options

@@ -7,7 +7,7 @@ from typing import Any
 
 from accmine.errors import InputError
 from accmine.files import did_you_mean
-from accmine.questions.study.key_table import key_table
+from accmine.questions.study.key_table import EXPRESSIONS, key_table
 
 __all__ = ["SCHEMAS", "reference_of", "schema_of"]
 
@@ -59,6 +59,12 @@ def _kernel() -> dict[str, Any]:
     return kernel_schema()
 
 
+def _sparse_dataflow() -> dict[str, Any]:
+    from accmine.study.sparse import sparse_schema
+
+    return sparse_schema()
+
+
 def _device() -> dict[str, Any]:
     from accmine.sparse.device import device_schema
 
@@ -73,6 +79,7 @@ def _engine() -> dict[str, Any]:
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "study": _study,
+    "sparse-dataflow": _sparse_dataflow,
     "workload": _workload,
     "technology": _technology,
     "cluster": _cluster,
@@ -82,7 +89,8 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "device": _device,
     "engine": _engine,
 }
-"""What has a schema; a design's is that of templates too, an architecture is one that ``accmine kernel`` takes."""
+"""What has a schema: studies of training and of other kinds, and what they name; a design's is that of templates too,
+an architecture is one that ``accmine kernel`` takes."""
 
 
 def schema_of(what: str) -> dict[str, Any]:
@@ -98,11 +106,16 @@ def schema_of(what: str) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[what](), "title": f"accmine {what}"}
 
 
-_IN_WORDS = {"architecture": "a described architecture", "kernel": "a kernel"}
+_IN_WORDS = {
+    "architecture": ("a described architecture", EXPRESSIONS),
+    "kernel": ("a kernel", EXPRESSIONS),
+    "sparse-dataflow": ("a study of a sparse dataflow accelerator", ""),
+}
+"""Those with a reference of their keys: in words, and what is said of their values."""
 
 
 def reference_of(what: str) -> str:
-    """Markdown table of all keys of a study, a described architecture or a kernel.
+    """Markdown table of all keys of a study of any kind, a described architecture or a kernel.
 
     Raises
     ------
@@ -116,4 +129,4 @@ def reference_of(what: str) -> str:
     table = schema_of(what)
     if what not in _IN_WORDS:
         raise InputError(f"is about {', '.join(('study', *_IN_WORDS))}, not about {what}", field="--markdown")
-    return key_table(what, _IN_WORDS[what], table)
+    return key_table(what, *_IN_WORDS[what], table)

@@ -28,9 +28,10 @@ from accmine.sparse.layer import Layer
 from accmine.sparse.levels.counted import Thresholds, counted_levels, default_thresholds
 from accmine.sparse.levels.synthetic import MOST_PRUNED
 
-__all__ = ["levels_of_arrays"]
+__all__ = ["PARTS_OF_ARRAYS", "levels_of_arrays"]
 
-_PARTS = ("weight", "input", "thresholds", "losses")
+PARTS_OF_ARRAYS = ("weight", "input", "thresholds", "losses")
+"""What the name of an array ends in, behind that of its layer."""
 _DEFAULT_COUNT = 8
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -56,7 +57,7 @@ def levels_of_arrays(
     """
     arrays = read_arrays(Path(path))
     parts = _by_part(arrays, layers, str(path))
-    weights, inputs, given, losses = (parts[part] for part in _PARTS)
+    weights, inputs, given, losses = (parts[part] for part in PARTS_OF_ARRAYS)
     if given:
         for field, value in (("count", count), ("most_pruned", most_pruned)):
             if value is not None:
@@ -78,19 +79,19 @@ def levels_of_arrays(
 def _by_part(arrays: Arrays, layers: Sequence[Layer], where: str) -> dict[str, dict[str, npt.NDArray[Any]]]:
     """Part -> layer -> array: weights and inputs of all layers, the others of all or none."""
     names = {layer.name for layer in layers}
-    parts: dict[str, dict[str, npt.NDArray[Any]]] = {part: {} for part in _PARTS}
+    parts: dict[str, dict[str, npt.NDArray[Any]]] = {part: {} for part in PARTS_OF_ARRAYS}
     wrong: list[Complaint] = []
     for key, array in arrays.items():
         name, _, part = key.rpartition(".")
-        if name in names and part in _PARTS:
+        if name in names and part in PARTS_OF_ARRAYS:
             parts[part][name] = array
         else:
-            hint = did_you_mean(key, [f"{own}.{last}" for own in names for last in _PARTS])
-            message = f"is no array of a layer; {hint}allowed: {', '.join(f'LAYER.{last}' for last in _PARTS)}"
+            hint = did_you_mean(key, [f"{own}.{last}" for own in names for last in PARTS_OF_ARRAYS])
+            message = f"is no array of a layer; {hint}allowed: {', '.join(f'LAYER.{last}' for last in PARTS_OF_ARRAYS)}"
             wrong.append(Complaint(where, key, message))
     for part, found in parts.items():
         missing = [layer.name for layer in layers if layer.name not in found]
-        if missing and (found or part in _PARTS[:2]):
+        if missing and (found or part in PARTS_OF_ARRAYS[:2]):
             shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
             wrong.append(Complaint(where, part, f"missing for {shown}"))
     wrong += [

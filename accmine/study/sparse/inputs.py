@@ -38,7 +38,8 @@ class SparseInputs:
     Attributes
     ----------
     layers, edges
-        Of the network, with the levels to choose from; pairs of indices between which data flow.
+        Of the network, with the levels to choose from; pairs of indices between which data flow. Empty where a run
+        makes the network itself (``accuracy.use``).
     unpruned
         The layers with the one level at which no product is zero.
     content
@@ -73,14 +74,14 @@ def read_sparse(loaded: LoadedSparse) -> SparseInputs:
         With everything that is wrong, each with its place.
     """
     study, wrong = loaded.study, list[Complaint]()
-    found = _read(wrong, "network", _network, study.network)
+    found = ((), ()) if study.network is None else _read(wrong, "network", _network, study.network)
     device = _read(wrong, "device", load_device, study.device)
     model = _read(wrong, "engine_model", load_engine_model, study.engine_model)
     layers = None if found is None else _read(wrong, "levels", _levelled, study, found[0])
     if found is None or device is None or model is None or layers is None:
         with placed(loaded.document):
             raise InputError(wrong)
-    content = {str(path): content_hash(path) for path in study.files}
+    content = {str(path): content_hash(path) for path in (*study.files, *_callback(loaded))}
     return SparseInputs(layers, found[1], found[0], device, replace(model, **study.precision.mapping()), content)
 
 
@@ -104,8 +105,20 @@ def _network(network: Network) -> tuple[tuple[Layer, ...], tuple[tuple[int, int]
     return network_layers(graph, network.cluster)
 
 
+def _callback(loaded: LoadedSparse) -> list[Path]:
+    """The module of the callback, where it lies beside the study."""
+    own = loaded.study.accuracy
+    if own is None or own.callback is None:
+        return []
+    inside = own.callback.partition(":")[0].replace(".", "/")
+    places = [loaded.path.parent / f"{inside}.py", loaded.path.parent / inside / "__init__.py"]
+    return [place for place in places if place.is_file()]
+
+
 def _levelled(study: SparseStudy, layers: Sequence[Layer]) -> tuple[Layer, ...]:
     own = study.levels
+    if own is None:
+        return tuple(layers)
     if own.table is not None:
         return levels_of_table(own.table, layers)
     if own.arrays is not None:

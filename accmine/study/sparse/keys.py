@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 from pydantic.config import JsonDict
 
-from accmine.files import FieldsError, is_file_reference
+from accmine.files import FieldsError, derived, is_file_reference
 from accmine.sparse.folding import SLACKS
 from accmine.sparse.levels.synthetic import MOST_LEVELS, MOST_PRUNED
 from accmine.sparse.network import MOST_CLUSTER
@@ -129,7 +129,7 @@ class Shares(Part):
 
 
 class Bits(Part):
-    """Widths of words."""
+    """Bits of a word."""
 
     data: Annotated[int, Field(strict=True, ge=1, le=64)] | None = Field(
         default=None,
@@ -146,7 +146,7 @@ class Bits(Part):
 
 
 class Beside(Part):
-    """What the answer is compared with."""
+    """Other designs beside the answer."""
 
     dense: Annotated[bool, Field(strict=True)] = Field(
         default=True, description="The best dense design on the same device, without loss, by the same solver."
@@ -154,6 +154,43 @@ class Beside(Part):
     tpe: Count = Field(
         default=200, description="Trials of TPE on the same problem, in the manner of HASS; 0: it is left out."
     )
+
+
+class Accuracy(Part):
+    """What tells how much a network truly loses: one of ``use`` and ``callback``."""
+
+    use: Literal["digits"] | None = Field(
+        default=None,
+        description="digits: a small network that is trained on scikit-learn's digits as the run begins; it gives the "
+        "network and the levels too.",
+    )
+    callback: Annotated[str, StringConstraints(strict=True, pattern=r"^[\w.]+:[\w.]+$")] | None = Field(
+        default=None,
+        description="module:function, called in a worker process with {layer: level}; it returns the accuracy in per "
+        "cent, or without reference the loss in points. Looked for beside the study first.",
+    )
+    reference: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        default=None,
+        description="Accuracy against which the losses of a callback count.",
+        json_schema_extra=_unit("percent"),
+    )
+    seconds: Annotated[float, Field(gt=0)] = Field(
+        default=60.0, description="Limit of one evaluation.", json_schema_extra=_unit("seconds")
+    )
+    rounds: PositiveCount = Field(default=12, description="Evaluations at most.")
+    monotone: Annotated[bool, Field(strict=True)] = Field(
+        default=True,
+        description="Take it that a network loses no less where every layer is at least as sparse; what is proven then "
+        "rests on it.",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.use is None) == (self.callback is None):
+            raise FieldsError([((), "one of use and callback is needed")])
+        if self.use is not None and self.reference is not None:
+            raise FieldsError([(("reference",), f"belongs to callback; {self.use} has its own")])
+        return self
 
 
 class SparseBudget(Part):
@@ -188,9 +225,20 @@ class SparseStudy(Part):
     name: Text = Field(description="Name of the study; its run folder is named after it.")
     kind: Literal["sparse-dataflow"] = Field(description="What the study is about.")
     description: str = Field(default="", description="What the study is about, in a sentence.")
-    network: Network = Field(description="Network, one image at a time.")
+    network: Network | None = Field(
+        default=None, description="Network, one image at a time; needed, but where accuracy.use gives it."
+    )
     device: DeviceName = Field(description="FPGA of the catalogue, or a YAML file.")
-    levels: Levels = Field(description="Sparsity levels that each layer chooses from, and what each loses.")
+    levels: Levels | None = Field(
+        default=None,
+        description="Sparsity levels that each layer chooses from, and what each loses; needed, but where accuracy.use "
+        "gives them.",
+    )
+    accuracy: Accuracy | None = Field(
+        default=None,
+        description="Hold the loss on the real network: designs are evaluated and losses corrected in rounds. Without, "
+        "losses of layers are added.",
+    )
     loss: Annotated[float, Field(ge=0)] = Field(
         description="Largest sum of the losses of all layers.", json_schema_extra=_unit("points")
     )
@@ -216,9 +264,14 @@ class SparseStudy(Part):
         default="dsp", description="Of the fastest designs the one that takes least of this; none: any of them."
     )
     buys: tuple[Bought, ...] = Field(
-        default=("dsp", "loss"), description="Limits of which it is said what more of them buys."
+        default_factory=derived(lambda data: ("dsp", "loss") if data["accuracy"] is None else ()),
+        description="Limits of which it is said what more of them buys, by the losses of levels. Default: dsp and "
+        "loss; none beside accuracy.",
     )
-    compare: Beside = Field(default=Beside(), description="What the answer is compared with.")
+    compare: Beside = Field(
+        default_factory=derived(lambda data: Beside() if data["accuracy"] is None else Beside(tpe=0)),
+        description="What the answer is compared with; beside accuracy by default without TPE.",
+    )
     budget: SparseBudget = Field(default=SparseBudget(), description="Limits of the run itself.")
 
     @model_validator(mode="after")
@@ -227,6 +280,20 @@ class SparseStudy(Part):
         for key in ("engines", "memories", "slack", "buys"):
             words = getattr(self, key)
             errors += [((key, i), f"{word!r} is named twice") for i, word in enumerate(words) if word in words[:i]]
+        given = None if self.accuracy is None else self.accuracy.use
+        for key in ("network", "levels"):
+            if given and getattr(self, key) is not None:
+                errors.append(
+                    ((key,), f"is given by accuracy.use: {self.accuracy and self.accuracy.use}; leave it out")
+                )
+            elif not given and getattr(self, key) is None:
+                errors.append(((key,), "is required"))
+        if self.accuracy is not None and self.prefer == "loss":
+            errors.append((("prefer",), "loss is that of levels, not the true one of accuracy; allowed: the others"))
+        if self.accuracy is not None and self.buys:
+            errors.append((("buys",), "goes by the losses of levels, not by the true one of accuracy; allowed: []"))
+        if self.accuracy is not None and self.compare.tpe:
+            errors.append((("compare", "tpe"), "goes by the losses of levels, not by the true one; allowed: 0"))
         if errors:
             raise FieldsError(errors)
         return self
@@ -234,10 +301,11 @@ class SparseStudy(Part):
     @property
     def files(self) -> tuple[Path, ...]:
         """The user's own files that it names, sorted."""
-        names = [self.network.use, self.device, self.engine_model]
+        names = [self.device, self.engine_model, *([self.network.use] if self.network else [])]
         own = {Path(name) for name in names if is_file_reference(name)}
-        levels = self.levels.table, self.levels.arrays.file if self.levels.arrays else None
-        own |= {Path(name) for name in levels if name is not None}
+        if self.levels is not None:
+            levels = self.levels.table, self.levels.arrays.file if self.levels.arrays else None
+            own |= {Path(name) for name in levels if name is not None}
         return tuple(sorted(own))
 
 

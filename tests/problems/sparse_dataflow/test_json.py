@@ -131,3 +131,13 @@ def test_every_complaint_at_once() -> None:
 def test_complaints_of_solutions(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         solution_from_json(problem_from_json(SMALL), change)
+
+
+def test_a_level_keeps_its_source() -> None:
+    problem = problem_from_json(changed("layers", 0, "levels", 0, "source", value="synthetic"))
+    assert [level.source for level in problem.layers[0].levels] == ["synthetic", ""]
+    again = problem_to_json(problem)
+    assert [own.get("source") for own in again["layers"][0]["levels"]] == ["synthetic", None]
+    assert problem_from_json(again) == problem
+    with pytest.raises(InputError, match=r"layers\[0\]\.levels\[0\]\.source"):
+        problem_from_json(changed("layers", 0, "levels", 0, "source", value=3))

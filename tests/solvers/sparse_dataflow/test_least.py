@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from accmine.problems.sparse_dataflow import Budget, Least, Problem, check, interval_of, place_of, tabulate
+from accmine.errors import InputError
+from accmine.problems.sparse_dataflow import KIND, Budget, Least, Problem, check, interval_of, place_of, tabulate
+from accmine.registry import solvers_of
 from accmine.result import Status
 from accmine.solving import solve
 from accmine.sparse.resources import RESOURCES
@@ -43,6 +45,13 @@ def test_an_interval_below_the_fastest_layer_is_refused_by_name() -> None:
     assert found.status is Status.INFEASIBLE
     assert found.conflict == ("least.interval",)
     assert found.remedy == (f"least.interval: at least {fastest}",)
+
+
+@pytest.mark.parametrize("solver", sorted({*solvers_of(KIND)} - {"bisection", "brute-force", "cp-sat"}))
+def test_solvers_of_the_interval_refuse_by_name(solver: str) -> None:
+    problem = replace(random_dataflow(3, most_layers=1), budget=Budget(), least=Least("dsp", 10**6))
+    with pytest.raises(InputError, match=f"{solver}: minimises the interval only"):
+        solve(problem, solver)
 
 
 def test_places() -> None:

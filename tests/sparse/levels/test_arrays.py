@@ -11,7 +11,15 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.sparse.layer import Layer, Level, binomial
-from accmine.sparse.levels import ARRAYS, ARRAYS_PROXY, Thresholds, levels_of_arrays, sources_of, zero_products
+from accmine.sparse.levels import (
+    ARRAYS,
+    ARRAYS_PROXY,
+    Thresholds,
+    levels_of_arrays,
+    sources_of,
+    synthetic_levels,
+    zero_products,
+)
 from accmine.sparse.network import network_layers
 from accmine.workload import forward_graph, load_model
 
@@ -112,3 +120,25 @@ def test_a_network_of_the_zoo(tmp_path: Path) -> None:
         inner = layer.padding == (0, 0, 0, 0)
         assert not inner or layer.levels[0].density == 1
         assert layer.levels[1].density < layer.levels[0].density
+
+
+def test_drawn_arrays_have_the_levels_that_are_made_up(tmp_path: Path) -> None:
+    """Laplace weights and half-normal inputs, half of them 0: what ``synthetic_levels`` assumes, counted."""
+    dense = Level("dense", (binomial(9, Fraction(1)),))
+    layers = (
+        Layer("image", 3, 32, (3, 3), (34, 34), (32, 32), levels=(dense,)),
+        Layer("behind", 32, 64, (3, 3), (34, 34), (32, 32), levels=(dense,), zeros=Fraction(1, 2)),
+    )
+    rng = np.random.default_rng(7)
+    file = tmp_path / "drawn.npz"
+    given: dict[str, Any] = {}
+    for layer in layers:
+        shape = (layer.channels_out, layer.channels_in, *layer.kernel)
+        given[f"{layer.name}.weight"] = 3 * rng.laplace(size=shape)
+        inputs = 5 * np.abs(rng.normal(size=(2, layer.channels_in, *layer.size_in)))
+        given[f"{layer.name}.input"] = inputs * (rng.random(inputs.shape) >= float(layer.zeros))
+    np.savez(file, **given)
+    for counted, assumed in zip(levels_of_arrays(file, layers, 6), synthetic_levels(layers, 6), strict=True):
+        for own, other in zip(counted.levels, assumed.levels, strict=True):
+            assert float(own.density) == pytest.approx(float(other.density), abs=0.01)
+            assert own.loss / 1e6 == pytest.approx(other.loss / 1e6, rel=0.25, abs=0.05)

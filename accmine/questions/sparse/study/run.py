@@ -3,42 +3,40 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from accmine.errors import DEFECT, AccmineError, InfeasibleError, NothingFoundError
-from accmine.interrupts import held
+from accmine.interrupts import held as whole
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
 from accmine.problems.sparse_dataflow import (
-    Least,
     Problem,
     Solution,
+    interval_of,
     loss_of,
     problem_to_json,
-    score,
     solution_to_json,
     use_of,
 )
 from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.reading import page
 from accmine.questions.run.row import FORMAT
-from accmine.questions.sparse import measure
-from accmine.questions.sparse.parts import MAIN, Parts
-from accmine.questions.sparse.record import BuyRow, OtherDesign, SparseCertificate, SparseOutcome, TpeRow
-from accmine.questions.sparse.refusal import refused
+from accmine.questions.sparse.study import measure
+from accmine.questions.sparse.study.beside import Beside, fill, first_share
+from accmine.questions.sparse.study.parts import MAIN, Parts
+from accmine.questions.sparse.study.record import SparseCertificate, SparseOutcome
+from accmine.questions.sparse.study.refusal import refused
+from accmine.questions.sparse.study.truth import Held, with_digits
+from accmine.questions.sparse.study.truth import held as truly_held
 from accmine.report import Watch, from_json
 from accmine.result import Result, Status, StopReason
 from accmine.solving import versions
 from accmine.sparse.layer import POINT
-from accmine.study.sparse import LoadedSparse, SparseInputs, SparseStudy, read_sparse
+from accmine.study.sparse import LoadedSparse, SparseInputs, read_sparse
 
 __all__ = ["run_sparse"]
-
-FRUGAL, BUYS, DENSE, TPE = "least", "buys", "dense", "tpe"
-_FIRST, _SHARE = 0.6, 0.35
-"""Of the seconds that are left: of the answer, and of each part behind it but the last."""
 
 
 def run_sparse(
@@ -112,113 +110,71 @@ def _read(folder: RunFolder, loaded: LoadedSparse, watch: Watch) -> SparseOutcom
     raise located(error, loaded.document)
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """The design of a run, and what is known of it.
-
-    Attributes
-    ----------
-    result
-        Of the interval.
-    found
-        Of the designs as fast, the one that takes least of what is preferred.
-    least
-        What none as fast is below, in the unit of what is preferred; ``None``: not known.
-    """
-
-    result: Result[Solution]
-    found: Solution
-    least: float | None = None
-
-
 def _solved(loaded: LoadedSparse, inputs: SparseInputs, problem: Problem, parts: Parts) -> SparseOutcome:
     """The answer, and what it is compared with as far as time allows."""
-    study = loaded.study
-    alone = study.prefer == "none" and not study.buys and not study.compare.dense and not study.compare.tpe
+    study, held = loaded.study, None
+    if study.accuracy is None:
+        result, took = _fastest(loaded, inputs, problem, parts)
+    else:
+        inputs, problem, held = _truly(loaded, inputs, problem, parts)
+        result, took = held.result, parts.seconds.get("rounds", 0.0)
+    assert result.solution is not None
+    beside, stop = Beside(result.solution), result.stop
+    try:
+        if stop is not StopReason.INTERRUPTED:
+            fill(beside, study, inputs, problem, result, parts)
+    except KeyboardInterrupt:
+        stop = StopReason.INTERRUPTED
+    parts.folder.write_json("problem.json", problem_to_json(problem))
+    parts.folder.write_json("solution.json", solution_to_json(problem, beside.found))
+    return _outcome(loaded, inputs, problem, result, beside, parts, held, stop=stop.value, took=took)
+
+
+def _fastest(
+    loaded: LoadedSparse, inputs: SparseInputs, problem: Problem, parts: Parts
+) -> tuple[Result[Solution], float]:
+    """The fastest design by the losses of levels, and the seconds that it took."""
     parts.watch.step("level and folding of every layer")
-    result = parts.solve(MAIN, problem, share=1.0 if alone else _FIRST)
+    result, took = parts.solve(MAIN, problem, share=first_share(loaded.study))
     if result.status is Status.INFEASIBLE:
         raise refused(loaded, inputs, problem, result)
     if result.solution is None:
         if result.stop is StopReason.INTERRUPTED:
             raise KeyboardInterrupt
-        raise NothingFoundError(f"{study.name}: no design was found in {result.seconds:.3g} s, and none was excluded")
-    answer, more = _Answer(result, result.solution), _Beside()
-    try:
-        _stopped(result)
-        answer = _frugal(study, problem, answer, parts)
-        _compared(study, inputs, problem, answer, parts, more)
-        stop = result.stop
-    except KeyboardInterrupt:
-        stop = StopReason.INTERRUPTED
-    parts.folder.write_json("problem.json", problem_to_json(problem))
-    parts.folder.write_json("solution.json", solution_to_json(problem, answer.found))
-    return _outcome(loaded, inputs, problem, answer, stop.value, more, parts)
+        raise NothingFoundError(f"{loaded.study.name}: no design was found in {took:.3g} s, and none was excluded")
+    return result, took
 
 
-@dataclass
-class _Beside:
-    """What stands beside an answer, as far as it was reached."""
-
-    buys: tuple[BuyRow, ...] = ()
-    dense: OtherDesign | None = None
-    tpe: TpeRow | None = None
-
-
-def _stopped(result: Result[Solution]) -> None:
-    """Go on with the interrupt that a solver answered with what it has."""
-    if result.stop is StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
-
-
-def _frugal(study: SparseStudy, problem: Problem, answer: _Answer, parts: Parts) -> _Answer:
-    """Of the designs as fast, the one that takes least of what the study prefers."""
-    if study.prefer == "none":
-        return answer
-    parts.watch.step(f"the least {study.prefer} of the fastest designs")
-    interval = score(problem, answer.found)
-    own = replace(problem, least=Least(study.prefer, interval))
-    found = parts.solve(f"{FRUGAL}-{interval}", own, share=_SHARE, hint=answer.found)
-    scale = POINT if study.prefer == "loss" else 1
-    least = None if found.bound is None else found.bound / scale
-    _stopped(found)
-    return answer if found.solution is None else _Answer(answer.result, found.solution, least)
-
-
-def _compared(
-    study: SparseStudy, inputs: SparseInputs, problem: Problem, answer: _Answer, parts: Parts, more: _Beside
-) -> None:
-    """Fill in what stands beside an answer."""
-    clock, cycles = inputs.device.frequency_hz, score(problem, answer.found)
-    if study.compare.dense:
-        parts.watch.step("the best dense design")
-        own = measure.dense_problem(problem, inputs)
-        found = parts.solve(DENSE, own, share=_SHARE)
-        more.dense = measure.other_of("dense engines, nothing pruned", own, found, clock, clock / cycles)
-        _stopped(found)
-    if study.buys:
-        parts.watch.step("what more of the limits buys")
-        more.buys = parts.bought(f"{BUYS}-{cycles}", problem, answer.result, study.buys, clock, share=_SHARE)
-    if study.compare.tpe:
-        parts.watch.step("TPE on the same problem")
-        found = parts.solve(TPE, problem, solver="tpe", work=study.compare.tpe)
-        more.tpe = measure.tpe_of(problem, found, clock, cycles)
-        _stopped(found)
+def _truly(
+    loaded: LoadedSparse, inputs: SparseInputs, problem: Problem, parts: Parts
+) -> tuple[SparseInputs, Problem, Held]:
+    """The fastest design by the true loss, and the problem of its levels."""
+    accuracy, digits = loaded.study.accuracy, None
+    if accuracy is not None and accuracy.use == "digits":
+        parts.watch.step("training the network")
+        inputs, problem, digits = with_digits(inputs, problem)
+    parts.watch.step("round 1: a design for the real network")
+    held = truly_held(loaded, problem, digits, parts, first_share(loaded.study))
+    return inputs, held.problem, held
 
 
 def _outcome(
     loaded: LoadedSparse,
     inputs: SparseInputs,
     problem: Problem,
-    answer: _Answer,
-    stop: str,
-    more: _Beside,
+    result: Result[Solution],
+    beside: Beside,
     parts: Parts,
+    held: Held | None,
+    *,
+    stop: str,
+    took: float,
 ) -> SparseOutcome:
-    study, result, found, device = loaded.study, answer.result, answer.found, inputs.device
-    cycles, sources = score(problem, found), measure.level_sources(problem)
+    study, found, device = loaded.study, beside.found, inputs.device
+    cycles, sources = interval_of(problem, found), measure.level_sources(problem)
     rows, resources = measure.layer_rows(problem, found), measure.resource_rows(study, inputs, problem, found)
     binding, binds = measure.binds_of(problem, found, rows)
+    proxy = loss_of(problem, found) / POINT
     rate, least = device.frequency_hz / cycles, max(1, int(result.bound or 1))
     return SparseOutcome(
         study=study.name,
@@ -228,25 +184,27 @@ def _outcome(
         images_per_s=rate,
         images_per_s_per_dsp=rate / max(1, use_of(problem, found)[0]),
         frequency_hz=device.frequency_hz,
-        network=study.network.use,
+        network="digits" if study.network is None else study.network.use,
         macs=sum(layer.macs for layer in problem.layers),
         parameters=sum(layer.parameters for layer in problem.layers),
         device=device.name,
         device_source=device.source,
         engine_source=inputs.model.source,
-        loss=loss_of(problem, found) / POINT,
+        loss=proxy if held is None else held.true_loss,
         loss_limit=study.loss,
-        loss_is=measure.loss_is(sources),
+        proxy_loss=proxy,
+        loss_is=measure.loss_is(sources) if held is None else "measured on the real network",
+        accuracy=None if held is None else held.row,
         sources=sources,
         resources=tuple(resources),
         layers=tuple(rows),
         binding=binding,
         binds=binds,
         prefer=study.prefer,
-        prefer_bound=answer.least,
-        buys=more.buys,
-        dense=more.dense,
-        tpe=more.tpe,
+        prefer_bound=beside.least,
+        buys=beside.buys,
+        dense=beside.dense,
+        tpe=beside.tpe,
         certificate=SparseCertificate(
             metric="throughput",
             unit="images/s",
@@ -258,12 +216,12 @@ def _outcome(
             bound_cycles=least,
             method=result.bound_method,
             solver=result.solver,
-            solver_s=result.seconds,
-            assumptions=measure.assumptions_of(problem, inputs),
+            solver_s=took,
+            assumptions=measure.assumptions_of(problem, inputs, added=held is None),
         ),
         warnings=_warnings(sources, resources),
         trace=result.trace,
-        seconds=parts.seconds | {"whole": time.monotonic() - parts.began},
+        seconds=parts.seconds | {"all else": time.monotonic() - parts.began - sum(parts.seconds.values())},
         versions=dict(versions()),
     )
 
@@ -279,7 +237,7 @@ def _warnings(sources: tuple[Any, ...], resources: list[Any]) -> tuple[str, ...]
 def _saved(folder: RunFolder, outcome: SparseOutcome) -> SparseOutcome:
     """Write the files of a run; the state is the last."""
     interrupted = outcome.stop == "interrupted"
-    with held():
+    with whole():
         for row in outcome.trace:
             folder.append_trace(dict(zip(("seconds", "objective", "bound"), row, strict=True)))
         folder.write_text("report.html", page(outcome, None, folder.text_of("study.yaml")))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from fractions import Fraction
 
-from accmine.questions.sparse.buys import Purchase
-from accmine.questions.sparse.record import BuyRow, BuyStep
-from accmine.report import from_json, number, to_json
+from accmine.ports import Stop
+from accmine.problems.sparse_dataflow import Problem, Solution
+from accmine.questions.sparse.buys import Purchase, buys
+from accmine.questions.sparse.study.record import BuyRow, BuyStep
+from accmine.report import number
+from accmine.result import Result
 from accmine.sparse.layer import POINT
 
-__all__ = ["BUDGET_OF", "buy_row", "rows_from_json", "rows_to_json", "said", "settled"]
+__all__ = ["BUDGET_OF", "Bought", "bought", "buy_row", "said", "settled"]
 
 BUDGET_OF = {"bandwidth": "bits_per_cycle"}
 """Limit of a study -> budget of the problem, where it is called otherwise."""
@@ -61,11 +65,18 @@ def said(row: BuyRow, images_per_s: float) -> str:
     )
 
 
-def rows_to_json(rows: Sequence[BuyRow]) -> list[dict[str, Any]]:
-    """Plain JSON values."""
-    return [to_json(row) for row in rows]
+@dataclass(frozen=True)
+class Bought:
+    """What more of some limits buys, as a run keeps it."""
+
+    rows: tuple[BuyRow, ...]
 
 
-def rows_from_json(table: Sequence[Any]) -> tuple[BuyRow, ...]:
-    """The inverse of ``rows_to_json``."""
-    return tuple(from_json(BuyRow, row) for row in table)
+def bought(
+    problem: Problem, result: Result[Solution], names: Sequence[str], frequency_hz: float, stop: Stop, seed: int
+) -> tuple[Bought, bool]:
+    """The next step of each of some limits of a study, and whether nothing is left open."""
+    asked = {BUDGET_OF.get(name, name): name for name in names}
+    found = buys(problem, result, names=list(asked), steps=1, reach=Fraction(0), stop=stop, seed=seed)
+    rows = tuple(buy_row(asked[own.name], own, frequency_hz) for own in found)
+    return Bought(rows), settled(rows)

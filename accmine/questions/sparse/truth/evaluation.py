@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import math
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
@@ -25,6 +26,9 @@ Asked = Callable[[Mapping[str, str]], "Measured"]
 
 _VALUE = "value"
 
+_LOOK_S = 0.2
+"""How long an interrupt waits that another thread heard: only the one that waits can raise it."""
+
 
 class EvaluationError(InputError):
     """A callback that cannot be imported, raises, hangs, ends its process, or returns no number (exit code 2).
@@ -34,7 +38,7 @@ class EvaluationError(InputError):
     why
         ``import``, ``raised``, ``time``, ``died`` or ``number``.
     outcome
-        The rounds before it, an ``accmine.questions.sparse.loop.Outcome``; ``None`` outside of a loop.
+        The rounds before it, an ``accmine.questions.sparse.truth.loop.Outcome``; ``None`` outside of a loop.
     """
 
     def __init__(self, why: str, message: str, where: str = "", field: str = "") -> None:
@@ -160,10 +164,13 @@ def evaluator(
 
         def ask(levels: Mapping[str, str]) -> Measured:
             try:
-                return told(pool.submit(_in_worker, target, folders, dict(levels)).result(limit_s))
-            except TimeoutError:
-                stop_workers(pool)
-                raise EvaluationError("time", f"{named}: no answer in {limit_s:g} s", where, field) from None
+                job = pool.submit(_in_worker, target, folders, dict(levels))
+                until = time.monotonic() + limit_s
+                while not wait([job], max(0.0, min(_LOOK_S, until - time.monotonic()))).done:
+                    if time.monotonic() >= until:
+                        stop_workers(pool)
+                        raise EvaluationError("time", f"{named}: no answer in {limit_s:g} s", where, field)
+                return told(job.result())
             except (WorkerLostError, CancelledError) as error:
                 raise EvaluationError("died", f"{named}: {error}", where, field) from None
 

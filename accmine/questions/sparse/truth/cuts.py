@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from accmine.problems.sparse_dataflow import Choice, Problem, Solution, score
+from accmine.problems.sparse_dataflow import Choice, Problem, Solution, score, tabulate_from
 from accmine.result import Result, Status
 
 __all__ = ["Cut", "Sought", "cut_of", "fastest_outside", "is_cut", "levels_of", "polished", "sparser"]
@@ -100,9 +100,11 @@ def polished(problem: Problem, solution: Solution) -> Solution:
 
 def _restricted(problem: Problem, allowed: Cut) -> Problem:
     layers = zip(problem.layers, allowed, strict=True)
-    return replace(
+    found = replace(
         problem, layers=tuple(replace(own, levels=tuple(own.levels[v] for v in sorted(of))) for own, of in layers)
     )
+    tabulate_from(found, problem, [sorted(of) for of in allowed])
+    return found
 
 
 def _as_given(solution: Solution, allowed: Cut) -> Solution:

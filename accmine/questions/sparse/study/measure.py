@@ -7,8 +7,8 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
-from accmine.problems.sparse_dataflow import Budget, Problem, Solution, explain, loss_of, score, use_of
-from accmine.questions.sparse.record import (
+from accmine.problems.sparse_dataflow import Budget, Problem, Solution, explain, interval_of, loss_of, use_of
+from accmine.questions.sparse.study.record import (
     LevelSource,
     OtherDesign,
     ResourceRow,
@@ -24,18 +24,21 @@ from accmine.sparse.resources import RESOURCES
 from accmine.study.sparse import SparseInputs, SparseStudy
 
 __all__ = [
+    "DENSE_ONLY",
     "assumptions_of",
     "binds_of",
     "dense_problem",
     "layer_rows",
     "level_sources",
     "loss_is",
+    "no_tpe",
     "other_of",
     "problem_of",
     "resource_rows",
     "tpe_of",
 ]
 
+DENSE_ONLY, TPE = "dense engines, nothing pruned", "TPE"
 _EXACT = ("dsp", "bram18", "uram", "bandwidth")
 
 
@@ -61,7 +64,7 @@ def dense_problem(problem: Problem, inputs: SparseInputs) -> Problem:
 def resource_rows(study: SparseStudy, inputs: SparseInputs, problem: Problem, found: Solution) -> list[ResourceRow]:
     """What a design takes of the device."""
     used = dict(zip(RESOURCES, use_of(problem, found), strict=True))
-    per_s = inputs.device.frequency_hz / score(problem, found)
+    per_s = inputs.device.frequency_hz / interval_of(problem, found)
     band, has = inputs.model.band, {**inputs.device.blocks(), "bandwidth": inputs.device.bandwidth_bits_per_s}
     rows = []
     for key, share in study.limits:
@@ -101,7 +104,7 @@ def layer_rows(problem: Problem, found: Solution) -> list[SparseLayerRow]:
 
 def binds_of(problem: Problem, found: Solution, rows: list[SparseLayerRow]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(layers that take as long as the interval, what binds it in sentences)."""
-    interval = score(problem, found)
+    interval = interval_of(problem, found)
     names, said = [], []
     for layer, choice, row in zip(problem.layers, found.choices, rows, strict=True):
         if row.cycles == interval:
@@ -149,38 +152,47 @@ def loss_is(sources: tuple[LevelSource, ...]) -> str:
     return "of the user, added over layers: the network with all of it may lose more or less"
 
 
-def assumptions_of(problem: Problem, inputs: SparseInputs) -> tuple[str, ...]:
-    """Sentences on what objective and bound of an answer share."""
+def assumptions_of(problem: Problem, inputs: SparseInputs, *, added: bool) -> tuple[str, ...]:
+    """Sentences on what objective and bound of an answer share; ``added``: losses are, as none was measured."""
     clock, (low, high) = inputs.device.frequency_hz / 1e6, problem.model.band
     return (
         f"All layers run at {clock:g} MHz, whatever the design: nothing was placed and routed.",
         "Norms, activations, pools and sums cost nothing; the interval is that of the slowest layer.",
-        "Losses of layers add up.",
+        "Losses of layers add up." if added else "The loss is that of the images which it was measured on.",
         f"LUTs and FFs are estimates, × {low:g} to {high:g}: {problem.model.source}.",
     )
 
 
 def other_of(
-    what: str, problem: Problem, result: Result[Solution], frequency_hz: float, images_per_s: float, note: str = ""
+    what: str, problem: Problem, result: Result[Solution], frequency_hz: float, cycles: int, seconds: float
 ) -> OtherDesign:
-    """A design under another rule, beside the answer of so many images per second."""
-    found = result.solution
+    """A design under another rule, beside an answer with an interval of so many cycles.
+
+    Parameters
+    ----------
+    seconds
+        That it took.
+    """
+    found, status = result.solution, result.status
     bound = None if result.bound is None else int(result.bound)
     if found is None:
-        why = note or ("no design exists" if result.status is Status.INFEASIBLE else "nothing was found in time")
-        none = (None,) * 4
-        return OtherDesign(what, result.status.value, *none, bound, None, result.solver, result.seconds, why)
-    cycles, dsp, loss = score(problem, found), use_of(problem, found)[0], loss_of(problem, found) / POINT
-    ratio = images_per_s * cycles / frequency_hz
-    of_design = frequency_hz / cycles, cycles, dsp, loss
-    return OtherDesign(what, result.status.value, *of_design, bound, ratio, result.solver, result.seconds, note)
+        why = "no design exists" if status is Status.INFEASIBLE else "nothing was found in time"
+        return OtherDesign(what, status.value, None, None, None, None, bound, None, result.solver, seconds, why)
+    own, dsp, loss = interval_of(problem, found), use_of(problem, found)[0], loss_of(problem, found) / POINT
+    of_design = frequency_hz / own, own, dsp, loss, bound, own / cycles
+    return OtherDesign(what, status.value, *of_design, result.solver, seconds)
 
 
-def tpe_of(problem: Problem, result: Result[Solution], frequency_hz: float, cycles: int) -> TpeRow:
-    """What TPE found, beside an answer with an interval of ``cycles``."""
-    found = other_of("TPE", problem, result, frequency_hz, frequency_hz / cycles)
+def tpe_of(problem: Problem, result: Result[Solution], frequency_hz: float, cycles: int, seconds: float) -> TpeRow:
+    """What TPE found, beside an answer with an interval of so many cycles."""
     trace: list[SearchMoment] = []
-    for seconds, value, _ in result.trace:
-        if value is not None and (not trace or value < trace[-1].cycles):
-            trace.append(SearchMoment(seconds, None, int(value), cycles / value))
-    return TpeRow(int(result.work), found, tuple(trace))
+    for trial in result.pool:
+        if trial.best is not None and (not trace or trial.best < trace[-1].cycles):
+            trace.append(SearchMoment(trial.seconds, trial.number + 1, trial.best, cycles / trial.best))
+    found = other_of(TPE, problem, result, frequency_hz, cycles, seconds)
+    return TpeRow(len(result.pool), found, tuple(trace))
+
+
+def no_tpe(why: str) -> TpeRow:
+    """That it was not run."""
+    return TpeRow(0, OtherDesign(TPE, "unknown", None, None, None, None, None, None, "tpe", 0.0, why), ())

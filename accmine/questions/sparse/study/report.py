@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from accmine.questions.sparse import pictures
-from accmine.questions.sparse.record import OtherDesign, SparseLayerRow, SparseOutcome
-from accmine.questions.sparse.worth import said
+from accmine.questions.sparse.study import pictures
+from accmine.questions.sparse.study.record import OtherDesign, SparseLayerRow, SparseOutcome
+from accmine.questions.sparse.study.worth import said
 from accmine.report import BULLET, UNKNOWN, Figure, Section, count, figures, number, percent, seconds, texts
 
 __all__ = ["drawn", "headline", "hero", "sections"]
@@ -33,9 +33,10 @@ def headline(outcome: SparseOutcome) -> str:
     value = f"{number(outcome.images_per_s)} images/s on {outcome.device}, losing {outcome.loss:g} points"
     made_up = [own.word for own in outcome.sources if own.made_up]
     value += f" ({', '.join(made_up)}: made up)" if made_up else ""
-    if certificate.gap == 0:
-        return f"{value}: the most that is possible in this space under this model"
-    return f"{value}: at most {percent(certificate.gap)} below the most that is possible in this space under this model"
+    best = "the most that is possible in this space under this model"
+    if outcome.accuracy is not None and outcome.accuracy.assumes_monotone:
+        best += ", if a network loses no less where every layer is at least as sparse"
+    return f"{value}: {best}" if certificate.gap == 0 else f"{value}: at most {percent(certificate.gap)} below {best}"
 
 
 def sections(outcome: SparseOutcome) -> list[Section]:
@@ -45,6 +46,7 @@ def sections(outcome: SparseOutcome) -> list[Section]:
         _resources(outcome),
         Section("binds", "Why: what binds", notes=_binds(outcome)),
         Section("buys", "What the next of each limit buys", notes=_buys(outcome)),
+        _rounds(outcome),
         _beside(outcome),
         _layers(outcome),
         _tpe(outcome),
@@ -63,11 +65,16 @@ def _answer(outcome: SparseOutcome) -> Section:
         f"{outcome.frequency_hz / 1e6:g} MHz.",
         f"{outcome.network}: {len(outcome.layers)} layers, {count(outcome.macs)} multiply-accumulates of an image, "
         f"{count(outcome.parameters)} weights.",
-        f"Loss: {outcome.loss:g} of {outcome.loss_limit:g} points; {outcome.loss_is}.",
+        _loss(outcome),
         *_preferred(outcome),
         f"Status {outcome.status}, stopped: {outcome.stop}.",
     )
     return Section("answer", f"Answer: {outcome.study}", notes=notes)
+
+
+def _loss(outcome: SparseOutcome) -> str:
+    beside = "" if outcome.accuracy is None else f"; by the losses of levels {outcome.proxy_loss:g}"
+    return f"Loss: {outcome.loss:g} of {outcome.loss_limit:g} points, {outcome.loss_is}{beside}."
 
 
 def _resources(outcome: SparseOutcome) -> Section:
@@ -96,6 +103,37 @@ def _binds(outcome: SparseOutcome) -> tuple[str, ...]:
 
 def _buys(outcome: SparseOutcome) -> tuple[str, ...]:
     return tuple(f"{BULLET}{said(row, outcome.images_per_s)}" for row in outcome.buys)
+
+
+def _rounds(outcome: SparseOutcome) -> Section:
+    """The proxy and the truth side by side."""
+    own = outcome.accuracy
+    if own is None:
+        return Section("rounds", "")
+    rows = tuple(
+        (
+            str(row.number),
+            f"{row.cycles:,}",
+            f"{row.proxy_loss:.3f}",
+            f"{row.corrected_loss:.3f}",
+            f"{row.true_loss:.3f}",
+            UNKNOWN if row.accuracy is None else f"{row.accuracy:.2f} %",
+            "yes" if row.holds else "no",
+            str(row.solves),
+            seconds(row.solve_s),
+            seconds(row.evaluate_s),
+        )
+        for row in own.rounds
+    )
+    columns = (
+        *figures("round", "cycles", "proxy loss", "corrected", "true loss", "accuracy"),
+        *texts("holds"),
+        *figures("problems", "solving", "evaluating"),
+    )
+    against = "" if own.reference is None else f" against {own.reference:.2f} % without sparsity"
+    notes = (f"Asked: {own.by}{against}.", *(f"{BULLET}{claim}" for claim in own.claims))
+    held = tuple(i for i, row in enumerate(own.rounds) if row.holds and row.cycles == outcome.certificate.cycles)
+    return Section("rounds", "The true loss, round by round", columns, rows, notes, held[:1])
 
 
 def _preferred(outcome: SparseOutcome) -> list[str]:

@@ -8,11 +8,13 @@ from accmine.questions.run.row import FORMAT, Answer
 from accmine.study.sparse.keys import SPARSE_DATAFLOW
 
 __all__ = [
+    "AccuracyRow",
     "BuyRow",
     "BuyStep",
     "LevelSource",
     "OtherDesign",
     "ResourceRow",
+    "RoundRow",
     "SearchMoment",
     "SparseCertificate",
     "SparseLayerRow",
@@ -106,6 +108,64 @@ class LevelSource:
     word: str
     meaning: str
     made_up: bool
+
+
+@dataclass(frozen=True)
+class RoundRow:
+    """A design that was evaluated on the real network.
+
+    Attributes
+    ----------
+    proxy_loss, corrected_loss, true_loss
+        Points: by the losses of levels, by the corrected ones that it was found with, and as measured.
+    accuracy
+        Percent, where that is what is measured.
+    others
+        Further numbers of the evaluation, which decide nothing.
+    holds
+        Whether the true loss is within its limit.
+    solve_s, evaluate_s
+        Seconds.
+    """
+
+    number: int
+    cycles: int
+    proxy_loss: float
+    corrected_loss: float
+    true_loss: float
+    accuracy: float | None
+    others: dict[str, float]
+    holds: bool
+    solves: int
+    solve_s: float
+    evaluate_s: float
+
+
+@dataclass(frozen=True)
+class AccuracyRow:
+    """The loop over the true loss.
+
+    Attributes
+    ----------
+    by
+        What was asked.
+    reference
+        Accuracy in percent against which losses count; ``None``: losses were measured.
+    end
+        Why it ended.
+    assumes_monotone
+        Whether what is proven rests on the assumption that a network loses no less where every layer is at least as
+        sparse.
+    claims
+        What is known at the end, what is proven, and what is not, in sentences.
+    """
+
+    by: str
+    reference: float | None
+    end: str
+    assumes_monotone: bool
+    rounds: tuple[RoundRow, ...]
+    claims: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -273,7 +333,11 @@ class SparseOutcome(Answer):
     macs, parameters
         Of an image, and weights, of the layers that are laid out.
     loss, loss_limit
-        Points of the answer, and what the study allows.
+        Points of the answer, and what the study allows: measured where there is ``accuracy``, else the sum over layers.
+    proxy_loss
+        The sum over layers at all events.
+    accuracy
+        How the true loss was held; ``None``: it was not asked for.
     loss_is
         What a loss of this study is worth, in a sentence.
     sources
@@ -312,7 +376,9 @@ class SparseOutcome(Answer):
     engine_source: str
     loss: float
     loss_limit: float
+    proxy_loss: float
     loss_is: str
+    accuracy: AccuracyRow | None
     sources: tuple[LevelSource, ...]
     resources: tuple[ResourceRow, ...]
     layers: tuple[SparseLayerRow, ...]

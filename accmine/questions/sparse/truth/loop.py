@@ -8,16 +8,15 @@ design that lost too much is cut off (``cuts``), with all that are at least as s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
 
 from accmine.errors import Complaint, InputError
-from accmine.ports import Stop
-from accmine.problems.sparse_dataflow import Problem, Solution, loss_of, score
-from accmine.questions.sparse.correction import corrected
-from accmine.questions.sparse.cuts import (
+from accmine.ports import Clock, Stop
+from accmine.problems.sparse_dataflow import Problem, Solution, loss_of, score, tabulate_from
+from accmine.questions.sparse.truth.correction import corrected
+from accmine.questions.sparse.truth.cuts import (
     Cut,
     Levels,
     Sought,
@@ -27,7 +26,8 @@ from accmine.questions.sparse.cuts import (
     levels_of,
     polished,
 )
-from accmine.questions.sparse.evaluation import Asked, Callback, EvaluationError, Measured, evaluator
+from accmine.questions.sparse.truth.evaluation import Asked, Callback, EvaluationError, Measured, evaluator
+from accmine.questions.sparse.truth.rounds import End, Outcome, Round
 from accmine.result import Result
 from accmine.solving import solve
 from accmine.sparse.layer import POINT
@@ -39,24 +39,6 @@ _WIDER = (1.0, 1.5, 2.5, 5.0)
 
 _ROUNDING = 0.5
 """Parts of ``POINT`` by which a sum of floating-point numbers may be off."""
-
-
-class End(StrEnum):
-    """Why a loop ended."""
-
-    PROVED = "proved"
-    """A design holds, and none that may hold is faster."""
-    HELD = "held"
-    """A design holds, and no faster one was asked for."""
-    ROUNDS = "rounds"
-    """No rounds are left."""
-    TIME = "time"
-    """The solver found no further design in its time."""
-    NOTHING = "nothing"
-    """No design holds."""
-    FAILED = "failed"
-    """The callback failed."""
-    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -76,8 +58,10 @@ class Settings:
         Accuracy in percent against which losses count; ``None``: the callback returns losses in points.
     solve_s, evaluate_s
         Limits of the solving and of the evaluation of each round.
+    seconds
+        Of all rounds together, after which no further one begins; ``None``: no limit.
     folders, where, field
-        See ``accmine.questions.sparse.evaluation.evaluator``.
+        See ``accmine.questions.sparse.truth.evaluation.evaluator``.
     """
 
     rounds: int = 12
@@ -86,6 +70,7 @@ class Settings:
     reference: float | None = None
     solve_s: float = 30.0
     evaluate_s: float = 60.0
+    seconds: float | None = None
     solver: str | None = None
     workers: int = 1
     seed: int = 0
@@ -95,72 +80,6 @@ class Settings:
 
 
 _DEFAULT = Settings()
-
-
-@dataclass(frozen=True)
-class Round:
-    """A design that was evaluated.
-
-    Attributes
-    ----------
-    levels
-        Names, one for each layer.
-    interval
-        In cycles.
-    proxy_loss, corrected_loss
-        In points: by the losses that were given, and by those that this design was found with.
-    allowed
-        Points that the corrected losses were allowed; ``None``: any.
-    true_loss, accuracy
-        In points, as measured; percent, where the callback returns it.
-    others
-        Further numbers of the callback.
-    holds
-        Whether the true loss is within its budget.
-    solves, solve_s, evaluate_s
-        Problems solved for it, and seconds.
-    """
-
-    number: int
-    levels: tuple[str, ...]
-    solution: Solution
-    interval: int
-    proxy_loss: float
-    corrected_loss: float
-    allowed: float | None
-    true_loss: float
-    accuracy: float | None
-    others: tuple[tuple[str, float], ...]
-    holds: bool
-    solves: int
-    solve_s: float
-    evaluate_s: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a loop came to.
-
-    Attributes
-    ----------
-    best
-        The fastest round that holds; ``None``: none.
-    bound
-        Interval that no design has that truly holds, by no loss model, only by what was evaluated: of the fastest
-        design that is not known to lose too much. Under the assumption of ``monotone`` if that is set. ``None``: not
-        known, or, with ``NOTHING``, there is no design.
-    """
-
-    problem: Problem
-    rounds: tuple[Round, ...]
-    end: End
-    bound: int | None
-    monotone: bool
-
-    @property
-    def best(self) -> Round | None:
-        """The fastest round that holds."""
-        return min((own for own in self.rounds if own.holds), key=lambda own: (own.interval, own.number), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +108,15 @@ class _Loop:
         return Outcome(self.problem, tuple(self.rounds), end, self.bound, self.settings.monotone)
 
     def run(self) -> Outcome:
+        clock = Clock.after(self.settings.seconds)
         while True:
             best = self.outcome(End.ROUNDS).best
             if best is not None and not self.settings.improve:
                 return self.outcome(End.HELD)
             begun, self.solves = time.monotonic(), 0
-            self.until = begun + self.settings.solve_s
+            self.until = min(begun + self.settings.solve_s, clock.at)
+            if clock.over():
+                return self.outcome(End.TIME)
             found = self.next_design(None if best is None else best.interval)
             if isinstance(found, End):
                 return self.outcome(found)
@@ -211,11 +133,13 @@ class _Loop:
             return solve(problem, own.solver, stop=Stop(seconds=seconds, workers=own.workers), seed=own.seed)
 
         limited = replace(losses, budget=replace(losses.budget, loss=limit))
+        tabulate_from(limited, self.problem, [range(len(layer.levels)) for layer in self.problem.layers])
         return fastest_outside(limited, self.cuts, ask, max(0.0, self.until - time.monotonic()), among)
 
     def next_design(self, most: int | None) -> _Found | End:
         """A design with an interval below ``most`` that is to be evaluated, or why there is none."""
-        losses = corrected(self.problem, {levels: self.lost(own) for levels, own in self.known.items()})
+        true = {levels: self.lost(own) for levels, own in self.known.items()}
+        losses = corrected(self.problem, true, monotone=self.settings.monotone)
         free = self.sought(losses, None)
         if free.bound is not None:
             self.bound = max(self.bound or 0, free.bound)
@@ -226,18 +150,26 @@ class _Loop:
             self.bound = most
             return End.PROVED
         budget = self.problem.budget.loss or 0
+        last = 0 < len(self.rounds) == self.settings.rounds - 1
+        if most is None and last and (safe := self.safe_design(losses)) is not None:
+            return safe
         for wider in _WIDER:
             limit = int(budget * wider)
             found = self.sought(losses, limit)
             if found.solution is not None and (most is None or score(losses, found.solution) < most):
                 return _Found(losses, found.solution, limit)
-            if most is None and not is_cut(self.safest, self.cuts):
-                safe = self.sought(losses, None, tuple(frozenset([level]) for level in self.safest))
-                if safe.solution is not None:
-                    return _Found(losses, safe.solution, None)
+            if most is None and (safe := self.safe_design(losses)) is not None:
+                return safe
         if free.solution is not None and (most is None or score(losses, free.solution) < most):
             return _Found(losses, free.solution, None)
         return End.TIME
+
+    def safe_design(self, losses: Problem) -> _Found | None:
+        """The fastest design with the least sparse levels, unless they are known to lose too much."""
+        if is_cut(self.safest, self.cuts):
+            return None
+        found = self.sought(losses, None, tuple(frozenset([level]) for level in self.safest)).solution
+        return None if found is None else _Found(losses, found, None)
 
     @cached_property
     def safest(self) -> Levels:
@@ -246,6 +178,14 @@ class _Loop:
             min(range(len(layer.levels)), key=lambda v: (-layer.levels[v].density, layer.levels[v].loss, v))
             for layer in self.problem.layers
         )
+
+    def measured(self, names: Mapping[str, str]) -> Measured:
+        """What the callback says; an accuracy is one."""
+        own, found = self.settings, self.asked(names)
+        if own.reference is not None and not 0 <= found.value <= 100:
+            message = f"an accuracy of {found.value:g} % was returned; allowed: 0 to 100"
+            raise EvaluationError("number", message, own.where, own.field)
+        return found
 
     def lost(self, measured: Measured) -> float:
         """True loss in parts of ``POINT``."""
@@ -261,7 +201,7 @@ class _Loop:
         layers = self.problem.layers
         names = tuple(layer.levels[v].name for layer, v in zip(layers, levels, strict=True))
         if levels not in self.known:
-            self.known[levels] = self.asked(dict(zip((layer.name for layer in layers), names, strict=True)))
+            self.known[levels] = self.measured(dict(zip((layer.name for layer in layers), names, strict=True)))
         measured = self.known[levels]
         true = self.lost(measured)
         holds = true <= (self.problem.budget.loss or 0) + _ROUNDING
@@ -319,6 +259,8 @@ def true_loss_loop(
     for key in ("rounds", "solve_s", "evaluate_s"):
         if not getattr(settings, key) > 0:
             wrong.append(Complaint("", key, f"{getattr(settings, key)} is not allowed; above 0"))
+    if problem.least is not None:
+        wrong.append(Complaint("", "least", f"{problem.least.of} is minimised; allowed: the interval"))
     if wrong:
         raise InputError(wrong)
     own = settings

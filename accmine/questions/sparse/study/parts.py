@@ -7,31 +7,27 @@ used, and what is damaged or of another run is computed again.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from accmine.errors import AccmineError
 from accmine.ports import Incumbent, Stop
 from accmine.problems.sparse_dataflow import Problem, Solution, solution_from_json
 from accmine.questions.run.folder import RunFolder
-from accmine.questions.sparse.buys import buys
-from accmine.questions.sparse.record import BuyRow
-from accmine.questions.sparse.worth import BUDGET_OF, buy_row, rows_from_json, rows_to_json, settled
-from accmine.report import Watch
+from accmine.report import Watch, from_json, to_json
 from accmine.result import Result, Sense, Status, StopReason
 from accmine.solving import result_to_json, solve, verify
 from accmine.study.sparse.keys import SparseBudget
 
 __all__ = ["MAIN", "Parts"]
 
+R = TypeVar("R")
+
 MAIN = "answer"
 """The part whose progress is shown."""
 
 _DECIDED = (Status.OPTIMAL, Status.INFEASIBLE)
-_BASELINE = "tpe"
-"""A search that is compared with: it begins by itself, or the comparison would be of another one."""
 
 
 @dataclass
@@ -59,92 +55,89 @@ class Parts:
         return None if limit is None else max(0.0, limit - (time.monotonic() - self.began))
 
     def stop(self, share: float = 1.0, work: float | None = None) -> Stop:
-        """Limits of something that may take a share of what is left."""
+        """Limits of something that may take a share of what is left.
+
+        Parameters
+        ----------
+        work
+            Limit in its own unit.
+        """
         left = self.left()
         return Stop(None if left is None else share * left, work, workers=self.budget.workers)
 
     def solve(
-        self,
-        key: str,
-        problem: Problem,
-        solver: str | None = None,
-        *,
-        share: float = 1.0,
-        work: float | None = None,
-        hint: Solution | None = None,
-    ) -> Result[Solution]:
+        self, key: str, problem: Problem, *, share: float = 1.0, hint: Solution | None = None
+    ) -> tuple[Result[Solution], float]:
         """Decide a problem in a share of what is left, from where an earlier try of this part ended, or from a hint.
+
+        Returns
+        -------
+        result, seconds
+            That it took, of all tries.
 
         Raises
         ------
         CheckError
             If a solution fails its check.
         """
-        known, had = self._kept(key, problem)
+        known, had, took = self._kept(key, problem)
         if known is not None and (known.status in _DECIDED or self.budget.covered_by({"seconds": had})):
             self.folder.note("read", key)
-            self.seconds[key] = 0.0
-            return known
+            return known, took
         self.folder.note("begun", key)
         begin = time.monotonic()
-        if solver == _BASELINE:
-            hint = None
-        elif known is not None and known.solution is not None:
-            hint = known.solution
+        hint = hint if known is None or known.solution is None else known.solution
         told = self.on_progress if key == MAIN else None
-        stop = self.stop(share, work)
-        result = solve(problem, solver, stop=stop, seed=self.budget.seed, hint=hint, on_progress=told)
-        self.seconds[key] = time.monotonic() - begin
-        if known is not None and solver != _BASELINE:
-            result = _joined(problem, result, known)
+        result = solve(problem, stop=self.stop(share), seed=self.budget.seed, hint=hint, on_progress=told)
+        took += self._took(key, begin)
+        result = result if known is None else _joined(problem, result, known)
         if result.stop is not StopReason.INTERRUPTED:
             had = self.budget.seconds
-        elif solver == _BASELINE or result.solution is None:
-            return result
-        self.folder.put(key, {"had": had, "work": result.work, "result": result_to_json(problem, result)})
-        self.folder.note("kept", key)
-        return result
+        if result.solution is not None or result.status in _DECIDED:
+            self._keep(key, {"had": had, "took": took, "result": result_to_json(problem, result)})
+        return result, took
 
-    def bought(
-        self,
-        key: str,
-        problem: Problem,
-        result: Result[Solution],
-        names: Sequence[str],
-        frequency_hz: float,
-        *,
-        share: float,
-    ) -> tuple[BuyRow, ...]:
-        """What more of some limits of a study buys, in a share of what is left."""
+    def rows(self, key: str, kind: type[R], make: Callable[[], tuple[R, bool]]) -> R:
+        """A part that is not a solution but a record about some: as it was kept, or made.
+
+        Parameters
+        ----------
+        make
+            Returns the record, and whether no time would change it.
+        """
         known = self.folder.get(key)
         if known is not None and (known["settled"] or self.budget.covered_by({"seconds": known["had"]})):
             self.folder.note("read", key)
-            self.seconds[key] = 0.0
-            return rows_from_json(known["rows"])
+            return from_json(kind, known["record"])
         self.folder.note("begun", key)
         begin = time.monotonic()
-        asked = {BUDGET_OF.get(name, name): name for name in names}
-        stop, seed = self.stop(share), self.budget.seed
-        found = buys(problem, result, names=list(asked), steps=1, reach=Fraction(0), stop=stop, seed=seed)
-        rows = tuple(buy_row(asked[own.name], own, frequency_hz) for own in found)
-        self.seconds[key] = time.monotonic() - begin
-        self.folder.put(key, {"had": self.budget.seconds, "settled": settled(rows), "rows": rows_to_json(rows)})
-        self.folder.note("kept", key)
-        return rows
+        found, settled = make()
+        self._took(key, begin)
+        self._keep(key, {"had": self.budget.seconds, "settled": settled, "record": to_json(found)})
+        return found
 
-    def _kept(self, key: str, problem: Problem) -> tuple[Result[Solution] | None, float | None]:
-        """(what an earlier try has of a part, verified; the seconds of its run)."""
+    def _took(self, key: str, begin: float) -> float:
+        took = time.monotonic() - begin
+        self.seconds[key.partition("-")[0]] = took
+        return took
+
+    def _keep(self, key: str, value: dict[str, Any]) -> None:
+        self.folder.put(key, value)
+        self.folder.note("kept", key)
+
+    def _kept(self, key: str, problem: Problem) -> tuple[Result[Solution] | None, float | None, float]:
+        """What an earlier try has of a part, verified; seconds of its budget, and those that it took."""
         found = self.folder.get(key)
         if found is None:
-            return None, 0.0
+            return None, 0.0, 0.0
         try:
-            return verify(problem, _result(problem, found["result"], found["work"])), found["had"]
+            return verify(problem, _result(problem, found["result"])), found["had"], found["took"]
         except (AccmineError, LookupError, TypeError, ValueError) as error:
             self.watch.say(f"not used: {self.folder.path}/tasks/{key}.json: {error!s:.80}")
-            return None, 0.0
+            return None, 0.0, 0.0
 
 
-def _result(problem: Problem, table: dict[str, Any], work: float) -> Result[Solution]:
+def _result(problem: Problem, table: dict[str, Any]) -> Result[Solution]:
     solution, status = table["solution"], Status(table["status"])
     return Result(
         kind=table["kind"],
@@ -161,7 +154,6 @@ def _result(problem: Problem, table: dict[str, Any], work: float) -> Result[Solu
         trace=tuple((row[0], row[1], row[2]) for row in table["trace"]),
         conflict=tuple(table["conflict"]),
         remedy=tuple(table["remedy"]),
-        work=work,
     )
 
 

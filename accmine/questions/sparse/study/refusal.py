@@ -16,7 +16,7 @@ _KEYS = {"bits_per_cycle": "bandwidth"}
 
 def refused(loaded: LoadedSparse, inputs: SparseInputs, problem: Problem, result: Result[Solution]) -> InfeasibleError:
     """The error that says which limits conflict, where they stand, and the least change of each that helps."""
-    name = f"{loaded.study.name}: no design of {loaded.study.network.use} on {inputs.device.name} meets the limits"
+    name = f"{loaded.study.name}: no design on {inputs.device.name} meets the limits"
     members = [
         _limit(loaded, inputs, problem, field, remedy)
         for field, remedy in zip(result.conflict, result.remedy, strict=False)

@@ -14,11 +14,13 @@ from functools import cached_property
 
 import numpy as np
 
-from accmine.problems.sparse_dataflow import Budget, Problem
-from accmine.questions.sparse.digits_network import (
+from accmine.problems.sparse_dataflow import Budget, Choice, Problem, Solution, score
+from accmine.questions.sparse.truth.digits_network import (
+    EPOCHS,
     SHAPES,
     Network,
     Reals,
+    Shape,
     Split,
     forward,
     load_digits,
@@ -81,6 +83,11 @@ class Digits:
         names = [[own.name for own in of] for of in self.thresholds]
         return [own.index(levels[shape.name]) for own, shape in zip(names, SHAPES, strict=True)]
 
+    def measured_interval(self, problem: Problem, levels: Mapping[str, str], solution: Solution) -> int:
+        """Cycles of a design by histograms of the test images with all layers at their levels (``together``)."""
+        choices = tuple(Choice(0, own.folding) for own in solution)
+        return score(self.together(problem, levels), Solution(choices))
+
     def _pruned(self, chosen: Sequence[int]) -> tuple[Network, list[float]]:
         """(network without small weights, what each layer takes for 0)."""
         own = [of[level] for of, level in zip(self.thresholds, chosen, strict=True)]
@@ -94,14 +101,14 @@ class Digits:
         scores = forward(network, self.splits[part].images, zeroed)[1]
         return 100 * float((scores.argmax(axis=1) == self.splits[part].labels).mean())
 
-    def histograms(self, chosen: Sequence[int], part: str = "calibration") -> list[tuple[Histogram, ...]]:
-        """Zero products per window of each layer, one for each ``cluster`` of input channels; counted, not estimated.
+    def histograms(self, chosen: Sequence[int], index: int, part: str = "calibration") -> tuple[Histogram, ...]:
+        """Zero products per window of a layer, for each ``cluster`` of its input channels; counted, not estimated.
 
         A product is zero where its weight or its activation is; the zeros around a map are among them.
         """
         network, zeroed = self._pruned(chosen)
         read = forward(network, self.splits[part].images, zeroed)[0]
-        return [_counted(*own) for own in zip(network.weights, read, map(_window, SHAPES), strict=True)]
+        return _counted(network.weights[index], read[index], _window(SHAPES[index]))
 
     def together(self, problem: Problem, levels: Mapping[str, str], part: str = "test") -> Problem:
         """The problem with one level in each layer: its histograms with all layers at ``levels``, on other images.
@@ -109,7 +116,7 @@ class Digits:
         Histograms of a problem are counted one layer at a time: what the layers before zero is not in them.
         """
         with one_thread():
-            found = self.histograms(self._chosen(levels), part)
+            found = [self.histograms(self._chosen(levels), i, part) for i in range(len(SHAPES))]
         layers = zip(problem.layers, found, strict=True)
         return replace(
             problem,
@@ -121,9 +128,8 @@ def _cluster(channels: int) -> int:
     return max(own for own in divisors(channels) if own <= _LARGEST_CLUSTER)
 
 
-def _window(shape: object) -> int:
-    size, channels = shape.size, shape.channels_in  # type: ignore[attr-defined]
-    return 9 if size else _cluster(channels)
+def _window(shape: Shape) -> int:
+    return 9 if shape.size else _cluster(shape.channels_in)
 
 
 def _counted(weights: Reals, read: Reals, window: int) -> tuple[Histogram, ...]:
@@ -139,7 +145,7 @@ def _counted(weights: Reals, read: Reals, window: int) -> tuple[Histogram, ...]:
     return tuple(found)
 
 
-def trained_digits(seed: int = 0, levels: Sequence[tuple[int, int]] = LEVELS) -> Digits:
+def trained_digits(seed: int = 0, levels: Sequence[tuple[int, int]] = LEVELS, epochs: int = EPOCHS) -> Digits:
     """Train the network, in a few seconds, and find the thresholds of its levels.
 
     Raises
@@ -149,7 +155,7 @@ def trained_digits(seed: int = 0, levels: Sequence[tuple[int, int]] = LEVELS) ->
     """
     splits = load_digits(seed)
     with one_thread():
-        network = train(splits["train"], seed)
+        network = train(splits["train"], seed, epochs)
         read = forward(network, splits["calibration"].images)[0]
     thresholds = []
     for weights, values in zip(network.weights, read, strict=True):
@@ -168,7 +174,12 @@ def trained_digits(seed: int = 0, levels: Sequence[tuple[int, int]] = LEVELS) ->
 
 
 def digits_problem(
-    budget: Budget, *, seed: int = 0, levels: Sequence[tuple[int, int]] = LEVELS, name: str = "digits"
+    budget: Budget,
+    *,
+    seed: int = 0,
+    levels: Sequence[tuple[int, int]] = LEVELS,
+    epochs: int = EPOCHS,
+    name: str = "digits",
 ) -> tuple[Problem, Digits]:
     """The digits network as a sparse dataflow, and what tells its true accuracy.
 
@@ -179,13 +190,15 @@ def digits_problem(
         ``Settings(reference=digits.dense["validation"])``.
     levels
         Percent of weights and of activations that each one zeroes, the first of them none.
+    epochs
+        Times that each training image is seen.
 
     Raises
     ------
     InputError
         If scikit-learn is not installed.
     """
-    digits = trained_digits(seed, levels)
+    digits = trained_digits(seed, levels, epochs)
     with one_thread():
         layers = [_layer(digits, i) for i in range(len(SHAPES))]
     edges = tuple((i, i + 1) for i in range(len(SHAPES) - 1))
@@ -199,7 +212,7 @@ def _layer(digits: Digits, index: int) -> Layer:
     for v, own in enumerate(digits.thresholds[index]):
         chosen = [v if i == index else 0 for i in range(len(SHAPES))]
         loss = max(0.0, dense - digits.accuracy(chosen, "calibration"))
-        levels.append(Level(own.name, digits.histograms(chosen)[index], round(POINT * loss), "arrays"))
+        levels.append(Level(own.name, digits.histograms(chosen, index), round(POINT * loss), "arrays"))
     size = (shape.size, shape.size) if shape.size else (1, 1)
     kernel, cluster = ((3, 3), 1) if shape.size else ((1, 1), _cluster(shape.channels_in))
     return Layer(

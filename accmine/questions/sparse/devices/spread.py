@@ -1,0 +1,321 @@
+"""Layers of a network over several devices in a row: where to cut, and what each device makes of its part.
+
+Cuts are contiguous in the order of the layers, and only where every edge goes forward. Images pass from device to
+device, so the slowest device sets the rate, or a link: the words of an image that pass it, those of edges to later
+devices included, each layer's once. The loss is shared by all devices, all other budgets are of each.
+
+Of a cut no design is faster than the fastest of each part with the whole loss, and parts of a part are at least as
+fast: so most cuts are left out without being looked at. For the others the least losses of each part at one interval
+after the other are found, and what is taken of them is a stage selection (``choice``): once over designs that are
+known, once over points that none is below, until both are as fast. Adapters between layers on different devices belong
+to the links and are not counted; neither is memory for what waits for a later device.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import combinations, pairwise
+from math import comb, inf, lcm
+
+from accmine.errors import InputError
+from accmine.ports import Stop
+from accmine.problems.sparse_dataflow import Budget, Problem, Solution, bound
+from accmine.questions.sparse.buys import asked
+from accmine.questions.sparse.devices.choice import chosen
+from accmine.questions.sparse.devices.front import Front, Point
+from accmine.record import Record
+
+__all__ = ["MOST_CUTS", "Placed", "Site", "Spread", "part_of", "spread"]
+
+MOST_CUTS = 200_000
+"""Cuts of a network; more are refused."""
+
+_SHARE = 0.25
+"""Of the time left that one question may take."""
+
+_TIMES = 3
+"""Times that parts of a cut exchange what they need of the loss."""
+
+Cut = tuple[int, ...]
+"""First layer of each device, and the number of layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A device in the row.
+
+    Attributes
+    ----------
+    budget
+        What a design may take there; its loss is not used.
+    """
+
+    name: str
+    budget: Budget
+    frequency_hz: float
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A device with its layers.
+
+    Attributes
+    ----------
+    first, last
+        Indices of its layers, both included.
+    interval
+        In cycles of the device.
+    loss
+        In parts of ``POINT``.
+    words
+        Of an image that leave it for later devices.
+    """
+
+    name: str
+    first: int
+    last: int
+    problem: Problem
+    solution: Solution
+    interval: int
+    loss: int
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The best answer, and what is known of all.
+
+    Attributes
+    ----------
+    placed
+        One for each device; empty: none was found.
+    seconds, bound_s
+        Between two images, and what no answer is below.
+    proven
+        Whether no answer is faster; without one, whether there is none.
+    cuts, looked
+        How many there are, and at how many designs were looked for.
+    """
+
+    placed: tuple[Placed, ...]
+    seconds: float
+    bound_s: float
+    proven: bool
+    cuts: int
+    looked: int
+
+
+def spread(
+    problem: Problem,
+    sites: Sequence[Site],
+    links: Sequence[Fraction | int | None] = (),
+    *,
+    stop: Stop = Stop(),  # noqa: B008 - frozen
+    seed: int = 0,
+    told: Callable[[float, float], None] = lambda seconds, bound_s: None,
+) -> Spread:
+    """Where to cut a network for devices in a row, and the design of each part.
+
+    Parameters
+    ----------
+    problem
+        Of all layers; of its budget only the loss counts.
+    links
+        Words per cycle of the device before it that each link takes; ``None``: any number. Default: that for all.
+    told
+        Called with the seconds between two images, and what no answer is below, as they move.
+
+    Raises
+    ------
+    InputError
+        For fewer layers, or places to cut, than devices; a link without words; too many cuts; a turned problem.
+    """
+    rates = tuple(links) or (None,) * (len(sites) - 1)
+    if problem.least is not None:
+        raise InputError("of a problem that minimises the interval only", field="least")
+    if not sites:
+        raise InputError("at least one device is needed", field="devices")
+    if len(rates) != len(sites) - 1:
+        raise InputError(f"{len(rates)} links for {len(sites)} devices; {len(sites) - 1} are needed", field="links")
+    if wrong := [rate for rate in rates if rate is not None and rate <= 0]:
+        raise InputError(f"{wrong[0]} words per cycle are not allowed; more than 0", field="links")
+    places = [p for p in range(1, len(problem.layers)) if all(not b < p <= a for a, b in problem.edges)]
+    if len(places) < len(sites) - 1:
+        where = f"{len(places)} places where {len(problem.layers)} layers can be cut"
+        raise InputError(f"{len(sites)} devices are too many for {where}", field="devices")
+    if (count := comb(len(places), len(sites) - 1)) > MOST_CUTS:
+        raise InputError(f"{count} ways to cut, at most {MOST_CUTS} are looked at", field="devices")
+    return _Search(problem, sites, rates, places, stop, seed, told).run()
+
+
+def part_of(problem: Problem, site: Site, first: int, after: int) -> Problem:
+    """The layers from ``first`` to the one before ``after``, with the budgets of a device and the loss of all."""
+    edges = tuple((a - first, b - first) for a, b in problem.edges if first <= a < after and first <= b < after)
+    budget = replace(site.budget, loss=problem.budget.loss)
+    return replace(problem, layers=problem.layers[first:after], edges=edges, budget=budget)
+
+
+class _Search:
+    """One search over all cuts; times are in ticks, of which a cycle of each device has a whole number."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        sites: Sequence[Site],
+        rates: Sequence[Fraction | int | None],
+        places: Sequence[int],
+        stop: Stop,
+        seed: int,
+        told: Callable[[float, float], None],
+    ) -> None:
+        self.problem, self.sites, self.rates = problem, sites, rates
+        self.stop, self.clock, self.seed, self.told = stop, stop.clock(), seed, told
+        clocks = [Fraction(site.frequency_hz) for site in sites]
+        self.hz = Fraction(lcm(*(own.numerator for own in clocks)))  # a whole number of ticks for every clock
+        self.ticks = [int(self.hz / own) for own in clocks]
+        self.cuts: list[Cut] = [(0, *own, len(problem.layers)) for own in combinations(places, len(sites) - 1)]
+        self.fronts: dict[tuple[int, int, int], Front] = {}
+        self.least = [min(level.loss for level in layer.levels) for layer in problem.layers]
+        self.alone = [
+            [bound(part_of(problem, site, i, i + 1))[0] or 0 for i in range(len(problem.layers))] for site in sites
+        ]
+        self.bounds: dict[Cut, float] = {}
+        self.best, self.answer = inf, tuple[Placed, ...]()
+        self.looked: set[Cut] = set()
+
+    def run(self) -> Spread:
+        """Cuts by what they are not below, until the best answer is not above any that is left."""
+        heap: list[tuple[float, float, Cut]] = [(self._lower(cut), self._load(cut), cut) for cut in self.cuts]
+        heapq.heapify(heap)
+        low = inf
+        while heap:
+            known, load, cut = heap[0]
+            lower = self._lower(cut)
+            if lower > known:
+                heapq.heapreplace(heap, (lower, load, cut))
+                continue
+            if lower >= self.best or self.clock.over():
+                low = lower
+                break
+            self.told(float(self.best / self.hz), float(lower / self.hz))
+            if not self._looked_at(cut):
+                low = min(low, heapq.heappop(heap)[0])
+        low = min(low, self.best)
+        seconds = self.best if self.best == inf else float(self.best / self.hz)
+        bound_s = low if low == inf else float(low / self.hz)
+        return Spread(self.answer, seconds, bound_s, low == self.best, len(self.cuts), len(self.looked))
+
+    def _parts(self, cut: Cut) -> Iterator[tuple[int, int, int]]:
+        """(device, first layer, layer after the last) of each part."""
+        for s, (first, after) in enumerate(pairwise(cut)):
+            yield s, first, after
+
+    def _front(self, s: int, first: int, after: int) -> Front:
+        key = s, first, after
+        if key not in self.fronts:
+            own = part_of(self.problem, self.sites[s], first, after)
+            fastest = max(self.alone[s][first:after]) * self.ticks[s]
+            self.fronts[key] = Front(own, self.ticks[s], fastest, sum(self.least[first:after]))
+        return self.fronts[key]
+
+    def _lower(self, cut: Cut) -> float:
+        """Ticks that no answer with a cut is below: of parts, of parts of them, and of links."""
+        found: float = max([self.bounds.get(cut, 0), *self._links(cut)])
+        for s, first, after in self._parts(cut):
+            found = max(found, max(self.alone[s][first:after]) * self.ticks[s])
+            for (t, i, j), own in self.fronts.items():
+                if t == s and first <= i and j <= after:
+                    found = max(found, inf if own.impossible else own.fastest)
+        return found
+
+    def _load(self, cut: Cut) -> float:
+        """Multiply-accumulates per DSP of the part that has most: of cuts that may be as good the even ones first."""
+        found = []
+        for s, first, after in self._parts(cut):
+            macs = sum(layer.macs for layer in self.problem.layers[first:after])
+            found.append(macs / max(1, self.sites[s].budget.dsp or 1))
+        return max(found)
+
+    def _words(self, place: int) -> int:
+        """Words of an image that pass a place: what a layer gives passes it once, whoever takes it there or later."""
+        sources = {a for a, b in self.problem.edges if a < place <= b}
+        return sum(self.problem.layers[a].words[1] for a in sources)
+
+    def _links(self, cut: Cut) -> list[int]:
+        """Ticks of the words of an image on each link."""
+        rows = zip(cut[1:-1], self.rates, self.ticks, strict=False)
+        return [0 if rate is None else -(-self._words(place) // Fraction(rate)) * own for place, rate, own in rows]
+
+    def _looked_at(self, cut: Cut) -> bool:
+        """One step further with a cut; whether more can be done."""
+        self.looked.add(cut)
+        fronts = [self._front(*own) for own in self._parts(cut)]
+        unsettled = [own for own in fronts if not own.settled]
+        if unsettled:
+            unsettled[0].look_for_fastest(self._asked)
+            return True
+        self._taken(cut, fronts)
+        if self.best == inf:  # perhaps there is none: the least losses tell, and are an answer if they fit
+            for own in fronts:
+                own.look_for_least(self._asked)
+            self._taken(cut, fronts)
+        found = chosen(*self._case(cut, [own.corners() for own in fronts]))
+        low: float = inf if found is None else found[0]
+        if cut not in self.bounds and low < self.best:
+            self._balanced(cut, fronts)
+        before = self.bounds.get(cut, 0)
+        self.bounds[cut] = max(before, low)
+        if low >= self.best:
+            return False
+        high = self.best if self.best < inf else 4 * low
+        at = int(low) if low > before else int(low + high) // 2  # first what may be the best, then by halves
+        for own in fronts:
+            own.look_within(at, self._asked)
+        self._taken(cut, fronts)
+        again = chosen(*self._case(cut, [own.corners() for own in fronts]))
+        moved = again is None or again[0] > low or self.best <= at
+        if again is not None:
+            self.bounds[cut] = max(self.bounds[cut], again[0])
+        return moved
+
+    def _balanced(self, cut: Cut, fronts: list[Front]) -> None:
+        """A better answer where one part is the slowest: it gets what the others do not need of the loss."""
+        for _ in range(_TIMES):
+            found, most = chosen(*self._case(cut, [own.designs for own in fronts])), self.problem.budget.loss
+            if found is None or most is None or self.clock.over():
+                return
+            ticks, slowest = found[0], max(range(len(fronts)), key=lambda i: found[1][i].ticks)
+            spare = most
+            for i, own in enumerate(fronts):
+                if i != slowest:
+                    own.look_within(ticks - 1, self._asked)
+                    spare -= min([point.loss for point in own.designs if point.ticks < ticks], default=most + 1)
+            if spare <= found[1][slowest].loss:
+                return
+            fronts[slowest].look_with(spare, self._asked)
+            self._taken(cut, fronts)
+
+    def _case(self, cut: Cut, points: list[list[Point]]) -> tuple[list[str], list[list[Point]], list[int], int | None]:
+        return [site.name for site in self.sites], points, self._links(cut), self.problem.budget.loss
+
+    def _taken(self, cut: Cut, fronts: Sequence[Front]) -> None:
+        """The best of the designs that are known as an answer."""
+        found = chosen(*self._case(cut, [own.designs for own in fronts]))
+        if found is None or found[0] >= self.best:
+            return
+        rows = []
+        for (s, first, after), front, point in zip(self._parts(cut), fronts, found[1], strict=True):
+            assert point.solution is not None
+            words = self._words(after) if after < len(self.problem.layers) else 0
+            own = point.ticks // front.ticks
+            rows.append(
+                Placed(self.sites[s].name, first, after - 1, front.problem, point.solution, own, point.loss, words)
+            )
+        self.best, self.answer = found[0], tuple(rows)
+
+    def _asked(self, problem: Problem) -> Record[Solution]:
+        seconds = self.clock.part(_SHARE).seconds()
+        return asked(problem, Stop(seconds, self.stop.work, workers=self.stop.workers), self.seed)

@@ -164,7 +164,7 @@ class Outcome:
             if best is not None:
                 found.append(f"Not proven: that none has less than {best.interval} cycles. {_PROXY}")
         if self.assumes and self.sure is not None:
-            found.append(f"Proven without that: none has less than {self.sure} cycles.")
+            found.append(f"Proven without that: no design that truly holds has less than {self.sure} cycles.")
         return tuple(found)
 
     def table(self) -> tuple[tuple[str, ...], ...]:

@@ -173,7 +173,7 @@ def test_no_design_fits_whatever_it_loses() -> None:
 
 
 def test_a_broken_assumption_is_said() -> None:
-    problem = small(3)
+    problem = small(20)
     every = itertools.product(*(range(len(layer.levels)) for layer in problem.layers))
     true = {levels: (8 - 0.1 * sum(levels)) * POINT for levels in every}
     outcome = run(problem, true, Settings(rounds=100))

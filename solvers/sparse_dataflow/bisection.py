@@ -100,7 +100,8 @@ class _Search:
         self.options = Affordable(self.problem if least is None else within(self.problem, _PLENTY), self.tables)
         self.values: Sequence[int] = []
         if least is not None:
-            self.values = range(max(0, record.bound), _PLENTY)
+            own = (*budget_at(self.problem, least.interval), self.problem.budget.loss)[place_of(least)]
+            self.values = range(max(0, record.bound), _PLENTY if own is None else own + 1)
         elif (slowest := self.options.slowest) is not None:
             every = self.options.values()
             self.values = every[every >= slowest].tolist()

@@ -20,10 +20,12 @@ import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
+from accmine.ports import Stop
 from accmine.problems.sparse_dataflow import (
     KIND,
     Candidates,
     LayerOptions,
+    Problem,
     Solution,
     bound,
     budget_at,
@@ -41,7 +43,7 @@ from .joint import joined
 from .pruning import Affordable
 from .relaxation import Relaxed, relaxed
 
-__all__ = ["Bisection", "bisect"]
+__all__ = ["Bisection", "bisect", "fits"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -68,6 +70,13 @@ class Bisection:
 def bisect(record: Record[Solution], tables: Sequence[LayerOptions]) -> StopReason:
     """The search on tables that may lack options without which some best design is left; the record has a bound."""
     return _Search(record, tables).run()
+
+
+def fits(problem: Problem, stop: Stop) -> bool | None:
+    """Whether there is any design, however long its interval; ``None``: not decided."""
+    record: Record[Solution] = Record(problem, stop, solver=Bisection.name)
+    search = _Search(record, tabulate(problem))
+    return False if not search.values else search.decided(len(search.values) - 1, float("inf"))
 
 
 class _Search:
@@ -134,7 +143,7 @@ class _Search:
                 beyond = bisect_left(self.values, int(self.values[begin] * (1 + growth)))
                 at = min(high - 1, max(begin + int(growth / _GROWTH), beyond))
                 growth = max(_GROWTH, 2 * growth)
-            answer = self._decided(at, effort)
+            answer = self.decided(at, effort)
             if not answer:
                 begin = at + 1
             if answer is False:
@@ -191,7 +200,7 @@ class _Search:
         self._refuted(low, _LP)
         return None
 
-    def _decided(self, at: int, effort: float) -> bool | None:
+    def decided(self, at: int, effort: float) -> bool | None:
         """Whether there is a design in a segment, which is offered; ``None``: not decided."""
         if not self.problem.edges:
             found = self._relaxed(at)

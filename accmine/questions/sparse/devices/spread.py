@@ -36,6 +36,9 @@ MOST_CUTS = 200_000
 _SHARE = 0.25
 """Of the time left that one question may take."""
 
+_TIMES = 3
+"""Times that parts of a cut exchange what they need of the loss."""
+
 Cut = tuple[int, ...]
 """First layer of each device, and the number of layers."""
 
@@ -261,6 +264,8 @@ class _Search:
             self._taken(cut, fronts)
         found = chosen(*self._case(cut, [own.corners() for own in fronts]))
         low: float = inf if found is None else found[0]
+        if cut not in self.bounds and low < self.best:
+            self._balanced(cut, fronts)
         before = self.bounds.get(cut, 0)
         self.bounds[cut] = max(before, low)
         if low >= self.best:
@@ -275,6 +280,23 @@ class _Search:
         if again is not None:
             self.bounds[cut] = max(self.bounds[cut], again[0])
         return moved
+
+    def _balanced(self, cut: Cut, fronts: list[Front]) -> None:
+        """A better answer where one part is the slowest: it gets what the others do not need of the loss."""
+        for _ in range(_TIMES):
+            found, most = chosen(*self._case(cut, [own.designs for own in fronts])), self.problem.budget.loss
+            if found is None or most is None or self.clock.over():
+                return
+            ticks, slowest = found[0], max(range(len(fronts)), key=lambda i: found[1][i].ticks)
+            spare = most
+            for i, own in enumerate(fronts):
+                if i != slowest:
+                    own.look_within(ticks - 1, self._asked)
+                    spare -= min([point.loss for point in own.designs if point.ticks < ticks], default=most + 1)
+            if spare <= found[1][slowest].loss:
+                return
+            fronts[slowest].look_with(spare, self._asked)
+            self._taken(cut, fronts)
 
     def _case(self, cut: Cut, points: list[list[Point]]) -> tuple[list[str], list[list[Point]], list[int], int | None]:
         return [site.name for site in self.sites], points, self._links(cut), self.problem.budget.loss

@@ -79,8 +79,8 @@ class Layer:
     Raises
     ------
     InputError
-        For sizes below 1, groups or a cluster that do not divide, no level, a level with a histogram of another length
-        or sum, or two levels of one name.
+        For sizes below 1, more products than 64 bits hold, groups or a cluster that do not divide, no level, a level
+        with a histogram of another length or sum, or two levels of one name.
     """
 
     name: str
@@ -112,6 +112,8 @@ class Layer:
                 wrong.append(("groups", f"{self.groups} does not divide {key}: {getattr(self, key)}"))
         if not wrong and (self.channels_in // self.groups) % self.cluster:
             wrong.append(("cluster", f"{self.cluster} does not divide {self.channels_in // self.groups} channels"))
+        if not wrong and self.macs * PARTS >= 1 << 62:
+            wrong.append(("size_out", f"{self.macs} multiply-accumulates are too many for exact cycles"))
         return wrong
 
     def _levels(self) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ the search is over these segments, from which on there is a design:
 2. Still without adapters by CP-SAT, for as long as that is brief.
 3. From there on with adapters: prices that know of them (``joint``) refute a segment, or leave few options and perhaps
    a design; what they leave open is asked of CP-SAT, first briefly. What is refuted is a bound, once for all below.
-4. In the segment with a design the least off-chip bits, where these are what takes longest.
+4. Within the segment with a design the same once more, where off-chip bits are what takes longest.
 """
 
 from __future__ import annotations
@@ -88,6 +88,8 @@ class _Search:
     ----------
     values
         Scores, ascending: the intervals at which segments begin, or budgets of what is minimised in place of them.
+    segment
+        Where there is a design, at last: ``values`` are its intervals, which differ by their off-chip bits.
     prices, trial
         The last ones without and with adapters.
     """
@@ -109,24 +111,31 @@ class _Search:
             self.values = every[every >= slowest].tolist()
         self.prices: Ints = np.zeros(len(RESOURCES) + 1, dtype=np.int64)
         self.trial: Ints | None = None
+        self.segment: int | None = None
 
     def run(self) -> StopReason:
         record = self.record
         if not self.values:
             record.no_solution("the least of each resource that a layer takes by itself")
-        low = bisect_right(self.values, record.bound) - 1 if self.values else 0
-        at, effort = self._priced(max(0, low)), _EFFORT
+        at = self._solved(bisect_right(self.values, record.bound) - 1 if self.values else 0)
+        if at is not None:
+            record.raise_bound(self.values[at], record.bound_method)
+            if record.over() is None and self.problem.least is None:  # off-chip weights take longest
+                self.segment = self.values[at]
+                self.values = range(self.segment, record.score + 1)
+                self._solved(0)
+        return record.over() or StopReason.TIME
+
+    def _solved(self, low: int) -> int | None:
+        """The first segment with a design; ``None``: none, or time is up."""
+        at, effort = low if self.segment is not None else self._priced(max(0, low)), _EFFORT
         if self.problem.edges:
             for longer in (1, 4):
                 at = None if at is None else self._narrowed(at, longer * effort, self._apart)
         while at is not None and at < self._known():
             at = self._narrowed(at, effort, self.decided)
             effort *= 4
-        if at is not None:
-            record.raise_bound(self.values[at], record.bound_method)
-            if record.over() is None and self.problem.least is None:
-                self._least_bits(at)
-        return record.over() or StopReason.TIME
+        return at
 
     def _known(self) -> int:
         """The segment of the best design, behind the last one without a design."""
@@ -172,6 +181,8 @@ class _Search:
             limits = [*budget_at(problem, problem.least.interval), own.loss]
             limits[place_of(problem.least)] = self.values[at]
             return problem.least.interval, tuple(limits)
+        if self.segment is not None:
+            return self.segment, (*budget_at(problem, self.values[at]), own.loss)
         if at + 1 < len(self.values):
             return self.values[at], (*budget_at(problem, self.values[at + 1] - 1), own.loss)
         limits = [*budget_at(problem, 0), own.loss]
@@ -233,24 +244,18 @@ class _Search:
                 return None
         return self._asked(own.candidates, at, effort)
 
-    def _least_bits(self, at: int) -> None:
-        """The shortest interval of the segment with the first design: what its off-chip weights take."""
-        candidates = self.options.at(*self._within(at), adapters=bool(self.problem.edges))
-        self._asked(candidates, at, float("inf"), least=_BITS)
-
     def _asked(
         self,
         candidates: Sequence[Candidates],
         at: int,
         effort: float,
         problem: Problem | None = None,
-        least: int | None = None,
     ) -> bool | None:
         """Whether CP-SAT finds a design, which is offered; ``None``: not decided."""
         record = self.record
         model = cast(Any, make_model(KIND, "cp-sat"))
         limits = self._within(at)[1]
-        built = model.among(problem or self.problem, self.tables, candidates, limits, least=least)
+        built = model.among(problem or self.problem, self.tables, candidates, limits)
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = max(1, record.stop.workers)
         solver.parameters.random_seed = record.seed & 0x7FFFFFFF
@@ -266,9 +271,6 @@ class _Search:
         record.work += solver.response_proto.deterministic_time
         if crew.outcome in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             self._offer(candidates, model.picks(solver.value))
-            if least is not None:
-                bits = int(solver.response_proto.inner_objective_lower_bound)
-                record.raise_bound(-int(-bits / self.problem.budget.bits_per_cycle // 1), _CP)
             return True
         return False if crew.outcome == cp_model.INFEASIBLE else None
 

@@ -23,11 +23,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from fractions import Fraction
+from graphlib import CycleError, TopologicalSorter
+from math import ceil, floor
 from typing import Any
 
 from accmine.errors import InputError
 from accmine.problems.rows import Reader, near
-from accmine.problems.sparse_dataflow.problem import KIND, Budget, Choice, Least, Problem, Solution
+from accmine.problems.sparse_dataflow.problem import KIND, MOST, Budget, Choice, Least, Problem, Solution
 from accmine.problems.sparse_dataflow.rules import interval_of
 from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS, Folding
 from accmine.sparse.layer import PARTS, POINT, Histogram, Layer, Level, binomial, histogram_of
@@ -37,6 +39,7 @@ __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]
 
 _KEYS = ("kind", "name", "layers", "edges", "budget", "model", "engines", "memories", "slacks", "least")
 _NUMBERS = ("channels_in", "channels_out", "groups", "cluster")
+_MOST_PRODUCTS = 1024  # of a window: each density is an exact binomial distribution
 _PAIRS = ("kernel", "size_in", "size_out")
 _LAYER = ("name", *_NUMBERS, *_PAIRS, "levels")
 _LEVEL = ("name", "density", "histogram", "loss", "source")
@@ -50,7 +53,7 @@ class _Reader(Reader):
     def amount(self, value: Any, path: str) -> Fraction:
         found = self.fraction(value, path)
         if found < 0:
-            self.wrong(path, f"{value!r:.60} is not allowed; at least 0")
+            self.wrong(path, f"{value!s:.60} is not allowed; at least 0")
         return max(found, Fraction(0))
 
     def pair(self, value: Any, path: str) -> tuple[int, int]:
@@ -91,7 +94,8 @@ def read_problem(obj: Any, where: str = "") -> Problem:
     if row.get("kind", KIND) != KIND:
         reader.wrong("kind", f"{row['kind']!r:.60} is not allowed here; {KIND} is needed")
     layers: dict[str, Layer] = {}
-    for i, item in enumerate(reader.rows(row.get("layers", []), "layers")):
+    given = reader.rows(row.get("layers", []), "layers")
+    for i, item in enumerate(given):
         layer = _layer(reader, item, f"layers[{i}]")
         if layer is not None and layer.name in layers:
             reader.wrong(f"layers[{i}].name", f"{layer.name!r} is there twice")
@@ -99,8 +103,8 @@ def read_problem(obj: Any, where: str = "") -> Problem:
             layers[layer.name] = layer
     if not layers and not reader.complaints:
         reader.wrong("layers", "no layer; at least one is needed")
-    ends, names = reader.rows(row.get("edges", []), "edges"), list(layers)
-    edges = [_edge(reader, item, f"edges[{i}]", names) for i, item in enumerate(ends)]
+    names = [str(item["name"]) for item in given if isinstance(item, Mapping) and "name" in item]  # wrong layers too
+    edges = _edges(reader, row.get("edges", []), names)
     budget, model = _budget(reader, row.get("budget", {})), _model(reader, row.get("model", {}))
     words = {
         key: reader.among(row.get(key, list(allowed)), key, allowed)
@@ -119,6 +123,10 @@ def _layer(reader: _Reader, item: Any, at: str) -> Layer | None:
     values: dict[str, Any] = {key: reader.whole(row.get(key, 1), f"{at}.{key}", 1) for key in _NUMBERS}
     values |= {key: reader.pair(row.get(key, [1, 1]), f"{at}.{key}") for key in _PAIRS}
     window = values["kernel"][0] * values["kernel"][1] * values["cluster"]
+    if window > _MOST_PRODUCTS:
+        key = "kernel" if values["cluster"] == 1 else "cluster"
+        reader.wrong(f"{at}.{key}", f"windows of {window} products; at most {_MOST_PRODUCTS}")
+        return None
     given = reader.rows(row.get("levels", []), f"{at}.levels")
     levels = [_level(reader, own, f"{at}.levels[{i}]", i, window) for i, own in enumerate(given)]
     name = reader.text(row.get("name", ""), f"{at}.name")
@@ -135,7 +143,7 @@ def _layer(reader: _Reader, item: Any, at: str) -> Layer | None:
 def _level(reader: _Reader, item: Any, at: str, index: int, window: int) -> Level:
     row = reader.mapping(item, at, _LEVEL)
     name = reader.text(row.get("name", str(index)), f"{at}.name")
-    loss = int(reader.amount(row.get("loss", 0), f"{at}.loss") * POINT)
+    loss = ceil(reader.amount(row.get("loss", 0), f"{at}.loss") * POINT)  # and budgets down: no sum fits by rounding
     source = reader.text(row["source"], f"{at}.source") if "source" in row else ""
     if ("density" in row) == ("histogram" in row):
         reader.wrong(at, "either density or histogram is needed")
@@ -143,13 +151,29 @@ def _level(reader: _Reader, item: Any, at: str, index: int, window: int) -> Leve
     if "density" in row:
         density = reader.amount(row["density"], f"{at}.density")
         if density > 1:
-            reader.wrong(f"{at}.density", f"{row['density']!r:.60} is not allowed; 0 to 1")
+            reader.wrong(f"{at}.density", f"{row['density']!s:.60} is not allowed; 0 to 1")
         return Level(name, (binomial(window, min(density, Fraction(1))),), loss, source)
     given = reader.rows(row["histogram"], f"{at}.histogram")
     if given and all(isinstance(own, list) for own in given):
         each = [reader.histogram(own, f"{at}.histogram[{i}]", window) for i, own in enumerate(given)]
         return Level(name, tuple(each), loss, source)
     return Level(name, (reader.histogram(given, f"{at}.histogram", window),), loss, source)
+
+
+def _edges(reader: _Reader, value: Any, names: list[str]) -> list[tuple[int, int]]:
+    before = len(reader.complaints)
+    found = [_edge(reader, item, f"edges[{i}]", names) for i, item in enumerate(reader.rows(value, "edges"))]
+    if len(reader.complaints) > before:
+        return found
+    order: TopologicalSorter[int] = TopologicalSorter()
+    for i, j in found:
+        order.add(j, i)
+    try:
+        order.prepare()
+    except CycleError as error:
+        round_ = " -> ".join(names[i] for i in error.args[1])
+        reader.wrong("edges", f"{round_:.60} is a circle; layers of a pipeline feed later ones only")
+    return found
 
 
 def _edge(reader: _Reader, item: Any, at: str, names: list[str]) -> tuple[int, int]:
@@ -173,7 +197,7 @@ def _budget(reader: _Reader, item: Any) -> Budget:
         if key == "bits_per_cycle":
             found[key] = reader.amount(value, f"budget.{key}")
         elif key == "loss":
-            found[key] = int(reader.amount(value, f"budget.{key}") * POINT)
+            found[key] = min(MOST, floor(reader.amount(value, f"budget.{key}") * POINT))
         else:
             found[key] = reader.whole(value, f"budget.{key}", 0)
     return Budget(**found)

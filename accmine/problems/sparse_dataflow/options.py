@@ -155,7 +155,8 @@ def _foldings(problem: Problem, layer: Layer) -> Ints:
     own = [(fines(layer, name), (1,) if name == DENSE else problem.slacks) for name in problem.engines]
     shapes = [(len(coarse), len(fine), len(problem.memories), len(slacks)) for fine, slacks in own]
     if (count := sum(map(prod, shapes))) > MOST_FOLDINGS:
-        raise InputError(f"{layer.name}: {count} foldings, at most {MOST_FOLDINGS} are tabulated")
+        message = f"{layer.name}: {count} foldings, at most {MOST_FOLDINGS} are tabulated"
+        raise InputError(message, field=f"layers[{problem.layers.index(layer)}]")
     parts = []
     for engine, (shape, (fine, slacks)) in enumerate(zip(shapes, own, strict=True)):
         c, f, memory, s = np.indices(shape).reshape(4, -1)
@@ -165,8 +166,6 @@ def _foldings(problem: Problem, layer: Layer) -> Ints:
 
 
 def _options(problem: Problem, layer: Layer) -> LayerOptions:
-    if layer.macs * PARTS >= 1 << 62:
-        raise InputError(f"{layer.name}: {layer.macs} multiply-accumulates are too many for exact cycles")
     rows = _foldings(problem, layer)
     _, _, ci, co, cg, _, _ = rows.T
     streams = np.column_stack([ci * cg * layer.cluster, co * cg])

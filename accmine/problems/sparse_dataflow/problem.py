@@ -17,9 +17,11 @@ from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS, Folding
 from accmine.sparse.layer import Layer
 from accmine.sparse.resources import DEFAULT_MODEL, RESOURCES, EngineModel
 
-__all__ = ["KIND", "Budget", "Choice", "Least", "Problem", "Solution", "needs_interval", "place_of", "within"]
+__all__ = ["KIND", "MOST", "Budget", "Choice", "Least", "Problem", "Solution", "needs_interval", "place_of", "within"]
 
 KIND = "sparse-dataflow"
+MOST = 1 << 60
+"""A limit above it is as good as none: products of a layer are fewer, and arrays hold it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, floor
 
-from accmine.problems.sparse_dataflow.problem import Choice, Problem, Solution, place_of
+from accmine.problems.sparse_dataflow.problem import MOST, Choice, Problem, Solution, place_of
 from accmine.sparse.folding import DENSE, Folding, wrong_folding
 from accmine.sparse.layer import POINT, Layer
 from accmine.sparse.rate import cycles, stream_cycles
@@ -78,10 +78,15 @@ def loss_of(problem: Problem, solution: Solution) -> int:
 
 
 def budget_at(problem: Problem, interval: int) -> tuple[int | None, ...]:
-    """Limits in the order of ``RESOURCES`` of a design with an interval: off-chip bits are a rate."""
+    """Limits in the order of ``RESOURCES`` of a design with an interval: off-chip bits are a rate.
+
+    At most ``MOST``, so that arrays of them hold every limit.
+    """
     own = problem.budget
     bits = None if own.bits_per_cycle is None else int(own.bits_per_cycle * interval)
-    return own.dsp, own.lut, own.ff, own.bram18, own.uram, bits
+    return tuple(
+        None if most is None else min(most, MOST) for most in (own.dsp, own.lut, own.ff, own.bram18, own.uram, bits)
+    )
 
 
 def check(problem: Problem, solution: Solution) -> tuple[str, ...]:

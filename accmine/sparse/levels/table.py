@@ -27,6 +27,7 @@ import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class _Table:
         loss = self.number(row, "loss", row.values["loss"])
         histograms = self.histograms(row, self.layers[name])
         if len(self.complaints) == before:
-            own = Level(level, histograms, int(loss * POINT), TABLE)
+            own = Level(level, histograms, ceil(loss * POINT), TABLE)
             self.found.setdefault(name, {})[level] = own
 
     def name(self, row: _Row, key: str) -> str:

@@ -16,6 +16,7 @@ from accmine.problems.sparse_dataflow import (
     solution_from_json,
     solution_to_json,
 )
+from accmine.solving import solve
 from accmine.sparse.layer import PARTS
 from tests.samples.sparse_sample import any_solution, random_dataflow
 
@@ -141,3 +142,35 @@ def test_a_level_keeps_its_source() -> None:
     assert problem_from_json(again) == problem
     with pytest.raises(InputError, match=r"layers\[0\]\.levels\[0\]\.source"):
         problem_from_json(changed("layers", 0, "levels", 0, "source", value=3))
+
+
+@pytest.mark.parametrize(
+    ("obj", "field", "message"),
+    [
+        (changed("edges", value=[["conv", "conv"]]), "edges", "conv -> conv is a circle"),
+        (changed("edges", value=[["conv", "fc"], ["fc", "conv"]]), "edges", "is a circle"),
+        (changed("layers", 0, "kernel", value=[300, 300]), "layers[0].kernel", "90000 products; at most 1024"),
+        (changed("layers", 0, "size_out", value=[10**9, 10**9]), "layers[0].size_out", "too many for exact cycles"),
+        (changed("layers", 0, "levels", 0, "density", value=1.5), "layers[0].levels[0].density", "1.5 is not allowed"),
+    ],
+)
+def test_one_fault_is_one_complaint(obj: dict[str, Any], field: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        problem_from_json(obj)
+    assert [own.field for own in caught.value.complaints] == [field]
+    assert message in caught.value.complaints[0].message
+
+
+def test_limits_beyond_64_bits_are_none() -> None:
+    budget = dict.fromkeys(("dsp", "lut", "ff", "bram18", "uram", "bits_per_cycle", "loss"), 10**30)
+    least = {"of": "dsp", "interval": 10**40}
+    free, huge = changed("budget", value={}), changed("budget", value=budget)
+    expected = solve(problem_from_json(free)).objective
+    assert solve(problem_from_json(huge)).objective == expected
+    assert solve(problem_from_json(huge | {"least": least})).objective == 2
+
+
+def test_losses_are_rounded_up_and_their_budget_down() -> None:
+    problem = problem_from_json(changed("layers", 0, "levels", 1, "loss", value="11/10000000"))
+    assert problem.layers[0].levels[1].loss == 2
+    assert problem_from_json(changed("budget", "loss", value="19/10000000")).budget.loss == 1

@@ -95,10 +95,3 @@ def test_too_many_foldings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "MOST_FOLDINGS", 5)
     with pytest.raises(InputError, match=r"own: .* foldings, at most 5 are tabulated"):
         tabulate(any_problem(5))
-
-
-def test_cycles_beyond_64_bits_are_refused() -> None:
-    level = Level("none", (binomial(1, Fraction(1)),))
-    huge = Layer("huge", 1 << 21, 1 << 21, size_out=(1, 9), levels=(level,))
-    with pytest.raises(InputError, match=r"huge: .* too many for exact cycles"):
-        tabulate(Problem((huge,)))

@@ -104,6 +104,8 @@ class Outcome:
         much, whatever a loss model says of it. ``None``: not known, or no design holds.
     monotone
         Whether networks are taken to lose no less where every layer is at least as sparse.
+    sure
+        The bound without that assumption: only designs that were evaluated are known to lose too much.
     """
 
     problem: Problem
@@ -111,6 +113,7 @@ class Outcome:
     end: End
     bound: int | None
     monotone: bool
+    sure: int | None = None
 
     @property
     def best(self) -> Round | None:
@@ -136,8 +139,12 @@ class Outcome:
     def claims(self) -> tuple[str, ...]:
         """What is known at the end, what is proven, and what is not, in sentences."""
         limit, best = (self.problem.budget.loss or 0) / POINT, self.best
-        under = " if a network loses no less where every layer is at least as sparse, which is assumed"
-        assumed = under if self.assumes else ""
+        assumed = ""
+        if self.assumes:
+            assumed = " if a network loses no less where every layer is at least as sparse, which is assumed"
+        if self.assumes and self.contradictions:
+            i, j = self.contradictions[0]
+            assumed += f", though round {j} is sparser than round {i} and lost less"
         found = [_ENDS[self.end]]
         if self.end is End.NOTHING and not self.rounds:
             found.append("Proven: no design fits the device, whatever it loses.")
@@ -150,15 +157,14 @@ class Outcome:
                 f"Measured: the design of round {best.number} loses {best.true_loss:.6g} points of at most {limit:.6g} "
                 f"(by the proxy {best.proxy_loss:.6g}), at {best.interval} cycles."
             )
-        if self.assumes and self.contradictions:
-            i, j = self.contradictions[0]
-            found.append(f"The assumption does not hold: round {j} is sparser than round {i}, and lost less.")
         if self.bound is not None and best is not None and self.bound >= best.interval:
             found.append(f"Proven{assumed}: no design that truly holds has less than {best.interval} cycles.")
         elif self.bound is not None:
             found.append(f"Proven{assumed}: no design that truly holds has less than {self.bound} cycles.")
             if best is not None:
                 found.append(f"Not proven: that none has less than {best.interval} cycles. {_PROXY}")
+        if self.assumes and self.sure is not None:
+            found.append(f"Proven without that: no design that truly holds has less than {self.sure} cycles.")
         return tuple(found)
 
     def table(self) -> tuple[tuple[str, ...], ...]:
@@ -190,6 +196,7 @@ class Outcome:
             "best_round": None if best is None else best.number,
             "interval": None if best is None else best.interval,
             "bound": self.bound,
+            "bound_without_assumption": self.sure,
             "assumes_monotone_loss": self.assumes,
             "contradictions": [list(pair) for pair in self.contradictions],
             "claims": list(self.claims()),

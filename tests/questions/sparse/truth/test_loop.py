@@ -94,6 +94,8 @@ def held(seed: int, *, monotone: bool) -> Outcome:
     assert outcome.end is End.PROVED
     assert outcome.best is not None
     assert outcome.best.interval == outcome.bound == least, "of all levels that truly hold the fastest"
+    lost = {levels_of(own.solution) for own in outcome.rounds if not own.holds}
+    assert outcome.sure == min(least, *(interval for levels, interval in every.items() if levels not in lost))
     for own in outcome.rounds:
         levels = tuple(choice.level for choice in own.solution)
         assert own.true_loss == true[levels] / POINT
@@ -171,12 +173,18 @@ def test_no_design_fits_whatever_it_loses() -> None:
 
 
 def test_a_broken_assumption_is_said() -> None:
-    problem = small(0)
-    true = true_losses(problem, 0, monotone=False)
-    dense = tuple(0 for _ in problem.layers)
-    outcome = run(problem, {**true, dense: max(true.values())}, Settings(rounds=100, monotone=False))
-    assert outcome.contradictions or dense not in [levels_of(own.solution) for own in outcome.rounds]
+    problem = small(20)
+    every = itertools.product(*(range(len(layer.levels)) for layer in problem.layers))
+    true = {levels: (8 - 0.1 * sum(levels)) * POINT for levels in every}
+    outcome = run(problem, true, Settings(rounds=100))
+    assert outcome.end is End.NOTHING
+    assert outcome.contradictions
+    for i, j in outcome.contradictions:
+        assert outcome.rounds[j - 1].true_loss < outcome.rounds[i - 1].true_loss
+    i, j = outcome.contradictions[0]
+    assert any(f"though round {j} is sparser than round {i} and lost less" in claim for claim in outcome.claims())
     assert outcome.to_json()["contradictions"] == [list(pair) for pair in outcome.contradictions]
+    assert outcome.sure is not None, "some levels were not evaluated"
 
 
 def test_lines_show_proxy_and_truth() -> None:

@@ -13,7 +13,7 @@ from accmine.questions.sparse.digits import Digits, digits_problem
 from accmine.questions.sparse.loop import Settings, true_loss_loop
 from accmine.questions.sparse.rounds import End, Outcome, Round
 from accmine.questions.sparse.study.parts import Parts
-from accmine.questions.sparse.study.record import AccuracyRow, RoundRow
+from accmine.questions.sparse.study.rows import AccuracyRow, RoundRow
 from accmine.result import Result, Sense, Status, StopReason
 from accmine.solving import verify
 from accmine.sparse.layer import Layer

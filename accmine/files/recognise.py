@@ -116,6 +116,10 @@ _TEXTS: tuple[tuple[str, Callable[[_Look], object]], ...] = (
         "a kernel, which accmine kernel and accmine validate read after its architecture",
         lambda look: look.has("name", "body") and not look.has("kind"),
     ),
+    (
+        "a study of a sparse dataflow accelerator, which accmine run reads",
+        lambda look: look.has("kind", "device", "loss") and not look.has("layers"),
+    ),
     ("a problem of accmine, which accmine solve reads", lambda look: look.has("kind")),
     ("a study over a suite, which accmine compare reads", lambda look: look.has("name", "compare")),
     ("a study, which accmine run reads", lambda look: look.has("workloads", "accelerator")),

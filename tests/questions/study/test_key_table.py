@@ -50,7 +50,7 @@ def rows(table: str) -> dict[str, tuple[str, ...]]:
 
 
 def test_every_kind_of_key_has_its_row() -> None:
-    table = key_table("tree", "trees", SCHEMA)
+    table = key_table("tree", "trees", "More.", SCHEMA)
     assert table.startswith("# Keys of trees\n\nWritten by `accmine schema tree --markdown`; ")
     assert rows(table) == {
         "trees": ("mapping", "required", "Name -> tree."),
@@ -64,7 +64,7 @@ def test_every_kind_of_key_has_its_row() -> None:
 
 @pytest.mark.parametrize("what", ["architecture", "kernel"])
 def test_keys_of_descriptions_say_their_units(what: str) -> None:
-    table = key_table(what, what, schema_of(what))
+    table = key_table(what, what, "", schema_of(what))
     found = rows(table)
     assert len(found) == sum(line.startswith("| `") for line in table.splitlines())
     assert all(takes and meaning for takes, _, meaning in found.values())

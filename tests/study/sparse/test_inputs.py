@@ -67,7 +67,7 @@ def test_content_is_that_of_all_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "said"),
     [
-        ("small.yaml", DEVICE.replace("dsp: 20", "dsp: 0"), r"small\.yaml:2:6: dsp: must be greater than or equal to 1"),
+        ("small.yaml", DEVICE.replace("dsp: 20", "dsp: 0"), r"small\.yaml:2:6: dsp: must be greater than or"),
         ("small.yaml", DEVICE.replace("name: small\n", ""), r"small\.yaml:1:1: name: is required"),
         ("two.yaml", NETWORK.split("layers")[0] + "layers: [relu]\n", r"yaml:\d+:\d+: network: .*no convolution"),
         ("table.csv", HEAD + "conv0.conv0,a,2,0\n", r"table\.csv:2: density: 2 is not allowed; 0 to 1"),

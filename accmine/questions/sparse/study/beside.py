@@ -9,7 +9,7 @@ from accmine.errors import InputError
 from accmine.problems.sparse_dataflow import Least, Problem, Solution, interval_of
 from accmine.questions.sparse.study import measure
 from accmine.questions.sparse.study.parts import Parts
-from accmine.questions.sparse.study.record import BuyRow, OtherDesign, TpeRow
+from accmine.questions.sparse.study.rows import BuyRow, OtherDesign, TpeRow
 from accmine.questions.sparse.study.worth import Bought, bought
 from accmine.result import Result, StopReason
 from accmine.solving import solve
@@ -19,8 +19,8 @@ from accmine.study.sparse import SparseInputs, SparseStudy
 __all__ = ["Beside", "fill", "first_share"]
 
 FRUGAL, BUYS, DENSE, TPE = "least", "buys", "dense", "tpe"
-_FIRST, _SHARE = 0.6, 0.35
-"""Of the seconds that are left: of the answer, and of each part behind it but the last."""
+_FIRST, _SHARE, _BUYS = 0.6, 0.35, 0.6
+"""Of the seconds that are left: of the answer, of other designs behind it, and of what more buys."""
 
 
 @dataclass
@@ -80,7 +80,7 @@ def fill(
         beside.dense = _dense(study, inputs, problem, cycles, parts)
     if study.buys:
         parts.watch.step("what more of the limits buys")
-        stop, seed = parts.stop(_SHARE), parts.budget.seed
+        stop, seed = parts.stop(_BUYS), parts.budget.seed
         key = f"{BUYS}-{cycles}"
         found = parts.rows(key, Bought, lambda: bought(problem, result, study.buys, clock, stop, seed))
         beside.buys = found.rows

@@ -8,7 +8,7 @@ from math import floor
 from typing import Any
 
 from accmine.problems.sparse_dataflow import Budget, Problem, Solution, explain, interval_of, loss_of, use_of
-from accmine.questions.sparse.study.record import (
+from accmine.questions.sparse.study.rows import (
     LevelSource,
     OtherDesign,
     ResourceRow,

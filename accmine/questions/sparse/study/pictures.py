@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 
 from accmine.questions.run.pictures.figures import certificate_figure, progress_figure
-from accmine.questions.sparse.study.record import SparseLayerRow, SparseOutcome
+from accmine.questions.sparse.study.record import SparseOutcome
+from accmine.questions.sparse.study.rows import SparseLayerRow
 from accmine.report import Figure, Table, percent
 from accmine.report.charts.columns import columns, shares_with_bands, steps
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from accmine.questions.sparse.study import pictures
-from accmine.questions.sparse.study.record import OtherDesign, SparseLayerRow, SparseOutcome
+from accmine.questions.sparse.study.record import SparseOutcome
+from accmine.questions.sparse.study.rows import OtherDesign, SparseLayerRow
 from accmine.questions.sparse.study.worth import said
 from accmine.report import BULLET, UNKNOWN, Figure, Section, count, figures, number, percent, seconds, texts
 

@@ -176,7 +176,7 @@ def _outcome(
     rows, resources = measure.layer_rows(problem, found), measure.resource_rows(study, inputs, problem, found)
     binding, binds = measure.binds_of(problem, found, rows)
     proxy = loss_of(problem, found) / POINT
-    rate, least = device.frequency_hz / cycles, max(1, int(result.bound or 1))
+    rate = device.frequency_hz / cycles
     return SparseOutcome(
         study=study.name,
         status=result.status.value,
@@ -206,24 +206,32 @@ def _outcome(
         buys=beside.buys,
         dense=beside.dense,
         tpe=beside.tpe,
-        certificate=SparseCertificate(
-            metric="throughput",
-            unit="images/s",
-            sense="maximize",
-            objective=rate,
-            bound=device.frequency_hz / least,
-            gap=1 - least / cycles,
-            cycles=cycles,
-            bound_cycles=least,
-            method=result.bound_method,
-            solver=result.solver,
-            solver_s=took,
-            assumptions=measure.assumptions_of(problem, inputs, added=held is None),
-        ),
+        certificate=_certificate(inputs, problem, result, cycles, took, added=held is None),
         warnings=_warnings(sources, resources),
         trace=result.trace,
         seconds=parts.seconds | {"all else": time.monotonic() - parts.began - sum(parts.seconds.values())},
         versions=dict(versions()),
+    )
+
+
+def _certificate(
+    inputs: SparseInputs, problem: Problem, result: Result[Solution], cycles: int, took: float, *, added: bool
+) -> SparseCertificate:
+    """Of a design with an interval of so many cycles; ``added``: losses are, as none was measured."""
+    clock, least = inputs.device.frequency_hz, max(1, int(result.bound or 1))
+    return SparseCertificate(
+        metric="throughput",
+        unit="images/s",
+        sense="maximize",
+        objective=clock / cycles,
+        bound=clock / least,
+        gap=1 - least / cycles,
+        cycles=cycles,
+        bound_cycles=least,
+        method=result.bound_method,
+        solver=result.solver,
+        solver_s=took,
+        assumptions=measure.assumptions_of(problem, inputs, added=added),
     )
 
 

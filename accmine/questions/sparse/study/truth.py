@@ -10,7 +10,7 @@ from accmine.errors import InfeasibleError, NothingFoundError
 from accmine.problems.conflict import ConflictingLimit, infeasible, located
 from accmine.problems.sparse_dataflow import Problem, Solution, solution_from_json
 from accmine.questions.sparse.study.parts import Parts
-from accmine.questions.sparse.study.record import AccuracyRow, RoundRow
+from accmine.questions.sparse.study.rows import AccuracyRow, RoundRow
 from accmine.questions.sparse.truth.digits import Digits, digits_problem
 from accmine.questions.sparse.truth.loop import Settings, true_loss_loop
 from accmine.questions.sparse.truth.rounds import End, Outcome, Round

@@ -9,7 +9,7 @@ from fractions import Fraction
 from accmine.ports import Stop
 from accmine.problems.sparse_dataflow import Problem, Solution
 from accmine.questions.sparse.buys import Purchase, buys
-from accmine.questions.sparse.study.record import BuyRow, BuyStep
+from accmine.questions.sparse.study.rows import BuyRow, BuyStep
 from accmine.report import number
 from accmine.result import Result
 from accmine.sparse.layer import POINT
@@ -53,8 +53,8 @@ def said(row: BuyRow, images_per_s: float) -> str:
     if row.binds is False:
         return f"{has}: no amount more makes a design faster; it does not bind."
     if not row.steps:
-        least = 1 / POINT if row.name == "loss" else 1  # that is more at all
-        known = "" if row.bound is None or row.bound <= row.has + least else f"; below {number(row.bound, 7)} none is"
+        more = 1 / POINT if row.name == "loss" else 1  # that is more at all
+        known = "" if row.bound is None or row.bound <= row.has + more else f"; below {number(row.bound, 7)} none is"
         return f"{has}: whether more makes a design faster was not decided in time{known}."
     step = row.steps[0]
     gain = 100 * (step.images_per_s / images_per_s - 1)

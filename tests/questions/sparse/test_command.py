@@ -93,9 +93,12 @@ def test_options_without_effect_are_refused(accmine: Any, tmp_path: Path) -> Non
 
 
 def test_an_unknown_kind(accmine: Any, tmp_path: Path) -> None:
-    refused = accmine("run", written(tmp_path, {"kind": "sparse"}))
+    refused = accmine("run", written(tmp_path, {"kind": "sparse-dataflows"}))
     assert refused.code == 2
-    assert "study.yaml:2:7: kind: unknown kind 'sparse'; did you mean 'sparse-dataflow'? allowed: " in refused.err
+    assert (
+        "study.yaml:2:7: kind: unknown kind 'sparse-dataflows'; did you mean 'sparse-dataflow'? allowed: "
+        in refused.err
+    )
 
 
 def test_infeasible_ends_with_1_and_says_where(accmine: Any, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ PROBLEMS: dict[str, str] = {
 WHY_NOT: dict[str, str] = {
     "device-placement": "accmine.solvers.device_placement.why_not:explain",
     "kernel-sizing": "accmine.solvers.kernel_sizing.why_not:explain",
+    "sparse-dataflow": "accmine.solvers.sparse_dataflow.why_not:explain",
     "stage-selection": "accmine.solvers.stage_selection.why_not:explain",
 }
 """Problem kind -> (limits in conflict, remedies) of a problem without solution, where that takes solvers."""

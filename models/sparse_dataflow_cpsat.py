@@ -52,6 +52,7 @@ class SparseDataflowCpSat(BaseModel):
     """Model of ``sparse-dataflow`` for CP-SAT; see ``accmine.ports``."""
 
     engine = "cp-sat"
+    interval: Any = None
 
     def build(self, problem: Problem) -> cp_model.CpModel:
         """Every option of every layer, and the interval as a variable that is minimised.
@@ -118,7 +119,7 @@ class SparseDataflowCpSat(BaseModel):
 
     def _declare(self, problem: Problem, candidates: Sequence[Candidates]) -> None:
         self.problem, self.model, self.candidates = problem, cp_model.CpModel(), candidates
-        self.interval: Any = None
+        self.interval = None
         self.x: list[list[Any]] = []
         for i, own in enumerate(candidates):
             x = [self.model.new_bool_var(f"x{i}_{o}") for o in range(len(own))]

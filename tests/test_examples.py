@@ -49,3 +49,13 @@ def test_cluster_on_loopback(tmp_path: Path) -> None:
     assert sum(line.startswith("point ") and ": " in line for line in lines) >= 2
     assert lines[-3].split() == ["limits.area", "status", "samples_per_s", "gap"]
     assert [line.split()[0] for line in lines[-2:]] == ["0", "1"]
+
+
+@pytest.mark.full
+def test_sparse_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = script("sparse_accuracy").main()
+    assert outcome.best is not None
+    assert outcome.best.true_loss <= 1
+    printed = capsys.readouterr().out
+    assert "proxy loss  corrected  true loss  accuracy %" in printed
+    assert "loss on test images, which decided nothing: " in printed

@@ -1,4 +1,4 @@
-"""Weights of the fit of ``accmine.sparse.stalls``: written by ``benchmarks/stalls.py``, which simulates and fits."""
+"""Weights of the fit of ``accmine.sparse.stalls``: ``benchmarks/stalls.py`` simulates and writes them."""
 
 from __future__ import annotations
 

@@ -273,7 +273,9 @@ so."""
 
 
 def block_of(document: Document) -> str:
-    """Which of ``BLOCKS`` a document has; empty for none."""
+    """Which of ``BLOCKS`` a document has; empty for none, and for one of another kind, whose keys are its own."""
+    if isinstance(document.data, dict) and "kind" in document.data:
+        return ""
     return next((key for key in BLOCKS if isinstance(document.data, dict) and key in document.data), "")
 
 

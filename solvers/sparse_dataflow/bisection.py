@@ -5,25 +5,29 @@ the search is over these segments, from which on there is a design:
 
 1. Without adapters, which is a relaxation, by the prices of a linear program (``relaxation``): the least segment that
    they do not refute.
-2. From there on with adapters: prices that know of them (``joint``) refute a segment, or leave few options and perhaps
+2. Still without adapters by CP-SAT, for as long as that is brief.
+3. From there on with adapters: prices that know of them (``joint``) refute a segment, or leave few options and perhaps
    a design; what they leave open is asked of CP-SAT, first briefly. What is refuted is a bound, once for all below.
-3. In the segment with a design the least off-chip bits, where these are what takes longest.
+4. Within the segment with a design the same once more, where off-chip bits are what takes longest.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from ortools.sat.python import cp_model
 
+from accmine.ports import Stop
 from accmine.problems.sparse_dataflow import (
     KIND,
     Candidates,
     LayerOptions,
+    Problem,
     Solution,
     bound,
     budget_at,
@@ -41,7 +45,7 @@ from .joint import joined
 from .pruning import Affordable
 from .relaxation import Relaxed, relaxed
 
-__all__ = ["Bisection", "bisect"]
+__all__ = ["Bisection", "bisect", "fits"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -70,6 +74,13 @@ def bisect(record: Record[Solution], tables: Sequence[LayerOptions]) -> StopReas
     return _Search(record, tables).run()
 
 
+def fits(problem: Problem, stop: Stop) -> bool | None:
+    """Whether there is any design, however long its interval; ``None``: not decided."""
+    record: Record[Solution] = Record(problem, stop, solver=Bisection.name)
+    search = _Search(record, tabulate(problem))
+    return False if not search.values else search.decided(len(search.values) - 1, float("inf"))
+
+
 class _Search:
     """One search.
 
@@ -77,6 +88,8 @@ class _Search:
     ----------
     values
         Scores, ascending: the intervals at which segments begin, or budgets of what is minimised in place of them.
+    segment
+        Where there is a design, at last: ``values`` are its intervals, which differ by their off-chip bits.
     prices, trial
         The last ones without and with adapters.
     """
@@ -98,35 +111,45 @@ class _Search:
             self.values = every[every >= slowest].tolist()
         self.prices: Ints = np.zeros(len(RESOURCES) + 1, dtype=np.int64)
         self.trial: Ints | None = None
+        self.segment: int | None = None
 
     def run(self) -> StopReason:
         record = self.record
         if not self.values:
             record.no_solution("the least of each resource that a layer takes by itself")
-        low = bisect_right(self.values, record.bound) - 1 if self.values else 0
-        at, effort = self._priced(max(0, low)), _EFFORT
-        while at is not None and at < self._known():
-            at = self._narrowed(at, effort)
-            effort *= 4
+        at = self._solved(bisect_right(self.values, record.bound) - 1 if self.values else 0)
         if at is not None:
             record.raise_bound(self.values[at], record.bound_method)
-            if record.over() is None and self.problem.least is None:
-                self._least_bits(at)
+            if record.over() is None and self.problem.least is None:  # off-chip weights take longest
+                self.segment = self.values[at]
+                self.values = range(self.segment, record.score + 1)
+                self._solved(0)
         return record.over() or StopReason.TIME
+
+    def _solved(self, low: int) -> int | None:
+        """The first segment with a design; ``None``: none, or time is up."""
+        at, effort = low if self.segment is not None else self._priced(max(0, low)), _EFFORT
+        if self.problem.edges:
+            for longer in (1, 4):
+                at = None if at is None else self._narrowed(at, longer * effort, self._apart)
+        while at is not None and at < self._known():
+            at = self._narrowed(at, effort, self.decided)
+            effort *= 4
+        return at
 
     def _known(self) -> int:
         """The segment of the best design, behind the last one without a design."""
         best = self.record.best
         return len(self.values) if best is None else bisect_right(self.values, self.record.score) - 1
 
-    def _narrowed(self, low: int, effort: float) -> int | None:
+    def _narrowed(self, low: int, effort: float, decide: Callable[[int, float], bool | None]) -> int | None:
         """The first segment that is not refuted, after questions of some effort; ``None``: none, or time is up.
 
         They go upwards in doubling steps until there is a design, then between. What is not decided counts as no
         design until there is one, and stays open.
         """
-        begin, growth = low, 0.0
-        while begin < (high := self._known()):
+        begin, growth, found = low, 0.0, len(self.values)
+        while begin < (high := min(found, self._known())):
             if self.record.over() is not None:
                 return None
             at = (begin + high) // 2
@@ -134,8 +157,10 @@ class _Search:
                 beyond = bisect_left(self.values, int(self.values[begin] * (1 + growth)))
                 at = min(high - 1, max(begin + int(growth / _GROWTH), beyond))
                 growth = max(_GROWTH, 2 * growth)
-            answer = self._decided(at, effort)
-            if not answer:
+            answer = decide(at, effort)
+            if answer:
+                found = at
+            else:
                 begin = at + 1
             if answer is False:
                 low = begin
@@ -156,6 +181,8 @@ class _Search:
             limits = [*budget_at(problem, problem.least.interval), own.loss]
             limits[place_of(problem.least)] = self.values[at]
             return problem.least.interval, tuple(limits)
+        if self.segment is not None:
+            return self.segment, (*budget_at(problem, self.values[at]), own.loss)
         if at + 1 < len(self.values):
             return self.values[at], (*budget_at(problem, self.values[at + 1] - 1), own.loss)
         limits = [*budget_at(problem, 0), own.loss]
@@ -191,12 +218,17 @@ class _Search:
         self._refuted(low, _LP)
         return None
 
-    def _decided(self, at: int, effort: float) -> bool | None:
+    def _apart(self, at: int, effort: float) -> bool | None:
+        """Whether there is a design without adapters in a segment; ``None``: not decided."""
+        found = self._relaxed(at)
+        if not found.possible or found.picks is not None:
+            return found.possible
+        return self._asked(found.candidates, at, effort, replace(self.problem, edges=()))
+
+    def decided(self, at: int, effort: float) -> bool | None:
         """Whether there is a design in a segment, which is offered; ``None``: not decided."""
         if not self.problem.edges:
-            found = self._relaxed(at)
-            decided = not found.possible or found.picks is not None
-            return found.possible if decided else self._asked(found.candidates, at, effort)
+            return self._apart(at, effort)
         interval, limits = self._within(at)
         candidates = self.options.at(interval, limits, adapters=True, prices=self.prices)
         own = joined(self.problem, candidates, limits, self.trial, self.record.clock)
@@ -212,19 +244,18 @@ class _Search:
                 return None
         return self._asked(own.candidates, at, effort)
 
-    def _least_bits(self, at: int) -> None:
-        """The shortest interval of the segment with the first design: what its off-chip weights take."""
-        candidates = self.options.at(*self._within(at), adapters=bool(self.problem.edges))
-        self._asked(candidates, at, least=_BITS)
-
     def _asked(
-        self, candidates: Sequence[Candidates], at: int, effort: float = float("inf"), least: int | None = None
+        self,
+        candidates: Sequence[Candidates],
+        at: int,
+        effort: float,
+        problem: Problem | None = None,
     ) -> bool | None:
         """Whether CP-SAT finds a design, which is offered; ``None``: not decided."""
         record = self.record
         model = cast(Any, make_model(KIND, "cp-sat"))
         limits = self._within(at)[1]
-        built = model.among(self.problem, self.tables, candidates, limits, least=least)
+        built = model.among(problem or self.problem, self.tables, candidates, limits)
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = max(1, record.stop.workers)
         solver.parameters.random_seed = record.seed & 0x7FFFFFFF
@@ -240,9 +271,6 @@ class _Search:
         record.work += solver.response_proto.deterministic_time
         if crew.outcome in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             self._offer(candidates, model.picks(solver.value))
-            if least is not None:
-                bits = int(solver.response_proto.inner_objective_lower_bound)
-                record.raise_bound(-int(-bits / self.problem.budget.bits_per_cycle // 1), _CP)
             return True
         return False if crew.outcome == cp_model.INFEASIBLE else None
 

@@ -120,8 +120,10 @@ def test_channels_that_differ(seed: int) -> None:
     own = tuple(drawn_histogram(draw, 9) for _ in range(16))
     level = Level("channels", own)
     layer = Layer("l", 16, 16, (3, 3), (8, 8), (8, 8), groups, levels=(level,))
-    coarse = [draw.choice(divisors(16 // groups)) for _ in range(2)]
-    folding = Folding(SPARSE, *coarse, draw.choice(divisors(groups)), draw.randint(1, 5), slack=draw.choice(SLACKS))
+    coarse_in, coarse_out = (draw.choice(divisors(16 // groups)) for _ in range(2))
+    folding = Folding(
+        SPARSE, coarse_in, coarse_out, draw.choice(divisors(groups)), draw.randint(1, 5), slack=draw.choice(SLACKS)
+    )
     found = simulate([(layer, level, folding)], images=max(20, 8000 * folding.engines // layer.windows), seed=seed)
     worst = slowest_stream(own, groups, folding.coarse_in, folding.coarse_group, folding.fine)
     alone = max(

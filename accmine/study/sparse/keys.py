@@ -48,13 +48,15 @@ def _slack(value: Any) -> Any:
     return value
 
 
+_PER_CENT = r"^\s*(100(\.0*)?|\d{1,2}(\.\d*)?|\.\d+)\s*%\s*$"
 Share = Annotated[
     float,
     BeforeValidator(_share),
     WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": "%\\s*$"}]}
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": _PER_CENT}]}
     ),
 ]
+"""A share of a device: a number, or per cent as a text."""
 
 
 class Network(Part):

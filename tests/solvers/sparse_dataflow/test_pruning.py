@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -23,20 +24,23 @@ def some_problem(seed: int) -> Problem:
     conv = Layer("conv", 2, 4, (3, 3), (8, 8), (8, 8), levels=levels)
     point = Layer("point", 4, 2, (1, 1), (8, 8), (8, 8), levels=(Level("none", (binomial(1, Fraction(1)),)),))
     names = draw.sample(["dsp", "lut", "ff", "bram18", "uram"], draw.randint(1, 5))
-    limits: dict[str, Any] = {name: draw.randint(1, 10**5) for name in names}
+    limits: dict[str, Any] = {name: draw.randint(1, 10 ** draw.randint(2, 5)) for name in names}
     budget = Budget(**limits)
     return Problem((conv, point), ((0, 1),), budget, slacks=(1, 4))
 
 
 def as_tuples(table: LayerOptions, interval: int, problem: Problem, streams: list[int]) -> list[tuple[int, ...]]:
-    """(loss, limited resources, streams) of every option that is fast enough."""
+    """(loss, limited resources, streams) of every option that is fast enough and fits by itself."""
     own = problem.budget
-    limited = [i for i, most in enumerate((own.dsp, own.lut, own.ff, own.bram18, own.uram)) if most is not None]
+    limits = own.dsp, own.lut, own.ff, own.bram18, own.uram
+    limited = [i for i, most in enumerate(limits) if most is not None]
     found = []
     for level, loss in enumerate(table.loss.tolist()):
         for folding in range(len(table.rows)):
             if table.cycles[level, folding] <= interval:
                 use, words = table.use[folding].tolist(), table.streams[folding].tolist()
+                if any(most is not None and use[i] > most for i, most in enumerate(limits)):
+                    continue
                 found.append((loss, *(use[i] for i in limited), *(words[i] for i in streams)))
     return found
 
@@ -77,7 +81,7 @@ def as_tuples_of(own: Candidates, problem: Problem, streams: list[int]) -> list[
 
 
 def test_nothing_is_left_below_the_fastest() -> None:
-    problem = some_problem(0)
+    problem = replace(some_problem(0), budget=Budget())
     tables = tabulate(problem)
     fastest = int(tables[0].cycles.min())
     assert len(at_interval(problem, tables, fastest - 1)[0]) == 0

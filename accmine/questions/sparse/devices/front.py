@@ -82,6 +82,16 @@ class Front:
         self._bounds[cycles] = None if record.infeasible else max(self.least, record.bound or 0)
         self._keep(record.best)
 
+    def look_with(self, loss: int, asked: Asked) -> None:
+        """The fastest design within a part of the loss; what is faster loses more."""
+        record = asked(replace(self.problem, budget=replace(self.problem.budget, loss=loss)))
+        if record.infeasible:
+            self.least = max(self.least, loss + 1)
+        elif record.bound is not None:
+            known = self._bounds.get(record.bound - 1, 0)
+            self._bounds[record.bound - 1] = None if known is None else max(known, loss + 1)
+        self._keep(record.best)
+
     def _keep(self, solution: Solution | None) -> None:
         if solution is not None:
             own = Point(interval_of(self.problem, solution) * self.ticks, loss_of(self.problem, solution), solution)

@@ -36,6 +36,12 @@ MOST_CUTS = 200_000
 _SHARE = 0.25
 """Of the time left that one question may take."""
 
+_DIVE = 0.5
+"""Of the time, for the most even cut, before all are looked at."""
+
+_TIMES = 3
+"""Times that parts of a cut exchange what they need of the loss."""
+
 Cut = tuple[int, ...]
 """First layer of each device, and the number of layers."""
 
@@ -188,6 +194,9 @@ class _Search:
         heap: list[tuple[float, float, Cut]] = [(self._lower(cut), self._load(cut), cut) for cut in self.cuts]
         heapq.heapify(heap)
         low = inf
+        half, (_, _, even) = self.clock.part(_DIVE), min(heap, key=lambda own: own[1])
+        while self._lower(even) < self.best and not half.over() and self._looked_at(even):
+            pass  # an answer first: it tells which cuts need no look
         while heap:
             known, load, cut = heap[0]
             lower = self._lower(cut)
@@ -255,6 +264,9 @@ class _Search:
             unsettled[0].look_for_fastest(self._asked)
             return True
         self._taken(cut, fronts)
+        found = chosen(*self._case(cut, [own.corners() for own in fronts]))
+        if found is not None and found[0] < self.best and cut not in self.bounds:
+            self._balanced(cut, fronts, found[0])
         if self.best == inf:  # perhaps there is none: the least losses tell, and are an answer if they fit
             for own in fronts:
                 own.look_for_least(self._asked)
@@ -275,6 +287,27 @@ class _Search:
         if again is not None:
             self.bounds[cut] = max(self.bounds[cut], again[0])
         return moved
+
+    def _balanced(self, cut: Cut, fronts: list[Front], low: int) -> None:
+        """A first answer: the slowest part gets what the others do not need of the loss to be as fast."""
+        most, slowest, at = self.problem.budget.loss, max(fronts, key=lambda own: own.fastest), low
+        for _ in range(_TIMES):
+            if most is None or self.clock.over():
+                return
+            spare = most
+            for own in fronts:
+                if own is not slowest:
+                    own.look_within(at, self._asked)
+                    spare -= min([point.loss for point in own.designs if point.ticks <= at], default=most + 1)
+            if spare < slowest.least:
+                at += at // 2
+                continue
+            slowest.look_with(spare, self._asked)
+            self._taken(cut, fronts)
+            reached = min([point.ticks for point in slowest.designs if point.loss <= spare], default=at)
+            if reached <= at:
+                return
+            at = reached
 
     def _case(self, cut: Cut, points: list[list[Point]]) -> tuple[list[str], list[list[Point]], list[int], int | None]:
         return [site.name for site in self.sites], points, self._links(cut), self.problem.budget.loss

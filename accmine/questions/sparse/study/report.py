@@ -97,7 +97,9 @@ def _amount(value: float, unit: str) -> str:
 
 def _binds(outcome: SparseOutcome) -> tuple[str, ...]:
     near = [row.name for row in outcome.layers if outcome.value > row.cycles >= 0.95 * outcome.value]
-    more = f"{len(near)} more layers take 95 % of it or more: they bind the resources." if near else ""
+    more = (
+        f"Layers that take 95 % of it or more beside: {len(near)}; the resources are shared with them." if near else ""
+    )
     return (*(f"{BULLET}{line}" for line in outcome.binds), *([more] if more else []))
 
 
@@ -188,9 +190,9 @@ def _beside(outcome: SparseOutcome) -> Section:
 def _other(own: OtherDesign) -> tuple[str, ...]:
     if own.images_per_s is None or own.dsp is None or own.cycles is None:
         return (own.what, *(UNKNOWN,) * 5, own.status, seconds(own.seconds))
-    known = own.bound_cycles is not None and own.bound_cycles > 0
-    gap = 1 - own.bound_cycles / own.cycles if known else None  # type: ignore[operator]
-    proof = "proved" if own.status == "optimal" else f"gap {percent(gap)}"
+    proof = "proved" if own.status == "optimal" else "none"
+    if own.status != "optimal" and own.bound_cycles:
+        proof = f"gap {percent(1 - own.bound_cycles / own.cycles)}"
     return (
         own.what,
         number(own.images_per_s),

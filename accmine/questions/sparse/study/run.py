@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import DEFECT, AccmineError, InfeasibleError, NothingFoundError
+from accmine.files import entry_name
 from accmine.interrupts import held as whole
 from accmine.ports import Incumbent
 from accmine.problems.conflict import located
@@ -184,7 +185,7 @@ def _outcome(
         images_per_s=rate,
         images_per_s_per_dsp=rate / max(1, use_of(problem, found)[0]),
         frequency_hz=device.frequency_hz,
-        network="digits" if study.network is None else study.network.use,
+        network="digits" if study.network is None else entry_name(study.network.use),
         macs=sum(layer.macs for layer in problem.layers),
         parameters=sum(layer.parameters for layer in problem.layers),
         device=device.name,

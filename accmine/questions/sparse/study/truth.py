@@ -9,11 +9,11 @@ from typing import Any
 from accmine.errors import InfeasibleError, NothingFoundError
 from accmine.problems.conflict import ConflictingLimit, infeasible, located
 from accmine.problems.sparse_dataflow import Problem, Solution, solution_from_json
-from accmine.questions.sparse.digits import Digits, digits_problem
-from accmine.questions.sparse.loop import Settings, true_loss_loop
-from accmine.questions.sparse.rounds import End, Outcome, Round
 from accmine.questions.sparse.study.parts import Parts
 from accmine.questions.sparse.study.record import AccuracyRow, RoundRow
+from accmine.questions.sparse.truth.digits import Digits, digits_problem
+from accmine.questions.sparse.truth.loop import Settings, true_loss_loop
+from accmine.questions.sparse.truth.rounds import End, Outcome, Round
 from accmine.result import Result, Sense, Status, StopReason
 from accmine.solving import verify
 from accmine.sparse.layer import Layer

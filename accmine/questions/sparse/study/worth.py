@@ -53,7 +53,8 @@ def said(row: BuyRow, images_per_s: float) -> str:
     if row.binds is False:
         return f"{has}: no amount more makes a design faster; it does not bind."
     if not row.steps:
-        known = "" if row.bound is None or row.bound <= row.has else f", and below {number(row.bound, 7)} nothing is"
+        least = 1 / POINT if row.name == "loss" else 1  # that is more at all
+        known = "" if row.bound is None or row.bound <= row.has + least else f"; below {number(row.bound, 7)} none is"
         return f"{has}: whether more makes a design faster was not decided in time{known}."
     step = row.steps[0]
     gain = 100 * (step.images_per_s / images_per_s - 1)

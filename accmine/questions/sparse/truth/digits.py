@@ -14,8 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
-from accmine.problems.sparse_dataflow import Budget, Problem
+from accmine.problems.sparse_dataflow import Budget, Choice, Problem, Solution, score
 from accmine.questions.sparse.truth.digits_network import (
+    EPOCHS,
     SHAPES,
     Network,
     Reals,
@@ -82,6 +83,11 @@ class Digits:
         names = [[own.name for own in of] for of in self.thresholds]
         return [own.index(levels[shape.name]) for own, shape in zip(names, SHAPES, strict=True)]
 
+    def measured_interval(self, problem: Problem, levels: Mapping[str, str], solution: Solution) -> int:
+        """Cycles of a design by histograms of the test images with all layers at their levels (``together``)."""
+        choices = tuple(Choice(0, own.folding) for own in solution)
+        return score(self.together(problem, levels), Solution(choices))
+
     def _pruned(self, chosen: Sequence[int]) -> tuple[Network, list[float]]:
         """(network without small weights, what each layer takes for 0)."""
         own = [of[level] for of, level in zip(self.thresholds, chosen, strict=True)]
@@ -139,7 +145,7 @@ def _counted(weights: Reals, read: Reals, window: int) -> tuple[Histogram, ...]:
     return tuple(found)
 
 
-def trained_digits(seed: int = 0, levels: Sequence[tuple[int, int]] = LEVELS) -> Digits:
+def trained_digits(seed: int = 0, levels: Sequence[tuple[int, int]] = LEVELS, epochs: int = EPOCHS) -> Digits:
     """Train the network, in a few seconds, and find the thresholds of its levels.
 
     Raises
@@ -149,7 +155,7 @@ def trained_digits(seed: int = 0, levels: Sequence[tuple[int, int]] = LEVELS) ->
     """
     splits = load_digits(seed)
     with one_thread():
-        network = train(splits["train"], seed)
+        network = train(splits["train"], seed, epochs)
         read = forward(network, splits["calibration"].images)[0]
     thresholds = []
     for weights, values in zip(network.weights, read, strict=True):
@@ -168,7 +174,12 @@ def trained_digits(seed: int = 0, levels: Sequence[tuple[int, int]] = LEVELS) ->
 
 
 def digits_problem(
-    budget: Budget, *, seed: int = 0, levels: Sequence[tuple[int, int]] = LEVELS, name: str = "digits"
+    budget: Budget,
+    *,
+    seed: int = 0,
+    levels: Sequence[tuple[int, int]] = LEVELS,
+    epochs: int = EPOCHS,
+    name: str = "digits",
 ) -> tuple[Problem, Digits]:
     """The digits network as a sparse dataflow, and what tells its true accuracy.
 
@@ -179,13 +190,15 @@ def digits_problem(
         ``Settings(reference=digits.dense["validation"])``.
     levels
         Percent of weights and of activations that each one zeroes, the first of them none.
+    epochs
+        Times that each training image is seen.
 
     Raises
     ------
     InputError
         If scikit-learn is not installed.
     """
-    digits = trained_digits(seed, levels)
+    digits = trained_digits(seed, levels, epochs)
     with one_thread():
         layers = [_layer(digits, i) for i in range(len(SHAPES))]
     edges = tuple((i, i + 1) for i in range(len(SHAPES) - 1))

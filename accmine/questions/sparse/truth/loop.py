@@ -8,7 +8,7 @@ design that lost too much is cut off (``cuts``), with all that are at least as s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -101,31 +101,50 @@ class _Loop:
     known: dict[Levels, Measured] = field(default_factory=dict)
     cuts: list[Cut] = field(default_factory=list)
     bound: int | None = None
+    sure: int | None = None
     solves: int = 0
     until: float = 0.0
 
     def outcome(self, end: End) -> Outcome:
-        return Outcome(self.problem, tuple(self.rounds), end, self.bound, self.settings.monotone)
+        return Outcome(self.problem, tuple(self.rounds), end, self.bound, self.settings.monotone, self.sure)
 
     def run(self) -> Outcome:
         clock = Clock.after(self.settings.seconds)
+        end = self.ended(clock)
+        self.until = min(time.monotonic() + self.settings.solve_s, clock.at)
+        self.sure = self.without_assumption()
+        return self.outcome(end)
+
+    def ended(self, clock: Clock) -> End:
+        """One round after the other."""
         while True:
             best = self.outcome(End.ROUNDS).best
             if best is not None and not self.settings.improve:
-                return self.outcome(End.HELD)
+                return End.HELD
             begun, self.solves = time.monotonic(), 0
             self.until = min(begun + self.settings.solve_s, clock.at)
             if clock.over():
-                return self.outcome(End.TIME)
+                return End.TIME
             found = self.next_design(None if best is None else best.interval)
             if isinstance(found, End):
-                return self.outcome(found)
+                return found
             if len(self.rounds) == self.settings.rounds:
-                return self.outcome(End.ROUNDS)
+                return End.ROUNDS
             self.evaluate(found, time.monotonic() - begun)
 
-    def sought(self, losses: Problem, limit: int | None, among: Cut | None = None) -> Sought:
-        """The fastest design within a limit of the losses."""
+    def without_assumption(self) -> int | None:
+        """The bound where nothing is taken to lose too much but what was evaluated."""
+        if not (self.settings.monotone and self.cuts):
+            return self.bound
+        lost = [cut_of(self.problem, levels, monotone=False) for levels in self.known if is_cut(levels, self.cuts)]
+        found = self.sought(self.problem, None, cuts=lost).bound
+        best = self.outcome(End.ROUNDS).best
+        return found if found is None or best is None else min(found, best.interval)
+
+    def sought(
+        self, losses: Problem, limit: int | None, among: Cut | None = None, cuts: Sequence[Cut] | None = None
+    ) -> Sought:
+        """The fastest design within a limit of the losses, outside of cuts; default: those of the loop."""
         own = self.settings
 
         def ask(problem: Problem, seconds: float) -> Result[Solution]:
@@ -134,7 +153,8 @@ class _Loop:
 
         limited = replace(losses, budget=replace(losses.budget, loss=limit))
         tabulate_from(limited, self.problem, [range(len(layer.levels)) for layer in self.problem.layers])
-        return fastest_outside(limited, self.cuts, ask, max(0.0, self.until - time.monotonic()), among)
+        left = max(0.0, self.until - time.monotonic())
+        return fastest_outside(limited, self.cuts if cuts is None else cuts, ask, left, among)
 
     def next_design(self, most: int | None) -> _Found | End:
         """A design with an interval below ``most`` that is to be evaluated, or why there is none."""
@@ -150,18 +170,26 @@ class _Loop:
             self.bound = most
             return End.PROVED
         budget = self.problem.budget.loss or 0
+        last = 0 < len(self.rounds) == self.settings.rounds - 1
+        if most is None and last and (safe := self.safe_design(losses)) is not None:
+            return safe
         for wider in _WIDER:
             limit = int(budget * wider)
             found = self.sought(losses, limit)
             if found.solution is not None and (most is None or score(losses, found.solution) < most):
                 return _Found(losses, found.solution, limit)
-            if most is None and not is_cut(self.safest, self.cuts):
-                safe = self.sought(losses, None, tuple(frozenset([level]) for level in self.safest))
-                if safe.solution is not None:
-                    return _Found(losses, safe.solution, None)
+            if most is None and (safe := self.safe_design(losses)) is not None:
+                return safe
         if free.solution is not None and (most is None or score(losses, free.solution) < most):
             return _Found(losses, free.solution, None)
         return End.TIME
+
+    def safe_design(self, losses: Problem) -> _Found | None:
+        """The fastest design with the least sparse levels, unless they are known to lose too much."""
+        if is_cut(self.safest, self.cuts):
+            return None
+        found = self.sought(losses, None, tuple(frozenset([level]) for level in self.safest)).solution
+        return None if found is None else _Found(losses, found, None)
 
     @cached_property
     def safest(self) -> Levels:
@@ -251,6 +279,8 @@ def true_loss_loop(
     for key in ("rounds", "solve_s", "evaluate_s"):
         if not getattr(settings, key) > 0:
             wrong.append(Complaint("", key, f"{getattr(settings, key)} is not allowed; above 0"))
+    if problem.least is not None:
+        wrong.append(Complaint("", "least", f"{problem.least.of} is minimised; allowed: the interval"))
     if wrong:
         raise InputError(wrong)
     own = settings

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from accmine.problems.sparse_dataflow import Problem, Solution, solution_to_json
+from accmine.questions.sparse.truth.cuts import cut_of, is_cut, levels_of
 from accmine.sparse.layer import POINT
 
 __all__ = ["End", "Outcome", "Round"]
@@ -103,6 +104,8 @@ class Outcome:
         much, whatever a loss model says of it. ``None``: not known, or no design holds.
     monotone
         Whether networks are taken to lose no less where every layer is at least as sparse.
+    sure
+        The bound without that assumption: only designs that were evaluated are known to lose too much.
     """
 
     problem: Problem
@@ -110,6 +113,7 @@ class Outcome:
     end: End
     bound: int | None
     monotone: bool
+    sure: int | None = None
 
     @property
     def best(self) -> Round | None:
@@ -121,11 +125,26 @@ class Outcome:
         """Whether the bound, and that nothing holds, rest on the assumption that losses are monotone."""
         return self.monotone and not all(own.holds for own in self.rounds)
 
+    @property
+    def contradictions(self) -> tuple[tuple[int, int], ...]:
+        """Rounds (i, j) where j is at least as sparse in every layer, and yet lost less than i."""
+        ups = [cut_of(self.problem, levels_of(own.solution), monotone=True) for own in self.rounds]
+        return tuple(
+            (own.number, other.number)
+            for own, up in zip(self.rounds, ups, strict=True)
+            for other in self.rounds
+            if is_cut(levels_of(other.solution), [up]) and other.true_loss < own.true_loss - 1 / POINT
+        )
+
     def claims(self) -> tuple[str, ...]:
         """What is known at the end, what is proven, and what is not, in sentences."""
         limit, best = (self.problem.budget.loss or 0) / POINT, self.best
-        under = " if a network loses no less where every layer is at least as sparse, which is assumed"
-        assumed = under if self.assumes else ""
+        assumed = ""
+        if self.assumes:
+            assumed = " if a network loses no less where every layer is at least as sparse, which is assumed"
+        if self.assumes and self.contradictions:
+            i, j = self.contradictions[0]
+            assumed += f", though round {j} is sparser than round {i} and lost less"
         found = [_ENDS[self.end]]
         if self.end is End.NOTHING and not self.rounds:
             found.append("Proven: no design fits the device, whatever it loses.")
@@ -144,18 +163,21 @@ class Outcome:
             found.append(f"Proven{assumed}: no design that truly holds has less than {self.bound} cycles.")
             if best is not None:
                 found.append(f"Not proven: that none has less than {best.interval} cycles. {_PROXY}")
+        if self.assumes and self.sure is not None:
+            found.append(f"Proven without that: no design that truly holds has less than {self.sure} cycles.")
         return tuple(found)
 
     def table(self) -> tuple[tuple[str, ...], ...]:
         """Names of columns, and a row for each round."""
-        rows: list[tuple[str, ...]] = [
-            ("round", "cycles", "proxy loss", "corrected", "true loss", "holds", "solves", "solve s", "evaluate s")
-        ]
+        names = ["round", "cycles", "proxy loss", "corrected", "true loss", "holds", "solves", "solve s", "evaluate s"]
+        percent = any(own.accuracy is not None for own in self.rounds)
+        rows: list[tuple[str, ...]] = [(*names[:5], *(["accuracy %"] if percent else []), *names[5:])]
         for own in self.rounds:
             losses = (f"{loss:.3f}" for loss in (own.proxy_loss, own.corrected_loss, own.true_loss))
             seconds = (f"{own.solve_s:.2f}", f"{own.evaluate_s:.2f}")
+            accuracy = [] if own.accuracy is None else [f"{own.accuracy:.2f}"]
             holds = "yes" if own.holds else "no"
-            rows.append((str(own.number), str(own.interval), *losses, holds, str(own.solves), *seconds))
+            rows.append((str(own.number), str(own.interval), *losses, *accuracy, holds, str(own.solves), *seconds))
         return tuple(rows)
 
     def lines(self) -> tuple[str, ...]:
@@ -174,7 +196,9 @@ class Outcome:
             "best_round": None if best is None else best.number,
             "interval": None if best is None else best.interval,
             "bound": self.bound,
+            "bound_without_assumption": self.sure,
             "assumes_monotone_loss": self.assumes,
+            "contradictions": [list(pair) for pair in self.contradictions],
             "claims": list(self.claims()),
             "rounds": [own.to_json(self.problem) for own in self.rounds],
         }

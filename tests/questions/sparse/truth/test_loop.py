@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
+import math
 import random
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -12,8 +15,10 @@ from functools import reduce
 import numpy as np
 import pytest
 
-from accmine.problems.sparse_dataflow import Budget, Problem, tabulate
-from accmine.questions.sparse.truth.loop import End, Outcome, Settings, true_loss_loop
+from accmine.errors import InputError
+from accmine.problems.sparse_dataflow import Budget, Problem, check, tabulate
+from accmine.questions.sparse.truth import End, Outcome, Settings, true_loss_loop
+from accmine.questions.sparse.truth.cuts import levels_of
 from accmine.sparse.layer import POINT, Layer, Level, binomial
 
 Levels = tuple[int, ...]
@@ -79,21 +84,132 @@ def run(problem: Problem, true: Mapping[Levels, float], settings: Settings) -> O
     return true_loss_loop(problem, evaluate, settings)
 
 
-@pytest.mark.parametrize("monotone", [True, False])
-@pytest.mark.parametrize("seed", range(30))
-def test_true_constraint_holds(seed: int, monotone: bool) -> None:
+def held(seed: int, *, monotone: bool) -> Outcome:
+    """A loop with as many rounds as it needs, compared with all combinations of levels."""
     problem = small(seed)
-    true = true_losses(problem, seed, monotone=monotone)
-    free = replace(problem, budget=replace(problem.budget, loss=None))
-    every = fastest(free)
-    allowed = problem.budget.loss or 0
-    holding = [interval for levels, interval in every.items() if true[levels] <= allowed]
+    true, allowed = true_losses(problem, seed, monotone=monotone), problem.budget.loss or 0
+    every = fastest(replace(problem, budget=replace(problem.budget, loss=None)))
+    least = min(interval for levels, interval in every.items() if true[levels] <= allowed)
     outcome = run(problem, true, Settings(rounds=100, monotone=monotone))
-    print(seed, monotone, outcome.end, len(outcome.rounds), outcome.bound, min(holding, default=None))
-    if not holding:
-        assert outcome.end is End.NOTHING
-        assert outcome.best is None
-        return
     assert outcome.end is End.PROVED
     assert outcome.best is not None
-    assert outcome.best.interval == outcome.bound == min(holding)
+    assert outcome.best.interval == outcome.bound == least, "of all levels that truly hold the fastest"
+    lost = {levels_of(own.solution) for own in outcome.rounds if not own.holds}
+    assert outcome.sure == min(least, *(interval for levels, interval in every.items() if levels not in lost))
+    for own in outcome.rounds:
+        levels = tuple(choice.level for choice in own.solution)
+        assert own.true_loss == true[levels] / POINT
+        assert (
+            own.proxy_loss == sum(layer.levels[v].loss for layer, v in zip(problem.layers, levels, strict=True)) / POINT
+        )
+        assert own.holds == (true[levels] <= allowed)
+        assert own.interval >= every[levels]
+    assert len({own.levels for own in outcome.rounds}) == len(outcome.rounds), "nothing is asked twice"
+    assert not check(replace(problem, budget=replace(problem.budget, loss=None)), outcome.best.solution)
+    return outcome
+
+
+@pytest.mark.parametrize("monotone", [True, False])
+@pytest.mark.parametrize("seed", [0, 11, 12])
+def test_true_constraint_holds(seed: int, monotone: bool) -> None:
+    held(seed, monotone=monotone)
+
+
+@pytest.mark.full
+def test_true_constraint_holds_often() -> None:
+    outcomes = [held(seed, monotone=monotone) for seed in range(30) for monotone in (True, False)]
+    rounds = [own for outcome in outcomes for own in outcome.rounds]
+    assert sum(own.true_loss > own.proxy_loss + 0.01 for own in rounds) >= 30, "the proxy was too optimistic"
+    assert sum(own.true_loss < own.proxy_loss - 0.01 for own in rounds) >= 30, "and too pessimistic"
+    assert sum(not outcome.rounds[0].holds for outcome in outcomes) >= 10, "the first design alone would not do"
+    assert sum(outcome.best != outcome.rounds[0] for outcome in outcomes if outcome.rounds[0].holds) >= 5
+
+
+def test_rounds_used_up_keep_the_best_that_held() -> None:
+    problem = small(16)
+    true = true_losses(problem, 16, monotone=False)
+    every = run(problem, true, Settings(rounds=100, monotone=False))
+    few = run(problem, true, Settings(rounds=6, monotone=False))
+    assert len(every.rounds) > 6
+    assert few.end is End.ROUNDS
+    assert len(few.rounds) == 6
+    assert [own.levels for own in few.rounds] == [own.levels for own in every.rounds[:6]]
+    held = [own.interval for own in few.rounds if own.holds]
+    assert few.best is not None
+    assert few.best.interval == min(held)
+    assert few.bound is not None
+    assert few.bound <= (every.bound or 0) <= min(held)
+    assert any(claim.startswith("Not proven: that none has less than") for claim in few.claims())
+    assert not few.assumes
+
+
+def test_first_that_holds_is_enough_when_nothing_faster_is_asked_for() -> None:
+    problem = small(20)
+    outcome = run(problem, true_losses(problem, 20, monotone=True), Settings(improve=False))
+    assert outcome.end is End.HELD
+    assert [own.holds for own in outcome.rounds] == [False] * (len(outcome.rounds) - 1) + [True]
+
+
+@pytest.mark.parametrize("monotone", [True, False])
+def test_nothing_holds(monotone: bool) -> None:
+    problem = small(3)
+    outcome = run(problem, defaultdict(lambda: 9.0 * POINT), Settings(rounds=100, monotone=monotone))
+    count = math.prod(len(layer.levels) for layer in problem.layers)
+    assert outcome.end is End.NOTHING
+    assert outcome.best is None
+    assert outcome.bound is None
+    assert len(outcome.rounds) < count / 2 if monotone else len(outcome.rounds) == count
+    assert any("assumed" in claim for claim in outcome.claims()) == monotone
+    rounds = run(problem, defaultdict(lambda: 9.0 * POINT), Settings(rounds=1, monotone=False))
+    assert rounds.end is End.ROUNDS
+    assert any(claim.startswith("Not proven: that no levels lose") for claim in rounds.claims())
+
+
+def test_no_design_fits_whatever_it_loses() -> None:
+    problem = replace(small(3), budget=Budget(dsp=1, loss=POINT))
+    outcome = run(problem, {}, Settings())
+    assert (outcome.end, outcome.rounds) == (End.NOTHING, ())
+    assert "Proven: no design fits the device, whatever it loses." in outcome.claims()
+
+
+def test_a_broken_assumption_is_said() -> None:
+    problem = small(20)
+    every = itertools.product(*(range(len(layer.levels)) for layer in problem.layers))
+    true = {levels: (8 - 0.1 * sum(levels)) * POINT for levels in every}
+    outcome = run(problem, true, Settings(rounds=100))
+    assert outcome.end is End.NOTHING
+    assert outcome.contradictions
+    for i, j in outcome.contradictions:
+        assert outcome.rounds[j - 1].true_loss < outcome.rounds[i - 1].true_loss
+    i, j = outcome.contradictions[0]
+    assert any(f"though round {j} is sparser than round {i} and lost less" in claim for claim in outcome.claims())
+    assert outcome.to_json()["contradictions"] == [list(pair) for pair in outcome.contradictions]
+    assert outcome.sure is not None, "some levels were not evaluated"
+
+
+def test_lines_show_proxy_and_truth() -> None:
+    problem = small(0)
+    outcome = run(problem, true_losses(problem, 0, monotone=True), Settings())
+    header, *rows = outcome.table()
+    for row, own in zip(rows, outcome.rounds, strict=True):
+        cells = dict(zip(header, row, strict=True))
+        assert cells["proxy loss"] == f"{own.proxy_loss:.3f}"
+        assert cells["true loss"] == f"{own.true_loss:.3f}"
+    assert "accuracy %" not in header
+    data = json.loads(json.dumps(outcome.to_json()))
+    assert data["interval"] == outcome.bound
+    assert set(data["rounds"][0]) >= {"proxy_loss", "true_loss", "interval", "solve_s", "evaluate_s", "solution"}
+
+
+@pytest.mark.parametrize(
+    ("budget", "settings", "words"),
+    [
+        (Budget(dsp=9), Settings(), "budget.loss: a limit is needed"),
+        (Budget(loss=1), Settings(rounds=0), "rounds: 0 is not allowed; above 0"),
+        (Budget(loss=1), Settings(solve_s=float("nan")), "solve_s: nan is not allowed; above 0"),
+        (Budget(loss=1), Settings(evaluate_s=-1), "evaluate_s: -1 is not allowed; above 0"),
+    ],
+)
+def test_wrong_settings(budget: Budget, settings: Settings, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        true_loss_loop(replace(small(0), budget=budget), lambda levels: 0, settings)

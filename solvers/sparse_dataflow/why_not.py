@@ -1,0 +1,73 @@
+"""Why a sparse dataflow has no solution: budgets that conflict, and how much of each alone would be enough.
+
+However long the interval, all layers have to fit. Budgets are taken away one by one for as long as the others conflict
+without them; of each that is left the least that is enough is a problem of its own (``Least``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from accmine.ports import Stop
+from accmine.problems.conflict import minimal_conflict
+from accmine.problems.sparse_dataflow import Least, Problem, impossible
+from accmine.record import Record
+from accmine.sparse.layer import POINT
+from accmine.sparse.resources import RESOURCES
+
+from .bisection import Bisection, fits
+
+__all__ = ["explain"]
+
+_WORK = 5.0
+"""Deterministic time of CP-SAT for each question."""
+_EVER = 1 << 50
+"""Longer than any interval."""
+
+
+def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(budgets in conflict, what would be enough of each); both empty where that is not known.
+
+    What a question leaves open counts as no conflict: then more budgets are named than needed.
+    """
+    known = impossible(problem)
+    if known[0]:
+        return known
+    given = [key for key in _keys() if getattr(problem.budget, key) is not None]
+
+    def feasible(kept: frozenset[str]) -> bool:
+        return fits(_with(problem, kept), Stop(work=_WORK)) is not False
+
+    conflict = minimal_conflict(given, feasible)
+    return tuple(f"budget.{key}" for key in conflict), tuple(_remedy(problem, key) for key in conflict)
+
+
+def _keys() -> tuple[str, ...]:
+    return (*(name for name in RESOURCES if name != "bits"), "bits_per_cycle", "loss")
+
+
+def _with(problem: Problem, kept: frozenset[str]) -> Problem:
+    """The problem with these budgets alone."""
+    left: dict[str, Any] = {key: None for key in _keys() if key not in kept}
+    return replace(problem, budget=replace(problem.budget, **left), least=None)
+
+
+def _remedy(problem: Problem, key: str) -> str:
+    if key == "bits_per_cycle":  # a rate: however small, it is enough for a long interval
+        return "budget.bits_per_cycle: more than 0"
+    free = _with(problem, frozenset(_keys()) - {key})
+    record = Record[Any](replace(free, least=Least(key, _EVER)), Stop(work=_WORK), solver=Bisection.name)
+    Bisection().search(record)
+    if record.infeasible:
+        return f"budget.{key}: no change of it alone is enough"
+    unit = POINT if key == "loss" else 1
+    if record.best is None:
+        return f"budget.{key}: more than {_number(record.bound - 1, unit)}"
+    if record.score > record.bound:
+        return f"budget.{key}: {_number(record.score, unit)} is enough, {_number(record.bound - 1, unit)} is not"
+    return f"budget.{key}: at least {_number(record.score, unit)}"
+
+
+def _number(value: int, unit: int) -> str:
+    return str(value / unit) if unit > 1 else str(value)

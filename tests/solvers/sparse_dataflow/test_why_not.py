@@ -1,0 +1,78 @@
+"""Budgets that conflict, against brute force with and without each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import pytest
+
+from accmine.problems.sparse_dataflow import Budget, Least, Problem, loss_of, use_of
+from accmine.result import Status
+from accmine.solvers.sparse_dataflow.why_not import explain
+from accmine.solving import solve
+from accmine.sparse.layer import Layer, Level, binomial
+from accmine.sparse.resources import RESOURCES
+from tests.samples.sparse_sample import random_dataflow
+
+KEYS = (*RESOURCES[:5], "loss")
+
+
+def conflicting(kernel: tuple[int, int], **limits: Any) -> Problem:
+    """A layer whose weights need BRAM, URAM, or so many engines that each has a few in LUTs."""
+    levels = (
+        Level("none", (binomial(prod(kernel), Fraction(1)),)),
+        Level("half", (binomial(prod(kernel), Fraction(1, 2)),), 9),
+    )
+    layer = Layer("own", 32, 64, kernel, (4, 4), (4, 4), levels=levels)
+    return Problem((layer,), (), Budget(**limits), engines=("sparse",), memories=("bram", "uram"), slacks=(1,))
+
+
+def brute(problem: Problem) -> bool:
+    return solve(problem, "brute-force").status is Status.OPTIMAL
+
+
+@pytest.mark.parametrize(
+    ("kernel", "limits", "conflict"),
+    [
+        ((1, 1), {"dsp": 20, "bram18": 1, "uram": 0, "lut": 10**6}, {"dsp", "bram18", "uram"}),
+        ((2, 1), {"dsp": 20, "bram18": 1, "uram": 0, "loss": 5}, {"dsp", "bram18", "uram"}),
+        ((2, 2), {"dsp": 900, "bram18": 2, "uram": 0, "lut": 20_000}, {"lut", "bram18", "uram"}),
+        ((2, 1), {"lut": 3000, "ff": 10**6, "bram18": 1, "uram": 0}, {"lut", "bram18", "uram"}),
+    ],
+)
+def test_minimal_conflicts_and_remedies(kernel: tuple[int, int], limits: dict[str, int], conflict: set[str]) -> None:
+    problem = conflicting(kernel, **limits)
+    result = solve(problem)
+    assert result.status is Status.INFEASIBLE
+    assert not brute(problem)
+    assert (result.conflict, result.remedy) == explain(problem)
+    keys = [own.removeprefix("budget.") for own in result.conflict]
+    assert set(keys) == conflict
+    only: dict[str, Any] = {key: limits[key] for key in keys}
+    for key, text in zip(keys, result.remedy, strict=True):
+        without: dict[str, Any] = only | {key: None}
+        assert brute(replace(problem, budget=Budget(**without)))
+        value = int(text.removeprefix(f"budget.{key}: at least "))
+        enough: dict[str, Any] = limits | {key: value}
+        below: dict[str, Any] = limits | {key: value - 1}
+        assert brute(replace(problem, budget=Budget(**enough)))
+        assert not brute(replace(problem, budget=Budget(**below)))
+
+
+@pytest.mark.parametrize("of", KEYS)
+def test_the_least_of_a_budget_at_an_interval(of: str) -> None:
+    """The other direction: what is minimised in place of the interval."""
+    for seed in range(6):
+        problem = replace(random_dataflow(seed, most_layers=2), budget=Budget(dsp=40, loss=900_000))
+        best = solve(problem, "brute-force")
+        if best.solution is None:
+            continue
+        interval = int((best.objective or 0) * 1.5)
+        turned = replace(problem, least=Least(of, interval))
+        expected, own = solve(turned, "brute-force"), solve(turned, "bisection")
+        assert (own.status, own.objective, own.bound) == (Status.OPTIMAL, expected.objective, expected.objective)
+        taken = (*use_of(problem, own.solution), loss_of(problem, own.solution))  # type: ignore[arg-type]
+        assert taken[(*RESOURCES, "loss").index(of)] == own.objective

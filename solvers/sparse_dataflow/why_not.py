@@ -24,6 +24,7 @@ _WORK = 5.0
 """Deterministic time of CP-SAT for each question."""
 _EVER = 1 << 50
 """Longer than any interval."""
+_INTERVAL = "least.interval"
 
 
 def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -35,12 +36,20 @@ def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if known[0]:
         return known
     given = [key for key in _keys() if getattr(problem.budget, key) is not None]
+    given += [_INTERVAL] if problem.least is not None else []
 
     def feasible(kept: frozenset[str]) -> bool:
-        return fits(_with(problem, kept), Stop(work=_WORK)) is not False
+        own = _with(problem, kept)
+        if own.least is None:
+            return fits(own, Stop(work=_WORK)) is not False
+        record = Record[Any](own, Stop(work=_WORK), solver=Bisection.name)
+        Bisection().search(record)
+        return not record.infeasible
 
     conflict = minimal_conflict(given, feasible)
-    return tuple(f"budget.{key}" for key in conflict), tuple(_remedy(problem, key) for key in conflict)
+    return tuple(key if key == _INTERVAL else f"budget.{key}" for key in conflict), tuple(
+        _remedy(problem, key) for key in conflict
+    )
 
 
 def _keys() -> tuple[str, ...]:
@@ -50,23 +59,27 @@ def _keys() -> tuple[str, ...]:
 def _with(problem: Problem, kept: frozenset[str]) -> Problem:
     """The problem with these budgets alone."""
     left: dict[str, Any] = {key: None for key in _keys() if key not in kept}
-    return replace(problem, budget=replace(problem.budget, **left), least=None)
+    least = problem.least if _INTERVAL in kept else None
+    return replace(problem, budget=replace(problem.budget, **left), least=least)
 
 
 def _remedy(problem: Problem, key: str) -> str:
-    if key == "bits_per_cycle":  # a rate: however small, it is enough for a long interval
+    ever = _EVER if problem.least is None else problem.least.interval
+    if key == "bits_per_cycle" and problem.least is None:  # a rate: however small, it is enough for a long interval
         return "budget.bits_per_cycle: more than 0"
     free = _with(problem, frozenset(_keys()) - {key})
-    record = Record[Any](replace(free, least=Least(key, _EVER)), Stop(work=_WORK), solver=Bisection.name)
+    asked = None if key == _INTERVAL else Least("bits" if key == "bits_per_cycle" else key, ever)
+    record = Record[Any](replace(free, least=asked), Stop(work=_WORK), solver=Bisection.name)
     Bisection().search(record)
+    name = key if key == _INTERVAL else f"budget.{key}"
     if record.infeasible:
-        return f"budget.{key}: no change of it alone is enough"
-    unit = POINT if key == "loss" else 1
+        return f"{name}: no change of it alone is enough"
+    unit = POINT if key == "loss" else ever if key == "bits_per_cycle" else 1
     if record.best is None:
-        return f"budget.{key}: more than {_number(record.bound - 1, unit)}"
+        return f"{name}: more than {_number(record.bound - 1, unit)}"
     if record.score > record.bound:
-        return f"budget.{key}: {_number(record.score, unit)} is enough, {_number(record.bound - 1, unit)} is not"
-    return f"budget.{key}: at least {_number(record.score, unit)}"
+        return f"{name}: {_number(record.score, unit)} is enough, {_number(record.bound - 1, unit)} is not"
+    return f"{name}: at least {_number(record.score, unit)}"
 
 
 def _number(value: int, unit: int) -> str:

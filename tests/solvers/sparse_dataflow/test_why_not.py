@@ -76,3 +76,16 @@ def test_the_least_of_a_budget_at_an_interval(of: str) -> None:
         assert (own.status, own.objective, own.bound) == (Status.OPTIMAL, expected.objective, expected.objective)
         taken = (*use_of(problem, own.solution), loss_of(problem, own.solution))  # type: ignore[arg-type]
         assert taken[(*RESOURCES, "loss").index(of)] == own.objective
+
+
+def test_an_interval_conflicts_as_budgets_do() -> None:
+    """Two resources are each enough for some interval, and the interval for some of them."""
+    free = replace(random_dataflow(1, most_layers=2), budget=Budget(), least=None)
+    fastest = int(solve(free).objective or 0)
+    dsp = int(solve(replace(free, least=Least("dsp", fastest))).objective or 0)
+    tight = replace(free, budget=Budget(dsp=dsp - 1), least=Least("lut", fastest))
+    slower = int(solve(replace(free, budget=tight.budget)).objective or 0)
+    assert explain(tight) == (
+        ("budget.dsp", "least.interval"),
+        (f"budget.dsp: at least {dsp}", f"least.interval: at least {slower}"),
+    )

@@ -146,3 +146,8 @@ def test_small_densities_are_quick_and_right(tmp_path: Path) -> None:
     conv, fc = levels_of_table(written(tmp_path, text), LAYERS)
     assert conv.levels[0].histograms == ((0, 0, PARTS),)
     assert fc.levels[0].histograms == (binomial(4, Fraction(1, 3)),)
+
+
+def test_losses_are_rounded_up(tmp_path: Path) -> None:
+    text = CSV.replace("0.25 0.5 0.25,0.2", "0.25 0.5 0.25,0.2000001")
+    assert levels_of_table(written(tmp_path, text), LAYERS)[0].levels[1].loss == 200_001

@@ -12,7 +12,8 @@ from concurrent.futures import CancelledError, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from types import FunctionType
+from typing import Any, Protocol, runtime_checkable
 
 from accmine.errors import InputError, WorkerLostError
 from accmine.workers import stop_workers, workers
@@ -63,13 +64,24 @@ class Measured:
     others: tuple[tuple[str, float], ...] = ()
 
 
+@runtime_checkable
+class _Array(Protocol):
+    """Of any package; ``item`` refuses where there is more than one number."""
+
+    def item(self) -> Any:
+        """Its only number."""
+
+
 class _NoNumberError(Exception):
     """What is wrong with a returned value."""
 
 
 def _number(value: Any, what: str) -> float:
-    if hasattr(value, "item") and getattr(value, "size", 1) == 1:
-        value = value.item() if not callable(getattr(value, "numel", None)) or value.numel() == 1 else value
+    if isinstance(value, _Array):
+        try:
+            value = value.item()
+        except (ValueError, RuntimeError, TypeError):
+            raise _NoNumberError(f"{what} is {value!r:.80}, no number") from None
     if isinstance(value, bool) or not isinstance(value, Real):
         raise _NoNumberError(f"{what} is {value!r:.80}, no number")
     if not math.isfinite(value):
@@ -104,6 +116,10 @@ def _tried(function: Callback, levels: Mapping[str, str]) -> tuple[str, Any]:
         raise
     except BaseException as error:  # noqa: BLE001 - also what ends a program: it is named
         return "raised", f"it raised {_said(error)}"
+
+
+def _name_of(function: Callback) -> str:
+    return function.__qualname__ if isinstance(function, FunctionType) else type(function).__qualname__
 
 
 def _in_worker(target: str, folders: tuple[str, ...], levels: Mapping[str, str]) -> tuple[str, Any]:
@@ -144,7 +160,7 @@ def evaluator(
     EvaluationError
         By what is yielded.
     """
-    named = target if isinstance(target, str) else getattr(target, "__qualname__", type(target).__qualname__)
+    named = target if isinstance(target, str) else _name_of(target)
 
     def told(answer: tuple[str, Any]) -> Measured:
         why, value = answer

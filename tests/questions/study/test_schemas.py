@@ -168,5 +168,5 @@ def test_the_page_of_keys_is_current(what: str) -> None:
 
 def test_there_are_tables_of_keys_for_some_kinds() -> None:
     assert reference_of("study").startswith("# Keys of a study")
-    with pytest.raises(InputError, match="--markdown: is about study, architecture, kernel, not about cluster"):
+    with pytest.raises(InputError, match="--markdown: is about study, architecture, kernel, sparse-dataflow, not about cluster"):
         reference_of("cluster")

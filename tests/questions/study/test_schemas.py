@@ -156,17 +156,17 @@ def test_patterns_are_what_the_reader_takes(dimension: str) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(InputError, match=r"did you mean 'cluster'.*allowed: study, workload"):
+    with pytest.raises(InputError, match=r"did you mean 'cluster'.*allowed: study, sparse-dataflow, workload"):
         schema_of("clusters")
 
 
-@pytest.mark.parametrize("what", ["architecture", "kernel"])
+@pytest.mark.parametrize("what", ["architecture", "kernel", "sparse-dataflow"])
 def test_the_page_of_keys_is_current(what: str) -> None:
-    page = (TESTS.parent / f"docs/{what}-keys.md").read_text(encoding="utf-8")
+    page = (TESTS.parent / f"docs/{what.removesuffix('-dataflow')}-keys.md").read_text(encoding="utf-8")
     assert page == reference_of(what)
 
 
 def test_there_are_tables_of_keys_for_some_kinds() -> None:
     assert reference_of("study").startswith("# Keys of a study")
-    with pytest.raises(InputError, match="--markdown: is about study, architecture, kernel, not about cluster"):
+    with pytest.raises(InputError, match="is about study, architecture, kernel, sparse-dataflow, not about cluster"):
         reference_of("cluster")

@@ -14,7 +14,7 @@ from accmine.errors import InfeasibleError, InputError, NothingFoundError
 from accmine.ports import Stop
 from accmine.problems.sparse_dataflow import Least, check, interval_of, loss_of, problem_from_json, solution_from_json
 from accmine.questions.run.folder import RunState, find_run
-from accmine.questions.sparse.study import beside, parts, run
+from accmine.questions.sparse.study import beside, measure, parts
 from accmine.questions.sparse.study.record import SparseOutcome
 from accmine.questions.sparse.study.run import run_sparse
 from accmine.report import from_json
@@ -96,7 +96,7 @@ def test_tpe_is_counted_in_trials_and_seconds(outcome: SparseOutcome) -> None:
 
 
 def test_tpe_is_left_out_where_its_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = beside.solve
+    own = solve
 
     def without(problem: Any, solver: str, **how: Any) -> Any:
         if solver == "tpe":
@@ -135,10 +135,15 @@ def test_the_folder(outcome: SparseOutcome) -> None:
 
 
 def test_a_finished_run_is_read_and_again_computes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study, asked = loaded(tmp_path, FAST), []
+    study = loaded(tmp_path, FAST)
+    asked: list[Any] = []
     first = run_sparse(study, runs_dir=tmp_path / "runs")
-    own = parts.solve
-    monkeypatch.setattr(parts, "solve", lambda *given, **how: asked.append(given) or own(*given, **how))
+
+    def counted(*given: Any, **how: Any) -> Any:
+        asked.append(given)
+        return solve(*given, **how)
+
+    monkeypatch.setattr(parts, "solve", counted)
     second = run_sparse(study, runs_dir=tmp_path / "runs")
     assert second.earlier_run
     assert (replace(second, earlier_run=""), asked) == (first, [])
@@ -222,7 +227,7 @@ def test_a_network_that_does_not_fit_names_the_limit(
     assert error.conflict == (f"{key}: {said}",)
     assert f"{study.path}:" in error.where[0]
     least = int(error.remedy[0].partition("at least ")[2].partition(";")[0])
-    problem = run.measure.problem_of(study.study, read_sparse(study))
+    problem = measure.problem_of(study.study, read_sparse(study))
     less: dict[str, Any] = {key.partition(".")[2]: least - 1}
     with_less = replace(problem, budget=replace(problem.budget, **less))
     assert solve(with_less, stop=Stop(seconds=60)).status is Status.INFEASIBLE
@@ -242,5 +247,5 @@ def test_a_loss_that_nobody_meets(tmp_path: Path) -> None:
 
 def test_shares_are_floors_of_the_device(tmp_path: Path) -> None:
     study = loaded(tmp_path, {"limits": {"dsp": "99 %", "bandwidth": "50 %"}})
-    budget = run.measure.problem_of(study.study, read_sparse(study)).budget
+    budget = measure.problem_of(study.study, read_sparse(study)).budget
     assert (budget.dsp, budget.lut, budget.bits_per_cycle, budget.loss) == (19, 20000, Fraction(40), 5 * POINT)

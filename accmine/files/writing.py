@@ -30,8 +30,9 @@ def write_atomic(path: Path, text: str, *, sync: bool = True) -> None:
     try:
         _write(path, text, sync)
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # the disk that is full names no file, a rename two
-        raise
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file, a rename two
 
 
 def _write(path: Path, text: str, sync: bool) -> None:

@@ -76,8 +76,9 @@ def kernel_report(
         best, left = changes(program, analysis), untried(program, analysis)
         return KernelReport(machine, program, analysis, best, evidence(program, analysis), left)
     except InputError as error:  # too many cycles or states: of no single key, but of this file
-        where = "" if written.document is None else written.document.locate(("body",))
-        raise InputError([replace(each, where=each.where or where) for each in error.complaints]) from None
+        where = "" if written.document is None else written.document.locate(("body",), key=True)
+        found = [each if each.where else replace(each, where=where, field="body") for each in error.complaints]
+        raise InputError(found) from None
 
 
 _OF_MODELS = ("family", "model_type", "layers")

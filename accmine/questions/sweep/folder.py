@@ -82,7 +82,10 @@ class SweepFolder:
     def write(self, record: PointRecord) -> None:
         """Keep a finished point: whole, or not at all."""
         text = json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False)
-        write_atomic(self._file(record.number), text + "\n", sync=False)
+        file = self._file(record.number)
+        write_atomic(file, text + "\n", sync=False)
+        for left in file.parent.glob(f".{file.name}.*.tmp"):  # of a process that was killed as it wrote this point
+            left.unlink(missing_ok=True)
 
     def read(self, number: int) -> PointRecord | None:
         """What is kept of a point; ``None`` for nothing, and, which is said, for what is damaged."""

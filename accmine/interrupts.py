@@ -1,5 +1,5 @@
 """Ctrl-C and SIGTERM: what a solver kept to itself is raised where half an answer is none, what would throw an answer
-away is held, what comes in the middle of an import waits for its end, and both mean the same.
+away is held, what comes in the middle of an import or where Python loses it waits for its end, and both mean the same.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from weakref import WeakSet
 
 __all__ = ["heard", "held", "held_in", "terminable", "whole_imports"]
 
 Handler = Callable[[int, FrameType | None], object]
 
 _IMPORTS = "<frozen importlib."
+_WEAK = frozenset({weakref.__file__, WeakSet.__init__.__code__.co_filename})
 _AGAIN_S = 0.02
 
 
@@ -52,11 +55,22 @@ def _imports(frame: FrameType | None) -> int:
     return count
 
 
+def _lost(frame: FrameType | None) -> bool:
+    """Whether what is raised in a frame goes no further: in finalisers and callbacks of weak references."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "__del__" or (code.co_filename in _WEAK and code.co_name in ("remove", "_remove")):
+            return True
+        frame = frame.f_back
+    return False
+
+
 @contextmanager
 def whole_imports() -> Iterator[None]:
     """Let an interrupt that comes in the middle of an import wait until the import is done.
 
-    Raised there it would leave modules half made, which later imports take for whole; what classes and extension
+    So do those that come in finalisers and callbacks of weak references, where Python only prints what is raised.
+    Raised in an import it would leave modules half made, which later imports take for whole; what classes and extension
     modules do while they are made turns it into other errors; and Python ends by the signal itself when it came in
     ``exec``, of which dataclasses are made, though it was caught. Nothing is changed outside of the main thread, and
     where somebody else hears SIGINT.
@@ -76,7 +90,7 @@ def whole_imports() -> Iterator[None]:
 
     def later(number: int, frame: FrameType | None) -> None:
         nonlocal waiting
-        waiting = _imports(frame) > outer
+        waiting = _imports(frame) > outer or _lost(frame)
         if not waiting:
             raise KeyboardInterrupt
         os.write(ask, b"!")

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -205,6 +206,41 @@ def test_outside_of_imports_it_is_raised_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         work()
     assert time.monotonic() - began < 1
+
+
+class Pressing:
+    """What presses Ctrl-C as it goes away, where Python ignores what is raised."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):
+            pass
+
+
+def press(_: object) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_where_python_would_lose_it_it_waits() -> None:
+    kept = weakref.WeakKeyDictionary[Any, int]()
+    for deaf in (Pressing, type("Key", (), {})):
+        went = 0.0
+
+        def work(deaf: type) -> None:
+            nonlocal went
+            with whole_imports():
+                own = deaf()
+                kept[own] = 1
+                if deaf is not Pressing:  # the first line of the callback presses
+                    sys.setprofile(lambda frame, *_: press(0) if frame.f_code.co_name == "remove" else None)
+                del own
+                sys.setprofile(None)
+                went = time.monotonic()
+                time.sleep(5)  # never so long
+
+        with pytest.raises(KeyboardInterrupt):
+            work(deaf)
+        assert time.monotonic() - went < 4
 
 
 def test_a_block_in_an_import_hears_it(importable: Path) -> None:

@@ -200,23 +200,36 @@ class _Search:
         return found
 
     def _priced(self, low: int) -> int | None:
-        """The first segment that no prices refute without adapters: each time those that refute one say how many."""
-        while low < len(self.values):
+        """The first segment that the linear program does not refute without adapters; ``None``: none, or time is up.
+
+        Prices that refute a segment mostly refute many after it, which costs nothing to find out. Where they do not,
+        since they refute it only together with earlier ones, which left options out, the program is asked further on,
+        in doubling steps: what it refutes there is refuted before.
+        """
+        top, ahead = len(self.values), 1
+        while low < top:
             if self.record.over() is not None:
                 return None
-            if self._relaxed(low).possible:
-                return low
-            high, step = len(self.values), 1
-            low += 1
-            while low < high:
-                at = min(low + step - 1, high - 1)
-                if self.options.refuted(*self._within(at), self.prices):
-                    low, step = at + 1, 2 * step if high == len(self.values) else max(1, (high - at - 1) // 2)
-                else:
-                    high, step = at, max(1, (at - low) // 2)
+            at = min(low + ahead, top) - 1
+            if self._relaxed(at).possible:
+                top, ahead = at, max(1, (at - low) // 2)
+                continue
+            low = self._refuted_from(at + 1, top)
             self._refuted(low, _LP)
-        self._refuted(low, _LP)
-        return None
+            more = 2 * ahead if low - at <= ahead else 1
+            ahead = more if top == len(self.values) else max(1, (top - low) // 2)
+        return low if low < len(self.values) else None
+
+    def _refuted_from(self, low: int, top: int) -> int:
+        """The first segment from ``low`` on, before ``top``, that the last prices do not refute."""
+        high, step = top, 1
+        while low < high:
+            at = min(low + step - 1, high - 1)
+            if self.options.refuted(*self._within(at), self.prices):
+                low, step = at + 1, 2 * step if high == top else max(1, (high - at - 1) // 2)
+            else:
+                high, step = at, max(1, (at - low) // 2)
+        return low
 
     def _apart(self, at: int, effort: float) -> bool | None:
         """Whether there is a design without adapters in a segment; ``None``: not decided."""

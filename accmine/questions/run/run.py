@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ from accmine.report import Watch
 from accmine.result import Status
 from accmine.study import Inputs, LoadedStudy, Study, read_inputs
 
-__all__ = ["front", "none_found", "place", "run", "run_study"]
+__all__ = ["ending", "front", "none_found", "place", "run", "run_study"]
 
 
 def run(loaded: LoadedStudy, **how: Any) -> Outcome:
@@ -114,21 +116,39 @@ def run_study(
     if folder.elsewhere:
         watch.say(f"{folder.path} is being computed by another process as well")
     known = None if again else _known(folder)
+    plan = _planned(loaded, inputs, beside)
+    if again:
+        folder.clear()  # nothing of an earlier run is reused
+    folder.start(loaded.study)
+    with ending(folder, _head(loaded), keep=known is not None):
+        try:
+            if isinstance(plan, InfeasibleError):
+                raise plan
+            first = [*_designs(known, loaded), *beside.designs]
+            more: dict[str, Any] = {"first": first, "began": began, "watch": watch}
+            outcome, lanes = _solved(loaded.study, plan, folder, on_progress or (lambda *_: None), beside, **more)
+        except InfeasibleError as error:
+            raise located(error, loaded.document) from None
+    return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known, loaded.study.budget.deterministic)
+
+
+@contextmanager
+def ending(folder: RunFolder, head: Mapping[str, Any], *, keep: bool = False) -> Iterator[None]:
+    """Record how a run ended when what is done inside raises; the error goes on.
+
+    That there is no answer, or that none was found, is a result as well: JSON values ``head``, of what it is, and why.
+    ``keep``: the folder holds an answer, which finding none does not replace.
+    """
     try:
-        with placed(loaded.document):
-            plan = _planned(loaded.study, inputs, beside)
+        yield
     except InfeasibleError as error:
-        _begin(folder, loaded, again)
-        raise _refused(error, loaded, folder) from None
-    _begin(folder, loaded, again)
-    try:
-        more: dict[str, Any] = {"first": [*_designs(known, loaded), *beside.designs], "began": began, "watch": watch}
-        outcome, lanes = _solved(loaded.study, plan, folder, on_progress or (lambda *_: None), beside, **more)
-    except InfeasibleError as error:
-        raise _refused(error, loaded, folder) from None
+        folder.write_json("result.json", {**head, **error.to_json()})
+        folder.end(RunState.FINISHED, error.exit_code, str(error))
+        raise
     except NothingFoundError as error:
-        if known is None:  # else an earlier try found something
-            _write_none(folder, loaded, {"status": "unknown", "message": str(error), "bound": error.bound})
+        if not keep:
+            why = {"status": "unknown", "message": str(error), "bound": error.bound}
+            folder.write_json("result.json", {**head, **why})
         folder.end(RunState.FAILED, error.exit_code, str(error))
         raise
     except KeyboardInterrupt:
@@ -137,13 +157,17 @@ def run_study(
     except Exception as error:
         folder.end(RunState.FAILED, error.exit_code if isinstance(error, AccmineError) else DEFECT, str(error))
         raise
-    return _saved(folder, replace(outcome, folder=str(folder.path)), lanes, known, loaded.study.budget.deterministic)
 
 
-def _planned(study: Study, inputs: Inputs, beside: Beside) -> Plan | PlacementPlan:
-    if study.placed:
-        return make_placement(study, inputs)
-    return beside.plan(study.one_run, inputs)
+def _planned(loaded: LoadedStudy, inputs: Inputs, beside: Beside) -> Plan | PlacementPlan | InfeasibleError:
+    """What is to be solved, or why it needs no search to say that there is no answer."""
+    try:
+        with placed(loaded.document):
+            if loaded.study.placed:
+                return make_placement(loaded.study, inputs)
+            return beside.plan(loaded.study.one_run, inputs)
+    except InfeasibleError as error:
+        return error
 
 
 def _solved(
@@ -162,13 +186,6 @@ def _solved(
     if study.robust:
         return solve_regret(plan, study.mix_rows, folder, on_progress, **more)
     return solve_study(plan, beside.store(folder), on_progress, **beside.shared(plan), **more)
-
-
-def _begin(folder: RunFolder, loaded: LoadedStudy, again: bool) -> None:
-    """Write the state of a run that starts; ``again``: nothing of an earlier one is reused."""
-    if again:
-        folder.clear()
-    folder.start(loaded.study)
 
 
 def _read(folder: RunFolder, loaded: LoadedStudy, watch: Watch) -> AnyOutcome:
@@ -217,22 +234,14 @@ def _designs(outcome: AnyOutcome | None, loaded: LoadedStudy) -> list[Design]:
     return [design_in(design.yaml) for design in chosen]
 
 
-def _refused(unplaced: InfeasibleError, loaded: LoadedStudy, folder: RunFolder) -> InfeasibleError:
-    """The error with the places of its limits, once it is written as the result of the run."""
-    error = located(unplaced, loaded.document)
-    _write_none(folder, loaded, error.to_json())
-    folder.end(RunState.FINISHED, error.exit_code, str(error))
-    return error
-
-
-def _write_none(folder: RunFolder, loaded: LoadedStudy, why: dict[str, Any]) -> None:
-    """The result of a run that has no answer: what it is of, and why."""
-    folder.write_json("result.json", none_found(loaded, why))
-
-
 def none_found(loaded: LoadedStudy, why: dict[str, Any]) -> dict[str, Any]:
     """JSON values of a run without an answer: what it is of, and why."""
-    return {"format": FORMAT, "study": loaded.study.name, **why}
+    return {**_head(loaded), **why}
+
+
+def _head(loaded: LoadedStudy) -> dict[str, Any]:
+    """What a run is of."""
+    return {"format": FORMAT, "study": loaded.study.name}
 
 
 def _write(folder: RunFolder, outcome: AnyOutcome, lanes: list[Any]) -> None:

@@ -131,15 +131,24 @@ def test_infeasible_names_the_limit_and_what_works() -> None:
 
 
 @pytest.fixture
-def interrupt() -> Iterator[threading.Timer]:
-    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
-    yield timer
-    timer.cancel()
+def answered() -> Iterator[threading.Event]:
+    """Presses Ctrl-C every second until it is set: Python loses one that comes in a callback of a weak reference."""
+    event = threading.Event()
+
+    def press() -> None:
+        while not event.wait(1.0):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    yield event
+    event.set()
+    thread.join()
 
 
-def test_interrupt_keeps_the_best(interrupt: threading.Timer) -> None:
-    interrupt.start()
+def test_interrupt_keeps_the_best(answered: threading.Event) -> None:
     result = solve(HARD, "highs", stop=Stop(seconds=60))
+    answered.set()
     assert result.stop is StopReason.INTERRUPTED
     assert result.seconds < 20
     assert result.verified

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from accmine.errors import InputError
+from accmine.ports import Stop
 from accmine.problems.sparse_dataflow import KIND, Budget, Least, Problem, check, interval_of, place_of, tabulate
 from accmine.registry import solvers_of
 from accmine.result import Status
+from accmine.solvers.sparse_dataflow import bisection
+from accmine.solvers.sparse_dataflow.relaxation import Relaxed, relaxed
 from accmine.solving import solve
 from accmine.sparse.resources import RESOURCES
 from tests.samples.sparse_sample import random_dataflow
+from tests.solvers.sparse_dataflow.test_monotone import case
 
 
 def _turned(seed: int, of: str) -> Problem:
@@ -52,6 +57,25 @@ def test_solvers_of_the_interval_refuse_by_name(solver: str) -> None:
     problem = replace(random_dataflow(3, most_layers=1), budget=Budget(), least=Least("dsp", 10**6))
     with pytest.raises(InputError, match=f"{solver}: minimises the interval only"):
         solve(problem, solver)
+
+
+@pytest.mark.parametrize("of", ["dsp", "lut", "ff", "loss"])
+def test_linear_programs_are_few_however_far_a_budget_may_go(of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where two prices refute only together, and so no third budget helps: 2^44 is then the only end."""
+    asked = [0]
+
+    def counted(*given: Any) -> Relaxed:
+        asked[0] += 1
+        return relaxed(*given)
+
+    monkeypatch.setattr(bisection, "relaxed", counted)
+    for seed in range(16):
+        problem = replace(case(seed), memories=("bram",))
+        blocks = sum(int(own.use[:, RESOURCES.index("bram18")].min()) for own in tabulate(problem))
+        budget = replace(problem.budget, bram18=blocks, **{of: None})
+        asked[0] = 0
+        solve(replace(problem, budget=budget, least=Least(of, 1 << 50)), "bisection", stop=Stop(work=5.0))
+        assert asked[0] < 1000, seed
 
 
 def test_places() -> None:

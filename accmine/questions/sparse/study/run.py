@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accmine.errors import DEFECT, AccmineError, InfeasibleError, NothingFoundError
+from accmine.errors import InfeasibleError, NothingFoundError
 from accmine.files import entry_name
 from accmine.interrupts import held as whole
 from accmine.ports import Incumbent
@@ -24,6 +24,7 @@ from accmine.problems.sparse_dataflow import (
 from accmine.questions.run.folder import RunFolder, RunState, open_run
 from accmine.questions.run.reading import page
 from accmine.questions.run.row import FORMAT
+from accmine.questions.run.run import ending
 from accmine.questions.sparse.study import measure
 from accmine.questions.sparse.study.beside import Beside, fill, first_share
 from accmine.questions.sparse.study.parts import MAIN, Parts
@@ -76,28 +77,11 @@ def run_sparse(
         folder.clear()
     folder.start(loaded.study)
     problem = measure.problem_of(loaded.study, inputs)
-    try:
+    head = {"format": FORMAT, "kind": loaded.study.kind, "study": loaded.study.name}
+    with ending(folder, head):
         parts = Parts(folder, loaded.study.budget, began, watch, on_progress)
         outcome = _solved(loaded, inputs, problem, parts)
-    except InfeasibleError as error:
-        folder.write_json("result.json", _none(loaded, error.to_json()))
-        folder.end(RunState.FINISHED, error.exit_code, str(error))
-        raise
-    except NothingFoundError as error:
-        folder.write_json("result.json", _none(loaded, {"status": "unknown", "message": str(error)}))
-        folder.end(RunState.FAILED, error.exit_code, str(error))
-        raise
-    except KeyboardInterrupt:
-        folder.end(RunState.INTERRUPTED, 130, "interrupted before anything was verified")
-        raise
-    except Exception as error:
-        folder.end(RunState.FAILED, error.exit_code if isinstance(error, AccmineError) else DEFECT, str(error))
-        raise
     return _saved(folder, replace(outcome, folder=str(folder.path)))
-
-
-def _none(loaded: LoadedSparse, why: dict[str, Any]) -> dict[str, Any]:
-    return {"format": FORMAT, "kind": loaded.study.kind, "study": loaded.study.name, **why}
 
 
 def _read(folder: RunFolder, loaded: LoadedSparse, watch: Watch) -> SparseOutcome:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from accmine.errors import Complaint, InputError
 from accmine.files import Document, content_hash, placed, validate
+from accmine.sparse.cuts import places_to_cut
 from accmine.sparse.device import Device, load_device
 from accmine.sparse.engine import EngineModel, load_engine_model
 from accmine.sparse.layer import Layer
@@ -42,6 +43,8 @@ class SparseInputs:
         makes the network itself (``accuracy.use``).
     unpruned
         The layers with the one level at which no product is zero.
+    devices
+        In their order; one, where the study has no ``devices``.
     content
         File -> SHA-256 (hex) of what was in it, of the user's files.
     """
@@ -49,9 +52,21 @@ class SparseInputs:
     layers: tuple[Layer, ...]
     edges: tuple[tuple[int, int], ...]
     unpruned: tuple[Layer, ...]
-    device: Device
+    devices: tuple[Device, ...]
     model: EngineModel
     content: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def device(self) -> Device:
+        """The only device.
+
+        Raises
+        ------
+        ValueError
+            If there are several.
+        """
+        (own,) = self.devices
+        return own
 
 
 def sparse_in(document: Document, path: Path) -> LoadedSparse:
@@ -75,14 +90,18 @@ def read_sparse(loaded: LoadedSparse) -> SparseInputs:
     """
     study, wrong = loaded.study, list[Complaint]()
     found = ((), ()) if study.network is None else _read(wrong, "network", _network, study.network)
-    device = _read(wrong, "device", load_device, study.device)
+    keys = ["device"] if study.devices is None else [f"devices.{i}" for i in range(len(study.devices))]
+    devices = [_read(wrong, key, load_device, site.use) for key, site in zip(keys, study.sites, strict=True)]
     model = _read(wrong, "engine_model", load_engine_model, study.engine_model)
     layers = None if found is None else _read(wrong, "levels", _levelled, study, found[0])
-    if found is None or device is None or model is None or layers is None:
+    if found is not None and study.devices is not None:
+        _read(wrong, "devices", places_to_cut, len(found[0]), found[1], len(devices))
+    own = tuple(device for device in devices if device is not None)
+    if wrong or found is None or model is None or layers is None:
         with placed(loaded.document):
             raise InputError(wrong)
     content = {str(path): content_hash(path) for path in (*study.files, *_callback(loaded))}
-    return SparseInputs(layers, found[1], found[0], device, replace(model, **study.precision.mapping()), content)
+    return SparseInputs(layers, found[1], found[0], own, replace(model, **study.precision.mapping()), content)
 
 
 def _read(wrong: list[Complaint], key: str, function: Callable[..., T], *arguments: object) -> T | None:

@@ -5,19 +5,18 @@ The models are the schema: every key has a description, a unit where it has one,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
-from pydantic.config import JsonDict
 
 from accmine.files import FieldsError, derived, is_file_reference
 from accmine.sparse.folding import SLACKS
 from accmine.sparse.levels.synthetic import MOST_LEVELS, MOST_PRUNED
 from accmine.sparse.network import MOST_CLUSTER
 from accmine.study.precision import Part
+from accmine.study.sparse.shares import DeviceInRow, Devices, Links, OwnShares, Shares, unit
 from accmine.study.values import Count, DataFile, DeviceName, EngineName, PositiveCount, Text, WorkloadName
 
 __all__ = ["SPARSE_DATAFLOW", "SparseStudy", "sparse_schema"]
@@ -25,38 +24,11 @@ __all__ = ["SPARSE_DATAFLOW", "SparseStudy", "sparse_schema"]
 SPARSE_DATAFLOW = "sparse-dataflow"
 """The ``kind`` of such a study."""
 
-_SHARE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*%\s*\Z")
-
-
-def _unit(unit: str) -> JsonDict:
-    return {"unit": unit}
-
-
-def _share(value: Any) -> Any:
-    """``80 %`` as 0.8; a number stands for itself."""
-    match = _SHARE.match(value) if isinstance(value, str) else None
-    if match is not None:
-        value = float(match[1]) / 100
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError(f"must be a share of the device, 0 to 1 or '0 %' to '100 %', got {value!r:.60}")
-    return value
-
 
 def _slack(value: Any) -> Any:
     if isinstance(value, bool) or value not in SLACKS:
         raise ValueError(f"must be one of {', '.join(map(str, SLACKS))}, got {value!r:.60}")
     return value
-
-
-_PER_CENT = r"^\s*(100(\.0*)?|\d{1,2}(\.\d*)?|\.\d+)\s*%\s*$"
-Share = Annotated[
-    float,
-    BeforeValidator(_share),
-    WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": _PER_CENT}]}
-    ),
-]
-"""A share of a device: a number, or per cent as a text."""
 
 
 class Network(Part):
@@ -66,7 +38,7 @@ class Network(Part):
     image: PositiveCount | None = Field(
         default=None,
         description="Height and width of an image; default: the model's own.",
-        json_schema_extra=_unit("pixels"),
+        json_schema_extra=unit("pixels"),
     )
     cluster: PositiveCount = Field(
         default=MOST_CLUSTER,
@@ -119,27 +91,16 @@ class Levels(Part):
         return self
 
 
-class Shares(Part):
-    """What a design may take, as shares of the device: ``0.8`` or ``80 %``."""
-
-    dsp: Share = Field(default=1.0, description="Multipliers (DSP blocks).", json_schema_extra=_unit("share"))
-    lut: Share = Field(default=1.0, description="Logic (LUTs), which is estimated.", json_schema_extra=_unit("share"))
-    ff: Share = Field(default=1.0, description="Registers, which are estimated.", json_schema_extra=_unit("share"))
-    bram18: Share = Field(default=1.0, description="Blocks of 18 Kbit.", json_schema_extra=_unit("share"))
-    uram: Share = Field(default=1.0, description="Blocks of 288 Kbit.", json_schema_extra=_unit("share"))
-    bandwidth: Share = Field(default=1.0, description="Of the off-chip memory.", json_schema_extra=_unit("share"))
-
-
 class Bits(Part):
     """Bits of a word."""
 
     data: Annotated[int, Field(strict=True, ge=1, le=64)] | None = Field(
         default=None,
         description="Of activations; default: those of the engine model.",
-        json_schema_extra=_unit("bits"),
+        json_schema_extra=unit("bits"),
     )
     weight: Annotated[int, Field(strict=True, ge=1, le=64)] | None = Field(
-        default=None, description="Of weights; default: those of the engine model.", json_schema_extra=_unit("bits")
+        default=None, description="Of weights; default: those of the engine model.", json_schema_extra=unit("bits")
     )
 
     def mapping(self) -> dict[str, Any]:
@@ -151,11 +112,23 @@ class Beside(Part):
     """Other designs beside the answer."""
 
     dense: Annotated[bool, Field(strict=True)] = Field(
-        default=True, description="The best dense design on the same device, without loss, by the same solver."
+        default=True, description="The best dense design on the same device, or devices, without loss, by the same solver."
     )
     tpe: Count = Field(
-        default=200, description="Trials of TPE on the same problem, in the manner of HASS; 0: it is left out."
+        default=200,
+        description="Trials of TPE on the same problem, in the manner of HASS; 0: it is left out. None with devices.",
     )
+    alone: Annotated[bool, Field(strict=True)] = Field(
+        default=False,
+        description="The whole network on each of several devices alone, by the same solver; by default there.",
+    )
+
+
+def _beside(data: Mapping[str, Any]) -> Beside:
+    """What stands beside an answer by default."""
+    if data["devices"] is not None:
+        return Beside(tpe=0, alone=True)
+    return Beside() if data["accuracy"] is None else Beside(tpe=0)
 
 
 class Accuracy(Part):
@@ -174,10 +147,10 @@ class Accuracy(Part):
     reference: Annotated[float, Field(ge=0, le=100)] | None = Field(
         default=None,
         description="Accuracy against which the losses of a callback count.",
-        json_schema_extra=_unit("percent"),
+        json_schema_extra=unit("percent"),
     )
     seconds: Annotated[float, Field(gt=0)] = Field(
-        default=60.0, description="Limit of one evaluation.", json_schema_extra=_unit("seconds")
+        default=60.0, description="Limit of one evaluation.", json_schema_extra=unit("seconds")
     )
     rounds: PositiveCount = Field(default=12, description="Evaluations at most.")
     monotone: Annotated[bool, Field(strict=True)] = Field(
@@ -199,7 +172,7 @@ class SparseBudget(Part):
     """How long a run may take; every given limit holds."""
 
     seconds: Annotated[float, Field(ge=0)] | None = Field(
-        default=60.0, description="Wall-clock limit; null: until proved.", json_schema_extra=_unit("seconds")
+        default=60.0, description="Wall-clock limit; null: until proved.", json_schema_extra=unit("seconds")
     )
     workers: PositiveCount = Field(default=2, description="Threads.")
     seed: Count = Field(default=0, description="Seed of everything random.")
@@ -230,7 +203,20 @@ class SparseStudy(Part):
     network: Network | None = Field(
         default=None, description="Network, one image at a time; needed, but where accuracy.use gives it."
     )
-    device: DeviceName = Field(description="FPGA of the catalogue, or a YAML file.")
+    device: DeviceName | None = Field(
+        default=None, description="FPGA of the catalogue, or a YAML file; needed, but where there are devices."
+    )
+    devices: Devices | None = Field(
+        default=None,
+        description="Several FPGAs in a row, each a name or a mapping: which layers each has is decided too. In the "
+        "place of device.",
+    )
+    links: Links | None = Field(
+        default=None,
+        description="Words per cycle of the device before it that each link between devices takes: a number for all, or "
+        "a list with one for each, in which null is any number. Default: any number.",
+        json_schema_extra=unit("words per cycle"),
+    )
     levels: Levels | None = Field(
         default=None,
         description="Sparsity levels that each layer chooses from, and what each loses; needed, but where accuracy.use "
@@ -242,9 +228,9 @@ class SparseStudy(Part):
         "losses of layers are added.",
     )
     loss: Annotated[float, Field(ge=0)] = Field(
-        description="Largest sum of the losses of all layers.", json_schema_extra=_unit("points")
+        description="Largest sum of the losses of all layers.", json_schema_extra=unit("points")
     )
-    limits: Shares = Field(default=Shares(), description="Shares of the device that a design may take.")
+    limits: Shares = Field(default=Shares(), description="Shares of the device, or of each, that a design may take.")
     engines: Engines = Field(
         default=("dense", "sparse"),
         description="dense: every product takes its turn; sparse: zero products are skipped.",
@@ -256,23 +242,27 @@ class SparseStudy(Part):
     slack: Slacks = Field(
         default=SLACKS,
         description="Windows by which a sparse engine may run ahead of the slowest one of its layer.",
-        json_schema_extra=_unit("windows"),
+        json_schema_extra=unit("windows"),
     )
     precision: Bits = Field(default=Bits(), description="Widths of words.")
     engine_model: EngineName = Field(
         default="fixed16", description="Constants of logic and registers: a name of the catalogue, or a YAML file."
     )
     prefer: Literal["dsp", "lut", "ff", "bram18", "uram", "loss", "none"] = Field(
-        default="dsp", description="Of the fastest designs the one that takes least of this; none: any of them."
+        default_factory=derived(lambda data: "dsp" if data["devices"] is None else "none"),
+        description="Of the fastest designs the one that takes least of this; none: any of them. Default: dsp; none with "
+        "devices.",
     )
     buys: tuple[Bought, ...] = Field(
-        default_factory=derived(lambda data: ("dsp", "loss") if data["accuracy"] is None else ()),
+        default_factory=derived(
+            lambda data: ("dsp", "loss") if data["accuracy"] is None and data["devices"] is None else ()
+        ),
         description="Limits of which it is said what more of them buys, by the losses of levels. Default: dsp and "
-        "loss; none beside accuracy.",
+        "loss; none beside accuracy, and with devices.",
     )
     compare: Beside = Field(
-        default_factory=derived(lambda data: Beside() if data["accuracy"] is None else Beside(tpe=0)),
-        description="What the answer is compared with; beside accuracy by default without TPE.",
+        default_factory=derived(_beside),
+        description="What the answer is compared with; beside accuracy, and with devices, by default without TPE.",
     )
     budget: SparseBudget = Field(default=SparseBudget(), description="Limits of the run itself.")
 
@@ -296,19 +286,69 @@ class SparseStudy(Part):
             errors.append((("buys",), "goes by the losses of levels, not by the true one of accuracy; allowed: []"))
         if self.accuracy is not None and self.compare.tpe:
             errors.append((("compare", "tpe"), "goes by the losses of levels, not by the true one; allowed: 0"))
+        errors += _of_one(self) if self.devices is None else _of_several(self, len(self.devices))
         if errors:
             raise FieldsError(errors)
         return self
 
     @property
+    def sites(self) -> tuple[DeviceInRow, ...]:
+        """Its devices with their own shares, in their order."""
+        return self.devices or (DeviceInRow.model_construct(use=self.device or "", limits=OwnShares()),)
+
+    def shares(self, site: DeviceInRow) -> Shares:
+        """What a design may take of a device."""
+        own = {key: value for key, value in site.limits if value is not None}
+        return self.limits.model_copy(update=own)
+
+    @property
+    def rates(self) -> tuple[float | None, ...]:
+        """Words per cycle of each link; ``None``: any number."""
+        count = len(self.sites) - 1
+        return self.links if isinstance(self.links, tuple) else (self.links,) * count
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The user's own files that it names, sorted."""
-        names = [self.device, self.engine_model, *([self.network.use] if self.network else [])]
+        names = [*(site.use for site in self.sites), self.engine_model, *([self.network.use] if self.network else [])]
         own = {Path(name) for name in names if is_file_reference(name)}
         if self.levels is not None:
             levels = self.levels.table, self.levels.arrays.file if self.levels.arrays else None
             own |= {Path(name) for name in levels if name is not None}
         return tuple(sorted(own))
+
+
+_Errors = list[tuple[tuple[str | int, ...], str]]
+
+
+def _of_one(study: SparseStudy) -> _Errors:
+    """What is wrong with a study without ``devices``."""
+    errors: _Errors = []
+    if study.device is None:
+        errors.append((("device",), "is required; or devices, of several in a row"))
+    if study.links is not None:
+        errors.append((("links",), "are between devices; leave it out"))
+    if study.compare.alone:
+        errors.append((("compare", "alone"), "belongs to devices; allowed: false"))
+    return errors
+
+
+def _of_several(study: SparseStudy, count: int) -> _Errors:
+    """What is wrong with a study with so many ``devices``."""
+    errors: _Errors = []
+    if study.device is not None:
+        errors.append((("device",), "beside devices: one of them is needed"))
+    if isinstance(study.links, tuple) and len(study.links) != count - 1:
+        errors.append((("links",), f"{len(study.links)} links for {count} devices; {count - 1} are needed"))
+    if study.accuracy is not None:
+        errors.append((("accuracy",), "is for one device, not for devices; leave it out"))
+    if study.prefer != "none":
+        errors.append((("prefer",), "is for one device, not for devices; allowed: none"))
+    if study.buys:
+        errors.append((("buys",), "is for one device, not for devices; allowed: []"))
+    if study.compare.tpe:
+        errors.append((("compare", "tpe"), "is for one device, not for devices; allowed: 0"))
+    return errors
 
 
 def sparse_schema() -> dict[str, Any]:

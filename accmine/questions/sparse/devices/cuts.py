@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations, pairwise
-from math import comb, inf, lcm
+from math import inf, lcm
 
 from accmine.errors import InputError
 from accmine.ports import Stop
@@ -27,11 +27,9 @@ from accmine.questions.sparse.buys import asked
 from accmine.questions.sparse.devices.choice import chosen
 from accmine.questions.sparse.devices.front import Front, Point
 from accmine.record import Record
+from accmine.sparse.cuts import places_to_cut
 
-__all__ = ["MOST_CUTS", "Placed", "Site", "Spread", "part_of", "spread"]
-
-MOST_CUTS = 200_000
-"""Cuts of a network; more are refused."""
+__all__ = ["Placed", "Site", "Spread", "part_of", "spread"]
 
 _SHARE = 0.25
 """Of the time left that one question may take."""
@@ -95,20 +93,35 @@ class Spread:
     ----------
     placed
         One for each device; empty: none was found.
-    seconds, bound_s
-        Between two images, and what no answer is below.
-    proven
-        Whether no answer is faster; without one, whether there is none.
+    exact_s, exact_bound_s
+        Seconds between two images, and what no answer is below; ``None``: there is none.
     cuts, looked
         How many there are, and at how many designs were looked for.
+    interrupted
+        Whether Ctrl-C ended it; what is said holds all the same.
     """
 
     placed: tuple[Placed, ...]
-    seconds: float
-    bound_s: float
-    proven: bool
+    exact_s: Fraction | None
+    exact_bound_s: Fraction | None
     cuts: int
     looked: int
+    interrupted: bool = False
+
+    @property
+    def proven(self) -> bool:
+        """Whether no answer is faster; without one, whether there is none."""
+        return self.exact_s == self.exact_bound_s
+
+    @property
+    def seconds(self) -> float:
+        """Between two images; infinite without an answer."""
+        return inf if self.exact_s is None else float(self.exact_s)
+
+    @property
+    def bound_s(self) -> float:
+        """What no answer is below; infinite where there is none."""
+        return inf if self.exact_bound_s is None else float(self.exact_bound_s)
 
 
 def spread(
@@ -118,9 +131,12 @@ def spread(
     *,
     stop: Stop = Stop(),  # noqa: B008 - frozen
     seed: int = 0,
+    hint: Sequence[Placed] = (),
     told: Callable[[float, float], None] = lambda seconds, bound_s: None,
 ) -> Spread:
     """Where to cut a network for devices in a row, and the design of each part.
+
+    Ctrl-C ends it with what is known.
 
     Parameters
     ----------
@@ -128,6 +144,10 @@ def spread(
         Of all layers; of its budget only the loss counts.
     links
         Words per cycle of the device before it that each link takes; ``None``: any number. Default: that for all.
+    stop
+        With a gap, an answer as near to the bound is good enough.
+    hint
+        An answer of an earlier call to the same question, which this one is not worse than.
     told
         Called with the seconds between two images, and what no answer is below, as they move.
 
@@ -145,13 +165,8 @@ def spread(
         raise InputError(f"{len(rates)} links for {len(sites)} devices; {len(sites) - 1} are needed", field="links")
     if wrong := [rate for rate in rates if rate is not None and rate <= 0]:
         raise InputError(f"{wrong[0]} words per cycle are not allowed; more than 0", field="links")
-    places = [p for p in range(1, len(problem.layers)) if all(not b < p <= a for a, b in problem.edges)]
-    if len(places) < len(sites) - 1:
-        where = f"{len(places)} places where {len(problem.layers)} layers can be cut"
-        raise InputError(f"{len(sites)} devices are too many for {where}", field="devices")
-    if (count := comb(len(places), len(sites) - 1)) > MOST_CUTS:
-        raise InputError(f"{count} ways to cut, at most {MOST_CUTS} are looked at", field="devices")
-    return _Search(problem, sites, rates, places, stop, seed, told).run()
+    places = places_to_cut(len(problem.layers), problem.edges, len(sites))
+    return _Search(problem, sites, rates, places, stop, seed, told).run(hint)
 
 
 def part_of(problem: Problem, site: Site, first: int, after: int) -> Problem:
@@ -162,7 +177,10 @@ def part_of(problem: Problem, site: Site, first: int, after: int) -> Problem:
 
 
 class _Search:
-    """One search over all cuts; times are in ticks, of which a cycle of each device has a whole number."""
+    """One search over all cuts; times are in ticks, of which a cycle of each device has a whole number.
+
+    ``left``: ticks that no answer is below with a cut that is looked at no more.
+    """
 
     def __init__(
         self,
@@ -186,33 +204,63 @@ class _Search:
             [bound(part_of(problem, site, i, i + 1))[0] or 0 for i in range(len(problem.layers))] for site in sites
         ]
         self.bounds: dict[Cut, float] = {}
-        self.best, self.answer = inf, tuple[Placed, ...]()
+        self.best, self.left = inf, inf
+        self.answer: tuple[Placed, ...] = ()
+        self.heap: list[tuple[float, float, Cut]] = []
         self.looked: set[Cut] = set()
 
-    def run(self) -> Spread:
+    def run(self, hint: Sequence[Placed]) -> Spread:
         """Cuts by what they are not below, until the best answer is not above any that is left."""
-        heap: list[tuple[float, float, Cut]] = [(self._lower(cut), self._load(cut), cut) for cut in self.cuts]
-        heapq.heapify(heap)
-        low = inf
-        half, (_, _, even) = self.clock.part(_DIVE), min(heap, key=lambda own: own[1])
-        while self._lower(even) < self.best and not half.over() and self._looked_at(even):
-            pass  # an answer first: it tells which cuts need no look
-        while heap:
-            known, load, cut = heap[0]
+        interrupted = False
+        self.heap = [(self._lower(cut), self._load(cut), cut) for cut in self.cuts]
+        heapq.heapify(self.heap)
+        try:
+            if hint:
+                self._hinted(hint)
+            self._dive()
+            self._search()
+        except KeyboardInterrupt:
+            interrupted = True
+        low = min([self.left, self.best, *(row[0] for row in self.heap[:1])])
+        exact, bound_s = (None if ticks == inf else Fraction(int(ticks)) / self.hz for ticks in (self.best, low))
+        return Spread(self.answer, exact, bound_s, len(self.cuts), len(self.looked), interrupted)
+
+    def _hinted(self, hint: Sequence[Placed]) -> None:
+        """Begin with the designs of an answer."""
+        cut = (*(own.first for own in hint), len(self.problem.layers))
+        fronts = [self._front(*own) for own in self._parts(cut)]
+        for front, own in zip(fronts, hint, strict=True):
+            front.keep(own.solution)
+        self._taken(cut, fronts)
+
+    def _dive(self) -> None:
+        """An answer first: it tells which cuts need no look."""
+        half, (_, _, even) = self.clock.part(_DIVE), min(self.heap, key=lambda own: own[1])
+        while not self._enough(self._lower(even)) and not half.over() and self._looked_at(even):
+            self._tell()
+
+    def _search(self) -> None:
+        """The cuts that are left, the least bound first; none leaves the heap before its bound counts."""
+        while self.heap:
+            known, load, cut = self.heap[0]
             lower = self._lower(cut)
             if lower > known:
-                heapq.heapreplace(heap, (lower, load, cut))
+                heapq.heapreplace(self.heap, (lower, load, cut))
                 continue
-            if lower >= self.best or self.clock.over():
-                low = lower
+            if self._enough(lower) or self.clock.over():
                 break
-            self.told(float(self.best / self.hz), float(lower / self.hz))
+            self._tell()
             if not self._looked_at(cut):
-                low = min(low, heapq.heappop(heap)[0])
-        low = min(low, self.best)
-        seconds = self.best if self.best == inf else float(self.best / self.hz)
-        bound_s = low if low == inf else float(low / self.hz)
-        return Spread(self.answer, seconds, bound_s, low == self.best, len(self.cuts), len(self.looked))
+                self.left = min(self.left, self._lower(cut))
+                heapq.heappop(self.heap)
+
+    def _enough(self, lower: float) -> bool:
+        """Whether the best answer is as near to a bound as is asked for."""
+        return lower >= (self.best if self.best == inf else self.best * (1 - Fraction(self.stop.gap)))
+
+    def _tell(self) -> None:
+        low = min(self.left, self.best, self.heap[0][0])
+        self.told(float(self.best / self.hz), float(low / self.hz))
 
     def _parts(self, cut: Cut) -> Iterator[tuple[int, int, int]]:
         """(device, first layer, layer after the last) of each part."""

@@ -61,14 +61,14 @@ class Front:
         self.settled, self.impossible = True, record.infeasible
         if record.bound is not None:
             self.fastest = max(self.fastest, record.bound * self.ticks)
-        self._keep(record.best)
+        self.keep(record.best)
 
     def look_for_least(self, asked: Asked) -> None:
         """The design of least loss, however slow."""
         record = asked(replace(self.problem, least=Least("loss", _SLOW)))
         self.impossible = self.impossible or record.infeasible
         self.least = max(self.least, record.bound or 0)
-        self._keep(record.best)
+        self.keep(record.best)
 
     def look_within(self, most: int, asked: Asked) -> None:
         """The least loss of designs that take at most so many ticks."""
@@ -80,7 +80,7 @@ class Front:
             return
         record = asked(replace(self.problem, least=Least("loss", cycles)))
         self._bounds[cycles] = None if record.infeasible else max(self.least, record.bound or 0)
-        self._keep(record.best)
+        self.keep(record.best)
 
     def look_with(self, loss: int, asked: Asked) -> None:
         """The fastest design within a part of the loss; what is faster loses more."""
@@ -90,9 +90,10 @@ class Front:
         elif record.bound is not None:
             known = self._bounds.get(record.bound - 1, 0)
             self._bounds[record.bound - 1] = None if known is None else max(known, loss + 1)
-        self._keep(record.best)
+        self.keep(record.best)
 
-    def _keep(self, solution: Solution | None) -> None:
+    def keep(self, solution: Solution | None) -> None:
+        """Know of a design."""
         if solution is not None:
             own = Point(interval_of(self.problem, solution) * self.ticks, loss_of(self.problem, solution), solution)
             if own not in self.designs:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from accmine.questions.results.differences import Differences
     from accmine.questions.run.folder import RunFolder
     from accmine.questions.run.placement.record import AnyOutcome
-    from accmine.questions.sparse.study.record import SparseOutcome
+    from accmine.questions.run.reading import AnySparse
     from accmine.questions.sweep.record import PointRecord, SweepResult
     from accmine.report.records import Records
     from accmine.study import LoadedSweep
@@ -62,7 +62,7 @@ def run(
     on_progress: Incumbent | None = None,
     on_interrupt: Literal["raise", "return"] = "raise",
     **keys: Any,
-) -> AnyOutcome | SparseOutcome:
+) -> AnyOutcome | AnySparse:
     """Find the best design of a study: ``run("quickstart", seconds=5, limits={"area": "580 mm^2"})``.
 
     Parameters as of ``load`` and ``ReadyStudy.run``; studies of every kind.
@@ -71,8 +71,8 @@ def run(
     -------
     AnyOutcome
         Of a study of training.
-    SparseOutcome
-        Of one of kind sparse-dataflow.
+    SparseOutcome, SpreadOutcome
+        Of one of kind sparse-dataflow, on one device and on several.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def run(
     how: dict[str, Any] = {"runs_dir": Path(runs), "again": again}
     other = None if isinstance(study, ReadyStudy) else of_other_kind(study, overrides, design=design, **changes)
     if other is not None:
-        outcome: AnyOutcome | SparseOutcome = run_sparse(other, **how, on_progress=on_progress)
+        outcome: AnyOutcome | AnySparse = run_sparse(other, **how, on_progress=on_progress)
     else:
         loaded = loaded_study(study, overrides, design=design, **changes)
         outcome = run_study(loaded, **how, on_progress=on_progress)
@@ -101,7 +101,7 @@ def _folder(run: str | Path, runs: str | Path, latest: bool) -> RunFolder:
     return find_run(Path(runs), str(run), latest=latest)
 
 
-def show(run: str | Path, *, runs: str | Path = RUNS, latest: bool = False) -> AnyOutcome | SparseOutcome:
+def show(run: str | Path, *, runs: str | Path = RUNS, latest: bool = False) -> AnyOutcome | AnySparse:
     """The outcome of a run: a run folder, or the start of the name of one below ``runs``.
 
     Parameters

@@ -10,10 +10,9 @@ from typing import Any
 from accmine.errors import InputError
 from accmine.questions.run.folder import RunFolder, find_run
 from accmine.questions.run.placement.record import AnyOutcome
-from accmine.questions.run.reading import answer_of, drawings, headline, page
+from accmine.questions.run.reading import AnySparse, answer_of, drawings, headline, page
 from accmine.questions.run.row import Row, row_of
 from accmine.questions.sensitivity.measure import Sensitivity
-from accmine.questions.sparse.study.record import SparseOutcome
 from accmine.questions.stability.record import Stability
 from accmine.questions.stability.report import render as stability_text
 from accmine.report import Figure, Section, figures, from_json, number, percent, texts
@@ -36,7 +35,7 @@ class LoadedRun:
     """
 
     path: Path
-    outcome: AnyOutcome | SparseOutcome
+    outcome: AnyOutcome | AnySparse
     trace: Mapping[str, Any] | None
     study: str
     more: tuple[Section, ...]
@@ -60,7 +59,7 @@ class LoadedRun:
         InputError
             If it is of another kind, whose answer is no design that others have.
         """
-        if isinstance(self.outcome, SparseOutcome):
+        if isinstance(self.outcome, AnySparse):
             message = f"is of kind {self.outcome.kind}, which has a page of its own; accmine compare shows several"
             raise InputError(message, str(self.path))
         return self.outcome

@@ -16,6 +16,7 @@ from accmine.questions.run.record import Outcome
 from accmine.questions.run.row import FORMAT
 from accmine.questions.run.several.front_record import FrontOutcome
 from accmine.questions.sparse.study.record import SparseOutcome
+from accmine.questions.sparse.study.several.record import SpreadOutcome
 
 __all__ = ["results_reference"]
 
@@ -100,7 +101,7 @@ def results_reference() -> str:
     lines = ["## Columns of `accmine results`", "", "| column | unit | what it holds |", "|---|---|---|"]
     lines += [f"| `{column.name}` | {column.unit} | {column.description} |" for column in RESULT_COLUMNS]
     lines += ["", f"## Keys of `result.json`, format {FORMAT}", ""]
-    for kind in _nested(Outcome, PlacementOutcome, FrontOutcome, SparseOutcome):
+    for kind in _nested(Outcome, PlacementOutcome, FrontOutcome, SparseOutcome, SpreadOutcome):
         lines += [f"### {kind.__name__}", "", _summary(kind), "", "| key | type | what it holds |", "|---|---|---|"]
         described = _described(kind)
         hints = get_type_hints(kind)

@@ -13,15 +13,33 @@ from accmine.questions.run.record import Outcome
 from accmine.questions.run.row import refuse_newer
 from accmine.questions.run.several.front_record import FrontOutcome
 from accmine.questions.sparse.study.record import SparseOutcome
+from accmine.questions.sparse.study.several.record import SpreadOutcome
 from accmine.study.sparse.keys import SPARSE_DATAFLOW
 
 if TYPE_CHECKING:
     from accmine.report import Figure, Section
 
-__all__ = ["answer_of", "design_in", "drawings", "headline", "outcome_of", "page", "render"]
+__all__ = ["AnySparse", "answer_of", "design_in", "drawings", "headline", "outcome_of", "page", "render", "sparse_of"]
 
 
-def answer_of(table: Mapping[str, Any]) -> AnyOutcome | SparseOutcome:
+AnySparse = SparseOutcome | SpreadOutcome
+"""Outcome of a sparse dataflow accelerator, on one device or on several."""
+
+
+def sparse_of(table: Mapping[str, Any]) -> AnySparse:
+    """The outcome of a sparse dataflow accelerator that a ``result.json`` holds.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    from accmine.report import from_json
+
+    return from_json(SpreadOutcome, table) if "devices" in table else from_json(SparseOutcome, table)
+
+
+def answer_of(table: Mapping[str, Any]) -> AnyOutcome | AnySparse:
     """The outcome of a study of any kind that a ``result.json`` holds.
 
     Raises
@@ -29,10 +47,8 @@ def answer_of(table: Mapping[str, Any]) -> AnyOutcome | SparseOutcome:
     InputError
         If it is not one.
     """
-    from accmine.report import from_json
-
     refuse_newer(table)
-    return from_json(SparseOutcome, table) if table.get("kind") == SPARSE_DATAFLOW else outcome_of(table)
+    return sparse_of(table) if table.get("kind") == SPARSE_DATAFLOW else outcome_of(table)
 
 
 def outcome_of(table: Mapping[str, Any]) -> AnyOutcome:
@@ -61,7 +77,7 @@ def design_in(text: str) -> Design:
     return next(iter(DesignSpace(template_of(load_yaml(text=text)))))
 
 
-def render(outcome: AnyOutcome | SparseOutcome, *, width: int | None = 110, color: bool = False) -> str:
+def render(outcome: AnyOutcome | AnySparse, *, width: int | None = 110, color: bool = False) -> str:
     """The report as text."""
     from accmine.report import render as text
 
@@ -69,7 +85,7 @@ def render(outcome: AnyOutcome | SparseOutcome, *, width: int | None = 110, colo
 
 
 def page(
-    outcome: AnyOutcome | SparseOutcome,
+    outcome: AnyOutcome | AnySparse,
     trace: Mapping[str, Any] | None = None,
     study: str = "",
     more: Sequence[Section] = (),
@@ -101,19 +117,19 @@ def page(
     )
 
 
-def headline(outcome: AnyOutcome | SparseOutcome) -> str:
+def headline(outcome: AnyOutcome | AnySparse) -> str:
     """The answer in a sentence."""
     text: str = _report(outcome).headline(outcome)
     return text
 
 
-def drawings(outcome: AnyOutcome | SparseOutcome, trace: Mapping[str, Any] | None = None) -> list[Figure]:
+def drawings(outcome: AnyOutcome | AnySparse, trace: Mapping[str, Any] | None = None) -> list[Figure]:
     """All figures of the page."""
     own = _report(outcome)
     return [*own.hero(outcome), *(figure for found in own.drawn(outcome, trace).values() for figure in found)]
 
 
-def _report(outcome: AnyOutcome | SparseOutcome) -> Any:
+def _report(outcome: AnyOutcome | AnySparse) -> Any:
     """What reports on this kind of outcome: a module with ``sections``, ``headline``, ``hero`` and ``drawn``."""
     if isinstance(outcome, FrontOutcome):
         from accmine.questions.run.several import front_report as front
@@ -127,6 +143,10 @@ def _report(outcome: AnyOutcome | SparseOutcome) -> Any:
         from accmine.questions.sparse.study import report as sparse
 
         return sparse
+    if isinstance(outcome, SpreadOutcome):
+        from accmine.questions.sparse.study.several import report as several
+
+        return several
     from accmine.questions.run.report import whole
 
     return whole

@@ -6,7 +6,7 @@ themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -48,7 +48,7 @@ COLUMNS: tuple[Column, ...] = (
         "value",
         "1",
         "What the study minimises: step time relative to the baseline, or its product with TDP; of a sparse dataflow "
-        "the cycles between two images.",
+        "the cycles between two images, on several devices the seconds.",
     ),
     Column("samples_per_s", "1/s", "Throughput; empty with several workloads, whose samples are not of one kind."),
     Column("step_s", "s", "Time of an optimiser step; empty with several workloads."),
@@ -127,9 +127,17 @@ def _placed(result: Mapping[str, Any]) -> Row:
 
 def _sparse(result: Mapping[str, Any]) -> Row:
     """What only the outcome of a sparse dataflow accelerator says in its way; a sample is an image."""
-    use = {row["name"]: row["used"] for row in result["resources"]}
-    design = f"{result['device']}: {use['dsp']:,.0f} DSP, loss {result['loss']:g} points"
-    return {"samples_per_s": result["images_per_s"], "step_s": None, "designs": design}
+    row: Row = {"samples_per_s": result["images_per_s"], "step_s": None}
+    if "devices" not in result:
+        return row | {"designs": f"{_dsp(result['device'], result['resources'])}, loss {result['loss']:g} points"}
+    designs = [f"{_dsp(own['name'], own['resources'])}, loss {own['loss']:g} points" for own in result["devices"]]
+    layers = [f"{own['name']}: {own['first']} to {own['last']}" for own in result["devices"]]
+    return row | {"designs": "; ".join(designs), "placement": "; ".join(layers)}
+
+
+def _dsp(device: str, resources: Iterable[Mapping[str, Any]]) -> str:
+    used = next(row["used"] for row in resources if row["name"] == "dsp")
+    return f"{device}: {used:,.0f} DSP"
 
 
 def shown(row: Mapping[str, Any]) -> str:

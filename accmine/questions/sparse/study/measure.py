@@ -17,20 +17,23 @@ from accmine.questions.sparse.study.rows import (
     TpeRow,
 )
 from accmine.result import Result, Status
+from accmine.sparse.device import Device
 from accmine.sparse.folding import DENSE, Folding
 from accmine.sparse.layer import POINT, Layer
 from accmine.sparse.levels import ARRAYS_PROXY, SYNTHETIC, meaning, sources_of
 from accmine.sparse.resources import RESOURCES
-from accmine.study.sparse import SparseInputs, SparseStudy
+from accmine.study.sparse import Shares, SparseInputs, SparseStudy
 
 __all__ = [
     "DENSE_ONLY",
     "assumptions_of",
     "binds_of",
+    "budget_of",
     "dense_problem",
     "layer_rows",
     "level_sources",
     "loss_is",
+    "network_problem",
     "no_tpe",
     "other_of",
     "problem_of",
@@ -42,17 +45,24 @@ DENSE_ONLY, TPE = "dense engines, nothing pruned", "TPE"
 _EXACT = ("dsp", "bram18", "uram", "bandwidth")
 
 
-def problem_of(study: SparseStudy, inputs: SparseInputs) -> Problem:
-    """Level and folding of every layer of the network, within the study's share of the device."""
-    device, shares = inputs.device, {key: Fraction(str(share)) for key, share in study.limits}
-    blocks = {key: floor(shares[key] * count) for key, count in device.blocks().items()}
-    budget = Budget(
-        **blocks,
-        bits_per_cycle=shares["bandwidth"] * device.bits_per_cycle,
-        loss=floor(Fraction(str(study.loss)) * POINT),
-    )
+def budget_of(shares: Shares, device: Device) -> Budget:
+    """What a design may take of a device; any loss."""
+    own = {key: Fraction(str(share)) for key, share in shares}
+    blocks = {key: floor(own[key] * count) for key, count in device.blocks().items()}
+    return Budget(**blocks, bits_per_cycle=own["bandwidth"] * device.bits_per_cycle)
+
+
+def network_problem(study: SparseStudy, inputs: SparseInputs) -> Problem:
+    """Level and folding of every layer of the network, within the loss of a study alone."""
+    budget = Budget(loss=floor(Fraction(str(study.loss)) * POINT))
     own: dict[str, Any] = {"engines": study.engines, "memories": study.memories, "slacks": study.slack}
     return Problem(inputs.layers, inputs.edges, budget, inputs.model, **own, name=study.name)
+
+
+def problem_of(study: SparseStudy, inputs: SparseInputs) -> Problem:
+    """The same within the study's share of its device as well."""
+    problem = network_problem(study, inputs)
+    return replace(problem, budget=replace(budget_of(study.limits, inputs.device), loss=problem.budget.loss))
 
 
 def dense_problem(problem: Problem, inputs: SparseInputs) -> Problem:
@@ -61,14 +71,15 @@ def dense_problem(problem: Problem, inputs: SparseInputs) -> Problem:
     return replace(own, budget=replace(problem.budget, loss=0))
 
 
-def resource_rows(study: SparseStudy, inputs: SparseInputs, problem: Problem, found: Solution) -> list[ResourceRow]:
-    """What a design takes of the device."""
+def resource_rows(
+    shares: Shares, device: Device, problem: Problem, found: Solution, images_per_s: float
+) -> list[ResourceRow]:
+    """What a design takes of a device, at a rate."""
     used = dict(zip(RESOURCES, use_of(problem, found), strict=True))
-    per_s = inputs.device.frequency_hz / interval_of(problem, found)
-    band, has = inputs.model.band, {**inputs.device.blocks(), "bandwidth": inputs.device.bandwidth_bits_per_s}
+    band, has = problem.model.band, {**device.blocks(), "bandwidth": device.bandwidth_bits_per_s}
     rows = []
-    for key, share in study.limits:
-        value = used["bits"] * per_s if key == "bandwidth" else float(used[key])
+    for key, share in shares:
+        value = used["bits"] * images_per_s if key == "bandwidth" else float(used[key])
         low, high = (1.0, 1.0) if key in _EXACT else band
         limit = share * has[key] if key == "bandwidth" else floor(Fraction(str(share)) * int(has[key]))
         rows.append(ResourceRow(key, value, float(limit), float(has[key]), low * value, high * value))
@@ -152,11 +163,19 @@ def loss_is(sources: tuple[LevelSource, ...]) -> str:
     return "of the user, added over layers: the network with all of it may lose more or less"
 
 
-def assumptions_of(problem: Problem, inputs: SparseInputs, *, added: bool) -> tuple[str, ...]:
-    """Sentences on what objective and bound of an answer share; ``added``: losses are, as none was measured."""
-    clock, (low, high) = inputs.device.frequency_hz / 1e6, problem.model.band
+def assumptions_of(problem: Problem, clocks: str, *, added: bool) -> tuple[str, ...]:
+    """Sentences on what objective and bound of an answer share.
+
+    Parameters
+    ----------
+    clocks
+        At what layers run, in words.
+    added
+        Whether losses are added, as none was measured.
+    """
+    low, high = problem.model.band
     return (
-        f"All layers run at {clock:g} MHz, whatever the design: nothing was placed and routed.",
+        f"All layers run at {clocks}, whatever the design: nothing was placed and routed.",
         "Norms, activations, pools and sums cost nothing; the interval is that of the slowest layer.",
         "Losses of layers add up." if added else "The loss is that of the images which it was measured on.",
         f"LUTs and FFs are estimates, × {low:g} to {high:g}: {problem.model.source}.",

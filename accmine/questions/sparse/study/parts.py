@@ -89,12 +89,12 @@ class Parts:
         hint = hint if known is None or known.solution is None else known.solution
         told = self.on_progress if key == MAIN else None
         result = solve(problem, stop=self.stop(share), seed=self.budget.seed, hint=hint, on_progress=told)
-        took += self._took(key, begin)
+        took += self.took(key, begin)
         result = result if known is None else _joined(problem, result, known)
         if result.stop is not StopReason.INTERRUPTED:
             had = self.budget.seconds
         if result.solution is not None or result.status in _DECIDED:
-            self._keep(key, {"had": had, "took": took, "result": result_to_json(problem, result)})
+            self.keep(key, {"had": had, "took": took, "result": result_to_json(problem, result)})
         return result, took
 
     def rows(self, key: str, kind: type[R], make: Callable[[], tuple[R, bool]]) -> R:
@@ -112,16 +112,19 @@ class Parts:
         self.folder.note("begun", key)
         begin = time.monotonic()
         found, settled = make()
-        self._took(key, begin)
-        self._keep(key, {"had": self.budget.seconds, "settled": settled, "record": to_json(found)})
+        self.took(key, begin)
+        self.keep(key, {"had": self.budget.seconds, "settled": settled, "record": to_json(found)})
         return found
 
-    def _took(self, key: str, begin: float) -> float:
+    def took(self, key: str, begin: float) -> float:
+        """Note the seconds of a part since it began, of ``time.monotonic()``, and return them."""
         took = time.monotonic() - begin
-        self.seconds[key.partition("-")[0]] = took
+        name = key.partition("-")[0]
+        self.seconds[name] = self.seconds.get(name, 0.0) + took
         return took
 
-    def _keep(self, key: str, value: dict[str, Any]) -> None:
+    def keep(self, key: str, value: dict[str, Any]) -> None:
+        """Keep a part in the folder, as JSON values."""
         self.folder.put(key, value)
         self.folder.note("kept", key)
 

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from accmine.questions.sparse.study import pictures
 from accmine.questions.sparse.study.record import SparseOutcome
-from accmine.questions.sparse.study.rows import OtherDesign, SparseLayerRow
+from accmine.questions.sparse.study.rows import LevelSource, OtherDesign, ResourceRow, SparseLayerRow
+from accmine.questions.sparse.study.several.record import SpreadOutcome
 from accmine.questions.sparse.study.worth import said
 from accmine.report import BULLET, UNKNOWN, Figure, Section, count, figures, number, percent, seconds, texts
 
-__all__ = ["drawn", "headline", "hero", "sections"]
+__all__ = ["FOLDINGS", "LAYERS", "amount", "band", "drawn", "headline", "hero", "layer_cells", "run_notes", "sections", "sources"]
 
 MOST_LAYERS = 12
 """Layers that are printed; a page has all of them in the table of its figure."""
+
+LAYERS = (
+    *texts("layer", "level"),
+    *figures("density", "loss", "cycles"),
+    *texts("by", "engine"),
+    *figures("engines", "fine"),
+    *texts("weights"),
+    *figures("slack", "DSP", "LUT", "BRAM", "URAM"),
+)
+"""Columns of a layer."""
+
+FOLDINGS = "engines: in × out × groups side by side; fine: multipliers of each; weights: where they are."
+"""What is under them."""
 
 
 def hero(outcome: SparseOutcome) -> list[Figure]:
@@ -51,10 +65,10 @@ def sections(outcome: SparseOutcome) -> list[Section]:
         _beside(outcome),
         _layers(outcome),
         _tpe(outcome),
-        _sources(outcome),
+        sources(outcome.sources),
         _certificate(outcome),
         Section("warnings", "Warnings", notes=tuple(f"{BULLET}{line}" for line in outcome.warnings)),
-        _run(outcome),
+        Section("run", "Run", notes=run_notes(outcome, "problem.json solution.json checks the design again")),
     ]
     return [section for section in found if section]
 
@@ -81,19 +95,22 @@ def _loss(outcome: SparseOutcome) -> str:
 def _resources(outcome: SparseOutcome) -> Section:
     rows = []
     for row in outcome.resources:
-        name, scale, unit = ("bandwidth", 1e9, " Gbit/s") if row.name == "bandwidth" else (row.name, 1.0, "")
-        has = row.device / scale
-        band = "exact" if row.least == row.most else f"{count(round(row.least))} to {count(round(row.most))}"
         share = percent(row.used / row.device) if row.device else UNKNOWN
-        cells = [_amount(value, unit) for value in (row.used / scale, row.allowed / scale, has)]
-        rows.append((name, *cells, share, band))
+        cells = [amount(row.name, value) for value in (row.used, row.allowed, row.device)]
+        rows.append((row.name, *cells, share, band(row)))
     columns = (*texts("resource"), *figures("used", "allowed", "device", "of device"), *texts("estimate"))
     note = f"Device: {outcome.device}. {outcome.device_source}."
     return Section("resources", f"Resources of {outcome.device}", columns, tuple(rows), (note,))
 
 
-def _amount(value: float, unit: str) -> str:
-    return f"{number(value)}{unit}" if unit else f"{round(value):,}"
+def amount(name: str, value: float) -> str:
+    """An amount of a resource with its unit."""
+    return f"{number(value / 1e9)} Gbit/s" if name == "bandwidth" else f"{round(value):,}"
+
+
+def band(row: ResourceRow) -> str:
+    """Between what an estimate lies."""
+    return "exact" if row.least == row.most else f"{count(round(row.least))} to {count(round(row.most))}"
 
 
 def _binds(outcome: SparseOutcome) -> tuple[str, ...]:
@@ -208,23 +225,16 @@ def _other(own: OtherDesign) -> tuple[str, ...]:
 
 def _layers(outcome: SparseOutcome) -> Section:
     slowest = sorted(outcome.layers, key=lambda row: -row.cycles)[:MOST_LAYERS]
-    rows = tuple(_layer(row) for row in slowest)
-    columns = (
-        *texts("layer", "level"),
-        *figures("density", "loss", "cycles"),
-        *texts("by", "engine"),
-        *figures("engines", "fine"),
-        *texts("weights"),
-        *figures("slack", "DSP", "LUT", "BRAM", "URAM"),
-    )
+    rows = tuple(layer_cells(row) for row in slowest)
     left = len(outcome.layers) - len(rows)
     more = (f"{left} layers that are faster are in result.json, and on the page.",) if left else ()
-    notes = ("engines: in × out × groups side by side; fine: multipliers of each; weights: where they are.", *more)
+    notes = (FOLDINGS, *more)
     marked = tuple(i for i, row in enumerate(slowest) if row.name in outcome.binding)
-    return Section("layers", "Layers, the slowest first", columns, rows, notes, marked)
+    return Section("layers", "Layers, the slowest first", LAYERS, rows, notes, marked)
 
 
-def _layer(row: SparseLayerRow) -> tuple[str, ...]:
+def layer_cells(row: SparseLayerRow) -> tuple[str, ...]:
+    """A layer under ``LAYERS``."""
     return (
         row.name,
         row.level,
@@ -267,8 +277,9 @@ def _thinned(rows: tuple[Any, ...], most: int = 8) -> list[Any]:
     return [rows[round(i * (len(rows) - 1) / (most - 1))] for i in range(most)]
 
 
-def _sources(outcome: SparseOutcome) -> Section:
-    notes = [f"{BULLET}{own.word}: {own.meaning}." for own in outcome.sources]
+def sources(rows: Sequence[LevelSource]) -> Section:
+    """Where levels come from."""
+    notes = [f"{BULLET}{own.word}: {own.meaning}." for own in rows]
     return Section("sources", "Where levels and losses come from", notes=tuple(notes))
 
 
@@ -285,12 +296,19 @@ def _certificate(outcome: SparseOutcome) -> Section:
     return Section("certificate", "Certificate: cycles between two images, lower is better", columns, (row,), notes)
 
 
-def _run(outcome: SparseOutcome) -> Section:
+def run_notes(outcome: SparseOutcome | SpreadOutcome, check: str) -> tuple[str, ...]:
+    """How a run went, and where it is.
+
+    Parameters
+    ----------
+    check
+        What ``accmine check`` is called with, and what it does.
+    """
     parts = ", ".join(f"{name} {seconds(value)}" for name, value in outcome.seconds.items())
     said = ", ".join(f"{name} {version}" for name, version in outcome.versions.items())
     notes = [f"Seconds: {parts}.", f"Versions: {said}."]
     if outcome.folder:
-        notes.append(f"Run folder: {outcome.folder}; accmine check problem.json solution.json checks the design again.")
+        notes.append(f"Run folder: {outcome.folder}; accmine check {check}.")
     if outcome.earlier_run:
         notes.append(f"The answer of an earlier run, which ended {outcome.earlier_run} UTC.")
-    return Section("run", "Run", notes=tuple(notes))
+    return tuple(notes)

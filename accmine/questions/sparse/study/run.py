@@ -22,7 +22,7 @@ from accmine.problems.sparse_dataflow import (
     use_of,
 )
 from accmine.questions.run.folder import RunFolder, RunState, open_run
-from accmine.questions.run.reading import page
+from accmine.questions.run.reading import AnySparse, page, sparse_of
 from accmine.questions.run.row import FORMAT
 from accmine.questions.run.run import ending
 from accmine.questions.sparse.study import measure
@@ -30,9 +30,10 @@ from accmine.questions.sparse.study.beside import Beside, fill, first_share
 from accmine.questions.sparse.study.parts import MAIN, Parts
 from accmine.questions.sparse.study.record import SparseCertificate, SparseOutcome
 from accmine.questions.sparse.study.refusal import refused
+from accmine.questions.sparse.study.several.run import run_several
 from accmine.questions.sparse.study.truth import Held, with_digits
 from accmine.questions.sparse.study.truth import held as truly_held
-from accmine.report import Watch, from_json
+from accmine.report import Watch
 from accmine.result import Result, Status, StopReason
 from accmine.solving import versions
 from accmine.sparse.layer import POINT
@@ -48,7 +49,7 @@ def run_sparse(
     again: bool = False,
     on_progress: Incumbent | None = None,
     watch: Watch | None = None,
-) -> SparseOutcome:
+) -> AnySparse:
     """Run a study; a finished run of as large a budget is read from its folder unless ``again``.
 
     What an earlier try left there is where this one begins: parts that are decided, and the best answer.
@@ -76,21 +77,24 @@ def run_sparse(
     if again:
         folder.clear()
     folder.start(loaded.study)
-    problem = measure.problem_of(loaded.study, inputs)
     head = {"format": FORMAT, "kind": loaded.study.kind, "study": loaded.study.name}
     with ending(folder, head):
         parts = Parts(folder, loaded.study.budget, began, watch, on_progress)
-        outcome = _solved(loaded, inputs, problem, parts)
+        outcome: AnySparse
+        if loaded.study.devices is None:
+            outcome = _solved(loaded, inputs, measure.problem_of(loaded.study, inputs), parts)
+        else:
+            outcome = run_several(loaded, inputs, parts)
     return _saved(folder, replace(outcome, folder=str(folder.path)))
 
 
-def _read(folder: RunFolder, loaded: LoadedSparse, watch: Watch) -> SparseOutcome:
+def _read(folder: RunFolder, loaded: LoadedSparse, watch: Watch) -> AnySparse:
     """The outcome of a finished run, or the error that it ended with; which is said."""
     known = folder.read_json("result.json") or {}
     watch.say(f"the answer of an earlier run, which ended {folder.when} UTC; --again computes it anew: {folder.path}")
     with folder.using("result.json"):
         if known.get("status") != Status.INFEASIBLE.value:
-            return replace(from_json(SparseOutcome, known), earlier_run=folder.when)
+            return replace(sparse_of(known), earlier_run=folder.when)
         error = InfeasibleError.from_json(known)
     raise located(error, loaded.document)
 
@@ -157,10 +161,11 @@ def _outcome(
 ) -> SparseOutcome:
     study, found, device = loaded.study, beside.found, inputs.device
     cycles, sources = interval_of(problem, found), measure.level_sources(problem)
-    rows, resources = measure.layer_rows(problem, found), measure.resource_rows(study, inputs, problem, found)
+    rate = device.frequency_hz / cycles
+    rows = measure.layer_rows(problem, found)
+    resources = measure.resource_rows(study.limits, device, problem, found, rate)
     binding, binds = measure.binds_of(problem, found, rows)
     proxy = loss_of(problem, found) / POINT
-    rate = device.frequency_hz / cycles
     return SparseOutcome(
         study=study.name,
         status=result.status.value,
@@ -215,7 +220,7 @@ def _certificate(
         method=result.bound_method,
         solver=result.solver,
         solver_s=took,
-        assumptions=measure.assumptions_of(problem, inputs, added=added),
+        assumptions=measure.assumptions_of(problem, f"{clock / 1e6:g} MHz", added=added),
     )
 
 
@@ -227,7 +232,7 @@ def _warnings(sources: tuple[Any, ...], resources: list[Any]) -> tuple[str, ...]
     return tuple(said)
 
 
-def _saved(folder: RunFolder, outcome: SparseOutcome) -> SparseOutcome:
+def _saved(folder: RunFolder, outcome: AnySparse) -> AnySparse:
     """Write the files of a run; the state is the last."""
     interrupted = outcome.stop == "interrupted"
     with whole():

@@ -1,0 +1,1 @@
+"""Studies of a sparse dataflow accelerator over several devices in a row."""

@@ -112,7 +112,8 @@ class Beside(Part):
     """Other designs beside the answer."""
 
     dense: Annotated[bool, Field(strict=True)] = Field(
-        default=True, description="The best dense design on the same device, or devices, without loss, by the same solver."
+        default=True,
+        description="The best dense design on the same device, or devices, without loss, by the same solver.",
     )
     tpe: Count = Field(
         default=200,
@@ -213,8 +214,8 @@ class SparseStudy(Part):
     )
     links: Links | None = Field(
         default=None,
-        description="Words per cycle of the device before it that each link between devices takes: a number for all, or "
-        "a list with one for each, in which null is any number. Default: any number.",
+        description="Words per cycle of the device before it that each link between devices takes: a number for all, "
+        "or a list with one for each, in which null is any number. Default: any number.",
         json_schema_extra=unit("words per cycle"),
     )
     levels: Levels | None = Field(
@@ -250,8 +251,8 @@ class SparseStudy(Part):
     )
     prefer: Literal["dsp", "lut", "ff", "bram18", "uram", "loss", "none"] = Field(
         default_factory=derived(lambda data: "dsp" if data["devices"] is None else "none"),
-        description="Of the fastest designs the one that takes least of this; none: any of them. Default: dsp; none with "
-        "devices.",
+        description="Of the fastest designs the one that takes least of this; none: any of them. Default: dsp; none "
+        "with devices.",
     )
     buys: tuple[Bought, ...] = Field(
         default_factory=derived(

@@ -16,7 +16,9 @@ Rate = Fraction | int | None
 """Words per cycle of the device before a link; ``None``: any number."""
 
 
-def placed_of(problem: Problem, sites: Sequence[Site], firsts: Sequence[int], designs: Sequence[Solution]) -> list[Placed]:
+def placed_of(
+    problem: Problem, sites: Sequence[Site], firsts: Sequence[int], designs: Sequence[Solution]
+) -> list[Placed]:
     """The devices with their layers, of the first layer and the design of each."""
     found, count = list[Placed](), len(problem.layers)
     for site, (first, after), design in zip(sites, pairwise([*firsts, count]), designs, strict=True):
@@ -64,7 +66,11 @@ def wrong_with(
 ) -> tuple[str, ...]:
     """Everything wrong with an answer that claims so many seconds between two images, in words."""
     firsts = [own.first for own in placed]
-    if len(placed) != len(sites) or firsts[:1] != [0] or any(a >= b for a, b in pairwise([*firsts, len(problem.layers)])):
+    if (
+        len(placed) != len(sites)
+        or firsts[:1] != [0]
+        or any(a >= b for a, b in pairwise([*firsts, len(problem.layers)]))
+    ):
         return (f"layers {firsts} begin {len(placed)} of {len(sites)} devices",)
     wrong = [f"the edge {a} to {b} goes back" for a, b in problem.edges if any(b < first <= a for first in firsts)]
     again = placed_of(problem, sites, firsts, [own.solution for own in placed])

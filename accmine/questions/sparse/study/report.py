@@ -12,7 +12,19 @@ from accmine.questions.sparse.study.several.record import SpreadOutcome
 from accmine.questions.sparse.study.worth import said
 from accmine.report import BULLET, UNKNOWN, Figure, Section, count, figures, number, percent, seconds, texts
 
-__all__ = ["FOLDINGS", "LAYERS", "amount", "band", "drawn", "headline", "hero", "layer_cells", "run_notes", "sections", "sources"]
+__all__ = [
+    "FOLDINGS",
+    "LAYERS",
+    "amount",
+    "band",
+    "drawn",
+    "headline",
+    "hero",
+    "layer_cells",
+    "run_notes",
+    "sections",
+    "sources",
+]
 
 MOST_LAYERS = 12
 """Layers that are printed; a page has all of them in the table of its figure."""

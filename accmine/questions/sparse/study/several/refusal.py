@@ -9,9 +9,10 @@ from accmine.errors import InfeasibleError
 from accmine.ports import Stop
 from accmine.problems.conflict import ConflictingLimit, infeasible, located, minimal_conflict
 from accmine.problems.sparse_dataflow import use_of
-from accmine.questions.sparse.devices import Placed, Spread, spread
+from accmine.questions.sparse.devices import Placed, Site, Spread, spread
 from accmine.questions.sparse.study.parts import Parts
 from accmine.questions.sparse.study.several.solved import Task
+from accmine.sparse.device import Device
 from accmine.sparse.layer import POINT
 from accmine.sparse.resources import RESOURCES
 from accmine.study.sparse import LoadedSparse, Shares, SparseInputs
@@ -85,20 +86,18 @@ def _limit(loaded: LoadedSparse, inputs: SparseInputs, task: Task, key: str, wit
         remedy = f"enough, with all else as it is: {used}"
     if key == _LOSS:
         return ConflictingLimit(_LOSS, f"{study.loss:g} points", remedy, (_LOSS,))
-    budgets = [getattr(site.budget, _BUDGET.get(key, key)) for site in task.sites]
-    if key == "bandwidth":
-        parts = [
-            f"{100 * getattr(study.shares(own), key):g} % of {device.bandwidth_bits_per_s / 1e9:g} Gbit/s on {device.name}"
-            for own, device in zip(study.sites, inputs.devices, strict=True)
-        ]
-    else:
-        parts = [
-            f"{budget} of {device.blocks()[key]} on {device.name}"
-            for budget, device in zip(budgets, inputs.devices, strict=True)
-        ]
+    given = zip((study.shares(own) for own in study.sites), inputs.devices, task.sites, strict=True)
+    value = ", ".join(_allowed(key, *own) for own in given)
     own = [("devices", i, "limits", key) for i, site in enumerate(study.sites) if getattr(site.limits, key) is not None]
     place: tuple[str | int, ...] = own[0] if own else ("limits", key)
-    return ConflictingLimit(".".join(map(str, place)), ", ".join(parts), remedy, place)
+    return ConflictingLimit(".".join(map(str, place)), value, remedy, place)
+
+
+def _allowed(key: str, shares: Shares, device: Device, site: Site) -> str:
+    """What a design may take of a device."""
+    if key == "bandwidth":
+        return f"{100 * shares.bandwidth:g} % of {device.bandwidth_bits_per_s / 1e9:g} Gbit/s on {device.name}"
+    return f"{getattr(site.budget, key)} of {device.blocks()[key]} on {device.name}"
 
 
 def _used(key: str, found: Spread) -> str:

@@ -46,9 +46,7 @@ def _devices_figure(outcome: SpreadOutcome) -> Figure:
         link_s = 0.0 if link is None or link.images_per_s is None else 1 / link.images_per_s
         rows.append((f"{i} {own.name}", 1e6 / own.images_per_s, 1e6 * link_s, own.binds))
         cells.append((i, own.name, own.first, own.last, own.cycles, own.images_per_s, own.loss, own.words, link_s))
-    table = Table(
-        ("device", "name", "first", "last", "cycles", "images_per_s", "loss", "words", "link_seconds"), cells
-    )
+    table = Table(("device", "name", "first", "last", "cycles", "images_per_s", "loss", "words", "link_seconds"), cells)
     said = f"Time between two images of {len(rows)} devices, and of the link behind each."
     picture = columns(rows, "µs between two images", "devices in their order", "link behind it")
     return Figure("devices", "Devices", picture, said, table)
@@ -64,7 +62,9 @@ def _layers_figure(outcome: SpreadOutcome) -> Figure:
             cells.append((i, own.name, *asdict(row).values()))
     table = Table(("device", "on", *(field.name for field in fields(SparseLayerRow))), cells)
     picture = columns(rows, "µs between two images", "layers in their order", "by streams alone")
-    return Figure("layers", "Time of each layer", picture, f"Time of {len(rows)} layers at the clocks of devices.", table)
+    return Figure(
+        "layers", "Time of each layer", picture, f"Time of {len(rows)} layers at the clocks of devices.", table
+    )
 
 
 def headline(outcome: SpreadOutcome) -> str:
@@ -173,9 +173,7 @@ def _binds(outcome: SpreadOutcome) -> tuple[str, ...]:
 
 def _beside(outcome: SpreadOutcome) -> Section:
     own = outcome.certificate
-    answer = OtherSpread(
-        "this answer", outcome.status, own.objective, own.bound, outcome.loss, None, own.solver_s
-    )
+    answer = OtherSpread("this answer", outcome.status, own.objective, own.bound, outcome.loss, None, own.solver_s)
     if not outcome.beside:
         return Section("beside", "")
     rows = tuple(_other(row) for row in (answer, *outcome.beside))
@@ -215,8 +213,8 @@ def _certificate(outcome: SpreadOutcome) -> Section:
     row = (*interval, number(own.objective), number(own.bound), percent(own.gap))
     titles = figures("µs", "bound", "images/s", "no layout above", "gap")
     notes = (
-        f"By {own.solver} in {seconds(own.solver_s)}; bound: {own.method}. {own.looked:,} of {own.cuts:,} cuts needed a "
-        "look at designs. Cuts, designs and sums were checked by code that shares nothing with the search.",
+        f"By {own.solver} in {seconds(own.solver_s)}; bound: {own.method}. {own.looked:,} of {own.cuts:,} cuts needed "
+        "a look at designs. Cuts, designs and sums were checked by code that shares nothing with the search.",
         "Assumed by objective and bound alike:",
         *(f"{BULLET}{line}" for line in own.assumptions),
     )

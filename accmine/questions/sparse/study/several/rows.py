@@ -81,8 +81,8 @@ def certificate(task: Task, result: Solved) -> SpreadCertificate:
         looked=found.looked,
         assumptions=(
             *measure.assumptions_of(task.problem, clocks, added=True),
-            "Each device has at least one layer, and layers that follow one another; only where every edge goes forward "
-            "is a cut.",
+            "Each device has at least one layer, and layers that follow one another; only where every edge goes "
+            "forward is a cut.",
             "Not counted: adapters between layers on different devices, the logic of links, and memory for words that "
             "wait for a later device.",
         ),

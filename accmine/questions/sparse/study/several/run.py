@@ -94,11 +94,11 @@ def _others(
     """
     compare = loaded.study.compare
     if compare.alone:
-        known: dict[Site, str] = {}
-        for i, site in enumerate(task.sites, start=1):
-            if site not in known:
-                known[site] = f"{site.name} alone" if i == 1 else f"device {i}, {site.name}, alone"
-        for i, (site, what) in enumerate(known.items(), start=1):
+        alone = tuple(dict.fromkeys(task.sites))  # equal ones once
+        names = [site.name for site in alone]
+        for i, site in enumerate(alone, start=1):
+            which = f"device {1 + task.sites.index(site)}, {site.name}," if names.count(site.name) > 1 else site.name
+            what = f"{which} alone"
             parts.watch.step(what)
             yield _alone(f"{ALONE}-{i}", what, site, task, found, parts)
     if compare.dense:

@@ -1,4 +1,4 @@
-"""The layers of a network over several devices as a part of a run: kept in its folder, and the beginning of the next try.
+"""Layers over several devices as a part of a run: kept in its folder, and the beginning of the next try.
 
 What is kept is a claim: designs are checked again before they are used.
 """
@@ -106,9 +106,7 @@ def _verify(task: Task, found: Spread) -> None:
 def _table(result: Solved, had: float | None) -> dict[str, Any]:
     """JSON values of what was found in a budget of so many seconds."""
     own = result.found
-    designs = [
-        {"first": row.first, "design": solution_to_json(row.problem, row.solution)} for row in own.placed
-    ]
+    designs = [{"first": row.first, "design": solution_to_json(row.problem, row.solution)} for row in own.placed]
     exact = {key: None if value is None else str(value) for key, value in _exact(own)}
     rest = {"cuts": own.cuts, "looked": own.looked, "took": result.seconds, "trace": result.trace, "had": had}
     return {"placed": designs, **exact, **rest}

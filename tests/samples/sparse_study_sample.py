@@ -11,7 +11,7 @@ import yaml
 from accmine.study import read_document
 from accmine.study.sparse import LoadedSparse, sparse_in
 
-__all__ = ["DEVICE", "NETWORK", "STUDY", "TABLE", "loaded", "written"]
+__all__ = ["DEVICE", "NETWORK", "SEVERAL", "STUDY", "TABLE", "loaded", "written"]
 
 NETWORK = """\
 name: two
@@ -21,6 +21,11 @@ layers:
   - conv: {out: 4, kernel: 3, padding: 1, bias: false}
   - relu
   - conv: {out: 4, kernel: 1, bias: false}
+"""
+
+LONGER = f"""\
+{NETWORK.replace("name: two", "name: three")}  - relu
+  - conv: {{out: 8, kernel: 1, bias: false}}
 """
 
 DEVICE = """\
@@ -48,6 +53,15 @@ STUDY: dict[str, Any] = {
 }
 """Keys of the study; its files lie beside it."""
 
+SEVERAL: dict[str, Any] = {
+    "network": {"use": "three.yaml"},
+    "device": None,
+    "devices": ["small.yaml", {"use": "small.yaml", "limits": {"dsp": 0.5}}],
+    "links": 2,
+    "compare": {"dense": False, "tpe": 0},
+}
+"""Changes that make it one over two devices, of three convolutions."""
+
 TABLE = """\
 layer,level,density,loss
 conv0.conv0,none,1,0
@@ -58,7 +72,7 @@ conv1.conv0,none,1,0
 
 def written(folder: Path, changes: Mapping[str, Any] | None = None, name: str = "study.yaml") -> Path:
     """The study with its files in a folder; ``None`` takes a key away."""
-    for file, text in (("two.yaml", NETWORK), ("small.yaml", DEVICE), ("table.csv", TABLE)):
+    for file, text in (("two.yaml", NETWORK), ("three.yaml", LONGER), ("small.yaml", DEVICE), ("table.csv", TABLE)):
         (folder / file).write_text(text)
     keys = {key: value for key, value in {**STUDY, **(changes or {})}.items() if value is not None}
     (folder / name).write_text(yaml.safe_dump(keys, sort_keys=False))

@@ -10,9 +10,10 @@ import pytest
 import accmine as package
 from accmine.files import load_yaml, validate
 from accmine.questions.sparse.study.record import SparseOutcome
+from accmine.questions.sparse.study.several.record import SpreadOutcome
 from accmine.study.sparse import SparseStudy
 from tests.samples.command_sample import Said, caller
-from tests.samples.sparse_study_sample import written
+from tests.samples.sparse_study_sample import SEVERAL, written
 
 SMALL = ("--set", "compare.tpe=0", "--set", "buys=[dsp]")
 
@@ -133,3 +134,56 @@ def test_in_python(tmp_path: Path) -> None:
     assert "images/s on small" in repr(outcome)
     assert package.show("two", runs=tmp_path / "runs") == outcome
     assert package.validate(file)["device"].endswith("small.yaml")
+
+
+def test_several_devices(accmine: Any, tmp_path: Path) -> None:
+    file, runs = written(tmp_path, SEVERAL), ("--runs", tmp_path / "runs")
+    said = accmine("run", file, *runs)
+    assert said.code == 0
+    for words in (
+        "images/s on small + small",
+        "made up: no claim about the accuracy",
+        "Layers of each device",
+        "1 to 2",
+        "Why: what binds",
+        "proved",
+        "Not counted: adapters between layers on different",
+    ):
+        assert words in said.out, words
+    assert accmine("show", "two", *runs).out == said.out
+    told = accmine("show", "two", *runs, "--json").json
+    assert (told["kind"], [own["name"] for own in told["devices"]]) == ("sparse-dataflow", ["small", "small"])
+    assert accmine("run", file, *runs, "--json").json["images_per_s"] == told["images_per_s"]
+    page = tmp_path / "page.html"
+    assert accmine("report", "two", *runs, "-o", page, "--csv", tmp_path / "csv").code == 0
+    assert "Layers of each device" in page.read_text()
+    assert {"devices.csv", "layers.csv"} <= {path.name for path in (tmp_path / "csv").iterdir()}
+    (row,) = accmine("results", tmp_path / "runs", "--json").json
+    assert (row["best"], row["gap"], row["unit"]) == (told["images_per_s"], 0, "images/s")
+    assert row["designs"].count("small: ") == 2
+    assert row["placement"].startswith("small: conv0.conv0")
+    (folder,) = (tmp_path / "runs").iterdir()
+    for i in (1, 2):
+        assert accmine("check", folder / f"problem-{i}.json", folder / f"solution-{i}.json").code == 0
+    outcome = package.show("two", runs=tmp_path / "runs")
+    assert isinstance(outcome, SpreadOutcome)
+    assert "images/s on small + small (gap 0 %)" in repr(outcome)
+
+
+def test_validate_several_devices(accmine: Any, tmp_path: Path) -> None:
+    file = written(tmp_path, SEVERAL)
+    found = accmine("validate", file)
+    study = validate(load_yaml(text=found.out), SparseStudy, context={"folder": tmp_path})
+    assert (found.code, len(study.sites), study.rates) == (0, 2, (2,))
+    refused = accmine("validate", file, "--set", "devices=[u250, u250, u250, u250]")
+    assert refused.code == 2
+    assert "devices: 4 devices are too many for 2 places where 3 layers can be cut" in refused.err
+
+
+def test_an_interrupt_ends_with_130(accmine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("accmine.questions.sparse.study.parts.solve", pressed)
+    said = accmine("run", written(tmp_path, {**SEVERAL, "compare": None}), "--runs", tmp_path / "runs")
+    assert (said.code, "images/s on small + small" in said.out) == (130, True)

@@ -13,7 +13,7 @@ from accmine.files import content_hash
 from accmine.sparse.layer import POINT
 from accmine.sparse.levels import sources_of
 from accmine.study.sparse import read_sparse
-from tests.samples.sparse_study_sample import DEVICE, NETWORK, loaded
+from tests.samples.sparse_study_sample import DEVICE, NETWORK, SEVERAL, loaded
 
 HEAD = "layer,level,density,loss\n"
 
@@ -78,4 +78,25 @@ def test_what_is_wrong_in_a_file_has_its_place(tmp_path: Path, file: str, text: 
     study = loaded(tmp_path, {"levels": {"table": "table.csv"}})
     (tmp_path / file).write_text(text)
     with pytest.raises(InputError, match=said):
+        read_sparse(study)
+
+
+def test_several_devices(tmp_path: Path) -> None:
+    found = read_sparse(loaded(tmp_path, {**SEVERAL, "devices": ["small.yaml", "u250"]}))
+    assert [own.name for own in found.devices] == ["small", "u250"]
+    assert {Path(name).name for name in found.content} == {"small.yaml", "three.yaml"}
+    with pytest.raises(ValueError, match="too many values"):
+        _ = found.device
+
+
+def test_more_devices_than_places_to_cut(tmp_path: Path) -> None:
+    study = loaded(tmp_path, {**SEVERAL, "devices": ["u250"] * 4})
+    with pytest.raises(InputError, match=r"yaml:\d+:\d+: devices: 4 devices are too many for 2 places where 3 layers"):
+        read_sparse(study)
+
+
+def test_a_wrong_file_of_several(tmp_path: Path) -> None:
+    study = loaded(tmp_path, SEVERAL)
+    (tmp_path / "small.yaml").write_text(DEVICE.replace("dsp: 20", "dsp: 0"))
+    with pytest.raises(InputError, match=r"small\.yaml:2:6: dsp: must be greater than or"):
         read_sparse(study)

@@ -16,6 +16,7 @@ from accmine.sparse.resources import RESOURCES
 from accmine.study import as_mapping, block_of, effective, kind_of, load_study, read_document, study_in
 from accmine.study.sparse import SparseStudy, sparse_in, sparse_schema
 from accmine.study.sparse.keys import Shares
+from tests.samples.sparse_study_sample import SEVERAL as MANY
 from tests.samples.sparse_study_sample import STUDY, loaded, written
 
 KEYS: dict[str, Any] = {**STUDY, "network": {"use": "resnet-18"}, "device": "u250"}
@@ -25,6 +26,13 @@ SHIPPED = [name for name in names("studies") if name.startswith("sparse-")]
 def read(**changes: Any) -> SparseStudy:
     keys = {key: value for key, value in {**KEYS, **changes}.items() if value is not None}
     return validate(load_yaml(text=yaml.safe_dump(keys, sort_keys=False), name="t.yaml"), SparseStudy)
+
+
+SEVERAL: dict[str, Any] = {
+    "device": None,
+    "devices": ["zcu102", {"use": "zcu104", "limits": {"lut": "70 %"}}],
+    "compare": None,
+}
 
 
 def complaint(**changes: Any) -> str:
@@ -146,3 +154,74 @@ def test_everything_wrong_is_said_with_its_place(tmp_path: Path) -> None:
 def test_its_files(tmp_path: Path) -> None:
     study = loaded(tmp_path, {"levels": {"table": "table.csv"}}).study
     assert [path.name for path in study.files] == ["small.yaml", "table.csv", "two.yaml"]
+
+
+def test_several_devices() -> None:
+    study = read(**SEVERAL, limits={"dsp": 0.5, "lut": 0.8}, links=8)
+    assert [own.use for own in study.sites] == ["zcu102", "zcu104"]
+    first, second = (study.shares(own) for own in study.sites)
+    assert (first.dsp, first.lut, second.dsp, second.lut) == (0.5, 0.8, 0.5, 0.7)
+    assert (study.rates, read(**SEVERAL).rates, read(**SEVERAL, links=[None]).rates) == ((8,), (None,), (None,))
+    assert (study.prefer, study.buys, study.compare.tpe, study.compare.alone) == ("none", (), 0, True)
+    assert validate(load_yaml(text=effective(study)), SparseStudy) == study
+
+
+def test_one_device_is_a_row_of_one() -> None:
+    study = read(limits={"dsp": 0.5})
+    assert ([own.use for own in study.sites], study.rates) == (["u250"], ())
+    assert study.shares(study.sites[0]) == study.limits
+
+
+def test_files_of_several_devices(tmp_path: Path) -> None:
+    study = loaded(tmp_path, MANY).study
+    assert [path.name for path in study.files] == ["small.yaml", "three.yaml"]
+
+
+@pytest.mark.parametrize("links", [8, 0.5, [8], [None]])
+def test_links_under_the_schema(links: Any) -> None:
+    keys = {key: value for key, value in {**KEYS, **SEVERAL, "links": links}.items() if value is not None}
+    assert [error.message for error in Draft202012Validator(sparse_schema()).iter_errors(keys)] == []
+    read(**SEVERAL, links=links)
+
+
+@pytest.mark.parametrize("links", [0, -1, "8", True, [0], ["a"], []])
+def test_what_is_no_link_under_the_schema(links: Any) -> None:
+    keys = {key: value for key, value in {**KEYS, **SEVERAL, "links": links}.items() if value is not None}
+    assert not Draft202012Validator(sparse_schema()).is_valid(keys)
+    assert "links" in complaint(**SEVERAL, links=links)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"devices": ["zcu12", "u250"]}, "t.yaml:19:3: devices.0: unknown device 'zcu12'; did you mean 'zcu102'?"),
+        ({"devices": [{"use": "zcu12"}, "u250"]}, "devices.0.use: unknown device 'zcu12'; did you mean 'zcu102'?"),
+        ({"devices": ["u250"]}, "devices: "),
+        ({"devices": "u250"}, "devices: "),
+        ({"devices": ["u250", {"limits": {}}]}, "devices.1.use: is required"),
+        ({"devices": ["u250", {"use": "u280", "limits": {"lutt": 1}}]}, "devices.1.limits.lutt: unknown key 'lutt'"),
+        ({"devices": ["u250", {"use": "u280", "limits": {"lut": 2}}]}, "devices.1.limits.lut: must be a share of the"),
+        ({"device": "u250"}, "device: beside devices: one of them is needed"),
+        ({"devices": None}, "device: is required; or devices, of several in a row"),
+        ({"links": 0}, "links: must be words per cycle above 0, got 0"),
+        ({"links": ["a"]}, "links.0: must be words per cycle above 0, got 'a'; or null, for any number"),
+        ({"links": [1, 2]}, "links: 2 links for 2 devices; 1 are needed"),
+        ({"accuracy": {"callback": "a:b"}}, "accuracy: is for one device, not for devices; leave it out"),
+        ({"prefer": "lut"}, "prefer: is for one device, not for devices; allowed: none"),
+        ({"buys": ["dsp"]}, "buys: is for one device, not for devices; allowed: []"),
+        ({"compare": {"tpe": 5}}, "compare.tpe: is for one device, not for devices; allowed: 0"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_several_devices(changes: dict[str, Any], said: str) -> None:
+    assert said in complaint(**{**SEVERAL, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"links": 2}, "links: are between devices; leave it out"),
+        ({"compare": {"alone": True}}, "compare.alone: belongs to devices; allowed: false"),
+    ],
+)
+def test_what_belongs_to_several_devices(changes: dict[str, Any], said: str) -> None:
+    assert said in complaint(**changes)

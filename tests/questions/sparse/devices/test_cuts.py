@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, pairwise, product
 from math import inf, prod
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from accmine.problems.sparse_dataflow import (
     tabulate,
 )
 from accmine.questions.sparse.devices import Site, Spread, spread
+from accmine.questions.sparse.devices import cuts as searched
 from accmine.questions.sparse.devices.cuts import part_of
 from accmine.result import Status
 from accmine.solving import solve
@@ -211,3 +213,49 @@ def test_bad_questions() -> None:
         spread(replace(problem, least=Least("dsp", 10)), sites)
     with pytest.raises(InputError, match="at least one device"):
         spread(problem, [])
+
+
+def _interrupted(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """Ctrl-C comes with the question of this number."""
+    own, asked = searched.asked, []
+
+    def counted(*given: Any, **how: Any) -> Any:
+        asked.append(given)
+        if len(asked) == at:
+            raise KeyboardInterrupt
+        return own(*given, **how)
+
+    monkeypatch.setattr(searched, "asked", counted)
+
+
+def test_an_interrupt_leaves_an_answer_and_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, sites, rates = _torn(3)
+    truth, answers, at = spread(problem, sites, rates), 0, 0
+    while True:
+        _interrupted(monkeypatch, at := at + 1)
+        found = spread(problem, sites, rates)
+        monkeypatch.undo()
+        assert found.bound_s <= truth.seconds <= found.seconds
+        if not found.interrupted:
+            break
+        answers += found.placed != ()
+        if found.placed:
+            _held(problem, sites, found)
+    assert found == truth
+    assert 0 < answers < at - 1, "before some questions there is none"
+
+
+def test_a_hint_is_a_beginning() -> None:
+    problem, sites, rates = _torn(3)
+    truth = spread(problem, sites, rates)
+    found = spread(problem, sites, rates, stop=Stop(seconds=0), hint=truth.placed)
+    assert (found.placed, found.exact_s) == (truth.placed, truth.exact_s)
+    assert found.bound_s <= found.seconds
+
+
+def test_a_gap_is_good_enough() -> None:
+    problem, sites, rates = _torn(3)
+    truth, found = spread(problem, sites, rates), spread(problem, sites, rates, stop=Stop(gap=1.0))
+    assert found.placed
+    assert found.looked <= truth.looked
+    assert found.bound_s <= truth.seconds <= found.seconds

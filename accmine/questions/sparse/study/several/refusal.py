@@ -27,10 +27,15 @@ _ASK_S, _ASKS = 10.0, 12
 """Seconds of a question at most, and into how many what is left is divided."""
 
 
-def refused(loaded: LoadedSparse, inputs: SparseInputs, task: Task, parts: Parts) -> InfeasibleError:
+def refused(loaded: LoadedSparse, inputs: SparseInputs, task: Task, found: Spread, parts: Parts) -> InfeasibleError:
     """The error that says which limits conflict, where they stand, and what is known to help.
 
     What a question leaves open counts as no conflict: then more limits are named than needed.
+
+    Parameters
+    ----------
+    found
+        That there is no answer, which is proven.
     """
     parts.watch.step("which limits conflict")
     names = " and ".join(dict.fromkeys(device.name for device in inputs.devices))
@@ -40,8 +45,8 @@ def refused(loaded: LoadedSparse, inputs: SparseInputs, task: Task, parts: Parts
     if most is not None and least > most:
         limit = ConflictingLimit(_LOSS, f"{loaded.study.loss:g} points", f"at least {least / POINT:g}", (_LOSS,))
         return located(infeasible(title, [limit]), loaded.document)
-    asked = _Asked(task, parts)
     keys = [*Shares.model_fields, _LOSS]
+    asked = _Asked(task, parts, {frozenset(keys): found})
     members = minimal_conflict(keys, lambda kept: not _excluded(asked(kept)))
     limits = [_limit(loaded, inputs, task, key, asked(frozenset(keys) - {key})) for key in members]
     return located(infeasible(title, limits), loaded.document)
@@ -50,11 +55,11 @@ def refused(loaded: LoadedSparse, inputs: SparseInputs, task: Task, parts: Parts
 class _Asked:
     """Whether there is an answer while some limits hold alone; each question is asked once."""
 
-    def __init__(self, task: Task, parts: Parts) -> None:
+    def __init__(self, task: Task, parts: Parts, known: dict[frozenset[str], Spread]) -> None:
         left = parts.left()
         seconds = _ASK_S if left is None else min(_ASK_S, max(1.0, left / _ASKS))
         self.task, self.stop, self.seed = task, Stop(seconds, gap=1.0, workers=parts.budget.workers), parts.budget.seed
-        self.known: dict[frozenset[str], Spread] = {}
+        self.known = known
 
     def __call__(self, kept: frozenset[str]) -> Spread:
         """What is found in a few seconds; any answer is good enough."""

@@ -24,6 +24,8 @@ from accmine.report.charts.columns import columns
 
 __all__ = ["drawn", "headline", "hero", "sections"]
 
+CHECK = "problem-N.json solution-N.json checks the design of device N again"
+
 
 def hero(outcome: SpreadOutcome) -> list[Figure]:
     """The figures at the top of the page."""
@@ -80,7 +82,6 @@ def headline(outcome: SpreadOutcome) -> str:
 
 def sections(outcome: SpreadOutcome) -> list[Section]:
     """All sections in their order."""
-    again = " and ".join(f"problem-{i}.json solution-{i}.json" for i in range(1, len(outcome.devices) + 1))
     found = [
         _answer(outcome),
         _devices(outcome),
@@ -92,7 +93,7 @@ def sections(outcome: SpreadOutcome) -> list[Section]:
         sources(outcome.sources),
         _certificate(outcome),
         Section("warnings", "Warnings", notes=tuple(f"{BULLET}{line}" for line in outcome.warnings)),
-        Section("run", "Run", notes=run_notes(outcome, f"{again} check the designs again")),
+        Section("run", "Run", notes=run_notes(outcome, CHECK)),
     ]
     return [section for section in found if section]
 

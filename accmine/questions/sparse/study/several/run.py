@@ -53,7 +53,7 @@ def run_several(loaded: LoadedSparse, inputs: SparseInputs, parts: Parts) -> Spr
         if found.interrupted:
             raise KeyboardInterrupt
         if found.proven:
-            raise refused(loaded, inputs, task, parts)
+            raise refused(loaded, inputs, task, found, parts)
         name = f"{study.name}: no layout over {len(task.sites)} devices"
         raise NothingFoundError(f"{name} was found in {result.seconds:.3g} s, and none was excluded")
     others, stop = list[OtherSpread](), StopReason.TIME

@@ -8,10 +8,12 @@ from typing import Any
 
 import yaml
 
+from accmine.questions.sparse.study.record import SparseOutcome
+from accmine.questions.sparse.study.run import run_sparse
 from accmine.study import read_document
 from accmine.study.sparse import LoadedSparse, sparse_in
 
-__all__ = ["DEVICE", "NETWORK", "SEVERAL", "STUDY", "TABLE", "loaded", "written"]
+__all__ = ["DEVICE", "NETWORK", "SEVERAL", "STUDY", "TABLE", "loaded", "run_one", "written"]
 
 NETWORK = """\
 name: two
@@ -82,3 +84,10 @@ def written(folder: Path, changes: Mapping[str, Any] | None = None, name: str = 
 def loaded(folder: Path, changes: Mapping[str, Any] | None = None) -> LoadedSparse:
     """The study, read and checked."""
     return sparse_in(*read_document(written(folder, changes)))
+
+
+def run_one(study: LoadedSparse, **how: Any) -> SparseOutcome:
+    """The outcome of a study of one device."""
+    found = run_sparse(study, **how)
+    assert isinstance(found, SparseOutcome)
+    return found

@@ -15,7 +15,7 @@ from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS
 from accmine.sparse.resources import RESOURCES
 from accmine.study import as_mapping, block_of, effective, kind_of, load_study, read_document, study_in
 from accmine.study.sparse import SparseStudy, sparse_in, sparse_schema
-from accmine.study.sparse.keys import Shares
+from accmine.study.sparse.shares import Shares
 from tests.samples.sparse_study_sample import SEVERAL as MANY
 from tests.samples.sparse_study_sample import STUDY, loaded, written
 

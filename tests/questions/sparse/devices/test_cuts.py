@@ -25,6 +25,7 @@ from accmine.problems.sparse_dataflow import (
     loss_of,
     tabulate,
 )
+from accmine.questions.sparse.buys import asked as question
 from accmine.questions.sparse.devices import Site, Spread, spread
 from accmine.questions.sparse.devices import cuts as searched
 from accmine.questions.sparse.devices.cuts import part_of
@@ -217,13 +218,13 @@ def test_bad_questions() -> None:
 
 def _interrupted(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     """Ctrl-C comes with the question of this number."""
-    own, asked = searched.asked, []
+    asked: list[Any] = []
 
     def counted(*given: Any, **how: Any) -> Any:
         asked.append(given)
         if len(asked) == at:
             raise KeyboardInterrupt
-        return own(*given, **how)
+        return question(*given, **how)
 
     monkeypatch.setattr(searched, "asked", counted)
 

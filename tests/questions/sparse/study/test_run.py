@@ -16,13 +16,12 @@ from accmine.problems.sparse_dataflow import Least, check, interval_of, loss_of,
 from accmine.questions.run.folder import RunState, find_run
 from accmine.questions.sparse.study import beside, measure, parts
 from accmine.questions.sparse.study.record import SparseOutcome
-from accmine.questions.sparse.study.run import run_sparse
 from accmine.report import from_json
 from accmine.result import Status, StopReason
 from accmine.solving import solve
 from accmine.sparse.layer import POINT
 from accmine.study.sparse import read_sparse
-from tests.samples.sparse_study_sample import loaded
+from tests.samples.sparse_study_sample import loaded, run_one
 
 FAST: dict[str, Any] = {"compare": {"dense": False, "tpe": 0}, "buys": [], "prefer": "none"}
 
@@ -31,7 +30,7 @@ FAST: dict[str, Any] = {"compare": {"dense": False, "tpe": 0}, "buys": [], "pref
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> SparseOutcome:
     """With everything that may stand beside an answer."""
     folder = tmp_path_factory.mktemp("run")
-    return run_sparse(loaded(folder), runs_dir=folder / "runs")
+    return run_one(loaded(folder), runs_dir=folder / "runs")
 
 
 def test_the_answer_is_what_a_solver_of_another_kind_proves(outcome: SparseOutcome) -> None:
@@ -105,7 +104,7 @@ def test_tpe_is_left_out_where_its_library_is_missing(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(beside, "solve", without)
     study = loaded(tmp_path, {**FAST, "compare": {"dense": False, "tpe": 5}})
-    found = run_sparse(study, runs_dir=tmp_path / "runs").tpe
+    found = run_one(study, runs_dir=tmp_path / "runs").tpe
     assert found is not None
     assert (found.trials, found.found.images_per_s, found.found.note) == (0, None, "tpe needs optuna")
 
@@ -120,7 +119,7 @@ def test_a_source_that_is_made_up_is_said_everywhere(outcome: SparseOutcome) -> 
 
 
 def test_a_table_is_not_made_up(tmp_path: Path) -> None:
-    own = run_sparse(loaded(tmp_path, {**FAST, "levels": {"table": "table.csv"}}), runs_dir=tmp_path / "runs")
+    own = run_one(loaded(tmp_path, {**FAST, "levels": {"table": "table.csv"}}), runs_dir=tmp_path / "runs")
     assert [source.word for source in own.sources] == ["table"]
     assert (own.warnings, own.sources[0].made_up) == ((), False)
 
@@ -137,47 +136,47 @@ def test_the_folder(outcome: SparseOutcome) -> None:
 def test_a_finished_run_is_read_and_again_computes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = loaded(tmp_path, FAST)
     asked: list[Any] = []
-    first = run_sparse(study, runs_dir=tmp_path / "runs")
+    first = run_one(study, runs_dir=tmp_path / "runs")
 
     def counted(*given: Any, **how: Any) -> Any:
         asked.append(given)
         return solve(*given, **how)
 
     monkeypatch.setattr(parts, "solve", counted)
-    second = run_sparse(study, runs_dir=tmp_path / "runs")
+    second = run_one(study, runs_dir=tmp_path / "runs")
     assert second.earlier_run
     assert (replace(second, earlier_run=""), asked) == (first, [])
-    assert not run_sparse(study, runs_dir=tmp_path / "runs", again=True).earlier_run
+    assert not run_one(study, runs_dir=tmp_path / "runs", again=True).earlier_run
     assert len(asked) == 1
 
 
 def test_what_is_decided_is_not_decided_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The result is lost, its parts are not."""
     study = loaded(tmp_path, {**FAST, "prefer": "dsp", "compare": {"dense": True, "tpe": 0}})
-    first = run_sparse(study, runs_dir=tmp_path / "runs")
+    first = run_one(study, runs_dir=tmp_path / "runs")
     (Path(first.folder) / "result.json").unlink()
     monkeypatch.setattr(parts, "solve", lambda *_, **__: pytest.fail("solved again"))
-    second = run_sparse(study, runs_dir=tmp_path / "runs")
+    second = run_one(study, runs_dir=tmp_path / "runs")
     assert (second.value, second.layers, second.dense) == (first.value, first.layers, first.dense)
     assert second.certificate == first.certificate
 
 
 def test_a_damaged_part_is_computed_again(tmp_path: Path) -> None:
     study = loaded(tmp_path, FAST)
-    first = run_sparse(study, runs_dir=tmp_path / "runs")
+    first = run_one(study, runs_dir=tmp_path / "runs")
     (Path(first.folder) / "result.json").unlink()
     kept = Path(first.folder) / "tasks" / "answer.json"
     kept.write_text(kept.read_text().replace('"objective": ', '"objective": 1'))
-    assert run_sparse(study, runs_dir=tmp_path / "runs").value == first.value
+    assert run_one(study, runs_dir=tmp_path / "runs").value == first.value
 
 
 def test_another_content_is_another_run_and_more_seconds_are_not(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    first = run_sparse(loaded(tmp_path, FAST), runs_dir=runs).folder
-    assert run_sparse(loaded(tmp_path, {**FAST, "budget": {"seconds": 61}}), runs_dir=runs).folder == first
+    first = run_one(loaded(tmp_path, FAST), runs_dir=runs).folder
+    assert run_one(loaded(tmp_path, {**FAST, "budget": {"seconds": 61}}), runs_dir=runs).folder == first
     study = loaded(tmp_path, FAST)
     (tmp_path / "small.yaml").write_text((tmp_path / "small.yaml").read_text().replace("dsp: 20", "dsp: 30"))
-    assert run_sparse(study, runs_dir=runs).folder != first
+    assert run_one(study, runs_dir=runs).folder != first
 
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, module: Any, times: int) -> None:
@@ -198,18 +197,18 @@ def test_an_interrupt_keeps_the_best_verified_answer(
 ) -> None:
     study = loaded(tmp_path)
     interrupted(monkeypatch, parts, times)
-    found = run_sparse(study, runs_dir=tmp_path / "runs")
+    found = run_one(study, runs_dir=tmp_path / "runs")
     assert (found.stop, found.dense is None, found.tpe is None) == ("interrupted", True, True)
     assert find_run(tmp_path / "runs", "two").state is RunState.INTERRUPTED
     monkeypatch.undo()
-    after = run_sparse(study, runs_dir=tmp_path / "runs")
+    after = run_one(study, runs_dir=tmp_path / "runs")
     assert (after.stop, after.value, after.dense is None) == ("proved", found.value, False)
 
 
 def test_nothing_in_no_time(tmp_path: Path) -> None:
     study = loaded(tmp_path, {**FAST, "budget": {"seconds": 0}})
     with pytest.raises(NothingFoundError, match="two: no design was found"):
-        run_sparse(study, runs_dir=tmp_path / "runs")
+        run_one(study, runs_dir=tmp_path / "runs")
     folder = find_run(tmp_path / "runs", "two")
     assert (folder.state, folder.read_json("result.json")["status"]) == (RunState.FAILED, "unknown")
 
@@ -222,7 +221,7 @@ def test_a_network_that_does_not_fit_names_the_limit(
 ) -> None:
     study = loaded(tmp_path, {**FAST, "limits": limits})
     with pytest.raises(InfeasibleError) as caught:
-        run_sparse(study, runs_dir=tmp_path / "runs")
+        run_one(study, runs_dir=tmp_path / "runs")
     error = caught.value
     assert error.conflict == (f"{key}: {said}",)
     assert f"{study.path}:" in error.where[0]
@@ -232,7 +231,7 @@ def test_a_network_that_does_not_fit_names_the_limit(
     with_less = replace(problem, budget=replace(problem.budget, **less))
     assert solve(with_less, stop=Stop(seconds=60)).status is Status.INFEASIBLE
     with pytest.raises(InfeasibleError, match=key.replace(".", r"\.")):
-        run_sparse(study, runs_dir=tmp_path / "runs")  # as it was found
+        run_one(study, runs_dir=tmp_path / "runs")  # as it was found
     assert find_run(tmp_path / "runs", "two").state is RunState.FINISHED
 
 
@@ -240,7 +239,7 @@ def test_a_loss_that_nobody_meets(tmp_path: Path) -> None:
     study = loaded(tmp_path, {**FAST, "levels": {"table": "table.csv"}, "loss": 0})
     (tmp_path / "table.csv").write_text("layer,level,density,loss\nconv0.conv0,a,1,2.5\nconv1.conv0,a,1,0\n")
     with pytest.raises(InfeasibleError) as caught:
-        run_sparse(study, runs_dir=tmp_path / "runs")
+        run_one(study, runs_dir=tmp_path / "runs")
     assert caught.value.conflict == ("loss: 0 points",)
     assert caught.value.remedy == ("loss: at least 2.5",)
 

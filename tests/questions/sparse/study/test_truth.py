@@ -10,8 +10,7 @@ import pytest
 
 from accmine.errors import InfeasibleError, InputError, NothingFoundError
 from accmine.questions.run.folder import RunState, find_run
-from accmine.questions.sparse.study.run import run_sparse
-from tests.samples.sparse_study_sample import loaded
+from tests.samples.sparse_study_sample import loaded, run_one
 
 MODULE = """\
 def twice(levels):
@@ -35,7 +34,7 @@ def study(folder: Path, function: str, **more: Any) -> Any:
 
 
 def test_the_true_loss_holds_and_both_are_shown(tmp_path: Path) -> None:
-    found = run_sparse(study(tmp_path, "twice"), runs_dir=tmp_path / "runs")
+    found = run_one(study(tmp_path, "twice"), runs_dir=tmp_path / "runs")
     assert found.accuracy is not None
     assert found.loss <= 1
     best = next(own for own in found.accuracy.rounds if own.holds and own.cycles == found.certificate.cycles)
@@ -45,12 +44,12 @@ def test_the_true_loss_holds_and_both_are_shown(tmp_path: Path) -> None:
     assert found.loss_is == "measured on the real network"
     rounds = json.loads((Path(found.folder) / "rounds.json").read_text())["rounds"]
     assert len(rounds) == len(found.accuracy.rounds)
-    again = run_sparse(study(tmp_path, "twice"), runs_dir=tmp_path / "runs")
+    again = run_one(study(tmp_path, "twice"), runs_dir=tmp_path / "runs")
     assert (again.value, bool(again.earlier_run)) == (found.value, True)
 
 
 def test_an_accuracy_counts_against_its_reference(tmp_path: Path) -> None:
-    found = run_sparse(study(tmp_path, "dense", reference=90), runs_dir=tmp_path / "runs")
+    found = run_one(study(tmp_path, "dense", reference=90), runs_dir=tmp_path / "runs")
     assert found.accuracy is not None
     assert found.accuracy.reference == 90
     assert all(own.accuracy == pytest.approx(90 - own.true_loss) for own in found.accuracy.rounds)
@@ -60,19 +59,19 @@ def test_an_accuracy_counts_against_its_reference(tmp_path: Path) -> None:
 def test_nothing_holds(tmp_path: Path, monotone: bool, error: type[Exception]) -> None:
     """With the assumption it is no proof; without it, all levels were asked."""
     with pytest.raises(error, match="no design holds on the real network"):
-        run_sparse(study(tmp_path, "nothing", monotone=monotone), runs_dir=tmp_path / "runs")
+        run_one(study(tmp_path, "nothing", monotone=monotone), runs_dir=tmp_path / "runs")
 
 
 def test_a_callback_that_raises_is_named_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"study\.yaml:\d+:\d+: accuracy\.callback: mine:broken: .*no data"):
-        run_sparse(study(tmp_path, "broken"), runs_dir=tmp_path / "runs")
+        run_one(study(tmp_path, "broken"), runs_dir=tmp_path / "runs")
     assert find_run(tmp_path / "runs", "two").state is RunState.FAILED
 
 
 def test_digits(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     changes = {**ACCURACY, "network": None, "levels": None, "accuracy": {"use": "digits", "rounds": 2}, "loss": 1}
-    found = run_sparse(loaded(tmp_path, changes), runs_dir=tmp_path / "runs")
+    found = run_one(loaded(tmp_path, changes), runs_dir=tmp_path / "runs")
     assert found.network == "digits"
     assert found.loss <= 1
     assert [own.word for own in found.sources] == ["arrays"]

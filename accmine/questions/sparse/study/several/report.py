@@ -24,6 +24,9 @@ from accmine.report.charts.columns import columns
 
 __all__ = ["drawn", "headline", "hero", "sections"]
 
+MOST_WHY = 6
+"""Sentences on what binds a device that are printed."""
+
 CHECK = "problem-N.json solution-N.json checks the design of device N again"
 
 
@@ -162,7 +165,9 @@ def _binds(outcome: SpreadOutcome) -> tuple[str, ...]:
     found = []
     for i, own in enumerate(outcome.devices, start=1):
         if own.binds:
-            found += [f"{BULLET}Device {i}, {own.name}: {line}" for line in own.why]
+            found += [f"{BULLET}Device {i}, {own.name}: {line}" for line in own.why[:MOST_WHY]]
+            if len(own.why) > MOST_WHY:
+                found.append(f"{BULLET}Device {i}, {own.name}: {len(own.why) - MOST_WHY} more, in result.json.")
     for i, link in enumerate(outcome.links, start=1):
         if link.binds:
             found.append(

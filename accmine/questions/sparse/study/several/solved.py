@@ -122,8 +122,8 @@ def _kept(key: str, task: Task, parts: Parts) -> tuple[Solved | None, float | No
     if table is None:
         return None, 0.0
     try:
-        exact = {name: None if table[name] is None else Fraction(table[name]) for name in ("exact_s", "exact_bound_s")}
-        found = Spread(_placed(task, table["placed"]), **exact, cuts=table["cuts"], looked=table["looked"])
+        exact, low = (None if table[name] is None else Fraction(table[name]) for name in ("exact_s", "exact_bound_s"))
+        found = Spread(_placed(task, table["placed"]), exact, low, table["cuts"], table["looked"])
         _verify(task, found)
         trace = tuple((row[0], row[1], row[2]) for row in table["trace"])
         return Solved(found, table["took"], trace), table["had"]

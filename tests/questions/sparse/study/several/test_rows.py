@@ -32,7 +32,8 @@ def test_a_gap_is_between_answer_and_bound(tmp_path: Path) -> None:
     assert exact is not None
     half = replace(result, found=replace(result.found, exact_bound_s=exact / 2))
     own = certificate(task, half)
-    assert (own.gap, own.bound, own.solver_s) == (0.5, pytest.approx(2 * own.objective), 1.5)
+    assert (own.gap, own.solver_s) == (0.5, 1.5)
+    assert own.bound == pytest.approx(2 * own.objective)
     assert any("Not counted: adapters between layers" in line for line in own.assumptions)
     assert certificate(task, result).gap == 0
 

@@ -15,6 +15,7 @@ from accmine.ports import Stop
 from accmine.problems.sparse_dataflow import check, interval_of, problem_from_json, solution_from_json
 from accmine.questions.run.folder import RunState, find_run
 from accmine.questions.run.reading import answer_of
+from accmine.questions.sparse.buys import asked as question
 from accmine.questions.sparse.devices import Site, cuts, spread
 from accmine.questions.sparse.study import measure
 from accmine.questions.sparse.study.run import run_sparse
@@ -113,6 +114,7 @@ def test_what_stands_beside_it(outcome: SpreadOutcome) -> None:
     assert {row.status for row in rows.values()} == {"optimal"}
     for row in rows.values():
         assert row.images_per_s == row.bound
+        assert row.ratio is not None
         assert row.ratio == pytest.approx(outcome.images_per_s / (row.images_per_s or 1))
         assert row.ratio >= 1
     assert rows["dense engines, nothing pruned, on all devices"].loss == 0
@@ -181,13 +183,13 @@ def test_what_is_decided_is_not_decided_again(tmp_path: Path, monkeypatch: pytes
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     """Ctrl-C comes with the question to the solver of this number."""
-    own, asked = cuts.asked, []
+    asked: list[Any] = []
 
     def some(*given: Any, **how: Any) -> Any:
         asked.append(given)
         if len(asked) == at:
             raise KeyboardInterrupt
-        return own(*given, **how)
+        return question(*given, **how)
 
     monkeypatch.setattr(cuts, "asked", some)
 

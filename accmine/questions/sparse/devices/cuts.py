@@ -31,11 +31,11 @@ from accmine.sparse.cuts import places_to_cut
 
 __all__ = ["Placed", "Site", "Spread", "part_of", "spread"]
 
-_SHARE = 0.25
-"""Of the time left that one question may take."""
+_SHARE, _QUICK = 0.25, 0.1
+"""Of the time left that one question may take, and one of the first."""
 
 _DIVE = 0.5
-"""Of the time, for the most even cut, before all are looked at."""
+"""Of the time, for a good cut, before all are looked at."""
 
 _TIMES = 3
 """Times that parts of a cut exchange what they need of the loss."""
@@ -234,9 +234,28 @@ class _Search:
         self._taken(cut, fronts)
 
     def _dive(self) -> None:
-        """An answer first: it tells which cuts need no look."""
-        half, (_, _, even) = self.clock.part(_DIVE), min(self.heap, key=lambda own: own[1])
-        while not self._enough(self._lower(even)) and not half.over() and self._looked_at(even):
+        """An answer first: it tells which cuts need no look.
+
+        The fastest designs of a cut bound those to its left or to its right: the one with the least bound is found by
+        halves of those that may be below. Its parts share the loss then.
+        """
+        half, cut = self.clock.part(_DIVE), min(self.heap, key=lambda own: own[1])[2]
+        low = inf
+        for _ in range(2 * len(self.cuts).bit_length()):
+            fronts = [self._front(*own) for own in self._parts(cut)]
+            for own in fronts:
+                if not own.settled and not half.over():
+                    own.look_for_fastest(lambda problem: self._asked(problem, _QUICK))
+            self.looked.add(cut)
+            self._taken(cut, fronts)
+            self._tell()
+            low = min(low, self._lower(cut))
+            may = [own for own in self.cuts if own not in self.looked and self._lower(own) < min(low, self.best)]
+            if not may or half.over():
+                break
+            cut = may[len(may) // 2]
+        cut = min(self.looked, key=lambda own: (self._lower(own), self._load(own)))
+        while not self._enough(self._lower(cut)) and not half.over() and self._looked_at(cut):
             self._tell()
 
     def _search(self) -> None:
@@ -375,6 +394,6 @@ class _Search:
             )
         self.best, self.answer = found[0], tuple(rows)
 
-    def _asked(self, problem: Problem) -> Record[Solution]:
-        seconds = self.clock.part(_SHARE).seconds()
+    def _asked(self, problem: Problem, share: float = _SHARE) -> Record[Solution]:
+        seconds = self.clock.part(share).seconds()
         return asked(problem, Stop(seconds, self.stop.work, workers=self.stop.workers), self.seed)

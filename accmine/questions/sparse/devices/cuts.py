@@ -15,21 +15,22 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, pairwise
 from math import inf, lcm
 
 from accmine.errors import InputError
 from accmine.ports import Stop
-from accmine.problems.sparse_dataflow import Budget, Problem, Solution, bound
+from accmine.problems.sparse_dataflow import Problem, Solution, bound
 from accmine.questions.sparse.buys import asked
 from accmine.questions.sparse.devices.choice import chosen
 from accmine.questions.sparse.devices.front import Front, Point
+from accmine.questions.sparse.devices.record import Placed, Site, Spread
 from accmine.record import Record
 from accmine.sparse.cuts import places_to_cut
 
-__all__ = ["Placed", "Site", "Spread", "part_of", "spread"]
+__all__ = ["part_of", "spread"]
 
 _SHARE, _QUICK = 0.25, 0.1
 """Of the time left that one question may take, and one of the first."""
@@ -42,86 +43,6 @@ _TIMES = 3
 
 Cut = tuple[int, ...]
 """First layer of each device, and the number of layers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A device in the row.
-
-    Attributes
-    ----------
-    budget
-        What a design may take there; its loss is not used.
-    """
-
-    name: str
-    budget: Budget
-    frequency_hz: float
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A device with its layers.
-
-    Attributes
-    ----------
-    first, last
-        Indices of its layers, both included.
-    interval
-        In cycles of the device.
-    loss
-        In parts of ``POINT``.
-    words
-        Of an image that leave it for later devices.
-    """
-
-    name: str
-    first: int
-    last: int
-    problem: Problem
-    solution: Solution
-    interval: int
-    loss: int
-    words: int
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """The best answer, and what is known of all.
-
-    Attributes
-    ----------
-    placed
-        One for each device; empty: none was found.
-    exact_s, exact_bound_s
-        Seconds between two images, and what no answer is below; ``None``: there is none.
-    cuts, looked
-        How many there are, and at how many designs were looked for.
-    interrupted
-        Whether Ctrl-C ended it; what is said holds all the same.
-    """
-
-    placed: tuple[Placed, ...]
-    exact_s: Fraction | None
-    exact_bound_s: Fraction | None
-    cuts: int
-    looked: int
-    interrupted: bool = False
-
-    @property
-    def proven(self) -> bool:
-        """Whether no answer is faster; without one, whether there is none."""
-        return self.exact_s == self.exact_bound_s
-
-    @property
-    def seconds(self) -> float:
-        """Between two images; infinite without an answer."""
-        return inf if self.exact_s is None else float(self.exact_s)
-
-    @property
-    def bound_s(self) -> float:
-        """What no answer is below; infinite where there is none."""
-        return inf if self.exact_bound_s is None else float(self.exact_bound_s)
 
 
 def spread(
@@ -221,7 +142,7 @@ class _Search:
             self._search()
         except KeyboardInterrupt:
             interrupted = True
-        low = min([self.left, self.best, *(row[0] for row in self.heap[:1])])
+        low = min([self.left, self.best, *(max(known, self._lower(cut)) for known, _, cut in self.heap)])
         exact, bound_s = (None if ticks == inf else Fraction(int(ticks)) / self.hz for ticks in (self.best, low))
         return Spread(self.answer, exact, bound_s, len(self.cuts), len(self.looked), interrupted)
 
@@ -248,6 +169,10 @@ class _Search:
                     own.look_for_fastest(lambda problem: self._asked(problem, _QUICK))
             self.looked.add(cut)
             self._taken(cut, fronts)
+            if self.best == inf and len(self.looked) == 1:  # the fastest lose too much together: a slow one, to begin
+                for own in fronts:
+                    own.look_for_least(lambda problem: self._asked(problem, _QUICK))
+                self._taken(cut, fronts)
             self._tell()
             low = min(low, self._lower(cut))
             may = [own for own in self.cuts if own not in self.looked and self._lower(own) < min(low, self.best)]

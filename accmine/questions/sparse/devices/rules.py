@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from accmine.problems.sparse_dataflow import Problem, Solution, check, interval_of, loss_of
-from accmine.questions.sparse.devices.cuts import Placed, Site
+from accmine.questions.sparse.devices.record import Placed, Site
 
 __all__ = ["device_s", "link_cycles", "link_s", "placed_of", "slowest_s", "wrong_with"]
 

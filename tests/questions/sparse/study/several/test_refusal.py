@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from accmine.errors import InfeasibleError
 from accmine.questions.run.folder import RunState, find_run
+from accmine.questions.sparse.devices import Spread
 from accmine.questions.sparse.study.run import run_sparse
+from accmine.questions.sparse.study.several import refusal
 from tests.samples.sparse_study_sample import SEVERAL, loaded
 
 REST = ("lut", "ff", "bram18", "uram", "bandwidth")
@@ -49,10 +52,8 @@ def test_a_loss_that_nobody_meets(tmp_path: Path) -> None:
 
 
 def test_what_is_open_is_not_said_to_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No time for questions: all limits are named, and none as the cause."""
-    from accmine.questions.sparse.study.several import refusal
-
-    monkeypatch.setattr(refusal, "_ASK_S", 0.0)
+    """No question is decided: all limits are named, and of none it is said that more of it is enough."""
+    monkeypatch.setattr(refusal, "spread", lambda *_, **__: Spread((), None, Fraction(0), 1, 0))
     error = refused(tmp_path, {"limits": {"lut": 0}})
     keys = [line.partition(":")[0] for line in error.conflict]
     assert keys == ["devices.1.limits.dsp", *(f"limits.{key}" for key in REST), "loss"]

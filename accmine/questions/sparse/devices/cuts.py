@@ -169,10 +169,8 @@ class _Search:
                     own.look_for_fastest(lambda problem: self._asked(problem, _QUICK))
             self.looked.add(cut)
             self._taken(cut, fronts)
-            if self.best == inf and len(self.looked) == 1:  # the fastest lose too much together: a slow one, to begin
-                for own in fronts:
-                    own.look_for_least(lambda problem: self._asked(problem, _QUICK))
-                self._taken(cut, fronts)
+            if self.best == inf and len(self.looked) == 1:
+                self._shared(cut, fronts)
             self._tell()
             low = min(low, self._lower(cut))
             may = [own for own in self.cuts if own not in self.looked and self._lower(own) < min(low, self.best)]
@@ -182,6 +180,13 @@ class _Search:
         cut = min(self.looked, key=lambda own: (self._lower(own), self._load(own)))
         while not self._enough(self._lower(cut)) and not half.over() and self._looked_at(cut):
             self._tell()
+
+    def _shared(self, cut: Cut, fronts: list[Front]) -> None:
+        """A first answer where the fastest designs lose too much together: each gets as much of what can be lost."""
+        spare = (self.problem.budget.loss or 0) - sum(own.least for own in fronts)
+        for own in fronts if spare >= 0 else []:
+            own.look_with(own.least + spare // len(fronts), lambda problem: self._asked(problem, _QUICK))
+        self._taken(cut, fronts)
 
     def _search(self) -> None:
         """The cuts that are left, the least bound first; none leaves the heap before its bound counts."""

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from accmine.files import FieldsError, derived, is_file_reference
 from accmine.sparse.folding import SLACKS
@@ -117,7 +125,8 @@ class Beside(Part):
     )
     tpe: Count = Field(
         default=200,
-        description="Trials of TPE on the same problem, in the manner of HASS; 0: it is left out. None with devices.",
+        description="Trials of TPE on the same problem, in the manner of HASS; 0: it is left out, as by default beside "
+        "accuracy and with devices.",
     )
     alone: Annotated[bool, Field(strict=True)] = Field(
         default=False,
@@ -266,6 +275,13 @@ class SparseStudy(Part):
         description="What the answer is compared with; beside accuracy, and with devices, by default without TPE.",
     )
     budget: SparseBudget = Field(default=SparseBudget(), description="Limits of the run itself.")
+
+    @field_validator("compare", mode="before")
+    @classmethod
+    def _rest_by_default(cls, value: Any, info: ValidationInfo) -> Any:
+        """What ``compare`` does not name is as without it."""
+        decided = isinstance(value, Mapping) and {"accuracy", "devices"} <= set(info.data)
+        return {**_beside(info.data).model_dump(), **value} if decided else value
 
     @model_validator(mode="after")
     def _cross(self) -> Self:

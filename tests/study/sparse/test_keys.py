@@ -166,6 +166,15 @@ def test_several_devices() -> None:
     assert validate(load_yaml(text=effective(study)), SparseStudy) == study
 
 
+def test_what_compare_does_not_name_is_as_without_it() -> None:
+    several = read(**{**SEVERAL, "compare": {"dense": False}}).compare
+    assert (several.dense, several.tpe, several.alone) == (False, 0, True)
+    true = read(accuracy={"callback": "a:b"}, compare={"dense": False}).compare
+    assert (true.dense, true.tpe, true.alone) == (False, 0, False)
+    one = read(compare={"dense": False}).compare
+    assert (one.dense, one.tpe, one.alone) == (False, 200, False)
+
+
 def test_one_device_is_a_row_of_one() -> None:
     study = read(limits={"dsp": 0.5})
     assert ([own.use for own in study.sites], study.rates) == (["u250"], ())

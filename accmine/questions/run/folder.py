@@ -228,7 +228,8 @@ class RunFolder:
     def clear(self) -> None:
         """Remove what an earlier run left in the folder; files of others stay."""
         own = [self.path / name for name in (_STATE, *RUN_FILES, *OTHER_FILES)]
-        own += [*self.path.glob("design-*.yaml"), *self.path.glob("tasks/*.json")]
+        several = ("design-*.yaml", "problem-*.json", "solution-*.json", "tasks/*.json")
+        own += [path for pattern in several for path in self.path.glob(pattern)]
         own += [self.path / name for name in ("stability.json", "sensitivity.json", _PARTS)]
         for path in own:  # the state first: a half-cleared folder is not a finished run
             path.unlink(missing_ok=True)

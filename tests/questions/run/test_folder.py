@@ -74,7 +74,8 @@ def test_a_cleared_folder_has_nothing_of_the_earlier_run(tmp_path: Path) -> None
     folder = open_run(tmp_path, study())
     folder.start(study())
     folder.write_json("result.json", {})
-    folder.write_text("design-s0.yaml", "a: 1\n")
+    for name in ("design-s0.yaml", "problem-1.json", "solution-1.json"):
+        folder.write_text(name, "a: 1\n")
     folder.append_trace({"seconds": 1})
     folder.put("k", {"a": 1})
     folder.end(RunState.FINISHED)

@@ -41,7 +41,8 @@ from accmine.result import StopReason
 from accmine.sparse.resources import RESOURCES
 
 from ..engines.crew import Crew
-from .joint import joined
+from .beam import beam
+from .joint import Joined, Repair, joined
 from .pruning import Affordable
 from .relaxation import Relaxed, relaxed
 
@@ -52,6 +53,10 @@ Ints = npt.NDArray[np.int64]
 _LP = "prices of a linear program over the budgets"
 _CP = "prices and CP-SAT at fixed intervals"
 _EFFORT = 0.25  # deterministic time of CP-SAT, of the first questions
+_WIDTH = 1000  # partial designs that are kept, of the first questions
+_WIDEST = 64  # times as many
+_LATE = 16 * _EFFORT  # from here on CP-SAT is asked as well
+_PARTIAL = 1e-6  # deterministic time of a partial design
 _GROWTH = 0.002  # of the interval, until there is a design
 _PLENTY = 1 << 44  # of a budget
 _BITS = 5
@@ -129,13 +134,27 @@ class _Search:
     def _solved(self, low: int) -> int | None:
         """The first segment with a design; ``None``: none, or time is up."""
         at, effort = low if self.segment is not None else self._priced(max(0, low)), _EFFORT
-        if self.problem.edges:
-            for longer in (1, 4):
-                at = None if at is None else self._narrowed(at, longer * effort, self._apart)
         while at is not None and at < self._known():
-            at = self._narrowed(at, effort, self.decided)
+            if effort > _EFFORT:
+                at = self._below(at, effort)
+            at = None if at is None else self._narrowed(at, effort, self.decided)
             effort *= 4
         return at
+
+    def _below(self, low: int, effort: float) -> int | None:
+        """The same by questions downwards from the best design, in doubling steps: where none is better, one is enough."""
+        step = 1
+        while low < (high := self._known()) < len(self.values):
+            if self.record.over() is not None:
+                return None
+            at = max(low, high - step)
+            if (answer := self.decided(at, effort)) is None:
+                break
+            step = 2 * step if answer else 1
+            if not answer:
+                low = at + 1
+                self._refuted(low, _CP)
+        return low
 
     def _known(self) -> int:
         """The segment of the best design, behind the last one without a design."""
@@ -250,12 +269,23 @@ class _Search:
             self._offer(own.candidates, own.picks)
         if not own.possible or own.picks is not None:
             return own.possible
-        if own.promising is not None:
-            if self._asked(own.promising, at, effort):
-                return True
-            if effort == _EFFORT:
-                return None
+        if (found := self._beam(own, limits, effort)) is not None or effort < _LATE:
+            return found
         return self._asked(own.candidates, at, effort)
+
+    def _beam(self, own: Joined, limits: Sequence[int | None], effort: float) -> bool | None:
+        """Whether partial designs, as many as the effort allows, lead to one, which is offered."""
+        assert own.prices is not None
+        width = int(_WIDTH * min(_WIDEST, (effort / _EFFORT) ** 1.5))
+        found = beam(self.problem, own.candidates, limits, own.prices, width, self.record.clock)
+        self.record.work += found.made * _PARTIAL
+        if not found.possible:
+            return found.possible
+        repair = Repair(self.problem, own.candidates, limits)  # of edges that no price knew of
+        if (picks := repair.repaired(found.picks, own.prices)) is None:
+            return None
+        self._offer(own.candidates, picks)
+        return True
 
     def _asked(
         self,

@@ -19,7 +19,7 @@ from accmine.problems.sparse_dataflow import Candidates, Problem
 from .relaxation import shares_of, whole_prices
 from .streams import Network
 
-__all__ = ["Joined", "joined"]
+__all__ = ["Joined", "Repair", "joined"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -70,7 +70,7 @@ def joined(
     if not limited:
         return Joined(True, tuple(candidates), (0,) * len(candidates))
     most = np.array([limits[i] for i in limited], dtype=np.int64)
-    network, repair = Network(problem, candidates), _Repair(problem, candidates, limits)
+    network, repair = Network(problem, candidates), Repair(problem, candidates, limits)
     best = np.full(len(limited), 1 / len(limited)) if prices is None else prices[limited] * np.maximum(1.0, most)
     best = trial = best / max(best.sum(), 1e-300)
     proven, columns = -1.0, np.zeros((0, len(limited)), dtype=np.int64)
@@ -109,7 +109,7 @@ def _left(network: Network, candidates: Sequence[Candidates], prices: Ints, limi
     return Joined(True, left, None, prices, few)
 
 
-class _Repair:
+class Repair:
     """Local search: one layer after the other takes what leaves the least too much."""
 
     def __init__(self, problem: Problem, candidates: Sequence[Candidates], limits: Sequence[int | None]) -> None:

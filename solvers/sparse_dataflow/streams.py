@@ -161,3 +161,27 @@ class Network:
         for i, (group, cost) in enumerate(zip(self.group, self.costs, strict=True)):
             found.append(outside[i].reshape(-1)[group] + cost)
         return found
+
+    def regrets(self) -> list[Ints]:
+        """Of each step: by how much an option is dearer than the cheapest, at the prices last asked for.
+
+        Options are the values of the variable that a step eliminates, of an ``in`` the candidates of the layer. Shape
+        (combinations of the other variables, options).
+        """
+        found = []
+        for step, sums in zip(self.steps, self.sums, strict=True):
+            axis = step.variables.index(step.variable)
+            own = np.moveaxis(sums - np.expand_dims(self.tables[step.made], axis), axis, -1)
+            if step.variable % 2:
+                found.append(own.reshape(-1, own.shape[-1]))
+                continue
+            layer = step.variable // 2
+            values, given = np.divmod(self.group[layer], self.size[step.variable + 1])
+            dearer = self.costs[layer] - self.tables[layer].reshape(-1)[self.group[layer]]
+            others = [v for v in step.variables if v != step.variable]
+            place = others.index(step.variable + 1)
+            every = own[..., values] + dearer
+            shape = [1] * place + [-1] + [1] * (len(others) - place - 1) + [1]
+            fits = np.arange(self.size[step.variable + 1]).reshape(shape) == given
+            found.append(np.where(fits, every, _NEVER).reshape(-1, len(values)))
+        return found

@@ -29,6 +29,8 @@ Floats = npt.NDArray[np.float64]
 
 _BLOCK = 1 << 17
 """Partial designs that are made together."""
+_CELLS = 100
+"""Parts of a budget within which what is left of it counts as the same, where not all are kept."""
 _TILT = 0.1
 """How far towards each budget alone further prices are from those that all are joined by."""
 
@@ -87,7 +89,8 @@ def _kept(network: Network, prices: Sequence[Ints], budgets: Ints, width: int, c
     rooms, steps = _steps(network, prices, budgets)
     if rooms.min() < 0:
         return Partial(False)
-    scale = 1 / np.maximum(1.0, budgets.astype(np.float64))
+    alone = slice(1 + (len(budgets) - 1) // 2, None)
+    cell = np.maximum(1, budgets[alone] // _CELLS)
     at: dict[int, Ints] = {}
     taken: list[tuple[Ints, Ints]] = []
     left, whole, made = rooms[None, :], True, 0
@@ -103,8 +106,8 @@ def _kept(network: Network, prices: Sequence[Ints], budgets: Ints, width: int, c
             which = _distinct(np.column_stack([left, *ahead.values()]))
             if len(which) > width:
                 whole = False
-                score = (left[which] * scale).min(axis=1)
-                which = which[np.argpartition(score, -width)[-width:]]
+                cells = np.column_stack([left[which][:, alone] // cell, *(own[which] for own in ahead.values())])
+                which = which[_apart(left[which, 0], cells, width)]
             parent, option, left = parent[which], option[which], left[which]
             ahead = {v: own[which] for v, own in ahead.items()}
         if not len(parent):
@@ -185,10 +188,24 @@ def _longer(step: _Step, left: Ints, at: dict[int, Ints]) -> tuple[Ints, Ints, I
     return parent, option, rest
 
 
+def _codes(rows: Ints) -> Ints:
+    """A number of each row, the same for equal ones, and for others hardly ever."""
+    odd = np.random.default_rng(0).integers(1, 1 << 62, rows.shape[1], dtype=np.int64) * 2 + 1
+    code: Ints = rows @ odd
+    return code ^ (code >> 29)
+
+
 def _distinct(rows: Ints) -> Ints:
     """Indices of different rows: of equal ones one, unless others with the same code lie between."""
-    odd = np.random.default_rng(0).integers(1, 1 << 62, rows.shape[1], dtype=np.int64) * 2 + 1
-    code = rows @ odd
-    order = np.argsort(code ^ (code >> 29), kind="stable")
+    order = np.argsort(_codes(rows), kind="stable")
     own = rows[order]
     return order[~np.append(False, (own[1:] == own[:-1]).all(axis=1))]
+
+
+def _apart(room: Ints, cells: Ints, width: int) -> Ints:
+    """Indices of those with the most room, the best of each cell first: else nearly the same ones are kept."""
+    order = np.argsort(-room, kind="stable")
+    _, first = np.unique(_codes(cells[order]), return_index=True)
+    again = np.ones(len(order), dtype=bool)
+    again[first] = False
+    return order[np.argsort(again, kind="stable")[:width]]

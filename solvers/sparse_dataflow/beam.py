@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +32,8 @@ _BLOCK = 1 << 17
 """Partial designs that are made together."""
 _CELLS = 100
 """Parts of a budget within which what is left of it counts as the same, where not all are kept."""
-_TILT = 0.1
-"""How far towards each budget alone further prices are from those that all are joined by."""
+_TILTS = (0.1, -0.1)
+"""How far towards each budget alone, and away from it, further prices are."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +78,20 @@ def beam(
     limited = [i for i, most in enumerate(limits) if most is not None]
     shares = prices[limited] * np.maximum(1.0, np.array([limits[i] for i in limited], dtype=float))
     shares /= max(float(shares.sum()), 1e-300)
+    alone = np.eye(len(limits), dtype=np.int64)[limited]
     every = [prices]
-    every += [whole_prices((1 - _TILT) * shares + _TILT * own, limits) for own in np.eye(len(limited))]
-    every += list(np.eye(len(limits), dtype=np.int64)[limited])
-    budgets = [sum(int(price) * (most or 0) for price, most in zip(own, limits, strict=True)) for own in every]
-    return _kept(network, every, np.array(budgets, dtype=np.int64), width, clock)
+    for tilt, own in product(_TILTS, np.eye(len(limited))):
+        every.append(whole_prices(np.maximum(0.0, (1 - tilt) * shares + tilt * own), limits))
+    budgets = [sum(int(p) * (most or 0) for p, most in zip(own, limits, strict=True)) for own in [*every, *alone]]
+    return _kept(network, [*every, *alone], np.array(budgets, dtype=np.int64), len(alone), width, clock)
 
 
-def _kept(network: Network, prices: Sequence[Ints], budgets: Ints, width: int, clock: Clock) -> Partial:
-    """The search; one of ``budgets`` for each of ``prices``."""
+def _kept(network: Network, prices: Sequence[Ints], budgets: Ints, alone: int, width: int, clock: Clock) -> Partial:
+    """The search; one of ``budgets`` for each of ``prices``, of which the last so many are of one resource each."""
     rooms, steps = _steps(network, prices, budgets)
     if rooms.min() < 0:
         return Partial(False)
-    alone = slice(1 + (len(budgets) - 1) // 2, None)
-    cell = np.maximum(1, budgets[alone] // _CELLS)
+    cell = np.maximum(1, budgets[-alone:] // _CELLS)
     at: dict[int, Ints] = {}
     taken: list[tuple[Ints, Ints]] = []
     left, whole, made = rooms[None, :], True, 0
@@ -106,7 +107,7 @@ def _kept(network: Network, prices: Sequence[Ints], budgets: Ints, width: int, c
             which = _distinct(np.column_stack([left, *ahead.values()]))
             if len(which) > width:
                 whole = False
-                cells = np.column_stack([left[which][:, alone] // cell, *(own[which] for own in ahead.values())])
+                cells = np.column_stack([left[which, -alone:] // cell, *(own[which] for own in ahead.values())])
                 which = which[_apart(left[which, 0], cells, width)]
             parent, option, left = parent[which], option[which], left[which]
             ahead = {v: own[which] for v, own in ahead.items()}
@@ -159,9 +160,7 @@ def _steps(network: Network, prices: Sequence[Ints], budgets: Ints) -> tuple[Int
         if step.variable % 2 == 0:
             value = network.group[step.variable // 2] // network.size[step.variable + 1]
         own = np.stack([each[s] for each in regrets], axis=2)
-        found.append(
-            _Step(step.variable, others, tuple(network.size[v] for v in others), value, own, frozenset(ahead))
-        )
+        found.append(_Step(step.variable, others, tuple(network.size[v] for v in others), value, own, frozenset(ahead)))
         ahead |= set(others)
     return np.array(rooms, dtype=np.int64), found[::-1]
 

@@ -54,7 +54,7 @@ _LP = "prices of a linear program over the budgets"
 _CP = "prices and CP-SAT at fixed intervals"
 _EFFORT = 0.25  # deterministic time of CP-SAT, of the first questions
 _WIDTH = 1000  # partial designs that are kept, of the first questions
-_WIDEST = 64  # times as many
+_WIDTHS = 3  # each eight times as many, of later questions
 _LATE = 16 * _EFFORT  # from here on CP-SAT is asked as well
 _PARTIAL = 1e-6  # deterministic time of a partial design
 _GROWTH = 0.002  # of the interval, until there is a design
@@ -135,8 +135,7 @@ class _Search:
         """The first segment with a design; ``None``: none, or time is up."""
         at, effort = low if self.segment is not None else self._priced(max(0, low)), _EFFORT
         while at is not None and at < self._known():
-            if effort > _EFFORT:
-                at = self._below(at, effort)
+            at = self._below(at, effort)
             at = None if at is None else self._narrowed(at, effort, self.decided)
             effort *= 4
         return at
@@ -151,7 +150,9 @@ class _Search:
             if (answer := self.decided(at, effort)) is None:
                 break
             step = 2 * step if answer else 1
-            if not answer:
+            if answer:
+                self.options.keep()
+            else:
                 low = at + 1
                 self._refuted(low, _CP)
         return low
@@ -179,8 +180,11 @@ class _Search:
             answer = decide(at, effort)
             if answer:
                 found = at
+                self.options.keep()
             else:
                 begin = at + 1
+            if answer is None and high < len(self.values):
+                break
             if answer is False:
                 low = begin
                 self._refuted(low, _CP)
@@ -262,7 +266,7 @@ class _Search:
         if not self.problem.edges:
             return self._apart(at, effort)
         interval, limits = self._within(at)
-        candidates = self.options.at(interval, limits, adapters=True, prices=self.prices)
+        candidates = self.options.at(interval, limits, adapters=True, prices=self.prices, joint=self.trial)
         own = joined(self.problem, candidates, limits, self.trial, self.record.clock)
         self.trial = self.trial if own.prices is None else own.prices
         if own.picks is not None:
@@ -276,9 +280,12 @@ class _Search:
     def _beam(self, own: Joined, limits: Sequence[int | None], effort: float) -> bool | None:
         """Whether partial designs, as many as the effort allows, lead to one, which is offered."""
         assert own.prices is not None
-        width = int(_WIDTH * min(_WIDEST, (effort / _EFFORT) ** 1.5))
-        found = beam(self.problem, own.candidates, limits, own.prices, width, self.record.clock)
-        self.record.work += found.made * _PARTIAL
+        widths = [_WIDTH << 3 * i for i in range(_WIDTHS) if 4**i * _EFFORT <= effort]
+        for width in widths:
+            found = beam(self.problem, own.candidates, limits, own.prices, width, self.record.clock)
+            self.record.work += found.made * _PARTIAL
+            if found.possible is not None or self.record.over() is not None:
+                break
         if not found.possible:
             return found.possible
         repair = Repair(self.problem, own.candidates, limits)  # of edges that no price knew of

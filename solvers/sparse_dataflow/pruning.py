@@ -15,6 +15,8 @@ import numpy.typing as npt
 from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, budget_at
 from accmine.sparse.resources import RESOURCES
 
+from .streams import Network
+
 __all__ = ["Affordable", "at_interval", "non_dominated"]
 
 Ints = npt.NDArray[np.int64]
@@ -39,18 +41,25 @@ def at_interval(
 class _Layer:
     """Options of a layer that fit the device by themselves, levels in the order of their losses."""
 
-    def __init__(self, table: LayerOptions, limits: Sequence[int | None]) -> None:
+    def __init__(self, table: LayerOptions, limits: Sequence[int | None], limited: Sequence[int]) -> None:
         fits = np.ones(len(table.rows), dtype=bool)
         for column, most in zip(table.use.T, limits, strict=False):
             if most is not None:
                 fits &= column <= most
-        self.rows = np.flatnonzero(fits)
+        rows = np.flatnonzero(fits)
+        rows = rows[_cheapest_memories(table.rows[rows], table.use[rows][:, limited])]
         self.level = np.argsort(table.loss, kind="stable")
         if limits[-1] is not None:
             self.level = self.level[table.loss[self.level] <= limits[-1]]
-        self.cycles = table.cycles[self.level[:, None], self.rows]
-        self.use, self.streams = table.use[self.rows], table.streams[self.rows]
         self.loss = table.loss[self.level]
+        self._take(rows, table.cycles[self.level[:, None], rows], table.use[rows], table.streams[rows])
+
+    def _take(self, rows: Ints, cycles: Ints, use: Ints, streams: Ints) -> None:
+        self.rows, self.cycles, self.use, self.streams = rows, cycles, use, streams
+
+    def keep(self, kept: npt.NDArray[np.bool_]) -> None:
+        """Leave the other rows out."""
+        self._take(self.rows[kept], self.cycles[:, kept], self.use[kept], self.streams[kept])
 
     def fast(self, interval: int, bits: int | None) -> tuple[Ints, Ints]:
         """(those that some level keeps within an interval, the level of each with the least loss), by place."""
@@ -60,6 +69,25 @@ class _Layer:
             which &= self.use[:, -1] <= bits
         rows = np.flatnonzero(which)
         return rows, fast[:, rows].argmax(axis=0) if len(self.level) else rows
+
+    def candidates(self, rows: Ints, level: Ints) -> Candidates:
+        """Some rows, each at a level."""
+        places = self.level[level], self.rows[rows]
+        return Candidates(*places, self.cycles[level, rows], self.loss[level], self.use[rows], self.streams[rows])
+
+
+def _cheapest_memories(rows: Ints, use: Ints) -> npt.NDArray[np.bool_]:
+    """Where no row that differs by its memory alone, and so is as fast, takes at most as much of all."""
+    rest = np.delete(rows, 1, axis=1)
+    order = np.lexsort([rows[:, 1], *rest.T])
+    kept, most = np.ones(len(rows), dtype=bool), int(rows[:, 1].max(initial=0))
+    for step in range(1, most + 1):
+        one, other = order[:-step], order[step:]
+        same = (rest[one] == rest[other]).all(axis=1)
+        less = (use[one] <= use[other]).all(axis=1)
+        kept[other[same & less]] = False
+        kept[one[same & ~less & (use[other] <= use[one]).all(axis=1)]] = False
+    return kept
 
 
 class Affordable:
@@ -79,10 +107,11 @@ class Affordable:
         known: dict[int, _Layer] = {}
         for table in tables:
             if id(table) not in known:
-                known[id(table)] = _Layer(table, limits)
+                known[id(table)] = _Layer(table, limits, self.limited)
         self.problem, self.layers = problem, [known[id(table)] for table in tables]
         least = [int(layer.cycles.min(initial=-1 if not layer.cycles.size else 1 << 62)) for layer in self.layers]
         self.slowest: int | None = None if min(least, default=-1) < 0 else max(least)
+        self._kept: dict[int, npt.NDArray[np.bool_]] = {}
 
     def values(self) -> Ints:
         """Cycles that an option has, ascending."""
@@ -110,7 +139,13 @@ class Affordable:
         return room, found
 
     def at(
-        self, interval: int, limits: Sequence[int | None], *, adapters: bool, prices: Ints | None = None
+        self,
+        interval: int,
+        limits: Sequence[int | None],
+        *,
+        adapters: bool,
+        prices: Ints | None = None,
+        joint: Ints | None = None,
     ) -> tuple[Candidates, ...]:
         """The options of each layer that count.
 
@@ -118,25 +153,61 @@ class Affordable:
         ----------
         limits
             In the order of ``RESOURCES``, and of the loss.
-        prices
-            Whole numbers for the same: options that no design affords at them are left out, perhaps all.
+        prices, joint
+            Whole numbers for the same: options that no design affords at them, without or with adapters, are left
+            out, perhaps all.
         """
         weights = np.zeros(len(limits), dtype=np.int64) if prices is None else prices
         room, found = self._room(interval, limits, weights)
+        ways = {}
+        for key, (rows, level, cost) in found.items():
+            kept = np.ones(len(rows), dtype=bool) if prices is None or not len(cost) else cost - cost.min() <= room
+            ways[key] = rows[kept], level[kept]
+        rows_of = [ways[id(layer)] for layer in self.layers]
+        if joint is not None:
+            rows_of = self._affordable(rows_of, limits, joint)
+        self._remember(rows_of)
         read = {j for _, j in self.problem.edges} if adapters else set()
         written = {i for i, _ in self.problem.edges} if adapters else set()
-        known: dict[tuple[int, bool, bool], Candidates] = {}
+        known: dict[tuple[int, int, bool, bool], Candidates] = {}
         every = []
-        for i, layer in enumerate(self.layers):
-            key = id(layer), i in read, i in written
+        for i, (layer, (rows, level)) in enumerate(zip(self.layers, rows_of, strict=True)):
+            key = id(layer), id(rows), i in read, i in written
             if key not in known:
-                rows, level, cost = found[id(layer)]
-                if prices is not None and len(cost):
-                    kept = cost - cost.min() <= room
-                    rows, level = rows[kept], level[kept]
-                known[key] = _best(layer, rows, level, self.limited, [s for s in (0, 1) if key[1 + s]])
+                known[key] = _best(layer, rows, level, self.limited, [s for s in (0, 1) if key[2 + s]])
             every.append(known[key])
         return tuple(every)
+
+    def _affordable(
+        self, rows_of: Sequence[tuple[Ints, Ints]], limits: Sequence[int | None], prices: Ints
+    ) -> list[tuple[Ints, Ints]]:
+        """Rows and levels of each layer that some design with adapters affords: before they are compared, for speed."""
+        if not all(len(rows) for rows, _ in rows_of):
+            return list(rows_of)
+        every = {
+            id(rows): layer.candidates(rows, level) for layer, (rows, level) in zip(self.layers, rows_of, strict=True)
+        }
+        network = Network(self.problem, [every[id(rows)] for rows, _ in rows_of])
+        prices = np.where([most is None for most in limits], 0, prices)
+        budget = sum(int(price) * (most or 0) for price, most in zip(prices, limits, strict=True))
+        if network.cheapest(prices)[0] > budget:
+            return [(rows[:0], level[:0]) for rows, level in rows_of]
+        found = []
+        for (rows, level), cost in zip(rows_of, network.marginals(), strict=True):
+            kept = cost <= budget
+            found.append((rows[kept], level[kept]))
+        return found
+
+    def _remember(self, rows_of: Sequence[tuple[Ints, Ints]]) -> None:
+        self._kept = {}
+        for layer, (rows, _) in zip(self.layers, rows_of, strict=True):
+            kept = self._kept.setdefault(id(layer), np.zeros(len(layer.rows), dtype=bool))
+            kept[rows] = True
+
+    def keep(self) -> None:
+        """Leave out what was too dear in the last answer: from now on only shorter intervals and less of budgets count."""
+        for layer in {id(own): own for own in self.layers}.values():
+            layer.keep(self._kept[id(layer)])
 
 
 def _best(layer: _Layer, rows: Ints, level: Ints, limited: list[int], joined: list[int]) -> Candidates:
@@ -151,9 +222,7 @@ def _best(layer: _Layer, rows: Ints, level: Ints, limited: list[int], joined: li
         which = np.sort(np.concatenate(kept)) if kept else np.zeros(0, dtype=np.int64)
     else:
         which = non_dominated(columns)
-    rows, level = rows[which], level[which]
-    places = layer.level[level], layer.rows[rows]
-    return Candidates(*places, layer.cycles[level, rows], layer.loss[level], layer.use[rows], layer.streams[rows])
+    return layer.candidates(rows[which], level[which])
 
 
 def non_dominated(columns: Sequence[Ints]) -> Ints:

@@ -149,20 +149,16 @@ class _Step:
 
 def _steps(network: Network, prices: Sequence[Ints], budgets: Ints) -> tuple[Ints, list[_Step]]:
     """(what each budget leaves above the cheapest design, the steps backwards)."""
-    rooms, regrets = [], []
-    for own, budget in zip(prices, budgets.tolist(), strict=True):
-        rooms.append(budget - network.cheapest(own)[0])
-        regrets.append(network.regrets())
+    least, regrets = network.regrets(np.array(prices))
     found, ahead = [], set[int]()
-    for s, step in enumerate(network.steps):
+    for step, own in zip(network.steps, regrets, strict=True):
         others = tuple(v for v in step.variables if v != step.variable)
         value = np.arange(network.size[step.variable])
         if step.variable % 2 == 0:
             value = network.group[step.variable // 2] // network.size[step.variable + 1]
-        own = np.stack([each[s] for each in regrets], axis=2)
         found.append(_Step(step.variable, others, tuple(network.size[v] for v in others), value, own, frozenset(ahead)))
         ahead |= set(others)
-    return np.array(rooms, dtype=np.int64), found[::-1]
+    return budgets - least, found[::-1]
 
 
 def _longer(step: _Step, left: Ints, at: dict[int, Ints]) -> tuple[Ints, Ints, Ints]:

@@ -97,6 +97,8 @@ class _Search:
         Where there is a design, at last: ``values`` are its intervals, which differ by their off-chip bits.
     prices, trial
         The last ones without and with adapters.
+    searched
+        Whether prices alone did not decide the last question.
     """
 
     def __init__(self, record: Record[Solution], tables: Sequence[LayerOptions]) -> None:
@@ -117,6 +119,7 @@ class _Search:
         self.prices: Ints = np.zeros(len(RESOURCES) + 1, dtype=np.int64)
         self.trial: Ints | None = None
         self.segment: int | None = None
+        self.searched = False
 
     def run(self) -> StopReason:
         record = self.record
@@ -136,7 +139,8 @@ class _Search:
         at, effort = low if self.segment is not None else self._priced(max(0, low)), _EFFORT
         while at is not None and at < self._known():
             at = self._below(at, effort)
-            at = None if at is None else self._narrowed(at, effort, self.decided)
+            if at is not None and (effort == _EFFORT or effort >= _LATE or self.record.best is None):
+                at = self._narrowed(at, effort, self.decided)
             effort *= 4
         return at
 
@@ -168,7 +172,7 @@ class _Search:
         They go upwards in doubling steps until there is a design, then between. What is not decided counts as no
         design until there is one, and stays open.
         """
-        begin, growth, found = low, 0.0, len(self.values)
+        begin, growth, found, asked = low, 0.0, len(self.values), -1
         while begin < (high := min(found, self._known())):
             if self.record.over() is not None:
                 return None
@@ -177,6 +181,9 @@ class _Search:
                 beyond = bisect_left(self.values, int(self.values[begin] * (1 + growth)))
                 at = min(high - 1, max(begin + int(growth / _GROWTH), beyond))
                 growth = max(_GROWTH, 2 * growth)
+            elif self.searched and asked != high:  # where prices alone decide little, the last one may be enough
+                asked, at = high, high - 1
+            self.searched = False
             answer = decide(at, effort)
             if answer:
                 found = at
@@ -275,12 +282,13 @@ class _Search:
             return own.possible
         if (found := self._beam(own, limits, effort)) is not None or effort < _LATE:
             return found
-        return self._asked(own.candidates, at, effort)
+        return self._asked(own.candidates, at, effort * _EFFORT / _LATE)
 
     def _beam(self, own: Joined, limits: Sequence[int | None], effort: float) -> bool | None:
         """Whether partial designs, as many as the effort allows, lead to one, which is offered."""
         assert own.prices is not None
         widths = [_WIDTH << 3 * i for i in range(_WIDTHS) if 4**i * _EFFORT <= effort]
+        self.searched = True
         for width in widths:
             found = beam(self.problem, own.candidates, limits, own.prices, width, self.record.clock)
             self.record.work += found.made * _PARTIAL

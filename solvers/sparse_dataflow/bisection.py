@@ -53,8 +53,8 @@ Ints = npt.NDArray[np.int64]
 _LP = "prices of a linear program over the budgets"
 _CP = "prices and CP-SAT at fixed intervals"
 _EFFORT = 0.25  # deterministic time of CP-SAT, of the first questions
-_WIDTH = 1000  # partial designs that are kept, of the first questions
-_WIDTHS = 3  # each eight times as many, of later questions
+_WIDTH = 128  # partial designs that are kept at first
+_WIDTHS = 4  # each eight times as many: two of the first questions, more of later ones
 _LATE = 16 * _EFFORT  # from here on CP-SAT is asked as well
 _PARTIAL = 1e-6  # deterministic time of a partial design
 _GROWTH = 0.002  # of the interval, until there is a design
@@ -172,7 +172,7 @@ class _Search:
         They go upwards in doubling steps until there is a design, then between. What is not decided counts as no
         design until there is one, and stays open.
         """
-        begin, growth, found, asked = low, 0.0, len(self.values), -1
+        begin, growth, found, hard = low, 0.0, len(self.values), False
         while begin < (high := min(found, self._known())):
             if self.record.over() is not None:
                 return None
@@ -181,10 +181,11 @@ class _Search:
                 beyond = bisect_left(self.values, int(self.values[begin] * (1 + growth)))
                 at = min(high - 1, max(begin + int(growth / _GROWTH), beyond))
                 growth = max(_GROWTH, 2 * growth)
-            elif self.searched and asked != high:  # where prices alone decide little, the last one may be enough
-                asked, at = high, high - 1
+            elif hard:  # where prices alone decide little, the last one may be enough
+                at = high - 1
             self.searched = False
             answer = decide(at, effort)
+            hard = self.searched and not answer
             if answer:
                 found = at
                 self.options.keep()
@@ -273,8 +274,9 @@ class _Search:
         if not self.problem.edges:
             return self._apart(at, effort)
         interval, limits = self._within(at)
-        candidates = self.options.at(interval, limits, adapters=True, prices=self.prices, joint=self.trial)
-        own = joined(self.problem, candidates, limits, self.trial, self.record.clock)
+        joint = self.prices if self.trial is None else self.trial
+        candidates = self.options.at(interval, limits, adapters=True, prices=self.prices, joint=joint)
+        own = joined(self.problem, candidates, limits, joint if joint.any() else None, self.record.clock)
         self.trial = self.trial if own.prices is None else own.prices
         if own.picks is not None:
             self._offer(own.candidates, own.picks)
@@ -287,7 +289,7 @@ class _Search:
     def _beam(self, own: Joined, limits: Sequence[int | None], effort: float) -> bool | None:
         """Whether partial designs, as many as the effort allows, lead to one, which is offered."""
         assert own.prices is not None
-        widths = [_WIDTH << 3 * i for i in range(_WIDTHS) if 4**i * _EFFORT <= effort]
+        widths = [_WIDTH << 3 * i for i in range(_WIDTHS) if 4 ** (i - 1) * _EFFORT <= effort]
         self.searched = True
         for width in widths:
             found = beam(self.problem, own.candidates, limits, own.prices, width, self.record.clock)

@@ -25,29 +25,18 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _ROUNDS = 40
-_REPAIRS = 3
-"""Designs that are repaired: what these do not find ``beam`` finds sooner."""
 _NEAR = 1e-3
 """Distance of the program's share to the one that its prices prove, at which they are good enough."""
-_FEW = 400
-"""Candidates that CP-SAT finds designs of quickly."""
 
 
 @dataclass(frozen=True)
 class Joined:
-    """What is known of the designs with adapters at an interval; see ``relaxation.Relaxed``.
-
-    Attributes
-    ----------
-    promising
-        Of the candidates, where there are more than ``_FEW``, those in the cheapest designs.
-    """
+    """What is known of the designs with adapters at an interval; see ``relaxation.Relaxed``."""
 
     possible: bool
     candidates: tuple[Candidates, ...]
     picks: tuple[int, ...] | None = None
     prices: Ints | None = None
-    promising: tuple[Candidates, ...] | None = None
 
 
 def joined(
@@ -82,7 +71,7 @@ def joined(
         budget = sum(int(whole[i]) * (limits[i] or 0) for i in limited)
         if value > budget:
             return Joined(False, tuple(candidates), None, whole)
-        if turn < _REPAIRS and (found := repair.repaired(picks, whole)) is not None:
+        if turn == 0 and (found := repair.repaired(picks, whole)) is not None:
             return Joined(True, tuple(candidates), found, whole_prices(best, limits))
         share = value / max(1, budget)
         if share > proven:
@@ -105,10 +94,7 @@ def _left(network: Network, candidates: Sequence[Candidates], prices: Ints, limi
     budget = sum(int(price) * (most or 0) for price, most in zip(prices, limits, strict=True))
     costs = network.marginals()
     left = tuple(own.take(np.flatnonzero(cost <= budget)) for own, cost in zip(candidates, costs, strict=True))
-    every, few = np.sort(np.concatenate(costs)), None
-    if sum(map(len, left)) > _FEW:
-        few = tuple(own.take(np.flatnonzero(cost <= every[_FEW])) for own, cost in zip(candidates, costs, strict=True))
-    return Joined(True, left, None, prices, few)
+    return Joined(True, left, None, prices)
 
 
 class Repair:

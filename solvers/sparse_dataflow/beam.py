@@ -176,9 +176,10 @@ def _longer(step: _Step, left: Ints, at: dict[int, Ints]) -> tuple[Ints, Ints, I
         size = max(1, _BLOCK // max(1, len(options)))
         for begin in range(start, end, size):
             own = order[begin : min(begin + size, end)]
-            rest = left[own][:, None, :] - regrets[options][None, :, :]
-            row, column = np.nonzero((rest >= 0).all(axis=2))
-            found.append((own[row], options[column], rest[row, column]))
+            row, column = np.nonzero(left[own, :1] >= regrets[options, 0])
+            rest = left[own[row]] - regrets[options[column]]
+            fits = (rest >= 0).all(axis=1)
+            found.append((own[row[fits]], options[column[fits]], rest[fits]))
     parent, option, rest = (np.concatenate(part) for part in zip(*found, strict=True))
     return parent, option, rest
 

@@ -289,20 +289,22 @@ class _Search:
     def _beam(self, own: Joined, limits: Sequence[int | None], effort: float) -> bool | None:
         """Whether partial designs, as many as the effort allows, lead to one, which is offered."""
         assert own.prices is not None
-        widths = [_WIDTH << 3 * i for i in range(_WIDTHS) if 4 ** (i - 1) * _EFFORT <= effort]
         self.searched = True
-        for width in widths:
-            found = beam(self.problem, own.candidates, limits, own.prices, width, self.record.clock)
-            self.record.work += found.made * _PARTIAL
-            if found.possible is not None or self.record.over() is not None:
+        for i in range(_WIDTHS):
+            if 4 ** (i - 1) * _EFFORT > effort or self.record.over() is not None:
                 break
-        if not found.possible:
-            return found.possible
-        repair = Repair(self.problem, own.candidates, limits)  # of edges that no price knew of
-        if (picks := repair.repaired(found.picks, own.prices)) is None:
-            return None
-        self._offer(own.candidates, picks)
-        return True
+            few = own.promising if i < _WIDTHS - 1 else None
+            candidates = own.candidates if few is None else few
+            found = beam(self.problem, candidates, limits, own.prices, _WIDTH << 3 * i, self.record.clock)
+            self.record.work += found.made * _PARTIAL
+            if found.possible:
+                repair = Repair(self.problem, candidates, limits)  # of edges that no price knew of
+                if (picks := repair.repaired(found.picks, own.prices)) is not None:
+                    self._offer(candidates, picks)
+                    return True
+            elif found.possible is False and few is None:
+                return False
+        return None
 
     def _asked(
         self,

@@ -28,15 +28,25 @@ _ROUNDS = 40
 _NEAR = 1e-3
 """Distance of the program's share to the one that its prices prove, at which they are good enough."""
 
+_FEW = 1000
+"""Candidates that designs are quickly found of."""
+
 
 @dataclass(frozen=True)
 class Joined:
-    """What is known of the designs with adapters at an interval; see ``relaxation.Relaxed``."""
+    """What is known of the designs with adapters at an interval; see ``relaxation.Relaxed``.
+
+    Attributes
+    ----------
+    promising
+        Of the candidates, where there are more than ``_FEW``, those in the cheapest designs.
+    """
 
     possible: bool
     candidates: tuple[Candidates, ...]
     picks: tuple[int, ...] | None = None
     prices: Ints | None = None
+    promising: tuple[Candidates, ...] | None = None
 
 
 def joined(
@@ -94,7 +104,10 @@ def _left(network: Network, candidates: Sequence[Candidates], prices: Ints, limi
     budget = sum(int(price) * (most or 0) for price, most in zip(prices, limits, strict=True))
     costs = network.marginals()
     left = tuple(own.take(np.flatnonzero(cost <= budget)) for own, cost in zip(candidates, costs, strict=True))
-    return Joined(True, left, None, prices)
+    every, few = np.sort(np.concatenate(costs)), None
+    if sum(map(len, left)) > _FEW:
+        few = tuple(own.take(np.flatnonzero(cost <= every[_FEW])) for own, cost in zip(candidates, costs, strict=True))
+    return Joined(True, left, None, prices, few)
 
 
 class Repair:

@@ -2,10 +2,11 @@
 
 ``streams`` eliminates the variables of a network one after the other. Taken backwards, each has its value given those
 that are still joined to it, and its *regret*: by how much that is dearer than the best value, at some prices. What a
-design costs at these prices is the least of all designs and the sum of its regrets. So a partial design is dropped where
-its regrets pass what a budget leaves above the least, at any of the prices; with those of one resource alone what is
-left in the end fits. Of partial designs with the same rests of all budgets and the same streams ahead one is kept, which
-is most of them where layers are alike, and in all at most so many: where none was dropped for that, no design is a proof.
+design costs at these prices is the least of all designs and the sum of its regrets. So a partial design is dropped
+where its regrets pass what a budget leaves above the least, at any of the prices; with those of one resource alone what
+is left in the end fits. Of partial designs with the same rests of all budgets and the same streams ahead one is kept,
+which saves most of them where layers are alike, and in all at most so many, those with most room, spread over what they
+have taken: where none was dropped for that, no design is a proof.
 """
 
 from __future__ import annotations

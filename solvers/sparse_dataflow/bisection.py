@@ -5,10 +5,12 @@ the search is over these segments, from which on there is a design:
 
 1. Without adapters, which is a relaxation, by the prices of a linear program (``relaxation``): the least segment that
    they do not refute.
-2. Still without adapters by CP-SAT, for as long as that is brief.
-3. From there on with adapters: prices that know of them (``joint``) refute a segment, or leave few options and perhaps
-   a design; what they leave open is asked of CP-SAT, first briefly. What is refuted is a bound, once for all below.
-4. Within the segment with a design the same once more, where off-chip bits are what takes longest.
+2. From there on with adapters: prices that know of them (``joint``) refute a segment, or leave few options and perhaps
+   a design; what they leave open is asked of partial designs (``beam``), few at first, and at last of CP-SAT. What is
+   refuted is a bound, once for all below. Options that are too dear where there is a design are so below.
+3. Within the segment with a design the same once more, where off-chip bits are what takes longest.
+
+Where no adapters are paid, CP-SAT is asked in the second step, for as long as that is brief.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ __all__ = ["Bisection", "bisect", "fits"]
 Ints = npt.NDArray[np.int64]
 
 _LP = "prices of a linear program over the budgets"
-_CP = "prices and CP-SAT at fixed intervals"
+_CP = "prices, partial designs and CP-SAT at fixed intervals"
 _EFFORT = 0.25  # deterministic time of CP-SAT, of the first questions
 _WIDTH = 128  # partial designs that are kept at first
 _WIDTHS = 4  # each eight times as many: two of the first questions, more of later ones
@@ -64,7 +66,7 @@ _BITS = 5
 
 
 class Bisection:
-    """Exact, for several budgets. ``stop.work`` is deterministic time of CP-SAT."""
+    """Exact, for several budgets. ``stop.work`` is deterministic time of CP-SAT, and of a million partial designs 1."""
 
     name = "bisection"
 
@@ -145,7 +147,7 @@ class _Search:
         return at
 
     def _below(self, low: int, effort: float) -> int | None:
-        """The same by questions downwards from the best design, in doubling steps: where none is better, one is enough."""
+        """The same, downwards from the best design in doubling steps: where it is the best, one question is enough."""
         step = 1
         while low < (high := self._known()) < len(self.values):
             if self.record.over() is not None:

@@ -78,12 +78,14 @@ class _Layer:
 
 def _cheapest_memories(rows: Ints, use: Ints) -> npt.NDArray[np.bool_]:
     """Where no row that differs by its memory alone, and so is as fast, takes at most as much of all."""
-    rest = np.delete(rows, 1, axis=1)
-    order = np.lexsort([rows[:, 1], *rest.T])
     kept, most = np.ones(len(rows), dtype=bool), int(rows[:, 1].max(initial=0))
+    rest = np.zeros(len(rows), dtype=np.int64)
+    for place in (0, 2, 3, 4, 5, 6):
+        rest = rest * (int(rows[:, place].max(initial=0)) + 1) + rows[:, place]
+    order = np.argsort(rest * (most + 1) + rows[:, 1])
     for step in range(1, most + 1):
         one, other = order[:-step], order[step:]
-        same = (rest[one] == rest[other]).all(axis=1)
+        same = rest[one] == rest[other]
         less = (use[one] <= use[other]).all(axis=1)
         kept[other[same & less]] = False
         kept[one[same & ~less & (use[other] <= use[one]).all(axis=1)]] = False
@@ -205,7 +207,7 @@ class Affordable:
             kept[rows] = True
 
     def keep(self) -> None:
-        """Leave out what was too dear in the last answer: from now on only shorter intervals and less of budgets count."""
+        """Leave out what was too dear in the last answer: from now on only less is asked of."""
         for layer in {id(own): own for own in self.layers}.values():
             layer.keep(self._kept[id(layer)])
 
@@ -213,39 +215,36 @@ class Affordable:
 def _best(layer: _Layer, rows: Ints, level: Ints, limited: list[int], joined: list[int]) -> Candidates:
     """Those that nothing undercuts."""
     columns = [*layer.use[rows][:, limited].T, layer.loss[level]]
-    if joined:
-        streams = layer.streams[rows][:, joined]
-        _, group = np.unique(streams @ np.array([1, 1 << 31])[: len(joined)], return_inverse=True)
-        order = np.argsort(group, kind="stable")
-        parts = np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(order) else []
-        kept = [own[non_dominated([column[own] for column in columns])] for own in parts]
-        which = np.sort(np.concatenate(kept)) if kept else np.zeros(0, dtype=np.int64)
-    else:
-        which = non_dominated(columns)
+    group = layer.streams[rows][:, joined] @ np.array([1, 1 << 31])[: len(joined)] if joined else None
+    which = non_dominated(columns, group)
     return layer.candidates(rows[which], level[which])
 
 
-def non_dominated(columns: Sequence[Ints]) -> Ints:
+def non_dominated(columns: Sequence[Ints], group: Ints | None = None) -> Ints:
     """Indices of the rows to which no other row is at most equal in every column, ascending; of equal rows the first.
 
     Parameters
     ----------
     columns
         Whole numbers of at least 0, each of the same length.
+    group
+        Of at least 0: only rows of the same are compared.
     """
-    rest = np.arange(len(columns[0]))
-    left = [np.ascontiguousarray(column) for column in columns]
     # strictly more for a row that is worse in one column and better in none
-    total = np.zeros(len(rest), dtype=np.int64)
-    for column in left:
-        total += column * max(1, (1 << 56) // (len(left) * (int(column.max(initial=0)) + 1)))
-    kept = []
-    while len(rest):
-        best = int(total.argmin())
-        kept.append(rest[best])
-        better = left[0] < left[0][best]
+    total = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        total += column * max(1, (1 << 56) // (len(columns) * (int(column.max(initial=0)) + 1)))
+    own = np.zeros(len(total), dtype=np.int64) if group is None else group
+    rest = np.lexsort((total, own))
+    own, left = own[rest], [column[rest] for column in columns]
+    kept = [rest[:0]]
+    while len(rest):  # the first of each group, and what it undercuts
+        first = np.flatnonzero(np.diff(own, prepend=-1))
+        kept.append(rest[first])
+        least = first if len(first) == 1 else np.repeat(first, np.diff(first, append=len(own)))
+        better = left[0] < left[0][least]
         for column in left[1:]:
-            better |= column < column[best]
-        rest, total = rest[better], total[better]
+            better |= column < column[least]
+        rest, own = rest[better], own[better]
         left = [column[better] for column in left]
-    return np.sort(np.array(kept, dtype=np.int64))
+    return np.sort(np.concatenate(kept))

@@ -54,7 +54,7 @@ def _distinct(columns: list[Ints]) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True)
 class _Waiting:
-    """Sparse foldings of one number of multipliers and one way of dealing: slacks, engines, and which of both each has."""
+    """Sparse foldings with the same multipliers and dealing: slacks, engines, and which of both each has."""
 
     fine: int
     coarse_in: int
@@ -65,7 +65,7 @@ class _Waiting:
 
 
 def _alike(keys: Ints) -> list[_Waiting]:
-    """Of rows of (fine, coarse_in, coarse_group, slack, engines) in order, or 0 for the coarse ones where none is dealt."""
+    """Rows of (fine, coarse_in, coarse_group, slack, engines) in order; 0 for the coarse ones where none is dealt."""
     first = np.flatnonzero(np.any(np.diff(keys[:, :3], axis=0, prepend=-1) != 0, axis=1))
     found = []
     for own in np.split(keys, first[1:]):

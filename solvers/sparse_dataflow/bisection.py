@@ -6,8 +6,9 @@ the search is over these segments, from which on there is a design:
 1. Without adapters, which is a relaxation, by the prices of a linear program (``relaxation``): the least segment that
    they do not refute.
 2. From there on with adapters: prices that know of them (``joint``) refute a segment, or leave few options and perhaps
-   a design; what they leave open is asked of partial designs (``beam``), few at first, and at last of CP-SAT. What is
-   refuted is a bound, once for all below. Options that are too dear where there is a design are so below.
+   a design; what they leave open is asked of partial designs (``beam``), few at first, then of CP-SAT without adapters,
+   and at last of more partial designs and of CP-SAT with them. What is refuted is a bound, once for all below. Options
+   that are too dear where there is a design are so below.
 3. Within the segment with a design the same once more, where off-chip bits are what takes longest.
 
 Where no adapters are paid, CP-SAT is asked in the second step, for as long as that is brief.
@@ -57,7 +58,7 @@ _CP = "prices, partial designs and CP-SAT at fixed intervals"
 _EFFORT = 0.25  # deterministic time of CP-SAT, of the first questions
 _WIDTH = 128  # partial designs that are kept at first
 _WIDTHS = 4  # each eight times as many: two of the first questions, more of later ones
-_LATE = 16 * _EFFORT  # from here on CP-SAT is asked as well
+_LATE = 16 * _EFFORT  # from here on CP-SAT is asked even where few options are left
 _PARTIAL = 1e-6  # deterministic time of a partial design
 _GROWTH = 0.002  # of the interval, until there is a design
 _PLENTY = 1 << 44  # of a budget
@@ -139,10 +140,14 @@ class _Search:
     def _solved(self, low: int) -> int | None:
         """The first segment with a design; ``None``: none, or time is up."""
         at, effort = low if self.segment is not None else self._priced(max(0, low)), _EFFORT
+        if at is not None and self.segment is not None and self.problem.edges:
+            at = self._narrowed(at, effort, self._apart)
         while at is not None and at < self._known():
             at = self._below(at, effort)
             if at is not None and (effort == _EFFORT or effort >= _LATE or self.record.best is None):
                 at = self._narrowed(at, effort, self.decided)
+            if at is not None and effort == _EFFORT and self.problem.edges and at < self._known():
+                at = self._narrowed(at, effort, self._apart)
             effort *= 4
         return at
 
@@ -174,7 +179,7 @@ class _Search:
         They go upwards in doubling steps until there is a design, then between. What is not decided counts as no
         design until there is one, and stays open.
         """
-        begin, growth, found, hard = low, 0.0, len(self.values), False
+        begin, growth, found, hard = low, 0.0, len(self.values), decide == self._apart
         while begin < (high := min(found, self._known())):
             if self.record.over() is not None:
                 return None
@@ -190,10 +195,11 @@ class _Search:
             hard = self.searched and not answer
             if answer:
                 found = at
-                self.options.keep()
+                if decide == self.decided:
+                    self.options.keep()
             else:
                 begin = at + 1
-            if answer is None and high < len(self.values):
+            if answer is None and high < len(self.values) and decide == self.decided:
                 break
             if answer is False:
                 low = begin
@@ -284,9 +290,10 @@ class _Search:
             self._offer(own.candidates, own.picks)
         if not own.possible or own.picks is not None:
             return own.possible
-        if (found := self._beam(own, limits, effort)) is not None or effort < _LATE:
+        few = own.promising is None
+        if (found := self._beam(own, limits, effort)) is not None or effort < (_LATE if few else 4 * _EFFORT):
             return found
-        return self._asked(own.candidates, at, effort * _EFFORT / _LATE)
+        return self._asked(own.candidates, at, effort / 4)
 
     def _beam(self, own: Joined, limits: Sequence[int | None], effort: float) -> bool | None:
         """Whether partial designs, as many as the effort allows, lead to one, which is offered."""

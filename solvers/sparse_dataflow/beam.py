@@ -196,7 +196,8 @@ def _distinct(rows: Ints) -> Ints:
     """Indices of different rows: of equal ones one, unless others with the same code lie between."""
     order = np.argsort(_codes(rows), kind="stable")
     own = rows[order]
-    return order[~np.append(False, (own[1:] == own[:-1]).all(axis=1))]
+    found: Ints = order[~np.append(False, (own[1:] == own[:-1]).all(axis=1))]
+    return found
 
 
 def _apart(room: Ints, cells: Ints, width: int) -> Ints:

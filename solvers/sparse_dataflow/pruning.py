@@ -174,10 +174,10 @@ class Affordable:
         known: dict[tuple[int, int, bool, bool], Candidates] = {}
         every = []
         for i, (layer, (rows, level)) in enumerate(zip(self.layers, rows_of, strict=True)):
-            key = id(layer), id(rows), i in read, i in written
-            if key not in known:
-                known[key] = _best(layer, rows, level, self.limited, [s for s in (0, 1) if key[2 + s]])
-            every.append(known[key])
+            own = id(layer), id(rows), i in read, i in written
+            if own not in known:
+                known[own] = _best(layer, rows, level, self.limited, [s for s in (0, 1) if own[2 + s]])
+            every.append(known[own])
         return tuple(every)
 
     def _affordable(

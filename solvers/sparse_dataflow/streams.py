@@ -136,7 +136,8 @@ class Network:
             self.sums.append(total)
             tables.append(np.minimum(total.min(axis=step.variables.index(step.variable)), _NEVER))
         self.tables = tables
-        return np.sum([tables[f] for f in self.rest], axis=0)
+        found: Ints = np.sum([tables[f] for f in self.rest], axis=0)
+        return found
 
     def cheapest(self, prices: Ints) -> tuple[int, list[int]]:
         """(price of the cheapest design, its candidate of each layer).

@@ -71,7 +71,8 @@ def _alike(keys: Ints) -> list[_Waiting]:
     for own in np.split(keys, first[1:]):
         slacks, slack = np.unique(own[:, 3], return_inverse=True)
         engines, engine = np.unique(own[:, 4], return_inverse=True)
-        found.append(_Waiting(*own[0, :3].tolist(), slacks.tolist(), engines, (slack, engine)))
+        fine, ci, cg = own[0, :3].tolist()
+        found.append(_Waiting(fine, ci, cg, slacks.tolist(), engines, (slack, engine)))
     return found
 
 

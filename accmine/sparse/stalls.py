@@ -18,6 +18,7 @@ slack: so it is monotone in the histogram, in engines and in slack whatever the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +28,7 @@ import numpy.typing as npt
 from accmine.sparse.layer import PARTS, Histogram
 from accmine.sparse.stalls_table import BOUNDS, ENGINES, LARGEST, WEIGHTS
 
-__all__ = ["features", "waiting_cycles", "waiting_cycles_of"]
+__all__ = ["features", "waiting_cycles", "waiting_cycles_of", "waiting_table"]
 
 Bounds = tuple[tuple[float, float], ...]
 Floats = npt.NDArray[np.float64]
@@ -35,6 +36,7 @@ Floats = npt.NDArray[np.float64]
 _THETAS: Floats = np.geomspace(1e-5, 60, 96)
 _LOGS: Floats = np.concatenate([[0.0], np.geomspace(1e-7, 8000, 512)])
 """Λ at which u is tabulated."""
+_LOG_ENGINES: Floats = np.log2(ENGINES)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -48,13 +50,23 @@ def waiting_cycles(histogram: Histogram, fine: int, engines: int, slack: int) ->
 
 def waiting_cycles_of(histogram: Histogram, fine: int, engines: npt.NDArray[Any], slack: int) -> npt.NDArray[np.int64]:
     """``waiting_cycles`` of several numbers of engines; shape that of ``engines``."""
+    return waiting_table(histogram, fine, engines.ravel(), (slack,)).reshape(engines.shape)
+
+
+def waiting_table(
+    histogram: Histogram, fine: int, engines: npt.NDArray[Any], slacks: Sequence[int]
+) -> npt.NDArray[np.int64]:
+    """``waiting_cycles`` of several slacks and numbers of engines; shape (slacks, engines)."""
     cycles, below = _distribution(histogram, fine)
     slowest: Floats = _of_largest(cycles, below, engines.reshape(-1, 1))
-    if slack > 1:
-        with_slack = _with_slack(histogram, fine)[max(s for s in WEIGHTS if s <= slack)]
-        known = np.log2(np.minimum(engines.ravel(), ENGINES[-1]))
-        slowest = np.minimum(slowest, np.interp(known, np.log2(ENGINES), with_slack))
-    return np.maximum(np.rint(slowest * PARTS).astype(np.int64), _mean(histogram, fine)).reshape(engines.shape)
+    known = np.log2(np.minimum(engines, ENGINES[-1]))
+    found = np.empty((len(slacks), len(engines)))
+    for own, slack in zip(found, slacks, strict=True):
+        own[:] = slowest
+        if slack > 1:
+            with_slack = _with_slack(histogram, fine)[max(s for s in WEIGHTS if s <= slack)]
+            np.minimum(slowest, np.interp(known, _LOG_ENGINES, with_slack), out=own)
+    return np.maximum(np.rint(found * PARTS).astype(np.int64), _mean(histogram, fine))
 
 
 @lru_cache(maxsize=1 << 12)
@@ -68,6 +80,7 @@ def _distribution(histogram: Histogram, fine: int) -> tuple[Floats, Floats]:
     return np.array(values, dtype=float), np.cumsum([found[own] for own in values]) / PARTS
 
 
+@lru_cache(maxsize=1 << 12)
 def _mean(histogram: Histogram, fine: int) -> int:
     """Of one engine, in ``PARTS``: exact."""
     window = len(histogram) - 1

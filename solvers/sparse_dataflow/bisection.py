@@ -5,10 +5,13 @@ the search is over these segments, from which on there is a design:
 
 1. Without adapters, which is a relaxation, by the prices of a linear program (``relaxation``): the least segment that
    they do not refute.
-2. Still without adapters by CP-SAT, for as long as that is brief.
-3. From there on with adapters: prices that know of them (``joint``) refute a segment, or leave few options and perhaps
-   a design; what they leave open is asked of CP-SAT, first briefly. What is refuted is a bound, once for all below.
-4. Within the segment with a design the same once more, where off-chip bits are what takes longest.
+2. From there on with adapters: prices that know of them (``joint``) refute a segment, or leave few options and perhaps
+   a design; what they leave open is asked of partial designs (``beam``), few at first, then of CP-SAT without adapters,
+   and at last of more partial designs and of CP-SAT with them. What is refuted is a bound, once for all below. Options
+   that are too dear where there is a design are so below.
+3. Within the segment with a design the same once more, where off-chip bits are what takes longest.
+
+Where no adapters are paid, CP-SAT is asked in the second step, for as long as that is brief.
 """
 
 from __future__ import annotations
@@ -41,7 +44,8 @@ from accmine.result import StopReason
 from accmine.sparse.resources import RESOURCES
 
 from ..engines.crew import Crew
-from .joint import joined
+from .beam import beam
+from .joint import Joined, Repair, joined
 from .pruning import Affordable
 from .relaxation import Relaxed, relaxed
 
@@ -50,8 +54,12 @@ __all__ = ["Bisection", "bisect", "fits"]
 Ints = npt.NDArray[np.int64]
 
 _LP = "prices of a linear program over the budgets"
-_CP = "prices and CP-SAT at fixed intervals"
+_CP = "prices, partial designs and CP-SAT at fixed intervals"
 _EFFORT = 0.25  # deterministic time of CP-SAT, of the first questions
+_WIDTH = 128  # partial designs that are kept at first
+_WIDTHS = 4  # each eight times as many: two of the first questions, more of later ones
+_LATE = 16 * _EFFORT  # from here on CP-SAT is asked even where few options are left
+_PARTIAL = 1e-6  # deterministic time of a partial design
 _GROWTH = 0.002  # of the interval, until there is a design
 _PLENTY = 1 << 44  # of a budget
 _BITS = 5
@@ -59,7 +67,7 @@ _BITS = 5
 
 
 class Bisection:
-    """Exact, for several budgets. ``stop.work`` is deterministic time of CP-SAT."""
+    """Exact, for several budgets. ``stop.work`` is deterministic time of CP-SAT, and of a million partial designs 1."""
 
     name = "bisection"
 
@@ -92,6 +100,8 @@ class _Search:
         Where there is a design, at last: ``values`` are its intervals, which differ by their off-chip bits.
     prices, trial
         The last ones without and with adapters.
+    searched
+        Whether prices alone did not decide the last question.
     """
 
     def __init__(self, record: Record[Solution], tables: Sequence[LayerOptions]) -> None:
@@ -112,6 +122,7 @@ class _Search:
         self.prices: Ints = np.zeros(len(RESOURCES) + 1, dtype=np.int64)
         self.trial: Ints | None = None
         self.segment: int | None = None
+        self.searched = False
 
     def run(self) -> StopReason:
         record = self.record
@@ -129,13 +140,33 @@ class _Search:
     def _solved(self, low: int) -> int | None:
         """The first segment with a design; ``None``: none, or time is up."""
         at, effort = low if self.segment is not None else self._priced(max(0, low)), _EFFORT
-        if self.problem.edges:
-            for longer in (1, 4):
-                at = None if at is None else self._narrowed(at, longer * effort, self._apart)
+        if at is not None and self.segment is not None and self.problem.edges:
+            at = self._narrowed(at, effort, self._apart)
         while at is not None and at < self._known():
-            at = self._narrowed(at, effort, self.decided)
+            at = self._below(at, effort)
+            if at is not None and (effort == _EFFORT or effort >= _LATE or self.record.best is None):
+                at = self._narrowed(at, effort, self.decided)
+            if at is not None and effort == _EFFORT and self.problem.edges and at < self._known():
+                at = self._narrowed(at, effort, self._apart)
             effort *= 4
         return at
+
+    def _below(self, low: int, effort: float) -> int | None:
+        """The same, downwards from the best design in doubling steps: where it is the best, one question is enough."""
+        step = 1
+        while low < (high := self._known()) < len(self.values):
+            if self.record.over() is not None:
+                return None
+            at = max(low, high - step)
+            if (answer := self.decided(at, effort)) is None:
+                break
+            step = 2 * step if answer else 1
+            if answer:
+                self.options.keep()
+            else:
+                low = at + 1
+                self._refuted(low, _CP)
+        return low
 
     def _known(self) -> int:
         """The segment of the best design, behind the last one without a design."""
@@ -148,7 +179,7 @@ class _Search:
         They go upwards in doubling steps until there is a design, then between. What is not decided counts as no
         design until there is one, and stays open.
         """
-        begin, growth, found = low, 0.0, len(self.values)
+        begin, growth, found, hard = low, 0.0, len(self.values), decide == self._apart
         while begin < (high := min(found, self._known())):
             if self.record.over() is not None:
                 return None
@@ -157,11 +188,19 @@ class _Search:
                 beyond = bisect_left(self.values, int(self.values[begin] * (1 + growth)))
                 at = min(high - 1, max(begin + int(growth / _GROWTH), beyond))
                 growth = max(_GROWTH, 2 * growth)
+            elif hard:  # where prices alone decide little, the last one may be enough
+                at = high - 1
+            self.searched = False
             answer = decide(at, effort)
+            hard = self.searched and not answer
             if answer:
                 found = at
+                if decide == self.decided:
+                    self.options.keep()
             else:
                 begin = at + 1
+            if answer is None and high < len(self.values) and decide == self.decided:
+                break
             if answer is False:
                 low = begin
                 self._refuted(low, _CP)
@@ -243,19 +282,38 @@ class _Search:
         if not self.problem.edges:
             return self._apart(at, effort)
         interval, limits = self._within(at)
-        candidates = self.options.at(interval, limits, adapters=True, prices=self.prices)
-        own = joined(self.problem, candidates, limits, self.trial, self.record.clock)
+        joint = self.prices if self.trial is None else self.trial
+        candidates = self.options.at(interval, limits, adapters=True, prices=self.prices, joint=joint)
+        own = joined(self.problem, candidates, limits, joint if joint.any() else None, self.record.clock)
         self.trial = self.trial if own.prices is None else own.prices
         if own.picks is not None:
             self._offer(own.candidates, own.picks)
         if not own.possible or own.picks is not None:
             return own.possible
-        if own.promising is not None:
-            if self._asked(own.promising, at, effort):
-                return True
-            if effort == _EFFORT:
-                return None
-        return self._asked(own.candidates, at, effort)
+        few = own.promising is None
+        if (found := self._beam(own, limits, effort)) is not None or effort < (_LATE if few else 4 * _EFFORT):
+            return found
+        return self._asked(own.candidates, at, effort / 4)
+
+    def _beam(self, own: Joined, limits: Sequence[int | None], effort: float) -> bool | None:
+        """Whether partial designs, as many as the effort allows, lead to one, which is offered."""
+        assert own.prices is not None
+        self.searched = True
+        for i in range(_WIDTHS):
+            if 4 ** (i - 1) * _EFFORT > effort or self.record.over() is not None:
+                break
+            few = own.promising if i < _WIDTHS - 1 else None
+            candidates = own.candidates if few is None else few
+            found = beam(self.problem, candidates, limits, own.prices, _WIDTH << 3 * i, self.record.clock)
+            self.record.work += found.made * _PARTIAL
+            if found.possible:
+                repair = Repair(self.problem, candidates, limits)  # of edges that no price knew of
+                if (picks := repair.repaired(found.picks, own.prices)) is not None:
+                    self._offer(candidates, picks)
+                    return True
+            elif found.possible is False and few is None:
+                return False
+        return None
 
     def _asked(
         self,

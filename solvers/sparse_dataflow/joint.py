@@ -17,9 +17,9 @@ from accmine.ports import Clock
 from accmine.problems.sparse_dataflow import Candidates, Problem
 
 from .relaxation import shares_of, whole_prices
-from .streams import Network
+from .streams import Network, adapters
 
-__all__ = ["Joined", "joined"]
+__all__ = ["Joined", "Repair", "joined"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -27,8 +27,9 @@ Floats = npt.NDArray[np.float64]
 _ROUNDS = 40
 _NEAR = 1e-3
 """Distance of the program's share to the one that its prices prove, at which they are good enough."""
-_FEW = 400
-"""Candidates that CP-SAT finds designs of quickly."""
+
+_FEW = 1000
+"""Candidates that designs are quickly found of."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,17 @@ def joined(
     if not limited:
         return Joined(True, tuple(candidates), (0,) * len(candidates))
     most = np.array([limits[i] for i in limited], dtype=np.int64)
-    network, repair = Network(problem, candidates), _Repair(problem, candidates, limits)
+    network, repair = Network(problem, candidates), Repair(problem, candidates, limits)
     best = np.full(len(limited), 1 / len(limited)) if prices is None else prices[limited] * np.maximum(1.0, most)
     best = trial = best / max(best.sum(), 1e-300)
     proven, columns = -1.0, np.zeros((0, len(limited)), dtype=np.int64)
-    for _ in range(_ROUNDS):
+    for turn in range(_ROUNDS):
         whole = whole_prices(trial, limits)
         value, picks = network.cheapest(whole)
         budget = sum(int(whole[i]) * (limits[i] or 0) for i in limited)
         if value > budget:
             return Joined(False, tuple(candidates), None, whole)
-        if (found := repair.repaired(picks, whole)) is not None:
+        if turn == 0 and (found := repair.repaired(picks, whole)) is not None:
             return Joined(True, tuple(candidates), found, whole_prices(best, limits))
         share = value / max(1, budget)
         if share > proven:
@@ -109,7 +110,7 @@ def _left(network: Network, candidates: Sequence[Candidates], prices: Ints, limi
     return Joined(True, left, None, prices, few)
 
 
-class _Repair:
+class Repair:
     """Local search: one layer after the other takes what leaves the least too much."""
 
     def __init__(self, problem: Problem, candidates: Sequence[Candidates], limits: Sequence[int | None]) -> None:
@@ -123,19 +124,12 @@ class _Repair:
         self.most = np.array([np.inf if most is None else float(most) for most in limits])
         self.scale = 1 / np.maximum(1.0, np.where(np.isinf(self.most), 1.0, self.most))
 
-    def _paid(self, one: Ints, other: int) -> tuple[Ints, Ints]:
-        words = np.where(one == other, 0, one + other) * self.model.data_bits
-        lut, ff = words * self.model.adapter_lut_per_bit, words * self.model.adapter_ff_per_bit
-        return np.ceil(lut).astype(np.int64), np.ceil(ff).astype(np.int64)
-
     def total(self, picks: Sequence[int]) -> Ints:
         """What a design takes, adapters included."""
         found: Ints = np.sum([own[o] for own, o in zip(self.takes, picks, strict=True)], axis=0)
         for i, j in self.edges:
-            given, taken = self.candidates[i].streams[picks[i], 1:], int(self.candidates[j].streams[picks[j], 0])
-            lut, ff = self._paid(given, taken)
-            found[1] += lut[0]
-            found[2] += ff[0]
+            given, taken = self.candidates[i].streams[picks[i], 1], self.candidates[j].streams[picks[j], 0]
+            found[1:3] += adapters(given, taken, self.model)
         return found
 
     def repaired(self, picks: Sequence[int], prices: Ints, sweeps: int = 8) -> tuple[int, ...] | None:
@@ -162,8 +156,6 @@ class _Repair:
         found = self.takes[layer].copy()
         for other, side in self.near[layer]:
             if other != layer:
-                words = int(self.candidates[other].streams[picks[other], 1 - side])
-                lut, ff = self._paid(self.candidates[layer].streams[:, side], words)
-                found[:, 1] += lut
-                found[:, 2] += ff
+                words = self.candidates[other].streams[picks[other], 1 - side]
+                found[:, 1:3] += adapters(self.candidates[layer].streams[:, side], words, self.model)
         return found

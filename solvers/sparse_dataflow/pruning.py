@@ -15,6 +15,8 @@ import numpy.typing as npt
 from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, budget_at
 from accmine.sparse.resources import RESOURCES
 
+from .streams import Network
+
 __all__ = ["Affordable", "at_interval", "non_dominated"]
 
 Ints = npt.NDArray[np.int64]
@@ -39,18 +41,25 @@ def at_interval(
 class _Layer:
     """Options of a layer that fit the device by themselves, levels in the order of their losses."""
 
-    def __init__(self, table: LayerOptions, limits: Sequence[int | None]) -> None:
+    def __init__(self, table: LayerOptions, limits: Sequence[int | None], limited: Sequence[int]) -> None:
         fits = np.ones(len(table.rows), dtype=bool)
         for column, most in zip(table.use.T, limits, strict=False):
             if most is not None:
                 fits &= column <= most
-        self.rows = np.flatnonzero(fits)
+        rows = np.flatnonzero(fits)
+        rows = rows[_cheapest_memories(table.rows[rows], table.use[rows][:, limited])]
         self.level = np.argsort(table.loss, kind="stable")
         if limits[-1] is not None:
             self.level = self.level[table.loss[self.level] <= limits[-1]]
-        self.cycles = table.cycles[self.level[:, None], self.rows]
-        self.use, self.streams = table.use[self.rows], table.streams[self.rows]
         self.loss = table.loss[self.level]
+        self._take(rows, table.cycles[self.level[:, None], rows], table.use[rows], table.streams[rows])
+
+    def _take(self, rows: Ints, cycles: Ints, use: Ints, streams: Ints) -> None:
+        self.rows, self.cycles, self.use, self.streams = rows, cycles, use, streams
+
+    def keep(self, kept: npt.NDArray[np.bool_]) -> None:
+        """Leave the other rows out."""
+        self._take(self.rows[kept], self.cycles[:, kept], self.use[kept], self.streams[kept])
 
     def fast(self, interval: int, bits: int | None) -> tuple[Ints, Ints]:
         """(those that some level keeps within an interval, the level of each with the least loss), by place."""
@@ -60,6 +69,27 @@ class _Layer:
             which &= self.use[:, -1] <= bits
         rows = np.flatnonzero(which)
         return rows, fast[:, rows].argmax(axis=0) if len(self.level) else rows
+
+    def candidates(self, rows: Ints, level: Ints) -> Candidates:
+        """Some rows, each at a level."""
+        places = self.level[level], self.rows[rows]
+        return Candidates(*places, self.cycles[level, rows], self.loss[level], self.use[rows], self.streams[rows])
+
+
+def _cheapest_memories(rows: Ints, use: Ints) -> npt.NDArray[np.bool_]:
+    """Where no row that differs by its memory alone, and so is as fast, takes at most as much of all."""
+    kept, most = np.ones(len(rows), dtype=bool), int(rows[:, 1].max(initial=0))
+    rest = np.zeros(len(rows), dtype=np.int64)
+    for place in (0, 2, 3, 4, 5, 6):
+        rest = rest * (int(rows[:, place].max(initial=0)) + 1) + rows[:, place]
+    order = np.argsort(rest * (most + 1) + rows[:, 1])
+    for step in range(1, most + 1):
+        one, other = order[:-step], order[step:]
+        same = rest[one] == rest[other]
+        less = (use[one] <= use[other]).all(axis=1)
+        kept[other[same & less]] = False
+        kept[one[same & ~less & (use[other] <= use[one]).all(axis=1)]] = False
+    return kept
 
 
 class Affordable:
@@ -79,10 +109,11 @@ class Affordable:
         known: dict[int, _Layer] = {}
         for table in tables:
             if id(table) not in known:
-                known[id(table)] = _Layer(table, limits)
+                known[id(table)] = _Layer(table, limits, self.limited)
         self.problem, self.layers = problem, [known[id(table)] for table in tables]
         least = [int(layer.cycles.min(initial=-1 if not layer.cycles.size else 1 << 62)) for layer in self.layers]
         self.slowest: int | None = None if min(least, default=-1) < 0 else max(least)
+        self._kept: dict[int, npt.NDArray[np.bool_]] = {}
 
     def values(self) -> Ints:
         """Cycles that an option has, ascending."""
@@ -110,7 +141,13 @@ class Affordable:
         return room, found
 
     def at(
-        self, interval: int, limits: Sequence[int | None], *, adapters: bool, prices: Ints | None = None
+        self,
+        interval: int,
+        limits: Sequence[int | None],
+        *,
+        adapters: bool,
+        prices: Ints | None = None,
+        joint: Ints | None = None,
     ) -> tuple[Candidates, ...]:
         """The options of each layer that count.
 
@@ -118,65 +155,96 @@ class Affordable:
         ----------
         limits
             In the order of ``RESOURCES``, and of the loss.
-        prices
-            Whole numbers for the same: options that no design affords at them are left out, perhaps all.
+        prices, joint
+            Whole numbers for the same: options that no design affords at them, without or with adapters, are left
+            out, perhaps all.
         """
         weights = np.zeros(len(limits), dtype=np.int64) if prices is None else prices
         room, found = self._room(interval, limits, weights)
+        ways = {}
+        for key, (rows, level, cost) in found.items():
+            kept = np.ones(len(rows), dtype=bool) if prices is None or not len(cost) else cost - cost.min() <= room
+            ways[key] = rows[kept], level[kept]
+        rows_of = [ways[id(layer)] for layer in self.layers]
+        if joint is not None:
+            rows_of = self._affordable(rows_of, limits, joint)
+        self._remember(rows_of)
         read = {j for _, j in self.problem.edges} if adapters else set()
         written = {i for i, _ in self.problem.edges} if adapters else set()
-        known: dict[tuple[int, bool, bool], Candidates] = {}
+        known: dict[tuple[int, int, bool, bool], Candidates] = {}
         every = []
-        for i, layer in enumerate(self.layers):
-            key = id(layer), i in read, i in written
-            if key not in known:
-                rows, level, cost = found[id(layer)]
-                if prices is not None and len(cost):
-                    kept = cost - cost.min() <= room
-                    rows, level = rows[kept], level[kept]
-                known[key] = _best(layer, rows, level, self.limited, [s for s in (0, 1) if key[1 + s]])
-            every.append(known[key])
+        for i, (layer, (rows, level)) in enumerate(zip(self.layers, rows_of, strict=True)):
+            own = id(layer), id(rows), i in read, i in written
+            if own not in known:
+                known[own] = _best(layer, rows, level, self.limited, [s for s in (0, 1) if own[2 + s]])
+            every.append(known[own])
         return tuple(every)
+
+    def _affordable(
+        self, rows_of: Sequence[tuple[Ints, Ints]], limits: Sequence[int | None], prices: Ints
+    ) -> list[tuple[Ints, Ints]]:
+        """Rows and levels of each layer that some design with adapters affords: before they are compared, for speed."""
+        if not all(len(rows) for rows, _ in rows_of):
+            return list(rows_of)
+        every = {
+            id(rows): layer.candidates(rows, level) for layer, (rows, level) in zip(self.layers, rows_of, strict=True)
+        }
+        network = Network(self.problem, [every[id(rows)] for rows, _ in rows_of])
+        prices = np.where([most is None for most in limits], 0, prices)
+        budget = sum(int(price) * (most or 0) for price, most in zip(prices, limits, strict=True))
+        if network.cheapest(prices)[0] > budget:
+            return [(rows[:0], level[:0]) for rows, level in rows_of]
+        found = []
+        for (rows, level), cost in zip(rows_of, network.marginals(), strict=True):
+            kept = cost <= budget
+            found.append((rows[kept], level[kept]))
+        return found
+
+    def _remember(self, rows_of: Sequence[tuple[Ints, Ints]]) -> None:
+        self._kept = {}
+        for layer, (rows, _) in zip(self.layers, rows_of, strict=True):
+            kept = self._kept.setdefault(id(layer), np.zeros(len(layer.rows), dtype=bool))
+            kept[rows] = True
+
+    def keep(self) -> None:
+        """Leave out what was too dear in the last answer: from now on only less is asked of."""
+        for layer in {id(own): own for own in self.layers}.values():
+            layer.keep(self._kept[id(layer)])
 
 
 def _best(layer: _Layer, rows: Ints, level: Ints, limited: list[int], joined: list[int]) -> Candidates:
     """Those that nothing undercuts."""
     columns = [*layer.use[rows][:, limited].T, layer.loss[level]]
-    if joined:
-        streams = layer.streams[rows][:, joined]
-        _, group = np.unique(streams @ np.array([1, 1 << 31])[: len(joined)], return_inverse=True)
-        order = np.argsort(group, kind="stable")
-        parts = np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(order) else []
-        kept = [own[non_dominated([column[own] for column in columns])] for own in parts]
-        which = np.sort(np.concatenate(kept)) if kept else np.zeros(0, dtype=np.int64)
-    else:
-        which = non_dominated(columns)
-    rows, level = rows[which], level[which]
-    places = layer.level[level], layer.rows[rows]
-    return Candidates(*places, layer.cycles[level, rows], layer.loss[level], layer.use[rows], layer.streams[rows])
+    group = layer.streams[rows][:, joined] @ np.array([1, 1 << 31])[: len(joined)] if joined else None
+    which = non_dominated(columns, group)
+    return layer.candidates(rows[which], level[which])
 
 
-def non_dominated(columns: Sequence[Ints]) -> Ints:
+def non_dominated(columns: Sequence[Ints], group: Ints | None = None) -> Ints:
     """Indices of the rows to which no other row is at most equal in every column, ascending; of equal rows the first.
 
     Parameters
     ----------
     columns
         Whole numbers of at least 0, each of the same length.
+    group
+        Of at least 0: only rows of the same are compared.
     """
-    rest = np.arange(len(columns[0]))
-    left = [np.ascontiguousarray(column) for column in columns]
     # strictly more for a row that is worse in one column and better in none
-    total = np.zeros(len(rest), dtype=np.int64)
-    for column in left:
-        total += column * max(1, (1 << 56) // (len(left) * (int(column.max(initial=0)) + 1)))
-    kept = []
-    while len(rest):
-        best = int(total.argmin())
-        kept.append(rest[best])
-        better = left[0] < left[0][best]
+    total = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        total += column * max(1, (1 << 56) // (len(columns) * (int(column.max(initial=0)) + 1)))
+    own = np.zeros(len(total), dtype=np.int64) if group is None else group
+    rest = np.lexsort((total, own))
+    own, left = own[rest], [column[rest] for column in columns]
+    kept = [rest[:0]]
+    while len(rest):  # the first of each group, and what it undercuts
+        first = np.flatnonzero(np.diff(own, prepend=-1))
+        kept.append(rest[first])
+        least = first if len(first) == 1 else np.repeat(first, np.diff(first, append=len(own)))
+        better = left[0] < left[0][least]
         for column in left[1:]:
-            better |= column < column[best]
-        rest, total = rest[better], total[better]
+            better |= column < column[least]
+        rest, own = rest[better], own[better]
         left = [column[better] for column in left]
-    return np.sort(np.array(kept, dtype=np.int64))
+    return np.sort(np.concatenate(kept))

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.problems.sparse_dataflow import Candidates, Problem
-from accmine.sparse.resources import adapter
+from accmine.sparse.engine import MICRO, micro
+from accmine.sparse.resources import EngineModel
 
-__all__ = ["Network"]
+__all__ = ["Network", "adapters"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -67,6 +68,10 @@ class Network:
                 places.append(place.reshape(-1))
             self.group.append(places[0] * len(self.values[-1]) + places[1])
         self.size = [len(own) for own in self.values]
+        self.order = []  # of the candidates of a layer by these places, and where each place begins
+        for own_group in self.group:
+            order = np.argsort(own_group, kind="stable")
+            self.order.append((order, np.flatnonzero(np.diff(own_group[order], prepend=-1))))
         while (edge := self._plan()) is not None:
             self.edges.remove(edge)
         self.paid = [self._adapters(i, j) for i, j in self.edges]
@@ -97,29 +102,42 @@ class Network:
         self.held, self.rest = held, list(alive)
         return None
 
-    def _adapters(self, i: int, j: int) -> tuple[Ints, Ints]:
+    def _adapters(self, i: int, j: int) -> Ints:
         """LUTs and FFs, in the order of the two variables."""
-        given, taken = self.values[2 * i + 1].tolist(), self.values[2 * j].tolist()
-        pairs = np.array([[adapter(a, b, self.model) for b in taken] for a in given], dtype=np.int64)
-        lut, ff = pairs[:, :, 0], pairs[:, :, 1]
-        return (lut, ff) if 2 * i + 1 < 2 * j else (lut.T, ff.T)
+        found = adapters(self.values[2 * i + 1][:, None], self.values[2 * j], self.model)
+        return found if 2 * i + 1 < 2 * j else found.transpose(1, 0, 2)
 
     def _tables(self, prices: Ints) -> list[Ints]:
-        """Of layers and edges."""
+        """Of layers and edges, at each of some prices, which are the last axis."""
         found = []
         self.costs = []
         for i, own in enumerate(self.candidates):
-            cost = own.use @ prices[:6] + own.loss * prices[6]
-            table = np.full(self.size[2 * i] * self.size[2 * i + 1], _NEVER, dtype=np.int64)
-            np.minimum.at(table, self.group[i], cost)
+            cost = own.use @ prices[:, :6].T + own.loss[:, None] * prices[:, 6]
+            table = np.full((self.size[2 * i] * self.size[2 * i + 1], len(prices)), _NEVER, dtype=np.int64)
+            order, starts = self.order[i]
+            table[self.group[i][order[starts]]] = np.minimum.reduceat(cost[order], starts, axis=0)
             self.costs.append(cost)
-            found.append(table.reshape(self.size[2 * i], self.size[2 * i + 1]))
-        for lut, ff in self.paid:
-            found.append(np.minimum(lut * prices[1] + ff * prices[2], _NEVER >> 6))
+            found.append(table.reshape(self.size[2 * i], self.size[2 * i + 1], len(prices)))
+        for own_paid in self.paid:
+            found.append(np.minimum(own_paid @ prices[:, 1:3].T, _NEVER >> 6))
         return found
 
     def _wide(self, table: Ints, own: tuple[int, ...], every: tuple[int, ...]) -> Ints:
-        return table.reshape([self.size[v] if v in own else 1 for v in every])
+        return table.reshape([*(self.size[v] if v in own else 1 for v in every), table.shape[-1]])
+
+    def _eliminated(self, prices: Ints) -> Ints:
+        """Price of the cheapest design at each of some prices."""
+        tables = self._tables(prices)
+        self.sums: list[Ints] = []
+        for step in self.steps:
+            total = np.zeros(1, dtype=np.int64)
+            for f in step.factors:
+                total = total + self._wide(tables[f], self.held[f], step.variables)
+            self.sums.append(total)
+            tables.append(np.minimum(total.min(axis=step.variables.index(step.variable)), _NEVER))
+        self.tables = tables
+        found: Ints = np.sum([tables[f] for f in self.rest], axis=0)
+        return found
 
     def cheapest(self, prices: Ints) -> tuple[int, list[int]]:
         """(price of the cheapest design, its candidate of each layer).
@@ -129,14 +147,7 @@ class Network:
         prices
             Of a unit of each resource and of the loss, so that no option costs more than 2^48.
         """
-        tables = self._tables(prices)
-        self.sums: list[Ints] = []
-        for step in self.steps:
-            total = sum((self._wide(tables[f], self.held[f], step.variables) for f in step.factors), np.int64(0))
-            self.sums.append(np.asarray(total))
-            axis = step.variables.index(step.variable)
-            tables.append(np.minimum(self.sums[-1].min(axis=axis), _NEVER))
-        self.tables = tables
+        value = int(self._eliminated(prices[None, :])[0])
         chosen: dict[int, int] = {}
         for step, total in zip(reversed(self.steps), reversed(self.sums), strict=True):
             at = tuple(slice(None) if v == step.variable else chosen[v] for v in step.variables)
@@ -144,13 +155,47 @@ class Network:
         picks = []
         for i, (group, cost) in enumerate(zip(self.group, self.costs, strict=True)):
             own = np.flatnonzero(group == chosen[2 * i] * self.size[2 * i + 1] + chosen[2 * i + 1])
-            picks.append(int(own[cost[own].argmin()]))
-        return sum(int(tables[f]) for f in self.rest), picks
+            picks.append(int(own[cost[own, 0].argmin()]))
+        return value, picks
+
+    def regrets(self, prices: Ints) -> tuple[Ints, list[Ints]]:
+        """(price of the cheapest design, of each step by how much an option is dearer than the cheapest).
+
+        Options are the values of the variable that a step eliminates, of an ``in`` the candidates of the layer.
+
+        Parameters
+        ----------
+        prices
+            Several; shape (prices, 7).
+
+        Returns
+        -------
+        Of shape (prices,) and each (combinations of the other variables, options, prices).
+        """
+        value, found = self._eliminated(prices), []
+        for step, sums in zip(self.steps, self.sums, strict=True):
+            axis = step.variables.index(step.variable)
+            own = np.moveaxis(sums - np.expand_dims(self.tables[step.made], axis), axis, -2)
+            if step.variable % 2 == 0:
+                own = self._of_candidates(step, own)
+            found.append(own.reshape(-1, *own.shape[-2:]))
+        return value, found
+
+    def _of_candidates(self, step: _Step, regrets: Ints) -> Ints:
+        """Of the values of an ``in``, those of the candidates of the layer."""
+        layer = step.variable // 2
+        values, given = np.divmod(self.group[layer], self.size[step.variable + 1])
+        dearer = self.costs[layer] - self.tables[layer].reshape(-1, regrets.shape[-1])[self.group[layer]]
+        others = [v for v in step.variables if v != step.variable]
+        place = others.index(step.variable + 1)
+        shape = [1] * place + [-1] + [1] * (len(others) - place - 1) + [1]
+        fits = np.arange(self.size[step.variable + 1]).reshape(shape) == given
+        return np.where(fits[..., None], regrets[..., values, :] + dearer, _NEVER)
 
     def marginals(self) -> list[Ints]:
-        """Price of the cheapest design with each candidate of each layer, at the prices last asked for."""
-        total = sum(int(self.tables[f]) for f in self.rest)
-        outside: dict[int, Ints] = {f: np.array(total - int(self.tables[f])) for f in self.rest}
+        """Price of the cheapest design with each candidate of each layer, at the prices last asked for: one."""
+        total = sum(int(self.tables[f][0]) for f in self.rest)
+        outside: dict[int, Ints] = {f: total - self.tables[f] for f in self.rest}
         for step, sums in zip(reversed(self.steps), reversed(self.sums), strict=True):
             whole = sums + self._wide(outside.pop(step.made), self.held[step.made], step.variables)
             for f in step.factors:
@@ -159,5 +204,13 @@ class Network:
                 outside[f] = np.where(self.tables[f] < _NEVER, least - self.tables[f], _NEVER)
         found = []
         for i, (group, cost) in enumerate(zip(self.group, self.costs, strict=True)):
-            found.append(outside[i].reshape(-1)[group] + cost)
+            found.append(outside[i].reshape(-1)[group] + cost[:, 0])
         return found
+
+
+def adapters(given: Ints, taken: Ints, model: EngineModel) -> Ints:
+    """``accmine.sparse.resources.adapter`` of arrays; LUTs and FFs are the last axis."""
+    bits = np.where(given == taken, 0, given + taken) * model.data_bits
+    rates = np.array([micro(model.adapter_lut_per_bit), micro(model.adapter_ff_per_bit)], dtype=np.int64)
+    found: Ints = -(-bits[..., None] * rates // MICRO)
+    return found

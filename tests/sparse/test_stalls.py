@@ -12,7 +12,7 @@ import pytest
 
 from accmine.sparse.folding import SLACKS
 from accmine.sparse.layer import PARTS, Histogram, binomial, in_parts
-from accmine.sparse.stalls import waiting_cycles, waiting_cycles_of
+from accmine.sparse.stalls import waiting_cycles, waiting_cycles_of, waiting_table
 from accmine.sparse.stalls_table import BOUNDS, ENGINES, LARGEST, WEIGHTS
 from tests.samples.sparse_sample import random_histogram
 
@@ -133,6 +133,13 @@ def test_weights_are_what_makes_the_laws_hold() -> None:
         for feature, weight in (pair for means in rows for mean in means for pair in mean):
             assert weight > 0
             assert 0 <= feature < len(LARGEST) + len(BOUNDS)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_table_is_its_entries(seed: int) -> None:
+    histogram = any_histogram(random.Random(seed))
+    found = waiting_table(histogram, 2, np.array(COUNTS), SLACKS)
+    assert found.tolist() == [[waiting_cycles(histogram, 2, engines, slack) for engines in COUNTS] for slack in SLACKS]
 
 
 @pytest.mark.parametrize("slack", [1, 4, 16, 64])

@@ -5,6 +5,7 @@ Written a second time on purpose: ``check`` uses the scalar ones.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -15,7 +16,7 @@ from accmine.sparse.engine import MICRO, micro
 from accmine.sparse.folding import DENSE, SPARSE
 from accmine.sparse.layer import PARTS, Histogram, Layer, Level
 from accmine.sparse.resources import BRAM18, SMALLEST_BLOCK, URAM, EngineModel
-from accmine.sparse.stalls import waiting_cycles_of
+from accmine.sparse.stalls import waiting_table
 
 __all__ = ["use_table", "window_table"]
 
@@ -32,11 +33,12 @@ def window_table(problem: Problem, layer: Layer, rows: Ints) -> Ints:
     if SPARSE not in problem.engines or not len(sparse):
         return found
     for alone in {len(level.histograms) == 1 for level in layer.levels}:
-        of = [fine, slack, *((ci * 0, cg * 0) if alone else (ci, cg)), ci * co * cg]  # dealing matters where not alone
+        of = [fine, *((ci * 0, cg * 0) if alone else (ci, cg)), slack, ci * co * cg]  # dealing matters where not alone
         keys, place = _distinct([column[sparse] for column in of])
+        groups = _alike(keys)
         for i, level in enumerate(layer.levels):
             if (len(level.histograms) == 1) == alone:
-                found[i, sparse] = _waiting(layer, level, keys)[place]
+                found[i, sparse] = np.concatenate([_cycles(layer, level, own) for own in groups])[place]
     return found
 
 
@@ -50,18 +52,35 @@ def _distinct(columns: list[Ints]) -> tuple[Ints, Ints]:
     return np.column_stack([column[first] for column in columns]), place
 
 
-def _waiting(layer: Layer, level: Level, keys: Ints) -> Ints:
-    """For rows of (fine, slack, coarse_in, coarse_group, engines), or 0 for the coarse ones where nothing is dealt."""
-    found = np.empty(len(keys), dtype=np.int64)
-    worst: dict[tuple[int, int, int], Histogram] = {}
-    first = np.flatnonzero(np.any(np.diff(keys[:, :4], axis=0, prepend=-1) != 0, axis=1))
-    for at, behind in zip(first.tolist(), [*first[1:].tolist(), len(keys)], strict=True):  # rows of engines alone
-        fine, slack, ci, cg = keys[at, :4].tolist()
-        key = fine, ci, cg
-        if key not in worst:
-            worst[key] = _slowest(layer, level, fine, ci, cg) if ci else level.histograms[0]
-        found[at:behind] = waiting_cycles_of(worst[key], fine, keys[at:behind, 4], slack)
+@dataclass(frozen=True)
+class _Waiting:
+    """Sparse foldings with the same multipliers and dealing: slacks, engines, and which of both each has."""
+
+    fine: int
+    coarse_in: int
+    coarse_group: int
+    slacks: list[int]
+    engines: Ints
+    at: tuple[Ints, Ints]
+
+
+def _alike(keys: Ints) -> list[_Waiting]:
+    """Rows of (fine, coarse_in, coarse_group, slack, engines) in order; 0 for the coarse ones where none is dealt."""
+    first = np.flatnonzero(np.any(np.diff(keys[:, :3], axis=0, prepend=-1) != 0, axis=1))
+    found = []
+    for own in np.split(keys, first[1:]):
+        slacks, slack = np.unique(own[:, 3], return_inverse=True)
+        engines, engine = np.unique(own[:, 4], return_inverse=True)
+        fine, ci, cg = own[0, :3].tolist()
+        found.append(_Waiting(fine, ci, cg, slacks.tolist(), engines, (slack, engine)))
     return found
+
+
+def _cycles(layer: Layer, level: Level, own: _Waiting) -> Ints:
+    histogram = level.histograms[0]
+    if own.coarse_in:
+        histogram = _slowest(layer, level, own.fine, own.coarse_in, own.coarse_group)
+    return waiting_table(histogram, own.fine, own.engines, own.slacks)[own.at]
 
 
 def _slowest(layer: Layer, level: Level, fine: int, coarse_in: int, coarse_group: int) -> Histogram:

@@ -5,14 +5,25 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
-from accmine.problems.sparse_dataflow import Budget, Candidates, LayerOptions, Problem, tabulate
-from accmine.solvers.sparse_dataflow.pruning import at_interval, non_dominated
+from accmine.problems.sparse_dataflow import (
+    Budget,
+    Candidates,
+    LayerOptions,
+    Problem,
+    Solution,
+    budget_at,
+    check,
+    tabulate,
+)
+from accmine.solvers.sparse_dataflow.pruning import Affordable, at_interval, non_dominated
 from accmine.sparse.layer import Layer, Level, binomial
+from tests.samples.sparse_sample import random_dataflow
 
 
 def some_problem(seed: int) -> Problem:
@@ -93,6 +104,47 @@ def test_equal_layers_share_their_candidates() -> None:
     problem = Problem((layer, layer), budget=Budget(dsp=9))
     first, second = at_interval(problem, tabulate(problem), 10**6)
     assert first is second
+
+
+def test_what_designs_with_adapters_do_not_afford_is_left_out_and_nothing_else() -> None:
+    """Against all designs, at an interval and, after ``keep``, at a shorter one."""
+    fewer = designs = 0
+    for seed in range(100):
+        draw = random.Random(seed)
+        problem = random_dataflow(seed, edges=True, most_layers=2)
+        tables = tabulate(problem)
+        cycles = sorted({own for table in tables for own in table.cycles.ravel().tolist()})
+        options = Affordable(problem, tables)
+        prices = np.array([draw.randint(0, 1000) for _ in range(7)])
+        for interval in (cycles[2 * len(cycles) // 3], cycles[len(cycles) // 2]):
+            limits = (*budget_at(problem, interval), problem.budget.loss)
+            limited = [i for i, most in enumerate(limits) if most is not None]
+            whole = at_interval(problem, tables, interval)
+            if not all(map(len, whole)):
+                continue
+            left = options.at(interval, limits, adapters=True, joint=prices)
+            options.keep()
+            fewer += sum(map(len, left)) < sum(map(len, whole))
+            for design in product(*(range(len(own)) for own in whole)):
+                rows = zip(whole, tables, design, strict=True)
+                solution = Solution(tuple(t.choice(int(own.level[o]), int(own.folding[o])) for own, t, o in rows))
+                if check(problem, solution):
+                    continue
+                designs += 1
+                for own, kept, o in zip(whole, left, design, strict=True):
+                    mine = np.append(own.use[o], own.loss[o])[limited].tolist(), own.streams[o].tolist()
+                    rows_left = np.column_stack([kept.use, kept.loss])[:, limited].tolist()
+                    assert mine in list(zip(rows_left, kept.streams.tolist(), strict=True)), seed
+    assert fewer > 5
+    assert designs > 100
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_non_dominated_of_groups_is_that_of_each(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    points, group = draw.integers(0, 6, size=(80, 3)), draw.integers(0, 7, 80)
+    found = [which[non_dominated(list(points[which].T))] for which in (np.flatnonzero(group == g) for g in range(7))]
+    assert non_dominated(list(points.T), group).tolist() == sorted(np.concatenate(found).tolist())
 
 
 @pytest.mark.parametrize("seed", range(20))

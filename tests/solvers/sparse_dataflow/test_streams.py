@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -12,9 +13,9 @@ from accmine.ports import NEVER
 from accmine.problems.sparse_dataflow import Candidates, Problem
 from accmine.solvers.sparse_dataflow import streams
 from accmine.solvers.sparse_dataflow.joint import joined
-from accmine.solvers.sparse_dataflow.streams import Network
+from accmine.solvers.sparse_dataflow.streams import Network, adapters
 from accmine.sparse.layer import Layer, Level, binomial
-from accmine.sparse.resources import adapter
+from accmine.sparse.resources import DEFAULT_MODEL, adapter
 
 
 def network(seed: int, edges: list[tuple[int, int]], layers: int = 4) -> tuple[Problem, list[Candidates]]:
@@ -68,6 +69,14 @@ def test_cheapest_and_marginals_are_those_of_all_designs(seed: int, graph: int) 
     for layer, marginals in enumerate(own.marginals()):
         for option, least in enumerate(marginals.tolist()):
             assert least == min(price for design, price in cost.items() if design[layer] == option)
+
+
+@pytest.mark.parametrize("per_bit", [(1.5, 2.0), (0.34, 1 / 3), (0.0, 1e-6)])
+def test_adapters_of_arrays_are_those_of_the_scalar_formula(per_bit: tuple[float, float]) -> None:
+    model = replace(DEFAULT_MODEL, adapter_lut_per_bit=per_bit[0], adapter_ff_per_bit=per_bit[1], data_bits=7)
+    words = np.array([1, 2, 3, 7, 8, 640, 4099])
+    found = adapters(words[:, None], words, model)
+    assert found.tolist() == [[list(adapter(a, b, model)) for b in words.tolist()] for a in words.tolist()]
 
 
 def test_tables_that_are_too_large_leave_edges_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ _TEXTS: tuple[tuple[str, Callable[[_Look], object]], ...] = (
     ),
     (
         "a study of a sparse dataflow accelerator, which accmine run reads",
-        lambda look: look.has("kind", "device", "loss") and not look.has("layers"),
+        lambda look: look.has("kind", "loss") and look.some(1, "device", "devices") and not look.has("layers"),
     ),
     ("a problem of accmine, which accmine solve reads", lambda look: look.has("kind")),
     ("a study over a suite, which accmine compare reads", lambda look: look.has("name", "compare")),

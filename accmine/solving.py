@@ -118,11 +118,12 @@ def solve(
     chosen: Any = solver
     if solver is None or isinstance(solver, str):
         chosen = make_solver(kind, solver or DEFAULT_SOLVER.get(kind) or next(iter(solvers_of(kind)), ""))
-    conflict = kind_of(problem).impossible(problem)
-    if not conflict[0] and not isinstance(chosen, Solver):  # of another package, from before there were records
+    impossible = kind_of(problem).impossible
+    if not isinstance(chosen, Solver) and not impossible(problem)[0]:  # of another package, from before records
         result = chosen.solve(problem, stop=stop, seed=seed, hint=hint, on_progress=on_progress)
         return replace(verify(problem, result), versions=versions())
     record = Record[Any](problem, stop, seed=seed, hint=hint, on_progress=on_progress, solver=chosen.name)
+    conflict = impossible(problem)  # within the limit of time: it may need tables
     try:
         if conflict[0]:
             record.no_solution("the limits themselves, before any search")

@@ -324,6 +324,8 @@ class _Search:
     ) -> bool | None:
         """Whether CP-SAT finds a design, which is offered; ``None``: not decided."""
         record = self.record
+        if record.over() is not None:  # to declare a model takes time as well
+            return None
         model = cast(Any, make_model(KIND, "cp-sat"))
         limits = self._within(at)[1]
         built = model.among(problem or self.problem, self.tables, candidates, limits)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +24,7 @@ PATIENCE_S = 60.0
 
 
 _NURSERY = """
-import json, os, sys
+import faulthandler, json, os, signal, sys
 import accmine.cli, accmine.questions.run.run, accmine.questions.run.report
 from accmine.registry import SOLVERS, make_solver
 for kind, name in SOLVERS:
@@ -35,7 +37,9 @@ for line in sys.stdin:
         os.setsid()  # by which its workers are found
         for number in range(3):
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
-        accmine.cli.main(json.loads(line))
+        order = json.loads(line)
+        faulthandler.register(signal.SIGUSR1, open(order["stacks"], "w"))
+        accmine.cli.main(order["arguments"])
     print(pid, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
@@ -47,20 +51,26 @@ class Nursery:
     def __init__(self, more: str = "") -> None:
         command = [sys.executable, "-c", _NURSERY % more]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        self.folder = Path(tempfile.mkdtemp())
 
     def run(self, arguments: list[str], until: Callable[[], bool], number: int) -> tuple[int, int]:
         """Begin a run and send it a signal when it is time; returns its process and its exit code."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(arguments).encode() + b"\n")
+        stacks = self.folder / "stacks.txt"
+        order = {"arguments": arguments, "stacks": str(stacks)}
+        self.process.stdin.write(json.dumps(order).encode() + b"\n")
         pid = int(self.process.stdout.readline())
         while not (over := bool(select.select([self.process.stdout], [], [], 0.01)[0])) and not until():
             pass
         if not over:
             os.kill(pid, number)
         if not select.select([self.process.stdout], [], [], PATIENCE_S)[0]:
+            os.kill(pid, signal.SIGUSR1)
+            time.sleep(1.0)
             os.kill(pid, signal.SIGKILL)
-            raise AssertionError(f"signal {number} did not end a run within {PATIENCE_S} s")
+            self.process.stdout.readline()  # its code: the next order has its own answer
+            raise AssertionError(f"signal {number} did not end a run within {PATIENCE_S} s\n{stacks.read_text()}")
         return pid, int(self.process.stdout.readline())
 
     def end(self) -> None:
@@ -68,6 +78,7 @@ class Nursery:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(PATIENCE_S)
+        shutil.rmtree(self.folder)
 
 
 @dataclass

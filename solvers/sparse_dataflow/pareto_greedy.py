@@ -18,7 +18,9 @@ from accmine.errors import InputError
 from accmine.problems.sparse_dataflow import LayerOptions, Problem, Solution, budget_at, needs_interval, tabulate
 from accmine.record import Record
 from accmine.result import StopReason
-from accmine.sparse.resources import RESOURCES, adapter
+from accmine.sparse.resources import RESOURCES
+
+from .streams import adapters
 
 __all__ = ["ParetoGreedy"]
 
@@ -126,7 +128,8 @@ class _Design:
         self.cycles = [int(own.cycles(first)[0]) for own in self.pools]
         self.total = np.sum([own.use(first)[0] for own in self.pools], axis=0)
         for i, j in problem.edges:
-            self.total[_LOGIC] += self._adapter(self.pools[i].streams(first, 1), self.pools[j].streams(first, 0))[0]
+            given, taken = self.pools[i].streams(first, 1), self.pools[j].streams(first, 0)
+            self.total[_LOGIC] += adapters(given, taken, problem.model)[0]
 
     def solution(self) -> Solution:
         rows = zip(self.tables, self.pools, self.at, strict=True)
@@ -160,16 +163,11 @@ class _Design:
         for source, target in self.problem.edges:
             if i == source:
                 taken = self.pools[target].streams(np.full(len(which), self.at[target]), 0)
-                found[:, _LOGIC] += self._adapter(pool.streams(which, 1), taken)
+                found[:, _LOGIC] += adapters(pool.streams(which, 1), taken, self.problem.model)
             elif i == target:
                 given = self.pools[source].streams(np.full(len(which), self.at[source]), 1)
-                found[:, _LOGIC] += self._adapter(given, pool.streams(which, 0))
+                found[:, _LOGIC] += adapters(given, pool.streams(which, 0), self.problem.model)
         return found
-
-    def _adapter(self, given: Ints, taken: Ints) -> Ints:
-        """LUTs and FFs; shape (pairs, 2)."""
-        rows = zip(given.tolist(), taken.tolist(), strict=True)
-        return np.array([adapter(a, b, self.problem.model) for a, b in rows], dtype=np.int64).reshape(-1, 2)
 
 
 def _pool(table: LayerOptions, levels: Sequence[int], limits: Sequence[int | None]) -> _Pool:

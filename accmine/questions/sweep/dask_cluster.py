@@ -244,28 +244,28 @@ class DaskExecutor(Executor):
         job = worker.job
         if job is None or job.dask is not dask:  # of one that was begun again in the meantime
             return
+        try:
+            value, error = _answer(dask)
+        except _NoAnswerError:
+            self._lose(address)  # or it would be handed this job again, as nobody has looked since it was lost
+            return
         worker.job = None
-        if dask.status == "finished":
-            try:
-                value = dask.result(timeout=CONNECT_S)
-            except Exception:  # noqa: BLE001 - lost between its end and its arrival
-                self._again(job, address)
-            else:
-                job.future.set_result(value)
-        elif dask.status == "error" and not _lost(error := dask.exception(timeout=CONNECT_S)):
-            job.future.set_exception(error)
+        if error is None:
+            job.future.set_result(value)
         else:
-            self._again(job, address)
+            job.future.set_exception(error)
 
     def _answered(self, address: str, worker: _Worker, question: Any) -> None:
         """Take a worker that holds what this process holds, refuse another one by name."""
-        if question.status == "finished":
-            found = differences(question.result(timeout=CONNECT_S), self._ours)
-        elif question.status == "error" and not _lost(error := question.exception(timeout=CONNECT_S)):
-            found = f"no accmine of this kind ({type(error).__name__}: {error!s:.200})"
-        else:
+        try:
+            value, error = _answer(question)
+        except _NoAnswerError:
             del self._workers[address]  # looked for again
             return
+        if error is None:
+            found = differences(value, self._ours)
+        else:
+            found = f"no accmine of this kind ({type(error).__name__}: {error!s:.200})"
         if not found:
             worker.accepted = True
             return
@@ -283,9 +283,30 @@ class DaskExecutor(Executor):
                 job.dask = self._ask(address, job.function, *job.arguments)
 
 
-def _lost(error: BaseException) -> bool:
-    """Whether Dask tells of a worker that it lost, not of what a job raised."""
-    return type(error).__name__ in ("KilledWorker", "CancelledError", "FutureCancelledError", "CommClosedError")
+class _NoAnswerError(Exception):
+    """A worker was lost with what it was asked, or with its answer."""
+
+
+_LOST = ("KilledWorker", "CancelledError", "FutureCancelledError", "CommClosedError")
+"""Errors by which Dask tells of a worker that it lost, not of what a job raised."""
+
+
+def _answer(dask: Any) -> tuple[Any, BaseException | None]:
+    """What a job came to, or what it raised.
+
+    Raises
+    ------
+    _NoAnswerError
+        If Dask has neither; also of a job that ended, when its worker was lost before the value arrived.
+    """
+    if dask.status == "finished":
+        try:
+            return dask.result(timeout=CONNECT_S), None
+        except Exception as error:
+            raise _NoAnswerError from error
+    if dask.status == "error" and type(error := dask.exception(timeout=CONNECT_S)).__name__ not in _LOST:
+        return None, error
+    raise _NoAnswerError
 
 
 @contextmanager

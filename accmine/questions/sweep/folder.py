@@ -74,8 +74,10 @@ class SweepFolder:
     def _file(self, number: int) -> Path:
         return self.path / "points" / f"{number}.json"
 
-    def begin(self, loaded: LoadedSweep) -> None:
-        """Write what is swept."""
+    def begin(self, loaded: LoadedSweep, *, alone: bool = False) -> None:
+        """Write what is swept; remove what killed processes were writing, if nobody else works here."""
+        for path in list(self.path.rglob(".*.tmp")) if alone else ():
+            path.unlink(missing_ok=True)
         if not (self.path / "sweep.yaml").is_file():
             write_atomic(self.path / "sweep.yaml", dump(loaded.document.data, flow=None))
 

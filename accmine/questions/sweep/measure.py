@@ -106,7 +106,7 @@ def run_sweep(
     sweep = _Sweep(loaded, folder, Path(runs_dir), watch, on_point or (lambda _: None))
     sweep.more = {"again": again, "workers": None if executor is not None else max(1, total // jobs)}
     with claimed(folder.path, shard, watch.say) as sweep.still_ours, suppress(KeyboardInterrupt), ExitStack() as stack:
-        folder.begin(loaded)
+        folder.begin(loaded, alone=shard is None)
         sweep.pool = cache(lambda: executor or stack.enter_context(workers(jobs, [], apart=True)))
         todo = sweep.open_points(shard, again, retry)
         if merge:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,45 @@ def test_a_worker_killed_midway_loses_nothing(
     assert [key for key in range(8) if began.count(key) > 1] in ([], [last]), "nothing but what it was in the midst of"
     assert len(said) == 1
     assert said[0].startswith(f"lost the worker {victim}")
+
+
+def test_a_worker_killed_between_its_end_and_the_arrival_of_its_value_loses_nothing(
+    shared: Cluster, executor: DaskExecutor, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_cluster, "LOOK_S", 20.0)  # nobody looks who is there in the meantime
+    monkeypatch.setattr(dask_cluster, "CONNECT_S", 2.0)
+    log, real, victims = tmp_path / "log", executor._ended, list[str]()
+
+    def ended(address: str, answer: Any) -> None:
+        if not victims and executor._workers[address].job is not None:
+            victims.append(address)
+            shared.kill(address)
+        real(address, answer)
+
+    monkeypatch.setattr(executor, "_ended", ended)
+    assert dict(done(executor, noted, jobs(log, 6))) == squares(6)
+    assert len(starts(log)) == 7, "the one whose value was lost was done again, and no other"
+    assert said == [f"lost the worker {victims[0]} in the midst of a job"]
+
+
+@pytest.mark.parametrize("asked", range(2))
+def test_a_worker_killed_between_its_end_and_the_arrival_of_what_it_holds_is_done_without(
+    asked: int, nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_cluster, "CONNECT_S", 2.0)
+    real, questions = DaskExecutor._answered, list[str]()
+
+    def answered(self: DaskExecutor, address: str, *more: Any) -> None:
+        questions.append(address)
+        if len(questions) - 1 == asked:
+            made.kill(address)
+        real(self, address, *more)
+
+    monkeypatch.setattr(DaskExecutor, "_answered", answered)
+    with cluster(nursery) as made:
+        executor = DaskExecutor(made.address)
+        assert dict(done(executor, noted, jobs(tmp_path / "log", 4, seconds=0.1))) == squares(4)
+        executor.shutdown()
 
 
 def test_a_worker_of_another_version_is_refused_by_name(shared: Cluster, said: list[str], tmp_path: Path) -> None:

@@ -139,6 +139,20 @@ def test_a_damaged_file_of_a_point_is_said_and_made_again(tmp_path: Path) -> Non
         assert [row["best"] for row in again.rows] == [row["best"] for row in first.rows]
 
 
+def test_what_killed_processes_were_writing_goes_when_a_sweep_works_alone(tmp_path: Path) -> None:
+    first = swept(tmp_path, ONE)
+    own, sweep = tmp_path / "runs" / "table.csv.tmp", load_sweep(tmp_path / "tiny.yaml")
+    left = [first.folder / name for name in (".table.csv.a.tmp", "points/.0.json.b.tmp", "common/tasks/.c.json.d.tmp")]
+    for path in (own, *left):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+    run_sweep(sweep, runs_dir=tmp_path / "runs", executor=Inline(), shard=Shard(1, 2))
+    assert all(path.exists() for path in left), "another shard may be writing them"
+    run_sweep(sweep, runs_dir=tmp_path / "runs", executor=Inline())
+    assert not any(path.exists() for path in left)
+    assert own.exists()
+
+
 def test_infeasible_and_wrong_points_are_rows_with_their_reason(tmp_path: Path) -> None:
     variants = {
         "small": {"limits.area": "1 mm^2"},

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from accmine.errors import InputError
-from accmine.ports import Kind, Model, Problem
+from accmine.ports import Clock, Kind, Model, Problem
 
 __all__ = [
     "DEFAULT_SOLVER",
@@ -187,8 +187,8 @@ def kind_of(problem: Any) -> Kind:
     return problem_module(problem.kind)
 
 
-def explainer(kind: str) -> Callable[[Any], tuple[tuple[str, ...], tuple[str, ...]]] | None:
-    """What tells why a problem of a kind has no solution, where that takes solvers."""
+def explainer(kind: str) -> Callable[[Any, Clock], tuple[tuple[str, ...], tuple[str, ...]]] | None:
+    """What tells by a given time why a problem of a kind has no solution, where that takes solvers."""
     return cast(Any, _load(WHY_NOT[kind])) if kind in WHY_NOT else None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from accmine.errors import CheckError, InputError
 from accmine.files import Document
-from accmine.ports import Incumbent, Solver, Stop
+from accmine.ports import NEVER, Clock, Incumbent, Solver, Stop
 from accmine.problems.files import load_problem, load_source, located
 from accmine.record import Record
 from accmine.registry import DEFAULT_SOLVER, explainer, kind_of, make_solver, solvers_of
@@ -38,6 +38,7 @@ __all__ = [
 
 _PACKAGES = ("accmine", "numpy", "ortools", "pyomo", "highspy")
 _NO_LIMIT = Stop()
+_WHY_S = 10.0  # for the reasons of an infeasible problem, where less is left
 _TOLERANCE = 1e-9  # of objectives that are floating-point numbers; integers must be equal
 
 
@@ -60,11 +61,15 @@ def bound_of(problem: Any) -> tuple[float | int | None, str]:
     return (None if score is None else kind.shown_bound(problem, score)), method
 
 
-def explain(problem: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(limits in conflict, least change of each that helps) of a problem without solution; both empty otherwise."""
+def explain(problem: Any, clock: Clock = NEVER) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(limits in conflict, least change of each that helps) of a problem without solution; both empty otherwise.
+
+    What ``clock`` leaves undecided is said to be so: more limits are named than needed, or a change that is enough and
+    not the least.
+    """
     kind = kind_of(problem)
     own = explainer(kind.KIND)
-    return kind.impossible(problem) if own is None else own(problem)
+    return kind.impossible(problem) if own is None else own(problem, clock)
 
 
 def _value(problem: Any, solution: Any) -> float | int:
@@ -132,7 +137,7 @@ def solve(
         reason = StopReason.INTERRUPTED
     if record.infeasible and not record.conflict:
         try:
-            record.blame(*explain(problem))
+            record.blame(*explain(problem, max(record.clock, Clock.after(_WHY_S), key=Clock.left)))
         except KeyboardInterrupt:  # that there is no solution is proven all the same
             record.blame((), ("interrupted before the limits in conflict were told apart",))
     return replace(verify(problem, record.result(reason)), versions=versions())

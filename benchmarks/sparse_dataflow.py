@@ -9,14 +9,19 @@ all engines, memories and slacks, adapters where streams differ, eight levels a 
 * direct: CP-SAT with the interval as a variable beside bisection, on the first layers of networks with DSPs and loss.
 
     python benchmarks/sparse_dataflow.py [--only proof tpe direct] [--networks ...] [--trials 500] [--without-adapters]
+
+Proofs with some of the limits, and weights in some of the memories, which are free where their limit is left out:
+
+    python benchmarks/sparse_dataflow.py --only proof --limits dsp lut bram18 loss [--memories bram]
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
 from fractions import Fraction
 from functools import cache
 from math import floor
@@ -48,6 +53,9 @@ NETWORKS = (
 BUDGETS = (("u250", 1.0, 2.0), ("u250", 0.2, 1.0), ("zcu102", 1.0, 2.0))
 """Device, the share of it that may be used, and points of loss."""
 
+LIMITS = tuple(field.name for field in fields(Budget))
+MEMORIES = ("bram", "uram", "stream")
+
 _LUTS = Fraction(8, 10)
 _TRIED_WITH = ("u250", 0.2, 2.0)
 _TRIED = ("resnet-18", "resnet-50", "mobilenet-v3-large")
@@ -68,8 +76,14 @@ def problem(name: str, device: str, share: float, loss: float, *, levels: int = 
     part = Fraction(str(share))
     blocks = {key: floor(part * (_LUTS if key == "lut" else 1) * count) for key, count in chip.blocks().items()}
     budget = Budget(**blocks, bits_per_cycle=part * chip.bits_per_cycle, loss=floor(loss * POINT))
-    memories = ("bram", "uram", "stream") if chip.uram else ("bram", "stream")
+    memories = tuple(key for key in MEMORIES if chip.uram or key != "uram")
     return Problem(layers, edges if adapters else (), budget, memories=memories, name=f"{name}, {device} x {share:g}")
+
+
+def _cut(own: Problem, limits: Sequence[str], memories: Sequence[str]) -> Problem:
+    """The problem with these of its limits and memories alone."""
+    budget = Budget(**{key: getattr(own.budget, key) for key in limits})
+    return replace(own, budget=budget, memories=tuple(key for key in own.memories if key in memories))
 
 
 def _first(name: str, count: int) -> Problem:
@@ -96,17 +110,17 @@ def _line(*cells: object) -> None:
     )
 
 
-def _proof(networks: Sequence[str], seconds: float, adapters: bool) -> None:
+def _proof(problems: Iterable[Problem], seconds: float) -> None:
     _line("network, device", "loss", "interval", "bound", "status", "seconds", "cpu s")
-    worst = 0.0
-    for name in networks:
-        for device, share, loss in BUDGETS:
-            own = problem(name, device, share, loss, adapters=adapters)
-            found, took, used = _timed(own, "bisection", Stop(seconds=seconds, workers=2))
-            worst = max(worst, took)
-            values = found.objective or "-", found.bound or "-", found.status
-            _line(own.name, loss, *values, f"{took:.2f}", f"{used:.2f}")
-    print(f"slowest: {worst:.2f} s")
+    worst, proven, count = 0.0, 0, 0
+    for own in problems:
+        found, took, used = _timed(own, "bisection", Stop(seconds=seconds, workers=2))
+        worst, count = max(worst, took), count + 1
+        proven += found.status in (Status.OPTIMAL, Status.INFEASIBLE)
+        loss = "-" if own.budget.loss is None else own.budget.loss / POINT
+        values = found.objective or "-", found.bound or "-", found.status
+        _line(own.name, loss, *values, f"{took:.2f}", f"{used:.2f}")
+    print(f"{proven} of {count} proven; slowest: {worst:.2f} s")
 
 
 def _tpe(networks: Sequence[str], trials: int) -> None:
@@ -142,9 +156,13 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=120.0, help="limit of each proof, and of each direct model")
     parser.add_argument("--without-adapters", action="store_true")
+    parser.add_argument("--limits", nargs="+", default=LIMITS, choices=LIMITS, help="of proofs; default: all")
+    parser.add_argument("--memories", nargs="+", default=MEMORIES, choices=MEMORIES, help="of proofs; default: all")
     options = parser.parse_args()
     if "proof" in options.only:
-        _proof(options.networks or NETWORKS, options.seconds, not options.without_adapters)
+        cases = itertools.product(options.networks or NETWORKS, BUDGETS)
+        whole = (problem(name, *limits, adapters=not options.without_adapters) for name, limits in cases)
+        _proof((_cut(own, options.limits, options.memories) for own in whole), options.seconds)
     if "tpe" in options.only:
         _tpe(options.networks or _TRIED, options.trials)
     if "direct" in options.only:

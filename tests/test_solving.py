@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import pytest
 
 from accmine import solving
 from accmine.errors import CheckError, InputError
-from accmine.ports import Stop
+from accmine.ports import Clock, Stop
 from accmine.problems.operator_schedule import Solution, objective, problem_from_json
+from accmine.record import Record
 from accmine.registry import make_solver
-from accmine.result import Sense, Status
+from accmine.result import Sense, Status, StopReason
 from accmine.solving import solve
 
 DATA = Path(__file__).parent / "data" / "whole_chip_schedule.json"
@@ -213,3 +215,40 @@ def test_a_lying_solver_never_leaves_solve(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(solving, "make_solver", lambda kind, name: Liar())
     with pytest.raises(CheckError, match=r"operator-schedule: b: starts at 0 before a\.x ends at 3"):
         solving.solve(problem)
+
+
+class _Never:
+    """Says after a while that there is no solution."""
+
+    name = "never"
+
+    def search(self, record: Record[Any]) -> StopReason:
+        time.sleep(0.02)
+        record.no_solution("because")
+        return StopReason.FINISHED
+
+
+def test_reasons_have_the_time_that_is_left_and_some_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[float] = []
+
+    def explain(_: Any, clock: Clock) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        left.append(clock.left())
+        return ("limits",), ("limits: more",)
+
+    monkeypatch.setattr(solving, "explain", explain)
+    for seconds in (None, 500.0, 0.01):
+        result = solve(solving.load_problem(DATA), _Never(), stop=Stop(seconds=seconds))
+        assert (result.status, result.conflict) == (Status.INFEASIBLE, ("limits",))
+    assert left[0] == float("inf")
+    assert 490 < left[1] <= 500
+    assert 9 < left[2] <= 10
+
+
+def test_an_interrupt_of_the_reasons_keeps_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explain(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(solving, "explain", explain)
+    result = solve(solving.load_problem(DATA), _Never())
+    assert (result.status, result.conflict) == (Status.INFEASIBLE, ())
+    assert result.remedy == ("interrupted before the limits in conflict were told apart",)

@@ -107,9 +107,9 @@ def infeasible(message: str, members: Sequence[ConflictingLimit], more: Sequence
     Raises
     ------
     CheckError
-        If there are no members: a proven no has a cause.
+        If there are neither members nor lines that say why they are not known: a proven no has a cause.
     """
-    if not members:
+    if not members and not more:
         raise CheckError(f"{message}; but no cause of it is known")
     return InfeasibleError(
         message,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from accmine.ports import NEVER, Clock
 from accmine.problems.device_placement import Layer, Option, Pipelining, Problem, impossible
 from accmine.problems.device_placement.memory import held_microbatches, layer_bytes
 from accmine.problems.device_placement.numbers import replica_microbatches
@@ -30,7 +31,7 @@ __all__ = ["explain", "least_memory"]
 _ENOUGH = np.iinfo(np.int64).max
 
 
-def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def explain(problem: Problem, clock: Clock = NEVER) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(limits in conflict, what helps) of a placement without solution; both empty where that is not known."""
     known = impossible(problem)
     if known[0]:
@@ -44,7 +45,7 @@ def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return limits, (f"pipelinings: another than {shapes}: no number of stages and replicas fills it",)
     if need <= problem.memory_bytes or not problem.chain:
         return (), ()
-    return ("memory_bytes",), (f"memory_bytes: at least {need:,}", *_others(problem))
+    return ("memory_bytes",), (f"memory_bytes: at least {need:,}", *(_others(problem) if not clock.over() else ()))
 
 
 def _of_phaze(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:

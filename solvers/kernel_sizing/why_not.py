@@ -13,7 +13,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from accmine.errors import InputError
-from accmine.ports import Stop
+from accmine.ports import NEVER, Clock
 from accmine.problems.conflict import conflicts
 from accmine.problems.kernel_sizing import (
     KIND,
@@ -45,9 +45,9 @@ _TARGET = "target"
 _ALONE = "is enough by itself"
 
 
-def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def explain(problem: Problem, clock: Clock = NEVER) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(target and counts in conflict, least change of each that helps) of an infeasible problem; else both empty."""
-    case = _Case(problem)
+    case = _Case(problem, clock)
     found = conflicts([*case.choices, _TARGET], case.feasible)
     members = [name for name in (_TARGET, *case.choices) if any(name in own for own in found)]
     remedies = [case.of_target() if name == _TARGET else case.of_counts(name) for name in members]
@@ -61,8 +61,8 @@ def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
 class _Case:
     """A problem whose counts may be without limit."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, clock: Clock) -> None:
+        self.problem, self.clock = problem, clock
         self.choices = {field_of(problem, own): own for own in problem.choices}
         self.unproved = False
         fixed, varying = fixed_and_varying(problem)
@@ -92,7 +92,7 @@ class _Case:
         if _TARGET not in kept:
             return True
         names = [name for name in self.choices if name not in kept]
-        record = _asked(self.unlimited(*names))
+        record = self.asked(self.unlimited(*names))
         if record.best is None and not record.infeasible:
             self.unproved = self.unproved or bool(names)
             return bool(names)  # whoever asks why has proven that all together conflict
@@ -115,12 +115,12 @@ class _Case:
         """The least count of one resource with which the others as they are keep the target."""
         own = self.choices[name]
         free = self.unlimited(name)
-        record = _asked(free)
+        record = self.asked(free)
         if record.infeasible:
             reached, _, proven = self.fastest(free)
             least = f"at least {reached} cycles per iteration are" if proven else "it is not known how many cycles are"
             return f"{name}: no count of {own.name} {_ALONE}; without a limit of it {least} needed"
-        record = _asked(self.changed({name: tuple((count, count) for count in range(1, _MOST + 1))}))
+        record = self.asked(self.changed({name: tuple((count, count) for count in range(1, _MOST + 1))}))
         if record.best is None:
             return f"{name}: more than {_MOST} of {own.name} while the others stay, or undecided"
         count = record.score
@@ -142,7 +142,7 @@ class _Case:
         rate, _ = rate_of(problem, best)
         for _ in range(_STEPS):
             try:
-                record = _asked(replace(problem, target=rate - Fraction(1, rate.denominator * self.back)))
+                record = self.asked(replace(problem, target=rate - Fraction(1, rate.denominator * self.back)))
             except InputError:  # beyond 64 bits: nothing is decided
                 break
             if record.infeasible:
@@ -153,12 +153,11 @@ class _Case:
             rate, _ = rate_of(problem, best)
         return rate, best, False
 
-
-def _asked(problem: Problem) -> Record[Solution]:
-    """What the solver finds of a problem within its work."""
-    record = Record[Solution](problem, Stop(work=_WORK))
-    if impossible(problem)[0]:
-        record.no_solution()
-    else:
-        make_solver(KIND, DEFAULT_SOLVER[KIND]).search(record)
-    return record
+    def asked(self, problem: Problem) -> Record[Solution]:
+        """What the solver finds of a problem within its work and the time."""
+        record = Record[Solution](problem, self.clock.stop(_WORK))
+        if impossible(problem)[0]:
+            record.no_solution()
+        else:
+            make_solver(KIND, DEFAULT_SOLVER[KIND]).search(record)
+        return record

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from accmine.ports import Stop
+from accmine.ports import NEVER, Clock
 from accmine.problems.conflict import minimal_conflict
 from accmine.problems.sparse_dataflow import Least, Problem, impossible
 from accmine.record import Record
@@ -27,10 +27,10 @@ _EVER = 1 << 50
 _INTERVAL = "least.interval"
 
 
-def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def explain(problem: Problem, clock: Clock = NEVER) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(budgets in conflict, what would be enough of each); both empty where that is not known.
 
-    What a question leaves open counts as no conflict: then more budgets are named than needed.
+    What a question leaves open counts as no conflict of fewer: then more budgets are named than needed.
     """
     known = impossible(problem)
     if known[0]:
@@ -38,18 +38,31 @@ def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
     given = [key for key in _keys() if getattr(problem.budget, key) is not None]
     given += [_INTERVAL] if problem.least is not None else []
 
+    undecided: set[frozenset[str]] = set()
+
     def feasible(kept: frozenset[str]) -> bool:
         own = _with(problem, kept)
         if own.least is None:
-            return fits(own, Stop(work=_WORK)) is not False
-        record = Record[Any](own, Stop(work=_WORK), solver=Bisection.name)
-        Bisection().search(record)
-        return not record.infeasible
+            answer = fits(own, clock.stop(_WORK))
+        else:
+            record = _searched(own, clock)
+            answer = False if record.infeasible else None if record.best is None else True
+        if answer is None:
+            undecided.add(kept)
+            return kept != frozenset(given)  # whoever asks why has proven that all together conflict
+        return answer
 
     conflict = minimal_conflict(given, feasible)
-    return tuple(key if key == _INTERVAL else f"budget.{key}" for key in conflict), tuple(
-        _remedy(problem, key) for key in conflict
-    )
+    remedies = [_remedy(problem, key, clock) for key in conflict]
+    if conflict and undecided - {frozenset(given)}:
+        remedies.append("whether fewer budgets conflict already was not decided in time")
+    return tuple(key if key == _INTERVAL else f"budget.{key}" for key in conflict), tuple(remedies)
+
+
+def _searched(problem: Problem, clock: Clock) -> Record[Any]:
+    record = Record[Any](problem, clock.stop(_WORK), solver=Bisection.name)
+    Bisection().search(record)
+    return record
 
 
 def _keys() -> tuple[str, ...]:
@@ -63,20 +76,20 @@ def _with(problem: Problem, kept: frozenset[str]) -> Problem:
     return replace(problem, budget=replace(problem.budget, **left), least=least)
 
 
-def _remedy(problem: Problem, key: str) -> str:
+def _remedy(problem: Problem, key: str, clock: Clock) -> str:
     ever = _EVER if problem.least is None else problem.least.interval
     if key == "bits_per_cycle" and problem.least is None:  # a rate: however small, it is enough for a long interval
         return "budget.bits_per_cycle: more than 0"
     free = _with(problem, frozenset(_keys()) - {key})
     asked = None if key == _INTERVAL else Least("bits" if key == "bits_per_cycle" else key, ever)
-    record = Record[Any](replace(free, least=asked), Stop(work=_WORK), solver=Bisection.name)
-    Bisection().search(record)
+    record = _searched(replace(free, least=asked), clock)
     name = key if key == _INTERVAL else f"budget.{key}"
     if record.infeasible:
         return f"{name}: no change of it alone is enough"
     unit = POINT if key == "loss" else ever if key == "bits_per_cycle" else 1
     if record.best is None:
-        return f"{name}: more than {_number(record.bound - 1, unit)}"
+        least = f"more than {_number(record.bound - 1, unit)}" if record.bound else "more than it is"
+        return f"{name}: {least}; what is enough was not found in time"
     if record.score > record.bound:
         return f"{name}: {_number(record.score, unit)} is enough, {_number(record.bound - 1, unit)} is not"
     return f"{name}: at least {_number(record.score, unit)}"

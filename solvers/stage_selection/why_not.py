@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.ports import Stop
+from accmine.ports import NEVER, Clock, Stop
 from accmine.problems.conflict import conflicts
 from accmine.problems.limits import COSTS, Cost
 from accmine.problems.stage_selection import KIND, Limits, Problem, Solution, check
@@ -40,13 +40,13 @@ _COSTS = {f"limits.{cost.name}": cost for cost in COSTS}
 """Limit -> the cost it caps."""
 
 
-def explain(problem: Problem) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def explain(problem: Problem, clock: Clock = NEVER) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(limits in conflict, least change of each that helps) of an infeasible problem; both empty otherwise."""
     numbers = integers(problem)
     if not all(slot.options for slot in numbers.slots):
         scope = "every stage of every pipeline" if problem.mode == "common" else "every stage of its pipeline"
         return ("mode",), (f"mode {problem.mode}: no design is a candidate of {scope}; add one, or take heterogeneous",)
-    case = _Case(problem, numbers)
+    case = _Case(problem, numbers, clock)
     found = conflicts(case.names, case.feasible)
     members = [name for name in case.names if any(name in own for own in found)]
     remedies = [case.remedy(name, found) for name in members]
@@ -68,8 +68,8 @@ def _alone(numbers: SelectionNumbers, cost: Cost) -> int:
 class _Case:
     """A problem whose limits may be taken away."""
 
-    def __init__(self, problem: Problem, numbers: SelectionNumbers) -> None:
-        self.problem, self.numbers = problem, numbers
+    def __init__(self, problem: Problem, numbers: SelectionNumbers, clock: Clock) -> None:
+        self.problem, self.numbers, self.clock = problem, numbers, clock
         given = [name for name in _COSTS if self.limit(name) is not None]
         # the floor is taken away last: what conflicts without it is told without it
         self.names = (*([_FLOOR] if numbers.step_limit is not None else []), *given)
@@ -130,6 +130,8 @@ class _Case:
         return limit
 
     def _ask(self, kept: frozenset[str]) -> tuple[bool | None, Solution | None]:
+        if self.clock.over():
+            return None, None
         try:
             self._questions = self._questions or self._solver().questions(self.problem, Stop(work=_WORK))
         except InputError:  # the timelines are too long to be declared: nothing is decided
@@ -179,7 +181,7 @@ class _Case:
         """(proven lower bound, verified value) of a limit under the floor."""
         solution, needed = None, 0
         with suppress(InputError):  # the timelines are too long to be declared: nothing is decided
-            questions = self._solver().questions(self.problem, Stop(work=_WORK))
+            questions = self._solver().questions(self.problem, self.clock.stop(_WORK))
             solution, needed = questions.least(name, kept)
         needed = max(needed, _alone(self.numbers, _COSTS[name]))
         if solution is None:
@@ -199,7 +201,7 @@ class _Case:
     def _floor_remedy(self, kept: frozenset[str]) -> str:
         """The largest floor that the limits in ``kept`` allow."""
         free = replace(self.problem, objective="throughput", floor=None, limits=Limits(**self._only(kept)))
-        record = Record[Solution](free, Stop(seconds=_SECONDS))
+        record = Record[Solution](free, Stop(seconds=max(0.0, min(_SECONDS, self.clock.left()))))
         make_solver(KIND, DEFAULT_SOLVER[KIND]).search(record)
         result = record.result(StopReason.FINISHED)
         most = None if not result.bound else 1.0 / float(result.bound)

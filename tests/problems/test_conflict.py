@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accmine.errors import InfeasibleError
+from accmine.errors import CheckError, InfeasibleError
 from accmine.files import load_yaml
 from accmine.problems.conflict import (
     DEFAULT,
@@ -117,3 +117,10 @@ def test_the_error_of_limits() -> None:
     assert (placed.conflict, placed.remedy) == (error.conflict, error.remedy)
     plain = InfeasibleError("no", remedy=["larger"])
     assert located(plain, load_yaml(text=TEXT)) is plain
+
+
+def test_the_error_of_limits_that_nobody_knows() -> None:
+    error = infeasible("no", [], ["interrupted"])
+    assert (str(error), error.conflict, error.remedy) == ("no\ninterrupted", (), ("interrupted",))
+    with pytest.raises(CheckError, match=r"^no; but no cause of it is known$"):
+        infeasible("no", [])

@@ -98,14 +98,26 @@ _KNOWN: WeakKeyDictionary[Problem, tuple[LayerOptions, ...]] = WeakKeyDictionary
 def tabulate(problem: Problem) -> tuple[LayerOptions, ...]:
     """The options of every layer; equal layers share one table, alike ones all of it but the losses.
 
+    Budgets, edges and what is minimised do not matter: a problem has the tables of the one that it was made of.
+
     Raises
     ------
     InputError
         For a layer with more than ``MOST_FOLDINGS``.
     """
-    if problem not in _KNOWN:
-        _KNOWN[problem] = _tables(problem)
-    return _KNOWN[problem]
+    found = _KNOWN.get(problem)
+    if found is None:
+        own = _what_counts(problem)
+        alike = (
+            tables for other, tables in _KNOWN.items() if other.layers is problem.layers and _what_counts(other) == own
+        )
+        found = _KNOWN[problem] = next(alike, None) or _tables(problem)
+    return found
+
+
+def _what_counts(problem: Problem) -> tuple[Any, ...]:
+    """What tables depend on, beside the layers."""
+    return problem.model, problem.engines, problem.memories, problem.slacks
 
 
 def tabulate_from(problem: Problem, other: Problem, levels: Sequence[Sequence[int]]) -> None:

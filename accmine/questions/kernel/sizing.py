@@ -279,8 +279,6 @@ def _infeasible(asked: SizingProblem, result: Result[Solution]) -> InfeasibleErr
     problem = asked.problem
     told = {field_of(problem, own): (own.name, ", ".join(map(str, own.counts))) for own in problem.choices}
     told["target"] = "target", f"{problem.target} cycles per iteration"
-    if not result.conflict:  # proven, but Ctrl-C came before the reason was found
-        raise KeyboardInterrupt
     members = [
         ConflictingLimit(*told[place], remedy.removeprefix(f"{place}: "), ())
         for place, remedy in zip(result.conflict, result.remedy, strict=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from accmine.errors import InputError
-from accmine.problems.sparse_dataflow import Budget, Problem, options, tabulate
+from accmine.problems.sparse_dataflow import Budget, Least, Problem, options, tabulate
 from accmine.sparse.folding import DENSE, ENGINES, MEMORIES, SLACKS, Folding, divisors, fines
 from accmine.sparse.layer import Histogram, Layer, Level, binomial, in_parts
 from accmine.sparse.rate import cycles
@@ -95,3 +96,18 @@ def test_too_many_foldings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "MOST_FOLDINGS", 5)
     with pytest.raises(InputError, match=r"own: .* foldings, at most 5 are tabulated"):
         tabulate(any_problem(5))
+
+
+def test_a_problem_has_the_tables_of_the_one_it_was_made_of() -> None:
+    layer = Layer("own", 8, 8, (1, 1), (4, 4), (4, 4), levels=(Level("none", (binomial(1, Fraction(1, 2)),)),))
+    own = Problem((layer,), (), Budget(dsp=8))
+    for alike in (
+        replace(own, budget=Budget(lut=9)),
+        replace(own, least=Least("lut", 999)),
+        replace(own, name="other"),
+    ):
+        assert tabulate(alike) is tabulate(own)
+    for other in (replace(own, slacks=(4,)), replace(own, memories=("uram",)), replace(own, model=EngineModel(8, 8))):
+        found = tabulate(other)
+        assert found is not tabulate(own)
+        assert found[0].choice(0, 0).folding.memory == other.memories[0]

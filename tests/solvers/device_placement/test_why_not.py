@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from accmine.ports import Clock
 from accmine.problems.device_placement import Edge, Layer, Option, Pipelining, Problem, check
 from accmine.result import Status
 from accmine.solvers.device_placement.why_not import explain, least_memory
@@ -86,3 +87,7 @@ def test_what_has_a_solution_has_no_conflict() -> None:
     result = solve(problem)
     assert result.solution is not None
     assert check(problem, result.solution) == ()
+
+
+def test_out_of_time_the_memory_is_told_and_nothing_else_is_tried() -> None:
+    assert explain(line(), Clock(0.0)) == (("memory_bytes",), explain(line())[1][:1])

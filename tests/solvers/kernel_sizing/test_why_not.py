@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import pytest
 
+from accmine.ports import Clock
 from accmine.problems.kernel_sizing import Choice, Problem, Solution, field_of, rate_of
 from accmine.solvers.kernel_sizing.why_not import explain
 from accmine.solving import load_problem, solve
@@ -112,3 +113,20 @@ def test_what_is_known_without_search_is_told_in_the_same_words() -> None:
 
 def test_a_problem_with_a_solution_has_no_reason() -> None:
     assert explain(load_problem("examples/kernel-sizing.json")) == ((), ())
+
+
+@pytest.mark.parametrize("seed", SEEDS[:20])
+def test_out_of_time_the_conflict_is_one(seed: int) -> None:
+    problem = tight(seed)
+    if least_cost(problem) is not None:
+        return
+    whole, (conflict, remedy) = explain(problem), explain(problem, Clock(0.0))
+    assert conflict[0] == "target"
+    assert set(whole[0]) <= set(conflict), "more is named than needed"
+    assert len(remedy) >= len(conflict)
+    said = re.match(
+        r"target: (at least )?([0-9/]+) (?:works, whether less does was not decided in time; at it )?", remedy[0]
+    )
+    assert said is not None
+    assert Fraction(said[2]) >= rates(problem)
+    assert Fraction(said[2]) == rates(problem) or said[1] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from accmine.ports import Clock
 from accmine.problems.sparse_dataflow import Budget, Least, Problem, loss_of, use_of
 from accmine.result import Status
 from accmine.solvers.sparse_dataflow.why_not import explain
@@ -89,3 +91,24 @@ def test_an_interval_conflicts_as_budgets_do() -> None:
         ("budget.dsp", "least.interval"),
         (f"budget.dsp: at least {dsp}", f"least.interval: at least {slower}"),
     )
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_out_of_time_the_conflict_is_one_and_the_answer_says_what_is_open(turned: bool) -> None:
+    problem = conflicting((2, 1), dsp=20, bram18=1, uram=0, lut=3000)
+    if turned:
+        problem = replace(problem, least=Least("dsp", 100_000))
+    whole, short = explain(problem), explain(problem, Clock(0.0))
+    assert set(whole[0]) <= set(short[0]), "more is named than needed"
+    assert not any("in time" in text for text in whole[1])
+    if short[0] != whole[0]:
+        assert short[1][-1] == "whether fewer budgets conflict already was not decided in time"
+    assert any("not found in time" in text for text in short[1])
+    kept: dict[str, Any] = {key: getattr(problem.budget, key) for key in KEYS if f"budget.{key}" in short[0]}
+    assert not brute(replace(problem, budget=Budget(**kept)))
+    for text in short[1][: len(short[0])]:
+        key, _, said = text.partition(": ")
+        least = re.match(r"(?:more than|at least) ([0-9]+)", said)
+        own = dict(zip(whole[0], whole[1], strict=True)).get(key, "")
+        needed = re.search(r"at least ([0-9]+)$", own)
+        assert least is None or needed is None or int(least[1]) <= int(needed[1]), "nothing is said that is not so"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from accmine import cli
-from accmine.ports import BaseModel, Stop
+from accmine.ports import BaseModel, Clock, Stop
 from accmine.problems import stage_selection as problems
 from accmine.problems.stage_selection import Candidate, Limits, Pipeline, Problem, Solution, Stage
 from accmine.registry import make_model, make_solver
@@ -184,3 +184,18 @@ def test_an_interrupt_while_explaining_leaves_the_proof(monkeypatch: pytest.Monk
     assert result.status is Status.INFEASIBLE
     assert (result.stop, result.conflict) == (StopReason.PROVED, ())
     assert "interrupted" in result.remedy[0]
+
+
+def test_out_of_time_the_conflict_is_one() -> None:
+    seen = 0
+    for seed in range(60):
+        problem = instance(seed)
+        if possible(problem):
+            continue
+        conflict, remedy = explain(problem, Clock(0.0))
+        assert conflict
+        assert not possible(only(problem, conflict))
+        open_ones = any("in time" in text for text in remedy)
+        assert open_ones or conflict == explain(problem)[0]
+        seen += open_ones
+    assert seen >= 3

@@ -8,10 +8,12 @@ clocks of machines differ.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -67,7 +69,8 @@ def claimed(folder: Path, shard: Shard | None, say: Callable[[str], None]) -> It
         for other in sorted(folder.glob(".lock-*")):
             part = _part(other)
             if other != path and (shard is None or shard.clashes(part)):
-                _refuse_or_remove(other, say)
+                while other.exists():
+                    _refuse_or_remove(other, say)
         thread = threading.Thread(target=renew, name="accmine-lock", daemon=True)
         thread.start()
         yield check
@@ -134,6 +137,11 @@ def _lives(path: Path, told: dict[str, Any]) -> bool:
     own = _who()
     if all(told.get(key) == own.get(key) for key in ("host", "boot", "space")):
         return alive(told)
+    return _fresh(path)
+
+
+def _fresh(path: Path) -> bool:
+    """Whether a file was written or renewed lately."""
     probe = path.parent / f".probe-{uuid.uuid4().hex}"
     try:
         probe.touch()
@@ -165,15 +173,19 @@ def _refuse_or_remove(path: Path, say: Callable[[str], None]) -> None:
             f"{what} is being computed by {_words(told)}; wait for it, or end it (where that machine went down, "
             f"its lock {path} is stale after {STALE_S:.0f} s, or remove it)"
         )
-    # Two may find it stale: what is renamed is looked at again, and put back if somebody was faster and it is new.
-    aside = path.with_name(f".stale-{uuid.uuid4().hex}")
+    # Several may find it stale, and by now the lock may be a new one: who makes a file of the name of the stale lock
+    # looks again and removes it, and nobody else. A lock that is held is never moved, not even for a moment.
+    only = path.with_name(f".stale-{hashlib.sha256(repr(sorted(told.items())).encode()).hexdigest()[:16]}")
     try:
-        path.rename(aside)
-    except FileNotFoundError:
+        os.close(os.open(only, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+    except FileExistsError:
+        if not _fresh(only):  # of one that was killed just there
+            only.unlink(missing_ok=True)
+        time.sleep(0.01)
         return
-    if _read(aside) != told:
-        with suppress(OSError):
-            os.link(aside, path)
-    else:
-        say(f"{_words(told)} ended without a word; its lock is removed")
-    aside.unlink(missing_ok=True)
+    try:
+        if path.exists() and _read(path) == told:
+            path.unlink()
+            say(f"{_words(told)} ended without a word; its lock is removed")
+    finally:
+        only.unlink(missing_ok=True)

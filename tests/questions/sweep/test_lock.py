@@ -156,3 +156,62 @@ def test_of_many_that_find_it_stale_one_gets_it(tmp_path: Path) -> None:
     assert got[0] >= 1
     assert got[0] + refused[0] == 8
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_late_to_find_it_stale_does_not_touch_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aged(path := written(tmp_path / ".lock-all", host="elsewhere"), 1000)
+    real, here, go = lock._lives, threading.current_thread(), threading.Event()
+    found, done = threading.Event(), threading.Event()
+    seen: list[str] = []
+
+    def lives(*of: Any) -> bool:
+        answer = real(*of)
+        if threading.current_thread() is not here and not found.is_set():
+            found.set()
+            assert go.wait(10)
+        return answer
+
+    def attempt() -> None:
+        try:
+            with claimed(tmp_path, None, seen.append):
+                seen.append("held")
+        except InputError as error:
+            seen.append(str(error))
+        done.set()
+
+    monkeypatch.setattr(lock, "_lives", lives)
+    threading.Thread(target=attempt).start()
+    assert found.wait(10)
+    with claimed(tmp_path, None, lambda _: None) as check:
+        before = path.stat()
+        go.set()
+        assert done.wait(10)
+        after = path.stat()
+        assert (before.st_ino, before.st_ctime_ns) == (after.st_ino, after.st_ctime_ns), "neither moved nor written"
+        check()
+    assert seen[0].startswith(f"this sweep is being computed by {HERE}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_was_killed_as_it_removed_one_stands_in_nobody_s_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aged(written(tmp_path / ".lock-all", host="elsewhere"), 1000)
+    unlink = Path.unlink
+
+    def killed(self: Path, **how: Any) -> None:
+        if self.name == ".lock-all" or self.name.startswith(".stale-"):
+            raise OSError("killed")
+        unlink(self, **how)
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(OSError, match="killed"), claimed(tmp_path, None, silent):
+        pass
+    monkeypatch.setattr(Path, "unlink", unlink)
+    (left,) = tmp_path.glob(".stale-*")
+    aged(left, 1000)
+    with claimed(tmp_path, None, lambda _: None) as check:
+        check()
+    assert list(tmp_path.iterdir()) == []

@@ -48,6 +48,7 @@ from .beam import beam
 from .joint import Joined, Repair, joined
 from .pruning import Affordable
 from .relaxation import Relaxed, relaxed
+from .streams import adapters
 
 __all__ = ["Bisection", "bisect", "fits"]
 
@@ -61,7 +62,8 @@ _WIDTHS = 4  # each eight times as many: two of the first questions, more of lat
 _LATE = 16 * _EFFORT  # from here on CP-SAT is asked even where few options are left
 _PARTIAL = 1e-6  # deterministic time of a partial design
 _GROWTH = 0.002  # of the interval, until there is a design
-_PLENTY = 1 << 44  # of a budget
+_LONGEST = 1 << 62  # range of intervals
+_LOGIC = RESOURCES.index("lut"), RESOURCES.index("ff")  # what adapters take
 _BITS = 5
 """Place of off-chip bits among ``RESOURCES``."""
 
@@ -89,6 +91,15 @@ def fits(problem: Problem, stop: Stop) -> bool | None:
     return False if not search.values else search.decided(len(search.values) - 1, float("inf"))
 
 
+def _all_of(problem: Problem, tables: Sequence[LayerOptions], place: int) -> int:
+    """What no design takes more of."""
+    most = sum(int(own.loss.max() if place == len(RESOURCES) else own.use[:, place].max()) for own in tables)
+    for i, j in problem.edges if place in _LOGIC else ():
+        both = tables[i].streams[:, 1].max() + tables[j].streams[:, 0].max()
+        most += int(adapters(both, np.int64(0), problem.model)[_LOGIC.index(place)])
+    return most
+
+
 class _Search:
     """One search.
 
@@ -107,10 +118,11 @@ class _Search:
     def __init__(self, record: Record[Solution], tables: Sequence[LayerOptions]) -> None:
         self.record, self.problem, self.tables = record, record.problem, tables
         least = self.problem.least
-        own, most = self.problem, _PLENTY
+        own, most = self.problem, 0
         if least is not None:
             own_limits = *budget_at(own, least.interval), own.budget.loss
-            most = _PLENTY if (limit := own_limits[place_of(least)]) is None else min(limit, _PLENTY)
+            most, limit = _all_of(own, tables, place_of(least)), own_limits[place_of(least)]
+            most = most if limit is None else min(limit, most)
             own = within(own, most)
         self.options = Affordable(own, self.tables)
         self.values: Sequence[int] = []
@@ -133,7 +145,7 @@ class _Search:
             record.raise_bound(self.values[at], record.bound_method)
             if record.over() is None and self.problem.least is None:  # off-chip weights take longest
                 self.segment = self.values[at]
-                self.values = range(self.segment, record.score + 1)
+                self.values = range(self.segment, min(record.score, self.segment + _LONGEST) + 1)
                 self._solved(0)
         return record.over() or StopReason.TIME
 

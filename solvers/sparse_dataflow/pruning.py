@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accmine.problems.sparse_dataflow import Candidates, LayerOptions, Problem, budget_at
-from accmine.sparse.resources import RESOURCES
 
+from .relaxation import fitted_prices
 from .streams import Network
 
 __all__ = ["Affordable", "at_interval", "non_dominated"]
@@ -48,6 +48,7 @@ class _Layer:
                 fits &= column <= most
         rows = np.flatnonzero(fits)
         rows = rows[_cheapest_memories(table.rows[rows], table.use[rows][:, limited])]
+        self.limits = tuple(limits)
         self.level = np.argsort(table.loss, kind="stable")
         if limits[-1] is not None:
             self.level = self.level[table.loss[self.level] <= limits[-1]]
@@ -61,14 +62,24 @@ class _Layer:
         """Leave the other rows out."""
         self._take(self.rows[kept], self.cycles[:, kept], self.use[kept], self.streams[kept])
 
-    def fast(self, interval: int, bits: int | None) -> tuple[Ints, Ints]:
-        """(those that some level keeps within an interval, the level of each with the least loss), by place."""
+    def fast(self, interval: int, limits: Sequence[int | None]) -> tuple[Ints, Ints]:
+        """(those that some level keeps within an interval, the level of each with the least loss), by place.
+
+        None takes more than a limit by itself: what is dearer could pass 64 bits at prices that are made for limits.
+        """
         fast = self.cycles <= interval
+        *tighter, loss = (
+            most if most is not None and (known is None or most < known) else None
+            for most, known in zip(limits, self.limits, strict=True)
+        )
+        if loss is not None:
+            fast = fast[: int(np.searchsorted(self.loss, loss, side="right"))]
         which = fast.any(axis=0)
-        if bits is not None:
-            which &= self.use[:, -1] <= bits
+        for column, most in zip(self.use.T, tighter, strict=True):
+            if most is not None:
+                which &= column <= most
         rows = np.flatnonzero(which)
-        return rows, fast[:, rows].argmax(axis=0) if len(self.level) else rows
+        return rows, fast[:, rows].argmax(axis=0) if len(fast) else rows
 
     def candidates(self, rows: Ints, level: Ints) -> Candidates:
         """Some rows, each at a level."""
@@ -128,12 +139,12 @@ class Affordable:
         self, interval: int, limits: Sequence[int | None], prices: Ints
     ) -> tuple[int, dict[int, tuple[Ints, Ints, Ints]]]:
         """(limits at some prices minus the cheapest design, of each layer: fast rows, their levels and prices)."""
-        prices = np.where([most is None for most in limits], 0, prices)
+        prices = fitted_prices(prices, limits)
         room = sum(int(price) * (most or 0) for price, most in zip(prices, limits, strict=True))
         found = {}
         for layer in self.layers:
             if id(layer) not in found:
-                rows, level = layer.fast(interval, limits[len(RESOURCES) - 1])
+                rows, level = layer.fast(interval, limits)
                 cost = layer.use[rows] @ prices[:-1] + layer.loss[level] * prices[-1]
                 found[id(layer)] = rows, level, cost
             cost = found[id(layer)][2]
@@ -190,7 +201,7 @@ class Affordable:
             id(rows): layer.candidates(rows, level) for layer, (rows, level) in zip(self.layers, rows_of, strict=True)
         }
         network = Network(self.problem, [every[id(rows)] for rows, _ in rows_of])
-        prices = np.where([most is None for most in limits], 0, prices)
+        prices = fitted_prices(prices, limits)
         budget = sum(int(price) * (most or 0) for price, most in zip(prices, limits, strict=True))
         if network.cheapest(prices)[0] > budget:
             return [(rows[:0], level[:0]) for rows, level in rows_of]

@@ -23,7 +23,7 @@ from accmine.problems.sparse_dataflow import Candidates
 
 from ..engines.highs_engine import run
 
-__all__ = ["Relaxed", "relaxed", "whole_prices"]
+__all__ = ["Relaxed", "fitted_prices", "relaxed", "whole_prices"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -63,6 +63,16 @@ def whole_prices(shares: Floats, limits: Sequence[int | None]) -> Ints:
     for most in limits:
         found.append(0 if most is None else int(max(0.0, next(rest)) * _SCALE / max(1, most)))
     return np.array(found, dtype=np.int64)
+
+
+def fitted_prices(prices: Ints, limits: Sequence[int | None]) -> Ints:
+    """Prices made for other limits, 0 where there is none now, and scaled down so that no limit costs more than then.
+
+    Any prices refute what they refute; these keep what fits the limits within 64 bits.
+    """
+    found = np.where([most is None for most in limits], 0, prices)
+    dearest = max((int(price) * most for price, most in zip(found, limits, strict=True) if most), default=0)
+    return found >> (dearest // _SCALE).bit_length() if dearest > _SCALE else found
 
 
 def relaxed(candidates: Sequence[Candidates], limits: Sequence[int | None]) -> Relaxed:

@@ -118,8 +118,10 @@ class Network:
             table[self.group[i][order[starts]]] = np.minimum.reduceat(cost[order], starts, axis=0)
             self.costs.append(cost)
             found.append(table.reshape(self.size[2 * i], self.size[2 * i + 1], len(prices)))
+        most = (_NEVER >> 6) // np.maximum(1, prices[:, 1:3])  # of LUTs and FFs: what is dearer is too dear in any case
         for own_paid in self.paid:
-            found.append(np.minimum(own_paid @ prices[:, 1:3].T, _NEVER >> 6))
+            paid = (np.minimum(own_paid[..., None, :], most) * prices[:, 1:3]).sum(axis=-1)
+            found.append(np.minimum(paid, _NEVER >> 6))
         return found
 
     def _wide(self, table: Ints, own: tuple[int, ...], every: tuple[int, ...]) -> Ints:

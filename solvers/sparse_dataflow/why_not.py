@@ -7,6 +7,7 @@ without them; of each that is left the least that is enough is a problem of its 
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from accmine.ports import NEVER, Clock
@@ -80,7 +81,10 @@ def _remedy(problem: Problem, key: str, clock: Clock) -> str:
     ever = _EVER if problem.least is None else problem.least.interval
     if key == "bits_per_cycle" and problem.least is None:  # a rate: however small, it is enough for a long interval
         return "budget.bits_per_cycle: more than 0"
-    free = _with(problem, frozenset(_keys()) - {key})
+    others = frozenset(_keys()) - {key}
+    if problem.least is None and problem.budget.bits_per_cycle != 0:  # enough likewise
+        others -= {"bits_per_cycle"}
+    free = _with(problem, others)
     asked = None if key == _INTERVAL else Least("bits" if key == "bits_per_cycle" else key, ever)
     record = _searched(replace(free, least=asked), clock)
     name = key if key == _INTERVAL else f"budget.{key}"
@@ -96,4 +100,5 @@ def _remedy(problem: Problem, key: str, clock: Clock) -> str:
 
 
 def _number(value: int, unit: int) -> str:
-    return str(value / unit) if unit > 1 else str(value)
+    """Of a loss in decimals, which are exact, of a rate as a fraction, as files may say it."""
+    return str(value / unit) if unit == POINT else str(Fraction(value, unit))

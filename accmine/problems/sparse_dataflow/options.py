@@ -15,8 +15,10 @@ import numpy.typing as npt
 from accmine.errors import InputError
 from accmine.problems.sparse_dataflow.problem import Choice, Problem
 from accmine.problems.sparse_dataflow.tables import use_table, window_table
-from accmine.sparse.folding import DENSE, Folding, divisors, fines
+from accmine.sparse.engine import MICRO
+from accmine.sparse.folding import DENSE, MEMORIES, Folding, divisors, fines
 from accmine.sparse.layer import PARTS, Layer
+from accmine.sparse.resources import SMALLEST_BLOCK, adapter, lut_ram, used
 
 __all__ = ["MOST_FOLDINGS", "Candidates", "LayerOptions", "tabulate", "tabulate_from"]
 
@@ -24,6 +26,8 @@ Ints = npt.NDArray[np.int64]
 
 MOST_FOLDINGS = 1_000_000
 """Foldings of a layer."""
+
+_MOST_LOGIC = 1 << 62
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,16 +107,21 @@ def tabulate(problem: Problem) -> tuple[LayerOptions, ...]:
     Raises
     ------
     InputError
-        For a layer with more than ``MOST_FOLDINGS``.
+        For a layer with more than ``MOST_FOLDINGS``, or one that may take so much logic that it passes 64 bits.
     """
     found = _KNOWN.get(problem)
     if found is None:
-        own = _what_counts(problem)
-        alike = (
-            tables for other, tables in _KNOWN.items() if other.layers is problem.layers and _what_counts(other) == own
-        )
-        found = _KNOWN[problem] = next(alike, None) or _tables(problem)
+        found = _KNOWN[problem] = _of_the_same(problem) or _tables(problem)
     return found
+
+
+def _of_the_same(problem: Problem) -> tuple[LayerOptions, ...] | None:
+    """Tables of a problem that differs in nothing which they depend on."""
+    for known in _KNOWN.keyrefs():  # a list: other threads may add to it
+        other = known()
+        if other is not None and other.layers is problem.layers and _what_counts(other) == _what_counts(problem):
+            return _KNOWN.get(other)
+    return None
 
 
 def _what_counts(problem: Problem) -> tuple[Any, ...]:
@@ -155,6 +164,18 @@ def _tables(problem: Problem) -> tuple[LayerOptions, ...]:
     return tuple(found)
 
 
+def _most_logic(problem: Problem, layer: Layer, rows: Ints) -> int:
+    """Millionths of LUTs and registers that no folding passes, nor the adapters on each side of it."""
+    most = [int(own) for own in rows[:, 2:5].max(axis=0)]
+    small = SMALLEST_BLOCK + lut_ram(layer.channels_out // layer.groups, problem.model.sum_bits)
+    found = small * (prod(most) + layer.channels_in * layer.window)  # memories in LUTs, however they are shaped
+    for engine in problem.engines:
+        for fine in (1, layer.window):
+            own = Folding(engine, *most, fine, MEMORIES[0], max(problem.slacks) if engine != DENSE else 1)
+            found += sum(used(layer, own, problem.model)[1:3])
+    return MICRO * (found + sum(adapter(2 * (layer.channels_in + layer.channels_out), 0, problem.model)))
+
+
 def _shape(layer: Layer) -> tuple[Any, ...]:
     own = (layer.channels_in, layer.channels_out, layer.kernel, layer.size_in, layer.size_out)
     return (*own, layer.groups, layer.cluster)
@@ -179,6 +200,9 @@ def _foldings(problem: Problem, layer: Layer) -> Ints:
 
 def _options(problem: Problem, layer: Layer) -> LayerOptions:
     rows = _foldings(problem, layer)
+    if _most_logic(problem, layer, rows) >= _MOST_LOGIC:
+        message = f"{layer.name}: takes more LUTs or registers than are exact, with the constants of the model"
+        raise InputError(message, field=f"layers[{problem.layers.index(layer)}]")
     _, _, ci, co, cg, _, _ = rows.T
     streams = np.column_stack([ci * cg * layer.cluster, co * cg])
     words_in, words_out = layer.words

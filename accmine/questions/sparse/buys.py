@@ -21,6 +21,7 @@ from accmine.problems.sparse_dataflow import KIND, Budget, Least, Problem, Solut
 from accmine.record import Record
 from accmine.registry import DEFAULT_SOLVER, make_solver
 from accmine.result import Result, Status
+from accmine.solving import verify
 from accmine.sparse.resources import RESOURCES
 
 __all__ = ["BUDGETS", "REACH", "STEPS", "Purchase", "Step", "asked", "buys"]
@@ -217,11 +218,17 @@ class _Staircase:
 
 
 def asked(problem: Problem, stop: Stop, seed: int = 0, hint: Solution | None = None) -> Record[Solution]:
-    """What the solver of the house finds, without asking why where there is nothing."""
+    """What the solver of the house finds, verified, without asking why where there is nothing.
+
+    Raises
+    ------
+    CheckError
+        If solution and bound contradict each other.
+    """
     solver = make_solver(KIND, DEFAULT_SOLVER[KIND])
     record = Record[Solution](problem, stop, seed=seed, hint=hint, solver=solver.name)
     if impossible(problem)[0]:
         record.no_solution()
     else:
-        solver.search(record)
+        verify(problem, record.result(solver.search(record)))
     return record

@@ -12,6 +12,7 @@ import pytest
 
 from accmine.errors import InputError
 from accmine.problems.sparse_dataflow import Budget, Least, Problem, options, tabulate
+from accmine.sparse.engine import MICRO
 from accmine.sparse.folding import DENSE, ENGINES, MEMORIES, SLACKS, Folding, divisors, fines
 from accmine.sparse.layer import Histogram, Layer, Level, binomial, in_parts
 from accmine.sparse.rate import cycles
@@ -96,6 +97,27 @@ def test_too_many_foldings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "MOST_FOLDINGS", 5)
     with pytest.raises(InputError, match=r"own: .* foldings, at most 5 are tabulated"):
         tabulate(any_problem(5))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_folding_takes_more_logic_than_is_looked_at(seed: int) -> None:
+    problem = any_problem(seed)
+    (table,) = tabulate(problem)
+    most = options._most_logic(problem, problem.layers[0], table.rows)
+    assert (table.use[:, 1] + table.use[:, 2]).max() * MICRO <= most < 1 << 62
+
+
+@pytest.mark.parametrize(
+    ("layer", "model"),
+    [
+        (Layer("own", 65536, 65536, cluster=1024, levels=(Level("0", (binomial(1024, Fraction(1)),)),)), EngineModel()),
+        (any_layer(1), EngineModel(engine_lut=1 << 45)),
+        (any_layer(1), EngineModel(adapter_ff_per_bit=1e12)),
+    ],
+)
+def test_logic_that_passes_64_bits_is_refused(layer: Layer, model: EngineModel) -> None:
+    with pytest.raises(InputError, match=r"^layers\[0\]: .* takes more LUTs or registers than are exact"):
+        tabulate(Problem((layer,), model=model, engines=("sparse",), slacks=(1,)))
 
 
 def test_a_problem_has_the_tables_of_the_one_it_was_made_of() -> None:

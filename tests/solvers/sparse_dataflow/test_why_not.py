@@ -112,3 +112,29 @@ def test_out_of_time_the_conflict_is_one_and_the_answer_says_what_is_open(turned
         own = dict(zip(whole[0], whole[1], strict=True)).get(key, "")
         needed = re.search(r"at least ([0-9]+)$", own)
         assert least is None or needed is None or int(least[1]) <= int(needed[1]), "nothing is said that is not so"
+
+
+def test_a_rate_that_is_said_to_be_enough_is() -> None:
+    levels = (Level("0", (binomial(1, Fraction(1)),)),)
+    tight = Budget(bits_per_cycle=Fraction(1, 100))
+    layers = (Layer("a", 2, 1, levels=levels),)
+    problem = Problem(layers, (), tight, memories=("stream",), engines=("dense",), least=Least("dsp", 3))
+    result = solve(problem)
+    assert result.status is Status.INFEASIBLE
+    key, _, said = result.remedy[0].partition(": at least ")
+    assert key == "budget.bits_per_cycle"
+    assert brute(replace(problem, budget=Budget(bits_per_cycle=Fraction(said))))
+    assert not brute(replace(problem, budget=Budget(bits_per_cycle=Fraction(said) - Fraction(1, 10**9))))
+
+
+def test_a_slow_rate_is_in_nobody_s_way() -> None:
+    """Weights that take longer than any interval that is looked at fit all the same."""
+    levels = [(Level("0", (binomial(cluster, Fraction(1)),)),) for cluster in (1, 2)]
+    layers = (Layer("a", 1, 1, levels=levels[0]), Layer("b", 2, 1, cluster=2, levels=levels[1]))
+    free = Problem(layers, ((0, 1),), Budget(), memories=("stream",), engines=("dense",), slacks=(1,))
+    lut = int(solve(replace(free, least=Least("lut", 10**6))).objective or 0)
+    slow = Budget(lut=lut - 1, bits_per_cycle=Fraction(1, 1 << 60))
+    assert solve(replace(free, budget=slow)).remedy == (f"budget.lut: at least {lut}",)
+    enough = replace(free, budget=replace(slow, lut=lut))
+    assert brute(enough)
+    assert solve(enough).solution is not None

@@ -13,7 +13,7 @@ from accmine.record import Record
 
 __all__ = ["Front", "Point"]
 
-_SLOW = 1 << 40
+_SLOW = 1 << 50
 """Cycles that no useful design takes."""
 
 Asked = Callable[[Problem], Record[Solution]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import Any
 
 from accmine.errors import InfeasibleError
@@ -43,7 +44,7 @@ def refused(loaded: LoadedSparse, inputs: SparseInputs, task: Task, found: Sprea
     least = sum(min(level.loss for level in layer.levels) for layer in task.problem.layers)
     most = task.problem.budget.loss
     if most is not None and least > most:
-        limit = ConflictingLimit(_LOSS, f"{loaded.study.loss:g} points", f"at least {least / POINT:g}", (_LOSS,))
+        limit = ConflictingLimit(_LOSS, f"{loaded.study.loss:g} points", f"at least {least / POINT}", (_LOSS,))
         return located(infeasible(title, [limit]), loaded.document)
     keys = [*Shares.model_fields, _LOSS]
     asked = _Asked(task, parts, {frozenset(keys): found})
@@ -108,10 +109,12 @@ def _allowed(key: str, shares: Shares, device: Device, site: Site) -> str:
 def _used(key: str, found: Spread) -> str:
     """What the devices of an answer take of what a limit is of."""
     if key == _LOSS:
-        return f"{sum(own.loss for own in found.placed) / POINT:g} points"
+        return f"{sum(own.loss for own in found.placed) / POINT} points"
     return ", ".join(f"{_amount(key, own)} on {own.name}" for own in found.placed)
 
 
 def _amount(key: str, own: Placed) -> str:
     used = dict(zip(RESOURCES, use_of(own.problem, own.solution), strict=True))
-    return f"{used['bits'] / own.interval:g} bits per cycle" if key == "bandwidth" else f"{used[key]}"
+    if key != "bandwidth":
+        return f"{used[key]}"
+    return f"{Context(6, ROUND_CEILING).divide(Decimal(used['bits']), Decimal(own.interval)):f} bits per cycle"

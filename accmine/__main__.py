@@ -1,5 +1,5 @@
 """``python -m accmine``."""
 
-from accmine.cli import main
+from accmine.program import main
 
 main()

@@ -184,6 +184,7 @@ ORDER = (
     "search",
     "questions",
     "cli",
+    "program",
 )
 """Rooms of ``accmine/`` from left to right: a room imports what stands in an earlier entry, or itself."""
 

@@ -64,7 +64,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def outcomes(place: Path) -> dict[str, Any]:
     """The studies on one workload, each run once with less than its work."""
     names = ("quickstart", "constrained", "perf-per-watt")
-    return {name: ran("run", name, *counted(6), cwd=place) for name in names}
+    return {name: ran("run", name, *counted(3), cwd=place) for name in names}
 
 
 @pytest.mark.full
@@ -106,7 +106,7 @@ def test_performance_per_watt_is_not_performance(outcomes: dict[str, Any]) -> No
 
 @pytest.mark.full
 def test_common_design(place: Path) -> None:
-    outcome = ran("run", "common-design", *counted(8), cwd=place)
+    outcome = ran("run", "common-design", *counted(4), cwd=place)
     assert told(outcome)
     assert nearly_used(outcome, "limits.tdp")
     assert within(outcome)
@@ -118,7 +118,7 @@ def test_common_design(place: Path) -> None:
 
 @pytest.mark.full
 def test_gpt2_xl_pipeline(place: Path) -> None:
-    outcome = ran("run", "gpt2-xl-pipeline", *counted(10), cwd=place)
+    outcome = ran("run", "gpt2-xl-pipeline", *counted(5), cwd=place)
     assert told(outcome)
     assert within(outcome)
     assert len(outcome["stages"]) == 4

@@ -28,7 +28,7 @@ from accmine.files.document import (
 from accmine.files.reading import content_hash, read_text
 from accmine.files.recognise import looks_like
 from accmine.files.units import DIMENSIONS, allowed_units, format_quantity, parse_quantity, quantity_pattern
-from accmine.files.writing import write_atomic
+from accmine.files.writing import naming, write_atomic
 from accmine.files.yaml_text import dump
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "load_yaml",
     "looks_like",
     "names",
+    "naming",
     "overridden",
     "parse",
     "parse_quantity",

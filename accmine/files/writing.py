@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["write_atomic"]
+__all__ = ["naming", "write_atomic"]
 
 
 def write_atomic(path: Path, text: str, *, sync: bool = True) -> None:
@@ -27,12 +28,19 @@ def write_atomic(path: Path, text: str, *, sync: bool = True) -> None:
     OSError
         With the name of ``path``, as when the disk is full.
     """
-    try:
+    with naming(path):
         _write(path, text, sync)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of the system say which file they are of: a full disk names none, a rename two."""
+    try:
+        yield
     except OSError as error:
         if error.errno is None:
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file, a rename two
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _write(path: Path, text: str, sync: bool) -> None:

@@ -136,8 +136,8 @@ class _File(BaseModel):
 
     name: Annotated[str, Field(strict=True, min_length=1)]
     kind: Literal["stack"]
-    factor: Annotated[float, Field(gt=0)]
-    band: Annotated[float, Field(ge=1)]
+    factor: Annotated[float, Field(strict=True, gt=0)]
+    band: Annotated[float, Field(strict=True, ge=1)]
     source: Annotated[str, Field(strict=True, min_length=1)]
     runs: tuple[Annotated[str, Field(strict=True)], ...] = ()
 

@@ -35,7 +35,7 @@ class Comparison(Part):
         description="Solvers of design searches.",
     )
     seeds: Annotated[int, Field(ge=1, le=1000)] = Field(default=3, description="Seeds 0, 1, … of searches that draw.")
-    seconds: Annotated[float, Field(gt=0)] | None = Field(
+    seconds: Annotated[float, Field(strict=True, gt=0)] | None = Field(
         default=None, json_schema_extra={"unit": "s"}, description="Wall-clock limit of every search."
     )
     evaluations: Annotated[int, Field(ge=1)] | None = Field(

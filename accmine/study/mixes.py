@@ -13,7 +13,7 @@ from accmine.study.values import Text
 
 __all__ = ["Mix", "Shares", "mix_complaints", "mix_rows"]
 
-Shares: TypeAlias = Annotated[dict[Text, Annotated[float, Field(ge=0)]], Field(min_length=1)]
+Shares: TypeAlias = Annotated[dict[Text, Annotated[float, Field(strict=True, ge=0)]], Field(min_length=1)]
 """Share by the name of a workload."""
 
 

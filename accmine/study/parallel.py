@@ -56,7 +56,7 @@ class System(Part):
 class Overlap(Part):
     """Shares of exchanges that hide behind computation: assumptions that every answer prints."""
 
-    gradients: Annotated[float, Field(ge=0, le=1)] = Field(
+    gradients: Annotated[float, Field(strict=True, ge=0, le=1)] = Field(
         default=0.0, description="Share of the sum of gradients among replicas that hides behind backward passes."
     )
 

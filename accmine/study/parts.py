@@ -48,7 +48,7 @@ __all__ = [
     "StudyWorkload",
 ]
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(strict=True, gt=0)]
 _MOST_DIVISORS = 12  # that a message lists
 
 
@@ -79,7 +79,7 @@ class StudyWorkload(Part):
         "Default: the batch.",
         json_schema_extra=_unit("samples"),
     )
-    masked: Annotated[float, Field(gt=0, le=1)] | None = Field(
+    masked: Annotated[float, Field(strict=True, gt=0, le=1)] | None = Field(
         default=None,
         description="Share of the tokens that the head of a masked-LM model and its loss work on, rounded up to whole "
         "tokens of a sequence; only for such models. Default: 0.15, or null for others.",
@@ -283,7 +283,7 @@ class Cost(Part):
     file: MeasurementFile | None = Field(
         default=None, description="CSV of measured operators; needed with use: table, and only there."
     )
-    reach: Annotated[float, Field(ge=1, le=16)] | None = Field(
+    reach: Annotated[float, Field(strict=True, ge=1, le=16)] | None = Field(
         default_factory=derived(lambda data: 2.0 if data["use"] == "table" else None),
         description="Sizes within this factor of measured ones are interpolated between them; 1: exact hits only. "
         "Default: 2.",
@@ -335,7 +335,7 @@ class Search(Part):
         default="bound",
         description="First core counts of a choice of core sizes: those of the least bound, or the fewest.",
     )
-    min_gain: Annotated[float, Field(lt=1)] = Field(
+    min_gain: Annotated[float, Field(strict=True, lt=1)] = Field(
         default=1e-3, description="Relative fall of the value that an added core has to bring; below 0, allowed rise."
     )
     order: Literal["bound", "best", "breadth"] = Field(
@@ -356,7 +356,7 @@ class Search(Part):
 class Budget(Part):
     """How long a run may take; every given limit holds."""
 
-    seconds: Annotated[float, Field(ge=0)] | None = Field(
+    seconds: Annotated[float, Field(strict=True, ge=0)] | None = Field(
         default=60.0, description="Wall-clock limit; null: until proved.", json_schema_extra=_unit("seconds")
     )
     work: Positive | None = Field(

@@ -96,7 +96,7 @@ class Study(Part):
         description="Step time, time of the slowest stage, or samples per second over TDP; {pareto: [throughput, tdp]} "
         "or [throughput, area]: the front of both.",
     )
-    floor: Annotated[float, Field(ge=0)] | None = Field(
+    floor: Annotated[float, Field(strict=True, ge=0)] | None = Field(
         default_factory=derived(lambda data: 1.0 if data["objective"] == "throughput-per-tdp" else None),
         description="Least throughput under throughput-per-tdp, relative to the baseline's; default: 1; 0: none.",
     )

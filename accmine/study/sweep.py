@@ -43,7 +43,7 @@ Settings = Annotated[dict[str, Any], Field(min_length=1)]
 class SweepBlock(Part):
     """The points of a sweep: every combination of a variant, a row of the list, one of zip and values of the grid."""
 
-    share: Annotated[float, Field(gt=0, le=1)] = Field(
+    share: Annotated[float, Field(strict=True, gt=0, le=1)] = Field(
         default=0.2,
         description="Of budget.seconds, for a point whose graphs an earlier point has: it begins with the baseline, "
         "costs and designs of that. Deterministic points have their whole budget.",

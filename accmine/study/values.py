@@ -57,12 +57,19 @@ __all__ = [
     "ZeroList",
 ]
 
+
+def _on_one_line(text: str) -> str:
+    if not all(own.isprintable() for own in text):
+        raise ValueError("line breaks and control characters are not allowed")
+    return text
+
+
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 """A whole number from 0; ``true``, ``1.0`` and ``"1"`` are not numbers here."""
 PositiveCount = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 """A whole number from 1."""
-Text = Annotated[str, StringConstraints(strict=True, min_length=1)]
-"""Text of at least one character."""
+Text = Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_on_one_line)]
+"""Text of at least one character, none of which moves the cursor: it is shown in tables."""
 Axis = int | str | tuple[int | str, ...]
 """Allowed values of one tunable as a study says them."""
 

@@ -95,8 +95,8 @@ def _all_of(problem: Problem, tables: Sequence[LayerOptions], place: int) -> int
     """What no design takes more of."""
     most = sum(int(own.loss.max() if place == len(RESOURCES) else own.use[:, place].max()) for own in tables)
     for i, j in problem.edges if place in _LOGIC else ():
-        both = tables[i].streams[:, 1].max() + tables[j].streams[:, 0].max()
-        most += int(adapters(both, np.int64(0), problem.model)[_LOGIC.index(place)])
+        both = tables[i].streams[:, 1].max(keepdims=True) + tables[j].streams[:, 0].max()
+        most += int(adapters(both, 0 * both, problem.model)[0, _LOGIC.index(place)])
     return most
 
 

@@ -1,7 +1,8 @@
 """Why a sparse dataflow has no solution: budgets that conflict, and how much of each alone would be enough.
 
 However long the interval, all layers have to fit. Budgets are taken away one by one for as long as the others conflict
-without them; of each that is left the least that is enough is a problem of its own (``Least``).
+without them; of each that is left the least that is enough is a problem of its own (``Least``). Where budgets conflict
+in several ways, that is the least once the other conflicts are resolved.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from accmine.ports import NEVER, Clock
-from accmine.problems.conflict import minimal_conflict
+from accmine.problems.conflict import conflicts
 from accmine.problems.sparse_dataflow import Least, Problem, impossible
 from accmine.record import Record
 from accmine.sparse.layer import POINT
@@ -33,15 +34,14 @@ def explain(problem: Problem, clock: Clock = NEVER) -> tuple[tuple[str, ...], tu
 
     What a question leaves open counts as no conflict of fewer: then more budgets are named than needed.
     """
-    known = impossible(problem)
-    if known[0]:
-        return known
     given = [key for key in _keys() if getattr(problem.budget, key) is not None]
     given += [_INTERVAL] if problem.least is not None else []
-
+    alone = {key for key in given if impossible(_with(problem, frozenset({key})))[0]}
     undecided: set[frozenset[str]] = set()
 
     def feasible(kept: frozenset[str]) -> bool:
+        if kept & alone:
+            return False
         own = _with(problem, kept)
         if own.least is None:
             answer = fits(own, clock.stop(_WORK))
@@ -53,11 +53,21 @@ def explain(problem: Problem, clock: Clock = NEVER) -> tuple[tuple[str, ...], tu
             return kept != frozenset(given)  # whoever asks why has proven that all together conflict
         return answer
 
-    conflict = minimal_conflict(given, feasible)
-    remedies = [_remedy(problem, key, clock) for key in conflict]
-    if conflict and undecided - {frozenset(given)}:
+    found = conflicts(given, feasible)
+    members = [key for key in given if any(key in own for own in found)]
+    remedies = []
+    for key in members:
+        near = {other for own in found if key in own for other in own}
+        elsewhere = [other for other in members if other not in near]
+        more = f", and {' and '.join(map(_field, elsewhere))} must change as well" if elsewhere else ""
+        remedies.append(_remedy(problem, key, frozenset(elsewhere), clock) + more)
+    if members and undecided - {frozenset(given)}:
         remedies.append("whether fewer budgets conflict already was not decided in time")
-    return tuple(key if key == _INTERVAL else f"budget.{key}" for key in conflict), tuple(remedies)
+    return tuple(map(_field, members)), tuple(remedies)
+
+
+def _field(key: str) -> str:
+    return key if key == _INTERVAL else f"budget.{key}"
 
 
 def _searched(problem: Problem, clock: Clock) -> Record[Any]:
@@ -77,17 +87,18 @@ def _with(problem: Problem, kept: frozenset[str]) -> Problem:
     return replace(problem, budget=replace(problem.budget, **left), least=least)
 
 
-def _remedy(problem: Problem, key: str, clock: Clock) -> str:
-    ever = _EVER if problem.least is None else problem.least.interval
-    if key == "bits_per_cycle" and problem.least is None:  # a rate: however small, it is enough for a long interval
+def _remedy(problem: Problem, key: str, elsewhere: frozenset[str], clock: Clock) -> str:
+    """What is enough of one budget, those of other conflicts taken away."""
+    ever = _EVER if problem.least is None or _INTERVAL in elsewhere else problem.least.interval
+    if key == "bits_per_cycle" and ever == _EVER:  # a rate: however small, it is enough for a long interval
         return "budget.bits_per_cycle: more than 0"
-    others = frozenset(_keys()) - {key}
-    if problem.least is None and problem.budget.bits_per_cycle != 0:  # enough likewise
+    others = frozenset((*_keys(), _INTERVAL)) - {key} - elsewhere
+    if ever == _EVER and problem.budget.bits_per_cycle != 0:  # enough likewise
         others -= {"bits_per_cycle"}
     free = _with(problem, others)
     asked = None if key == _INTERVAL else Least("bits" if key == "bits_per_cycle" else key, ever)
     record = _searched(replace(free, least=asked), clock)
-    name = key if key == _INTERVAL else f"budget.{key}"
+    name = _field(key)
     if record.infeasible:
         return f"{name}: no change of it alone is enough"
     unit = POINT if key == "loss" else ever if key == "bits_per_cycle" else 1

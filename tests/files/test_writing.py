@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accmine.files import write_atomic
+from accmine.files import naming, write_atomic
 
 
 @settings(max_examples=30, deadline=None)
@@ -100,3 +100,14 @@ def test_a_disk_that_is_full_names_the_file_that_was_asked_for(tmp_path: Path, m
     with pytest.raises(OSError, match=r"No space left on device: '.*run\.json'"):
         write_atomic(tmp_path / "run.json", "text")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_fails_under_a_name_says_it(tmp_path: Path) -> None:
+    for error in (OSError(28, "No space left on device"), OSError(28, "No space left on device", "another")):
+        with pytest.raises(OSError, match="No space left") as caught, naming(tmp_path / "own"):
+            raise error
+        assert caught.value.filename == str(tmp_path / "own")
+    plain = OSError("no number")
+    with pytest.raises(OSError, match="no number") as caught, naming(tmp_path / "own"):
+        raise plain
+    assert caught.value is plain

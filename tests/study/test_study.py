@@ -237,6 +237,7 @@ _AXES = st.fixed_dictionaries(
         "frequency": st.integers(1, 10**10).map(lambda hertz: f"{hertz} Hz"),
     },
 )
+_SHOWN = st.characters(exclude_categories=["C", "Z"])
 _WORKLOADS = st.fixed_dictionaries(
     {"use": st.sampled_from(["bert-large", "resnet-50"]), "batch": st.integers(1, 8).map(lambda n: 8 * n)},
     optional={
@@ -245,12 +246,12 @@ _WORKLOADS = st.fixed_dictionaries(
         "recompute": st.sampled_from(["none", "full"]),
         "attention": st.sampled_from(["materialised"]),
         "split": st.sampled_from(["none", "heads", "samples"]),
-        "name": st.text(min_size=1, max_size=5),
+        "name": st.text(_SHOWN, min_size=1, max_size=5),
     },
 )
 _LIMIT = st.floats(1e-3, 1e6).map(lambda value: f"{value!r} mm^2") | st.sampled_from(["baseline", "none", None])
 _STUDIES = st.fixed_dictionaries(
-    {"name": st.text(min_size=1, max_size=20), "workloads": st.lists(_WORKLOADS, min_size=1, max_size=1)},
+    {"name": st.text(_SHOWN, min_size=1, max_size=20), "workloads": st.lists(_WORKLOADS, min_size=1, max_size=1)},
     optional={
         "accelerator": _AXES,
         "description": st.text(max_size=20),

@@ -58,6 +58,8 @@ def test_counts_are_numbers_ranges_or_lists(low: int, more: int) -> None:
         ("Count", 2**31, "less than or equal to"),
         ("PositiveCount", 0, "greater than or equal to 1"),
         ("Text", "", "at least 1 character"),
+        ("Text", "two\nlines", "line breaks and control characters are not allowed"),
+        ("Text", "\x1b[31mred", "line breaks and control characters are not allowed"),
         ("CountAxis", True, "must be a whole number, a range such as 1..64, or a list of numbers, got True"),
         ("CountAxis", 0, "must be at least 1, got 0"),
         ("CountAxis", [], "is an empty list"),
@@ -112,7 +114,7 @@ NAMES = ["WorkloadName", "AcceleratorName", "TechnologyName", "ClusterName", "Me
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", ["~no-such-user-here/x.yaml", "a\0/x.yaml", f"{'x' * 5000}/y.yaml"])
 def test_names_that_no_file_can_have_are_refused(name: str, value: str, beside: bool, tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="no file can have this name"):
+    with pytest.raises(ValidationError, match=r"no file can have this name|control characters are not allowed"):
         read(name, value, **({"folder": tmp_path} if beside else {}))
 
 

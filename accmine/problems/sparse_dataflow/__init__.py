@@ -9,6 +9,7 @@ from accmine.problems.sparse_dataflow.json import write_solution as solution_to_
 from accmine.problems.sparse_dataflow.options import Candidates, LayerOptions, tabulate, tabulate_from
 from accmine.problems.sparse_dataflow.problem import (
     KIND,
+    MOST,
     Budget,
     Choice,
     Least,
@@ -33,6 +34,7 @@ from accmine.problems.sparse_dataflow.rules import (
 __all__ = [
     "EXACT_DECIMALS",
     "KIND",
+    "MOST",
     "Budget",
     "Candidates",
     "Choice",

@@ -166,12 +166,12 @@ def _tables(problem: Problem) -> tuple[LayerOptions, ...]:
 
 def _most_logic(problem: Problem, layer: Layer, rows: Ints) -> int:
     """Millionths of LUTs and registers that no folding passes, nor the adapters on each side of it."""
-    most = [int(own) for own in rows[:, 2:5].max(axis=0)]
+    ci, co, cg = (int(own) for own in rows[:, 2:5].max(axis=0))
     small = SMALLEST_BLOCK + lut_ram(layer.channels_out // layer.groups, problem.model.sum_bits)
-    found = small * (prod(most) + layer.channels_in * layer.window)  # memories in LUTs, however they are shaped
+    found = small * (ci * co * cg + layer.channels_in * layer.window)  # memories in LUTs, however they are shaped
     for engine in problem.engines:
         for fine in (1, layer.window):
-            own = Folding(engine, *most, fine, MEMORIES[0], max(problem.slacks) if engine != DENSE else 1)
+            own = Folding(engine, ci, co, cg, fine, MEMORIES[0], max(problem.slacks) if engine != DENSE else 1)
             found += sum(used(layer, own, problem.model)[1:3])
     return MICRO * (found + sum(adapter(2 * (layer.channels_in + layer.channels_out), 0, problem.model)))
 

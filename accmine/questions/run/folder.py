@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import InputError
-from accmine.files import did_you_mean, load_yaml, write_atomic
+from accmine.files import did_you_mean, load_yaml, naming, write_atomic
 from accmine.problems.files import located
 from accmine.questions.run.process import alive, process
 from accmine.questions.run.row import refuse_newer
@@ -300,9 +300,9 @@ class RunFolder:
         self._append("trace.jsonl", record)
 
     def _append(self, name: str, record: Mapping[str, Any]) -> None:
-        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path := self.path / name).parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
-        with (self.path / name).open("ab", buffering=0) as file:  # one call: a killed process leaves whole lines
+        with naming(path), path.open("ab", buffering=0) as file:  # one call: a killed process leaves whole lines
             file.write(line.encode())
 
     def read_trace(self, name: str = "trace.jsonl") -> list[dict[str, Any]]:

@@ -302,8 +302,8 @@ def _answer(dask: Any) -> tuple[Any, BaseException | None]:
     if dask.status == "finished":
         try:
             return dask.result(timeout=CONNECT_S), None
-        except Exception as error:
-            raise _NoAnswerError from error
+        except Exception as lost:
+            raise _NoAnswerError from lost
     if dask.status == "error" and type(error := dask.exception(timeout=CONNECT_S)).__name__ not in _LOST:
         return None, error
     raise _NoAnswerError

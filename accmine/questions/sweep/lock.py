@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from accmine.errors import InputError
+from accmine.files import naming
 from accmine.questions.run.process import alive, process
 from accmine.questions.sweep.shards import Shard, shard_of
 
@@ -116,7 +117,7 @@ def _made(path: Path, content: dict[str, Any]) -> bool:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
         return False
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    with naming(path), os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(json.dumps(content))
         file.flush()
         os.fsync(file.fileno())

@@ -61,7 +61,7 @@ class Synthetic(Part):
         default=8, description="Levels of each layer; the first prunes nothing."
     )
     weights: Literal["laplace", "gaussian"] = Field(default="laplace", description="Distribution of the weights.")
-    most_pruned: Annotated[float, Field(gt=0, lt=1)] = Field(
+    most_pruned: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
         default=MOST_PRUNED, description="Share of the weights that the last level prunes."
     )
 
@@ -73,7 +73,7 @@ class Arrays(Part):
     count: Annotated[int, Field(strict=True, ge=1, le=MOST_LEVELS)] | None = Field(
         default=None, description="Levels of each layer, where the file has no thresholds. Default: 8."
     )
-    most_pruned: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+    most_pruned: Annotated[float, Field(strict=True, gt=0, lt=1)] | None = Field(
         default=None,
         description="Share of the weights that the last level prunes, where the file has no thresholds. Default: 0.9.",
     )
@@ -154,12 +154,12 @@ class Accuracy(Part):
         description="module:function, called in a worker process with {layer: level}; it returns the accuracy in per "
         "cent, or without reference the loss in points. Looked for beside the study first.",
     )
-    reference: Annotated[float, Field(ge=0, le=100)] | None = Field(
+    reference: Annotated[float, Field(strict=True, ge=0, le=100)] | None = Field(
         default=None,
         description="Accuracy against which the losses of a callback count.",
         json_schema_extra=unit("percent"),
     )
-    seconds: Annotated[float, Field(gt=0)] = Field(
+    seconds: Annotated[float, Field(strict=True, gt=0)] = Field(
         default=60.0, description="Limit of one evaluation.", json_schema_extra=unit("seconds")
     )
     rounds: PositiveCount = Field(default=12, description="Evaluations at most.")
@@ -181,7 +181,7 @@ class Accuracy(Part):
 class SparseBudget(Part):
     """How long a run may take; every given limit holds."""
 
-    seconds: Annotated[float, Field(ge=0)] | None = Field(
+    seconds: Annotated[float, Field(strict=True, ge=0)] | None = Field(
         default=60.0, description="Wall-clock limit; null: until proved.", json_schema_extra=unit("seconds")
     )
     workers: PositiveCount = Field(default=2, description="Threads.")
@@ -237,7 +237,7 @@ class SparseStudy(Part):
         description="Hold the loss on the real network: designs are evaluated and losses corrected in rounds. Without, "
         "losses of layers are added.",
     )
-    loss: Annotated[float, Field(ge=0)] = Field(
+    loss: Annotated[float, Field(strict=True, ge=0)] = Field(
         description="Largest sum of the losses of all layers.", json_schema_extra=unit("points")
     )
     limits: Shares = Field(default=Shares(), description="Shares of the device, or of each, that a design may take.")

@@ -54,7 +54,7 @@ def case(rng: Random) -> tuple[Pairs, float, str]:
 @pytest.mark.parametrize("seed", range(3))
 def test_no_cut_is_below_the_bound(seed: int) -> None:
     rng, loss = Random(seed), []
-    for _ in range(400):
+    for _ in range(150):
         pairs, least, schedule = case(rng)
         if least == np.inf:
             assert cut_bounds(pairs, np.zeros(1), 1e6)[0] == np.inf

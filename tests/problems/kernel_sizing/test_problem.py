@@ -55,7 +55,7 @@ def test_fractions_are_exact() -> None:
     assert check(replace(other, target=Fraction(13, 3) - Fraction(1, 10**9)), Solution((3,))) != ()
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(0, 60, 3))
 def test_a_slot_more_of_a_station_is_never_slower(seed: int) -> None:
     problem = random_sizing(seed)
     stations = {own.name for own in problem.choices if own.what == "station"}

@@ -21,7 +21,7 @@ def test_anchors(accmine: Any) -> None:
     rows = {row["name"]: row for row in accmine("ledger", "--suite", "anchors", "--json").json}
     assert len(rows) >= 5
     assert all(row["ok"] for row in rows.values())
-    assert accmine("ledger").code == 0
+    assert accmine("ledger", "--suite", "anchors").code == 0
 
 
 SCALESIM = """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import replace
 from fractions import Fraction
@@ -15,7 +16,7 @@ from accmine.problems.sparse_dataflow import Budget, Least, Problem, loss_of, us
 from accmine.result import Status
 from accmine.solvers.sparse_dataflow.why_not import explain
 from accmine.solving import solve
-from accmine.sparse.layer import Layer, Level, binomial
+from accmine.sparse.layer import POINT, Layer, Level, binomial
 from accmine.sparse.resources import RESOURCES
 from tests.samples.sparse_sample import random_dataflow
 
@@ -138,3 +139,31 @@ def test_a_slow_rate_is_in_nobody_s_way() -> None:
     enough = replace(free, budget=replace(slow, lut=lut))
     assert brute(enough)
     assert solve(enough).solution is not None
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_several_conflicts_are_all_named_and_what_is_said_together_is_enough(seed: int) -> None:
+    """Of budgets that are each too small by themselves, and others: against brute force."""
+    draw = random.Random(seed)
+    free = replace(random_dataflow(seed, most_layers=2), budget=Budget())
+    least: dict[str, int] = {of: int(solve(replace(free, least=Least(of, 1 << 40))).objective or 0) for of in KEYS}
+    small = draw.sample([key for key in KEYS if least[key] > 0], 2)
+    budget: dict[str, Any] = {
+        key: draw.randrange(least[key]) if key in small else least[key] + draw.randrange(9) for key in KEYS
+    }
+    problem = replace(free, budget=Budget(**budget))
+    result = solve(problem)
+    assert result.status is Status.INFEASIBLE
+    members = [own.removeprefix("budget.") for own in result.conflict]
+    assert set(small) <= set(members)
+    for key, text in zip(members, result.remedy, strict=True):
+        said = re.fullmatch(rf"budget\.{key}: at least ([0-9.]+)(?:, and (.*) must change as well)?", text)
+        if said is None:
+            assert text.startswith(f"budget.{key}: no change of it alone is enough")
+            continue
+        elsewhere = [own.removeprefix("budget.") for own in (said[2] or "").split(" and ") if own]
+        assert set(small) - {key} <= set(elsewhere)
+        amount = round(float(said[1]) * POINT) if key == "loss" else int(said[1])
+        without: dict[str, Any] = dict.fromkeys(elsewhere)
+        assert brute(replace(problem, budget=replace(problem.budget, **without | {key: amount})))
+        assert not brute(replace(problem, budget=replace(problem.budget, **without | {key: amount - 1})))

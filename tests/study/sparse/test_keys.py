@@ -234,3 +234,18 @@ def test_what_is_wrong_with_several_devices(changes: dict[str, Any], said: str) 
 )
 def test_what_belongs_to_several_devices(changes: dict[str, Any], said: str) -> None:
     assert said in complaint(**changes)
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("loss", {"loss": True}),
+        ("loss", {"loss": "2"}),
+        ("budget.seconds", {"budget": {"seconds": True}}),
+        ("accuracy.reference", {"accuracy": {"callback": "a:b", "reference": True}}),
+        ("accuracy.seconds", {"accuracy": {"callback": "a:b", "seconds": True}}),
+        ("levels.synthetic.most_pruned", {"levels": {"synthetic": {"most_pruned": True}}}),
+    ],
+)
+def test_what_is_no_number_is_not_taken_for_one(key: str, changes: dict[str, Any]) -> None:
+    assert f"{key}: must be a number, got " in complaint(**changes)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
-from accmine.problems.sparse_dataflow import Budget, Problem, Solution, explain, interval_of, loss_of, use_of
+from accmine.problems.sparse_dataflow import MOST, Budget, Problem, Solution, explain, interval_of, loss_of, use_of
 from accmine.questions.sparse.study.rows import (
     LevelSource,
     OtherDesign,
@@ -54,7 +54,7 @@ def budget_of(shares: Shares, device: Device) -> Budget:
 
 def network_problem(study: SparseStudy, inputs: SparseInputs) -> Problem:
     """Level and folding of every layer of the network, within the loss of a study alone."""
-    budget = Budget(loss=floor(Fraction(str(study.loss)) * POINT))
+    budget = Budget(loss=min(MOST, floor(Fraction(str(study.loss)) * POINT)))
     own: dict[str, Any] = {"engines": study.engines, "memories": study.memories, "slacks": study.slack}
     return Problem(inputs.layers, inputs.edges, budget, inputs.model, **own, name=study.name)
 

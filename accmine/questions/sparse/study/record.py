@@ -93,9 +93,9 @@ class SparseOutcome(Answer):
         What binds the answer, in sentences.
     prefer, prefer_bound
         What the design takes least of among the fastest ones, ``none`` for nothing; no design as fast takes less than
-        the bound (loss in points, ``None``: not known).
+        the bound (loss in points, ``None``: not known). Where ``accuracy`` was held, among those with the same levels.
     buys
-        What more of each limit that was asked about buys.
+        What more of each limit that was asked about buys; where ``accuracy`` was held, with the same levels.
     dense
         The best dense design; ``None``: not asked for.
     tpe

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from accmine.errors import InfeasibleError
 from accmine.problems.conflict import ConflictingLimit, infeasible, located
 from accmine.problems.sparse_dataflow import Problem, Solution
@@ -12,6 +14,9 @@ __all__ = ["refused"]
 
 _KEYS = {"bits_per_cycle": "bandwidth"}
 """Name of a budget of the problem -> of the limit, where it is another one."""
+
+_KEY_OF = {"loss": "loss"} | {name: f"limits.{key}" for name, key in _KEYS.items()}
+_FIELD = re.compile(r"budget\.(\w+)")
 
 
 def refused(loaded: LoadedSparse, inputs: SparseInputs, problem: Problem, result: Result[Solution]) -> InfeasibleError:
@@ -27,7 +32,7 @@ def refused(loaded: LoadedSparse, inputs: SparseInputs, problem: Problem, result
 def _limit(loaded: LoadedSparse, inputs: SparseInputs, problem: Problem, field: str, remedy: str) -> ConflictingLimit:
     """A budget of the problem as the key of the study that it is made of."""
     name = field.partition(":")[0].strip().removeprefix("budget.")
-    change = remedy.partition(": ")[2] or remedy
+    change = _FIELD.sub(lambda own: _KEY_OF.get(own[1], f"limits.{own[1]}"), remedy.partition(": ")[2] or remedy)
     if name == "loss":
         return ConflictingLimit("loss", f"{loaded.study.loss:g} points", change, ("loss",))
     key = _KEYS.get(name, name)

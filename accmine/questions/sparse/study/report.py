@@ -134,7 +134,12 @@ def _binds(outcome: SparseOutcome) -> tuple[str, ...]:
 
 
 def _buys(outcome: SparseOutcome) -> tuple[str, ...]:
-    return tuple(f"{BULLET}{said(row, outcome.images_per_s)}" for row in outcome.buys)
+    which = (
+        ()
+        if outcome.accuracy is None or not outcome.buys
+        else ("With the levels of this design, for others were not tried on the real network:",)
+    )
+    return (*which, *(f"{BULLET}{said(row, outcome.images_per_s)}" for row in outcome.buys))
 
 
 def _rounds(outcome: SparseOutcome) -> Section:
@@ -176,9 +181,10 @@ def _preferred(outcome: SparseOutcome) -> list[str]:
     bound = outcome.prefer_bound
     if bound is None:
         return [f"Of the designs as fast it need not take least {outcome.prefer}: that was not looked at."]
+    which = "No design as fast" if outcome.accuracy is None else "With the levels of this design none as fast"
     if used <= bound:
-        return [f"No design as fast takes less {outcome.prefer}: proved."]
-    return [f"No design as fast takes less {outcome.prefer} than {number(bound, 8)}; this one takes {number(used, 8)}."]
+        return [f"{which} takes less {outcome.prefer}: proved."]
+    return [f"{which} takes less {outcome.prefer} than {number(bound, 8)}; this one takes {number(used, 8)}."]
 
 
 def _used(outcome: SparseOutcome, name: str) -> float:

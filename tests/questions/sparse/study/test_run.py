@@ -244,6 +244,23 @@ def test_a_loss_that_nobody_meets(tmp_path: Path) -> None:
     assert caught.value.remedy == ("loss: at least 2.5",)
 
 
+@pytest.mark.parametrize("loss", [1e13, 1e308])
+def test_any_number_of_points_may_be_lost(tmp_path: Path, loss: float) -> None:
+    found = run_one(
+        loaded(tmp_path, {**FAST, "loss": loss, "compare": {"dense": False, "tpe": 0}}), runs_dir=tmp_path / "runs"
+    )
+    assert (found.status, found.loss_limit) == ("optimal", loss)
+
+
+def test_every_conflict_is_named_in_the_words_of_the_study(tmp_path: Path) -> None:
+    study = loaded(tmp_path, {**FAST, "limits": {"dsp": "0.01 %", "lut": "0.01 %"}})
+    with pytest.raises(InfeasibleError) as caught:
+        run_one(study, runs_dir=tmp_path / "runs")
+    assert [own.partition(":")[0] for own in caught.value.conflict] == ["limits.dsp", "limits.lut"]
+    assert "and limits.lut must change as well" in caught.value.remedy[0]
+    assert "and limits.dsp must change as well" in caught.value.remedy[1]
+
+
 def test_shares_are_floors_of_the_device(tmp_path: Path) -> None:
     study = loaded(tmp_path, {"limits": {"dsp": "99 %", "bandwidth": "50 %"}})
     budget = measure.problem_of(study.study, read_sparse(study)).budget

@@ -10,6 +10,7 @@ import pytest
 
 from accmine.errors import InfeasibleError, InputError, NothingFoundError
 from accmine.questions.run.folder import RunState, find_run
+from accmine.questions.sparse.study.report import sections
 from tests.samples.sparse_study_sample import loaded, run_one
 
 MODULE = """\
@@ -42,6 +43,9 @@ def test_the_true_loss_holds_and_both_are_shown(tmp_path: Path) -> None:
     levels = [float(row.level.partition("-")[0]) for row in found.layers]
     assert found.loss == pytest.approx(2 * sum(levels)), "what is printed is what was measured"
     assert found.loss_is == "measured on the real network"
+    said = "\n".join(note for section in sections(found) for note in section.notes)
+    assert "With the levels of this design none as fast takes less dsp" in said
+    assert "No design as fast" not in said, "what holds was not asked of other levels"
     rounds = json.loads((Path(found.folder) / "rounds.json").read_text())["rounds"]
     assert len(rounds) == len(found.accuracy.rounds)
     again = run_one(study(tmp_path, "twice"), runs_dir=tmp_path / "runs")

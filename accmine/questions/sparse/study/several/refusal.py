@@ -44,7 +44,7 @@ def refused(loaded: LoadedSparse, inputs: SparseInputs, task: Task, found: Sprea
     least = sum(min(level.loss for level in layer.levels) for layer in task.problem.layers)
     most = task.problem.budget.loss
     if most is not None and least > most:
-        limit = ConflictingLimit(_LOSS, f"{loaded.study.loss:g} points", f"at least {least / POINT}", (_LOSS,))
+        limit = ConflictingLimit(_LOSS, f"{loaded.study.loss:g} points", f"at least {least / POINT:.15g}", (_LOSS,))
         return located(infeasible(title, [limit]), loaded.document)
     keys = [*Shares.model_fields, _LOSS]
     asked = _Asked(task, parts, {frozenset(keys): found})
@@ -109,7 +109,7 @@ def _allowed(key: str, shares: Shares, device: Device, site: Site) -> str:
 def _used(key: str, found: Spread) -> str:
     """What the devices of an answer take of what a limit is of."""
     if key == _LOSS:
-        return f"{sum(own.loss for own in found.placed) / POINT} points"
+        return f"{sum(own.loss for own in found.placed) / POINT:.15g} points"
     return ", ".join(f"{_amount(key, own)} on {own.name}" for own in found.placed)
 
 

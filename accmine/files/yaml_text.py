@@ -48,7 +48,8 @@ def compose(text: str, name: str) -> yaml.Node | None:
         at = where(name, error.problem_mark or error.context_mark)
         if "nesting depth" in str(error.problem):  # from PyYAML 6.0.4 on, before its own recursion ends
             raise InputError(f"nested too deeply; allowed: {DEEPEST} levels", where=at) from None
-        raise InputError(f"not valid YAML: {error.problem or error.context}", where=at) from None
+        said = " ".join(filter(None, (error.context, error.problem))) or "it cannot be read"
+        raise InputError(f"not valid YAML: {said}", where=at) from None
     except yaml.reader.ReaderError as error:
         at = where(name, _mark_of(text, chr(error.character) if isinstance(error.character, int) else ""))
         raise InputError(f"not valid YAML: {error.reason}", where=at) from None

@@ -14,13 +14,30 @@ from math import comb, prod
 
 from accmine.errors import Complaint, InputError
 
-__all__ = ["PARTS", "POINT", "Layer", "Level", "averaged", "binomial", "histogram_of", "in_parts"]
+__all__ = [
+    "MOST_POINTS",
+    "ONE_OF_BOTH",
+    "PARTS",
+    "POINT",
+    "Layer",
+    "Level",
+    "averaged",
+    "binomial",
+    "histogram_of",
+    "in_parts",
+]
 
 PARTS = 1_000_000
 """Histograms are whole numbers of windows out of so many: cycles are then exact in 64-bit integers."""
 
 POINT = 1_000_000
 """Losses are whole numbers of this part of a point (of a percentage point of accuracy, where a loss is one)."""
+
+MOST_POINTS = 10**9
+"""Of a level: sums over thousands of layers fit 64 bits."""
+
+ONE_OF_BOTH = "either density or histogram is needed", "density and histogram are given; one of them is needed"
+"""What is said of a level with neither, and with both."""
 
 ROUNDED = Fraction(1, 10**6)
 """By which the shares of a histogram may miss 1: decimals of a file are rounded."""
@@ -123,8 +140,8 @@ class Layer:
             at = f"levels[{i}]"
             if level.name in names[:i]:
                 wrong.append((f"{at}.name", f"{level.name!r} is there twice"))
-            if level.loss < 0:
-                wrong.append((f"{at}.loss", f"{level.loss / POINT} is not allowed; at least 0"))
+            if not 0 <= level.loss <= MOST_POINTS * POINT:
+                wrong.append((f"{at}.loss", f"{level.loss / POINT:g} is not allowed; 0 to {MOST_POINTS:,}"))
             if len(level.histograms) not in (1, max(1, self.channels_in // max(1, self.cluster))):
                 wrong.append((f"{at}.histograms", f"{len(level.histograms)} histograms; allowed: 1 or one per channel"))
             for own in level.histograms:

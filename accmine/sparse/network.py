@@ -63,7 +63,7 @@ def network_layers(
             continue
         if operator.phase != "forward" or operator.kind in _REFUSED:
             raise InputError(
-                f"{graph.name}: {operator.name} is a {operator.kind}; "
+                f"{graph.name}: {operator.name} is of kind {operator.kind}; "
                 "a dataflow accelerator takes forward graphs of convolutions and linear layers"
             )
         given = [streams.get(tensor, _OUTSIDE) for tensor in operator.inputs]

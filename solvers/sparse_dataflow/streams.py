@@ -118,10 +118,12 @@ class Network:
             table[self.group[i][order[starts]]] = np.minimum.reduceat(cost[order], starts, axis=0)
             self.costs.append(cost)
             found.append(table.reshape(self.size[2 * i], self.size[2 * i + 1], len(prices)))
-        most = (_NEVER >> 6) // np.maximum(1, prices[:, 1:3])  # of LUTs and FFs: what is dearer is too dear in any case
+        dear = _NEVER >> 6  # too dear for any budget
         for own_paid in self.paid:
-            paid = (np.minimum(own_paid[..., None, :], most) * prices[:, 1:3]).sum(axis=-1)
-            found.append(np.minimum(paid, _NEVER >> 6))
+            paid = np.zeros((), dtype=np.int64)
+            for words, price in zip(np.moveaxis(own_paid, -1, 0), prices[:, 1:3].T, strict=True):
+                paid = paid + np.minimum(words[..., None], dear // np.maximum(1, price)) * price
+            found.append(np.minimum(paid, dear))
         return found
 
     def _wide(self, table: Ints, own: tuple[int, ...], every: tuple[int, ...]) -> Ints:

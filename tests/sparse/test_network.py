@@ -122,7 +122,7 @@ def test_the_cluster_can_be_limited() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("bert-base", {"sequence": 8}, "is a embedding; a dataflow accelerator takes forward graphs of convolutions"),
+        ("bert-base", {"sequence": 8}, "is of kind embedding; a dataflow accelerator takes"),
         ("gnmt-4", {"sequence": 2}, "a dataflow accelerator takes forward graphs"),
         ("resnet-18", {"batch": 2, "image": 32}, "2 images; a batch of 1 is needed"),
     ],

@@ -32,7 +32,7 @@ from accmine.problems.rows import Reader, near
 from accmine.problems.sparse_dataflow.problem import KIND, MOST, Budget, Choice, Least, Problem, Solution
 from accmine.problems.sparse_dataflow.rules import interval_of
 from accmine.sparse.folding import ENGINES, MEMORIES, SLACKS, Folding
-from accmine.sparse.layer import PARTS, POINT, Histogram, Layer, Level, binomial, histogram_of
+from accmine.sparse.layer import ONE_OF_BOTH, PARTS, POINT, Histogram, Layer, Level, binomial, histogram_of
 from accmine.sparse.resources import DEFAULT_MODEL, RESOURCES, EngineModel
 
 __all__ = ["read_problem", "read_solution", "write_problem", "write_solution"]
@@ -146,7 +146,7 @@ def _level(reader: _Reader, item: Any, at: str, index: int, window: int) -> Leve
     loss = ceil(reader.amount(row.get("loss", 0), f"{at}.loss") * POINT)  # and budgets down: no sum fits by rounding
     source = reader.text(row["source"], f"{at}.source") if "source" in row else ""
     if ("density" in row) == ("histogram" in row):
-        reader.wrong(at, "either density or histogram is needed")
+        reader.wrong(at, ONE_OF_BOTH["density" in row])
         return Level(name, (binomial(window, Fraction(1)),), loss, source)
     if "density" in row:
         density = reader.amount(row["density"], f"{at}.density")

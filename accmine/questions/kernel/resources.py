@@ -103,9 +103,13 @@ def resources_of(machine: Architecture, kernel: Kernel, flat: Program, sizes: Se
             kind = "buffer" if name.partition(".")[0] in machine.memories else "register"
             one, taken = One((), bytes=transfers[name] or REGISTER_BYTES), not transfers[name]
             found[name] = Resource("location", name, kind, location.slots, one, taken, name in written)
+    said_of: set[str] = set()
     for word in sizes:
         name, said = _size(word)
         own = _named(found, name, f"--size {word}")
+        if name in said_of:
+            raise InputError(f"{name!r} is there twice", field=f"--size {word}")
+        said_of.add(name)
         if own.what == "port":
             raise InputError("a port is as wide as the bandwidth of its memory says", field=f"--size {word}")
         found[name] = replace(own, one=said, taken=False)

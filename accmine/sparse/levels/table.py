@@ -33,7 +33,7 @@ from typing import Any
 
 from accmine.errors import Complaint, InputError
 from accmine.files import did_you_mean, load_yaml, parse_value, read_text
-from accmine.sparse.layer import PARTS, POINT, Histogram, Layer, Level, binomial, histogram_of
+from accmine.sparse.layer import MOST_POINTS, ONE_OF_BOTH, PARTS, POINT, Histogram, Layer, Level, binomial, histogram_of
 from accmine.sparse.levels.sources import TABLE
 
 __all__ = ["COLUMNS", "levels_of_table"]
@@ -43,6 +43,7 @@ COLUMNS = ("layer", "level", "density", "histogram", "loss")
 
 _NEEDED = ("layer", "level", "loss")
 _MOST_ROWS = 100_000
+_LARGEST = 10**12
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class _Table:
         level = self.name(row, "level")
         if level in self.found.get(name, {}):
             self.wrong(row, "level", f"{level!r:.60} is there twice for {name}")
-        loss = self.number(row, "loss", row.values["loss"])
+        loss = self.number(row, "loss", row.values["loss"], MOST_POINTS)
         histograms = self.histograms(row, self.layers[name])
         if len(self.complaints) == before:
             own = Level(level, histograms, ceil(loss * POINT), TABLE)
@@ -102,12 +103,14 @@ class _Table:
 
     def number(self, row: _Row, key: str, value: Any, most: int | None = None) -> Fraction:
         """A number of at least 0."""
-        rule = "at least 0" if most is None else f"0 to {most}"
+        rule = "at least 0" if most is None else f"0 to {most:,}"
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.wrong(row, key, f"{value!r:.60} is not allowed; a number is needed, {rule}")
             return Fraction(0)
-        if value < 0 or (most is not None and value > most) or value > 10**12:
-            self.wrong(row, key, f"{value!r:.60} is not allowed; {rule}")
+        if not 0 <= value <= (_LARGEST if most is None else most):
+            self.wrong(
+                row, key, f"{value!r:.60} is not allowed; {rule if value < 0 or most else f'at most {_LARGEST:,}'}"
+            )
             return Fraction(0)
         return Fraction(repr(value))
 
@@ -115,7 +118,7 @@ class _Table:
         """Of the density or the histogram of a row."""
         given = {key: row.values[key] for key in ("density", "histogram") if row.values.get(key) is not None}
         if len(given) != 1:
-            self.wrong(row, "density", "either density or histogram is needed")
+            self.wrong(row, "density", ONE_OF_BOTH[bool(given)])
             return ()
         if "density" in given:
             density = self.number(row, "density", given["density"], 1)

@@ -356,7 +356,7 @@ def _of_several(study: SparseStudy, count: int) -> _Errors:
     if study.device is not None:
         errors.append((("device",), "beside devices: one of them is needed"))
     if isinstance(study.links, tuple) and len(study.links) != count - 1:
-        errors.append((("links",), f"{len(study.links)} links for {count} devices; {count - 1} are needed"))
+        errors.append((("links",), f"{len(study.links)} links for {count} devices; needed: {count - 1}"))
     if study.accuracy is not None:
         errors.append((("accuracy",), "is for one device, not for devices; leave it out"))
     if study.prefer != "none":

@@ -198,6 +198,7 @@ def test_what_is_proven_to_be_impossible(accmine: Any) -> None:
         (["--target", "10%", "--free", "spad.A=1..1000000"], "must be counts"),
         (["--target", "10%", "--free", "spad.A=1..600", "--free", "fetch=1..600"], "at most 1024 are tried"),
         (["--target", "10%", "--free", "spad.A", "--free", "spad.A"], "is there twice"),
+        (["--target", "10%", "--size", "spad.A=4 KiB", "--size", "spad.A=1 KiB"], "is there twice"),
         (["--target", "10%", "--size", "spad.A"], "must be a name and a size"),
         (["--target", "10%", "--size", "spad.A=4"], "or multiply-accumulates"),
         (["--target", "10%", "--size", "spad.A=0.5 B"], "whole bytes"),

@@ -214,7 +214,7 @@ def test_what_is_no_link_under_the_schema(links: Any) -> None:
         ({"devices": None}, "device: is required; or devices, of several in a row"),
         ({"links": 0}, "links: must be words per cycle above 0, got 0"),
         ({"links": ["a"]}, "links.0: must be words per cycle above 0, got 'a'; or null, for any number"),
-        ({"links": [1, 2]}, "links: 2 links for 2 devices; 1 are needed"),
+        ({"links": [1, 2]}, "links: 2 links for 2 devices; needed: 1"),
         ({"accuracy": {"callback": "a:b"}}, "accuracy: is for one device, not for devices; leave it out"),
         ({"prefer": "lut"}, "prefer: is for one device, not for devices; allowed: none"),
         ({"buys": ["dsp"]}, "buys: is for one device, not for devices; allowed: []"),

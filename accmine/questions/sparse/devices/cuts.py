@@ -83,7 +83,7 @@ def spread(
     if not sites:
         raise InputError("at least one device is needed", field="devices")
     if len(rates) != len(sites) - 1:
-        raise InputError(f"{len(rates)} links for {len(sites)} devices; {len(sites) - 1} are needed", field="links")
+        raise InputError(f"{len(rates)} links for {len(sites)} devices; needed: {len(sites) - 1}", field="links")
     if wrong := [rate for rate in rates if rate is not None and rate <= 0]:
         raise InputError(f"{wrong[0]} words per cycle are not allowed; more than 0", field="links")
     places = places_to_cut(len(problem.layers), problem.edges, len(sites))

@@ -207,7 +207,7 @@ def test_no_time_leaves_a_bound() -> None:
 
 def test_bad_questions() -> None:
     problem, sites, _ = _case(1, 2)
-    for more, match in (([1, 1], "2 links for 2 devices; 1 are needed"), ([0], "0 words per cycle are not allowed")):
+    for more, match in (([1, 1], "2 links for 2 devices; needed: 1"), ([0], "0 words per cycle are not allowed")):
         with pytest.raises(InputError, match=match):
             spread(problem, sites, more)
     with pytest.raises(InputError, match="the interval only"):

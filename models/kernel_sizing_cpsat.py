@@ -64,8 +64,8 @@ class KernelSizingCpSat(BaseModel):
         for edges in (fixed.dependences, *(edges for by_count in varying for edges in by_count.values())):
             for edge in edges:
                 rise[edge.target] = max(rise[edge.target], q * edge.weight)
-        top = sum(rise)
-        self.potential = [self.model.new_int_var(0, top, f"u{e}") for e in range(len(fixed.events))]
+        self.top = sum(rise)
+        self.potential = [self.model.new_int_var(0, self.top, f"u{e}") for e in range(len(fixed.events))]
         for edge in fixed.dependences:
             self._wait(edge)
         self.chosen: list[dict[int, Any]] = []
@@ -93,6 +93,7 @@ class KernelSizingCpSat(BaseModel):
         weight = target.denominator * edge.weight - target.numerator * edge.distance
         if edge.source == edge.target and weight <= 0:
             return
+        weight = max(weight, -self.top)  # below that it says nothing, and may pass 64 bits
         row = self.model.add(self.potential[edge.target] - self.potential[edge.source] >= weight)
         if literal is not None:
             row.only_enforce_if(literal)

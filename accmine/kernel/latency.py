@@ -133,7 +133,7 @@ class _Evaluation:
         self.rings: dict[int, list[Ring]] = {}
         self.costs: dict[tuple[int, int], float] = {}
         self.restless: set[int] = set()
-        self.rows = _Rows(careful=_serial(of.program) >= LIMIT)
+        self.rows = _Rows(careful=2 * _serial(of.program) >= LIMIT)  # and an interval before it
 
     def course(self, issue: Issue) -> Course:
         found = self.courses.get(issue)

@@ -73,7 +73,8 @@ class _Case:
             back[edge.target] = max(back[edge.target], edge.distance)
         self.back = max(1, sum(back))  # iterations of any cycle of counts that may be chosen, at most
         users = len(problem.program.body)
-        self.plenty = min(MOST_COUNT, 1 + users * (1 + int(sum(rise) / problem.target)))
+        plenty = 1 + users * (1 + int(sum(rise) / problem.target))
+        self.plenty, self.endless = min(MOST_COUNT, plenty), plenty <= MOST_COUNT
 
     def changed(self, counts: dict[str, tuple[tuple[int, int], ...]]) -> Problem:
         """The problem with other counts of some, at their costs, and all others as they are for nothing."""
@@ -118,7 +119,8 @@ class _Case:
         record = self.asked(free)
         if record.infeasible:
             reached, _, proven = self.fastest(free)
-            least = f"at least {reached} cycles per iteration are" if proven else "it is not known how many cycles are"
+            exact = proven and self.endless
+            least = f"at least {reached} cycles per iteration are" if exact else "it is not known how many cycles are"
             return f"{name}: no count of {own.name} {_ALONE}; without a limit of it {least} needed"
         record = self.asked(self.changed({name: tuple((count, count) for count in range(1, _MOST + 1))}))
         if record.best is None:
@@ -128,10 +130,16 @@ class _Case:
         return f"{name}: {count} of {own.name} {'are the least that work' if proven else 'work'} while the others stay"
 
     def of_several(self, names: Sequence[str]) -> str:
-        """The least rate of some resources without limit together."""
+        """Whether some resources without limit together keep the target; if not, the least rate of them.
+
+        Below the target it is not told: there the counts that stand for no limit are one.
+        """
         reached, _, proven = self.fastest(self.unlimited(*names))
         said = " and ".join(self.choices[name].name for name in names)
-        return f"without a limit of {said} {reached} cycles per iteration{' at least' if proven else ' or less'}"
+        if reached <= self.problem.target:
+            return f"without a limit of {said} the target is kept"
+        known = " at least" if proven and self.endless else " or less"
+        return f"without a limit of {said} {reached} cycles per iteration{known}"
 
     def fastest(self, problem: Problem) -> tuple[Fraction, Solution, bool]:
         """The least rate of all counts of a problem, counts that have it, and whether that is proven.

@@ -177,3 +177,17 @@ def test_golden_model() -> None:
     if os.environ.get("ACCMINE_UPDATE_GOLDEN"):
         GOLDEN.write_text(text, encoding="utf-8")
     assert text == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_times_and_counts_at_the_end_of_64_bits_are_solved() -> None:
+    """Instructions that take longer than anybody plays them, and waits that a target makes nothing of."""
+    program = Program((Issue("a", (), "u", 10**8, 10**8),), {"u": Station("u")}, {}, {})
+    choices = (Choice("station", "u", ((1, 1), (2, 2), (3, 3))),)
+    found = solve(Problem(program, choices, Fraction(10**8, 2)))
+    assert (found.status, found.objective) == (Status.OPTIMAL, 2)
+    problem = random_sizing(241)
+    more = tuple(
+        replace(own, costs=(*own.costs, (1 << 20, 50))) if own.what != "station" else own for own in problem.choices
+    )
+    problem = replace(problem, choices=more, target=problem.target + Fraction(1, 1 << 45))
+    assert solve(problem, stop=Stop(seconds=60)).objective == 13

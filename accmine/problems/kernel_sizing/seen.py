@@ -35,7 +35,8 @@ def contradiction(program: Program, graph: EventGraph, rate: Fraction, cycle: Se
     length = len(program.body)
     back = sum(own.distance for own in cycle)
     iterations = max(3, min(max(_SIMULATED, 2 * back * length), _MOST_SIMULATED) // length)
-    seen = simulate(replace(program, body=(Repeat(iterations, program.body),)), most_instructions=iterations * length)
+    whole = replace(program, body=(Repeat(iterations, program.body),))
+    seen = simulate(whole, most_instructions=iterations * length, most_cycles=1 << 62)  # cycles cost nothing
     potentials = slack(graph, rate).potentials
     times = [
         [time for i in range(length) for time in (*row[i].enter, row[i].start)]

@@ -128,7 +128,7 @@ def _changes(loop: InnerLoop, changed: tuple[Change, ...], untried: int = 0) -> 
         "Times are shortened by the least that gives 10 % more, or by the least that gives the most that they can."
     ]
     if not untried and all(change.on != loop.bottleneck for change in changed):
-        notes.append(f"Nothing of {loop.bottleneck} alone does: another cycle without it is as slow.")
+        notes.append(f"Nothing of {loop.bottleneck} does by itself: another cycle is as slow.")
     return Section("changes", title, columns, rows, (*notes, *left))
 
 

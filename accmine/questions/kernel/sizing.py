@@ -32,6 +32,7 @@ from accmine.problems.kernel_sizing import (
     um2_of,
     what_more_buys,
 )
+from accmine.problems.kernel_sizing.problem import MOST_COUNT
 from accmine.questions.kernel.network import network_report
 from accmine.questions.kernel.resources import Resource, free_of, resources_of, target_of
 from accmine.result import Result, Status, StopReason
@@ -96,8 +97,8 @@ class SizingProblem:
 
     @property
     def share(self) -> Fraction:
-        """Of the loop in the cycles of the kernel, at its rate."""
-        return min(Fraction(1), self.loop.cycles / (self.cycles or 1))
+        """Of the loop in the cycles of the kernel, at its rate; above 1 where it never comes to that rate."""
+        return Fraction(self.loop.cycles) / (self.cycles or 1)
 
     def um2(self, resource: Resource, count: int) -> int:
         """Area of so many, in whole µm²."""
@@ -259,7 +260,9 @@ def _near(asked: SizingProblem, solution: Solution) -> Problem:
     ones = {}
     for own, count in zip(asked.free, solution.counts, strict=True):
         assert own.one is not None
-        ones[own.what, own.name] = replace(own.one, counts=tuple(range(max(1, count - 1), count + 2)))
+        ones[own.what, own.name] = replace(
+            own.one, counts=tuple(range(max(1, count - 1), min(count + 1, MOST_COUNT) + 1))
+        )
     return priced(asked.problem.program, asked.problem.target, asked.technology, ones)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from accmine.problems.kernel_sizing import More, um2_of
 from accmine.questions.kernel.report import exactly
-from accmine.questions.kernel.sizing import Sizing
+from accmine.questions.kernel.sizing import Sizing, SizingProblem
 from accmine.report import Column, Section, figures, number, percent, render
 
 __all__ = ["render_sizing", "sizing_json"]
@@ -46,11 +46,17 @@ def _answer(found: Sizing) -> Section:
     return Section("sizing", title, columns, tuple(rows), tuple(_notes(found)))
 
 
+def _held(asked: SizingProblem) -> str:
+    if asked.share > 1:
+        return "would take longer than the whole kernel: it is left before it comes to that"
+    return f"holds {percent(float(asked.share))} of the kernel's cycles"
+
+
 def _notes(found: Sizing) -> list[str]:
     asked, result = found.asked, found.result
     of = f" of {asked.operator}" if asked.operator else ""
     notes = [
-        f"{asked.loop.name}{of} holds {percent(float(asked.share))} of the kernel's cycles. As described it takes "
+        f"At its rate {asked.loop.name}{of} {_held(asked)}. As described it takes "
         f"{exactly(asked.loop.rate)} cycles per iteration, with these counts {exactly(found.rate)}; the whole kernel "
         f"{asked.cycles:,} and {found.cycles:,} cycles.",
         f"Objective {result.objective:,} µm², bound {result.bound:,} µm², gap {percent(result.gap)}: "

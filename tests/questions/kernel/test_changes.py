@@ -91,7 +91,7 @@ def test_a_bottleneck_that_does_not_help_alone_is_said() -> None:
     loop = analysis.dominating
     assert loop is not None
     assert (loop.bottleneck, {change.on for change in found}) == ("p1", {"p0"})
-    assert "Nothing of p1 alone does: another cycle without it is as slow." in _changes(loop, found).notes
+    assert "Nothing of p1 does by itself: another cycle is as slow." in _changes(loop, found).notes
     shown = changes(product(), analyse(product()))
     assert len(_changes(analyse(product()).loops[0], shown).notes) == 1
 

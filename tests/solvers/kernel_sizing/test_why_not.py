@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import pytest
 
+from accmine.kernel.program import Issue, Location, Program, Station, Step
 from accmine.ports import Clock
 from accmine.problems.kernel_sizing import Choice, Problem, Solution, field_of, rate_of
 from accmine.solvers.kernel_sizing.why_not import explain
@@ -57,9 +58,12 @@ def test_what_is_said_is_what_all_counts_show(seed: int) -> None:
     others = tuple(set(range(len(names))) - set(members))
     assert rates(problem, others) > problem.target, "these alone exclude the target"
     if len(remedy) > len(conflict):
-        together = re.match(r"without a limit of .* ([0-9/]+) cycles per iteration at least", remedy[-1])
+        together = re.match(
+            r"without a limit of .* (?:([0-9/]+) cycles per .* at least|the target is kept)", remedy[-1]
+        )
         assert together is not None
-        assert Fraction(together[1]) == rates(problem, members)
+        least = rates(problem, members)
+        assert least <= problem.target if together[1] is None else least == Fraction(together[1]) > problem.target
     for i, line in zip(members, remedy[1:], strict=False):
         assert line.startswith(f"{names[i]}: ")
         assert_single(problem, i, line)
@@ -130,3 +134,20 @@ def test_out_of_time_the_conflict_is_one(seed: int) -> None:
     assert said is not None
     assert Fraction(said[2]) >= rates(problem)
     assert Fraction(said[2]) == rates(problem) or said[1] is None
+
+
+@pytest.mark.parametrize("target", [3, 60])
+def test_below_the_target_nothing_is_told_of_what_several_reach(target: int) -> None:
+    """Two locations that are each in the way: of both without limit it is known that the target is kept, no more."""
+    stations = {"f": Station("f", 1000), "u": Station("u", 1000, 1), "v": Station("v", 1000, 1)}
+    body = tuple(
+        Issue(f"{how}{name}", (Step("f"),), "u" if how == "w" else "v", 100, 0, (), reads, writes)
+        for name in "AB"
+        for how, reads, writes in (("w", (), (name,)), ("r", (name,), ()))
+    )
+    choices = tuple(Choice("location", name, ((1, 1),)) for name in "AB")
+    program = Program(body, stations, {}, {name: Location(name, 1) for name in "AB"})
+    problem = Problem(program, choices, Fraction(target))
+    many = replace(problem, choices=tuple(Choice("location", name, ((1000, 1),)) for name in "AB"))
+    assert rate_of(many, Solution((1000, 1000)))[0] < target
+    assert explain(problem)[1][-1] == "without a limit of A and B the target is kept"

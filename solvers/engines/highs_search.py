@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import highspy
 import pyomo.environ as pyo
-from pyomo.common import tee
+from pyomo.common import dependencies, tee
 from pyomo.contrib.solver.common.factory import SolverFactory
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
 
@@ -33,6 +35,19 @@ _CLOSING_S = 10.0
 """For each question about what lies between the tolerances of HiGHS and the integer objective."""
 
 _METHOD = "HiGHS branch and bound, moved to the safe side by 1e-8 and rounded up to the integer objective"
+
+
+def _own_lock() -> None:
+    """Give a forked process a lock of its own for Pyomo's capture of the output.
+
+    Once anything has imported multiprocessing, Pyomo's is one of all processes that come of a fork: one that is killed
+    while it holds it stops all others, for 200 s each time. What is captured are descriptors, which no process shares.
+    """
+    dependencies.capture_output_lock = threading.Lock()
+
+
+if os.name == "posix":
+    os.register_at_fork(after_in_child=_own_lock)
 
 
 class Search:

@@ -6,6 +6,8 @@ import io
 import math
 import os
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -127,3 +129,28 @@ def test_an_interrupt_does_not_break_the_capture_of_the_output(method: str, monk
     assert written == [8]
     with pytest.raises(KeyboardInterrupt), _quiet():
         signal.raise_signal(signal.SIGINT)  # elsewhere it is heard at once
+
+
+KILLED = """
+import multiprocessing, os, signal, sys
+from pyomo.common import dependencies
+import accmine.solvers.engines.highs_search
+dependencies.capture_output_lock = multiprocessing.Lock()  # as Pyomo does once that is imported
+
+def child(work):
+    if (pid := os.fork()) == 0:
+        work(dependencies.capture_output_lock)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+def killed(lock):
+    lock.acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+print(child(killed), child(lambda lock: os._exit(0 if lock.acquire(timeout=5) else 1)))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="forks")
+def test_a_forked_process_that_is_killed_in_a_capture_stops_no_other() -> None:
+    done = subprocess.run([sys.executable, "-P", "-c", KILLED], capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == (["-9", "0"], "")

@@ -27,6 +27,7 @@ _WORK = 5.0
 _EVER = 1 << 50
 """Longer than any interval."""
 _INTERVAL = "least.interval"
+_NOTHING = "no change of it alone is enough"
 
 
 def explain(problem: Problem, clock: Clock = NEVER) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -60,7 +61,8 @@ def explain(problem: Problem, clock: Clock = NEVER) -> tuple[tuple[str, ...], tu
         near = {other for own in found if key in own for other in own}
         elsewhere = [other for other in members if other not in near]
         more = f", and {' and '.join(map(_field, elsewhere))} must change as well" if elsewhere else ""
-        remedies.append(_remedy(problem, key, frozenset(elsewhere), clock) + more)
+        text = _remedy(problem, key, frozenset(elsewhere), clock)
+        remedies.append(text if text.endswith(_NOTHING) else text + more)
     if members and undecided - {frozenset(given)}:
         remedies.append("whether fewer budgets conflict already was not decided in time")
     return tuple(map(_field, members)), tuple(remedies)
@@ -100,7 +102,7 @@ def _remedy(problem: Problem, key: str, elsewhere: frozenset[str], clock: Clock)
     record = _searched(replace(free, least=asked), clock)
     name = _field(key)
     if record.infeasible:
-        return f"{name}: no change of it alone is enough"
+        return f"{name}: {_NOTHING}"
     unit = POINT if key == "loss" else ever if key == "bits_per_cycle" else 1
     if record.best is None:
         least = f"more than {_number(record.bound - 1, unit)}" if record.bound else "more than it is"
